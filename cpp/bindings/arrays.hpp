@@ -1,0 +1,122 @@
+/// NumPy arrays in, views out: the only place that knows both. Arguments arrive already converted by the package
+/// (dtype, C order), so everything here is checked and nothing is copied.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "moverank/interrupt.hpp"
+#include "moverank/measure.hpp"
+#include "moverank/prepared.hpp"
+#include "moverank/views.hpp"
+
+namespace moverank::bindings {
+
+namespace py = pybind11;
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+using Tokens = Array<float>;
+using Offsets = Array<std::int64_t>;
+using Weights = std::optional<Array<double>>;
+
+/// The index under which SequenceError names the query, which stands in no batch.
+inline constexpr std::size_t query_index = std::numeric_limits<std::size_t>::max();
+
+template <class T>
+[[nodiscard]] std::span<const T> as_span(const Array<T>& array) {
+    if (array.ndim() != 1) {
+        throw std::invalid_argument("expected a one-dimensional array, got " + std::to_string(array.ndim()));
+    }
+    return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+template <class T>
+[[nodiscard]] MatrixView<const T> as_matrix(const Array<T>& array) {
+    if (array.ndim() != 2) {
+        throw std::invalid_argument("expected a two-dimensional array, got " + std::to_string(array.ndim()));
+    }
+    return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1))};
+}
+
+template <class T>
+[[nodiscard]] MatrixView<T> as_writable(Array<T>& array) {
+    return {array.mutable_data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1))};
+}
+
+[[nodiscard]] inline SequenceView as_sequence(const Tokens& tokens, const Weights& weights) {
+    const SequenceView view{as_matrix(tokens), weights ? as_span(*weights) : std::span<const double>{}};
+    if (weights && view.weights.size() != view.tokens.rows()) {
+        throw std::invalid_argument("expected one weight a token");
+    }
+    return view;
+}
+
+/// Offsets are trusted for nothing: a view over them must not reach outside the tokens.
+[[nodiscard]] inline SequencesView as_sequences(const Tokens& tokens, const Offsets& offsets, const Weights& weights) {
+    const SequencesView view{as_matrix(tokens), as_span(offsets),
+                             weights ? as_span(*weights) : std::span<const double>{}};
+    if (view.offsets.empty() || view.offsets.front() != 0 ||
+        view.offsets.back() != static_cast<std::int64_t>(view.tokens.rows())) {
+        throw std::invalid_argument("offsets must start at 0 and end at the number of tokens");
+    }
+    for (std::size_t s = 0; s + 1 < view.offsets.size(); ++s) {
+        if (view.offsets[s] > view.offsets[s + 1]) {
+            throw std::invalid_argument("offsets must not decrease");
+        }
+    }
+    if (weights && view.weights.size() != view.tokens.rows()) {
+        throw std::invalid_argument("expected one weight a token");
+    }
+    return view;
+}
+
+inline void require_same_dim(std::size_t query_dim, std::size_t document_dim) {
+    if (query_dim != document_dim) {
+        throw std::invalid_argument("query has dimension " + std::to_string(query_dim) +
+                                    ", the documents have dimension " + std::to_string(document_dim));
+    }
+}
+
+/// A query that owns what preparation writes; the tokens stay in the caller's array.
+class OwnedQuery {
+  public:
+    OwnedQuery(const Tokens& tokens, const Weights& weights, const Measure& measure)
+        : mass_(static_cast<std::size_t>(tokens.shape(0))),
+          inverse_norms_(mass_.size()),
+          prepared_(prepare(as_sequence(tokens, weights), measure, mass_, inverse_norms_, query_index)) {}
+    OwnedQuery(const OwnedQuery&) = delete;
+    OwnedQuery& operator=(const OwnedQuery&) = delete;
+
+    [[nodiscard]] const PreparedSequence& prepared() const { return prepared_; }
+
+  private:
+    std::vector<double> mass_;
+    std::vector<float> inverse_norms_;
+    PreparedSequence prepared_;
+};
+
+/// Lets Ctrl-C stop work that runs without the GIL.
+[[nodiscard]] inline Interrupt python_interrupt() {
+    return Interrupt([]() -> bool {
+        const py::gil_scoped_acquire locked;
+        if (PyErr_CheckSignals() != 0) {
+            throw py::error_already_set();
+        }
+        return false;
+    });
+}
+
+void bind_sequences(py::module_& module);
+void bind_transport(py::module_& module);
+void bind_search(py::module_& module);
+
+}  // namespace moverank::bindings

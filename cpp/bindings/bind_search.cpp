@@ -1,0 +1,191 @@
+/// A prepared corpus and the search over it.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "arrays.hpp"
+#include "moverank/batch.hpp"
+#include "moverank/ground_cost.hpp"
+#include "moverank/pooled.hpp"
+#include "moverank/topk.hpp"
+
+namespace moverank::bindings {
+
+namespace {
+
+/// Prepared sequences together with the arrays that hold their tokens.
+class Corpus {
+  public:
+    Corpus(const Tokens& tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
+        : tokens_(tokens),
+          offsets_(offsets),
+          weights_(weights),
+          prepared_(as_sequences(tokens_, offsets_, weights_), measure) {}
+
+    [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }
+
+    [[nodiscard]] Array<float> pooled() const {
+        Array<float> out({prepared_.size(), prepared_.dim()});
+        const MatrixView<float> rows = as_writable(out);
+        {
+            const py::gil_scoped_release unlocked;
+            for (std::size_t s = 0; s < prepared_.size(); ++s) {
+                pool(prepared_.measure().ground, prepared_[s], {rows.row(s), prepared_.dim()});
+            }
+        }
+        return out;
+    }
+
+    [[nodiscard]] Array<float> pool_query(const Tokens& tokens, const Weights& weights) const {
+        const OwnedQuery query = own(tokens, weights);
+        Array<float> out(static_cast<py::ssize_t>(prepared_.dim()));
+        pool(prepared_.measure().ground, query.prepared(), {out.mutable_data(), prepared_.dim()});
+        return out;
+    }
+
+    [[nodiscard]] Array<double> pooled_bounds(const Tokens& tokens, const Weights& weights,
+                                              const Array<float>& squared_distances, double max_pooled_norm) const {
+        const OwnedQuery query = own(tokens, weights);
+        const GroundCost ground = prepared_.measure().ground;
+        const PooledBound bound(
+            ground, prepared_.dim(), max_pooled_norm,
+            cost_error_bound(ground, prepared_.dim(), max_norm(query.prepared()), prepared_.max_norm()));
+        const std::span<const float> from = as_span(squared_distances);
+        Array<double> out(static_cast<py::ssize_t>(from.size()));
+        std::transform(from.begin(), from.end(), out.mutable_data(), bound);
+        return out;
+    }
+
+    [[nodiscard]] Array<double> relaxed(const Tokens& tokens, const Weights& weights, int num_threads) const {
+        const OwnedQuery query = own(tokens, weights);
+        Array<double> out(static_cast<py::ssize_t>(prepared_.size()));
+        const std::span<double> out_view(out.mutable_data(), prepared_.size());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            relaxed_bounds(query.prepared(), prepared_, out_view, num_threads, interrupt);
+        }
+        return out;
+    }
+
+    [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
+        require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
+        return OwnedQuery(tokens, weights, prepared_.measure());
+    }
+
+  private:
+    Tokens tokens_;
+    Offsets offsets_;
+    Weights weights_;
+    PreparedSequences prepared_;
+};
+
+/// One query's search with the arrays that it reads.
+class Search {
+  public:
+    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, std::size_t k,
+           const Offsets& tie_ranks)
+        : corpus_(std::move(corpus)),
+          tokens_(tokens),
+          weights_(weights),
+          tie_ranks_(tie_ranks),
+          query_(corpus_->own(tokens_, weights_)),
+          search_(corpus_->prepared(), query_.prepared(), k, checked_ranks()) {}
+
+    bool examine(const Array<std::int64_t>& positions, const Array<double>& bounds, int num_threads) {
+        const std::span<const std::int64_t> candidates = as_span(positions);
+        const std::span<const double> candidate_bounds = as_span(bounds);
+        if (candidates.size() != candidate_bounds.size()) {
+            throw std::invalid_argument("expected one bound a position");
+        }
+        const auto n_documents = static_cast<std::int64_t>(corpus_->prepared().size());
+        if (std::ranges::any_of(candidates, [&](std::int64_t p) { return p < 0 || p >= n_documents; })) {
+            throw std::invalid_argument("a position lies outside the corpus");
+        }
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        return search_.examine(candidates, candidate_bounds, num_threads, interrupt);
+    }
+
+    [[nodiscard]] double threshold() const { return search_.threshold(); }
+
+    [[nodiscard]] py::dict counts() const {
+        const SearchCounts& counts = search_.counts();
+        py::dict out;
+        out["examined"] = counts.examined;
+        out["pruned_by_bound"] = counts.pruned_by_bound;
+        out["pruned_by_solver"] = counts.pruned_by_solver;
+        out["exact_solves"] = counts.exact_solves;
+        return out;
+    }
+
+    [[nodiscard]] py::tuple hits() const {
+        const std::vector<Hit> hits = search_.hits();
+        Array<std::int64_t> positions(static_cast<py::ssize_t>(hits.size()));
+        Array<double> distances(static_cast<py::ssize_t>(hits.size()));
+        std::ranges::transform(hits, positions.mutable_data(), &Hit::position);
+        std::ranges::transform(hits, distances.mutable_data(), &Hit::distance);
+        return py::make_tuple(positions, distances);
+    }
+
+  private:
+    [[nodiscard]] std::span<const std::int64_t> checked_ranks() const {
+        const std::span<const std::int64_t> ranks = as_span(tie_ranks_);
+        if (ranks.size() != corpus_->prepared().size()) {
+            throw std::invalid_argument("expected one tie rank a document");
+        }
+        return ranks;
+    }
+
+    std::shared_ptr<const Corpus> corpus_;
+    Tokens tokens_;
+    Weights weights_;
+    Offsets tie_ranks_;
+    OwnedQuery query_;
+    TopKSearch search_;
+};
+
+Array<double> pairwise_of(const Corpus& rows, const Corpus& columns, int num_threads) {
+    require_same_dim(rows.prepared().dim(), columns.prepared().dim());
+    Array<double> out({rows.prepared().size(), columns.prepared().size()});
+    const MatrixView<double> out_view = as_writable(out);
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        pairwise(rows.prepared(), columns.prepared(), out_view, num_threads, interrupt);
+    }
+    return out;
+}
+
+}  // namespace
+
+void bind_search(py::module_& module) {
+    const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
+    py::class_<Search>(module, "TopKSearch")
+        .def("examine", &Search::examine, py::arg("positions").noconvert(), py::arg("bounds").noconvert(),
+             py::arg("num_threads"))
+        .def_property_readonly("threshold", &Search::threshold)
+        .def_property_readonly("counts", &Search::counts)
+        .def("hits", &Search::hits);
+    py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
+        .def(py::init<const Tokens&, const Offsets&, const Weights&, const Measure&>(), py::arg("tokens").noconvert(),
+             py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"))
+        .def("__len__", [](const Corpus& corpus) { return corpus.prepared().size(); })
+        .def("pooled", &Corpus::pooled)
+        .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), weights("query_weights"))
+        .def("pooled_bounds", &Corpus::pooled_bounds, py::arg("query").noconvert(), weights("query_weights"),
+             py::arg("squared_distances").noconvert(), py::arg("max_pooled_norm"))
+        .def("relaxed_bounds", &Corpus::relaxed, py::arg("query").noconvert(), weights("query_weights"),
+             py::arg("num_threads"))
+        .def(
+            "search",
+            [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,
+               const Offsets& tie_ranks) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, k, tie_ranks);
+            },
+            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("tie_ranks").noconvert());
+    module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
+}
+
+}  // namespace moverank::bindings

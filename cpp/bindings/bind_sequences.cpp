@@ -1,0 +1,93 @@
+/// Measures, checks of raw tokens, and the error that names a sequence.
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <exception>
+#include <map>
+#include <string>
+
+#include "arrays.hpp"
+#include "moverank/parallel.hpp"
+#include "moverank/pooled.hpp"
+
+namespace moverank::bindings {
+
+namespace {
+
+template <class Value>
+Value from_name(const std::map<std::string, Value>& known, const std::string& what, const std::string& name) {
+    const auto found = known.find(name);
+    if (found != known.end()) {
+        return found->second;
+    }
+    std::string names;
+    for (const auto& [key, value] : known) {
+        names += (names.empty() ? "'" : ", '") + key + "'";
+    }
+    throw std::invalid_argument(what + " must be one of " + names + ", got '" + name + "'");
+}
+
+Measure make_measure(const std::string& ground, const std::string& weighting, double capacity,
+                     const std::string& problem) {
+    static const std::map<std::string, GroundCost> grounds{{"cosine", GroundCost::cosine},
+                                                           {"euclidean", GroundCost::euclidean},
+                                                           {"sqeuclidean", GroundCost::sqeuclidean},
+                                                           {"dot", GroundCost::dot}};
+    static const std::map<std::string, Weighting> weightings{
+        {"uniform", Weighting::uniform}, {"norm", Weighting::norm}, {"given", Weighting::given}};
+    static const std::map<std::string, Problem> problems{{"exact", Problem::exact}, {"relaxed", Problem::relaxed}};
+    if (!(capacity >= 1.0)) {
+        throw std::invalid_argument("capacity must be at least 1, got " + std::to_string(capacity));
+    }
+    return {from_name(grounds, "ground", ground), from_name(weightings, "weighting", weighting), capacity,
+            from_name(problems, "problem", problem)};
+}
+
+std::int64_t first_non_finite_row(const Tokens& tokens) {
+    const MatrixView<const float> view = as_matrix(tokens);
+    const py::gil_scoped_release unlocked;
+    for (std::size_t t = 0; t < view.rows(); ++t) {
+        const float* row = view.row(t);
+        float zero = 0.0F;  // stays 0 unless an entry is NaN or infinite
+        for (std::size_t k = 0; k < view.cols(); ++k) {
+            zero += row[k] * 0.0F;
+        }
+        if (zero != 0.0F || std::isnan(zero)) {
+            return static_cast<std::int64_t>(t);
+        }
+    }
+    return -1;
+}
+
+py::dict build_info() {
+    py::dict info;
+    info["version"] = MOVERANK_VERSION;
+    info["compiler"] = MOVERANK_COMPILER;
+    info["threads"] = thread_count(0, std::numeric_limits<std::size_t>::max());
+    return info;
+}
+
+}  // namespace
+
+void bind_sequences(py::module_& module) {
+    // Alive as long as the interpreter: the translator may run until then.
+    static PyObject* error = PyErr_NewException("moverank._core.SequenceError", PyExc_ValueError, nullptr);
+    module.add_object("SequenceError", py::reinterpret_borrow<py::object>(error));
+    py::register_exception_translator([](std::exception_ptr thrown) {
+        try {
+            std::rethrow_exception(std::move(thrown));
+        } catch (const SequenceError& fault) {
+            const auto index =
+                fault.sequence() == query_index ? std::int64_t{-1} : static_cast<std::int64_t>(fault.sequence());
+            PyErr_SetObject(error, py::make_tuple(fault.fault(), index).ptr());
+        }
+    });
+
+    py::class_<Measure>(module, "Measure")
+        .def(py::init(&make_measure), py::arg("ground"), py::arg("weighting"), py::arg("capacity"), py::arg("problem"))
+        .def_property_readonly("has_pooled_bound", &has_pooled_bound);
+    module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());
+    module.def("build_info", &build_info);
+}
+
+}  // namespace moverank::bindings

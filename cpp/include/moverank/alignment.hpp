@@ -1,0 +1,19 @@
+/// Which token moved where: the plan behind one distance.
+#pragma once
+
+#include <span>
+
+#include "moverank/exact.hpp"
+#include "moverank/measure.hpp"
+#include "moverank/prepared.hpp"
+#include "moverank/views.hpp"
+
+namespace moverank {
+
+/// Fill the cost matrix and the plan, both query.size() x document.size(), and the potentials behind the measure's
+/// value; <cost, plan> is that value. Under a relaxed problem the plan is that of the side that gives the bound: each
+/// token of one sequence goes whole to its nearest on the other.
+SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
+                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g);
+
+}  // namespace moverank

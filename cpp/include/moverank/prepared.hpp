@@ -1,0 +1,70 @@
+/// Sequences made ready for one measure: checked, their mass normalised, their norms known.
+///
+/// Preparation is the one place that looks at raw input. What passes it is finite, has positive mass, and has no
+/// zero vector where the measure needs a direction; solvers and bounds rely on that.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "moverank/measure.hpp"
+#include "moverank/views.hpp"
+
+namespace moverank {
+
+/// A sequence that cannot be measured, and where the fault lies.
+class SequenceError : public std::invalid_argument {
+  public:
+    SequenceError(std::size_t sequence, const std::string& fault)
+        : std::invalid_argument("sequence " + std::to_string(sequence) + ": " + fault),
+          sequence_(sequence),
+          fault_(fault) {}
+    [[nodiscard]] std::size_t sequence() const { return sequence_; }
+    [[nodiscard]] const std::string& fault() const { return fault_; }
+
+  private:
+    std::size_t sequence_;
+    std::string fault_;
+};
+
+/// A checked sequence: sum of `mass` is 1; `inverse_norms` is filled only under the cosine ground cost.
+struct PreparedSequence {
+    MatrixView<const float> tokens;
+    std::span<const double> mass;
+    std::span<const float> inverse_norms;
+
+    [[nodiscard]] std::size_t size() const { return tokens.rows(); }
+};
+
+/// Check one sequence and write its mass (and, under cosine, inverse norms): each span has one entry a token.
+/// `index` names the sequence in the SequenceError that a bad one throws.
+PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                         std::span<float> inverse_norms, std::size_t index);
+
+/// A ragged batch prepared once and kept, as an index does. The tokens stay the caller's.
+class PreparedSequences {
+  public:
+    PreparedSequences(const SequencesView& sequences, const Measure& measure);
+
+    [[nodiscard]] std::size_t size() const { return sequences_.size(); }
+    [[nodiscard]] std::size_t dim() const { return sequences_.dim(); }
+    [[nodiscard]] const Measure& measure() const { return measure_; }
+    /// Largest Euclidean norm of any token: rounding margins scale with it.
+    [[nodiscard]] double max_norm() const { return max_norm_; }
+    [[nodiscard]] PreparedSequence operator[](std::size_t s) const;
+
+  private:
+    SequencesView sequences_;
+    Measure measure_;
+    std::vector<double> mass_;
+    std::vector<float> inverse_norms_;
+    double max_norm_ = 0.0;
+};
+
+/// Largest Euclidean norm of any token of the sequence.
+[[nodiscard]] double max_norm(const PreparedSequence& sequence);
+
+}  // namespace moverank

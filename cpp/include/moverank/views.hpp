@@ -1,0 +1,61 @@
+/// Non-owning views that every layer passes around: a row-major matrix and a ragged batch of sequences.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+namespace moverank {
+
+/// A row-major matrix over memory that somebody else owns; `stride` elements lie between row starts.
+template <class T>
+class MatrixView {
+  public:
+    constexpr MatrixView() = default;
+    constexpr MatrixView(T* data, std::size_t rows, std::size_t cols) : MatrixView(data, rows, cols, cols) {}
+    constexpr MatrixView(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
+        : data_(data), rows_(rows), cols_(cols), stride_(stride) {}
+    /// A writable view reads as a view of constants.
+    template <class U>
+        requires std::is_same_v<const U, T>
+    constexpr MatrixView(const MatrixView<U>& other)
+        : MatrixView(other.data(), other.rows(), other.cols(), other.stride()) {}
+
+    [[nodiscard]] constexpr T* data() const { return data_; }
+    [[nodiscard]] constexpr std::size_t rows() const { return rows_; }
+    [[nodiscard]] constexpr std::size_t cols() const { return cols_; }
+    [[nodiscard]] constexpr std::size_t stride() const { return stride_; }
+    [[nodiscard]] constexpr T* row(std::size_t i) const { return data_ + i * stride_; }
+    [[nodiscard]] constexpr T& operator()(std::size_t i, std::size_t j) const { return row(i)[j]; }
+
+  private:
+    T* data_ = nullptr;
+    std::size_t rows_ = 0;
+    std::size_t cols_ = 0;
+    std::size_t stride_ = 0;
+};
+
+/// One sequence as the caller gave it: n tokens of dimension d and, optionally, their weights.
+struct SequenceView {
+    MatrixView<const float> tokens;
+    std::span<const double> weights;  ///< empty when the measure's weighting is to make the mass
+};
+
+/// A ragged batch: sequence s owns the tokens [offsets[s], offsets[s + 1]).
+struct SequencesView {
+    MatrixView<const float> tokens;
+    std::span<const std::int64_t> offsets;  ///< size() + 1 non-decreasing entries
+    std::span<const double> weights;        ///< one a token, or empty
+
+    [[nodiscard]] std::size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
+    [[nodiscard]] std::size_t dim() const { return tokens.cols(); }
+    [[nodiscard]] SequenceView operator[](std::size_t s) const {
+        const auto begin = static_cast<std::size_t>(offsets[s]);
+        const auto length = static_cast<std::size_t>(offsets[s + 1]) - begin;
+        return {{tokens.row(begin), length, tokens.cols(), tokens.stride()},
+                weights.empty() ? weights : weights.subspan(begin, length)};
+    }
+};
+
+}  // namespace moverank

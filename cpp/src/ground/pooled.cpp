@@ -1,0 +1,64 @@
+#include "moverank/pooled.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace moverank {
+
+namespace {
+
+constexpr double unit = 0x1p-24;  // unit roundoff of float32
+
+}  // namespace
+
+bool has_pooled_bound(const Measure& measure) {
+    return measure.balanced() && measure.problem == Problem::exact && measure.ground != GroundCost::dot;
+}
+
+void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {
+    std::vector<double> sum(pooled.size(), 0.0);
+    for (std::size_t t = 0; t < sequence.size(); ++t) {
+        const float* token = sequence.tokens.row(t);
+        double share = sequence.mass[t];
+        if (ground == GroundCost::cosine) {
+            double squared = 0.0;  // not from inverse_norms: their float32 rounding would need a margin of its own
+            for (std::size_t k = 0; k < sum.size(); ++k) {
+                squared += static_cast<double>(token[k]) * static_cast<double>(token[k]);
+            }
+            share /= std::sqrt(squared);
+        }
+        for (std::size_t k = 0; k < sum.size(); ++k) {
+            sum[k] += share * static_cast<double>(token[k]);
+        }
+    }
+    std::ranges::transform(sum, pooled.begin(), [](double x) { return static_cast<float>(x); });
+}
+
+PooledBound::PooledBound(GroundCost ground, std::size_t dim, double max_pooled_norm, double cost_error)
+    : ground_(ground), cost_error_(cost_error) {
+    const double n = static_cast<double>(dim) + 2.0;
+    const double gamma = n * unit / (1.0 - n * unit);
+    const double reach = 2.0 * max_pooled_norm;
+    relative_error_ = gamma;
+    expansion_error_ = 2.0 * gamma * reach * reach;
+    // Twice what rounding both pooled vectors to float32 can move them; the rest covers their float64 sums.
+    rounding_error_ = 2.0 * unit * reach + std::sqrt(static_cast<double>(dim)) * 0x1p-149;
+}
+
+double PooledBound::operator()(float squared_distance) const {
+    const double squared = static_cast<double>(squared_distance) * (1.0 - relative_error_) - expansion_error_;
+    const double distance = std::max(0.0, std::sqrt(std::max(0.0, squared)) - rounding_error_);
+    // cost_error_ is a few thousand times what the solver's own arithmetic can be off by (exact_value_error), so it
+    // covers that as well.
+    switch (ground_) {
+        case GroundCost::euclidean: return distance - cost_error_;
+        case GroundCost::sqeuclidean: return distance * distance - cost_error_;
+        case GroundCost::cosine: return 0.5 * distance * distance - cost_error_;
+        case GroundCost::dot: break;
+    }
+    return -std::numeric_limits<double>::infinity();
+}
+
+}  // namespace moverank

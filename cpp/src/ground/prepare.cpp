@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "moverank/prepared.hpp"
+
+namespace moverank {
+
+namespace {
+
+[[nodiscard]] double squared_norm(const float* token, std::size_t dim) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < dim; ++k) {
+        sum += static_cast<double>(token[k]) * static_cast<double>(token[k]);
+    }
+    return sum;
+}
+
+[[nodiscard]] std::string token_name(std::size_t t) { return "token " + std::to_string(t); }
+
+/// Explicit weights are the mass, as they stand.
+void take_weights(std::span<const double> weights, std::span<double> mass, std::size_t index) {
+    for (std::size_t t = 0; t < weights.size(); ++t) {
+        if (!std::isfinite(weights[t])) {
+            throw SequenceError(index, "weight " + std::to_string(t) + " is not finite");
+        }
+        if (weights[t] < 0.0) {
+            throw SequenceError(index,
+                                "weight " + std::to_string(t) + " is negative (" + std::to_string(weights[t]) + ")");
+        }
+        mass[t] = weights[t];
+    }
+}
+
+void normalise(std::span<double> mass, std::size_t index) {
+    const double largest = *std::max_element(mass.begin(), mass.end());
+    if (!(largest > 0.0)) {
+        throw SequenceError(index, "total mass is zero");
+    }
+    // Relative to the largest first: the sum of weights near either end of float64's range would leave it.
+    double total = 0.0;
+    for (double& x : mass) {
+        x /= largest;
+        total += x;
+    }
+    for (double& x : mass) {
+        x /= total;
+    }
+}
+
+/// What both ways of preparing share. Returns the largest norm.
+double prepare_into(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                    std::span<float> inverse_norms, std::size_t index) {
+    const std::size_t n = sequence.tokens.rows();
+    if (n == 0) {
+        throw SequenceError(index, "has no tokens");
+    }
+    const bool weighted = !sequence.weights.empty();
+    if (!weighted && measure.weighting == Weighting::given) {
+        throw SequenceError(index, "has no weights, which weighting 'given' needs");
+    }
+    double largest = 0.0;
+    for (std::size_t t = 0; t < n; ++t) {
+        const double squared = squared_norm(sequence.tokens.row(t), sequence.tokens.cols());
+        if (!std::isfinite(squared)) {  // squares of float32 cannot leave float64's range
+            throw SequenceError(index, token_name(t) + " is not finite");
+        }
+        const double norm = std::sqrt(squared);
+        if (measure.ground == GroundCost::cosine) {
+            if (norm == 0.0) {
+                throw SequenceError(index,
+                                    token_name(t) + " is a zero vector, which has no direction under cosine cost");
+            }
+            inverse_norms[t] = static_cast<float>(1.0 / norm);
+        }
+        mass[t] = measure.weighting == Weighting::norm ? norm : 1.0;
+        largest = std::max(largest, norm);
+    }
+    if (weighted) {
+        take_weights(sequence.weights, mass, index);
+    }
+    normalise(mass, index);
+    return largest;
+}
+
+}  // namespace
+
+PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                         std::span<float> inverse_norms, std::size_t index) {
+    prepare_into(sequence, measure, mass, inverse_norms, index);
+    return {sequence.tokens, mass,
+            measure.ground == GroundCost::cosine ? std::span<const float>(inverse_norms) : std::span<const float>{}};
+}
+
+PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure)
+    : sequences_(sequences),
+      measure_(measure),
+      mass_(sequences.tokens.rows()),
+      inverse_norms_(measure.ground == GroundCost::cosine ? sequences.tokens.rows() : 0) {
+    for (std::size_t s = 0; s < sequences.size(); ++s) {
+        const auto begin = static_cast<std::size_t>(sequences.offsets[s]);
+        const SequenceView raw = sequences[s];
+        const std::size_t length = raw.tokens.rows();
+        const std::span<float> norms =
+            inverse_norms_.empty() ? std::span<float>{} : std::span(inverse_norms_).subspan(begin, length);
+        max_norm_ = std::max(max_norm_, prepare_into(raw, measure, std::span(mass_).subspan(begin, length), norms, s));
+    }
+}
+
+PreparedSequence PreparedSequences::operator[](std::size_t s) const {
+    const auto begin = static_cast<std::size_t>(sequences_.offsets[s]);
+    const MatrixView<const float> tokens = sequences_[s].tokens;
+    const std::span<const float> norms = inverse_norms_;
+    return {tokens, std::span(mass_).subspan(begin, tokens.rows()),
+            norms.empty() ? norms : norms.subspan(begin, tokens.rows())};
+}
+
+double max_norm(const PreparedSequence& sequence) {
+    double largest = 0.0;
+    for (std::size_t t = 0; t < sequence.size(); ++t) {
+        largest = std::max(largest, squared_norm(sequence.tokens.row(t), sequence.tokens.cols()));
+    }
+    return std::sqrt(largest);
+}
+
+}  // namespace moverank

@@ -1,0 +1,61 @@
+#include "moverank/alignment.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "moverank/ground_cost.hpp"
+
+namespace moverank {
+
+namespace {
+
+SolveSummary solve_into(ExactSolver& solver, const TransportProblem<float>& problem, std::span<double> f,
+                        std::span<double> g) {
+    const SolveSummary summary = solver.solve(problem);
+    std::ranges::copy(solver.f(), f.begin());
+    std::ranges::copy(solver.g(), g.begin());
+    return summary;
+}
+
+}  // namespace
+
+SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
+                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g) {
+    cost_matrix(measure.ground, query, document, cost);
+    for (std::size_t i = 0; i < plan.rows(); ++i) {
+        std::fill_n(plan.row(i), plan.cols(), 0.0);
+    }
+    ExactSolver solver;
+    const bool relaxed = measure.problem == Problem::relaxed;
+    const double capacity = relaxed ? unlimited_capacity : measure.capacity;
+    const SolveSummary summary = solve_into(solver, {cost, query.mass, document.mass, capacity}, f, g);
+
+    if (relaxed && measure.balanced()) {
+        std::vector<float> transposed(cost.rows() * cost.cols());
+        const MatrixView<float> from_document(transposed.data(), cost.cols(), cost.rows());
+        for (std::size_t i = 0; i < cost.rows(); ++i) {
+            for (std::size_t j = 0; j < cost.cols(); ++j) {
+                from_document(j, i) = cost(i, j);
+            }
+        }
+        ExactSolver reverse;
+        std::vector<double> reverse_f(f.size());
+        std::vector<double> reverse_g(g.size());
+        const SolveSummary other =
+            solve_into(reverse, {from_document, document.mass, query.mass, unlimited_capacity}, reverse_g, reverse_f);
+        if (other.value > summary.value) {
+            std::ranges::copy(reverse_f, f.begin());
+            std::ranges::copy(reverse_g, g.begin());
+            for (const Flow& flow : reverse.flows()) {
+                plan(flow.target, flow.source) = flow.mass;
+            }
+            return other;
+        }
+    }
+    for (const Flow& flow : solver.flows()) {
+        plan(flow.source, flow.target) = flow.mass;
+    }
+    return summary;
+}
+
+}  // namespace moverank

@@ -1,0 +1,77 @@
+#include "moverank/batch.hpp"
+
+#include <cstddef>
+#include <vector>
+
+#include "moverank/pair.hpp"
+#include "moverank/parallel.hpp"
+
+namespace moverank {
+
+namespace {
+
+/// Small enough that documents of very different lengths even out, large enough that taking one costs nothing.
+constexpr std::size_t documents_a_chunk = 8;
+
+/// One evaluator a worker; `prepare` buffers ride along for documents that come unprepared.
+struct Worker {
+    PairEvaluator evaluator;
+    std::vector<double> mass;
+    std::vector<float> inverse_norms;
+};
+
+std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interrupt& interrupt) {
+    std::vector<Worker> workers;
+    workers.reserve(count);
+    for (unsigned w = 0; w < count; ++w) {
+        workers.push_back({PairEvaluator(measure, &interrupt), {}, {}});
+    }
+    return workers;
+}
+
+}  // namespace
+
+void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
+               std::span<double> out, int n_threads, Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, documents.size());
+    std::vector<Worker> workers = make_workers(n_workers, measure, interrupt);
+    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     Worker& worker = workers[w];
+                     for (std::size_t s = begin; s < end; ++s) {
+                         const SequenceView raw = documents[s];
+                         worker.mass.resize(raw.tokens.rows());
+                         worker.inverse_norms.resize(raw.tokens.rows());
+                         const PreparedSequence document = prepare(raw, measure, worker.mass, worker.inverse_norms, s);
+                         out[s] = worker.evaluator.distance(query, document).distance;
+                     }
+                 });
+}
+
+void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
+              Interrupt& interrupt) {
+    const std::size_t n_pairs = rows.size() * columns.size();
+    const unsigned n_workers = thread_count(n_threads, n_pairs);
+    std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
+    parallel_for(n_pairs, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        for (std::size_t pair = begin; pair < end; ++pair) {
+            const std::size_t r = pair / columns.size();
+            const std::size_t s = pair % columns.size();
+            out(r, s) = workers[w].evaluator.distance(rows[r], columns[s]).distance;
+        }
+    });
+}
+
+void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
+                    int n_threads, Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, documents.size());
+    std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt);
+    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     for (std::size_t s = begin; s < end; ++s) {
+                         out[s] = workers[w].evaluator.lower_bound(query, documents[s]);
+                     }
+                 });
+}
+
+}  // namespace moverank

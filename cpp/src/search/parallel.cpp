@@ -1,0 +1,103 @@
+#include "moverank/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace moverank {
+
+namespace {
+
+/// CPUs that a Linux control group grants (cgroup v2 cpu.max: "quota period" or "max period"); 0 when unlimited.
+[[nodiscard]] unsigned cgroup_cpus() {
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0.0;
+    if (!(file >> quota >> period) || quota == "max" || period <= 0.0) {
+        return 0;
+    }
+    return static_cast<unsigned>(std::max(1.0, std::ceil(std::strtod(quota.c_str(), nullptr) / period)));
+}
+
+[[nodiscard]] unsigned usable_cpus() {
+    const unsigned by_affinity = std::max(1U, std::thread::hardware_concurrency());
+    const unsigned by_group = cgroup_cpus();
+    return by_group == 0 ? by_affinity : std::min(by_affinity, by_group);
+}
+
+/// The loop's state, shared by its threads.
+class Loop {
+  public:
+    Loop(std::size_t n_items, std::size_t chunk, Interrupt& interrupt,
+         const std::function<void(unsigned, std::size_t, std::size_t)>& body)
+        : n_items_(n_items), chunk_(chunk), interrupt_(interrupt), body_(body) {}
+
+    void run(unsigned worker) noexcept {
+        try {
+            while (true) {
+                interrupt_.check();
+                const std::size_t begin = next_.fetch_add(chunk_, std::memory_order_relaxed);
+                if (begin >= n_items_) {
+                    return;
+                }
+                body_(worker, begin, std::min(begin + chunk_, n_items_));
+            }
+        } catch (...) {
+            const std::scoped_lock lock(guard_);
+            // Whoever stopped first has the reason; the others only report that they were stopped.
+            if (!failure_) {
+                failure_ = std::current_exception();
+            }
+            interrupt_.stop();
+        }
+    }
+
+    void rethrow() const {
+        if (failure_) {
+            std::rethrow_exception(failure_);
+        }
+    }
+
+  private:
+    std::size_t n_items_;
+    std::size_t chunk_;
+    Interrupt& interrupt_;
+    const std::function<void(unsigned, std::size_t, std::size_t)>& body_;
+    std::atomic<std::size_t> next_{0};
+    std::mutex guard_;  // failure_
+    std::exception_ptr failure_;
+};
+
+}  // namespace
+
+unsigned thread_count(int requested, std::size_t n_items) {
+    const unsigned wanted = requested > 0 ? static_cast<unsigned>(requested) : usable_cpus();
+    return static_cast<unsigned>(std::clamp<std::size_t>(n_items, 1, wanted));
+}
+
+void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,
+                  const std::function<void(unsigned worker, std::size_t begin, std::size_t end)>& body) {
+    Loop loop(n_items, chunk, interrupt, body);
+    const std::size_t n_chunks = (n_items + chunk - 1) / chunk;
+    {
+        std::vector<std::jthread> workers;
+        workers.reserve(n_threads);
+        for (unsigned w = 1; w < n_threads && w < n_chunks; ++w) {
+            try {
+                workers.emplace_back([&loop, w] { loop.run(w); });
+            } catch (const std::system_error&) {
+                break;  // no more threads to be had: those that exist do the work
+            }
+        }
+        loop.run(0);
+    }
+    loop.rethrow();
+}
+
+}  // namespace moverank

@@ -1,0 +1,51 @@
+"""Ranking by optimal transport between sequences of vectors: exact, certified, explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moverank._core import __version__, build_info
+from moverank.alignment import Alignment, TokenMove, align
+from moverank.batch import distances, pairwise
+from moverank.hits import Certificate, Hit, Hits, SearchStats
+from moverank.index import Index
+from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
+from moverank.sequences import Sequences
+from moverank.transport import TransportResult, transport
+
+if TYPE_CHECKING:
+    from moverank import encoders
+
+__all__ = [
+    "Alignment",
+    "Certificate",
+    "Hit",
+    "Hits",
+    "Index",
+    "Measure",
+    "SearchStats",
+    "Sequences",
+    "TokenMove",
+    "TransportResult",
+    "__version__",
+    "align",
+    "build_info",
+    "distances",
+    "encoders",
+    "maxsim",
+    "measure",
+    "pairwise",
+    "rwmd",
+    "transport",
+    "wmd",
+    "wrd",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Encoders are the text edge: who brings vectors never loads them.
+    if name == "encoders":
+        import moverank.encoders
+
+        return moverank.encoders
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

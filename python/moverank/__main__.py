@@ -1,0 +1,7 @@
+"""``python -m moverank``."""
+
+import sys
+
+from moverank.cli import main
+
+sys.exit(main())

@@ -1,0 +1,87 @@
+"""Conversion and checks of arguments: done once, here, with errors that name the argument."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+
+
+def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+    """Convert to a C-contiguous real array of `dtype` and `ndim` dimensions, without a copy where none is needed."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: not a rectangular array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.ndim != ndim:
+        shape = "(n, d)" if ndim == 2 else "(n,)"
+        raise ValueError(f"{name}: expected an array of shape {shape}, got shape {array.shape}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported as such
+        return np.ascontiguousarray(array, dtype=dtype)
+
+
+def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
+    """Check one sequence's tokens: (n, d), n and d at least 1, finite."""
+    tokens: NDArray[np.float32] = real_array(value, name, ndim=2, dtype=np.float32)
+    if tokens.shape[0] == 0:
+        raise ValueError(f"{name}: has no tokens; an empty sequence has no mass to move")
+    if tokens.shape[1] == 0:
+        raise ValueError(f"{name}: tokens have no dimensions (shape {tokens.shape})")
+    bad = _core.first_non_finite_row(tokens)
+    if bad >= 0:
+        raise ValueError(f"{name}: token {bad} is not finite in float32")
+    return tokens
+
+
+def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
+    """Check one sequence's weights: (n,), finite, non-negative, not all zero."""
+    weights: NDArray[np.float64] = real_array(value, name, ndim=1, dtype=np.float64)
+    if weights.shape[0] != n:
+        raise ValueError(f"{name}: expected {n} weights, one a token, got {weights.shape[0]}")
+    if not np.isfinite(weights).all():
+        where = int(np.flatnonzero(~np.isfinite(weights))[0])
+        raise ValueError(f"{name}: weight {where} is not finite ({weights[where]})")
+    if (weights < 0).any():
+        where = int(np.flatnonzero(weights < 0)[0])
+        raise ValueError(f"{name}: weight {where} is negative ({weights[where]})")
+    if not (weights > 0).any():
+        raise ValueError(f"{name}: total mass is zero")
+    return weights
+
+
+def normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide by the total, by way of the maximum so that no sum overflows."""
+    scaled = weights / weights.max()
+    result: NDArray[np.float64] = scaled / scaled.sum()
+    return result
+
+
+def whole_number(value: Any, name: str, *, least: int) -> int:
+    """Check an integer argument; bools and floats are not integers."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def thread_count(num_threads: int | None) -> int:
+    """Check a number of threads; None and 0 stand for all cores, and the core knows them as 0."""
+    return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=0)
+
+
+def capacity_number(value: Any) -> float:
+    """Check a capacity: a real number of at least 1, infinity included."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"capacity must be a real number, got {value!r}")
+    capacity = float(value)
+    if math.isnan(capacity) or capacity < 1:
+        raise ValueError(f"capacity must be at least 1, got {capacity}")
+    return capacity

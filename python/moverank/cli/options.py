@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+
+from moverank.cli.errors import UserError
+from moverank.measures import NAMED, Measure, measure
+
+#: A short query against long documents: all of the query must move, and only part of a document has to answer it.
+DEFAULT_CAPACITY = 4.0
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a search takes: k, measure, capacity, output."""
+    parser.add_argument("-k", type=int, default=10, help="documents to return (default: 10)")
+    parser.add_argument("--measure", default="wrd", help=f"one of {', '.join(NAMED)} (default: wrd)")
+    parser.add_argument(
+        "--capacity",
+        type=float,
+        help="how far a document's mass is only an upper limit, at least 1; 1 demands that the query explain the "
+        "whole document, inf that it explain any part of it (default: 4 with wrd, which suits short queries "
+        "against long documents; else the measure's own)",
+    )
+    parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def chosen_measure(args: argparse.Namespace) -> Measure:
+    """Measure that the options name."""
+    try:
+        chosen = measure(args.measure)
+        if args.capacity is not None:
+            return chosen.replace(capacity=args.capacity)
+        return chosen.replace(capacity=DEFAULT_CAPACITY) if args.measure == "wrd" else chosen
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def check_counts(args: argparse.Namespace) -> None:
+    """Refuse counts that make no sense before any work is done."""
+    if args.k < 1:
+        raise UserError(f"-k must be at least 1, got {args.k}")
+    if args.threads is not None and args.threads < 1:
+        raise UserError(f"--threads must be at least 1, got {args.threads}")

@@ -1,0 +1,83 @@
+"""Results as text for a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from moverank.hits import Hit, Hits
+
+WIDTH = 100
+
+
+def hits_table(hits: Hits, titles: dict[str, str], relevant: Sequence[str] = ()) -> str:
+    """Ranked table: rank, distance, a mark for documents judged relevant, id, title."""
+    id_width = max([len(str(hit.id)) for hit in hits] + [2])
+    header = f"{'rank':>4}  {'distance':>9}     {'id':<{id_width}}  document"
+    lines = [header]
+    for hit in hits:
+        mark = "*" if hit.id in relevant else " "
+        start = f"{hit.rank + 1:>4}  {hit.distance:>9.5f}  {mark}  {hit.id!s:<{id_width}}  "
+        lines.append(start + shorten(titles[hit.id], max(20, WIDTH - len(start))))
+    return "\n".join(lines)
+
+
+def work_line(hits: Hits) -> str:
+    """What the search did, in one line."""
+    s = hits.stats
+    return (
+        f"work: {s.documents} documents, {s.pruned_by_order} never examined, {s.examined} examined "
+        f"({s.pruned_by_bound} dropped by a bound, {s.pruned_by_solver} inside the solver, "
+        f"{s.exact_solves} solved), {1000 * s.seconds:.1f} ms"
+    )
+
+
+def explanation(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> str:
+    """Token table of one hit."""
+    return hit.alignment.table(query_tokens, document_tokens, max_rows=24)
+
+
+def hits_json(hits: Hits, titles: dict[str, str]) -> dict[str, Any]:
+    """Everything about an answer that JSON can hold."""
+    bound = hits.certificate.bound
+    return {
+        "measure": hits.measure.name,
+        "hits": [
+            {
+                "rank": hit.rank + 1,
+                "id": hit.id,
+                "title": titles[hit.id],
+                "distance": hit.distance,
+                "similarity": hit.similarity,
+            }
+            for hit in hits
+        ],
+        "certificate": {
+            "exact": hits.certificate.exact,
+            "unexamined": hits.certificate.unexamined,
+            "bound": None if math.isinf(bound) else bound,
+        },
+        "stats": dataclasses.asdict(hits.stats),
+    }
+
+
+def moves_json(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> list[dict[str, Any]]:
+    """Token moves of one hit."""
+    return [
+        {
+            "query_token": query_tokens[move.source],
+            "document_token": document_tokens[move.target],
+            "mass": move.mass,
+            "cost": move.cost,
+            "contribution": move.contribution,
+        }
+        for move in hit.alignment.pairs
+    ]
+
+
+def shorten(text: str, length: int) -> str:
+    """First line of a text, cut at `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"

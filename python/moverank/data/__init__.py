@@ -1,0 +1,42 @@
+"""Data that comes with the package; NOTICE.md beside this file names sources and licences."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DemoQuery:
+    """A claim, and the ids of the documents that annotators judged relevant to it."""
+
+    id: str
+    text: str
+    relevant: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DemoDocument:
+    """An abstract."""
+
+    id: str
+    title: str
+    text: str
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    packed = files(__name__).joinpath(name).read_bytes()
+    return [json.loads(line) for line in gzip.decompress(packed).decode().splitlines()]
+
+
+def demo_documents() -> list[DemoDocument]:
+    """400 abstracts of scientific papers (SciFact)."""
+    return [DemoDocument(**row) for row in _rows("documents.jsonl.gz")]
+
+
+def demo_queries() -> list[DemoQuery]:
+    """8 claims with their judged abstracts (SciFact, test split)."""
+    return [DemoQuery(row["id"], row["text"], tuple(row["relevant"])) for row in _rows("queries.jsonl.gz")]

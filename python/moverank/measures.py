@@ -1,0 +1,244 @@
+"""What is measured: ground cost, weighting, capacity and problem, as one value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moverank import _core
+from moverank._validate import capacity_number
+from moverank.sequences import Sequences, as_query
+
+Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
+
+GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot")
+WEIGHTINGS = ("uniform", "norm", "given")
+PROBLEMS = ("exact", "relaxed")
+
+
+def _one_of(value: object, name: str, known: tuple[str, ...]) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A distance between sequences of vectors, defined by optimal transport.
+
+    With cost matrix ``C[i, j] = c(x_i, y_j)``, query mass `a`, document mass `b` and capacity κ::
+
+        T(a, b, C) = min <C, P>   subject to   P 1 = a,   P^T 1 <= κ b,   P >= 0
+
+    with equality at κ = 1, which is balanced transport. Values fall as κ grows; at κ = ∞ each query token goes whole
+    to its cheapest document token. A measure is a value: equal ones compare equal, and it can be called.
+
+    Parameters
+    ----------
+    ground : {"cosine", "euclidean", "sqeuclidean", "dot"}
+        Ground cost between tokens: 1 − cos, ``|x − y|``, ``|x − y|²``, or −⟨x, y⟩.
+    weighting : {"uniform", "norm", "given"}
+        How a sequence without weights gets its mass: the same for each token, in proportion to ``|x|``, or not at
+        all. Weights that come with a sequence always take precedence. Mass is normalised to total 1 in float64.
+    capacity : float, default 1.0
+        κ ≥ 1: document token j takes at most κ b_j. 1 explains the whole document (sentence pairs); 4 to 8 suits a
+        short query against a long document; ``inf`` leaves the document free.
+    problem : {"exact", "relaxed"}
+        The optimum itself, or its one-sided relaxation, a lower bound that is much cheaper (RWMD).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field has the wrong type or an unknown value; the known ones are listed.
+
+    References
+    ----------
+    .. [1] Kusner, Sun, Kolkin, Weinberger, "From Word Embeddings To Document Distances", ICML 2015 (WMD, RWMD).
+    .. [2] Yokoi, Takahashi, Akama, Suzuki, Inui, "Word Rotator's Distance", EMNLP 2020 (WRD).
+    .. [3] Khattab, Zaharia, "ColBERT", SIGIR 2020 (MaxSim).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wrd = Measure(ground="cosine", weighting="norm")
+    >>> x, y = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]])
+    >>> round(wrd(x, y), 6)
+    0.333333
+    >>> wrd.replace(capacity=4)
+    Measure(ground='cosine', weighting='norm', capacity=4.0, problem='exact')
+    """
+
+    ground: str = "cosine"
+    weighting: str = "norm"
+    capacity: float = 1.0
+    problem: str = "exact"
+    _spec: _core.Measure = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _one_of(self.ground, "ground", GROUNDS)
+        _one_of(self.weighting, "weighting", WEIGHTINGS)
+        _one_of(self.problem, "problem", PROBLEMS)
+        object.__setattr__(self, "capacity", capacity_number(self.capacity))
+        object.__setattr__(
+            self,
+            "_spec",
+            _core.Measure(self.ground, self.weighting, self.capacity, self.problem),
+        )
+
+    def __call__(
+        self,
+        x: Sequences | ArrayLike,
+        y: Sequences | ArrayLike,
+        a: ArrayLike | None = None,
+        b: ArrayLike | None = None,
+        *,
+        capacity: float | None = None,
+    ) -> float:
+        """Distance of two sequences, in units of the ground cost.
+
+        Parameters
+        ----------
+        x, y : array_like, shape (n, d) and (m, d), or Sequences of length 1
+            Tokens of the query and of the document; converted to float32.
+        a, b : array_like, shape (n,) and (m,), optional
+            Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree.
+        capacity : float, optional
+            Use this capacity instead of the measure's own.
+
+        Returns
+        -------
+        float
+            Smaller is nearer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        measure = self if capacity is None else self.replace(capacity=capacity)
+        query, query_weights = as_query(x, a, "x", "a")
+        document, document_weights = as_query(y, b, "y", "b")
+        require_same_dim(query.shape[1], document.shape[1], "x", "y")
+        offsets = np.array([0, len(document)], dtype=np.int64)
+        with naming("x", "y", batch=False):
+            values = _core.distances(query, query_weights, document, offsets, document_weights, measure._spec, 1)
+        return float(values[0])
+
+    def replace(self, **changes: Any) -> Measure:
+        """Copy of the measure with some fields changed."""
+        return dataclass_replace(self, **changes)
+
+    @property
+    def name(self) -> str:
+        """Short name where there is one, such as ``wrd`` or ``wrd(capacity=4)``."""
+        for name, known in NAMED.items():
+            if self == known:
+                return name
+        for name, known in NAMED.items():
+            if self.replace(capacity=known.capacity) == known:
+                return f"{name}(capacity={self.capacity:g})"
+        return repr(self)
+
+    def similarity(self, distance: Number) -> Number:
+        """Similarity for a distance of this measure: larger is nearer.
+
+        Parameters
+        ----------
+        distance : float or ndarray of float
+
+        Returns
+        -------
+        float or ndarray
+            1 − d under the cosine ground cost (in [−1, 1]); −d under dot (for `maxsim` the mean over query tokens of
+            the largest inner product); 1 / (1 + d) under euclidean and sqeuclidean (in (0, 1]).
+        """
+        if self.ground == "cosine":
+            return 1.0 - distance
+        if self.ground == "dot":
+            return -distance
+        return 1.0 / (1.0 + distance)
+
+    def __reduce__(self) -> tuple[type[Measure], tuple[str, str, float, str]]:
+        return Measure, (self.ground, self.weighting, self.capacity, self.problem)
+
+
+wmd = Measure("euclidean", "uniform")
+"""Word Mover's Distance: Euclidean cost, equal mass, balanced (Kusner et al., ICML 2015)."""
+
+wrd = Measure("cosine", "norm")
+"""Word Rotator's Distance: 1 − cos, mass by vector norm, balanced (Yokoi et al., EMNLP 2020)."""
+
+maxsim = Measure("dot", "uniform", capacity=math.inf)
+"""MaxSim as a distance: −(mean over query tokens of the best inner product) (Khattab, Zaharia, SIGIR 2020)."""
+
+rwmd = Measure("euclidean", "uniform", problem="relaxed")
+"""Relaxed Word Mover's Distance: the larger one-sided bound on `wmd` (Kusner et al., ICML 2015)."""
+
+NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd}
+
+
+def measure(name: str | Measure) -> Measure:
+    """Look a measure up by name; a `Measure` is returned as it is.
+
+    Raises
+    ------
+    TypeError
+        If `name` is neither a string nor a `Measure`.
+    ValueError
+        If no measure has that name; the message lists those that exist.
+
+    Examples
+    --------
+    >>> measure("wmd")
+    Measure(ground='euclidean', weighting='uniform', capacity=1.0, problem='exact')
+    """
+    if isinstance(name, Measure):
+        return name
+    if not isinstance(name, str):
+        raise TypeError(f"measure must be a name or a Measure, got {name!r}")
+    if name not in NAMED:
+        raise ValueError(f"unknown measure {name!r}; known are {', '.join(map(repr, NAMED))}")
+    return NAMED[name]
+
+
+def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> None:
+    """Raise ValueError unless both sides have tokens of one dimension."""
+    if left != right:
+        raise ValueError(
+            f"{left_name} has dimension {left} and {right_name} has dimension {right}; tokens must share one space"
+        )
+
+
+@contextmanager
+def naming(
+    query: str, documents: str, *, batch: bool = True, ids: np.ndarray[Any, Any] | None = None
+) -> Iterator[None]:
+    """Turn what the core finds wrong into a ValueError that names the argument, the sequence in it and its id."""
+    try:
+        yield
+    except _core.SequenceError as error:
+        fault, index = error.args
+        if index < 0:
+            where = query
+        elif batch:
+            where = f"{documents}: sequence {index}"
+            if ids is not None:
+                where += f" (id {ids[index].item()!r})"
+        else:
+            where = documents
+        raise ValueError(f"{where}: {fault}") from None
+    except OverflowError as error:
+        raise ValueError(f"{query} and {documents}: {error}") from None
+
+
+def prepare(sequences: Sequences, measure: Measure) -> _core.Corpus:
+    """Check a batch against a measure and compute its mass and norms once."""
+    return _core.Corpus(sequences.tokens, sequences.offsets, sequences.weights, measure._spec)

@@ -1,0 +1,51 @@
+/// Seeded problems and sequences for the C++ tests.
+#pragma once
+
+#include <cstdint>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "moverank/views.hpp"
+
+namespace instances {
+
+using Random = std::mt19937_64;
+
+inline std::vector<double> masses(Random& random, std::size_t n, bool some_zero = false) {
+    std::uniform_real_distribution<double> uniform(0.0, 1.0);
+    std::vector<double> mass(n);
+    for (double& x : mass) {
+        x = some_zero && uniform(random) < 0.3 ? 0.0 : uniform(random) * uniform(random) + 1e-9;
+    }
+    mass[0] += 0.1;
+    const double total = std::accumulate(mass.begin(), mass.end(), 0.0);
+    for (double& x : mass) {
+        x /= total;
+    }
+    return mass;
+}
+
+/// Ragged sequences of normally distributed tokens.
+struct Batch {
+    std::vector<float> tokens;
+    std::vector<std::int64_t> offsets{0};
+    std::size_t dim;
+
+    Batch(Random& random, std::size_t n_sequences, std::size_t longest, std::size_t dimension) : dim(dimension) {
+        std::normal_distribution<float> normal;
+        std::uniform_int_distribution<std::int64_t> length(1, static_cast<std::int64_t>(longest));
+        for (std::size_t s = 0; s < n_sequences; ++s) {
+            offsets.push_back(offsets.back() + length(random));
+        }
+        tokens.resize(static_cast<std::size_t>(offsets.back()) * dim);
+        for (float& x : tokens) {
+            x = normal(random);
+        }
+    }
+    [[nodiscard]] moverank::SequencesView view() const {
+        return {{tokens.data(), tokens.size() / dim, dim}, offsets, {}};
+    }
+};
+
+}  // namespace instances

@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "check.hpp"
+#include "instances.hpp"
+#include "moverank/exact.hpp"
+#include "moverank/measure.hpp"
+#include "moverank/relaxed.hpp"
+
+using namespace moverank;
+
+namespace {
+
+struct Instance {
+    std::vector<float> cost;
+    std::vector<double> a, b;
+    double capacity = 1.0;
+
+    [[nodiscard]] TransportProblem<float> view() const { return {{cost.data(), a.size(), b.size()}, a, b, capacity}; }
+    [[nodiscard]] double max_cost() const {
+        double largest = 0.0;
+        for (const float c : cost) {
+            largest = std::max(largest, std::abs(static_cast<double>(c)));
+        }
+        return largest;
+    }
+};
+
+/// Optimality proved from the plan and the potentials alone, by none of the solver's code.
+void check_certified(const Instance& p, const ExactSolver& solver, const SolveSummary& summary) {
+    const std::size_t n = p.a.size();
+    const std::size_t m = p.b.size();
+    const double scale = std::max(p.max_cost(), 1e-30);
+    std::vector<double> rows(n, 0.0);
+    std::vector<double> columns(m, 0.0);
+    double value = 0.0;
+    for (const Flow& flow : solver.flows()) {
+        CHECK(flow.mass > 0.0);
+        rows[flow.source] += flow.mass;
+        columns[flow.target] += flow.mass;
+        value += flow.mass * static_cast<double>(p.cost[flow.source * m + flow.target]);
+    }
+    CHECK_NEAR(value, summary.value, 1e-13 * scale);
+    for (std::size_t i = 0; i < n; ++i) {
+        CHECK_NEAR(rows[i], p.a[i], 1e-12);
+    }
+    double dual = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+        dual += p.a[i] * solver.f()[i];
+    }
+    for (std::size_t j = 0; j < m; ++j) {
+        if (p.capacity == 1.0) {
+            CHECK_NEAR(columns[j], p.b[j], 1e-12);
+        } else {
+            CHECK(p.b[j] > 0.0 ? columns[j] <= p.capacity * p.b[j] + 1e-12 : columns[j] == 0.0);
+            CHECK(solver.g()[j] <= 1e-12 * scale);
+        }
+        dual += p.b[j] == 0.0 || solver.g()[j] == 0.0 ? 0.0 : p.capacity * p.b[j] * solver.g()[j];
+        for (std::size_t i = 0; i < n; ++i) {
+            CHECK(solver.f()[i] + solver.g()[j] <= static_cast<double>(p.cost[i * m + j]) + 1e-11 * scale);
+        }
+    }
+    CHECK_NEAR(dual, value, 1e-10 * scale);
+    CHECK(summary.lower <= summary.value);
+    CHECK(summary.gap() <= 1e-10 * scale);
+    CHECK(summary.status == SolveStatus::optimal);
+}
+
+Instance random_problem(instances::Random& random, std::size_t n, std::size_t m, int kind) {
+    Instance p{std::vector<float>(n * m), instances::masses(random, n, kind == 2),
+               instances::masses(random, m, kind == 2)};
+    std::uniform_real_distribution<float> real(-1.0F, 1.0F);
+    std::uniform_int_distribution<int> few(0, 2);
+    for (float& c : p.cost) {
+        c = kind == 1 ? static_cast<float>(few(random)) : real(random);
+    }
+    if (kind == 3) {
+        p.a.assign(n, 1.0 / static_cast<double>(n));
+        p.b.assign(m, 1.0 / static_cast<double>(m));
+    }
+    return p;
+}
+
+}  // namespace
+
+TEST(every_solve_proves_itself_for_all_shapes_masses_and_capacities) {
+    instances::Random random(1);
+    ExactSolver solver;  // one for all: nothing of a problem may leak into the next
+    for (int round = 0; round < 400; ++round) {
+        const std::size_t n = 1 + random() % 40;
+        const std::size_t m = 1 + random() % 40;
+        Instance p = random_problem(random, n, m, round % 4);
+        for (const double capacity : {1.0, 1.0 + 1e-9, 1.7, 4.0, 1e6, unlimited_capacity}) {
+            p.capacity = capacity;
+            const SolveSummary summary = solver.solve(p.view());
+            check_certified(p, solver, summary);
+        }
+    }
+}
+
+TEST(uniform_square_problems_equal_the_best_permutation) {
+    instances::Random random(2);
+    ExactSolver solver;
+    for (int round = 0; round < 60; ++round) {
+        const std::size_t n = 2 + random() % 6;
+        const Instance p = random_problem(random, n, n, 3);
+        std::vector<std::size_t> order(n);
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        double best = std::numeric_limits<double>::infinity();
+        do {
+            double value = 0.0;
+            for (std::size_t i = 0; i < n; ++i) {
+                value += static_cast<double>(p.cost[i * n + order[i]]) / static_cast<double>(n);
+            }
+            best = std::min(best, value);
+        } while (std::next_permutation(order.begin(), order.end()));
+        CHECK_NEAR(solver.solve(p.view()).value, best, 1e-12);
+    }
+}
+
+TEST(values_fall_with_capacity_down_to_the_relaxed_query_side) {
+    instances::Random random(3);
+    ExactSolver solver;
+    for (int round = 0; round < 50; ++round) {
+        Instance p = random_problem(random, 12, 17, 0);
+        double previous = std::numeric_limits<double>::infinity();
+        for (const double capacity : {1.0, 1.5, 3.0, 10.0, unlimited_capacity}) {
+            p.capacity = capacity;
+            const double value = solver.solve(p.view()).value;
+            CHECK(value <= previous + 1e-12);
+            previous = value;
+        }
+        CHECK_NEAR(previous, relaxed_query_side(p.view().cost, p.a), 1e-12);
+    }
+}
+
+TEST(a_cutoff_stops_only_with_a_proof) {
+    instances::Random random(4);
+    ExactSolver solver;
+    int stopped = 0;
+    for (int round = 0; round < 300; ++round) {
+        const Instance p = random_problem(random, 20, 30, round % 4);
+        const double value = solver.solve(p.view()).value;
+        for (const double share : {0.5, 0.9, 0.999, 1.0, 1.1}) {
+            const double cutoff = value - (1.0 - share) * std::abs(value);
+            const SolveSummary summary = solver.solve(p.view(), cutoff);
+            CHECK(summary.lower <= value + 1e-12);
+            if (summary.status == SolveStatus::above_cutoff) {
+                ++stopped;
+                CHECK(summary.lower > cutoff);
+                CHECK(value > cutoff);
+            } else {
+                CHECK_NEAR(summary.value, value, 1e-12);
+            }
+        }
+    }
+    CHECK(stopped > 100);
+}
+
+TEST(degenerate_families_terminate) {
+    // Equal costs, equal masses, block structure: every basis of the unperturbed problem is degenerate.
+    ExactSolver solver;
+    for (const std::size_t n : {4, 16, 64, 128}) {
+        for (int kind = 0; kind < 3; ++kind) {
+            Instance p{std::vector<float>(n * n), std::vector<double>(n, 1.0 / static_cast<double>(n)),
+                       std::vector<double>(n, 1.0 / static_cast<double>(n))};
+            for (std::size_t i = 0; i < n; ++i) {
+                for (std::size_t j = 0; j < n; ++j) {
+                    const std::size_t distance = i > j ? i - j : j - i;
+                    p.cost[i * n + j] = kind == 0   ? 1.0F
+                                        : kind == 1 ? static_cast<float>((i + j) % 2)
+                                                    : static_cast<float>(distance * distance);
+                }
+            }
+            const SolveSummary summary = solver.solve(p.view());
+            check_certified(p, solver, summary);
+            CHECK_NEAR(summary.value, kind == 0 ? 1.0 : 0.0, 1e-12);
+        }
+    }
+}
+
+TEST(masses_and_costs_over_many_orders_of_magnitude) {
+    instances::Random random(5);
+    ExactSolver solver;
+    for (int round = 0; round < 60; ++round) {
+        Instance p = random_problem(random, 15, 11, 0);
+        std::uniform_real_distribution<double> exponent(-12.0, 0.0);
+        for (std::vector<double>* mass : {&p.a, &p.b}) {
+            double total = 0.0;
+            for (double& x : *mass) {
+                x = std::pow(10.0, exponent(random));
+                total += x;
+            }
+            for (double& x : *mass) {
+                x /= total;
+            }
+        }
+        for (float& c : p.cost) {
+            c *= static_cast<float>(std::pow(10.0, 5.0 * exponent(random) + 30.0));
+        }
+        check_certified(p, solver, solver.solve(p.view()));
+    }
+}
+
+TEST(double_costs_are_solved_in_double) {
+    // The costs differ only beyond float32: solved there, the choice between both diagonals would be lost.
+    const std::vector<double> cost{1.0, 1.0 + 2e-9, 1.0 + 1e-9, 1.0};
+    const std::vector<double> half{0.5, 0.5};
+    ExactSolver solver;
+    const SolveSummary summary = solver.solve(TransportProblem<double>{{cost.data(), 2, 2}, half, half});
+    CHECK(summary.value == 1.0);
+}
+
+TEST(costs_that_are_not_finite_are_refused) {
+    const std::vector<double> one{1.0};
+    ExactSolver solver;
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        const TransportProblem<float> problem{{&bad, 1, 1}, one, one};
+        CHECK_THROWS_AS(solver.solve(problem), std::invalid_argument);
+    }
+}

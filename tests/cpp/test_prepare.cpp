@@ -1,0 +1,84 @@
+#include <limits>
+#include <string>
+
+#include "check.hpp"
+#include "moverank/prepared.hpp"
+
+using namespace moverank;
+
+namespace {
+
+constexpr Measure wrd{GroundCost::cosine, Weighting::norm};
+constexpr Measure wmd{GroundCost::euclidean, Weighting::uniform};
+
+PreparedSequence prepare_two(const std::vector<float>& tokens, const std::vector<double>& weights,
+                             const Measure& measure, std::vector<double>& mass, std::vector<float>& norms) {
+    const std::size_t n = tokens.size() / 2;
+    mass.resize(n);
+    norms.resize(n);
+    return prepare({{tokens.data(), n, 2}, weights}, measure, mass, norms, 7);
+}
+
+/// The fault that preparation finds, or an empty string.
+std::string fault_of(const std::vector<float>& tokens, const std::vector<double>& weights, const Measure& measure) {
+    std::vector<double> mass;
+    std::vector<float> norms;
+    try {
+        prepare_two(tokens, weights, measure, mass, norms);
+    } catch (const SequenceError& error) {
+        CHECK(error.sequence() == 7);
+        return error.fault();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST(mass_is_uniform_by_norm_or_as_given_and_sums_to_one) {
+    std::vector<double> mass;
+    std::vector<float> norms;
+    const std::vector<float> tokens{3.0F, 4.0F, 0.0F, 15.0F};
+    prepare_two(tokens, {}, wmd, mass, norms);
+    CHECK(mass == (std::vector<double>{0.5, 0.5}));
+    prepare_two(tokens, {}, wrd, mass, norms);
+    CHECK(mass == (std::vector<double>{0.25, 0.75}));
+    prepare_two(tokens, {1.0, 4.0}, wrd, mass, norms);
+    CHECK(mass == (std::vector<double>{0.2, 0.8}));
+}
+
+TEST(mass_survives_weights_at_the_ends_of_float64) {
+    std::vector<double> mass;
+    std::vector<float> norms;
+    const std::vector<float> tokens{1.0F, 0.0F, 0.0F, 1.0F};
+    for (const double w : {1e308, 5e-324}) {
+        prepare_two(tokens, {w, w}, wmd, mass, norms);
+        CHECK(mass == (std::vector<double>{0.5, 0.5}));
+    }
+}
+
+TEST(every_fault_is_named) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const double infinity = std::numeric_limits<double>::infinity();
+    CHECK(fault_of({}, {}, wmd) == "has no tokens");
+    CHECK(fault_of({1, 2, 3, nan}, {}, wmd) == "token 1 is not finite");
+    CHECK(fault_of({1, 2, 0, 0}, {}, wrd) == "token 1 is a zero vector, which has no direction under cosine cost");
+    CHECK(fault_of({1, 2, 3, 4}, {1.0, -0.5}, wmd) == "weight 1 is negative (-0.500000)");
+    CHECK(fault_of({1, 2, 3, 4}, {infinity, 1.0}, wmd) == "weight 0 is not finite");
+    CHECK(fault_of({1, 2, 3, 4}, {0.0, 0.0}, wmd) == "total mass is zero");
+    CHECK(fault_of({0, 0, 0, 0}, {}, {GroundCost::euclidean, Weighting::norm}) == "total mass is zero");
+    CHECK(fault_of({1, 2}, {}, {GroundCost::euclidean, Weighting::given}) ==
+          "has no weights, which weighting 'given' needs");
+    CHECK(fault_of({0, 0, 1, 0}, {}, wmd).empty());
+}
+
+TEST(a_batch_is_prepared_like_its_sequences_one_by_one) {
+    const std::vector<float> tokens{3, 4, 6, 8, 0, 2};
+    const std::vector<std::int64_t> offsets{0, 2, 3};
+    const PreparedSequences batch({{tokens.data(), 3, 2}, offsets, {}}, wrd);
+    CHECK(batch.size() == 2);
+    CHECK(batch.max_norm() == 10.0);
+    CHECK_NEAR(batch[0].mass[1], 2.0 / 3.0, 1e-15);
+    CHECK(batch[1].mass[0] == 1.0);
+    CHECK(batch[1].inverse_norms[0] == 0.5F);
+    CHECK(max_norm(batch[0]) == 10.0);
+}

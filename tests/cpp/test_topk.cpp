@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <numeric>
+
+#include "check.hpp"
+#include "instances.hpp"
+#include "moverank/batch.hpp"
+#include "moverank/topk.hpp"
+
+using namespace moverank;
+
+namespace {
+
+constexpr Measure measures[] = {{GroundCost::euclidean, Weighting::uniform},
+                                {GroundCost::cosine, Weighting::norm},
+                                {GroundCost::cosine, Weighting::norm, 4.0},
+                                {GroundCost::dot, Weighting::uniform, unlimited_capacity},
+                                {GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed}};
+
+/// A batch in which each of the first ten sequences comes three times.
+instances::Batch with_duplicates(instances::Random& random) {
+    instances::Batch batch(random, 100, 12, 8);
+    for (int copy = 0; copy < 2; ++copy) {
+        for (std::size_t s = 0; s < 10; ++s) {
+            const auto begin = batch.offsets[s] * static_cast<std::int64_t>(batch.dim);
+            const auto end = batch.offsets[s + 1] * static_cast<std::int64_t>(batch.dim);
+            const std::vector<float> tokens(batch.tokens.begin() + begin, batch.tokens.begin() + end);
+            batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+            batch.offsets.push_back(batch.offsets.back() + batch.offsets[s + 1] - batch.offsets[s]);
+        }
+    }
+    return batch;
+}
+
+}  // namespace
+
+TEST(the_search_finds_what_brute_force_finds_with_ties_by_rank) {
+    instances::Random random(1);
+    const instances::Batch batch = with_duplicates(random);
+    std::vector<std::int64_t> ranks(batch.view().size());
+    std::iota(ranks.rbegin(), ranks.rend(), 0);  // later documents win ties
+    for (const Measure& measure : measures) {
+        const PreparedSequences corpus(batch.view(), measure);
+        for (const std::size_t asked : {0, 5, 42}) {
+            const PreparedSequence query = corpus[asked];
+            std::vector<double> all(corpus.size());
+            std::vector<double> bounds(corpus.size());
+            Interrupt interrupt;
+            distances(query, batch.view(), measure, all, 1, interrupt);
+            relaxed_bounds(query, corpus, bounds, 2, interrupt);
+            std::vector<std::int64_t> best(corpus.size());
+            std::iota(best.begin(), best.end(), 0);
+            std::ranges::sort(best, [&](std::int64_t x, std::int64_t y) {
+                const auto i = static_cast<std::size_t>(x);
+                const auto j = static_cast<std::size_t>(y);
+                return all[i] != all[j] ? all[i] < all[j] : ranks[i] < ranks[j];
+            });
+            std::vector<std::int64_t> order(corpus.size());
+            std::iota(order.begin(), order.end(), 0);
+            std::ranges::sort(order, {}, [&](std::int64_t x) { return bounds[static_cast<std::size_t>(x)]; });
+            std::ranges::sort(bounds);
+            for (const std::size_t k : {1, 3, 10, 500}) {
+                for (const int n_threads : {1, 2, 5}) {
+                    TopKSearch search(corpus, query, k, ranks);
+                    search.examine(order, bounds, n_threads, interrupt);
+                    const std::vector<Hit> hits = search.hits();
+                    CHECK(hits.size() == std::min(k, corpus.size()));
+                    for (std::size_t h = 0; h < hits.size(); ++h) {
+                        CHECK(hits[h].position == best[h]);
+                        CHECK(hits[h].distance == all[static_cast<std::size_t>(best[h])]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(candidates_may_come_in_several_calls_and_the_search_says_when_to_stop) {
+    instances::Random random(2);
+    const instances::Batch batch(random, 200, 10, 4);
+    const Measure measure{GroundCost::euclidean, Weighting::uniform};
+    const PreparedSequences corpus(batch.view(), measure);
+    Interrupt interrupt;
+    std::vector<double> bounds(corpus.size());
+    relaxed_bounds(corpus[7], corpus, bounds, 1, interrupt);
+    std::vector<std::int64_t> order(corpus.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::sort(order, {}, [&](std::int64_t x) { return bounds[static_cast<std::size_t>(x)]; });
+    std::ranges::sort(bounds);
+
+    TopKSearch search(corpus, corpus[7], 5, {});
+    bool complete = false;
+    std::size_t sent = 0;
+    while (!complete && sent < order.size()) {
+        complete =
+            search.examine(std::span(order).subspan(sent, 10), std::span(bounds).subspan(sent, 10), 1, interrupt);
+        sent += 10;
+    }
+    CHECK(complete);
+    CHECK(sent < 100);
+    CHECK(search.hits().front().position == 7);
+    CHECK(search.threshold() == search.hits().back().distance);
+    const SearchCounts& counts = search.counts();
+    CHECK(counts.examined == counts.pruned_by_bound + counts.pruned_by_solver + counts.exact_solves);
+}

@@ -1,0 +1,50 @@
+"""Lower bounds never exceed the exact value, on hostile and on real numbers."""
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from datasets import cranfield
+from moverank.measures import prepare
+
+
+def assert_bounds_hold(query, docs, measure):
+    corpus = prepare(docs, measure)
+    values = mr.distances(query, docs, measure)
+    assert (corpus.relaxed_bounds(query, None, 0) <= values).all()
+    pooled, pooled_query = corpus.pooled(), corpus.pool_query(query, None)
+    largest = float(np.sqrt((np.vstack([pooled, pooled_query]).astype(np.float64) ** 2).sum(axis=1).max()))
+    direct = ((pooled - pooled_query) ** 2).sum(axis=1)
+    expansion = (pooled**2).sum(axis=1) + (pooled_query**2).sum() - 2 * pooled @ pooled_query
+    for squared in (direct, np.maximum(expansion, 0)):
+        assert (corpus.pooled_bounds(query, None, squared.astype(np.float32), largest) <= values).all()
+
+
+@pytest.mark.parametrize("dim", [1, 2, 17, 128, 1024])
+@pytest.mark.parametrize("kind", ["normal", "far", "near duplicates", "norms"])
+def test_bounds_hold_on_hostile_numbers(dim, kind):
+    rng = np.random.default_rng(dim)
+    base = rng.normal(size=(3, dim))
+    docs = []
+    for _ in range(60):
+        x = rng.normal(size=(rng.integers(1, 7), dim))
+        if kind == "far":
+            x += 1e4
+        elif kind == "near duplicates":
+            x = base + 1e-6 * rng.normal(size=base.shape)
+        elif kind == "norms":
+            x *= 10.0 ** rng.uniform(-3, 3, size=(len(x), 1))
+        docs.append(x)
+    batch = mr.Sequences(docs)
+    for ground in ("cosine", "euclidean", "sqeuclidean"):
+        for weighting in ("uniform", "norm"):
+            assert_bounds_hold(batch[0], batch, mr.Measure(ground, weighting))
+
+
+def test_bounds_hold_on_real_tokens():
+    data = cranfield()
+    docs = mr.Sequences.from_flat(data["doc_tokens"].astype(np.float32), data["doc_off"])
+    queries = mr.Sequences.from_flat(data["query_tokens"].astype(np.float32), data["query_off"])
+    for q in range(0, len(queries), 3):
+        for measure in (mr.wmd, mr.wrd):
+            assert_bounds_hold(queries[q], docs, measure)

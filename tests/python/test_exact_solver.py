@@ -1,0 +1,180 @@
+"""The exact solver against its own certificate and against independent oracles."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import linear_program, pot_exact
+from scipy.optimize import linear_sum_assignment
+from strategies import transport_problems
+
+import moverank as mr
+
+CAPACITIES = [1.0, 1.0 + 1e-6, 1.5, 4.0, 1000.0, np.inf]
+
+
+def tolerance(value, cost):
+    return 1e-6 * max(abs(value), 1e-3 * float(np.abs(cost).max()))
+
+
+def assert_certified(result, cost, a, b, capacity=1.0):
+    """Optimality from plan and potentials alone."""
+    cost = np.asarray(cost, dtype=np.float64)
+    scale = max(float(np.abs(cost).max()), 1e-300)
+    f, g = result.potentials
+    assert result.status == "optimal"
+    assert (result.plan >= 0).all()
+    np.testing.assert_allclose(result.plan.sum(axis=1), a, atol=1e-12)
+    if capacity == 1:
+        np.testing.assert_allclose(result.plan.sum(axis=0), b, atol=1e-12)
+    else:
+        limit = np.where(b > 0, np.inf, 0) if np.isinf(capacity) else capacity * b
+        assert (result.plan.sum(axis=0) <= limit + 1e-12).all()
+        assert (g <= 1e-12 * scale).all()
+    assert result.value == pytest.approx((result.plan * cost).sum(), abs=1e-9 * max(abs(result.value), 1e-3 * scale))
+    assert (cost - f[:, None] - g[None, :] >= -1e-9 * scale).all()
+    dual = a @ f + sum(capacity * b[j] * g[j] for j in range(len(b)) if g[j] != 0 and b[j] > 0)
+    assert dual == pytest.approx(result.value, abs=1e-9 * scale)
+    assert result.lower <= result.value
+    assert result.gap <= 1e-9 * scale
+
+
+@given(transport_problems(), st.sampled_from(CAPACITIES))
+def test_every_solve_certifies_itself(problem, capacity):
+    result = mr.transport(problem.cost, problem.a, problem.b, capacity=capacity)
+    assert_certified(result, problem.cost, problem.a, problem.b, capacity)
+
+
+@given(transport_problems(largest=12))
+def test_value_equals_pot(problem):
+    if np.abs(problem.cost).max() > 1e6:
+        return  # POT's own tolerance is absolute
+    value = mr.transport(problem.cost, problem.a, problem.b).value
+    expected = pot_exact(problem.cost, problem.a, problem.b)
+    assert value == pytest.approx(expected, abs=tolerance(value, problem.cost))
+
+
+@given(transport_problems(largest=10), st.sampled_from([1.0, 1.3, 3.0]))
+def test_value_equals_a_linear_program(problem, capacity):
+    scale = float(np.abs(problem.cost).max()) or 1.0
+    cost = problem.cost.astype(np.float64) / scale  # HiGHS has absolute tolerances too
+    value = mr.transport(cost, problem.a, problem.b, capacity=capacity).value
+    assert value == pytest.approx(linear_program(cost, problem.a, problem.b, capacity), abs=3e-7)
+
+
+def test_capacity_equals_pots_partial_transport():
+    """Moving all of a into at most kappa b is partial transport of mass 1 between a and kappa b."""
+    import ot
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        n, m = rng.integers(2, 12, 2)
+        cost, a, b = rng.random((n, m)), rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+        for capacity in (1.5, 3.0):
+            expected = ot.partial.partial_wasserstein2(a, capacity * b, cost, m=min(1.0, a.sum()))
+            assert mr.transport(cost, a, b, capacity=capacity).value == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("n", [2, 8, 33, 128])
+def test_uniform_square_problems_are_assignments(n):
+    rng = np.random.default_rng(n)
+    for cost in (rng.random((n, n)), rng.integers(0, 4, (n, n)).astype(float)):
+        rows, columns = linear_sum_assignment(cost)
+        assert mr.transport(cost).value == pytest.approx(cost[rows, columns].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 512), (512, 1), (2, 512), (512, 2), (300, 300), (64, 65), (129, 63)])
+def test_extreme_shapes(shape):
+    rng = np.random.default_rng(1)
+    cost, a, b = rng.random(shape), rng.dirichlet(np.ones(shape[0])), rng.dirichlet(np.ones(shape[1]))
+    for capacity in (1.0, 2.0):
+        assert_certified(mr.transport(cost, a, b, capacity=capacity), cost, a, b, capacity)
+    assert mr.transport(cost, a, b).value == pytest.approx(pot_exact(cost, a, b), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [3, 32, 100])
+@pytest.mark.parametrize("family", ["constant", "checkerboard", "line", "chain"])
+def test_degenerate_families_terminate(n, family):
+    i, j = np.arange(n)[:, None], np.arange(n)[None, :]
+    cost = {
+        "constant": np.ones((n, n)),
+        "checkerboard": ((i + j) % 2).astype(float),
+        "line": np.abs(i - j).astype(float),
+        "chain": np.where(np.abs(i - j) <= 1, (j - i + 1).astype(float), 10.0),
+    }[family]
+    uniform = np.full(n, 1 / n)
+    assert_certified(mr.transport(cost), cost, uniform, uniform)
+
+
+def test_one_dimensional_convex_costs_are_solved_by_sorting():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=50), rng.normal(size=50)
+    expected = np.abs(np.sort(x) - np.sort(y)).mean()
+    assert mr.transport(np.abs(x[:, None] - y[None, :])).value == pytest.approx(expected, abs=1e-12)
+
+
+def test_float64_costs_are_solved_in_float64():
+    cost = np.array([[1.0, 1.0 + 2e-9], [1.0 + 1e-9, 1.0]])
+    assert mr.transport(cost).value == 1.0
+
+
+@given(transport_problems(largest=10))
+def test_adding_to_a_row_shifts_the_value_by_its_mass(problem):
+    shift = np.linspace(-1, 1, len(problem.a))
+    cost = problem.cost.astype(np.float64)
+    cost /= max(np.abs(cost).max(), 1e-300)
+    value = mr.transport(cost, problem.a, problem.b).value
+    shifted = mr.transport(cost + shift[:, None], problem.a, problem.b).value
+    assert shifted == pytest.approx(value + problem.a @ shift, abs=1e-10)
+
+
+@given(transport_problems(largest=10))
+def test_balanced_problems_may_be_transposed(problem):
+    value = mr.transport(problem.cost, problem.a, problem.b).value
+    turned = mr.transport(problem.cost.T, problem.b, problem.a).value
+    assert turned == pytest.approx(value, abs=1e-10 * float(np.abs(problem.cost).max()))
+
+
+@given(transport_problems(largest=12))
+def test_values_fall_with_capacity_down_to_the_row_minima(problem):
+    scale = float(np.abs(problem.cost).max()) or 1.0
+    values = [mr.transport(problem.cost, problem.a, problem.b, capacity=c).value for c in CAPACITIES]
+    assert all(later <= earlier + 1e-10 * scale for earlier, later in pairwise(values))
+    minima = problem.cost[:, problem.b > 0].min(axis=1).astype(np.float64)
+    assert values[-1] == pytest.approx(problem.a @ minima, abs=1e-10 * scale)
+
+
+def test_totals_need_not_agree():
+    cost = np.random.default_rng(3).random((3, 4))
+    ours = mr.transport(cost, [3, 3, 3], np.array([7, 7, 7, 7], dtype=np.float32))
+    assert ours.value == pytest.approx(mr.transport(cost).value, abs=1e-12)
+
+
+def test_results_print_well():
+    text = repr(mr.transport(np.eye(2)))
+    assert re.fullmatch(r"TransportResult\(value=0, gap=\S+, plan=2x2, pivots=0, status='optimal'\)", text)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "kind", "message"),
+    [
+        ({"cost": [[1.0, np.nan]]}, ValueError, r"cost: entry \(0, 1\) is not finite"),
+        ({"cost": [1.0, 2.0]}, ValueError, r"cost: expected an array of shape \(n, d\)"),
+        ({"cost": np.zeros((0, 3))}, ValueError, "cost: expected at least one row"),
+        ({"cost": [["a"]]}, TypeError, "cost: expected real numbers"),
+        ({"cost": [[1j]]}, TypeError, "cost: expected real numbers"),
+        ({"cost": np.eye(2), "a": [1, 2, 3]}, ValueError, "a: expected 2 weights"),
+        ({"cost": np.eye(2), "b": [1, -2]}, ValueError, "b: weight 1 is negative"),
+        ({"cost": np.eye(2), "b": [0, 0]}, ValueError, "b: total mass is zero"),
+        ({"cost": np.eye(2), "a": [1, np.inf]}, ValueError, "a: weight 1 is not finite"),
+        ({"cost": np.eye(2), "capacity": 0.5}, ValueError, "capacity must be at least 1"),
+        ({"cost": np.eye(2), "capacity": np.nan}, ValueError, "capacity must be at least 1"),
+        ({"cost": np.eye(2), "capacity": "2"}, TypeError, "capacity must be a real number"),
+    ],
+)
+def test_bad_problems_are_refused(kwargs, kind, message):
+    with pytest.raises(kind, match=message):
+        mr.transport(**kwargs)

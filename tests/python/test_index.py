@@ -1,0 +1,146 @@
+"""Search equals brute force, ties included, and says what it proved."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import moverank as mr
+
+MEASURES = [
+    mr.wmd,
+    mr.wrd,
+    mr.wrd.replace(capacity=4),
+    mr.maxsim,
+    mr.rwmd,
+    mr.Measure("sqeuclidean", "uniform"),
+    mr.Measure("dot", "uniform"),
+]
+
+
+def brute_force(query, docs, measure, ids, k):
+    distances = mr.distances(query, docs, measure)
+    order = np.lexsort((ids, distances))[:k]
+    return np.asarray(ids)[order], distances[order]
+
+
+def collection(seed, n_docs=150, dim=5):
+    """Documents with planted duplicates, ids in random order."""
+    rng = np.random.default_rng(seed)
+    docs = [rng.normal(size=(rng.integers(1, 9), dim)).astype(np.float32) for _ in range(n_docs)]
+    for _ in range(30):
+        docs[rng.integers(n_docs)] = docs[rng.integers(n_docs)]
+    return mr.Sequences(docs), rng.permutation(10 * n_docs)[:n_docs] - 50, docs[rng.integers(n_docs)]
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), k=st.sampled_from([1, 2, 10, 149, 150, 1000]))
+def test_search_equals_brute_force_with_ties_by_id(measure, seed, k):
+    docs, ids, query = collection(seed)
+    expected_ids, expected = brute_force(query, docs, measure, ids, k)
+    index = mr.Index.build(docs, measure, ids=ids)
+    for num_threads in (1, 3):
+        hits = index.search(query, k, num_threads=num_threads)
+        np.testing.assert_array_equal(hits.ids, expected_ids)
+        np.testing.assert_array_equal(hits.distances, expected)
+        assert hits.certificate.exact
+
+
+def test_a_large_index_needs_several_windows():
+    docs, ids, query = collection(3, n_docs=3000, dim=2)
+    hits = mr.Index.build(docs, "wmd", ids=ids).search(query, 5)
+    expected_ids, expected = brute_force(query, docs, "wmd", ids, 5)
+    np.testing.assert_array_equal(hits.ids, expected_ids)
+    np.testing.assert_array_equal(hits.distances, expected)
+    assert 64 < hits.stats.examined < 3000
+
+
+def test_near_ties_are_resolved_exactly():
+    """Thousands of documents whose distances differ by a few units in the last place, or not at all."""
+    rng = np.random.default_rng(5)
+    base = rng.normal(size=(4, 3)).astype(np.float32)
+    docs = [base + np.float32(1e-7) * rng.integers(-2, 3, size=base.shape).astype(np.float32) for _ in range(2000)]
+    batch = mr.Sequences(docs)
+    ids = rng.permutation(2000)
+    query = base + np.float32(1)
+    for measure in MEASURES:
+        expected_ids, expected = brute_force(query, batch, measure, ids, 25)
+        hits = mr.Index.build(batch, measure, ids=ids).search(query, 25)
+        np.testing.assert_array_equal(hits.ids, expected_ids)
+        np.testing.assert_array_equal(hits.distances, expected)
+
+
+def test_statistics_add_up_and_the_certificate_is_true():
+    docs, ids, query = collection(11, n_docs=2000, dim=2)
+    for measure in MEASURES:
+        hits = mr.Index.build(docs, measure, ids=ids).search(query, 3)
+        s = hits.stats
+        assert s.documents == 2000
+        assert s.examined + s.pruned_by_order == 2000
+        assert s.examined == s.pruned_by_bound + s.pruned_by_solver + s.exact_solves
+        assert hits.certificate.unexamined == s.pruned_by_order
+        if s.pruned_by_order:
+            assert hits.certificate.bound == hits.distances[-1]
+            assert str(hits.certificate).startswith(f"exact: {s.pruned_by_order} documents were never examined")
+
+
+def test_hits_explain_themselves():
+    docs, ids, query = collection(7)
+    weighted = mr.Sequences(list(docs), weights=[np.arange(1.0, len(x) + 1) for x in docs])
+    for batch, weights in ((docs, None), (weighted, np.arange(1.0, len(query) + 1))):
+        for measure in MEASURES:
+            hits = mr.Index.build(batch, measure, ids=ids).search(query, 4, weights=weights)
+            for hit in hits:
+                alignment = hit.alignment
+                assert alignment.value == pytest.approx(hit.distance, abs=1e-9)
+                assert sum(p.contribution for p in alignment.pairs) == pytest.approx(hit.distance, abs=1e-9)
+                assert sum(p.mass for p in alignment.pairs) == pytest.approx(1, abs=1e-9)
+                assert hit.similarity == measure.similarity(hit.distance)
+
+
+def test_hits_print_as_a_table():
+    index = mr.Index.build([np.eye(2), np.eye(2)[:1]], "wmd", ids=["first", "second"])
+    hits = index.search(np.eye(2), 2)
+    lines = str(hits).splitlines()
+    assert lines[1].split() == ["1", "first", "0.000000", "1.000000"]
+    assert lines[-1] == "exact: every document was examined"
+    assert repr(hits) == "Hits(2 by wmd, best 'first' at 0)"
+    assert repr(hits[1]).startswith("Hit(id='second', rank=1, distance=0.707")
+    assert "solved exactly" in str(hits.stats)
+    assert [hit.id for hit in hits[:1]] == ["first"]
+    assert repr(index) == "Index(2 documents, measure=wmd, dim=2)"
+    assert len(index) == 2
+    with pytest.raises(IndexError):
+        hits[2]
+
+
+def test_ids_are_positions_by_default():
+    assert mr.Index.build([np.eye(2)] * 3).ids.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda i: i.search(np.eye(2), 0), ValueError, "k must be at least 1, got 0"),
+        (lambda i: i.search(np.eye(2), -3), ValueError, "k must be at least 1"),
+        (lambda i: i.search(np.eye(2), 2.0), TypeError, "k must be an integer, got 2.0"),
+        (lambda i: i.search(np.eye(2), True), TypeError, "k must be an integer"),
+        (lambda i: i.search(np.eye(3), 1), ValueError, "query has dimension 3 and the index has dimension 2"),
+        (lambda i: i.search([[0.0, 0.0]], 1), ValueError, "query: token 0 is a zero vector"),
+        (lambda i: i.search([[1.0, np.nan]], 1), ValueError, "query: token 0 is not finite"),
+        (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 1"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1]), ValueError, "ids: expected 2, one a document, got 1"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, 1]), ValueError, "ids: 1 is given more than once"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=["a", "a"]), ValueError, "ids: 'a' is given more than once"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, "a"]), TypeError, "ids: expected all integers or all"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1.0, 2.0]), TypeError, "ids: expected all integers or all"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids="ab"), TypeError, "ids: expected a list of ids"),
+        (lambda i: mr.Index.build([np.eye(2)], ids=[2**70]), ValueError, "does not fit into 64 bits"),
+        (lambda i: mr.Index.build([np.eye(2), [[0, 0]]]), ValueError, "docs: sequence 1: token 0 is a zero vector"),
+        (lambda i: mr.Index.build([]), ValueError, "docs: sequences: expected at least one"),
+    ],
+)
+def test_bad_input_is_refused(call, kind, message):
+    index = mr.Index.build([np.eye(2), np.eye(2)[:1]])
+    with pytest.raises(kind, match=message):
+        call(index)
