@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import linear_program, pot_exact
 from scipy.optimize import linear_sum_assignment
-from strategies import transport_problems
 
 import moverank as mr
+from reference import linear_program, pot_exact
+from strategies import transport_problems
 
 CAPACITIES = [1.0, 1.0 + 1e-6, 1.5, 4.0, 1000.0, np.inf]
 

@@ -80,8 +80,8 @@ def test_statistics_add_up_and_the_certificate_is_true():
         assert s.examined == s.pruned_by_bound + s.pruned_by_solver + s.exact_solves
         assert hits.certificate.unexamined == s.pruned_by_order
         if s.pruned_by_order:
-            assert hits.certificate.bound == hits.distances[-1]
-            assert str(hits.certificate).startswith(f"exact: {s.pruned_by_order} documents were never examined")
+            assert hits.certificate.bound > hits.distances[-1]
+            assert f"{s.pruned_by_order} of 2000 documents were never examined" in str(hits.certificate)
 
 
 def test_hits_explain_themselves():
@@ -102,8 +102,8 @@ def test_hits_print_as_a_table():
     index = mr.Index.build([np.eye(2), np.eye(2)[:1]], "wmd", ids=["first", "second"])
     hits = index.search(np.eye(2), 2)
     lines = str(hits).splitlines()
-    assert lines[1].split() == ["1", "first", "0.000000", "1.000000"]
-    assert lines[-1] == "exact: every document was examined"
+    assert lines[1].split() == ["1", "first", "0", "1"]
+    assert lines[-1] == "exact: all 2 documents were examined"
     assert repr(hits) == "Hits(2 by wmd, best 'first' at 0)"
     assert repr(hits[1]).startswith("Hit(id='second', rank=1, distance=0.707")
     assert "solved exactly" in str(hits.stats)
@@ -128,16 +128,20 @@ def test_ids_are_positions_by_default():
         (lambda i: i.search(np.eye(3), 1), ValueError, "query has dimension 3 and the index has dimension 2"),
         (lambda i: i.search([[0.0, 0.0]], 1), ValueError, "query: token 0 is a zero vector"),
         (lambda i: i.search([[1.0, np.nan]], 1), ValueError, "query: token 0 is not finite"),
-        (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 1"),
+        (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 0"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1]), ValueError, "ids: expected 2, one a document, got 1"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, 1]), ValueError, "ids: 1 is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=["a", "a"]), ValueError, "ids: 'a' is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, "a"]), TypeError, "ids: expected all integers or all"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1.0, 2.0]), TypeError, "ids: expected all integers or all"),
-        (lambda i: mr.Index.build([np.eye(2)] * 2, ids="ab"), TypeError, "ids: expected a list of ids"),
+        (
+            lambda i: mr.Index.build([np.eye(2)] * 2, ids="ab"),
+            TypeError,
+            "ids: expected a list of integers or of strings",
+        ),
         (lambda i: mr.Index.build([np.eye(2)], ids=[2**70]), ValueError, "does not fit into 64 bits"),
         (lambda i: mr.Index.build([np.eye(2), [[0, 0]]]), ValueError, "docs: sequence 1: token 0 is a zero vector"),
-        (lambda i: mr.Index.build([]), ValueError, "docs: sequences: expected at least one"),
+        (lambda i: mr.Index.build([]), ValueError, "docs: expected at least one sequence, got none"),
     ],
 )
 def test_bad_input_is_refused(call, kind, message):

@@ -73,7 +73,7 @@ def test_views_of_any_layout_are_handled():
     ("make", "kind", "message"),
     [
         (lambda: mr.Sequences([]), ValueError, "at least one sequence"),
-        (lambda: mr.Sequences("text"), TypeError, "got text"),
+        (lambda: mr.Sequences("text"), TypeError, r"expected a list of \(n, d\) arrays, got str"),
         (lambda: mr.Sequences([np.eye(2), np.zeros((0, 2))]), ValueError, "sequence 1: has no tokens"),
         (lambda: mr.Sequences([np.eye(2), np.eye(3)]), ValueError, "sequence 1: has dimension 3, sequence 0 has 2"),
         (lambda: mr.Sequences([np.eye(2), [[1, np.nan]]]), ValueError, "sequence 1: token 0 is not finite"),
