@@ -23,8 +23,9 @@ def linear_program(cost, a, b, capacity=1.0):
 
 def pot_exact(cost, a, b):
     """Value of the balanced problem by POT on float64."""
-    b = b * (a.sum() / b.sum())  # POT calls problems infeasible over one unit in the last place
-    return ot.emd2(a, b, np.asarray(cost, dtype=np.float64))
+    cost = np.asarray(cost, dtype=np.float64)
+    least = cost.min()  # POT takes a 1 x 1 problem of negative cost for infeasible
+    return ot.emd2(a, b * (a.sum() / b.sum()), cost - least) + least
 
 
 def ground_cost(ground, x, y):
