@@ -73,8 +73,8 @@ def whole_number(value: Any, name: str, *, least: int) -> int:
 
 
 def thread_count(num_threads: int | None) -> int:
-    """Check a number of threads; None and 0 stand for all cores, and the core knows them as 0."""
-    return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=0)
+    """Number of threads for the core; 0 stands for all cores."""
+    return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=1)
 
 
 def capacity_number(value: Any) -> float:

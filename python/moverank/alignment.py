@@ -56,8 +56,8 @@ class Alignment:
     Examples
     --------
     >>> alignment = align([[1.0, 0.0], [0.0, 2.0]], [[0.0, 1.0]], "wrd")
-    >>> alignment.pairs[1]
-    TokenMove(source=0, target=0, mass=0.3333333333333333, cost=1.0, contribution=0.3333333333333333)
+    >>> [(move.source, move.target, round(move.contribution, 6)) for move in alignment.pairs]
+    [(1, 0, 0.0), (0, 0, 0.333333)]
     """
 
     value: float

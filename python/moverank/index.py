@@ -262,7 +262,7 @@ def _ids(ids: Sequence[int] | Sequence[str] | NDArray[Any] | None, count: int) -
     if ids is None:
         ids = np.arange(count, dtype=np.int64)
     if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise TypeError(f"ids: expected a list of integers or of strings, got {ids!r}")
+        raise TypeError(f"ids: expected a list of ids, got {ids!r}")
     listed = list(ids)
     if len(listed) != count:
         raise ValueError(f"ids: expected {count}, one a document, got {len(listed)}")

@@ -235,8 +235,6 @@ def naming(
         else:
             where = documents
         raise ValueError(f"{where}: {fault}") from None
-    except OverflowError as error:
-        raise ValueError(f"{query} and {documents}: {error}") from None
 
 
 def prepare(sequences: Sequences, measure: Measure) -> _core.Corpus:

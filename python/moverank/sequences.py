@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -54,8 +54,9 @@ class Sequences:
     __slots__ = ("_offsets", "_tokens", "_weights")
 
     def __init__(self, sequences: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> None:
-        if isinstance(sequences, (str, bytes)) or not isinstance(sequences, Iterable):
-            raise TypeError(f"expected a list of (n, d) arrays, got {type(sequences).__name__}")
+        if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__iter__"):
+            what = "text" if isinstance(sequences, (str, bytes)) else type(sequences).__name__
+            raise TypeError(f"expected a list of (n, d) arrays, got {what}")
         arrays = [tokens_array(x, f"sequence {s}") for s, x in enumerate(sequences)]
         if not arrays:
             raise ValueError("expected at least one sequence, got none")

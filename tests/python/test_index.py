@@ -1,5 +1,7 @@
 """Search equals brute force, ties included, and says what it proved."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -80,8 +82,12 @@ def test_statistics_add_up_and_the_certificate_is_true():
         assert s.examined == s.pruned_by_bound + s.pruned_by_solver + s.exact_solves
         assert hits.certificate.unexamined == s.pruned_by_order
         if s.pruned_by_order:
-            assert hits.certificate.bound > hits.distances[-1]
-            assert f"{s.pruned_by_order} of 2000 documents were never examined" in str(hits.certificate)
+            outside = np.sort(mr.distances(query, docs, measure))[-s.pruned_by_order :]
+            assert hits.distances[-1] < hits.certificate.bound <= outside[0]
+            assert str(hits.certificate).startswith(
+                f"exact: {s.pruned_by_order} of 2000 documents were never examined; their lower bounds start at "
+            )
+            assert "above the 3rd distance" in hits.certificate.statement
 
 
 def test_hits_explain_themselves():
@@ -114,6 +120,35 @@ def test_hits_print_as_a_table():
         hits[2]
 
 
+def test_documents_out_of_the_range_of_float32_are_an_error_and_not_left_out():
+    """Faiss passes over a document whose squared distance overflows."""
+    index = mr.Index.build([np.array([[x]], dtype=np.float32) for x in (1e25, 3.0, 2e25, -1e25, 1.0)], "wmd")
+    with pytest.raises(OverflowError, match="exceeds the range of float32"):
+        index.search([[0.0]], 4)
+
+
+def test_alignments_are_of_the_query_as_it_was_asked():
+    query = np.array([[1.0, 0.0]], dtype=np.float32)
+    hits = mr.Index.build([np.array([[0.0, 1.0]])], "wrd").search(query, 1)
+    query[:] = [0.0, 1.0]
+    assert hits[0].alignment.value == hits[0].distance == 1
+
+
+def test_answers_cannot_be_changed():
+    hits = mr.Index.build([np.eye(2)]).search(np.eye(2), 1)
+    for array in (hits.ids, hits.distances):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7
+    for thing, name in ((hits, "ids"), (hits[0], "rank"), (hits.stats, "examined"), (hits.certificate, "exact")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(thing, name, 0)
+
+
+def test_ties_among_strings_follow_the_strings():
+    index = mr.Index.build([np.eye(2)] * 4, "wrd", ids=["b", "ä", "a", "B"])
+    assert index.search(np.eye(2), 3).ids.tolist() == ["B", "a", "b"]
+
+
 def test_ids_are_positions_by_default():
     assert mr.Index.build([np.eye(2)] * 3).ids.tolist() == [0, 1, 2]
 
@@ -128,20 +163,25 @@ def test_ids_are_positions_by_default():
         (lambda i: i.search(np.eye(3), 1), ValueError, "query has dimension 3 and the index has dimension 2"),
         (lambda i: i.search([[0.0, 0.0]], 1), ValueError, "query: token 0 is a zero vector"),
         (lambda i: i.search([[1.0, np.nan]], 1), ValueError, "query: token 0 is not finite"),
-        (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 0"),
+        (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 1"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1]), ValueError, "ids: expected 2, one a document, got 1"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, 1]), ValueError, "ids: 1 is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=["a", "a"]), ValueError, "ids: 'a' is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, "a"]), TypeError, "ids: expected all integers or all"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1.0, 2.0]), TypeError, "ids: expected all integers or all"),
-        (
-            lambda i: mr.Index.build([np.eye(2)] * 2, ids="ab"),
-            TypeError,
-            "ids: expected a list of integers or of strings",
-        ),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids="ab"), TypeError, "ids: expected a list of ids"),
         (lambda i: mr.Index.build([np.eye(2)], ids=[2**70]), ValueError, "does not fit into 64 bits"),
         (lambda i: mr.Index.build([np.eye(2), [[0, 0]]]), ValueError, "docs: sequence 1: token 0 is a zero vector"),
-        (lambda i: mr.Index.build([]), ValueError, "docs: expected at least one sequence, got none"),
+        (
+            lambda i: mr.Index.build([np.eye(2), [[0, 0]]], ids=["a", "b"]),
+            ValueError,
+            r"docs: sequence 1 \(id 'b'\): token 0 is a zero vector",
+        ),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[b"a", b"b"]), TypeError, "ids: expected all .* got bytes"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[True, False]), TypeError, "ids: expected all .* got bool"),
+        (lambda i: mr.Index.build([np.eye(2)], ids=3), TypeError, "ids: expected a list of ids, got 3"),
+        (lambda i: mr.Index.build([np.eye(2)], num_threads=1.5), TypeError, "num_threads must be an integer"),
+        (lambda i: mr.Index.build([]), ValueError, "docs: expected at least one sequence"),
     ],
 )
 def test_bad_input_is_refused(call, kind, message):

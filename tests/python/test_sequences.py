@@ -1,5 +1,8 @@
 """Ragged batches: construction, selection, and what they refuse."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -54,6 +57,21 @@ def test_flat_arrays_are_not_copied_and_views_are_read_only():
         batch.tokens[0, 0] = 3
 
 
+def test_a_list_of_arrays_is_copied_even_if_it_is_one_array():
+    given = np.ones((2, 2), np.float32)
+    batch = mr.Sequences([given])
+    given[0, 0] = 99
+    assert batch[0][0, 0] == 1
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["copy", "pickle"])
+def test_a_copy_equals_the_original_and_is_read_only_too(duplicate, batch):
+    again = duplicate(batch)
+    for name in ("tokens", "offsets", "weights"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(batch, name))
+        assert not getattr(again, name).flags.writeable
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32, np.uint8, bool])
 def test_real_dtypes_convert(dtype):
     x = np.eye(3).astype(dtype)
@@ -73,7 +91,7 @@ def test_views_of_any_layout_are_handled():
     ("make", "kind", "message"),
     [
         (lambda: mr.Sequences([]), ValueError, "at least one sequence"),
-        (lambda: mr.Sequences("text"), TypeError, r"expected a list of \(n, d\) arrays, got str"),
+        (lambda: mr.Sequences("text"), TypeError, "got text"),
         (lambda: mr.Sequences([np.eye(2), np.zeros((0, 2))]), ValueError, "sequence 1: has no tokens"),
         (lambda: mr.Sequences([np.eye(2), np.eye(3)]), ValueError, "sequence 1: has dimension 3, sequence 0 has 2"),
         (lambda: mr.Sequences([np.eye(2), [[1, np.nan]]]), ValueError, "sequence 1: token 0 is not finite"),
@@ -92,6 +110,10 @@ def test_views_of_any_layout_are_handled():
         (lambda: mr.Sequences.from_flat(np.eye(2), [0.0, 2.0]), TypeError, "offsets: expected integers"),
         (lambda: mr.Sequences.from_flat(np.eye(2), 2), ValueError, r"offsets: expected shape \(N \+ 1,\)"),
         (lambda: mr.Sequences.from_flat([[1], [np.inf]], [0, 1, 2]), ValueError, "sequence 1: token 0 is not finite"),
+        (lambda: mr.Sequences(3), TypeError, "got int"),
+        (lambda: mr.Sequences.from_flat(np.eye(2), [0, 1, 2], [1, 0]), ValueError, "sequence 1: total mass is zero"),
+        (lambda: mr.Sequences.from_flat(np.eye(2), [0, 1, 2], [1, -1]), ValueError, "sequence 1: weight 0 is neg"),
+        (lambda: mr.Sequences.from_flat(np.eye(2), [0, 1, 2], [np.nan, 1]), ValueError, "sequence 0: weight 0 is not"),
         (lambda: mr.Sequences.from_flat(np.eye(2), [0, 2], [1]), ValueError, "weights: expected 2 weights"),
     ],
 )
