@@ -41,7 +41,10 @@ template <class Term>
 }
 
 /// Roundings that any term of sum_over_lanes passes through, the product's own included.
-[[nodiscard]] double roundings(std::size_t dim) { return static_cast<double>((dim + lanes - 1) / lanes + lanes + 1); }
+[[nodiscard]] double roundings(std::size_t dim) {
+    const std::size_t terms_a_lane = (dim + lanes - 1) / lanes;
+    return static_cast<double>(terms_a_lane + lanes + 1);
+}
 
 [[nodiscard]] double gamma(double n) { return n * unit / (1.0 - n * unit); }
 

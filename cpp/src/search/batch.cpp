@@ -50,13 +50,17 @@ void distances(const PreparedSequence& query, const SequencesView& documents, co
 
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
               Interrupt& interrupt) {
-    const std::size_t n_pairs = rows.size() * columns.size();
+    const std::size_t n_columns = columns.size();
+    if (n_columns == 0) {
+        return;
+    }
+    const std::size_t n_pairs = rows.size() * n_columns;
     const unsigned n_workers = thread_count(n_threads, n_pairs);
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
     parallel_for(n_pairs, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         for (std::size_t pair = begin; pair < end; ++pair) {
-            const std::size_t r = pair / columns.size();
-            const std::size_t s = pair % columns.size();
+            const std::size_t r = pair / n_columns;
+            const std::size_t s = pair % n_columns;
             out(r, s) = workers[w].evaluator.distance(rows[r], columns[s]).distance;
         }
     });
