@@ -95,6 +95,16 @@ def test_extreme_shapes(shape):
     assert mr.transport(cost, a, b).value == pytest.approx(pot_exact(cost, a, b), abs=1e-9)
 
 
+@pytest.mark.parametrize("capacity", [1.0, 1.5, 3.0, np.inf])
+@pytest.mark.parametrize("shape", [(1, 50_000), (50_000, 1)])
+def test_one_row_or_column_is_a_closed_form(shape, capacity):
+    rng = np.random.default_rng(5)
+    cost, a, b = rng.normal(size=shape), rng.dirichlet(np.ones(shape[0])), rng.dirichlet(np.ones(shape[1]))
+    result = mr.transport(cost, a, b, capacity=capacity)
+    assert result.pivots == 0
+    assert_certified(result, cost, a, b, capacity)
+
+
 @pytest.mark.parametrize("n", [3, 32, 100])
 @pytest.mark.parametrize("family", ["constant", "checkerboard", "line", "chain"])
 def test_degenerate_families_terminate(n, family):

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -39,7 +40,9 @@ class Simplex {
   public:
     SolveSummary solve(const TransportProblem<Cost>& problem, double cutoff, Interrupt* interrupt) {
         load(problem);
-        if (has_slack_ && settle_without_limits(problem)) {
+        settled_ = settle_in_closed_form(problem);
+        if (settled_) {
+            pivots_ = 0;
             return certify(problem, Stop::optimal);
         }
         build_start();
@@ -142,13 +145,51 @@ class Simplex {
 
     [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_.data() + i * stride_; }
 
-    /// Send each row to its cheapest column. Where no limit is exceeded that is optimal, with f the row minima and
-    /// g = 0.
-    bool settle_without_limits(const TransportProblem<Cost>& problem) {
-        flows_.clear();
-        taken_.assign(n_columns_, 0.0);
+    /// Problems whose plan and potentials can be written down: no tree is built for them.
+    bool settle_in_closed_form(const TransportProblem<Cost>& problem) {
         row_potentials_.assign(n_rows_, 0.0);
-        column_potentials_.assign(n_columns_, 0.0);
+        flows_.clear();
+        if (n_columns_ == 1) {
+            send_all_to_the_only_column();
+            return true;
+        }
+        if (rows_.size() == 1) {
+            fill_columns_from_the_only_row();
+            return true;
+        }
+        return has_slack_ && send_rows_to_their_nearest(problem);
+    }
+
+    void send_all_to_the_only_column() {
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            row_potentials_[i] = static_cast<double>(cost_row(i)[0]);
+            flows_.push_back({rows_[i], columns_[0], supplies_[i]});
+        }
+    }
+
+    /// Cheapest column first, each to its limit. The last one to take any is the marginal one: its cost is the row's
+    /// potential. At capacity 1 all are filled, and any potential will do.
+    void fill_columns_from_the_only_row() {
+        const Cost* c = cost_row(0);
+        by_cost_.resize(n_columns_);
+        std::iota(by_cost_.begin(), by_cost_.end(), std::size_t{0});
+        std::ranges::sort(by_cost_, [c](std::size_t x, std::size_t y) { return c[x] != c[y] ? c[x] < c[y] : x < y; });
+        double left = has_slack_ ? supplies_[0] : infinity;
+        for (const std::size_t j : by_cost_) {
+            if (left <= 0.0) {
+                break;
+            }
+            const double taken = std::min(left, demands_[j]);
+            left -= taken;
+            row_potentials_[0] = static_cast<double>(c[j]);
+            flows_.push_back({rows_[0], columns_[j], taken});
+        }
+        std::ranges::sort(flows_, {}, &Flow::target);
+    }
+
+    /// Send each row to its cheapest column. Where no limit is exceeded that is optimal, with f the row minima.
+    bool send_rows_to_their_nearest(const TransportProblem<Cost>& problem) {
+        taken_.assign(n_columns_, 0.0);
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Cost* c = cost_row(i);
             const auto j = static_cast<std::size_t>(std::min_element(c, c + n_columns_) - c);
@@ -159,8 +200,6 @@ class Simplex {
             }
             flows_.push_back({rows_[i], columns_[j], supplies_[i]});
         }
-        settled_ = true;
-        pivots_ = 0;
         return true;
     }
 
@@ -168,7 +207,6 @@ class Simplex {
     /// Row minima are cached and refreshed only when a row whose minimum has closed would be chosen. With perturbed
     /// masses each step closes exactly one node, which becomes a child of the other: the steps are the tree.
     void build_start() {
-        settled_ = false;
         masses_.assign(supplies_, demands_);
         tree_.reset(n_rows_, n_columns_);
         open_supply_.resize(n_rows_);
@@ -486,7 +524,8 @@ class Simplex {
     std::vector<Cost> closed_penalty_, best_cost_;
     std::vector<std::size_t> best_column_;
     std::vector<double> taken_;
-    bool settled_ = false;  ///< the plan came from settle_without_limits; there is no tree
+    std::vector<std::size_t> by_cost_;
+    bool settled_ = false;  ///< the plan came from settle_in_closed_form; there is no tree
 
     // the pivots
     PerturbedMasses masses_;
