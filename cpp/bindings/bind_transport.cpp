@@ -72,10 +72,11 @@ TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_we
     const MatrixView<double> plan_view = as_writable(plan);
     const std::span<double> f_view(f.mutable_data(), n);
     const std::span<double> g_view(g.mutable_data(), m);
+    Interrupt interrupt = python_interrupt();
     SolveSummary summary;
     {
         const py::gil_scoped_release unlocked;
-        summary = align(query.prepared(), document, measure, cost_view, plan_view, f_view, g_view);
+        summary = align(query.prepared(), document, measure, cost_view, plan_view, f_view, g_view, &interrupt);
     }
     return {summary, cost, copy_of(query.prepared().mass), copy_of(mass), plan, f, g};
 }

@@ -1,6 +1,7 @@
 #include "moverank/alignment.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "moverank/ground_cost.hpp"
@@ -10,8 +11,8 @@ namespace moverank {
 namespace {
 
 SolveSummary solve_into(ExactSolver& solver, const TransportProblem<float>& problem, std::span<double> f,
-                        std::span<double> g) {
-    const SolveSummary summary = solver.solve(problem);
+                        std::span<double> g, Interrupt* interrupt) {
+    const SolveSummary summary = solver.solve(problem, std::numeric_limits<double>::infinity(), interrupt);
     std::ranges::copy(solver.f(), f.begin());
     std::ranges::copy(solver.g(), g.begin());
     return summary;
@@ -20,7 +21,8 @@ SolveSummary solve_into(ExactSolver& solver, const TransportProblem<float>& prob
 }  // namespace
 
 SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
-                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g) {
+                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
+                   Interrupt* interrupt) {
     cost_matrix(measure.ground, query, document, cost);
     for (std::size_t i = 0; i < plan.rows(); ++i) {
         std::fill_n(plan.row(i), plan.cols(), 0.0);
@@ -28,7 +30,7 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
     ExactSolver solver;
     const bool relaxed = measure.problem == Problem::relaxed;
     const double capacity = relaxed ? unlimited_capacity : measure.capacity;
-    const SolveSummary summary = solve_into(solver, {cost, query.mass, document.mass, capacity}, f, g);
+    const SolveSummary summary = solve_into(solver, {cost, query.mass, document.mass, capacity}, f, g, interrupt);
 
     if (relaxed && measure.balanced()) {
         std::vector<float> transposed(cost.rows() * cost.cols());
@@ -41,8 +43,8 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
         ExactSolver reverse;
         std::vector<double> reverse_f(f.size());
         std::vector<double> reverse_g(g.size());
-        const SolveSummary other =
-            solve_into(reverse, {from_document, document.mass, query.mass, unlimited_capacity}, reverse_g, reverse_f);
+        const SolveSummary other = solve_into(reverse, {from_document, document.mass, query.mass, unlimited_capacity},
+                                              reverse_g, reverse_f, interrupt);
         if (other.value > summary.value) {
             std::ranges::copy(reverse_f, f.begin());
             std::ranges::copy(reverse_g, g.begin());
