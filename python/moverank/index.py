@@ -218,19 +218,12 @@ class Index:
         while not sent.all():
             window = min(window, len(self))
             (squared,), (found,) = self._pooled.search(pooled_query, window)
-            squared, found = squared[found >= 0], found[found >= 0]
             # A larger window repeats what was sent and, where rounding differs, may do so in another order or with
             # other last bits. What was not sent then lay beyond `floor`, which bounds it as well as its own entry.
             new = ~sent[found]
             positions, nearest = found[new], np.maximum(squared[new], floor)
-            floor = max(floor, *squared[-1:])
+            floor = max(floor, squared[-1])
             sent[positions] = True
-            if len(found) < window:
-                # faiss passes over squared distances that float32 cannot hold: all of them lie beyond `floor`.
-                rest = np.flatnonzero(~sent)
-                sent[rest] = True
-                positions = np.concatenate([positions, rest])
-                nearest = np.concatenate([nearest, np.full(len(rest), floor)])
             if len(positions):
                 yield positions, self._corpus.pooled_bounds(tokens, mass, nearest, largest)
             window *= WINDOW_GROWTH

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -41,6 +43,13 @@ def test_weights_of_query_and_documents_are_used(query, docs):
     a = np.arange(1.0, 6.0)
     expected = [mr.wmd(query, x, a, np.arange(1.0, len(x) + 1)) for x in docs]
     np.testing.assert_array_equal(mr.distances(query, weighted, "wmd", weights=a), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
+def test_all_cores_are_those_that_the_process_may_run_on():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import moverank as mr; "
+    code += "print(mr.build_info()['threads'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "1\n"
 
 
 def test_calls_from_several_python_threads_agree(query, docs):
@@ -94,7 +103,7 @@ def test_ctrl_c_stops_a_long_call_at_once():
         (lambda q, d: mr.distances(q, d, num_threads=1.5), TypeError, "num_threads must be an integer"),
         (lambda q, d: mr.distances(q, d, weights=[1]), ValueError, "weights: expected 5 weights"),
         (lambda q, d: mr.distances(q, d, mr.wmd.replace(weighting="given")), ValueError, "query: has no weights"),
-        (lambda q, d: mr.distances(1e25 * q, d, "wmd"), OverflowError, "exceeds the range of float32"),
+        (lambda q, d: mr.distances(q, [q, 1e25 * q], "wmd"), ValueError, "docs: sequence 1: token 0 is too long"),
         (lambda q, d: mr.pairwise(d, [0 * q]), ValueError, "B: sequence 0: token 0 is a zero vector"),
         (lambda q, d: mr.pairwise([q, 0 * q], d), ValueError, "A: sequence 1: token 0 is a zero vector"),
         (lambda q, d: mr.wrd(q, 0 * q), ValueError, "^y: token 0 is a zero vector"),

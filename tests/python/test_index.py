@@ -120,11 +120,13 @@ def test_hits_print_as_a_table():
         hits[2]
 
 
-def test_documents_out_of_the_range_of_float32_are_an_error_and_not_left_out():
-    """Faiss passes over a document whose squared distance overflows."""
-    index = mr.Index.build([np.array([[x]], dtype=np.float32) for x in (1e25, 3.0, 2e25, -1e25, 1.0)], "wmd")
-    with pytest.raises(OverflowError, match="exceeds the range of float32"):
-        index.search([[0.0]], 4)
+def test_documents_too_long_for_float32_costs_are_refused_and_not_left_out():
+    """Faiss would pass over a document whose squared distance overflows."""
+    documents = [np.array([[x]], dtype=np.float32) for x in (4e18, 3.0, -4e18, 1.0)]
+    hits = mr.Index.build(documents, "wmd").search([[0.0]], 4)
+    assert hits.ids.tolist() == [3, 1, 0, 2]
+    with pytest.raises(ValueError, match="docs: sequence 4: token 0 is too long for costs in float32: 1e"):
+        mr.Index.build([*documents, np.array([[1e25]])], "wmd")
 
 
 def test_alignments_are_of_the_query_as_it_was_asked():

@@ -46,6 +46,12 @@ def test_the_root_of_twice_wrd_is_a_metric(x, y, z):
     assert root(x, z) <= root(x, y) + root(y, z) + 1e-3
 
 
+@given(x=sequences(dim=5), y=sequences(dim=5))
+def test_balanced_measures_are_symmetric(x, y):
+    for measure in (mr.wmd, mr.wrd, mr.rwmd, mr.Measure("dot", "norm")):
+        assert measure(y, x) == pytest.approx(measure(x, y), rel=1e-12, abs=1e-12)
+
+
 def test_wrd_itself_breaks_the_triangle_inequality():
     east, north_east, north = ([[1.0, 0.0]], [[1.0, 1.0]], [[0.0, 1.0]])
     assert mr.wrd(east, north) > mr.wrd(east, north_east) + mr.wrd(north_east, north)

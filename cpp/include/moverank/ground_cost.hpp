@@ -11,7 +11,6 @@ namespace moverank {
 
 /// cost(i, j) = c(x_i, y_j). `cost` has query.size() rows and document.size() columns; bitwise equal tokens cost
 /// exactly 0 under euclidean and sqeuclidean, and cosine costs are clipped to [0, 2].
-/// Throws std::overflow_error when an entry exceeds what float32 can hold.
 void cost_matrix(GroundCost ground, const PreparedSequence& query, const PreparedSequence& document,
                  MatrixView<float> cost);
 

@@ -1,7 +1,8 @@
 /// Sequences made ready for one measure: checked, their mass normalised, their norms known.
 ///
-/// Preparation is the one place that looks at raw input. What passes it is finite, has positive mass, and has no
-/// zero vector where the measure needs a direction; solvers and bounds rely on that.
+/// Preparation is the one place that looks at raw input. What passes it is finite, has positive mass, no zero vector
+/// where the measure needs a direction, and no vector so long that a cost would leave float32's range; solvers and
+/// bounds rely on that.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,9 @@
 #include "moverank/views.hpp"
 
 namespace moverank {
+
+/// Longer vectors are refused under ground costs that grow with length: squares of float32 sums of two such overflow.
+inline constexpr double largest_norm = 0x1p62;
 
 /// A sequence that cannot be measured, and where the fault lies.
 class SequenceError : public std::invalid_argument {

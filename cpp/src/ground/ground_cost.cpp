@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
-#include <string>
 
 namespace moverank {
 
@@ -87,10 +85,6 @@ void fill(MatrixView<float> cost, const PreparedSequence& query, const PreparedS
         float* row = cost.row(i);
         for (std::size_t j = 0; j < document.size(); ++j) {
             row[j] = entry(i, j, x, document.tokens.row(j));
-            if (!std::isfinite(row[j])) {
-                throw std::overflow_error("cost between query token " + std::to_string(i) + " and document token " +
-                                          std::to_string(j) + " exceeds the range of float32");
-            }
         }
     }
 }
@@ -104,7 +98,7 @@ void cost_matrix(GroundCost ground, const PreparedSequence& query, const Prepare
         case GroundCost::cosine:
             if (fast(query.inverse_norms) && fast(document.inverse_norms)) {
                 fill(cost, query, document, [&](std::size_t i, std::size_t j, const float* x, const float* y) {
-                    const float cosine = dot(x, y, dim) * query.inverse_norms[i] * document.inverse_norms[j];
+                    const float cosine = dot(x, y, dim) * (query.inverse_norms[i] * document.inverse_norms[j]);
                     return std::clamp(1.0F - cosine, 0.0F, 2.0F);
                 });
             } else {

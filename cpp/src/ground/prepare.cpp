@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "moverank/prepared.hpp"
@@ -16,6 +17,12 @@ namespace {
     return sum;
 }
 
+[[nodiscard]] std::string scientific(double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3g", x);
+    return text;
+}
+
 [[nodiscard]] std::string token_name(std::size_t t) { return "token " + std::to_string(t); }
 
 /// Explicit weights are the mass, as they stand.
@@ -25,8 +32,7 @@ void take_weights(std::span<const double> weights, std::span<double> mass, std::
             throw SequenceError(index, "weight " + std::to_string(t) + " is not finite");
         }
         if (weights[t] < 0.0) {
-            throw SequenceError(index,
-                                "weight " + std::to_string(t) + " is negative (" + std::to_string(weights[t]) + ")");
+            throw SequenceError(index, "weight " + std::to_string(t) + " is negative (" + scientific(weights[t]) + ")");
         }
         mass[t] = weights[t];
     }
@@ -72,6 +78,9 @@ double prepare_into(const SequenceView& sequence, const Measure& measure, std::s
                                     token_name(t) + " is a zero vector, which has no direction under cosine cost");
             }
             inverse_norms[t] = static_cast<float>(1.0 / norm);
+        } else if (norm > largest_norm) {
+            throw SequenceError(index, token_name(t) + " is too long for costs in float32: " + scientific(norm) +
+                                           ", where " + scientific(largest_norm) + " is the limit");
         }
         mass[t] = measure.weighting == Weighting::norm ? norm : 1.0;
         largest = std::max(largest, norm);

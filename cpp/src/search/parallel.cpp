@@ -10,6 +10,10 @@
 #include <thread>
 #include <vector>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 namespace moverank {
 
 namespace {
@@ -25,8 +29,20 @@ namespace {
     return static_cast<unsigned>(std::max(1.0, std::ceil(std::strtod(quota.c_str(), nullptr) / period)));
 }
 
+/// CPUs that the scheduler may put this process on. hardware_concurrency() says so too with some C++ libraries; with
+/// others it counts every CPU of the machine.
+[[nodiscard]] unsigned affinity_cpus() {
+#ifdef __linux__
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+        return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
+    }
+#endif
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
 [[nodiscard]] unsigned usable_cpus() {
-    const unsigned by_affinity = std::max(1U, std::thread::hardware_concurrency());
+    const unsigned by_affinity = affinity_cpus();
     const unsigned by_group = cgroup_cpus();
     return by_group == 0 ? by_affinity : std::min(by_affinity, by_group);
 }
