@@ -1,0 +1,66 @@
+"""Microseconds per exact solve with the cost matrix given, against POT: its `emd2`, and the C++ entry below it.
+
+    bench/one-core bench/python/bench_exact.py            # all sizes, about two minutes
+    bench/one-core bench/python/bench_exact.py --sizes 8 32
+
+Each size cycles through many different problems, at least 1024 at n = 8: fewer, and the branch predictor learns them.
+All values are checked against POT's before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import ot
+from ot.lp.emd_wrap import emd_c
+
+import moverank as mr
+from harness import environment, interleaved, medians, number, table
+from moverank import _core
+from problems import TokenSource, word_rotator_problem
+
+
+def problem_count(n: int) -> int:
+    return max(16, 8192 // n)
+
+
+def run(n: int, rounds: int) -> list[object]:
+    tokens = TokenSource(dim=300, seed=n)
+    problems = [word_rotator_problem(tokens.sequence(n), tokens.sequence(n)) for _ in range(problem_count(n))]
+    single = [(cost.astype(np.float32), a, b) for cost, a, b in problems]
+    error = max(
+        abs(mr.transport(*ours).value - ot.emd2(a, b, cost))
+        for ours, (cost, a, b) in zip(single, problems, strict=True)
+    )
+    if error > 1e-6:
+        raise SystemExit(f"n={n}: values differ from POT's by {error:.1e}")
+
+    cases = {
+        "emd2": lambda: [ot.emd2(a, b, cost) for cost, a, b in problems],
+        "emd_c": lambda: [emd_c(a, b, cost, 1_000_000, 1) for cost, a, b in problems],
+        "transport": lambda: [mr.transport(cost, a, b) for cost, a, b in single],
+        "core": lambda: [_core.transport(cost, a, b, 1.0) for cost, a, b in single],
+    }
+    t = medians(interleaved(cases, rounds=rounds), per=len(problems))
+    return [
+        n,
+        *(number(t[name]) for name in cases),
+        f"{t['emd2'] / t['transport']:.1f}×",
+        f"{t['emd_c'] / t['core']:.1f}×",
+        f"{error:.0e}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16, 32, 64, 128, 256])
+    parser.add_argument("--rounds", type=int, default=9)
+    args = parser.parse_args()
+    print(environment("POT"), end="\n\n")
+    header = ["n = m", "POT `emd2`", "POT `emd_c`", "`mr.transport`", "its core", "to `emd2`", "to `emd_c`", "error"]
+    print(table(header, [run(n, args.rounds) for n in args.sizes]))
+
+
+if __name__ == "__main__":
+    main()

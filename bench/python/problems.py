@@ -1,0 +1,34 @@
+"""Inputs that look like text: token vectors around shared topics, with a common direction and skewed norms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class TokenSource:
+    """Draws sequences: 64 topics plus one direction that all tokens share plus noise; lognormal norms."""
+
+    def __init__(self, dim: int, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._topics = self._rng.normal(size=(64, dim)) / np.sqrt(dim)
+        self._common = self._rng.normal(size=dim) / np.sqrt(dim)
+        self._dim = dim
+
+    def sequence(self, n: int) -> NDArray[np.float32]:
+        """Tokens of one sequence, shape (n, dim)."""
+        rng = self._rng
+        directions = self._topics[rng.integers(64, size=n)] + 0.5 * self._common
+        directions += 0.7 * rng.normal(size=(n, self._dim)) / np.sqrt(self._dim)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        return (directions * rng.lognormal(0.0, 0.35, size=(n, 1))).astype(np.float32)
+
+
+def word_rotator_problem(
+    x: NDArray[np.float32], y: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Cosine costs and normalised norms of two sequences, in float64."""
+    norm_x, norm_y = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
+    cost = np.clip(1.0 - (x / norm_x[:, None]).astype(np.float64) @ (y / norm_y[:, None]).astype(np.float64).T, 0, 2)
+    a, b = norm_x.astype(np.float64), norm_y.astype(np.float64)
+    return cost, a / a.sum(), b / b.sum()
