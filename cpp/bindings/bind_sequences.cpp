@@ -9,6 +9,7 @@
 #include "arrays.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/pooled.hpp"
+#include "moverank/simd.hpp"
 
 namespace moverank::bindings {
 
@@ -63,6 +64,7 @@ py::dict build_info() {
     py::dict info;
     info["version"] = MOVERANK_VERSION;
     info["compiler"] = MOVERANK_COMPILER;
+    info["simd"] = simd_level();
     info["threads"] = thread_count(0, std::numeric_limits<std::size_t>::max());
     return info;
 }

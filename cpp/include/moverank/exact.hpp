@@ -74,7 +74,7 @@ class ExactSolver {
 
     // Of the latest solve, valid until the next one:
 
-    /// The plan's positive entries, at most n + m of them, in row order.
+    /// The plan's positive entries, at most n + m of them, in no particular order.
     [[nodiscard]] std::span<const Flow> flows() const;
     /// Potentials of the rows, f; zero-mass rows get theirs by the c-transform.
     [[nodiscard]] std::span<const double> f() const;

@@ -1,26 +1,23 @@
 #include "moverank/exact.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
 
+#include "../kernels/aligned.hpp"
+#include "../kernels/kernels.hpp"
 #include "perturbed_masses.hpp"
-#include "pricing.hpp"
-#include "spanning_tree.hpp"
 
 namespace moverank {
 
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// Rows priced before the best of them enters. Flat optimum between 4 and 8 for 8..256 rows.
-constexpr std::size_t pricing_block = 8;
 
 /// Reduced costs above this share of the largest cost count as non-negative on float64 potentials.
 constexpr double final_tolerance = 1e-12;
@@ -29,7 +26,8 @@ constexpr double final_tolerance = 1e-12;
 /// what it leaves, the float64 phase finds.
 constexpr float coarse_tolerance = 0x1p-17F;
 
-constexpr std::int64_t pivots_between_checks = 64;
+/// Entries priced between two looks at the interrupt, at the most: under a millisecond.
+constexpr std::size_t entries_between_checks = std::size_t{1} << 22;
 
 enum class Stop { optimal, cutoff, limit };
 
@@ -45,24 +43,22 @@ class Simplex {
             pivots_ = 0;
             return certify(problem, Stop::optimal);
         }
-        build_start();
+        make_tableau();
+        kernels_.start(tableau_);
         interrupt_ = interrupt;
         cutoff_ = cutoff;
-        const auto n_nodes = static_cast<std::int64_t>(rows_.size() + columns_.size());
+        value_ = cutoff < infinity ? tree_value() : 0.0;
         pivots_ = 0;
+        const auto n_nodes = static_cast<std::int64_t>(n_rows_ + n_columns_);
         Stop stop = Stop::optimal;
-        if constexpr (sizeof(Cost) == sizeof(float)) {
+        if (kernels_.improve_coarse != nullptr) {
             // Cheap pivots on float32 potentials. Rounding may mislead them, so their number is limited; the next
             // phase neither trusts nor needs their outcome.
-            potentials_from_tree(coarse_);
-            stop = improve(coarse_, coarse_tolerance * static_cast<float>(max_cost_), 20 * n_nodes + 1000);
+            stop = improve(kernels_.improve_coarse, tableau_.coarse, coarse_tolerance * static_cast<float>(max_cost_),
+                           20 * n_nodes + 1000);
         }
         if (stop != Stop::cutoff) {
-            potentials_from_tree(fine_);
-            stop = improve(fine_, final_tolerance * max_cost_, 50 * n_nodes * n_nodes);
-            if (stop != Stop::cutoff) {
-                potentials_from_tree(fine_);  // without the drift of the pivots
-            }
+            stop = finish(50 * n_nodes * n_nodes);
         }
         return certify(problem, stop);
     }
@@ -184,7 +180,6 @@ class Simplex {
             row_potentials_[0] = static_cast<double>(c[j]);
             flows_.push_back({rows_[0], columns_[j], taken});
         }
-        std::ranges::sort(flows_, {}, &Flow::target);
     }
 
     /// Send each row to its cheapest column. Where no limit is exceeded that is optimal, with f the row minima.
@@ -203,169 +198,125 @@ class Simplex {
         return true;
     }
 
-    /// First basis by the matrix-minimum rule: the cheapest open entry takes what its row and column still have.
-    /// Row minima are cached and refreshed only when a row whose minimum has closed would be chosen. With perturbed
-    /// masses each step closes exactly one node, which becomes a child of the other: the steps are the tree.
-    void build_start() {
+    /// Lay the tableau out over vectors that only grow.
+    void make_tableau() {
         masses_.assign(supplies_, demands_);
-        tree_.reset(n_rows_, n_columns_);
-        open_supply_.resize(n_rows_);
-        open_demand_.resize(n_columns_);
-        for (std::size_t i = 0; i < n_rows_; ++i) {
-            open_supply_[i] = masses_.supply(i);
-        }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            open_demand_[j] = masses_.demand(j);
-        }
-        closed_penalty_.assign(stride_, Cost{0});
-        best_cost_.resize(n_rows_);
-        best_column_.resize(n_rows_);
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
-            refresh_best(i);
-        }
-        if (has_slack_) {
-            // The slack takes what is left in the end: at cost 0 it would otherwise take the best columns first.
-            best_cost_.back() = std::numeric_limits<Cost>::max();
-            best_column_.back() = no_column;
-        }
-        for (std::size_t step = 1; step < n_rows_ + n_columns_; ++step) {
-            close_cheapest_entry();
-        }
-        next_row_ = 0;
+        const std::size_t n_edges = n_rows_ + n_columns_ - 1;
+        const std::size_t n_words = slot_words(n_edges);
+        const std::size_t first_column = padded(n_rows_, 8);
+        const std::size_t n_nodes = padded(first_column + stride_);
+        const std::size_t n_node_words = padded((n_nodes + 63) / 64, 8);
+        const bool keeps_paths = n_words <= kernels_.max_path_words;
+        grow(sets_, keeps_paths ? n_words * n_nodes : n_edges * n_node_words);
+        grow(hanging_, n_nodes);
+        grow(words_, 6 * n_words);
+        grow(edge_row_, n_edges);
+        grow(edge_column_, n_edges);
+        grow(top_down_, n_edges + 1);
+        grow(counts_, n_nodes + 2);
+        grow(best_column_, n_rows_);
+        grow(flow_, 64 * n_words);
+        std::fill_n(flow_.begin(), 64 * n_words, 0);  // the padding belongs to no cycle, but it is read
+        grow(open_, n_nodes + 1);
+        grow(coarse_, n_nodes);
+        grow(fine_, n_nodes);
+        grow(best_cost_, n_rows_);
+        grow(penalty_, stride_);
+        tableau_ = {
+            .cost = cost_.data(),
+            .stride = stride_,
+            .n_rows = n_rows_,
+            .n_columns = n_columns_,
+            .has_slack = has_slack_,
+            .supply = masses_.supplies().data(),
+            .demand = masses_.demands().data(),
+            .first_column = first_column,
+            .n_nodes = n_nodes,
+            .n_edges = n_edges,
+            .keeps_paths = keeps_paths,
+            .n_words = n_words,
+            .n_node_words = n_node_words,
+            .sets = sets_.data(),
+            .hanging = hanging_.data(),
+            .child_is_row = words_.data(),
+            .edge_row = edge_row_.data(),
+            .edge_column = edge_column_.data(),
+            .flow = flow_.data(),
+            .top_down = top_down_.data(),
+            .coarse = coarse_.data(),
+            .fine = fine_.data(),
+            .words = words_.data() + n_words,
+            .open = open_.data(),
+            .best_cost = best_cost_.data(),
+            .best_column = best_column_.data(),
+            .penalty = penalty_.data(),
+            .counts = counts_.data(),
+            .next_row = 0,
+        };
     }
 
-    void refresh_best(std::size_t i) {
-        best_cost_[i] = min_shifted(cost_row(i), closed_penalty_.data(), stride_);
-        best_column_[i] = find_shifted(cost_row(i), closed_penalty_.data(), best_cost_[i]);
-    }
-
-    void close_cheapest_entry() {
-        std::size_t i = 0;
-        while (true) {
-            i = static_cast<std::size_t>(std::min_element(best_cost_.begin(), best_cost_.end()) - best_cost_.begin());
-            const std::size_t j = best_column_[i];
-            if (j != no_column && open_demand_[j] > 0) {
-                break;
-            }
-            const Cost before = best_cost_[i];
-            refresh_best(i);
-            if (best_cost_[i] == before) {
-                break;
-            }
-        }
-        const std::size_t j = best_column_[i];
-        const Node row = static_cast<Node>(i);
-        const Node column = tree_.column(j);
-        if (open_supply_[i] <= open_demand_[j]) {  // equal only in the last step, where the column becomes the root
-            tree_.attach(row, column, open_supply_[i]);
-            open_demand_[j] -= open_supply_[i];
-            best_cost_[i] = std::numeric_limits<Cost>::infinity();
-        } else {
-            tree_.attach(column, row, open_demand_[j]);
-            open_supply_[i] -= open_demand_[j];
-            open_demand_[j] = 0;
-            closed_penalty_[j] = std::numeric_limits<Cost>::infinity();
+    template <class T>
+    static void grow(AlignedVector<T>& storage, std::size_t size) {
+        if (storage.size() < size) {
+            storage.resize(size);
         }
     }
 
     // ---- pivots ----------------------------------------------------------------------------------------------
 
-    /// Potentials by node: f_i for rows, -g_j for columns, so that both ends of a subtree move by the same amount
-    /// and a reduced cost is C_ij - pot[i] + pot[j].
+    /// Pivot until no reduced cost is under -tolerance, with pauses to look at the interrupt and at the cutoff.
     template <class Pot>
-    struct Potentials {
-        std::vector<Pot> rows;
-        std::vector<Pot> columns;  ///< padded, so that pricing reads whole lanes
-    };
-
-    template <class Pot>
-    void potentials_from_tree(Potentials<Pot>& pot) {
-        pot.rows.resize(n_rows_);
-        pot.columns.assign(stride_, Pot{0});
-        for (const Node x : tree_.top_down()) {
-            const Node up = tree_.parent(x);
-            if (tree_.is_row(x)) {
-                const auto i = static_cast<std::size_t>(x);
-                pot.rows[i] = up == no_node ? Pot{0} : entry<Pot>(i, column_of(up)) + pot.columns[column_of(up)];
-            } else {
-                const auto j = column_of(x);
-                const auto i = static_cast<std::size_t>(up);
-                pot.columns[j] = up == no_node ? Pot{0} : pot.rows[i] - entry<Pot>(i, j);
-            }
+    Stop improve(PivotRun (*pivot)(SimplexTableau<Cost>&, Pot, std::int64_t), const Pot* pot, Pot tolerance,
+                 std::int64_t limit) {
+        std::int64_t pause =
+            std::max<std::int64_t>(1, static_cast<std::int64_t>(entries_between_checks / (n_rows_ * stride_)));
+        if (cutoff_ < infinity) {
+            pause = std::min(pause, static_cast<std::int64_t>(std::max<std::size_t>(16, n_rows_ / 2)));
         }
-    }
-
-    [[nodiscard]] std::size_t column_of(Node x) const { return static_cast<std::size_t>(x) - n_rows_; }
-    template <class Pot>
-    [[nodiscard]] Pot entry(std::size_t i, std::size_t j) const {
-        return static_cast<Pot>(cost_row(i)[j]);
-    }
-
-    /// Pivot until no reduced cost is under -tolerance.
-    template <class Pot>
-    Stop improve(Potentials<Pot>& pot, Pot tolerance, std::int64_t limit) {
-        const auto checks_apart = static_cast<std::int64_t>(std::max<std::size_t>(16, n_rows_ / 2));
-        double value = cutoff_ < infinity ? tree_value() : 0.0;
-        for (std::int64_t done = 0;; ++done) {
-            if (value > cutoff_ && done % checks_apart == 0 && dual_value(pot) > cutoff_ + value_slack()) {
-                return Stop::cutoff;
+        for (std::int64_t done = 0; done < limit;) {
+            if (value_ > cutoff_) {
+                row_potentials_.assign(pot, pot + n_rows_);
+                if (dual_value() > cutoff_ + value_slack()) {
+                    return Stop::cutoff;
+                }
             }
-            std::size_t i = 0;
-            std::size_t j = 0;
-            if (!find_entering(pot, tolerance, i, j)) {
+            const PivotRun run = pivot(tableau_, tolerance, std::min(pause, limit - done));
+            value_ += masses_.perturbed_unit() * run.gain;
+            pivots_ += run.pivots;
+            if (run.optimal) {
                 return Stop::optimal;
             }
-            if (done == limit) {
-                return Stop::limit;
-            }
-            const Pot reduced_cost = entry<Pot>(i, j) - pot.rows[i] + pot.columns[j];
-            const SpanningTree::Exchange exchange = tree_.pivot(static_cast<Node>(i), tree_.column(j));
-            shift(pot, exchange.moved, exchange.row_moved ? reduced_cost : -reduced_cost);
-            value += masses_.approximate_mass(exchange.pushed) * static_cast<double>(reduced_cost);
-            ++pivots_;
-            if (interrupt_ != nullptr && pivots_ % pivots_between_checks == 0) {
+            done += run.pivots;
+            if (interrupt_ != nullptr) {
                 interrupt_->check();
             }
         }
+        return Stop::limit;
     }
 
-    /// The most negative reduced cost of the first block of rows that has one, going round from where the last
-    /// search ended.
-    template <class Pot>
-    bool find_entering(const Potentials<Pot>& pot, Pot tolerance, std::size_t& entering_row,
-                       std::size_t& entering_column) {
-        for (std::size_t priced = 0; priced < n_rows_;) {
-            const std::size_t end = std::min({next_row_ + pricing_block, n_rows_, next_row_ + n_rows_ - priced});
-            Pot best = -tolerance;
-            Pot best_shifted = 0;
-            bool found = false;
-            for (std::size_t i = next_row_; i < end; ++i) {
-                const Pot shifted = min_shifted(cost_row(i), pot.columns.data(), stride_);
-                if (shifted - pot.rows[i] < best) {
-                    best = shifted - pot.rows[i];
-                    best_shifted = shifted;
-                    entering_row = i;
-                    found = true;
-                }
-            }
-            priced += end - next_row_;
-            next_row_ = end == n_rows_ ? 0 : end;
-            if (found) {
-                entering_column = find_shifted(cost_row(entering_row), pot.columns.data(), best_shifted);
-                return true;
+    /// Prove the basis optimal in float64; where float32 left something to do, do it.
+    Stop finish(std::int64_t limit) {
+        Stop stop = Stop::optimal;
+        if (!is_optimal()) {
+            stop = improve(kernels_.improve_fine, tableau_.fine, final_tolerance * max_cost_, limit);
+            if (stop != Stop::cutoff) {
+                is_optimal();  // for the potentials, without the drift of the pivots
             }
         }
-        return false;
+        return stop;
     }
 
-    template <class Pot>
-    void shift(Potentials<Pot>& pot, std::span<const std::uint64_t> nodes, Pot amount) {
-        for (std::size_t w = 0; w < nodes.size(); ++w) {
-            for (std::uint64_t bits = nodes[w]; bits != 0; bits &= bits - 1) {
-                const std::size_t x = w * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-                (x < n_rows_ ? pot.rows[x] : pot.columns[x - n_rows_]) += amount;
-            }
+    /// Whether no reduced cost is under the final tolerance, on potentials made anew from the tree. Leaves the rows'
+    /// in row_potentials_ and their c-transform in column_potentials_.
+    bool is_optimal() {
+        kernels_.potentials(tableau_);
+        row_potentials_.assign(tableau_.fine, tableau_.fine + n_rows_);
+        c_transform();
+        double least = 0.0;
+        for (std::size_t j = 0; j < n_columns_; ++j) {
+            least = std::min(least, column_potentials_[j] + tableau_.fine[tableau_.first_column + j]);
         }
+        return least >= -final_tolerance * max_cost_;
     }
 
     // ---- bounds and results ----------------------------------------------------------------------------------
@@ -376,43 +327,26 @@ class Simplex {
     /// <C, P> of the current basis, up to the perturbation.
     [[nodiscard]] double tree_value() const {
         double value = 0.0;
-        for (std::size_t x = 0; x < tree_.size(); ++x) {
-            const auto node = static_cast<Node>(x);
-            const Node up = tree_.parent(node);
-            if (up != no_node) {
-                const auto [i, j] = edge(node, up);
-                value += masses_.approximate_mass(tree_.flow(node)) * entry<double>(i, j);
-            }
+        for (std::size_t slot = 0; slot < tableau_.n_edges; ++slot) {
+            const Cost cost = cost_[tableau_.edge_row[slot] * stride_ + tableau_.edge_column[slot]];
+            value += masses_.perturbed_unit() * static_cast<double>(tableau_.flow[slot]) * static_cast<double>(cost);
         }
         return value;
     }
 
-    struct Edge {
-        std::size_t row;
-        std::size_t column;
-    };
-    [[nodiscard]] Edge edge(Node child, Node parent) const {
-        return tree_.is_row(child) ? Edge{static_cast<std::size_t>(child), column_of(parent)}
-                                   : Edge{static_cast<std::size_t>(parent), column_of(child)};
+    void c_transform() {
+        grow(column_potentials_, stride_);
+        kernels_.c_transform(cost_.data(), n_rows_, stride_, row_potentials_.data(), column_potentials_.data());
     }
 
-    /// Read the current row potentials as f, complete them by the c-transform g_j = min_i (C_ij - f_i), and return
-    /// the value of that feasible dual solution, less what rounding can have added.
-    template <class Pot>
-    double dual_value(const Potentials<Pot>& pot) {
-        row_potentials_.assign(pot.rows.begin(), pot.rows.end());
-        return complete_dual();
+    /// The value of the feasible dual solution that row_potentials_ and their c-transform make.
+    double dual_value() {
+        c_transform();
+        return dual_sum();
     }
 
-    double complete_dual() {
-        column_potentials_.assign(stride_, infinity);
-        for (std::size_t i = 0; i < n_rows_; ++i) {
-            const Cost* c = cost_row(i);
-            for (std::size_t j = 0; j < stride_; ++j) {
-                const double r = static_cast<double>(c[j]) - row_potentials_[i];
-                column_potentials_[j] = r < column_potentials_[j] ? r : column_potentials_[j];
-            }
-        }
+    /// <a, f> + kappa <b, g>, less what rounding can have added.
+    [[nodiscard]] double dual_sum() const {
         double value = 0.0;
         double size = 0.0;
         for (std::size_t i = 0; i < n_rows_; ++i) {
@@ -434,13 +368,13 @@ class Simplex {
         summary.status = stop == Stop::cutoff  ? SolveStatus::above_cutoff
                          : stop == Stop::limit ? SolveStatus::pivot_limit
                                                : SolveStatus::optimal;
+        summary.lower = settled_ ? dual_value() : dual_sum();  // without a closed form, of what ended the pivots
+        if (stop == Stop::cutoff) {
+            kernels_.potentials(tableau_);  // for the order of the tree
+        }
         if (!settled_) {
-            if (stop != Stop::cutoff) {  // else row_potentials_ are those that proved it
-                row_potentials_.assign(fine_.rows.begin(), fine_.rows.end());
-            }
             collect_flows();
         }
-        summary.lower = complete_dual();
         summary.value = 0.0;
         for (const Flow& flow : flows_) {
             summary.value += flow.mass * static_cast<double>(problem.cost(flow.source, flow.target));
@@ -451,29 +385,25 @@ class Simplex {
         return summary;
     }
 
+    /// The plan of the unperturbed masses: what the nodes below an edge have too much of flows over it.
     void collect_flows() {
+        std::int64_t* surplus = tableau_.open;  // free after the start
+        std::ranges::copy(masses_.supply_quanta(), surplus);
+        std::ranges::transform(masses_.demand_quanta(), surplus + tableau_.first_column, std::negate{});
         flows_.clear();
-        const Node last_column = tree_.column(n_columns_ - 1);
-        for (std::size_t x = 0; x < tree_.size(); ++x) {
-            const auto node = static_cast<Node>(x);
-            const Node up = tree_.parent(node);
-            if (up == no_node) {
-                continue;
-            }
-            const auto [i, j] = edge(node, up);
-            if (i >= rows_.size()) {
-                continue;  // the slack moves nothing that anybody asked about
-            }
-            const std::int64_t perturbation =
-                masses_.perturbation(tree_.rows_in_subtree(node), tree_.in_subtree(last_column, node));
-            const double mass = masses_.mass(tree_.flow(node), perturbation, tree_.is_row(node));
-            if (mass > 0.0) {
-                flows_.push_back({rows_[i], columns_[j], mass});
+        for (std::size_t k = tableau_.n_edges; k-- > 0;) {
+            const std::size_t slot = tableau_.top_down[k];
+            const std::size_t i = tableau_.edge_row[slot];
+            const std::size_t j = tableau_.edge_column[slot];
+            std::int64_t& row = surplus[i];
+            std::int64_t& column = surplus[tableau_.first_column + j];
+            const bool child_is_row = tableau_.child_is_row_of(slot);
+            const std::int64_t quanta = child_is_row ? row : -column;
+            (child_is_row ? column : row) += child_is_row ? quanta : -quanta;
+            if (quanta > 0 && i < rows_.size()) {  // the slack moves nothing that anybody asked about
+                flows_.push_back({rows_[i], columns_[j], static_cast<double>(quanta) * masses_.quantum()});
             }
         }
-        std::sort(flows_.begin(), flows_.end(), [](const Flow& x, const Flow& y) {
-            return x.source != y.source ? x.source < y.source : x.target < y.target;
-        });
     }
 
     /// Potentials for the caller: the slack's is 0 by convention, and tokens without mass get what the others allow.
@@ -509,36 +439,37 @@ class Simplex {
         }
     }
 
-    static constexpr std::size_t no_column = std::numeric_limits<std::size_t>::max();
-
     // the problem, without rows and columns that carry no mass
     std::vector<std::size_t> rows_, columns_;  ///< their places in the caller's matrix
     std::vector<double> supplies_, demands_;
-    std::vector<Cost> cost_;
+    AlignedVector<Cost> cost_;
     std::size_t n_rows_ = 0, n_columns_ = 0, stride_ = 0;
     double max_cost_ = 0.0;
     bool has_slack_ = false;
 
-    // the start
-    std::vector<std::int64_t> open_supply_, open_demand_;
-    std::vector<Cost> closed_penalty_, best_cost_;
-    std::vector<std::size_t> best_column_;
+    // closed forms
     std::vector<double> taken_;
     std::vector<std::size_t> by_cost_;
     bool settled_ = false;  ///< the plan came from settle_in_closed_form; there is no tree
 
     // the pivots
+    const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
     PerturbedMasses masses_;
-    SpanningTree tree_;
-    Potentials<float> coarse_;
-    Potentials<double> fine_;
-    std::size_t next_row_ = 0;
+    SimplexTableau<Cost> tableau_{};
+    AlignedVector<std::uint64_t> sets_, words_;
+    AlignedVector<Hanging> hanging_;
+    AlignedVector<std::uint32_t> edge_row_, edge_column_, top_down_, counts_, best_column_;
+    AlignedVector<std::int64_t> flow_, open_;
+    AlignedVector<float> coarse_;
+    AlignedVector<double> fine_;
+    AlignedVector<Cost> best_cost_, penalty_;
     std::int64_t pivots_ = 0;
+    double value_ = 0.0;  ///< of the current basis, kept up only where there is a cutoff
     double cutoff_ = infinity;
     Interrupt* interrupt_ = nullptr;
 
     // the result
-    std::vector<double> row_potentials_, column_potentials_;
+    AlignedVector<double> row_potentials_, column_potentials_;
     std::vector<Flow> flows_;
     std::vector<double> f_, g_;
 };

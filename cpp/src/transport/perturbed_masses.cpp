@@ -29,22 +29,26 @@ void PerturbedMasses::assign(std::span<const double> supplies, std::span<const d
     const double total = std::accumulate(demands.begin(), demands.end(), 0.0);
     const int scale_bits = scale_bits_of(supplies.size(), total);
     quantum_ = std::ldexp(1.0, -scale_bits);
+    const double scale = std::ldexp(1.0, scale_bits);
+    const auto quanta_of = [scale](double mass) { return static_cast<std::int64_t>(mass * scale + 0.5); };
 
     std::int64_t excess = 0;  // quanta of supply less quanta of demand
+    supply_quanta_.resize(supplies.size());
     supplies_.resize(supplies.size());
     for (std::size_t i = 0; i < supplies.size(); ++i) {
-        const std::int64_t quanta = std::llround(std::ldexp(supplies[i], scale_bits));
-        excess += quanta;
-        supplies_[i] = quanta * radix_ + 1;
+        supply_quanta_[i] = quanta_of(supplies[i]);
+        excess += supply_quanta_[i];
+        supplies_[i] = supply_quanta_[i] * radix_ + 1;
     }
+    demand_quanta_.resize(demands.size());
     demands_.resize(demands.size());
     for (std::size_t j = 0; j < demands.size(); ++j) {
         // At least one quantum: a column without any could balance against no row at all.
-        const std::int64_t quanta = std::max<std::int64_t>(1, std::llround(std::ldexp(demands[j], scale_bits)));
-        excess -= quanta;
-        demands_[j] = quanta * radix_;
+        demand_quanta_[j] = std::max<std::int64_t>(1, quanta_of(demands[j]));
+        excess -= demand_quanta_[j];
     }
-    *std::max_element(demands_.begin(), demands_.end()) += excess * radix_;
+    *std::max_element(demand_quanta_.begin(), demand_quanta_.end()) += excess;
+    std::ranges::transform(demand_quanta_, demands_.begin(), [this](std::int64_t q) { return q * radix_; });
     demands_.back() += radix_ - 1;
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstddef>
-
-#include "pricing.hpp"
+#include <limits>
 
 namespace moverank {
 
 namespace {
+
+/// Independent minima, one a vector lane.
+constexpr std::size_t lane_count = 16;
 
 /// min_j cost_j over any number of columns.
 [[nodiscard]] float row_minimum(const float* cost, std::size_t n) {

@@ -1,0 +1,89 @@
+#include <array>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "kernels.hpp"
+#include "moverank/simd.hpp"
+
+// What simplex.cpp and its neighbours define in each level's namespace.
+#define MOVERANK_DECLARE_LEVEL(name)                    \
+    namespace moverank::name {                          \
+    extern const SimplexKernels<float> simplex_float;   \
+    extern const SimplexKernels<double> simplex_double; \
+    }
+MOVERANK_DECLARE_LEVEL(baseline)
+#ifdef MOVERANK_X86
+MOVERANK_DECLARE_LEVEL(avx2)
+MOVERANK_DECLARE_LEVEL(avx512)
+#endif
+
+namespace moverank {
+
+namespace {
+
+struct Level {
+    Kernels kernels;
+    bool runs_here;
+};
+
+#ifdef MOVERANK_X86
+[[nodiscard]] bool has_baseline() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+[[nodiscard]] bool has_avx2() {
+    return has_baseline() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+[[nodiscard]] bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+/// Narrowest first.
+[[nodiscard]] auto levels() {
+    return std::to_array<Level>({
+#ifdef MOVERANK_X86
+        {{"baseline", baseline::simplex_float, baseline::simplex_double}, has_baseline()},
+        {{"avx2", avx2::simplex_float, avx2::simplex_double}, has_avx2()},
+        {{"avx512", avx512::simplex_float, avx512::simplex_double}, has_avx512()},
+#else
+        {{"baseline", baseline::simplex_float, baseline::simplex_double}, true},
+#endif
+    });
+}
+
+[[nodiscard]] Kernels choose() {
+    const auto all = levels();
+    const char* wanted = std::getenv("MOVERANK_SIMD");
+    if (wanted == nullptr || *wanted == '\0') {
+        for (auto level = all.rbegin(); level != all.rend(); ++level) {
+            if (level->runs_here) {
+                return level->kernels;
+            }
+        }
+        throw std::runtime_error("this processor is too old: x86-64-v2 (SSE4.2 and POPCNT) is needed");
+    }
+    std::string names;
+    for (const Level& level : all) {
+        if (level.runs_here && std::string_view(wanted) == level.kernels.level) {
+            return level.kernels;
+        }
+        if (level.runs_here) {
+            names += (names.empty() ? "" : ", ") + std::string(level.kernels.level);
+        }
+    }
+    throw std::runtime_error("MOVERANK_SIMD must be one of " + names + " on this machine, got '" + wanted + "'");
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+    static const Kernels chosen = choose();
+    return chosen;
+}
+
+const char* simd_level() { return kernels().level; }
+
+}  // namespace moverank

@@ -1,0 +1,258 @@
+/// Vectors of one register, for the files of this folder only: they are compiled once per instruction set, and this
+/// header with them, into a namespace of its own (MOVERANK_LEVEL).
+///
+/// The arithmetic is that of compiler vector extensions, the same source on every processor. Intrinsics appear only
+/// where a compiler does not find the instruction by itself: minima, and masks as bits of an integer. No function here
+/// may be emitted on its own (a linker could then pick the copy of the widest set for everybody), hence always_inline.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#if defined(__SSE4_2__)
+#include <immintrin.h>
+#endif
+
+#define MOVERANK_INLINE [[gnu::always_inline]] inline
+
+namespace moverank::MOVERANK_LEVEL {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t register_bytes = 64;
+#elif defined(__AVX2__)
+inline constexpr std::size_t register_bytes = 32;
+#else
+inline constexpr std::size_t register_bytes = 16;
+#endif
+
+template <class T>
+struct VectorOf {
+    using type [[gnu::vector_size(register_bytes)]] = T;
+    using unaligned [[gnu::vector_size(register_bytes), gnu::aligned(alignof(T)), gnu::may_alias]] = T;
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+inline constexpr std::size_t lanes = register_bytes / sizeof(T);
+
+using Bits = std::uint32_t;
+
+/// Place of the lowest set bit.
+MOVERANK_INLINE std::size_t first_bit(std::uint64_t bits) { return static_cast<std::size_t>(__builtin_ctzll(bits)); }
+
+template <class T>
+MOVERANK_INLINE Vector<T> load(const T* from) {
+    return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(from);
+}
+template <class T>
+MOVERANK_INLINE void store(T* to, Vector<T> value) {
+    *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = value;
+}
+template <class T>
+MOVERANK_INLINE Vector<T> splat(T value) {
+    return value - Vector<T>{};
+}
+
+/// The same lanes in another element type of the same size.
+template <class To, class From>
+MOVERANK_INLINE Vector<To> convert_lanes(const From* from) {
+    if constexpr (sizeof(To) == sizeof(From)) {
+        return load(from);
+    } else {
+        using Half [[gnu::vector_size(register_bytes / 2), gnu::aligned(alignof(From)), gnu::may_alias]] = From;
+        return __builtin_convertvector(*reinterpret_cast<const Half*>(from), Vector<To>);
+    }
+}
+
+// ---- masks ---------------------------------------------------------------------------------------------------------
+
+template <class T>
+struct IntegerOf;
+template <>
+struct IntegerOf<float> {
+    using type = std::int32_t;
+};
+template <>
+struct IntegerOf<double> {
+    using type = std::int64_t;
+};
+template <>
+struct IntegerOf<std::int64_t> {
+    using type = std::int64_t;
+};
+/// Integers as wide as T: what masks and lane codes are made of.
+template <class T>
+using Integer = typename IntegerOf<T>::type;
+template <class T>
+using Mask = Vector<Integer<T>>;
+
+template <class T>
+MOVERANK_INLINE Mask<T> lane_bits() {
+    Mask<T> bits{};
+    for (std::size_t l = 0; l < lanes<T>; ++l) {
+        bits[l] = Integer<T>{1} << l;
+    }
+    return bits;
+}
+
+/// Lanes of `chosen` where the bit is set, of `otherwise` elsewhere.
+template <class T>
+MOVERANK_INLINE Vector<T> where(Bits bits, Vector<T> chosen, Vector<T> otherwise) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        return (Vector<T>)_mm512_mask_mov_ps((__m512)otherwise, static_cast<__mmask16>(bits), (__m512)chosen);
+    } else {
+        return (Vector<T>)_mm512_mask_mov_pd((__m512d)otherwise, static_cast<__mmask8>(bits), (__m512d)chosen);
+    }
+#else
+    return (splat(static_cast<Integer<T>>(bits)) & lane_bits<T>()) != 0 ? chosen : otherwise;
+#endif
+}
+
+template <class T>
+MOVERANK_INLINE Bits bits_of(Mask<T> mask) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        return _mm512_movepi32_mask((__m512i)mask);
+    } else {
+        return _mm512_movepi64_mask((__m512i)mask);
+    }
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4) {
+        return static_cast<Bits>(_mm256_movemask_ps((__m256)mask));
+    } else {
+        return static_cast<Bits>(_mm256_movemask_pd((__m256d)mask));
+    }
+#elif defined(__SSE4_2__)
+    if constexpr (sizeof(T) == 4) {
+        return static_cast<Bits>(_mm_movemask_ps((__m128)mask));
+    } else {
+        return static_cast<Bits>(_mm_movemask_pd((__m128d)mask));
+    }
+#else
+    const Mask<T> chosen = mask & lane_bits<T>();
+    Integer<T> bits = 0;
+    for (std::size_t l = 0; l < lanes<T>; ++l) {
+        bits |= chosen[l];
+    }
+    return static_cast<Bits>(bits);
+#endif
+}
+
+/// Lanes in which x and y have a bit in common.
+MOVERANK_INLINE Bits common_bits(Vector<std::int64_t> x, Vector<std::int64_t> y) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi64_mask((__m512i)x, (__m512i)y);
+#else
+    return bits_of<std::int64_t>((x & y) != 0);
+#endif
+}
+
+/// Lanes in which x and y are equal.
+template <class T>
+MOVERANK_INLINE Bits equal_lanes(Vector<T> x, Vector<T> y) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        return _mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_EQ_OQ);
+    } else if constexpr (static_cast<T>(0.5) != T{0}) {
+        return _mm512_cmp_pd_mask((__m512d)x, (__m512d)y, _CMP_EQ_OQ);
+    } else {
+        return _mm512_cmpeq_epi64_mask((__m512i)x, (__m512i)y);
+    }
+#else
+    return bits_of<T>(x == y);
+#endif
+}
+
+// ---- minima --------------------------------------------------------------------------------------------------------
+
+template <class T>
+MOVERANK_INLINE Vector<T> min(Vector<T> x, Vector<T> y) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        return _mm512_min_ps(x, y);
+    } else {
+        return _mm512_min_pd(x, y);
+    }
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4) {
+        return _mm256_min_ps(x, y);
+    } else {
+        return _mm256_min_pd(x, y);
+    }
+#elif defined(__SSE4_2__)
+    if constexpr (sizeof(T) == 4) {
+        return _mm_min_ps(x, y);
+    } else {
+        return _mm_min_pd(x, y);
+    }
+#else
+    return x < y ? x : y;
+#endif
+}
+
+template <>
+MOVERANK_INLINE Vector<std::int64_t> min<std::int64_t>(Vector<std::int64_t> x, Vector<std::int64_t> y) {
+#if defined(__AVX512F__)
+    return (Vector<std::int64_t>)_mm512_min_epi64((__m512i)x, (__m512i)y);
+#else
+    return x < y ? x : y;
+#endif
+}
+
+template <std::size_t step, class T, std::size_t... lane>
+MOVERANK_INLINE Vector<T> swap_lanes(Vector<T> x, std::index_sequence<lane...>) {
+    return __builtin_shufflevector(x, x, (lane ^ step)...);
+}
+
+/// The smallest lane.
+template <class T, std::size_t step = lanes<T> / 2>
+MOVERANK_INLINE T reduce_min(Vector<T> x) {
+    x = min<T>(x, swap_lanes<step, T>(x, std::make_index_sequence<lanes<T>>{}));
+    if constexpr (step > 1) {
+        return reduce_min<T, step / 2>(x);
+    } else {
+        return x[0];
+    }
+}
+
+template <std::size_t step, class T, std::size_t... lane>
+MOVERANK_INLINE Vector<T> min_pairs(Vector<T> x, Vector<T> y, std::index_sequence<lane...>) {
+    constexpr std::size_t n = sizeof...(lane);
+    return min<T>(__builtin_shufflevector(x, y, ((lane & step) == 0 ? lane : lane + n)...),
+                  __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane ^ step : (lane ^ step) + n)...));
+}
+
+/// Lane l of the result is the smallest lane of rows[first + l].
+template <class T, std::size_t first = 0, std::size_t count = lanes<T>>
+MOVERANK_INLINE Vector<T> min_each(const Vector<T>* rows) {
+    if constexpr (count == 1) {
+        return rows[first];
+    } else {
+        constexpr std::size_t step = count / 2;
+        return min_pairs<step, T>(min_each<T, first, step>(rows), min_each<T, first + step, step>(rows),
+                                  std::make_index_sequence<lanes<T>>{});
+    }
+}
+
+/// Lane l of the result is the smallest of rows[l][j] + addend[j] over j < n, n a multiple of the vector length.
+template <class Entry, class T>
+MOVERANK_INLINE Vector<T> min_of_rows(const Entry* const* rows, const T* addend, std::size_t n) {
+    Vector<T> least[lanes<T>];
+    const Vector<T> first = load(addend);
+#pragma GCC unroll 16
+    for (std::size_t l = 0; l < lanes<T>; ++l) {
+        least[l] = convert_lanes<T>(rows[l]) + first;
+    }
+    for (std::size_t j = lanes<T>; j < n; j += lanes<T>) {
+        const Vector<T> next = load(addend + j);
+#pragma GCC unroll 16
+        for (std::size_t l = 0; l < lanes<T>; ++l) {
+            least[l] = min<T>(least[l], convert_lanes<T>(rows[l] + j) + next);
+        }
+    }
+    return min_each<T>(least);
+}
+
+}  // namespace moverank::MOVERANK_LEVEL

@@ -1,0 +1,125 @@
+#include "simplex.hpp"
+
+#include <limits>
+
+#include "simd.hpp"
+#include "simplex_exchange.hpp"
+#include "simplex_price.hpp"
+#include "simplex_start.hpp"
+
+namespace moverank::MOVERANK_LEVEL {
+
+namespace {
+
+template <std::size_t fixed_words, class Cost, class Pot>
+PivotRun improve_with(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
+    double gain = 0.0;
+    // The limit is looked at before pricing, so that cutting a run into pieces changes nothing.
+    for (std::int64_t pivots = 0; pivots < limit; ++pivots) {
+        const Entering<Pot> entering = price(t, pot, tolerance);
+        if (!entering.found) {
+            return {pivots, gain, true};
+        }
+        const Flow pushed = exchange<fixed_words>(t, pot, entering.row, entering.column, entering.reduced_cost);
+        gain += static_cast<double>(pushed) * static_cast<double>(entering.reduced_cost);
+    }
+    return {limit, gain, false};
+}
+
+template <class Cost, class Pot>
+PivotRun improve(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
+    switch (t.keeps_paths ? t.n_words : 0) {
+        case 1: return improve_with<1>(t, pot, tolerance, limit);
+        case 2: return improve_with<2>(t, pot, tolerance, limit);
+        case 4: return improve_with<4>(t, pot, tolerance, limit);
+        default: return improve_with<0>(t, pot, tolerance, limit);
+    }
+}
+
+template <class Cost>
+PivotRun improve_coarse(SimplexTableau<Cost>& t, float tolerance, std::int64_t limit) {
+    return improve(t, t.coarse, tolerance, limit);
+}
+
+template <class Cost>
+PivotRun improve_fine(SimplexTableau<Cost>& t, double tolerance, std::int64_t limit) {
+    return improve(t, t.fine, tolerance, limit);
+}
+
+/// Counting sort of the slots: by the length of their child's path, or by the size of their cut, largest first.
+template <class Cost>
+void order_top_down(SimplexTableau<Cost>& t) {
+    const auto rank = [&t](std::size_t slot) {
+        std::size_t size = 0;
+        if (t.keeps_paths) {
+            const std::size_t child =
+                t.child_is_row_of(slot) ? std::size_t{t.edge_row[slot]} : t.first_column + t.edge_column[slot];
+            for (std::size_t w = 0; w < t.n_words; ++w) {
+                size += static_cast<std::size_t>(__builtin_popcountll(t.sets[w * t.n_nodes + child]));
+            }
+            return size;
+        }
+        for (std::size_t w = 0; w < t.n_node_words; ++w) {
+            size += static_cast<std::size_t>(__builtin_popcountll(t.sets[slot * t.n_node_words + w]));
+        }
+        return t.n_nodes - size;
+    };
+    for (std::size_t r = 0; r < t.n_nodes + 2; ++r) {
+        t.counts[r] = 0;
+    }
+    auto* ranks = reinterpret_cast<std::uint64_t*>(t.open);  // free after the start
+    for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
+        ranks[slot] = rank(slot);
+        ++t.counts[ranks[slot] + 1];
+    }
+    for (std::size_t r = 1; r < t.n_nodes + 2; ++r) {
+        t.counts[r] += t.counts[r - 1];
+    }
+    for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
+        t.top_down[t.counts[ranks[slot]]++] = static_cast<std::uint32_t>(slot);
+    }
+}
+
+template <class Cost>
+void potentials(SimplexTableau<Cost>& t) {
+    order_top_down(t);
+    for (std::size_t x = 0; x < t.n_nodes; ++x) {
+        t.fine[x] = 0.0;
+    }
+    for (std::size_t k = 0; k < t.n_edges; ++k) {
+        const std::size_t slot = t.top_down[k];
+        const std::size_t row = t.edge_row[slot];
+        const std::size_t column = t.first_column + t.edge_column[slot];
+        const auto c = static_cast<double>(t.cost[row * t.stride + t.edge_column[slot]]);
+        if (t.child_is_row_of(slot)) {
+            t.fine[row] = t.fine[column] + c;
+        } else {
+            t.fine[column] = t.fine[row] - c;
+        }
+    }
+}
+
+template <class Cost>
+void c_transform(const Cost* cost, std::size_t n_rows, std::size_t stride, const double* f, double* g) {
+    for (std::size_t j = 0; j < stride; j += lanes<double>) {
+        Vector<double> least = splat(std::numeric_limits<double>::infinity());
+        for (std::size_t i = 0; i < n_rows; ++i) {
+            least = min<double>(least, convert_lanes<double>(cost + i * stride + j) - splat(f[i]));
+        }
+        store(g + j, least);
+    }
+}
+
+/// Wider registers move more paths at once.
+constexpr std::size_t max_path_words = lanes<Flow> == 8 ? 4 : 2;
+
+}  // namespace
+
+extern const SimplexKernels<float> simplex_float;
+extern const SimplexKernels<double> simplex_double;
+const SimplexKernels<float> simplex_float{max_path_words,       &start<float>,      &improve_coarse<float>,
+                                          &improve_fine<float>, &potentials<float>, &c_transform<float>};
+const SimplexKernels<double> simplex_double{max_path_words,        &start<double>,      nullptr,
+                                            &improve_fine<double>, &potentials<double>, &c_transform<double>};
+
+}  // namespace moverank::MOVERANK_LEVEL

@@ -1,0 +1,109 @@
+/// The pivots of the transportation simplex, as arithmetic on sets of tree edges.
+///
+/// The basis is a spanning tree with n_edges edges, each in a numbered slot; every set of slots or nodes is a row of
+/// bits. With path(x) the slots between node x and the root, a pivot needs no walk through subtrees and hardly a
+/// branch that data decides:
+///
+///     cycle of an entering edge (i, j)      path(i) xor path(j)
+///     edges on i's side, on j's side        path(i) minus path(j), path(j) minus path(i)
+///     edges that lose flow                  i's side where the child is a row, j's side where it is a column
+///     nodes cut off by the leaving edge l   those x with l in path(x)
+///     their new paths                       path(x) xor (cycle minus l), as the entering edge takes l's slot
+///
+/// The last line is a row operation over GF(2): a tree path is the sum modulo 2 of any two that join at one of its
+/// nodes. Small trees keep path(x) for every node. In large ones that is a matrix that no cache holds, and cycles are
+/// short; they keep its transpose, cut(e) = the nodes below edge e, where the same step changes cut(e) xor cut(l) for
+/// the edges e of the cycle alone, and find path(i) and path(j) by walking up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace moverank {
+
+/// Arrays that kernels read in whole vectors are padded to this many entries.
+inline constexpr std::size_t lane_padding = 16;
+
+[[nodiscard]] constexpr std::size_t padded(std::size_t n, std::size_t to = lane_padding) {
+    return (n + to - 1) / to * to;
+}
+
+/// How a node hangs in the tree.
+struct Hanging {
+    std::uint32_t parent;  ///< a node
+    std::uint32_t slot;    ///< of the edge to it; no_slot for the root
+};
+inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
+
+/// Words of a set of slots: 1, 2 or 4, for which there is code of its own, or as many as it takes.
+[[nodiscard]] constexpr std::size_t slot_words(std::size_t n_edges) {
+    const std::size_t words = (n_edges + 63) / 64;
+    return words == 3 ? 4 : words;
+}
+
+/// One problem's basis, over memory that the caller owns. Rows are nodes 0 .. n_rows - 1, columns follow from
+/// first_column on; what lies between and behind is padding that belongs to no edge.
+template <class Cost>
+struct SimplexTableau {
+    // the problem
+    const Cost* cost;  ///< rows of `stride` entries; those behind n_columns are infinite
+    std::size_t stride;
+    std::size_t n_rows, n_columns;
+    bool has_slack;              ///< the last row takes what the others leave: the start serves it last
+    const std::int64_t* supply;  ///< with Orden's perturbation, so that no basic flow is 0
+    const std::int64_t* demand;
+    // the basis
+    std::size_t first_column, n_nodes, n_edges;
+    bool keeps_paths;             ///< else cuts
+    std::size_t n_words;          ///< of a set of slots
+    std::size_t n_node_words;     ///< of a set of nodes, whole vectors of them
+    std::uint64_t* sets;          ///< paths: n_words planes of n_nodes words; or cuts: n_node_words words a slot
+    Hanging* hanging;             ///< by node; kept up only beside cuts
+    std::uint64_t* child_is_row;  ///< a set of slots: which end of an edge is further from the root
+    std::uint32_t* edge_row;      ///< by slot
+    std::uint32_t* edge_column;   ///< by slot
+    std::int64_t* flow;           ///< by slot, 64 n_words of them
+    std::uint32_t* top_down;      ///< slots, those nearer to the root first
+    // potentials by node: f_i for rows and -g_j for columns, so that both ends of a subtree move by the same amount
+    float* coarse;
+    double* fine;
+    // scratch
+    std::uint64_t* words;        ///< 5 n_words
+    std::int64_t* open;          ///< n_nodes + 1
+    Cost* best_cost;             ///< n_rows
+    std::uint32_t* best_column;  ///< n_rows
+    Cost* penalty;               ///< stride
+    std::uint32_t* counts;       ///< n_nodes + 2
+    std::size_t next_row;        ///< where pricing goes on
+
+    [[nodiscard]] bool child_is_row_of(std::size_t slot) const {
+        return (child_is_row[slot / 64] >> (slot % 64) & 1) != 0;
+    }
+};
+
+/// What a run of pivots came to.
+struct PivotRun {
+    std::int64_t pivots;
+    double gain;  ///< sum over pivots of pushed flow times reduced cost: how the cost of the flow changed
+    bool optimal;
+};
+
+/// Compiled once per instruction set.
+template <class Cost>
+struct SimplexKernels {
+    /// Trees whose slots fit into this many words keep paths, larger ones cuts. At most 4.
+    std::size_t max_path_words;
+    /// First basis, by the matrix-minimum rule in all but a few places, with its coarse potentials.
+    void (*start)(SimplexTableau<Cost>& tableau);
+    /// Pivot on float32 potentials until no reduced cost is under -tolerance, or `limit` pivots are done. Null for
+    /// float64 costs, whose order float32 cannot tell.
+    PivotRun (*improve_coarse)(SimplexTableau<Cost>& tableau, float tolerance, std::int64_t limit);
+    /// The same on float64 potentials.
+    PivotRun (*improve_fine)(SimplexTableau<Cost>& tableau, double tolerance, std::int64_t limit);
+    /// Order the tree top down, and make the fine potentials anew from the costs of its edges.
+    void (*potentials)(SimplexTableau<Cost>& tableau);
+    /// g_j = min_i (C_ij - f_i) over n_rows rows of `stride` entries, in float64.
+    void (*c_transform)(const Cost* cost, std::size_t n_rows, std::size_t stride, const double* f, double* g);
+};
+
+}  // namespace moverank

@@ -1,0 +1,189 @@
+/// The first basis of the transportation simplex.
+#pragma once
+
+#include <limits>
+
+#include "simd.hpp"
+#include "simplex.hpp"
+
+namespace moverank::MOVERANK_LEVEL {
+
+/// Rows that are looked at together: many minima take little longer than one.
+inline constexpr std::size_t batch_size = 16;
+
+/// Rows on their way into the queue.
+struct Batch {
+    std::uint32_t rows[batch_size + 1];  ///< the last place takes what is written and not counted
+    std::size_t count = 0;
+};
+
+/// Find the cheapest open column of each row of a batch. The slack, free everywhere, would take the best ones first: it
+/// pretends to be dear.
+template <class Cost>
+MOVERANK_INLINE void find_best(SimplexTableau<Cost>& t, const Batch& batch) {
+    for (std::size_t k = 0; k < batch.count; k += lanes<Cost>) {
+        const Cost* rows[lanes<Cost>];
+        for (std::size_t l = 0; l < lanes<Cost>; ++l) {
+            rows[l] = t.cost + batch.rows[k + l < batch.count ? k + l : k] * t.stride;
+        }
+        Cost best[lanes<Cost>];
+        store(best, min_of_rows<Cost, Cost>(rows, t.penalty, t.stride));
+        for (std::size_t l = 0; l < lanes<Cost> && k + l < batch.count; ++l) {
+            std::size_t j = 0;
+            Bits found = equal_lanes<Cost>(load(rows[l]) + load(t.penalty), splat(best[l]));
+            while (found == 0) {
+                j += lanes<Cost>;
+                found = equal_lanes<Cost>(load(rows[l] + j) + load(t.penalty + j), splat(best[l]));
+            }
+            const std::size_t i = batch.rows[k + l];
+            const bool is_slack = t.has_slack && i + 1 == t.n_rows;
+            t.best_cost[i] = is_slack ? std::numeric_limits<Cost>::max() : best[l];
+            t.best_column[i] = static_cast<std::uint32_t>(j + first_bit(found));
+        }
+    }
+}
+
+/// Sort a batch by best cost, by counting for each row those that come before it: no branch to mispredict.
+template <class Cost>
+MOVERANK_INLINE void sort(const SimplexTableau<Cost>& t, Batch& batch) {
+    Cost costs[batch_size];
+    for (std::size_t k = 0; k < batch_size; ++k) {
+        costs[k] = k < batch.count ? t.best_cost[batch.rows[k]] : std::numeric_limits<Cost>::infinity();
+    }
+    std::uint32_t sorted[batch_size];
+    for (std::size_t k = 0; k < batch.count; ++k) {
+        int before = 0;
+        for (std::size_t l = 0; l < batch_size; l += lanes<Cost>) {
+            const Bits less = bits_of<Cost>(load(costs + l) < splat(costs[k]));
+            const Bits equal = equal_lanes<Cost>(load(costs + l), splat(costs[k]));
+            const Bits earlier = k > l ? static_cast<Bits>((std::uint64_t{1} << (k - l)) - 1) : 0;
+            before += __builtin_popcount(less | (equal & earlier));
+        }
+        sorted[before] = batch.rows[k];
+    }
+    for (std::size_t k = 0; k < batch.count; ++k) {
+        batch.rows[k] = sorted[k];
+    }
+}
+
+/// Merge a batch into the rows that wait, waiting[first .. n_rows), from the front. Returns the new first.
+template <class Cost>
+MOVERANK_INLINE std::size_t enqueue(SimplexTableau<Cost>& t, Batch& batch, std::uint32_t* waiting, std::size_t first) {
+    find_best(t, batch);
+    sort(t, batch);
+    std::size_t place = first - batch.count;
+    const std::size_t new_first = place;
+    for (std::size_t k = 0; k < batch.count; ++place) {
+        const bool older = first < t.n_rows && t.best_cost[waiting[first]] < t.best_cost[batch.rows[k]];
+        waiting[place] = older ? waiting[first] : batch.rows[k];
+        first += older ? 1 : 0;
+        k += older ? 0 : 1;
+    }
+    batch.count = 0;
+    return new_first;
+}
+
+/// Fill slots with edges: the cheapest open entry takes what its row and column still have. Rows wait in order of their
+/// cheapest entry; one whose column has closed is looked at anew together with others in the same case, which lets a
+/// few entries go out of turn. With perturbed masses each step closes exactly one node, which becomes a child of the
+/// other: the steps, read backwards, are the tree from its root.
+template <class Cost>
+MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
+    std::int64_t* open_supply = t.open;
+    std::int64_t* open_demand = t.open + t.first_column;
+    for (std::size_t i = 0; i < t.n_rows; ++i) {
+        open_supply[i] = t.supply[i];
+    }
+    for (std::size_t j = 0; j < t.n_columns; ++j) {
+        open_demand[j] = t.demand[j];
+    }
+    for (std::size_t j = 0; j < t.stride; ++j) {
+        t.penalty[j] = 0;
+    }
+    for (std::size_t w = 0; w < t.n_words; ++w) {
+        t.child_is_row[w] = 0;
+    }
+
+    std::uint32_t* waiting = t.top_down;  // free until the basis is complete
+    std::size_t first = t.n_rows;
+    Batch outdated;
+    for (std::size_t i = 0; i < t.n_rows; ++i) {
+        outdated.rows[outdated.count++] = static_cast<std::uint32_t>(i);
+        if (outdated.count == batch_size) {
+            first = enqueue(t, outdated, waiting, first);
+        }
+    }
+    if (outdated.count > 0) {
+        first = enqueue(t, outdated, waiting, first);
+    }
+    for (std::size_t slot = 0; slot < t.n_edges;) {
+        if (outdated.count == batch_size || first == t.n_rows) {
+            first = enqueue(t, outdated, waiting, first);
+        }
+        // Without a branch: where the column has closed meanwhile, nothing flows and the slot stays.
+        const std::uint32_t i = waiting[first++];
+        const std::uint32_t j = t.best_column[i];
+        const std::int64_t supply = open_supply[i];
+        const std::int64_t demand = open_demand[j];
+        const bool row_closes = supply <= demand;  // equal in the last step only
+        const std::int64_t flow = row_closes ? supply : demand;
+        open_supply[i] = supply - flow;
+        open_demand[j] = demand - flow;
+        t.edge_row[slot] = i;
+        t.edge_column[slot] = j;
+        t.flow[slot] = flow;
+        t.child_is_row[slot / 64] |= static_cast<std::uint64_t>(row_closes) << (slot % 64);
+        t.penalty[j] = row_closes ? t.penalty[j] : std::numeric_limits<Cost>::infinity();
+        outdated.rows[outdated.count] = i;
+        outdated.count += row_closes ? 0 : 1;
+        slot += demand > 0 ? 1 : 0;
+    }
+}
+
+template <class Cost>
+static void start(SimplexTableau<Cost>& t) {
+    close_nodes(t);
+    const std::size_t set_size = t.keeps_paths ? t.n_words * t.n_nodes : t.n_edges * t.n_node_words;
+    for (std::size_t k = 0; k < set_size; ++k) {
+        t.sets[k] = 0;
+    }
+    for (std::size_t x = 0; x < t.n_nodes; ++x) {
+        t.coarse[x] = 0;
+        t.hanging[x] = {0, no_slot};
+    }
+    // From the root: slots in falling order.
+    for (std::size_t slot = t.n_edges; slot-- > 0;) {
+        const std::size_t row = t.edge_row[slot];
+        const std::size_t column = t.first_column + t.edge_column[slot];
+        const bool child_is_row = t.child_is_row_of(slot);
+        const std::size_t child = child_is_row ? row : column;
+        const std::size_t parent = child_is_row ? column : row;
+        const auto c = static_cast<float>(t.cost[row * t.stride + t.edge_column[slot]]);
+        t.coarse[child] = t.coarse[parent] + (child_is_row ? c : -c);
+        t.hanging[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
+        if (t.keeps_paths) {
+            for (std::size_t w = 0; w < t.n_words; ++w) {
+                t.sets[w * t.n_nodes + child] = t.sets[w * t.n_nodes + parent];
+            }
+            t.sets[slot / 64 * t.n_nodes + child] |= std::uint64_t{1} << (slot % 64);
+        } else {
+            t.sets[slot * t.n_node_words + child / 64] |= std::uint64_t{1} << (child % 64);
+        }
+    }
+    if (t.keeps_paths) {
+        return;
+    }
+    // Towards the root: what lies below an edge lies below the next one as well.
+    for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
+        const std::size_t parent =
+            t.child_is_row_of(slot) ? t.first_column + t.edge_column[slot] : std::size_t{t.edge_row[slot]};
+        const std::uint32_t above = t.hanging[parent].slot;
+        if (above != no_slot) {
+            for (std::size_t w = 0; w < t.n_node_words; ++w) {
+                t.sets[above * t.n_node_words + w] |= t.sets[slot * t.n_node_words + w];
+            }
+        }
+    }
+}
+
+}  // namespace moverank::MOVERANK_LEVEL
