@@ -77,7 +77,7 @@ struct SimplexTableau {
     std::size_t next_row;        ///< where pricing goes on
 
     [[nodiscard]] bool child_is_row_of(std::size_t slot) const {
-        return (child_is_row[slot / 64] >> (slot % 64) & 1) != 0;
+        return (child_is_row[slot / 64] >> (slot % 64) & 1U) != 0;
     }
 };
 

@@ -64,7 +64,7 @@ MOVERANK_INLINE Push push_flow_by_slots(const SimplexTableau<Cost>& t, std::size
         leaving = less ? slot : leaving;
     });
     for_each_slot(sets.cycle, n_words, [&](std::size_t slot) {
-        const bool loses = (sets.loses[slot / 64] >> (slot % 64) & 1) != 0;
+        const bool loses = (sets.loses[slot / 64] >> (slot % 64) & 1U) != 0;
         t.flow[slot] += loses ? -pushed : pushed;
     });
     t.flow[leaving] = pushed;

@@ -27,7 +27,7 @@ constexpr double final_tolerance = 1e-12;
 constexpr float coarse_tolerance = 0x1p-17F;
 
 /// Entries priced between two looks at the interrupt, at the most: under a millisecond.
-constexpr std::size_t entries_between_checks = std::size_t{1} << 22;
+constexpr std::size_t entries_between_checks = 4'194'304;
 
 enum class Stop { optimal, cutoff, limit };
 
