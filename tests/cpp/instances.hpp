@@ -1,7 +1,9 @@
 /// Seeded problems and sequences for the C++ tests.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -25,6 +27,22 @@ inline std::vector<double> masses(Random& random, std::size_t n, bool some_zero 
     }
     return mass;
 }
+
+/// Smallest entry of every row and of every column.
+struct Minima {
+    std::vector<float> rows, columns;
+
+    explicit Minima(moverank::MatrixView<const float> cost)
+        : rows(cost.rows(), std::numeric_limits<float>::infinity()),
+          columns(cost.cols(), std::numeric_limits<float>::infinity()) {
+        for (std::size_t i = 0; i < cost.rows(); ++i) {
+            for (std::size_t j = 0; j < cost.cols(); ++j) {
+                rows[i] = std::min(rows[i], cost(i, j));
+                columns[j] = std::min(columns[j], cost(i, j));
+            }
+        }
+    }
+};
 
 /// Ragged sequences of normally distributed tokens.
 struct Batch {

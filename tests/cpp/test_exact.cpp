@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/exact.hpp"
+#include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/relaxed.hpp"
 
@@ -132,7 +133,31 @@ TEST(values_fall_with_capacity_down_to_the_relaxed_query_side) {
             CHECK(value <= previous + 1e-12);
             previous = value;
         }
-        CHECK_NEAR(previous, relaxed_query_side(p.view().cost, p.a), 1e-12);
+        CHECK_NEAR(previous, relaxed_side(instances::Minima(p.view().cost).rows, p.a), 1e-12);
+    }
+}
+
+TEST(costs_that_are_padded_already_change_nothing) {
+    instances::Random random(8);
+    ExactSolver solver;
+    for (int round = 0; round < 60; ++round) {
+        const instances::Batch batch(random, 2, 30, 5);
+        const PreparedSequences prepared(batch.view(), {GroundCost::euclidean, Weighting::uniform});
+        GroundCosts costs(GroundCost::euclidean);
+        costs.set_query(prepared[0]);
+        costs.compute(prepared[1]);
+        const MatrixView<const float> matrix = costs.matrix().matrix;
+        for (const double capacity : {1.0, 2.5}) {
+            for (const bool some_zero : {false, true}) {
+                const std::vector<double> a = instances::masses(random, matrix.rows(), some_zero);
+                const std::vector<double> b = instances::masses(random, matrix.cols(), some_zero);
+                const SolveSummary copied = solver.solve(TransportProblem<float>{matrix, a, b, capacity});
+                const SolveSummary in_place = solver.solve(costs.matrix(), a, b, capacity);
+                CHECK(in_place.value == copied.value);
+                CHECK(in_place.lower == copied.lower);
+                CHECK(in_place.pivots == copied.pivots);
+            }
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -35,6 +36,14 @@ double reference(GroundCost ground, const float* x, const float* y, std::size_t 
     return 0.0;
 }
 
+/// Costs between two sequences.
+GroundCosts costs_between(GroundCost ground, const PreparedSequence& x, const PreparedSequence& y) {
+    GroundCosts costs(ground);
+    costs.set_query(x);
+    costs.compute(y);
+    return costs;
+}
+
 /// Compare every entry with float64 and hold the stated error bound to its word.
 void check_costs(const std::vector<float>& tokens, std::size_t dim) {
     const std::size_t n = tokens.size() / dim;
@@ -44,9 +53,8 @@ void check_costs(const std::vector<float>& tokens, std::size_t dim) {
         const PreparedSequences prepared(view, {ground, Weighting::uniform});
         const PreparedSequence x = prepared[0];
         const PreparedSequence y = prepared[1];
-        std::vector<float> storage(x.size() * y.size());
-        const MatrixView<float> cost(storage.data(), x.size(), y.size());
-        cost_matrix(ground, x, y, cost);
+        const GroundCosts costs = costs_between(ground, x, y);
+        const MatrixView<const float> cost = costs.matrix().matrix;
         const double allowed = cost_error_bound(ground, dim, max_norm(x), max_norm(y));
         for (std::size_t i = 0; i < x.size(); ++i) {
             for (std::size_t j = 0; j < y.size(); ++j) {
@@ -99,14 +107,14 @@ TEST(cosine_survives_norms_at_the_ends_of_float32) {
     const std::vector<float> tokens{1e-30F, 2e-30F, 1e30F, 2e30F, 3e-42F, 0.0F, 0.0F, 1e-20F};
     const std::vector<std::int64_t> offsets{0, 2, 4};
     const PreparedSequences prepared({{tokens.data(), 4, 2}, offsets, {}}, {GroundCost::cosine, Weighting::uniform});
-    std::vector<float> storage(4);
-    cost_matrix(GroundCost::cosine, prepared[0], prepared[1], {storage.data(), 2, 2});
+    const GroundCosts costs = costs_between(GroundCost::cosine, prepared[0], prepared[1]);
+    const MatrixView<const float> cost = costs.matrix().matrix;
     const double along_x = 1.0 - 1.0 / std::sqrt(5.0);
     const double along_y = 1.0 - 2.0 / std::sqrt(5.0);
-    CHECK_NEAR(static_cast<double>(storage[0]), along_x, 1e-6);
-    CHECK_NEAR(static_cast<double>(storage[1]), along_y, 1e-6);
-    CHECK_NEAR(static_cast<double>(storage[2]), along_x, 1e-6);
-    CHECK_NEAR(static_cast<double>(storage[3]), along_y, 1e-6);
+    CHECK_NEAR(static_cast<double>(cost(0, 0)), along_x, 1e-6);
+    CHECK_NEAR(static_cast<double>(cost(0, 1)), along_y, 1e-6);
+    CHECK_NEAR(static_cast<double>(cost(1, 0)), along_x, 1e-6);
+    CHECK_NEAR(static_cast<double>(cost(1, 1)), along_y, 1e-6);
 }
 
 TEST(equal_tokens_cost_exactly_nothing_under_differences) {
@@ -115,10 +123,9 @@ TEST(equal_tokens_cost_exactly_nothing_under_differences) {
     for (const GroundCost ground : {GroundCost::euclidean, GroundCost::sqeuclidean}) {
         const PreparedSequences prepared(batch.view(), {ground, Weighting::uniform});
         const std::size_t n = prepared[0].size();
-        std::vector<float> storage(n * n);
-        cost_matrix(ground, prepared[0], prepared[0], {storage.data(), n, n});
+        const GroundCosts costs = costs_between(ground, prepared[0], prepared[0]);
         for (std::size_t i = 0; i < n; ++i) {
-            CHECK(storage[i * n + i] == 0.0F);
+            CHECK(costs.matrix().matrix(i, i) == 0.0F);
         }
     }
 }
@@ -129,9 +136,70 @@ TEST(the_longest_vectors_that_preparation_lets_pass_have_finite_costs) {
     const std::vector<std::int64_t> offsets{0, 1, 2};
     for (const GroundCost ground : {GroundCost::euclidean, GroundCost::sqeuclidean, GroundCost::dot}) {
         const PreparedSequences prepared({{tokens.data(), 2, 1}, offsets, {}}, {ground, Weighting::uniform});
-        float cost = 0.0F;
-        cost_matrix(ground, prepared[0], prepared[1], {&cost, 1, 1});
+        const float cost = costs_between(ground, prepared[0], prepared[1]).matrix().matrix(0, 0);
         CHECK(cost > 0.0F);
         CHECK(std::isfinite(cost));
+    }
+}
+
+/// What compute() promises about one pair: padding, minima, and that minima alone are the same.
+static void check_layout(GroundCost ground, const PreparedSequence& x, const PreparedSequence& y) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    GroundCosts costs = costs_between(ground, x, y);
+    const MatrixView<const float> cost = costs.matrix().matrix;
+    CHECK(cost.rows() == x.size() && cost.cols() == y.size());
+    CHECK(cost.stride() >= y.size() && cost.stride() % 16 == 0);
+    double largest = 0.0;
+    std::vector<float> row_minima(x.size(), infinity);
+    std::vector<float> column_minima(y.size(), infinity);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        for (std::size_t j = 0; j < y.size(); ++j) {
+            row_minima[i] = std::min(row_minima[i], cost(i, j));
+            column_minima[j] = std::min(column_minima[j], cost(i, j));
+            largest = std::max(largest, std::abs(static_cast<double>(cost(i, j))));
+        }
+        CHECK(std::all_of(cost.row(i) + y.size(), cost.row(i) + cost.stride(), [](float c) { return c == infinity; }));
+    }
+    for (std::size_t j = 0; j < cost.stride(); ++j) {
+        CHECK(cost(x.size(), j) == (j < y.size() ? 0.0F : infinity));
+    }
+    CHECK(std::ranges::equal(costs.row_minima(), row_minima));
+    CHECK(std::ranges::equal(costs.column_minima(), column_minima));
+    CHECK(costs.largest() == largest);
+    GroundCosts minima(ground);
+    minima.set_query(x);
+    minima.compute_minima(y, true);
+    CHECK(std::ranges::equal(minima.row_minima(), row_minima));
+    CHECK(std::ranges::equal(minima.column_minima(), column_minima));
+    CHECK(minima.largest() == largest);
+    minima.compute_minima(y, false);
+    CHECK(std::ranges::equal(minima.row_minima(), row_minima));
+    const GroundCosts turned = costs_between(ground, y, x);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        for (std::size_t j = 0; j < y.size(); ++j) {
+            CHECK(turned.matrix().matrix(j, i) == cost(i, j));
+        }
+    }
+}
+
+TEST(matrix_and_minima_are_laid_out_as_promised_at_every_size) {
+    instances::Random random(5);
+    std::normal_distribution<float> normal;
+    for (const std::size_t dim : {1, 5, 64, 65, 130}) {
+        for (const std::size_t n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 50}) {
+            for (const std::size_t m : {1, 4, 15, 16, 17, 23, 40}) {
+                std::vector<float> tokens((n + m) * dim);
+                for (float& x : tokens) {
+                    x = normal(random);
+                }
+                const std::vector<std::int64_t> offsets{0, static_cast<std::int64_t>(n),
+                                                        static_cast<std::int64_t>(n + m)};
+                for (const GroundCost ground : grounds) {
+                    const PreparedSequences prepared({{tokens.data(), n + m, dim}, offsets, {}},
+                                                     {ground, Weighting::uniform});
+                    check_layout(ground, prepared[0], prepared[1]);
+                }
+            }
+        }
     }
 }

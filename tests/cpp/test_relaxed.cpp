@@ -14,11 +14,11 @@ TEST(sides_of_a_problem_worked_by_hand) {
     const MatrixView<const float> view(cost.data(), 2, 3);
     const std::vector<double> a{0.5, 0.5};
     const std::vector<double> b{0.5, 0.25, 0.25};
-    std::vector<float> scratch(3);
-    CHECK(relaxed_query_side(view, a) == 0.5 * 1 + 0.5 * 3);
-    CHECK(relaxed_document_side(view, b, scratch) == 0.5 * 1 + 0.25 * 3 + 0.25 * 2);
-    CHECK(relaxed_bound(view, a, b, 1.0, scratch) == 2.0);
-    CHECK(relaxed_bound(view, a, b, unlimited_capacity, scratch) == 2.0);
+    const instances::Minima minima(view);
+    CHECK(relaxed_side(minima.rows, a) == 0.5 * 1 + 0.5 * 3);
+    CHECK(relaxed_side(minima.columns, b) == 0.5 * 1 + 0.25 * 3 + 0.25 * 2);
+    CHECK(relaxed_bound(minima.rows, minima.columns, a, b, 1.0) == 2.0);
+    CHECK(relaxed_bound(minima.rows, {}, a, b, unlimited_capacity) == 2.0);
 }
 
 TEST(the_bound_never_exceeds_the_exact_value) {
@@ -35,10 +35,10 @@ TEST(the_bound_never_exceeds_the_exact_value) {
         const std::vector<double> a = instances::masses(random, n);
         const std::vector<double> b = instances::masses(random, m);
         const MatrixView<const float> view(cost.data(), n, m);
-        std::vector<float> scratch(m);
+        const instances::Minima minima(view);
         for (const double capacity : {1.0, 2.0, 8.0}) {
             const double value = solver.solve(TransportProblem<float>{view, a, b, capacity}).value;
-            CHECK(relaxed_bound(view, a, b, capacity, scratch) <= value + 1e-12);
+            CHECK(relaxed_bound(minima.rows, minima.columns, a, b, capacity) <= value + 1e-12);
         }
     }
 }

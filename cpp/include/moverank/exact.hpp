@@ -71,6 +71,10 @@ class ExactSolver {
                        Interrupt* interrupt = nullptr);
     SolveSummary solve(const TransportProblem<double>& problem, double cutoff = std::numeric_limits<double>::infinity(),
                        Interrupt* interrupt = nullptr);
+    /// The same over costs that already lie as the pivots read them: they are neither copied nor checked, unless some
+    /// mass is zero.
+    SolveSummary solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b, double capacity,
+                       double cutoff = std::numeric_limits<double>::infinity(), Interrupt* interrupt = nullptr);
 
     // Of the latest solve, valid until the next one:
 

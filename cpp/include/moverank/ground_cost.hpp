@@ -1,18 +1,56 @@
-/// Ground costs between the tokens of two prepared sequences, in float32, and how far they can be off.
+/// Ground costs between the tokens of prepared sequences, in float32, and how far they can be off.
 #pragma once
 
 #include <cstddef>
+#include <span>
 
+#include "moverank/aligned.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
 
 namespace moverank {
 
-/// cost(i, j) = c(x_i, y_j). `cost` has query.size() rows and document.size() columns; bitwise equal tokens cost
-/// exactly 0 under euclidean and sqeuclidean, and cosine costs are clipped to [0, 2].
-void cost_matrix(GroundCost ground, const PreparedSequence& query, const PreparedSequence& document,
-                 MatrixView<float> cost);
+/// Costs of one query against documents that come one at a time: the matrix C_ij = c(x_i, y_j), and its minima.
+///
+/// The query is packed once, for kernels that stream documents past it. Bitwise equal tokens cost exactly 0 under
+/// euclidean and sqeuclidean, cosine costs are clipped to [0, 2], and c(x, y) = c(y, x) to the last bit. Storage grows
+/// to the largest pair seen. Not thread-safe: one object a thread.
+class GroundCosts {
+  public:
+    explicit GroundCosts(GroundCost ground) : ground_(ground) {}
+
+    /// The rows of all that follows. The sequence need not outlive the call.
+    void set_query(const PreparedSequence& query);
+
+    /// Matrix and minima of all rows and columns.
+    void compute(const PreparedSequence& document);
+    /// The minima alone, which saves writing a matrix that nobody reads: of the rows, and of the columns if asked.
+    void compute_minima(const PreparedSequence& document, bool of_columns);
+
+    // Of the latest document, valid until the next one:
+
+    [[nodiscard]] PaddedCosts matrix() const { return {{cost_.data(), n_, m_, stride_}, largest_}; }
+    [[nodiscard]] std::span<const float> row_minima() const { return {row_minima_.data(), n_}; }
+    [[nodiscard]] std::span<const float> column_minima() const { return {column_minima_.data(), m_}; }
+    /// Largest size of an entry.
+    [[nodiscard]] double largest() const { return largest_; }
+
+  private:
+    void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
+    void fill_in_double(const PreparedSequence& document);
+
+    GroundCost ground_;
+    // the query
+    AlignedVector<float> packed_;         ///< transposed: row k holds component k of all tokens
+    AlignedVector<float> inverse_norms_;  ///< cosine only
+    bool extreme_ = false;                ///< norms at which float32 products could leave its range
+    std::size_t n_ = 0, n_padded_ = 0, dim_ = 0;
+    // the document
+    AlignedVector<float> cost_, row_minima_, column_minima_, tile_;
+    std::size_t m_ = 0, stride_ = 0;
+    double largest_ = 0.0;
+};
 
 /// eta with |computed - true| <= eta for every entry between tokens of at most these norms and this dimension;
 /// hence also |value on the float32 matrix - value on the real one|, as the moved mass sums to 1.

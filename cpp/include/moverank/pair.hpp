@@ -1,14 +1,13 @@
-/// The distance of one pair of prepared sequences: cost matrix, bound, exact solve, over one reusable workspace.
+/// The distance of one query to documents, one at a time: costs, bound, exact solve, over one reusable workspace.
 #pragma once
 
-#include <cstddef>
 #include <limits>
 #include <vector>
 
 #include "moverank/exact.hpp"
+#include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
-#include "moverank/views.hpp"
 
 namespace moverank {
 
@@ -28,33 +27,28 @@ struct PairResult {
 class PairEvaluator {
   public:
     explicit PairEvaluator(const Measure& measure, Interrupt* interrupt = nullptr)
-        : measure_(measure), interrupt_(interrupt) {}
+        : measure_(measure), interrupt_(interrupt), costs_(measure.ground) {}
+
+    /// The query of all that follows. The sequence need not outlive the call.
+    void set_query(const PreparedSequence& query);
 
     /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first.
-    PairResult distance(const PreparedSequence& query, const PreparedSequence& document,
-                        double cutoff = std::numeric_limits<double>::infinity());
+    PairResult distance(const PreparedSequence& document, double cutoff = std::numeric_limits<double>::infinity());
 
-    /// A lower bound on what `distance` would return, rounding included, for the price of a cost matrix.
-    double lower_bound(const PreparedSequence& query, const PreparedSequence& document);
-
-    /// Cost matrix and solver of the latest `distance`, for those who want the plan.
-    [[nodiscard]] MatrixView<const float> cost() const { return cost_; }
-    [[nodiscard]] const ExactSolver& solver() const { return solver_; }
+    /// A lower bound on what `distance` would return, rounding included, for the price of the costs.
+    double lower_bound(const PreparedSequence& document);
 
   private:
-    void fill_cost(const PreparedSequence& query, const PreparedSequence& document);
-    [[nodiscard]] double relaxed_value(const PreparedSequence& query, const PreparedSequence& document);
-    [[nodiscard]] double pruning_slack() const;
+    [[nodiscard]] double relaxed_value(const PreparedSequence& document) const;
+    [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
 
     Measure measure_;
     Interrupt* interrupt_;
+    std::vector<double> query_mass_;
+    PositivePart positive_part_;
+    GroundCosts costs_;
     ExactSolver solver_;
-    std::vector<float> cost_storage_;
-    std::vector<float> column_minima_;
-    std::vector<float> positive_cost_;
-    std::vector<double> positive_a_, positive_b_;
-    MatrixView<const float> cost_;
 };
 
 }  // namespace moverank

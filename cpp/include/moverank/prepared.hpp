@@ -68,6 +68,18 @@ class PreparedSequences {
     double max_norm_ = 0.0;
 };
 
+/// A sequence without its tokens of zero mass, which offer no place to move to. Storage grows to the longest seen.
+class PositivePart {
+  public:
+    /// The sequence itself where all its tokens have mass; otherwise a copy of the others, valid until the next call.
+    PreparedSequence of(const PreparedSequence& sequence);
+
+  private:
+    std::vector<float> tokens_;
+    std::vector<double> mass_;
+    std::vector<float> inverse_norms_;
+};
+
 /// Largest Euclidean norm of any token of the sequence.
 [[nodiscard]] double max_norm(const PreparedSequence& sequence);
 

@@ -3,25 +3,22 @@
 ///     query side      sum_i a_i min_j C_ij       drops the document's constraint; exact at capacity infinity
 ///     document side   sum_j b_j min_i C_ij       drops the query's constraint; a bound at capacity 1 only
 ///
+/// Both need the minima of the cost matrix and nothing else of it; those of tokens with mass, to be exact.
+///
 /// Kusner, Sun, Kolkin, Weinberger, "From Word Embeddings To Document Distances", ICML 2015 (RWMD).
 /// With cost -<x, y> and uniform a, the query side is minus MaxSim / n (Khattab, Zaharia, SIGIR 2020).
 #pragma once
 
 #include <span>
 
-#include "moverank/views.hpp"
-
 namespace moverank {
 
-/// sum_i a_i min_j C_ij, accumulated in float64.
-[[nodiscard]] double relaxed_query_side(MatrixView<const float> cost, std::span<const double> a);
+/// One side: each token's mass goes to its cheapest partner. Accumulated in float64.
+[[nodiscard]] double relaxed_side(std::span<const float> minima, std::span<const double> mass);
 
-/// sum_j b_j min_i C_ij. `column_minima` is scratch of cost.cols() entries.
-[[nodiscard]] double relaxed_document_side(MatrixView<const float> cost, std::span<const double> b,
-                                           std::span<float> column_minima);
-
-/// The best of the sides that bound T_capacity: both at capacity 1, the query side above.
-[[nodiscard]] double relaxed_bound(MatrixView<const float> cost, std::span<const double> a, std::span<const double> b,
-                                   double capacity, std::span<float> column_minima);
+/// The best of the sides that bound T_capacity: both at capacity 1, the query side above, where `column_minima` is not
+/// read.
+[[nodiscard]] double relaxed_bound(std::span<const float> row_minima, std::span<const float> column_minima,
+                                   std::span<const double> a, std::span<const double> b, double capacity);
 
 }  // namespace moverank

@@ -36,6 +36,14 @@ class MatrixView {
     std::size_t stride_ = 0;
 };
 
+/// A matrix of finite costs in the layout that kernels read, so that solvers need not copy it: row starts aligned to
+/// cache lines, entries behind the last column infinite up to a whole number of vectors, and behind the last row one
+/// more, of zeros.
+struct PaddedCosts {
+    MatrixView<const float> matrix;
+    double largest;  ///< largest size of an entry
+};
+
 /// One sequence as the caller gave it: n tokens of dimension d and, optionally, their weights.
 struct SequenceView {
     MatrixView<const float> tokens;

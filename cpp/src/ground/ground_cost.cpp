@@ -4,12 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "../kernels/kernels.hpp"
+
 namespace moverank {
 
 namespace {
-
-/// Independent accumulators: what lets the compiler use vector registers without reordering any sum.
-constexpr std::size_t lanes = 16;
 
 /// Unit roundoff of float32, and the smallest difference it can hold.
 constexpr double unit = 0x1p-24;
@@ -19,52 +18,27 @@ constexpr double underflow_step = 0x1p-149;
 constexpr float smallest_fast_inverse = 1e-15F;
 constexpr float largest_fast_inverse = 1e15F;
 
-template <class Term>
-[[nodiscard]] float sum_over_lanes(std::size_t dim, Term term) {
-    float sums[lanes] = {};
-    std::size_t k = 0;
-    for (; k + lanes <= dim; k += lanes) {
-        for (std::size_t l = 0; l < lanes; ++l) {
-            sums[l] += term(k + l);
-        }
-    }
-    for (std::size_t l = 0; k + l < dim; ++l) {
-        sums[l] += term(k + l);
-    }
-    float total = 0.0F;
-    for (const float sum : sums) {
-        total += sum;
-    }
-    return total;
-}
-
-/// Roundings that any term of sum_over_lanes passes through, the product's own included.
+/// Roundings that any term of a sum passes through, at the most: its own product's, those of its run, and one for
+/// each run that is added up.
 [[nodiscard]] double roundings(std::size_t dim) {
-    const std::size_t terms_a_lane = (dim + lanes - 1) / lanes;
-    return static_cast<double>(terms_a_lane + lanes + 1);
+    const std::size_t runs = (dim + product_run - 1) / product_run;
+    return static_cast<double>(1 + std::min(dim, product_run) + runs);
 }
 
 [[nodiscard]] double gamma(double n) { return n * unit / (1.0 - n * unit); }
 
-[[nodiscard]] float dot(const float* x, const float* y, std::size_t dim) {
-    return sum_over_lanes(dim, [=](std::size_t k) { return x[k] * y[k]; });
+[[nodiscard]] bool has_extremes(std::span<const float> inverse_norms) {
+    return !std::ranges::all_of(inverse_norms,
+                                [](float x) { return x >= smallest_fast_inverse && x <= largest_fast_inverse; });
 }
 
-/// By differences: the expansion |x|^2 + |y|^2 - 2<x, y> cancels near zero, where nearest neighbours live.
-[[nodiscard]] float squared_distance(const float* x, const float* y, std::size_t dim) {
-    return sum_over_lanes(dim, [=](std::size_t k) {
-        const float difference = x[k] - y[k];
-        return difference * difference;
-    });
-}
-
-/// For norms near the ends of float32's range.
-[[nodiscard]] float cosine_cost_in_double(const float* x, const float* y, std::size_t dim) {
+/// For norms near the ends of float32's range. Components of x lie x_stride apart.
+[[nodiscard]] float cosine_cost_in_double(const float* x, std::size_t x_stride, const float* y, std::size_t dim) {
     double xy = 0.0;
     double xx = 0.0;
     double yy = 0.0;
     for (std::size_t k = 0; k < dim; ++k) {
-        const auto a = static_cast<double>(x[k]);
+        const auto a = static_cast<double>(x[k * x_stride]);
         const auto b = static_cast<double>(y[k]);
         xy += a * b;
         xx += a * a;
@@ -73,53 +47,93 @@ template <class Term>
     return static_cast<float>(std::clamp(1.0 - xy / std::sqrt(xx) / std::sqrt(yy), 0.0, 2.0));
 }
 
-[[nodiscard]] bool fast(std::span<const float> inverse_norms) {
-    return std::ranges::all_of(inverse_norms,
-                               [](float x) { return x >= smallest_fast_inverse && x <= largest_fast_inverse; });
-}
-
-template <class Entry>
-void fill(MatrixView<float> cost, const PreparedSequence& query, const PreparedSequence& document, Entry entry) {
-    for (std::size_t i = 0; i < query.size(); ++i) {
-        const float* x = query.tokens.row(i);
-        float* row = cost.row(i);
-        for (std::size_t j = 0; j < document.size(); ++j) {
-            row[j] = entry(i, j, x, document.tokens.row(j));
-        }
+void grow(AlignedVector<float>& storage, std::size_t size) {
+    if (storage.size() < size) {
+        storage.resize(size);
     }
 }
 
 }  // namespace
 
-void cost_matrix(GroundCost ground, const PreparedSequence& query, const PreparedSequence& document,
-                 MatrixView<float> cost) {
-    const std::size_t dim = query.tokens.cols();
-    switch (ground) {
-        case GroundCost::cosine:
-            if (fast(query.inverse_norms) && fast(document.inverse_norms)) {
-                fill(cost, query, document, [&](std::size_t i, std::size_t j, const float* x, const float* y) {
-                    const float cosine = dot(x, y, dim) * (query.inverse_norms[i] * document.inverse_norms[j]);
-                    return std::clamp(1.0F - cosine, 0.0F, 2.0F);
-                });
-            } else {
-                fill(cost, query, document, [=](std::size_t, std::size_t, const float* x, const float* y) {
-                    return cosine_cost_in_double(x, y, dim);
-                });
-            }
-            break;
-        case GroundCost::euclidean:
-            fill(cost, query, document, [=](std::size_t, std::size_t, const float* x, const float* y) {
-                return std::sqrt(squared_distance(x, y, dim));
-            });
-            break;
-        case GroundCost::sqeuclidean:
-            fill(cost, query, document,
-                 [=](std::size_t, std::size_t, const float* x, const float* y) { return squared_distance(x, y, dim); });
-            break;
-        case GroundCost::dot:
-            fill(cost, query, document,
-                 [=](std::size_t, std::size_t, const float* x, const float* y) { return -dot(x, y, dim); });
-            break;
+void GroundCosts::set_query(const PreparedSequence& query) {
+    n_ = query.size();
+    n_padded_ = padded(n_);
+    dim_ = query.tokens.cols();
+    packed_.assign(n_padded_ * dim_, 0.0F);
+    for (std::size_t i = 0; i < n_; ++i) {
+        const float* token = query.tokens.row(i);
+        for (std::size_t k = 0; k < dim_; ++k) {
+            packed_[k * n_padded_ + i] = token[k];
+        }
+    }
+    extreme_ = false;
+    if (ground_ == GroundCost::cosine) {
+        inverse_norms_.assign(n_padded_, 0.0F);
+        std::ranges::copy(query.inverse_norms, inverse_norms_.begin());
+        extreme_ = has_extremes(query.inverse_norms);
+    }
+    grow(row_minima_, n_padded_);
+    grow(tile_, tokens_a_tile * n_padded_);
+}
+
+void GroundCosts::compute(const PreparedSequence& document) { run(document, true, true); }
+
+void GroundCosts::compute_minima(const PreparedSequence& document, bool of_columns) {
+    run(document, false, of_columns);
+}
+
+void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
+    m_ = document.size();
+    stride_ = padded(m_);
+    grow(column_minima_, stride_);
+    const bool in_double = ground_ == GroundCost::cosine && (extreme_ || has_extremes(document.inverse_norms));
+    if (with_matrix || in_double) {
+        grow(cost_, (n_ + 1) * stride_);
+    }
+    if (in_double) {
+        fill_in_double(document);
+    } else {
+        CostBlock block{
+            .packed = packed_.data(),
+            .query_inverse_norms = inverse_norms_.data(),
+            .n = n_,
+            .n_padded = n_padded_,
+            .dim = dim_,
+            .tokens = document.tokens.data(),
+            .token_stride = document.tokens.stride(),
+            .m = m_,
+            .document_inverse_norms = document.inverse_norms.data(),
+            .cost = with_matrix ? cost_.data() : nullptr,
+            .stride = stride_,
+            .row_minima = row_minima_.data(),
+            .column_minima = of_columns ? column_minima_.data() : nullptr,
+            .tile = tile_.data(),
+            .largest = 0.0F,
+        };
+        kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
+        largest_ = static_cast<double>(block.largest);
+    }
+    if (with_matrix) {
+        float* slack = &cost_[n_ * stride_];
+        std::fill_n(slack, m_, 0.0F);
+        std::fill(slack + m_, slack + stride_, std::numeric_limits<float>::infinity());
+    }
+}
+
+void GroundCosts::fill_in_double(const PreparedSequence& document) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    std::fill_n(row_minima_.begin(), n_, infinity);
+    std::fill_n(column_minima_.begin(), m_, infinity);
+    largest_ = 0.0;
+    for (std::size_t i = 0; i < n_; ++i) {
+        float* row = &cost_[i * stride_];
+        for (std::size_t j = 0; j < m_; ++j) {
+            row[j] = cosine_cost_in_double(&packed_[i], n_padded_, document.tokens.row(j), dim_);
+            row_minima_[i] = std::min(row_minima_[i], row[j]);
+            column_minima_[j] = std::min(column_minima_[j], row[j]);
+            largest_ = std::max(largest_, static_cast<double>(row[j]));
+        }
+        std::fill(row + m_, row + stride_, infinity);
     }
 }
 

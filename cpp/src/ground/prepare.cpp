@@ -3,18 +3,15 @@
 #include <cstdio>
 #include <string>
 
+#include "../kernels/kernels.hpp"
 #include "moverank/prepared.hpp"
 
 namespace moverank {
 
 namespace {
 
-[[nodiscard]] double squared_norm(const float* token, std::size_t dim) {
-    double sum = 0.0;
-    for (std::size_t k = 0; k < dim; ++k) {
-        sum += static_cast<double>(token[k]) * static_cast<double>(token[k]);
-    }
-    return sum;
+void squared_norms(const MatrixView<const float>& tokens, double* squared) {
+    kernels().cost.squared_norms(tokens.data(), tokens.stride(), tokens.rows(), tokens.cols(), squared);
 }
 
 [[nodiscard]] std::string scientific(double x) {
@@ -66,8 +63,9 @@ double prepare_into(const SequenceView& sequence, const Measure& measure, std::s
         throw SequenceError(index, "has no weights, which weighting 'given' needs");
     }
     double largest = 0.0;
+    squared_norms(sequence.tokens, mass.data());
     for (std::size_t t = 0; t < n; ++t) {
-        const double squared = squared_norm(sequence.tokens.row(t), sequence.tokens.cols());
+        const double squared = mass[t];
         if (!std::isfinite(squared)) {  // squares of float32 cannot leave float64's range
             throw SequenceError(index, token_name(t) + " is not finite");
         }
@@ -127,9 +125,32 @@ PreparedSequence PreparedSequences::operator[](std::size_t s) const {
 double max_norm(const PreparedSequence& sequence) {
     double largest = 0.0;
     for (std::size_t t = 0; t < sequence.size(); ++t) {
-        largest = std::max(largest, squared_norm(sequence.tokens.row(t), sequence.tokens.cols()));
+        double squared = 0.0;
+        squared_norms({sequence.tokens.row(t), 1, sequence.tokens.cols()}, &squared);
+        largest = std::max(largest, squared);
     }
     return std::sqrt(largest);
+}
+
+PreparedSequence PositivePart::of(const PreparedSequence& sequence) {
+    if (std::ranges::all_of(sequence.mass, [](double x) { return x > 0.0; })) {
+        return sequence;
+    }
+    const std::size_t dim = sequence.tokens.cols();
+    tokens_.clear();
+    mass_.clear();
+    inverse_norms_.clear();
+    for (std::size_t t = 0; t < sequence.size(); ++t) {
+        if (sequence.mass[t] > 0.0) {
+            const float* token = sequence.tokens.row(t);
+            tokens_.insert(tokens_.end(), token, token + dim);
+            mass_.push_back(sequence.mass[t]);
+            if (!sequence.inverse_norms.empty()) {
+                inverse_norms_.push_back(sequence.inverse_norms[t]);
+            }
+        }
+    }
+    return {{tokens_.data(), mass_.size(), dim}, mass_, inverse_norms_};
 }
 
 }  // namespace moverank

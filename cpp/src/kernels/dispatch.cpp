@@ -7,11 +7,12 @@
 #include "kernels.hpp"
 #include "moverank/simd.hpp"
 
-// What simplex.cpp and its neighbours define in each level's namespace.
+// What the other files of this folder define in each level's namespace.
 #define MOVERANK_DECLARE_LEVEL(name)                    \
     namespace moverank::name {                          \
     extern const SimplexKernels<float> simplex_float;   \
     extern const SimplexKernels<double> simplex_double; \
+    extern const CostKernels cost;                      \
     }
 MOVERANK_DECLARE_LEVEL(baseline)
 #ifdef MOVERANK_X86
@@ -45,11 +46,11 @@ struct Level {
 [[nodiscard]] auto levels() {
     return std::to_array<Level>({
 #ifdef MOVERANK_X86
-        {{"baseline", baseline::simplex_float, baseline::simplex_double}, has_baseline()},
-        {{"avx2", avx2::simplex_float, avx2::simplex_double}, has_avx2()},
-        {{"avx512", avx512::simplex_float, avx512::simplex_double}, has_avx512()},
+        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost}, has_baseline()},
+        {{"avx2", avx2::simplex_float, avx2::simplex_double, avx2::cost}, has_avx2()},
+        {{"avx512", avx512::simplex_float, avx512::simplex_double, avx512::cost}, has_avx512()},
 #else
-        {{"baseline", baseline::simplex_float, baseline::simplex_double}, true},
+        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost}, true},
 #endif
     });
 }

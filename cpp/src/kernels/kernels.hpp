@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "cost.hpp"
 #include "simplex.hpp"
 
 namespace moverank {
@@ -12,6 +13,7 @@ struct Kernels {
     const char* level;  ///< "baseline", "avx2", "avx512"
     const SimplexKernels<float>& simplex_float;
     const SimplexKernels<double>& simplex_double;
+    const CostKernels& cost;
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {

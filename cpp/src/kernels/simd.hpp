@@ -2,8 +2,9 @@
 /// header with them, into a namespace of its own (MOVERANK_LEVEL).
 ///
 /// The arithmetic is that of compiler vector extensions, the same source on every processor. Intrinsics appear only
-/// where a compiler does not find the instruction by itself: minima, and masks as bits of an integer. No function here
-/// may be emitted on its own (a linker could then pick the copy of the widest set for everybody), hence always_inline.
+/// where a compiler does not find the instruction by itself: minima, conversions, masks as bits of an integer. No
+/// function here may be emitted on its own (a linker could then pick the copy of the widest set for everybody), hence
+/// always_inline.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,8 @@
 
 #if defined(__SSE4_2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define MOVERANK_INLINE [[gnu::always_inline]] inline
@@ -54,14 +57,23 @@ MOVERANK_INLINE Vector<T> splat(T value) {
     return value - Vector<T>{};
 }
 
-/// The same lanes in another element type of the same size.
+/// As many entries of `from` as a vector of To has, converted.
 template <class To, class From>
-MOVERANK_INLINE Vector<To> convert_lanes(const From* from) {
+MOVERANK_INLINE Vector<To> load_as(const From* from) {
     if constexpr (sizeof(To) == sizeof(From)) {
         return load(from);
     } else {
+        static_assert(sizeof(To) == 8 && sizeof(From) == 4);  // float to double
+#if defined(__AVX512F__)
+        return _mm512_cvtps_pd(_mm256_loadu_ps(from));
+#elif defined(__AVX2__)
+        return _mm256_cvtps_pd(_mm_loadu_ps(from));
+#elif defined(__SSE4_2__)
+        return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
         using Half [[gnu::vector_size(register_bytes / 2), gnu::aligned(alignof(From)), gnu::may_alias]] = From;
         return __builtin_convertvector(*reinterpret_cast<const Half*>(from), Vector<To>);
+#endif
     }
 }
 
@@ -201,6 +213,18 @@ MOVERANK_INLINE Vector<std::int64_t> min<std::int64_t>(Vector<std::int64_t> x, V
 #endif
 }
 
+MOVERANK_INLINE Vector<float> max(Vector<float> x, Vector<float> y) {
+#if defined(__AVX512F__)
+    return _mm512_max_ps(x, y);
+#elif defined(__AVX2__)
+    return _mm256_max_ps(x, y);
+#elif defined(__SSE4_2__)
+    return _mm_max_ps(x, y);
+#else
+    return x > y ? x : y;
+#endif
+}
+
 template <std::size_t step, class T, std::size_t... lane>
 MOVERANK_INLINE Vector<T> swap_lanes(Vector<T> x, std::index_sequence<lane...>) {
     return __builtin_shufflevector(x, x, (lane ^ step)...);
@@ -236,6 +260,83 @@ MOVERANK_INLINE Vector<T> min_each(const Vector<T>* rows) {
     }
 }
 
+/// The sum of all lanes.
+template <std::size_t step = lanes<double> / 2>
+MOVERANK_INLINE double reduce_add(Vector<double> x) {
+    x += swap_lanes<step, double>(x, std::make_index_sequence<lanes<double>>{});
+    if constexpr (step > 1) {
+        return reduce_add<step / 2>(x);
+    } else {
+        return x[0];
+    }
+}
+
+// ---- arithmetic ----------------------------------------------------------------------------------------------------
+
+/// x y + z, rounded once where the processor can.
+MOVERANK_INLINE Vector<float> multiply_add(Vector<float> x, Vector<float> y, Vector<float> z) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(x, y, z);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_ps(x, y, z);
+#elif defined(__aarch64__)
+    return vfmaq_f32(z, x, y);
+#else
+    return x * y + z;
+#endif
+}
+
+MOVERANK_INLINE Vector<double> multiply_add(Vector<double> x, Vector<double> y, Vector<double> z) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_pd(x, y, z);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_pd(x, y, z);
+#elif defined(__aarch64__)
+    return vfmaq_f64(z, x, y);
+#else
+    return x * y + z;
+#endif
+}
+
+MOVERANK_INLINE Vector<float> square_root(Vector<float> x) {
+#if defined(__AVX512F__)
+    return _mm512_sqrt_ps(x);
+#elif defined(__AVX2__)
+    return _mm256_sqrt_ps(x);
+#elif defined(__SSE4_2__)
+    return _mm_sqrt_ps(x);
+#else
+    for (std::size_t l = 0; l < lanes<float>; ++l) {
+        x[l] = __builtin_sqrtf(x[l]);
+    }
+    return x;
+#endif
+}
+
+// ---- blocks of vectors ---------------------------------------------------------------------------------------------
+
+template <std::size_t step, std::size_t... lane>
+MOVERANK_INLINE void exchange_lanes(Vector<float>& x, Vector<float>& y, std::index_sequence<lane...>) {
+    constexpr std::size_t n = sizeof...(lane);
+    const Vector<float> low = __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane : (lane ^ step) + n)...);
+    y = __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane ^ step : lane + n)...);
+    x = low;
+}
+
+/// Lane i of rows[j] and lane j of rows[i] change places.
+template <std::size_t step = lanes<float> / 2>
+MOVERANK_INLINE void transpose(Vector<float>* rows) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < lanes<float>; ++i) {
+        if ((i & step) == 0) {
+            exchange_lanes<step>(rows[i], rows[i + step], std::make_index_sequence<lanes<float>>{});
+        }
+    }
+    if constexpr (step > 1) {
+        transpose<step / 2>(rows);
+    }
+}
+
 /// Lane l of the result is the smallest of rows[l][j] + addend[j] over j < n, n a multiple of the vector length.
 template <class Entry, class T>
 MOVERANK_INLINE Vector<T> min_of_rows(const Entry* const* rows, const T* addend, std::size_t n) {
@@ -243,13 +344,13 @@ MOVERANK_INLINE Vector<T> min_of_rows(const Entry* const* rows, const T* addend,
     const Vector<T> first = load(addend);
 #pragma GCC unroll 16
     for (std::size_t l = 0; l < lanes<T>; ++l) {
-        least[l] = convert_lanes<T>(rows[l]) + first;
+        least[l] = load_as<T>(rows[l]) + first;
     }
     for (std::size_t j = lanes<T>; j < n; j += lanes<T>) {
         const Vector<T> next = load(addend + j);
 #pragma GCC unroll 16
         for (std::size_t l = 0; l < lanes<T>; ++l) {
-            least[l] = min<T>(least[l], convert_lanes<T>(rows[l] + j) + next);
+            least[l] = min<T>(least[l], load_as<T>(rows[l] + j) + next);
         }
     }
     return min_each<T>(least);

@@ -104,7 +104,7 @@ void c_transform(const Cost* cost, std::size_t n_rows, std::size_t stride, const
     for (std::size_t j = 0; j < stride; j += lanes<double>) {
         Vector<double> least = splat(std::numeric_limits<double>::infinity());
         for (std::size_t i = 0; i < n_rows; ++i) {
-            least = min<double>(least, convert_lanes<double>(cost + i * stride + j) - splat(f[i]));
+            least = min<double>(least, load_as<double>(cost + i * stride + j) - splat(f[i]));
         }
         store(g + j, least);
     }

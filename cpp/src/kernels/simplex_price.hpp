@@ -41,7 +41,7 @@ MOVERANK_INLINE std::size_t find_column(const SimplexTableau<Cost>& t, const Pot
     const Pot* columns = pot + t.first_column;
     const Vector<Pot> f = splat(pot[row]);
     for (std::size_t j = 0;; j += lanes<Pot>) {
-        const Bits found = equal_lanes<Pot>(convert_lanes<Pot>(cost + j) + load(columns + j) - f, splat(reduced_cost));
+        const Bits found = equal_lanes<Pot>(load_as<Pot>(cost + j) + load(columns + j) - f, splat(reduced_cost));
         if (found != 0) {
             return j + first_bit(found);
         }

@@ -23,7 +23,12 @@ SolveSummary solve_into(ExactSolver& solver, const TransportProblem<float>& prob
 SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
                    MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
                    Interrupt* interrupt) {
-    cost_matrix(measure.ground, query, document, cost);
+    GroundCosts costs(measure.ground);
+    costs.set_query(query);
+    costs.compute(document);
+    for (std::size_t i = 0; i < cost.rows(); ++i) {
+        std::copy_n(costs.matrix().matrix.row(i), cost.cols(), cost.row(i));
+    }
     for (std::size_t i = 0; i < plan.rows(); ++i) {
         std::fill_n(plan.row(i), plan.cols(), 0.0);
     }

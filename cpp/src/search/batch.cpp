@@ -29,12 +29,22 @@ std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interru
     return workers;
 }
 
+/// Workers that all have the same query.
+std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interrupt& interrupt,
+                                 const PreparedSequence& query) {
+    std::vector<Worker> workers = make_workers(count, measure, interrupt);
+    for (Worker& worker : workers) {
+        worker.evaluator.set_query(query);
+    }
+    return workers;
+}
+
 }  // namespace
 
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt) {
     const unsigned n_workers = thread_count(n_threads, documents.size());
-    std::vector<Worker> workers = make_workers(n_workers, measure, interrupt);
+    std::vector<Worker> workers = make_workers(n_workers, measure, interrupt, query);
     parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      Worker& worker = workers[w];
@@ -43,7 +53,7 @@ void distances(const PreparedSequence& query, const SequencesView& documents, co
                          worker.mass.resize(raw.tokens.rows());
                          worker.inverse_norms.resize(raw.tokens.rows());
                          const PreparedSequence document = prepare(raw, measure, worker.mass, worker.inverse_norms, s);
-                         out[s] = worker.evaluator.distance(query, document).distance;
+                         out[s] = worker.evaluator.distance(document).distance;
                      }
                  });
 }
@@ -58,10 +68,14 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, M
     const unsigned n_workers = thread_count(n_threads, n_pairs);
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
     parallel_for(n_pairs, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        PairEvaluator& evaluator = workers[w].evaluator;
         for (std::size_t pair = begin; pair < end; ++pair) {
             const std::size_t r = pair / n_columns;
             const std::size_t s = pair % n_columns;
-            out(r, s) = workers[w].evaluator.distance(rows[r], columns[s]).distance;
+            if (pair == begin || s == 0) {
+                evaluator.set_query(rows[r]);
+            }
+            out(r, s) = evaluator.distance(columns[s]).distance;
         }
     });
 }
@@ -69,11 +83,11 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, M
 void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
                     int n_threads, Interrupt& interrupt) {
     const unsigned n_workers = thread_count(n_threads, documents.size());
-    std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt);
+    std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt, query);
     parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t s = begin; s < end; ++s) {
-                         out[s] = workers[w].evaluator.lower_bound(query, documents[s]);
+                         out[s] = workers[w].evaluator.lower_bound(documents[s]);
                      }
                  });
 }

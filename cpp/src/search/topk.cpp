@@ -52,7 +52,7 @@ bool TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
     std::vector<PairEvaluator> evaluators;
     evaluators.reserve(n_workers);
     for (unsigned w = 0; w < n_workers; ++w) {
-        evaluators.emplace_back(corpus_.measure(), &interrupt);
+        evaluators.emplace_back(corpus_.measure(), &interrupt).set_query(query_);
     }
 
     // An outdated threshold is larger than the true one: it prunes less and never wrongly, so the answer depends on
@@ -71,7 +71,7 @@ bool TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
                          }
                          const std::int64_t position = positions[c];
                          const PairResult result =
-                             evaluators[w].distance(query_, corpus_[static_cast<std::size_t>(position)], cutoff);
+                             evaluators[w].distance(corpus_[static_cast<std::size_t>(position)], cutoff);
                          const std::scoped_lock lock(guard);
                          ++counts_.examined;
                          switch (result.outcome) {

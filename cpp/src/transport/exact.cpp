@@ -6,11 +6,12 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
-#include "../kernels/aligned.hpp"
 #include "../kernels/kernels.hpp"
+#include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
 
 namespace moverank {
@@ -36,8 +37,10 @@ enum class Stop { optimal, cutoff, limit };
 template <class Cost>
 class Simplex {
   public:
-    SolveSummary solve(const TransportProblem<Cost>& problem, double cutoff, Interrupt* interrupt) {
-        load(problem);
+    /// `padded_largest`: the largest cost, if the problem's matrix is laid out as PaddedCosts are.
+    SolveSummary solve(const TransportProblem<Cost>& problem, double cutoff, Interrupt* interrupt,
+                       std::optional<double> padded_largest) {
+        load(problem, padded_largest);
         settled_ = settle_in_closed_form(problem);
         if (settled_) {
             pivots_ = 0;
@@ -70,7 +73,7 @@ class Simplex {
   private:
     // ---- set-up ----------------------------------------------------------------------------------------------
 
-    void load(const TransportProblem<Cost>& problem) {
+    void load(const TransportProblem<Cost>& problem, std::optional<double> padded_largest) {
         rows_.clear();
         columns_.clear();
         supplies_.clear();
@@ -98,21 +101,27 @@ class Simplex {
         has_slack_ = problem.capacity > 1.0;
         n_rows_ = rows_.size() + (has_slack_ ? 1 : 0);
         n_columns_ = columns_.size();
-        stride_ = padded(n_columns_);
         if (has_slack_) {
             supplies_.push_back(std::max(demanded - 1.0, 0.0));
         }
-        gather_costs(problem.cost);
+        if (padded_largest && rows_.size() == problem.cost.rows() && n_columns_ == problem.cost.cols()) {
+            cost_ = problem.cost.data();
+            stride_ = problem.cost.stride();
+            max_cost_ = *padded_largest;
+        } else {
+            gather_costs(problem.cost);
+        }
     }
 
     void gather_costs(MatrixView<const Cost> cost) {
-        cost_.resize(n_rows_ * stride_);
+        stride_ = padded(n_columns_);
+        grow(gathered_, n_rows_ * stride_);
         max_cost_ = 0.0;
         const bool all_columns = n_columns_ == cost.cols();
         bool finite = true;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Cost* from = cost.row(rows_[i]);
-            Cost* to = cost_.data() + i * stride_;
+            Cost* to = gathered_.data() + i * stride_;
             if (all_columns) {
                 std::copy_n(from, n_columns_, to);
             } else {
@@ -133,13 +142,14 @@ class Simplex {
             throw std::invalid_argument("cost has an entry that is not finite");
         }
         if (has_slack_) {
-            Cost* slack = cost_.data() + rows_.size() * stride_;
+            Cost* slack = gathered_.data() + rows_.size() * stride_;
             std::fill(slack, slack + n_columns_, Cost{0});
             std::fill(slack + n_columns_, slack + stride_, std::numeric_limits<Cost>::infinity());
         }
+        cost_ = gathered_.data();
     }
 
-    [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_.data() + i * stride_; }
+    [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_ + i * stride_; }
 
     /// Problems whose plan and potentials can be written down: no tree is built for them.
     bool settle_in_closed_form(const TransportProblem<Cost>& problem) {
@@ -223,7 +233,7 @@ class Simplex {
         grow(best_cost_, n_rows_);
         grow(penalty_, stride_);
         tableau_ = {
-            .cost = cost_.data(),
+            .cost = cost_,
             .stride = stride_,
             .n_rows = n_rows_,
             .n_columns = n_columns_,
@@ -336,7 +346,7 @@ class Simplex {
 
     void c_transform() {
         grow(column_potentials_, stride_);
-        kernels_.c_transform(cost_.data(), n_rows_, stride_, row_potentials_.data(), column_potentials_.data());
+        kernels_.c_transform(cost_, n_rows_, stride_, row_potentials_.data(), column_potentials_.data());
     }
 
     /// The value of the feasible dual solution that row_potentials_ and their c-transform make.
@@ -442,7 +452,8 @@ class Simplex {
     // the problem, without rows and columns that carry no mass
     std::vector<std::size_t> rows_, columns_;  ///< their places in the caller's matrix
     std::vector<double> supplies_, demands_;
-    AlignedVector<Cost> cost_;
+    const Cost* cost_ = nullptr;  ///< rows of stride_ entries: the caller's, or gathered_
+    AlignedVector<Cost> gathered_;
     std::size_t n_rows_ = 0, n_columns_ = 0, stride_ = 0;
     double max_cost_ = 0.0;
     bool has_slack_ = false;
@@ -490,8 +501,8 @@ class ExactSolver::Impl {
 
     template <class Cost>
     SolveSummary solve(Simplex<Cost>& simplex, const TransportProblem<Cost>& problem, double cutoff,
-                       Interrupt* interrupt) {
-        const SolveSummary summary = simplex.solve(problem, cutoff, interrupt);
+                       Interrupt* interrupt, std::optional<double> padded_largest = {}) {
+        const SolveSummary summary = simplex.solve(problem, cutoff, interrupt, padded_largest);
         flows = simplex.flows();
         f = simplex.f();
         g = simplex.g();
@@ -509,6 +520,11 @@ SolveSummary ExactSolver::solve(const TransportProblem<float>& problem, double c
 }
 SolveSummary ExactSolver::solve(const TransportProblem<double>& problem, double cutoff, Interrupt* interrupt) {
     return impl_->solve(impl_->twice, problem, cutoff, interrupt);
+}
+SolveSummary ExactSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
+                                double capacity, double cutoff, Interrupt* interrupt) {
+    return impl_->solve(impl_->single, TransportProblem<float>{costs.matrix, a, b, capacity}, cutoff, interrupt,
+                        costs.largest);
 }
 
 std::span<const Flow> ExactSolver::flows() const { return impl_->flows; }

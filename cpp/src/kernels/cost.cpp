@@ -1,0 +1,230 @@
+#include "cost.hpp"
+
+#include <limits>
+
+#include "moverank/measure.hpp"
+#include "simd.hpp"
+
+namespace moverank::MOVERANK_LEVEL {
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr std::size_t width = lanes<float>;
+using Floats = Vector<float>;
+
+// ---- products ------------------------------------------------------------------------------------------------------
+
+/// The term of one component in the sum behind a cost.
+template <GroundCost ground>
+MOVERANK_INLINE Floats add_term(Floats query, Floats document, Floats sum) {
+    if constexpr (ground == GroundCost::cosine || ground == GroundCost::dot) {
+        return multiply_add(query, document, sum);
+    } else {
+        // By differences: the expansion of the square cancels near zero, where nearest neighbours live.
+        const Floats difference = query - document;
+        return multiply_add(difference, difference, sum);
+    }
+}
+
+/// Sums of terms for n_vectors vectors of query tokens and n_tokens document tokens, into rows of the tile.
+template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
+MOVERANK_INLINE void sum_terms(const CostBlock& block, std::size_t query_start, const float* const* tokens,
+                               float* const* rows) {
+    Floats total[n_tokens][n_vectors] = {};
+    for (std::size_t start = 0; start < block.dim; start += product_run) {
+        const std::size_t end = start + product_run < block.dim ? start + product_run : block.dim;
+        Floats sum[n_tokens][n_vectors] = {};
+        const float* query = block.packed + start * block.n_padded + query_start;
+        for (std::size_t k = start; k < end; ++k, query += block.n_padded) {
+            Floats component[n_vectors];
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < n_vectors; ++v) {
+                component[v] = load(query + v * width);
+            }
+#pragma GCC unroll 16
+            for (std::size_t t = 0; t < n_tokens; ++t) {
+                const Floats document = splat(tokens[t][k]);
+#pragma GCC unroll 4
+                for (std::size_t v = 0; v < n_vectors; ++v) {
+                    sum[t][v] = add_term<ground>(component[v], document, sum[t][v]);
+                }
+            }
+        }
+#pragma GCC unroll 16
+        for (std::size_t t = 0; t < n_tokens; ++t) {
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < n_vectors; ++v) {
+                total[t][v] += sum[t][v];
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < n_vectors; ++v) {
+            store(rows[t] + query_start + v * width, total[t][v]);
+        }
+    }
+}
+
+/// Enough chains of additions to hide their latency, few enough to stay in registers.
+constexpr std::size_t tokens_with_two_vectors = width == 16 ? 8 : 4;
+constexpr std::size_t tokens_with_one_vector = width == 16 ? 16 : 8;
+
+template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
+MOVERANK_INLINE void sum_terms_in_steps(const CostBlock& block, std::size_t query_start, const float* const* tokens,
+                                        float* const* rows, std::size_t count) {
+    std::size_t t = 0;
+    for (; t + n_tokens <= count; t += n_tokens) {
+        sum_terms<ground, n_vectors, n_tokens>(block, query_start, tokens + t, rows + t);
+    }
+    // The tile's pointers repeat the last token, so a few too many do no harm.
+    if constexpr (n_tokens > 4) {
+        for (; t < count; t += 4) {
+            sum_terms<ground, n_vectors, 4>(block, query_start, tokens + t, rows + t);
+        }
+    } else if (t < count) {
+        sum_terms<ground, n_vectors, n_tokens>(block, query_start, tokens + t, rows + t);
+    }
+}
+
+/// Fill the tile for up to tokens_a_tile tokens from `first` on.
+template <GroundCost ground>
+MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::size_t count) {
+    const float* tokens[tokens_a_tile];
+    float* rows[tokens_a_tile];
+    for (std::size_t t = 0; t < tokens_a_tile; ++t) {
+        const std::size_t token = t < count ? t : count - 1;
+        tokens[t] = block.tokens + (first + token) * block.token_stride;
+        rows[t] = block.tile + t * block.n_padded;
+    }
+    std::size_t i = 0;
+    for (; i + width < block.n; i += 2 * width) {
+        sum_terms_in_steps<ground, 2, tokens_with_two_vectors>(block, i, tokens, rows, count);
+    }
+    for (; i < block.n; i += width) {
+        sum_terms_in_steps<ground, 1, tokens_with_one_vector>(block, i, tokens, rows, count);
+    }
+}
+
+// ---- costs ---------------------------------------------------------------------------------------------------------
+
+template <GroundCost ground>
+MOVERANK_INLINE Floats cost_of(Floats sum, Floats query_inverse_norms, float document_inverse_norm) {
+    if constexpr (ground == GroundCost::cosine) {
+        const Floats cosine = sum * (query_inverse_norms * splat(document_inverse_norm));
+        return max(min<float>(splat(1.0F) - cosine, splat(2.0F)), Floats{});
+    } else if constexpr (ground == GroundCost::dot) {
+        return -sum;
+    } else if constexpr (ground == GroundCost::euclidean) {
+        return square_root(sum);
+    } else {
+        return sum;
+    }
+}
+
+/// Turn the tile into costs: minima, and rows of the matrix.
+template <GroundCost ground>
+MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std::size_t count, Floats& largest) {
+    for (std::size_t i = 0; i < block.n; i += width) {
+        const Floats inverse_norms = ground == GroundCost::cosine ? load(block.query_inverse_norms + i) : Floats{};
+        const std::size_t n_here = i + width < block.n ? width : block.n - i;
+        const Bits real = static_cast<Bits>((std::uint64_t{1} << n_here) - 1);
+        Floats row_minima = load(block.row_minima + i);
+        for (std::size_t group = 0; group < tokens_a_tile; group += width) {
+            Floats cost[width];
+#pragma GCC unroll 16
+            for (std::size_t t = 0; t < width; ++t) {
+                const std::size_t token = group + t;
+                cost[t] = splat(infinity);
+                if (token < count) {
+                    const float inverse_norm =
+                        ground == GroundCost::cosine ? block.document_inverse_norms[first + token] : 1.0F;
+                    const Floats c =
+                        cost_of<ground>(load(block.tile + token * block.n_padded + i), inverse_norms, inverse_norm);
+                    largest = max(largest, where<float>(real, max(c, -c), Floats{}));
+                    cost[t] = where<float>(real, c, splat(infinity));
+                    row_minima = min<float>(row_minima, cost[t]);
+                }
+            }
+            if (block.column_minima != nullptr) {
+                float* const minima = block.column_minima + first + group;
+                store(minima, min<float>(load(minima), min_each<float>(cost)));
+            }
+            if (block.cost != nullptr) {
+                transpose(cost);
+                for (std::size_t l = 0; l < n_here; ++l) {
+                    store(block.cost + (i + l) * block.stride + first + group, cost[l]);
+                }
+            }
+        }
+        store(block.row_minima + i, row_minima);
+    }
+}
+
+template <GroundCost ground>
+void fill(CostBlock& block) {
+    for (std::size_t i = 0; i < block.n_padded; i += width) {
+        store(block.row_minima + i, splat(infinity));
+    }
+    for (std::size_t j = 0; block.column_minima != nullptr && j < block.stride; j += width) {
+        store(block.column_minima + j, splat(infinity));
+    }
+    Floats largest{};
+    for (std::size_t first = 0; first < block.m; first += tokens_a_tile) {
+        const std::size_t count = first + tokens_a_tile < block.m ? tokens_a_tile : block.m - first;
+        fill_tile<ground>(block, first, count);
+        finish_tile<ground>(block, first, count, largest);
+    }
+    block.largest = -reduce_min<float>(-largest);
+}
+
+// ---- norms ---------------------------------------------------------------------------------------------------------
+
+/// Add up by halves.
+template <std::size_t n>
+MOVERANK_INLINE double sum_of(Vector<double>* sums) {
+    if constexpr (n == 1) {
+        return reduce_add(sums[0]);
+    } else {
+#pragma GCC unroll 4
+        for (std::size_t s = 0; s < n / 2; ++s) {
+            sums[s] += sums[s + n / 2];
+        }
+        return sum_of<n / 2>(sums);
+    }
+}
+
+/// Sixteen partial sums on every level, added up by halves, so that their number of registers does not show. Squares of
+/// float32 are exact in float64, so neither does whether they are rounded before they are added.
+void squared_norms(const float* tokens, std::size_t stride, std::size_t m, std::size_t dim, double* squared) {
+    constexpr std::size_t step = lanes<double>;
+    constexpr std::size_t n_sums = 16 / step;
+    for (std::size_t j = 0; j < m; ++j) {
+        const float* token = tokens + j * stride;
+        Vector<double> sums[n_sums] = {};
+        std::size_t k = 0;
+        for (; k + 16 <= dim; k += 16) {
+#pragma GCC unroll 8
+            for (std::size_t s = 0; s < n_sums; ++s) {
+                const Vector<double> x = load_as<double>(token + k + s * step);
+                sums[s] = multiply_add(x, x, sums[s]);
+            }
+        }
+        double sum = sum_of<n_sums>(sums);
+        for (; k < dim; ++k) {
+            sum += static_cast<double>(token[k]) * static_cast<double>(token[k]);
+        }
+        squared[j] = sum;
+    }
+}
+
+}  // namespace
+
+extern const CostKernels cost;
+const CostKernels cost{
+    {&fill<GroundCost::cosine>, &fill<GroundCost::euclidean>, &fill<GroundCost::sqeuclidean>, &fill<GroundCost::dot>},
+    &squared_norms};
+
+}  // namespace moverank::MOVERANK_LEVEL

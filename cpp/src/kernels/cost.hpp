@@ -1,0 +1,45 @@
+/// Ground costs of one packed query against the tokens of one document, with row and column minima on the way.
+///
+/// A query is packed once, transposed, so that a vector holds the same component of several query tokens; document
+/// tokens stream through as they lie. A sum runs over the components in order, in runs of `product_run` that are added
+/// up, so it depends neither on the width of a register nor on which side is called the query.
+#pragma once
+
+#include <cstddef>
+
+namespace moverank {
+
+/// Terms summed in one run.
+inline constexpr std::size_t product_run = 64;
+
+/// Document tokens that share one pass over the packed query.
+inline constexpr std::size_t tokens_a_tile = 16;
+
+/// One call's arguments. Rows are query tokens, columns document tokens; n_padded = padded(n).
+struct CostBlock {
+    // the query
+    const float* packed;               ///< dim rows of n_padded components
+    const float* query_inverse_norms;  ///< n_padded; read under cosine only
+    std::size_t n, n_padded, dim;
+    // the document
+    const float* tokens;
+    std::size_t token_stride, m;
+    const float* document_inverse_norms;  ///< m; read under cosine only
+    // the results
+    float* cost;           ///< n rows of `stride` entries, infinite behind m; null where only minima are wanted
+    std::size_t stride;    ///< padded(m)
+    float* row_minima;     ///< n_padded
+    float* column_minima;  ///< stride; null where they are not wanted
+    float* tile;           ///< scratch: tokens_a_tile * n_padded
+    float largest;         ///< largest size of a cost
+};
+
+/// Compiled once per instruction set.
+struct CostKernels {
+    /// Fill a block; in the order of GroundCost.
+    void (*fill[4])(CostBlock& block);
+    /// Squared Euclidean norms of m vectors, in float64.
+    void (*squared_norms)(const float* tokens, std::size_t stride, std::size_t m, std::size_t dim, double* squared);
+};
+
+}  // namespace moverank
