@@ -7,6 +7,7 @@
 #include <string>
 
 #include "arrays.hpp"
+#include "moverank/finite.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/simd.hpp"
@@ -47,13 +48,11 @@ Measure make_measure(const std::string& ground, const std::string& weighting, do
 std::int64_t first_non_finite_row(const Tokens& tokens) {
     const MatrixView<const float> view = as_matrix(tokens);
     const py::gil_scoped_release unlocked;
+    if (all_finite({view.data(), view.rows() * view.cols()})) {
+        return -1;
+    }
     for (std::size_t t = 0; t < view.rows(); ++t) {
-        const float* row = view.row(t);
-        float zero = 0.0F;  // stays 0 unless an entry is NaN or infinite
-        for (std::size_t k = 0; k < view.cols(); ++k) {
-            zero += row[k] * 0.0F;
-        }
-        if (zero != 0.0F || std::isnan(zero)) {
+        if (!all_finite({view.row(t), view.cols()})) {
             return static_cast<std::int64_t>(t);
         }
     }

@@ -1,10 +1,15 @@
 /// Single problems with everything they prove, and batches of distances.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "arrays.hpp"
 #include "moverank/alignment.hpp"
 #include "moverank/batch.hpp"
 #include "moverank/exact.hpp"
+#include "moverank/finite.hpp"
+#include "moverank/mass.hpp"
 
 namespace moverank::bindings {
 
@@ -30,28 +35,136 @@ Array<double> copy_of(std::span<const double> values) {
     return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-template <class Cost>
-TransportSolution transport(const Array<Cost>& cost, const Array<double>& a, const Array<double>& b, double capacity) {
-    const TransportProblem<Cost> problem{as_matrix(cost), as_span(a), as_span(b), capacity};
-    const std::size_t n = problem.cost.rows();
-    const std::size_t m = problem.cost.cols();
-    if (problem.a.size() != n || problem.b.size() != m) {
-        throw std::invalid_argument("a and b must have one entry a row and a column of cost");
+/// Rows of masses, each of total 1; one row may serve all problems.
+class Marginals {
+  public:
+    /// `weights` has shape (size,) or (n_problems, size); none: uniform.
+    Marginals(const Weights& weights, const std::string& name, std::size_t size, std::size_t n_problems) : size_(size) {
+        if (!weights) {
+            mass_.assign(size, 1.0 / static_cast<double>(size));
+            return;
+        }
+        const bool many = weights->ndim() == 2;
+        if ((weights->ndim() != 1 && !many) || static_cast<std::size_t>(weights->shape(many ? 1 : 0)) != size ||
+            (many && static_cast<std::size_t>(weights->shape(0)) != n_problems)) {
+            throw std::invalid_argument(name + " does not fit the cost");
+        }
+        mass_.assign(weights->data(), weights->data() + weights->size());
+        step_ = many ? size : 0;
+        for (std::size_t row = 0; row * size < mass_.size(); ++row) {
+            const std::span<double> mass = std::span(mass_).subspan(row * size, size);
+            if (const std::string fault = fault_of(mass); !fault.empty()) {
+                throw std::invalid_argument(name + (many ? "[" + std::to_string(row) + "]: " : ": ") + fault);
+            }
+            normalise(mass);
+        }
     }
+    [[nodiscard]] std::span<const double> operator[](std::size_t p) const {
+        return std::span(mass_).subspan(p * step_, size_);
+    }
+
+  private:
+    std::size_t size_;
+    std::size_t step_ = 0;
+    std::vector<double> mass_;
+};
+
+template <class Cost>
+void require_finite(MatrixView<const Cost> cost, const std::string& name) {
+    if (all_finite(std::span(cost.data(), cost.rows() * cost.cols()))) {
+        return;
+    }
+    for (std::size_t i = 0; i < cost.rows(); ++i) {
+        const Cost* row = cost.row(i);
+        for (std::size_t j = 0; j < cost.cols(); ++j) {
+            if (!std::isfinite(row[j])) {
+                throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) +
+                                            ") is not finite (" + std::to_string(row[j]) + ")");
+            }
+        }
+    }
+}
+
+/// A solver that keeps its workspace from call to call, unless that would grow large. A signal handler may call in
+/// while a solve looks at its interrupt; it gets a solver of its own.
+template <class Solve>
+auto with_solver(std::size_t n_entries, Solve solve) {
+    constexpr std::size_t entries_worth_keeping = 65536;
+    static thread_local ExactSolver kept;
+    static thread_local bool in_use = false;
+    if (in_use || n_entries > entries_worth_keeping) {
+        ExactSolver solver;
+        return solve(solver);
+    }
+    struct Use {
+        Use() { in_use = true; }
+        ~Use() { in_use = false; }
+    } use;
+    return solve(kept);
+}
+
+template <class Cost>
+TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity) {
+    const MatrixView<const Cost> cost_view = as_matrix(cost);
+    require_finite(cost_view, "cost");
+    const std::size_t n = cost_view.rows();
+    const std::size_t m = cost_view.cols();
+    const Marginals sources(a, "a", n, 1);
+    const Marginals targets(b, "b", m, 1);
+    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity};
     Array<double> plan({n, m});
     const MatrixView<double> plan_view = as_writable(plan);
     Interrupt interrupt = python_interrupt();
-    ExactSolver solver;
-    SolveSummary summary;
+    return with_solver(n * m, [&](ExactSolver& solver) -> TransportSolution {
+        SolveSummary summary;
+        {
+            const py::gil_scoped_release unlocked;
+            std::fill_n(plan_view.data(), n * m, 0.0);
+            summary = solver.solve(problem, std::numeric_limits<double>::infinity(), &interrupt);
+            for (const Flow& flow : solver.flows()) {
+                plan_view(flow.source, flow.target) = flow.mass;
+            }
+        }
+        return {summary, cost, copy_of(problem.a), copy_of(problem.b), plan, copy_of(solver.f()), copy_of(solver.g())};
+    });
+}
+
+/// Values, dual values, pivots and whether each was solved to the end.
+template <class Cost>
+py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity,
+                         int num_threads) {
+    if (costs.ndim() != 3) {
+        throw std::invalid_argument("expected a three-dimensional array, got " + std::to_string(costs.ndim()));
+    }
+    const auto n_problems = static_cast<std::size_t>(costs.shape(0));
+    const auto n = static_cast<std::size_t>(costs.shape(1));
+    const auto m = static_cast<std::size_t>(costs.shape(2));
+    const Marginals sources(a, "a", n, n_problems);
+    const Marginals targets(b, "b", m, n_problems);
+    std::vector<TransportProblem<Cost>> problems;
+    problems.reserve(n_problems);
+    for (std::size_t p = 0; p < n_problems; ++p) {
+        const MatrixView<const Cost> cost(costs.data() + p * n * m, n, m);
+        require_finite(cost, "costs[" + std::to_string(p) + "]");
+        problems.push_back({cost, sources[p], targets[p], capacity});
+    }
+    std::vector<SolveSummary> solved(n_problems);
+    Interrupt interrupt = python_interrupt();
     {
         const py::gil_scoped_release unlocked;
-        std::fill_n(plan_view.data(), n * m, 0.0);
-        summary = solver.solve(problem, std::numeric_limits<double>::infinity(), &interrupt);
-        for (const Flow& flow : solver.flows()) {
-            plan_view(flow.source, flow.target) = flow.mass;
-        }
+        transport_batch(std::span<const TransportProblem<Cost>>(problems), solved, num_threads, interrupt);
     }
-    return {summary, cost, a, b, plan, copy_of(solver.f()), copy_of(solver.g())};
+    const auto length = static_cast<py::ssize_t>(n_problems);
+    Array<double> values(length);
+    Array<double> lower(length);
+    Array<std::int64_t> pivots(length);
+    Array<bool> optimal(length);
+    std::ranges::transform(solved, values.mutable_data(), &SolveSummary::value);
+    std::ranges::transform(solved, lower.mutable_data(), &SolveSummary::lower);
+    std::ranges::transform(solved, pivots.mutable_data(), &SolveSummary::pivots);
+    std::ranges::transform(solved, optimal.mutable_data(),
+                           [](const SolveSummary& s) { return s.status == SolveStatus::optimal; });
+    return py::make_tuple(values, lower, pivots, optimal);
 }
 
 TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_weights, const Tokens& document_tokens,
@@ -112,10 +225,17 @@ void bind_transport(py::module_& module) {
         .def_readonly("g", &TransportSolution::g);
 
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
-    module.def("transport", &transport<float>, py::arg("cost").noconvert(), py::arg("a").noconvert(),
-               py::arg("b").noconvert(), py::arg("capacity"));
-    module.def("transport", &transport<double>, py::arg("cost").noconvert(), py::arg("a").noconvert(),
-               py::arg("b").noconvert(), py::arg("capacity"));
+    const auto def_transport = [&]<class Cost>(Cost) {
+        module.def("transport", &transport<Cost>, py::arg("cost").noconvert(), weights("a"), weights("b"),
+                   py::arg("capacity"));
+        module.def("transport_batch", &transport_many<Cost>, py::arg("costs").noconvert(), weights("a"), weights("b"),
+                   py::arg("capacity"), py::arg("num_threads"));
+    };
+    def_transport(0.0F);
+    def_transport(0.0);
+    module.def(
+        "weights_fault", [](const Array<double>& checked) { return fault_of(as_span(checked)); },
+        py::arg("weights").noconvert());
     module.def("align", &align_pair, py::arg("query").noconvert(), weights("query_weights"),
                py::arg("document").noconvert(), weights("document_weights"), py::arg("measure"));
     module.def("distances", &distances_to, py::arg("query").noconvert(), weights("query_weights"),

@@ -11,7 +11,7 @@ from moverank.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
 from moverank.sequences import Sequences
-from moverank.transport import TransportResult, transport
+from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
 if TYPE_CHECKING:
     from moverank import encoders
@@ -26,6 +26,7 @@ __all__ = [
     "SearchStats",
     "Sequences",
     "TokenMove",
+    "TransportBatch",
     "TransportResult",
     "__version__",
     "align",
@@ -37,6 +38,7 @@ __all__ = [
     "pairwise",
     "rwmd",
     "transport",
+    "transport_batch",
     "wmd",
     "wrd",
 ]

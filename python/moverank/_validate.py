@@ -21,8 +21,10 @@ def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.floating[Any]
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
-        shape = "(n, d)" if ndim == 2 else "(n,)"
+        shape = {1: "(n,)", 2: "(n, d)", 3: "(N, n, m)"}[ndim]
         raise ValueError(f"{name}: expected an array of shape {shape}, got shape {array.shape}")
+    if array.dtype == dtype and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported as such
         return np.ascontiguousarray(array, dtype=dtype)
 
@@ -45,22 +47,10 @@ def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
     weights: NDArray[np.float64] = real_array(value, name, ndim=1, dtype=np.float64)
     if weights.shape[0] != n:
         raise ValueError(f"{name}: expected {n} weights, one a token, got {weights.shape[0]}")
-    if not np.isfinite(weights).all():
-        where = int(np.flatnonzero(~np.isfinite(weights))[0])
-        raise ValueError(f"{name}: weight {where} is not finite ({weights[where]})")
-    if (weights < 0).any():
-        where = int(np.flatnonzero(weights < 0)[0])
-        raise ValueError(f"{name}: weight {where} is negative ({weights[where]})")
-    if not (weights > 0).any():
-        raise ValueError(f"{name}: total mass is zero")
+    fault = _core.weights_fault(weights)
+    if fault:
+        raise ValueError(f"{name}: {fault}")
     return weights
-
-
-def normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide by the total, by way of the maximum so that no sum overflows."""
-    scaled = weights / weights.max()
-    result: NDArray[np.float64] = scaled / scaled.sum()
-    return result
 
 
 def whole_number(value: Any, name: str, *, least: int) -> int:

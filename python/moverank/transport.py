@@ -1,14 +1,15 @@
-"""One transport problem, solved exactly, with everything that proves it."""
+"""Transport problems with the cost matrix given, solved exactly, with what proves it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._validate import capacity_number, normalised, real_array, weights_array
+from moverank._validate import capacity_number, real_array, thread_count
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -103,17 +104,9 @@ def transport(
     >>> result.gap < 1e-12
     True
     """
-    dtype = np.float32 if getattr(cost, "dtype", None) == np.float32 else np.float64
-    matrix = real_array(cost, "cost", ndim=2, dtype=dtype)
+    matrix = _cost_array(cost, "cost", ndim=2)
     n, m = matrix.shape
-    if n == 0 or m == 0:
-        raise ValueError(f"cost: expected at least one row and one column, got shape {matrix.shape}")
-    if not np.isfinite(matrix).all():
-        i, j = np.argwhere(~np.isfinite(matrix))[0]
-        raise ValueError(f"cost: entry ({i}, {j}) is not finite ({matrix[i, j]})")
-    mass_a = np.full(n, 1.0 / n) if a is None else normalised(weights_array(a, "a", n))
-    mass_b = np.full(m, 1.0 / m) if b is None else normalised(weights_array(b, "b", m))
-    solution = _core.transport(matrix, mass_a, mass_b, capacity_number(capacity))
+    solution = _core.transport(matrix, _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,)), capacity_number(capacity))
     return TransportResult(
         value=solution.value,
         plan=solution.plan,
@@ -122,3 +115,127 @@ def transport(
         pivots=solution.pivots,
         status=solution.status,
     )
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TransportBatch:
+    """Values of many transport problems, each with the interval that proves it.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (N,)
+        ``<cost, plan>`` of each problem, in units of the cost.
+    lower : ndarray of float64, shape (N,)
+        Values of feasible dual solutions: ``lower <= optimum <= values`` is proved.
+    pivots : ndarray of int64, shape (N,)
+        Simplex pivots of each.
+    optimal : ndarray of bool, shape (N,)
+        False where the solver gave up; the interval holds all the same.
+    """
+
+    values: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    pivots: NDArray[np.int64]
+    optimal: NDArray[np.bool_]
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """``values - lower``: how far each value can be from the optimum."""
+        return np.maximum(0.0, self.values - self.lower)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        if len(self) == 0:
+            return "TransportBatch(0 problems)"
+        solved = "all optimal" if self.optimal.all() else f"{int((~self.optimal).sum())} not optimal"
+        return (
+            f"TransportBatch({len(self)} problems, values {self.values.min():.6g} to {self.values.max():.6g}, "
+            f"gap at most {self.gap.max():.1e}, {solved})"
+        )
+
+
+def transport_batch(
+    costs: ArrayLike,
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    *,
+    capacity: float = 1.0,
+    num_threads: int | None = None,
+) -> TransportBatch:
+    """Solve many transport problems of one shape exactly, in one call.
+
+    Values and certificates only: where plans are wanted, call `transport`. For distances between sequences of any
+    lengths, `distances` and `pairwise` compute the costs as well.
+
+    Parameters
+    ----------
+    costs : array_like, shape (N, n, m)
+        One cost matrix a problem. float32 and float64 are solved as they are; other real dtypes are converted to
+        float64. Any sign, but finite.
+    a, b : array_like, shape (n,) or (N, n), and (m,) or (N, m), optional
+        Non-negative mass of sources and targets, the same for all problems or a row for each; uniform if omitted.
+        Each is normalised to total 1 in float64.
+    capacity : float, default 1.0
+        κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
+    num_threads : int, optional
+        Threads to use; all cores by default. The result does not depend on it.
+
+    Returns
+    -------
+    TransportBatch
+        Value, dual value and pivots of each problem.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not made of real numbers.
+    ValueError
+        If shapes disagree, an entry is not finite, a weight is negative, or all weights of a row are zero; the message
+        names the problem.
+
+    References
+    ----------
+    .. [1] Ahuja, Magnanti, Orlin, "Network Flows", 1993, chapter 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> costs = np.stack([np.eye(2), 1 - np.eye(2), np.ones((2, 2))])
+    >>> transport_batch(costs, a=[3, 1]).values
+    array([0.25, 0.25, 1.  ])
+    """
+    stack = _cost_array(costs, "costs", ndim=3)
+    n_problems, n, m = stack.shape
+    return TransportBatch(
+        *_core.transport_batch(
+            stack,
+            _mass_array(a, "a", (n,), (n_problems, n)),
+            _mass_array(b, "b", (m,), (n_problems, m)),
+            capacity_number(capacity),
+            thread_count(num_threads),
+        )
+    )
+
+
+def _cost_array(value: ArrayLike, name: str, *, ndim: int) -> NDArray[Any]:
+    """Convert costs to float32 if that is what they are, else to float64. The core checks that they are finite."""
+    dtype = np.float32 if getattr(value, "dtype", None) == np.float32 else np.float64
+    cost = real_array(value, name, ndim=ndim, dtype=dtype)
+    if 0 in cost.shape[-2:]:
+        raise ValueError(f"{name}: expected at least one row and one column, got shape {cost.shape}")
+    return cost
+
+
+def _mass_array(value: ArrayLike | None, name: str, *shapes: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """Convert weights and check their shape. The core checks their values."""
+    if value is None:
+        return None
+    ndim = min(len(shapes), max(1, np.ndim(value)))
+    weights: NDArray[np.float64] = real_array(value, name, ndim=ndim, dtype=np.float64)
+    if weights.shape != shapes[ndim - 1]:
+        if ndim == 1:
+            raise ValueError(f"{name}: expected {shapes[0][0]} weights, one a token, got {len(weights)}")
+        raise ValueError(f"{name}: expected shape {shapes[0]} or {shapes[1]}, got {weights.shape}")
+    return weights

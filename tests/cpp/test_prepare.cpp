@@ -66,7 +66,7 @@ TEST(every_fault_is_named) {
     CHECK(fault_of({1, 2, 3, nan}, {}, wmd) == "token 1 is not finite");
     CHECK(fault_of({1, 2, 0, 0}, {}, wrd) == "token 1 is a zero vector, which has no direction under cosine cost");
     CHECK(fault_of({1, 2, 3, 4}, {1.0, -0.5}, wmd) == "weight 1 is negative (-0.5)");
-    CHECK(fault_of({1, 2, 3, 4}, {infinity, 1.0}, wmd) == "weight 0 is not finite");
+    CHECK(fault_of({1, 2, 3, 4}, {infinity, 1.0}, wmd) == "weight 0 is not finite (inf)");
     CHECK(fault_of({1, 2, 3, 4}, {0.0, 0.0}, wmd) == "total mass is zero");
     CHECK(fault_of({0, 0, 0, 0}, {}, {GroundCost::euclidean, Weighting::norm}) == "total mass is zero");
     CHECK(fault_of({1, 2}, {}, {GroundCost::euclidean, Weighting::given}) ==

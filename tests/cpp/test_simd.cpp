@@ -1,10 +1,42 @@
 #include <cstdlib>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "check.hpp"
+#include "instances.hpp"
+#include "moverank/finite.hpp"
 #include "moverank/simd.hpp"
 
 using namespace moverank;
+
+template <class T>
+static void check_finiteness() {
+    instances::Random random(1);
+    for (std::size_t n = 0; n < 150; ++n) {
+        std::vector<T> values(n, T{-1});
+        CHECK(all_finite(std::span<const T>(values)));
+        if (n == 0) {
+            continue;
+        }
+        const std::size_t place = random() % n;
+        for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
+                            std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity()}) {
+            values[place] = bad;
+            CHECK(!all_finite(std::span<const T>(values)));
+        }
+        for (const T good : {std::numeric_limits<T>::max(), std::numeric_limits<T>::lowest(),
+                             std::numeric_limits<T>::denorm_min(), T{0}}) {
+            values[place] = good;
+            CHECK(all_finite(std::span<const T>(values)));
+        }
+    }
+}
+
+TEST(no_value_that_is_not_finite_goes_unseen) {
+    check_finiteness<float>();
+    check_finiteness<double>();
+}
 
 TEST(the_level_is_known_and_the_one_that_was_asked_for) {
     const std::string level = simd_level();

@@ -1,6 +1,7 @@
 """The exact solver against its own certificate and against independent oracles."""
 
 import re
+import signal
 from itertools import pairwise
 
 import numpy as np
@@ -188,3 +189,69 @@ def test_results_print_well():
 def test_bad_problems_are_refused(kwargs, kind, message):
     with pytest.raises(kind, match=message):
         mr.transport(**kwargs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("capacity", [1.0, 2.5, np.inf])
+def test_a_batch_is_its_problems_one_by_one(dtype, capacity):
+    rng = np.random.default_rng(5)
+    costs = rng.random((40, 7, 11)).astype(dtype)
+    a, b = rng.random((40, 7)), rng.random((40, 11))
+    b[3, 4:] = 0
+    for threads in (1, 2):
+        batch = mr.transport_batch(costs, a, b, capacity=capacity, num_threads=threads)
+        assert len(batch) == 40
+        assert batch.optimal.all()
+        for p in range(40):
+            one = mr.transport(costs[p], a[p], b[p], capacity=capacity)
+            assert (batch.values[p], batch.lower[p], batch.pivots[p]) == (one.value, one.lower, one.pivots)
+    shared = mr.transport_batch(costs, a[0], capacity=capacity)
+    assert shared.values[7] == mr.transport(costs[7], a[0], capacity=capacity).value
+
+
+def test_batches_print_well():
+    batch = mr.transport_batch([[[1.0]], [[2.5]], [[0.5]]])
+    expected = r"TransportBatch\(3 problems, values 0.5 to 2.5, gap at most \d.\de-1\d, all optimal\)"
+    assert re.fullmatch(expected, repr(batch))
+    assert repr(mr.transport_batch(np.ones((0, 2, 2)))) == "TransportBatch(0 problems)"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "kind", "message"),
+    [
+        ({"costs": np.eye(2)}, ValueError, r"costs: expected an array of shape \(N, n, m\)"),
+        ({"costs": np.ones((3, 0, 2))}, ValueError, "costs: expected at least one row"),
+        ({"costs": [[["x"]]]}, TypeError, "costs: expected real numbers"),
+        (
+            {"costs": np.where(np.arange(12).reshape(3, 2, 2) == 7, np.nan, 1)},
+            ValueError,
+            r"costs\[1\]: entry \(1, 1\) is not",
+        ),
+        ({"a": np.ones((2, 2))}, ValueError, r"a: expected shape \(2,\) or \(3, 2\), got \(2, 2\)"),
+        ({"a": np.ones(3)}, ValueError, "a: expected 2 weights, one a token, got 3"),
+        ({"b": [[1, 1], [1, 1], [1, -1]]}, ValueError, r"b\[2\]: weight 1 is negative"),
+        ({"b": [0, 0]}, ValueError, "b: total mass is zero"),
+        ({"capacity": 0.5}, ValueError, "capacity must be at least 1"),
+        ({"num_threads": 0}, ValueError, "num_threads must be at least 1"),
+    ],
+)
+def test_bad_batches_are_refused(kwargs, kind, message):
+    with pytest.raises(kind, match=message):
+        mr.transport_batch(**{"costs": np.ones((3, 2, 2)), **kwargs})
+
+
+def test_a_signal_handler_may_solve_while_a_solve_waits():
+    """The kept workspace is not used twice at a time."""
+    rng = np.random.default_rng(0)
+    cost = rng.random((250, 250))
+    expected = mr.transport(cost).value
+    inner = []
+    previous = signal.signal(signal.SIGALRM, lambda *_: inner.append(mr.transport(cost[:200, :200]).value))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+        values = {mr.transport(cost).value for _ in range(40)}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert values == {expected}
+    assert set(inner) == {mr.transport(cost[:200, :200]).value}

@@ -1,8 +1,9 @@
-/// Many pairs in one call: one query against a batch, or two batches against each other.
+/// Many problems in one call: one query against a batch, two batches against each other, cost matrices as given.
 #pragma once
 
 #include <span>
 
+#include "moverank/exact.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
@@ -22,5 +23,11 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, M
 /// out[s] = a lower bound on distance(query, documents[s]) from the relaxed problem, at the price of a cost matrix.
 void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
                     int n_threads, Interrupt& interrupt);
+
+/// out[p] = what solving problems[p] proved.
+void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,
+                     Interrupt& interrupt);
+void transport_batch(std::span<const TransportProblem<double>> problems, std::span<SolveSummary> out, int n_threads,
+                     Interrupt& interrupt);
 
 }  // namespace moverank

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../kernels/kernels.hpp"
+#include "moverank/mass.hpp"
 #include "moverank/prepared.hpp"
 
 namespace moverank {
@@ -22,32 +23,9 @@ void squared_norms(const MatrixView<const float>& tokens, double* squared) {
 
 [[nodiscard]] std::string token_name(std::size_t t) { return "token " + std::to_string(t); }
 
-/// Explicit weights are the mass, as they stand.
-void take_weights(std::span<const double> weights, std::span<double> mass, std::size_t index) {
-    for (std::size_t t = 0; t < weights.size(); ++t) {
-        if (!std::isfinite(weights[t])) {
-            throw SequenceError(index, "weight " + std::to_string(t) + " is not finite");
-        }
-        if (weights[t] < 0.0) {
-            throw SequenceError(index, "weight " + std::to_string(t) + " is negative (" + scientific(weights[t]) + ")");
-        }
-        mass[t] = weights[t];
-    }
-}
-
-void normalise(std::span<double> mass, std::size_t index) {
-    const double largest = *std::max_element(mass.begin(), mass.end());
-    if (!(largest > 0.0)) {
-        throw SequenceError(index, "total mass is zero");
-    }
-    // Relative to the largest first: the sum of weights near either end of float64's range would leave it.
-    double total = 0.0;
-    for (double& x : mass) {
-        x /= largest;
-        total += x;
-    }
-    for (double& x : mass) {
-        x /= total;
+void require_mass(std::span<const double> weights, std::size_t index) {
+    if (const std::string fault = fault_of(weights); !fault.empty()) {
+        throw SequenceError(index, fault);
     }
 }
 
@@ -84,9 +62,12 @@ double prepare_into(const SequenceView& sequence, const Measure& measure, std::s
         largest = std::max(largest, norm);
     }
     if (weighted) {
-        take_weights(sequence.weights, mass, index);
+        require_mass(sequence.weights, index);
+        std::ranges::copy(sequence.weights, mass.begin());
+    } else if (measure.weighting == Weighting::norm) {
+        require_mass(mass, index);
     }
-    normalise(mass, index);
+    normalise(mass);
     return largest;
 }
 

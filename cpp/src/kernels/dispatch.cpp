@@ -13,6 +13,7 @@
     extern const SimplexKernels<float> simplex_float;   \
     extern const SimplexKernels<double> simplex_double; \
     extern const CostKernels cost;                      \
+    extern const ScanKernels scan;                      \
     }
 MOVERANK_DECLARE_LEVEL(baseline)
 #ifdef MOVERANK_X86
@@ -46,11 +47,12 @@ struct Level {
 [[nodiscard]] auto levels() {
     return std::to_array<Level>({
 #ifdef MOVERANK_X86
-        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost}, has_baseline()},
-        {{"avx2", avx2::simplex_float, avx2::simplex_double, avx2::cost}, has_avx2()},
-        {{"avx512", avx512::simplex_float, avx512::simplex_double, avx512::cost}, has_avx512()},
+        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost, baseline::scan},
+         has_baseline()},
+        {{"avx2", avx2::simplex_float, avx2::simplex_double, avx2::cost, avx2::scan}, has_avx2()},
+        {{"avx512", avx512::simplex_float, avx512::simplex_double, avx512::cost, avx512::scan}, has_avx512()},
 #else
-        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost}, true},
+        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost, baseline::scan}, true},
 #endif
     });
 }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "cost.hpp"
+#include "scan.hpp"
 #include "simplex.hpp"
 
 namespace moverank {
@@ -14,6 +15,7 @@ struct Kernels {
     const SimplexKernels<float>& simplex_float;
     const SimplexKernels<double>& simplex_double;
     const CostKernels& cost;
+    const ScanKernels& scan;
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {

@@ -1,6 +1,7 @@
 #include "moverank/batch.hpp"
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "moverank/pair.hpp"
@@ -37,6 +38,19 @@ std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interru
         worker.evaluator.set_query(query);
     }
     return workers;
+}
+
+template <class Cost>
+void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<SolveSummary> out, int n_threads,
+               Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, problems.size());
+    std::vector<ExactSolver> solvers(n_workers);
+    parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     for (std::size_t p = begin; p < end; ++p) {
+                         out[p] = solvers[w].solve(problems[p], std::numeric_limits<double>::infinity(), &interrupt);
+                     }
+                 });
 }
 
 }  // namespace
@@ -90,6 +104,16 @@ void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& docu
                          out[s] = workers[w].evaluator.lower_bound(documents[s]);
                      }
                  });
+}
+
+void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,
+                     Interrupt& interrupt) {
+    solve_all(problems, out, n_threads, interrupt);
+}
+
+void transport_batch(std::span<const TransportProblem<double>> problems, std::span<SolveSummary> out, int n_threads,
+                     Interrupt& interrupt) {
+    solve_all(problems, out, n_threads, interrupt);
 }
 
 }  // namespace moverank

@@ -108,9 +108,27 @@ class Simplex {
             cost_ = problem.cost.data();
             stride_ = problem.cost.stride();
             max_cost_ = *padded_largest;
+        } else if (can_stay(problem.cost)) {
+            cost_ = problem.cost.data();
+            stride_ = n_columns_;
+            max_cost_ = 0.0;
+            take_largest(kernel_set_.scan.largest(cost_, n_rows_ * n_columns_));
         } else {
             gather_costs(problem.cost);
         }
+    }
+
+    /// Whether the pivots can read the caller's matrix as it lies.
+    [[nodiscard]] bool can_stay(MatrixView<const Cost> cost) const {
+        return !has_slack_ && rows_.size() == cost.rows() && n_columns_ == cost.cols() && cost.stride() == n_columns_ &&
+               padded(n_columns_) == n_columns_;
+    }
+
+    void take_largest(Cost largest) {
+        if (!std::isfinite(largest)) {
+            throw std::invalid_argument("cost has an entry that is not finite");
+        }
+        max_cost_ = std::max(max_cost_, static_cast<double>(largest));
     }
 
     void gather_costs(MatrixView<const Cost> cost) {
@@ -118,7 +136,6 @@ class Simplex {
         grow(gathered_, n_rows_ * stride_);
         max_cost_ = 0.0;
         const bool all_columns = n_columns_ == cost.cols();
-        bool finite = true;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Cost* from = cost.row(rows_[i]);
             Cost* to = gathered_.data() + i * stride_;
@@ -129,17 +146,8 @@ class Simplex {
                     to[j] = from[columns_[j]];
                 }
             }
-            Cost largest = 0;
-            for (std::size_t j = 0; j < n_columns_; ++j) {
-                const Cost size = std::abs(to[j]);
-                finite &= size <= std::numeric_limits<Cost>::max();
-                largest = size > largest ? size : largest;
-            }
-            max_cost_ = std::max(max_cost_, static_cast<double>(largest));
+            take_largest(kernel_set_.scan.largest(to, n_columns_));
             std::fill(to + n_columns_, to + stride_, std::numeric_limits<Cost>::infinity());
-        }
-        if (!finite) {
-            throw std::invalid_argument("cost has an entry that is not finite");
         }
         if (has_slack_) {
             Cost* slack = gathered_.data() + rows_.size() * stride_;
@@ -464,7 +472,8 @@ class Simplex {
     bool settled_ = false;  ///< the plan came from settle_in_closed_form; there is no tree
 
     // the pivots
-    const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
+    const Kernels& kernel_set_ = kernels();
+    const SimplexKernels<Cost>& kernels_ = kernel_set_.simplex<Cost>();
     PerturbedMasses masses_;
     SimplexTableau<Cost> tableau_{};
     AlignedVector<std::uint64_t> sets_, words_;

@@ -1,0 +1,56 @@
+"""Equal sizes and uniform weights: transport is then linear assignment, for which there are solvers of its own.
+
+    bench/one-core bench/python/bench_assignment.py
+
+Random sequences as in bench_exact.py, 1024 different problems a size, in batches where the peer has a call for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import lap
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+import moverank as mr
+from harness import environment, interleaved, medians, number, table
+from problems import TokenSource, word_rotator_problem
+
+SIZES = [8, 16, 32, 64, 128, 256]
+PROBLEMS = 1024
+
+
+def run(n: int, rounds: int) -> list[object]:
+    """One row of the table."""
+    tokens = TokenSource(dim=300, seed=n)
+    costs = np.stack([word_rotator_problem(tokens.sequence(n), tokens.sequence(n))[0] for _ in range(PROBLEMS)])
+    single = costs.astype(np.float32)
+    expected = [cost[linear_sum_assignment(cost)].mean() for cost in costs]
+    error = float(np.abs(mr.transport_batch(single).values - expected).max())
+    if error > 1e-6:
+        raise SystemExit(f"n={n}: values differ from scipy's by {error:.1e}")
+    cases = {
+        "scipy": lambda: [linear_sum_assignment(cost) for cost in costs],
+        "lapjvr": lambda: lap.lapjvr_batch(costs, n_threads=1),
+        "lapjvh": lambda: lap.lapjvh_batch(costs, n_threads=1),
+        "batch": lambda: mr.transport_batch(single, num_threads=1),
+    }
+    t = medians(interleaved(cases, rounds=rounds), per=PROBLEMS)
+    best = min(t["lapjvr"], t["lapjvh"])
+    return [n, *(number(t[name]) for name in cases), f"{best / t['batch']:.1f}×", f"{error:.0e}"]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--rounds", type=int, default=9)
+    args = parser.parse_args()
+    print(environment("scipy", "lapx"), end="\n\n")
+    header = ["n", "scipy", "lapx `lapjvr_batch`", "lapx `lapjvh_batch`", "`transport_batch`", "to best", "error"]
+    print(table(header, [run(n, args.rounds) for n in args.sizes]))
+
+
+if __name__ == "__main__":
+    main()
