@@ -1,6 +1,7 @@
 /// Many problems in one call: one query against a batch, two batches against each other, cost matrices as given.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "moverank/exact.hpp"
@@ -10,6 +11,14 @@
 #include "moverank/views.hpp"
 
 namespace moverank {
+
+/// At most what one worker of `distances` allocates for a query of n tokens of dimension dim and documents of up to m
+/// tokens. A batch takes this times its threads, however many documents it has. With r = n + 16, c = m + 16, v = r + c:
+///
+///     4 (4 r (dim + c + 16) + v (v / 8 + 256) + 4096)
+///
+/// packed query and cost matrix, tree and its arrays; four times, as storage may double and be copied when it grows.
+[[nodiscard]] std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim);
 
 /// out[s] = distance(query, documents[s]). Results do not depend on n_threads (0: all cores).
 /// Throws SequenceError for a bad document; `query` must already be prepared and of the same dimension.

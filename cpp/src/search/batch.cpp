@@ -55,6 +55,13 @@ void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<Solve
 
 }  // namespace
 
+std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
+    const std::size_t rows = n + 16;
+    const std::size_t columns = m + 16;
+    const std::size_t nodes = rows + columns;
+    return 4 * (4 * rows * (dim + columns + 16) + nodes * (nodes / 8 + 256) + 4096);
+}
+
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt) {
     const unsigned n_workers = thread_count(n_threads, documents.size());

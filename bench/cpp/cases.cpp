@@ -1,0 +1,68 @@
+/// A fixed set of cases whose instructions bench/instruction_counts.py counts: moverank_cases CASE runs one.
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "moverank/batch.hpp"
+#include "moverank/exact.hpp"
+#include "workload.hpp"
+
+using namespace moverank;
+
+namespace {
+
+constexpr std::size_t n_items = 32;
+
+/// What is counted: nothing inlined into it leaves it, nothing else is counted.
+[[gnu::noinline]] void counted(const std::function<void()>& run) { run(); }
+
+void solve(std::size_t n, std::size_t m, double capacity) {
+    const auto problems = workload::problems(n, m, n * m > 4096 ? n_items / 8 : n_items);
+    ExactSolver solver;
+    double sum = 0.0;
+    counted([&] {
+        for (std::size_t p = 0; p < problems.size(); ++p) {
+            sum += solver.solve(problems[p].costs.matrix(), problems[p].a, problems[p].b, capacity).value;
+        }
+    });
+    std::cout << sum << "\n";
+}
+
+void one_to_many(const Measure& measure) {
+    workload::TokenSource source(128, 1);
+    const workload::Collection documents(source, n_items, 8, 64);
+    const workload::Collection queries(source, 1, 16, 16);
+    const PreparedSequences query(queries.view(), measure);
+    std::vector<double> out(n_items);
+    Interrupt interrupt;
+    counted([&] { distances(query[0], documents.view(), measure, out, 1, interrupt); });
+    std::cout << out.back() << "\n";
+}
+
+const std::map<std::string, std::function<void()>> cases{
+    {"exact 8x8", [] { solve(8, 8, 1.0); }},
+    {"exact 32x32", [] { solve(32, 32, 1.0); }},
+    {"exact 128x128", [] { solve(128, 128, 1.0); }},
+    {"exact 256x256", [] { solve(256, 256, 1.0); }},
+    {"exact 16x64", [] { solve(16, 64, 1.0); }},
+    {"exact 16x64 capacity 4", [] { solve(16, 64, 4.0); }},
+    {"wrd 16 to many", [] { one_to_many(workload::word_rotator); }},
+    {"rwmd 16 to many", [] { one_to_many({GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed}); }},
+    {"maxsim 16 to many",
+     [] { one_to_many({GroundCost::dot, Weighting::uniform, unlimited_capacity, Problem::relaxed}); }},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto found = argc == 2 ? cases.find(argv[1]) : cases.end();
+    if (found != cases.end()) {
+        found->second();
+        return 0;
+    }
+    for (const auto& [name, run] : cases) {
+        std::cout << name << "\n";
+    }
+    return argc == 1 ? 0 : 2;
+}
