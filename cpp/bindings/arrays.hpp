@@ -53,16 +53,60 @@ template <class T>
 }
 
 [[nodiscard]] inline SequenceView as_sequence(const Tokens& tokens, const Weights& weights) {
-    const SequenceView view{as_matrix(tokens), weights ? as_span(*weights) : std::span<const double>{}};
+    const MatrixView<const float> matrix = as_matrix(tokens);
+    const SequenceView view{{matrix.data(), matrix.rows(), matrix.cols()},
+                            weights ? as_span(*weights) : std::span<const double>{}};
     if (weights && view.weights.size() != view.tokens.rows()) {
         throw std::invalid_argument("expected one weight a token");
     }
     return view;
 }
 
+/// The tokens of a batch as they are stored: float32, float16, uint16 for the bits of bfloat16, or int8 with scales.
+struct StoredTokens {
+    py::array components;
+    std::optional<Array<float>> scales;
+};
+
+template <class T>
+[[nodiscard]] bool holds(const py::array& array) {
+    return py::isinstance<py::array_t<T, py::array::c_style>>(array);
+}
+
+[[nodiscard]] inline TokensView as_tokens(const StoredTokens& stored) {
+    const py::array& array = stored.components;
+    if (array.ndim() != 2 || (array.flags() & py::array::c_style) == 0) {
+        throw std::invalid_argument("expected tokens as a two-dimensional array in C order");
+    }
+    const bool is_float16 = array.dtype().kind() == 'f' && array.itemsize() == 2;
+    TokenType type = TokenType::float32;
+    if (is_float16) {
+        type = TokenType::float16;
+    } else if (holds<std::uint16_t>(array)) {
+        type = TokenType::bfloat16;
+    } else if (holds<std::int8_t>(array)) {
+        type = TokenType::int8;
+    } else if (!holds<float>(array)) {
+        throw std::invalid_argument("tokens of this dtype are not known");
+    }
+    const auto rows = static_cast<std::size_t>(array.shape(0));
+    const auto cols = static_cast<std::size_t>(array.shape(1));
+    if (stored.scales.has_value() != (type == TokenType::int8)) {
+        throw std::invalid_argument("int8 tokens have scales, others have none");
+    }
+    if (!stored.scales) {
+        return {type, array.data(), rows, cols, cols};
+    }
+    if (as_span(*stored.scales).size() != rows) {
+        throw std::invalid_argument("expected one scale a token");
+    }
+    return {type, array.data(), rows, cols, cols, stored.scales->data()};
+}
+
 /// Offsets are trusted for nothing: a view over them must not reach outside the tokens.
-[[nodiscard]] inline SequencesView as_sequences(const Tokens& tokens, const Offsets& offsets, const Weights& weights) {
-    const SequencesView view{as_matrix(tokens), as_span(offsets),
+[[nodiscard]] inline SequencesView as_sequences(const StoredTokens& tokens, const Offsets& offsets,
+                                                const Weights& weights) {
+    const SequencesView view{as_tokens(tokens), as_span(offsets),
                              weights ? as_span(*weights) : std::span<const double>{}};
     if (view.offsets.empty() || view.offsets.front() != 0 ||
         view.offsets.back() != static_cast<std::int64_t>(view.tokens.rows())) {

@@ -17,8 +17,8 @@ namespace {
 /// Prepared sequences together with the arrays that hold their tokens.
 class Corpus {
   public:
-    Corpus(const Tokens& tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
-        : tokens_(tokens),
+    Corpus(StoredTokens tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
+        : tokens_(std::move(tokens)),
           offsets_(offsets),
           weights_(weights),
           prepared_(as_sequences(tokens_, offsets_, weights_), measure) {}
@@ -75,7 +75,7 @@ class Corpus {
     }
 
   private:
-    Tokens tokens_;
+    StoredTokens tokens_;
     Offsets offsets_;
     Weights weights_;
     PreparedSequences prepared_;
@@ -169,8 +169,12 @@ void bind_search(py::module_& module) {
         .def_property_readonly("counts", &Search::counts)
         .def("hits", &Search::hits);
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
-        .def(py::init<const Tokens&, const Offsets&, const Weights&, const Measure&>(), py::arg("tokens").noconvert(),
-             py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"))
+        .def(py::init([](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
+                         const Weights& token_weights, const Measure& measure) {
+                 return std::make_shared<Corpus>(StoredTokens{tokens, scales}, offsets, token_weights, measure);
+             }),
+             py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
+             py::arg("measure"))
         .def("__len__", [](const Corpus& corpus) { return corpus.prepared().size(); })
         .def("pooled", &Corpus::pooled)
         .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), weights("query_weights"))

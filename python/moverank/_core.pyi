@@ -58,7 +58,8 @@ def align(
 def distances(
     query: F32,
     query_weights: F64 | None,
-    tokens: F32,
+    tokens: NDArray[Any],
+    scales: F32 | None,
     offsets: I64,
     weights: F64 | None,
     measure: Measure,
@@ -68,7 +69,9 @@ def distances(
 class Corpus:
     """Sequences prepared for one measure; keeps the arrays alive."""
 
-    def __init__(self, tokens: F32, offsets: I64, weights: F64 | None, measure: Measure) -> None: ...
+    def __init__(
+        self, tokens: NDArray[Any], scales: F32 | None, offsets: I64, weights: F64 | None, measure: Measure
+    ) -> None: ...
     def __len__(self) -> int: ...
     def pooled(self) -> F32: ...
     def relaxed_bounds(self, query: F32, query_weights: F64 | None, num_threads: int) -> F64: ...

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from moverank import _core
 
 
-def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> NDArray[Any]:
     """Convert to a C-contiguous real array of `dtype` and `ndim` dimensions, without a copy where none is needed."""
     try:
         array = np.asarray(value)

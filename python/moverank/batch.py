@@ -64,6 +64,7 @@ def distances(
             tokens,
             query_weights,
             batch.tokens,
+            batch.scales,
             batch.offsets,
             batch.weights,
             chosen._spec,

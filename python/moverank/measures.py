@@ -129,7 +129,7 @@ class Measure:
         require_same_dim(query.shape[1], document.shape[1], "x", "y")
         offsets = np.array([0, len(document)], dtype=np.int64)
         with naming("x", "y", batch=False):
-            values = _core.distances(query, query_weights, document, offsets, document_weights, measure._spec, 1)
+            values = _core.distances(query, query_weights, document, None, offsets, document_weights, measure._spec, 1)
         return float(values[0])
 
     def replace(self, **changes: Any) -> Measure:
@@ -239,4 +239,4 @@ def naming(
 
 def prepare(sequences: Sequences, measure: Measure) -> _core.Corpus:
     """Check a batch against a measure and compute its mass and norms once."""
-    return _core.Corpus(sequences.tokens, sequences.offsets, sequences.weights, measure._spec)
+    return _core.Corpus(sequences.tokens, sequences.scales, sequences.offsets, sequences.weights, measure._spec)

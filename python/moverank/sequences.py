@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank import _core
+from moverank._storage import STORED_AS, decode, dtype_of, encode, first_non_finite, token_dtype
 from moverank._validate import real_array, tokens_array, weights_array
 
 
@@ -22,7 +22,8 @@ class Sequences:
     """A batch of sequences of vectors, stored flat: documents, or queries.
 
     Sequence `s` owns the rows ``offsets[s]:offsets[s + 1]`` of `tokens`. The batch is immutable and every sequence in
-    it has been checked: at least one token, finite numbers, weights that are non-negative and not all zero.
+    it has been checked: at least one token, finite numbers, weights that are non-negative and not all zero. Tokens are
+    float32, or stored more compactly (`astype`); distances are exact for what is stored.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class Sequences:
     3
     """
 
-    __slots__ = ("_offsets", "_tokens", "_weights")
+    __slots__ = ("_offsets", "_scales", "_tokens", "_weights")
 
     def __init__(self, sequences: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> None:
         if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__iter__"):
@@ -76,22 +77,36 @@ class Sequences:
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
-        self._tokens = _read_only(np.concatenate(arrays))
+        self._tokens: NDArray[Any] = _read_only(np.concatenate(arrays))
+        self._scales: NDArray[np.float32] | None = None
         self._offsets = _read_only(offsets)
         self._weights = None if flat_weights is None else _read_only(flat_weights)
 
     @classmethod
-    def from_flat(cls, tokens: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None = None) -> Sequences:
+    def from_flat(
+        cls,
+        tokens: ArrayLike,
+        offsets: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        dtype: str = "float32",
+        scales: ArrayLike | None = None,
+    ) -> Sequences:
         """Make a batch over flat arrays, without copying those that have the right dtype and order.
 
         Parameters
         ----------
         tokens : array_like, shape (T, d)
-            All tokens, sequence after sequence; float32 in C order is used in place.
+            All tokens, sequence after sequence; what has the dtype already, in C order, is used in place.
         offsets : array_like of int, shape (N + 1,)
             Where each sequence begins; the last entry is T.
         weights : array_like, shape (T,), optional
             The mass of each token; float64 is used in place.
+        dtype : {"float32", "float16", "bfloat16", "int8"}, default "float32"
+            How tokens are stored. Anything is converted to float32 and float16; bfloat16 and int8 have to come as they
+            are stored, the former as the upper halves of float32 in uint16 (`astype` converts).
+        scales : array_like, shape (T,), optional
+            With int8 and only there: what each token's integers are multiplied with, in float32.
 
         Returns
         -------
@@ -111,7 +126,7 @@ class Sequences:
         >>> Sequences.from_flat(np.eye(5, dtype=np.float32), [0, 2, 5]).lengths.tolist()
         [2, 3]
         """
-        flat: NDArray[np.float32] = real_array(tokens, "tokens", ndim=2, dtype=np.float32)
+        flat, steps = _stored(tokens, token_dtype(dtype), scales)
         cuts = np.asarray(offsets)
         if cuts.dtype.kind not in "iu":
             raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
@@ -130,10 +145,7 @@ class Sequences:
             raise ValueError(f"sequence {empty}: has no tokens; an empty sequence has no mass to move")
         if flat.shape[1] == 0:
             raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
-        bad = _core.first_non_finite_row(flat)
-        if bad >= 0:
-            s = int(np.searchsorted(cuts, bad, side="right")) - 1
-            raise ValueError(f"sequence {s}: token {bad - cuts[s]} is not finite in float32")
+        _require_finite(flat, steps, cuts)
         mass: NDArray[np.float64] | None = None
         if weights is not None:
             mass = real_array(weights, "weights", ndim=1, dtype=np.float64)
@@ -143,26 +155,79 @@ class Sequences:
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(lengths)):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(lengths[s]))
-        return cls._of(flat, cuts, mass)
+        return cls._of(flat, cuts, mass, steps)
 
     @classmethod
     def _of(
         cls,
-        tokens: NDArray[np.float32],
+        tokens: NDArray[Any],
         offsets: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
+        scales: NDArray[np.float32] | None,
     ) -> Sequences:
         """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
         batch._tokens = _read_only(tokens)
+        batch._scales = None if scales is None else _read_only(scales)
         batch._offsets = _read_only(offsets)
         batch._weights = None if weights is None else _read_only(weights)
         return batch
 
+    def astype(self, dtype: str) -> Sequences:
+        """Store the tokens in another type; each number becomes the nearest that the type can hold.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float16", "bfloat16", "int8"}
+            4, 2, 2 and 1 byte a component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of any size;
+            int8 keeps the multiples, up to 127, of a step that each token has for itself (4 more bytes a token).
+
+        Returns
+        -------
+        Sequences
+            A batch with the same offsets and weights; this one if it has the type already.
+
+        Raises
+        ------
+        ValueError
+            If the type is unknown, or a number too large for it; the message names the sequence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> docs = Sequences([[[1.0, 0.1]], [[0.5, 0.25]]]).astype("int8")
+        >>> docs
+        Sequences(2 sequences, 2 tokens, dim=2, int8)
+        >>> docs[0].round(4)
+        array([[1.    , 0.1024]], dtype=float32)
+        """
+        name = token_dtype(dtype)
+        if name == self.dtype:
+            return self
+        tokens, scales = encode(decode(self._tokens, self._scales), name)
+        _require_finite(tokens, scales, self._offsets)
+        return self._of(tokens, self._offsets, self._weights, scales)
+
     @property
-    def tokens(self) -> NDArray[np.float32]:
-        """All tokens, shape (T, d), read-only."""
+    def dtype(self) -> str:
+        """How tokens are stored: "float32", "float16", "bfloat16" or "int8"."""
+        return dtype_of(self._tokens)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that tokens, scales, offsets and weights take."""
+        arrays = (self._tokens, self._scales, self._offsets, self._weights)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
+    def tokens(self) -> NDArray[Any]:
+        """All tokens as they are stored, shape (T, d), read-only; bfloat16 as uint16."""
         return self._tokens
+
+    @property
+    def scales(self) -> NDArray[np.float32] | None:
+        """What the integers of int8 tokens are multiplied with, shape (T,), read-only; None with other types."""
+        return self._scales
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -202,7 +267,8 @@ class Sequences:
             s = int(key) + len(self) if key < 0 else int(key)
             if not 0 <= s < len(self):
                 raise IndexError(f"sequence {key} of {len(self)}")
-            return self._tokens[self._offsets[s] : self._offsets[s + 1]]
+            rows = slice(self._offsets[s], self._offsets[s + 1])
+            return decode(self._tokens[rows], None if self._scales is None else self._scales[rows])
         if isinstance(key, slice) and key.step in (None, 1):
             start, stop, _ = key.indices(len(self))
             if stop <= start:
@@ -212,14 +278,20 @@ class Sequences:
                 self._tokens[begin:end],
                 self._offsets[start : stop + 1] - begin,
                 None if self._weights is None else self._weights[begin:end],
+                None if self._scales is None else self._scales[begin:end],
             )
         chosen = np.arange(len(self))[key]
         if chosen.ndim != 1 or chosen.size == 0:
             raise ValueError("expected a non-empty one-dimensional selection of sequences")
-        rows = np.concatenate([np.arange(self._offsets[s], self._offsets[s + 1]) for s in chosen])
+        places = np.concatenate([np.arange(self._offsets[s], self._offsets[s + 1]) for s in chosen])
         offsets = np.zeros(len(chosen) + 1, dtype=np.int64)
         np.cumsum(self.lengths[chosen], out=offsets[1:])
-        return self._of(self._tokens[rows], offsets, None if self._weights is None else self._weights[rows])
+        return self._of(
+            self._tokens[places],
+            offsets,
+            None if self._weights is None else self._weights[places],
+            None if self._scales is None else self._scales[places],
+        )
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return (self[s] for s in range(len(self)))
@@ -231,22 +303,65 @@ class Sequences:
             raise ValueError(f"cannot join sequences of dimension {self.dim} and {other.dim}")
         if (self._weights is None) != (other._weights is None):
             raise ValueError("cannot join sequences with weights and sequences without")
-        weights = None
+        if self.dtype != other.dtype:
+            raise ValueError(f"cannot join {self.dtype} and {other.dtype} tokens; convert one with astype")
+        weights = scales = None
         if self._weights is not None and other._weights is not None:
             weights = np.concatenate([self._weights, other._weights])
+        if self._scales is not None and other._scales is not None:
+            scales = np.concatenate([self._scales, other._scales])
         return self._of(
             np.concatenate([self._tokens, other._tokens]),
             np.concatenate([self._offsets, other._offsets[1:] + self._offsets[-1]]),
             weights,
+            scales,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sequences.from_flat, (self._tokens, self._offsets, self._weights)
+        return _unpickle, (self._tokens, self._offsets, self._weights, self.dtype, self._scales)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
+        dtype = "" if self.dtype == "float32" else f", {self.dtype}"
         weighted = "" if self._weights is None else ", weighted"
-        return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{weighted})"
+        return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{dtype}{weighted})"
+
+
+def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Flat tokens in the type that they are to be stored in, and their scales."""
+    if (scales is None) == (dtype == "int8"):
+        raise ValueError("scales: int8 tokens need them, other types have none")
+    if dtype in ("float32", "float16"):
+        flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
+        return flat, None
+    flat = np.asarray(tokens)
+    if flat.dtype != STORED_AS[dtype]:
+        expected = np.dtype(STORED_AS[dtype]).name
+        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")
+    flat = real_array(flat, "tokens", ndim=2, dtype=STORED_AS[dtype])
+    if scales is None:
+        return flat, None
+    steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
+    if len(steps) != len(flat):
+        raise ValueError(f"scales: expected {len(flat)}, one a token, got {len(steps)}")
+    return flat, steps
+
+
+def _require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
+    bad = first_non_finite(tokens, scales)
+    if bad >= 0:
+        s = int(np.searchsorted(offsets, bad, side="right")) - 1
+        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {dtype_of(tokens)}")
+
+
+def _unpickle(
+    tokens: NDArray[Any],
+    offsets: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
+    dtype: str,
+    scales: NDArray[np.float32] | None,
+) -> Sequences:
+    return Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
 
 
 def as_sequences(value: Sequences | Sequence[ArrayLike], name: str) -> Sequences:
@@ -268,7 +383,7 @@ def as_query(
     if isinstance(value, Sequences):
         if len(value) != 1:
             raise ValueError(f"{name}: expected one sequence, got a batch of {len(value)}")
-        tokens = value.tokens
+        tokens = value[0]
         own_weights = value.weights
     else:
         tokens = tokens_array(value, name)

@@ -47,7 +47,7 @@ class GroundCosts {
     bool extreme_ = false;                ///< norms at which float32 products could leave its range
     std::size_t n_ = 0, n_padded_ = 0, dim_ = 0;
     // the document
-    AlignedVector<float> cost_, row_minima_, column_minima_, tile_;
+    AlignedVector<float> cost_, row_minima_, column_minima_, tile_, decoded_;
     std::size_t m_ = 0, stride_ = 0;
     double largest_ = 0.0;
 };

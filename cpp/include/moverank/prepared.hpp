@@ -36,7 +36,7 @@ class SequenceError : public std::invalid_argument {
 
 /// A checked sequence: sum of `mass` is 1; `inverse_norms` is filled only under the cosine ground cost.
 struct PreparedSequence {
-    MatrixView<const float> tokens;
+    TokensView tokens;
     std::span<const double> mass;
     std::span<const float> inverse_norms;
 
@@ -79,6 +79,9 @@ class PositivePart {
     std::vector<double> mass_;
     std::vector<float> inverse_norms_;
 };
+
+/// Components of tokens in float32: `out` has rows of tokens.cols() entries.
+void decode(const TokensView& tokens, std::span<float> out);
 
 /// Largest Euclidean norm of any token of the sequence.
 [[nodiscard]] double max_norm(const PreparedSequence& sequence);

@@ -44,15 +44,61 @@ struct PaddedCosts {
     double largest;  ///< largest size of an entry
 };
 
+/// How components of tokens are stored. What is stored is a float32 number; compact types hold fewer of them.
+enum class TokenType : std::uint8_t {
+    float32,
+    float16,   ///< IEEE binary16
+    bfloat16,  ///< the upper half of a float32
+    int8,      ///< times the token's scale, rounded to float32
+};
+
+[[nodiscard]] constexpr std::size_t component_bytes(TokenType type) {
+    return type == TokenType::float32 ? 4 : type == TokenType::int8 ? 1 : 2;
+}
+
+/// Tokens as they are stored, over memory that somebody else owns: one a row.
+class TokensView {
+  public:
+    constexpr TokensView() = default;
+    /// Contiguous float32.
+    constexpr TokensView(const float* data, std::size_t rows, std::size_t cols)
+        : TokensView(TokenType::float32, data, rows, cols, cols) {}
+    /// `scales`, one a token, belong to int8; `stride` components lie between row starts.
+    constexpr TokensView(TokenType type, const void* data, std::size_t rows, std::size_t cols, std::size_t stride,
+                         const float* scales = nullptr)
+        : data_(data), scales_(scales), rows_(rows), cols_(cols), stride_(stride), type_(type) {}
+
+    [[nodiscard]] constexpr TokenType type() const { return type_; }
+    [[nodiscard]] constexpr std::size_t rows() const { return rows_; }
+    [[nodiscard]] constexpr std::size_t cols() const { return cols_; }
+    [[nodiscard]] constexpr std::size_t stride() const { return stride_; }
+    [[nodiscard]] constexpr const void* data() const { return data_; }
+    [[nodiscard]] constexpr const float* scales() const { return scales_; }
+    /// `count` tokens from `first` on.
+    [[nodiscard]] TokensView run(std::size_t first, std::size_t count) const {
+        return {type_,   static_cast<const std::byte*>(data_) + first * stride_ * component_bytes(type_),
+                count,   cols_,
+                stride_, scales_ == nullptr ? nullptr : scales_ + first};
+    }
+
+  private:
+    const void* data_ = nullptr;
+    const float* scales_ = nullptr;
+    std::size_t rows_ = 0;
+    std::size_t cols_ = 0;
+    std::size_t stride_ = 0;
+    TokenType type_ = TokenType::float32;
+};
+
 /// One sequence as the caller gave it: n tokens of dimension d and, optionally, their weights.
 struct SequenceView {
-    MatrixView<const float> tokens;
+    TokensView tokens;
     std::span<const double> weights;  ///< empty when the measure's weighting is to make the mass
 };
 
 /// A ragged batch: sequence s owns the tokens [offsets[s], offsets[s + 1]).
 struct SequencesView {
-    MatrixView<const float> tokens;
+    TokensView tokens;
     std::span<const std::int64_t> offsets;  ///< size() + 1 non-decreasing entries
     std::span<const double> weights;        ///< one a token, or empty
 
@@ -61,8 +107,7 @@ struct SequencesView {
     [[nodiscard]] SequenceView operator[](std::size_t s) const {
         const auto begin = static_cast<std::size_t>(offsets[s]);
         const auto length = static_cast<std::size_t>(offsets[s + 1]) - begin;
-        return {{tokens.row(begin), length, tokens.cols(), tokens.stride()},
-                weights.empty() ? weights : weights.subspan(begin, length)};
+        return {tokens.run(begin, length), weights.empty() ? weights : weights.subspan(begin, length)};
     }
 };
 

@@ -60,10 +60,11 @@ void GroundCosts::set_query(const PreparedSequence& query) {
     n_padded_ = padded(n_);
     dim_ = query.tokens.cols();
     packed_.assign(n_padded_ * dim_, 0.0F);
+    grow(decoded_, tokens_a_tile * dim_);
     for (std::size_t i = 0; i < n_; ++i) {
-        const float* token = query.tokens.row(i);
+        decode(query.tokens.run(i, 1), {decoded_.data(), dim_});
         for (std::size_t k = 0; k < dim_; ++k) {
-            packed_[k * n_padded_ + i] = token[k];
+            packed_[k * n_padded_ + i] = decoded_[k];
         }
     }
     extreme_ = false;
@@ -99,8 +100,7 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
             .n = n_,
             .n_padded = n_padded_,
             .dim = dim_,
-            .tokens = document.tokens.data(),
-            .token_stride = document.tokens.stride(),
+            .tokens = document.tokens,
             .m = m_,
             .document_inverse_norms = document.inverse_norms.data(),
             .cost = with_matrix ? cost_.data() : nullptr,
@@ -108,6 +108,7 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
             .row_minima = row_minima_.data(),
             .column_minima = of_columns ? column_minima_.data() : nullptr,
             .tile = tile_.data(),
+            .decoded = decoded_.data(),
             .largest = 0.0F,
         };
         kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
@@ -125,15 +126,18 @@ void GroundCosts::fill_in_double(const PreparedSequence& document) {
     std::fill_n(row_minima_.begin(), n_, infinity);
     std::fill_n(column_minima_.begin(), m_, infinity);
     largest_ = 0.0;
-    for (std::size_t i = 0; i < n_; ++i) {
-        float* row = &cost_[i * stride_];
-        for (std::size_t j = 0; j < m_; ++j) {
-            row[j] = cosine_cost_in_double(&packed_[i], n_padded_, document.tokens.row(j), dim_);
-            row_minima_[i] = std::min(row_minima_[i], row[j]);
-            column_minima_[j] = std::min(column_minima_[j], row[j]);
-            largest_ = std::max(largest_, static_cast<double>(row[j]));
+    for (std::size_t j = 0; j < m_; ++j) {
+        decode(document.tokens.run(j, 1), {decoded_.data(), dim_});
+        for (std::size_t i = 0; i < n_; ++i) {
+            const float cost = cosine_cost_in_double(&packed_[i], n_padded_, decoded_.data(), dim_);
+            cost_[i * stride_ + j] = cost;
+            row_minima_[i] = std::min(row_minima_[i], cost);
+            column_minima_[j] = std::min(column_minima_[j], cost);
+            largest_ = std::max(largest_, static_cast<double>(cost));
         }
-        std::fill(row + m_, row + stride_, infinity);
+    }
+    for (std::size_t i = 0; i < n_; ++i) {
+        std::fill(&cost_[i * stride_ + m_], &cost_[(i + 1) * stride_], infinity);
     }
 }
 

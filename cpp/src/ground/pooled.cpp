@@ -19,8 +19,9 @@ bool has_pooled_bound(const Measure& measure) {
 
 void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {
     std::vector<double> sum(pooled.size(), 0.0);
+    std::vector<float> token(pooled.size());
     for (std::size_t t = 0; t < sequence.size(); ++t) {
-        const float* token = sequence.tokens.row(t);
+        decode(sequence.tokens.run(t, 1), token);
         double share = sequence.mass[t];
         if (ground == GroundCost::cosine) {
             double squared = 0.0;  // not from inverse_norms: their float32 rounding would need a margin of its own

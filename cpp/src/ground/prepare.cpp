@@ -11,10 +11,6 @@ namespace moverank {
 
 namespace {
 
-void squared_norms(const MatrixView<const float>& tokens, double* squared) {
-    kernels().cost.squared_norms(tokens.data(), tokens.stride(), tokens.rows(), tokens.cols(), squared);
-}
-
 [[nodiscard]] std::string scientific(double x) {
     char text[32];
     std::snprintf(text, sizeof text, "%.3g", x);
@@ -29,20 +25,25 @@ void require_mass(std::span<const double> weights, std::size_t index) {
     }
 }
 
-/// What both ways of preparing share. Returns the largest norm.
-double prepare_into(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
-                    std::span<float> inverse_norms, std::size_t index) {
-    const std::size_t n = sequence.tokens.rows();
-    if (n == 0) {
+void require_tokens_and_weights(const SequenceView& sequence, const Measure& measure, std::size_t index) {
+    if (sequence.tokens.rows() == 0) {
         throw SequenceError(index, "has no tokens");
     }
-    const bool weighted = !sequence.weights.empty();
-    if (!weighted && measure.weighting == Weighting::given) {
+    if (sequence.weights.empty() && measure.weighting == Weighting::given) {
         throw SequenceError(index, "has no weights, which weighting 'given' needs");
     }
+}
+
+[[nodiscard]] bool mass_is_by_norm(const SequenceView& sequence, const Measure& measure) {
+    return sequence.weights.empty() && measure.weighting == Weighting::norm;
+}
+
+/// Check all tokens and take what follows from their norms: mass and inverse norms. Returns the largest norm.
+double take_norms(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                  std::span<float> inverse_norms, std::size_t index) {
     double largest = 0.0;
-    squared_norms(sequence.tokens, mass.data());
-    for (std::size_t t = 0; t < n; ++t) {
+    kernels().cost.squared_norms(sequence.tokens, mass.data());
+    for (std::size_t t = 0; t < mass.size(); ++t) {
         const double squared = mass[t];
         if (!std::isfinite(squared)) {  // squares of float32 cannot leave float64's range
             throw SequenceError(index, token_name(t) + " is not finite");
@@ -58,26 +59,46 @@ double prepare_into(const SequenceView& sequence, const Measure& measure, std::s
             throw SequenceError(index, token_name(t) + " is too long for costs in float32: " + scientific(norm) +
                                            ", where " + scientific(largest_norm) + " is the limit");
         }
-        mass[t] = measure.weighting == Weighting::norm ? norm : 1.0;
+        mass[t] = norm;
         largest = std::max(largest, norm);
     }
-    if (weighted) {
+    return largest;
+}
+
+/// Whether the largest component already proves that all tokens are finite and short enough: cheaper than their norms.
+[[nodiscard]] bool surely_short(const TokensView& tokens) {
+    if (tokens.type() != TokenType::float32 || tokens.stride() != tokens.cols()) {
+        return false;
+    }
+    const auto* components = static_cast<const float*>(tokens.data());
+    const float largest = kernels().scan.largest(components, tokens.rows() * tokens.cols());
+    return static_cast<double>(largest) * std::sqrt(static_cast<double>(tokens.cols())) <= largest_norm;
+}
+
+/// Mass of total 1 from weights, from norms that stand in `mass`, or the same for all.
+void take_mass(const SequenceView& sequence, const Measure& measure, std::span<double> mass, std::size_t index) {
+    if (mass_is_by_norm(sequence, measure)) {
+        require_mass(mass, index);
+    } else if (sequence.weights.empty()) {
+        std::ranges::fill(mass, 1.0);
+    } else {
         require_mass(sequence.weights, index);
         std::ranges::copy(sequence.weights, mass.begin());
-    } else if (measure.weighting == Weighting::norm) {
-        require_mass(mass, index);
     }
     normalise(mass);
-    return largest;
 }
 
 }  // namespace
 
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                          std::span<float> inverse_norms, std::size_t index) {
-    prepare_into(sequence, measure, mass, inverse_norms, index);
-    return {sequence.tokens, mass,
-            measure.ground == GroundCost::cosine ? std::span<const float>(inverse_norms) : std::span<const float>{}};
+    require_tokens_and_weights(sequence, measure, index);
+    const bool is_cosine = measure.ground == GroundCost::cosine;
+    if (is_cosine || mass_is_by_norm(sequence, measure) || !surely_short(sequence.tokens)) {
+        take_norms(sequence, measure, mass, inverse_norms, index);
+    }
+    take_mass(sequence, measure, mass, index);
+    return {sequence.tokens, mass, is_cosine ? std::span<const float>(inverse_norms) : std::span<const float>{}};
 }
 
 PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure)
@@ -91,23 +112,28 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
         const std::size_t length = raw.tokens.rows();
         const std::span<float> norms =
             inverse_norms_.empty() ? std::span<float>{} : std::span(inverse_norms_).subspan(begin, length);
-        max_norm_ = std::max(max_norm_, prepare_into(raw, measure, std::span(mass_).subspan(begin, length), norms, s));
+        const std::span<double> mass = std::span(mass_).subspan(begin, length);
+        require_tokens_and_weights(raw, measure, s);
+        max_norm_ = std::max(max_norm_, take_norms(raw, measure, mass, norms, s));
+        take_mass(raw, measure, mass, s);
     }
 }
 
 PreparedSequence PreparedSequences::operator[](std::size_t s) const {
     const auto begin = static_cast<std::size_t>(sequences_.offsets[s]);
-    const MatrixView<const float> tokens = sequences_[s].tokens;
+    const TokensView tokens = sequences_[s].tokens;
     const std::span<const float> norms = inverse_norms_;
     return {tokens, std::span(mass_).subspan(begin, tokens.rows()),
             norms.empty() ? norms : norms.subspan(begin, tokens.rows())};
 }
 
+void decode(const TokensView& tokens, std::span<float> out) { kernels().cost.decode(tokens, out.data()); }
+
 double max_norm(const PreparedSequence& sequence) {
     double largest = 0.0;
     for (std::size_t t = 0; t < sequence.size(); ++t) {
         double squared = 0.0;
-        squared_norms({sequence.tokens.row(t), 1, sequence.tokens.cols()}, &squared);
+        kernels().cost.squared_norms(sequence.tokens.run(t, 1), &squared);
         largest = std::max(largest, squared);
     }
     return std::sqrt(largest);
@@ -123,8 +149,8 @@ PreparedSequence PositivePart::of(const PreparedSequence& sequence) {
     inverse_norms_.clear();
     for (std::size_t t = 0; t < sequence.size(); ++t) {
         if (sequence.mass[t] > 0.0) {
-            const float* token = sequence.tokens.row(t);
-            tokens_.insert(tokens_.end(), token, token + dim);
+            tokens_.resize(tokens_.size() + dim);
+            decode(sequence.tokens.run(t, 1), std::span(tokens_).last(dim));
             mass_.push_back(sequence.mass[t]);
             if (!sequence.inverse_norms.empty()) {
                 inverse_norms_.push_back(sequence.inverse_norms[t]);

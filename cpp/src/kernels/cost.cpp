@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "decode.hpp"
 #include "moverank/measure.hpp"
 #include "simd.hpp"
 
@@ -96,7 +97,14 @@ MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::s
     float* rows[tokens_a_tile];
     for (std::size_t t = 0; t < tokens_a_tile; ++t) {
         const std::size_t token = t < count ? t : count - 1;
-        tokens[t] = block.tokens + (first + token) * block.token_stride;
+        if (block.tokens.type() == TokenType::float32) {
+            tokens[t] = static_cast<const float*>(block.tokens.data()) + (first + token) * block.tokens.stride();
+        } else {
+            tokens[t] = block.decoded + token * block.dim;
+            if (t < count) {
+                decode_components(block.tokens, first + t, 0, block.dim, block.decoded + t * block.dim);
+            }
+        }
         rows[t] = block.tile + t * block.n_padded;
     }
     std::size_t i = 0;
@@ -198,25 +206,46 @@ MOVERANK_INLINE double sum_of(Vector<double>* sums) {
 
 /// Sixteen partial sums on every level, added up by halves, so that their number of registers does not show. Squares of
 /// float32 are exact in float64, so neither does whether they are rounded before they are added.
-void squared_norms(const float* tokens, std::size_t stride, std::size_t m, std::size_t dim, double* squared) {
-    constexpr std::size_t step = lanes<double>;
-    constexpr std::size_t n_sums = 16 / step;
-    for (std::size_t j = 0; j < m; ++j) {
-        const float* token = tokens + j * stride;
-        Vector<double> sums[n_sums] = {};
-        std::size_t k = 0;
-        for (; k + 16 <= dim; k += 16) {
+constexpr std::size_t n_sums = 16 / lanes<double>;
+
+MOVERANK_INLINE void add_squares(const float* x, Vector<double>* sums) {
 #pragma GCC unroll 8
-            for (std::size_t s = 0; s < n_sums; ++s) {
-                const Vector<double> x = load_as<double>(token + k + s * step);
-                sums[s] = multiply_add(x, x, sums[s]);
+    for (std::size_t s = 0; s < n_sums; ++s) {
+        const Vector<double> component = load_as<double>(x + s * lanes<double>);
+        sums[s] = multiply_add(component, component, sums[s]);
+    }
+}
+
+void squared_norms(const TokensView& tokens, double* squared) {
+    constexpr std::size_t piece = 256;
+    float decoded[piece];
+    const bool compact = tokens.type() != TokenType::float32;
+    for (std::size_t t = 0; t < tokens.rows(); ++t) {
+        Vector<double> sums[n_sums] = {};
+        double rest = 0.0;
+        for (std::size_t start = 0; start < tokens.cols(); start += piece) {
+            const std::size_t count = start + piece < tokens.cols() ? piece : tokens.cols() - start;
+            const float* components = decoded;
+            if (compact) {
+                decode_components(tokens, t, start, count, decoded);
+            } else {
+                components = static_cast<const float*>(tokens.data()) + t * tokens.stride() + start;
+            }
+            std::size_t k = 0;
+            for (; k + 16 <= count; k += 16) {
+                add_squares(components + k, sums);
+            }
+            for (; k < count; ++k) {
+                rest += static_cast<double>(components[k]) * static_cast<double>(components[k]);
             }
         }
-        double sum = sum_of<n_sums>(sums);
-        for (; k < dim; ++k) {
-            sum += static_cast<double>(token[k]) * static_cast<double>(token[k]);
-        }
-        squared[j] = sum;
+        squared[t] = sum_of<n_sums>(sums) + rest;
+    }
+}
+
+void decode(const TokensView& tokens, float* to) {
+    for (std::size_t t = 0; t < tokens.rows(); ++t) {
+        decode_components(tokens, t, 0, tokens.cols(), to + t * tokens.cols());
     }
 }
 
@@ -225,6 +254,7 @@ void squared_norms(const float* tokens, std::size_t stride, std::size_t m, std::
 extern const CostKernels cost;
 const CostKernels cost{
     {&fill<GroundCost::cosine>, &fill<GroundCost::euclidean>, &fill<GroundCost::sqeuclidean>, &fill<GroundCost::dot>},
-    &squared_norms};
+    &squared_norms,
+    &decode};
 
 }  // namespace moverank::MOVERANK_LEVEL

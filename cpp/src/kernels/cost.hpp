@@ -1,11 +1,14 @@
 /// Ground costs of one packed query against the tokens of one document, with row and column minima on the way.
 ///
 /// A query is packed once, transposed, so that a vector holds the same component of several query tokens; document
-/// tokens stream through as they lie. A sum runs over the components in order, in runs of `product_run` that are added
-/// up, so it depends neither on the width of a register nor on which side is called the query.
+/// tokens stream through as they lie, or are decoded by the tile. A sum runs over the components in order, in runs of
+/// `product_run` that are added up, so it depends neither on the width of a register nor on which side is called the
+/// query.
 #pragma once
 
 #include <cstddef>
+
+#include "moverank/views.hpp"
 
 namespace moverank {
 
@@ -22,8 +25,8 @@ struct CostBlock {
     const float* query_inverse_norms;  ///< n_padded; read under cosine only
     std::size_t n, n_padded, dim;
     // the document
-    const float* tokens;
-    std::size_t token_stride, m;
+    TokensView tokens;
+    std::size_t m;
     const float* document_inverse_norms;  ///< m; read under cosine only
     // the results
     float* cost;           ///< n rows of `stride` entries, infinite behind m; null where only minima are wanted
@@ -31,6 +34,7 @@ struct CostBlock {
     float* row_minima;     ///< n_padded
     float* column_minima;  ///< stride; null where they are not wanted
     float* tile;           ///< scratch: tokens_a_tile * n_padded
+    float* decoded;        ///< scratch for compact tokens: tokens_a_tile * dim
     float largest;         ///< largest size of a cost
 };
 
@@ -38,8 +42,10 @@ struct CostBlock {
 struct CostKernels {
     /// Fill a block; in the order of GroundCost.
     void (*fill[4])(CostBlock& block);
-    /// Squared Euclidean norms of m vectors, in float64.
-    void (*squared_norms)(const float* tokens, std::size_t stride, std::size_t m, std::size_t dim, double* squared);
+    /// Squared Euclidean norms of tokens, in float64.
+    void (*squared_norms)(const TokensView& tokens, double* squared);
+    /// Components in float32, row after row.
+    void (*decode)(const TokensView& tokens, float* to);
 };
 
 }  // namespace moverank

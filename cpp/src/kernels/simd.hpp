@@ -77,6 +77,64 @@ MOVERANK_INLINE Vector<To> load_as(const From* from) {
     }
 }
 
+/// IEEE binary16 into float32.
+MOVERANK_INLINE Vector<float> load_float16(const std::uint16_t* from) {
+#if defined(__AVX512F__)
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
+    // Exponent and fraction move to their place; the power of two mends the bias, of subnormal numbers as well.
+    using Words [[gnu::vector_size(register_bytes)]] = std::uint32_t;
+    Words half;
+    for (std::size_t l = 0; l < lanes<float>; ++l) {
+        half[l] = from[l];
+    }
+    const Words size = (half & 0x7FFFU) << 13U;
+    const Vector<float> value = (Vector<float>)size * 0x1p112F;
+    const Words not_finite = (Words)(size >= 0x0F800000U) & 0x7F800000U;
+    return (Vector<float>)((Words)value | not_finite | (half & 0x8000U) << 16U);
+#endif
+}
+
+/// The upper half of float32 into float32.
+MOVERANK_INLINE Vector<float> load_bfloat16(const std::uint16_t* from) {
+#if defined(__AVX512F__)
+    const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return (Vector<float>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+#elif defined(__AVX2__)
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return (Vector<float>)_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16);
+#elif defined(__SSE4_2__)
+    const __m128i half = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return (Vector<float>)_mm_slli_epi32(_mm_cvtepu16_epi32(half), 16);
+#else
+    using Words [[gnu::vector_size(register_bytes)]] = std::uint32_t;
+    Words word;
+    for (std::size_t l = 0; l < lanes<float>; ++l) {
+        word[l] = std::uint32_t{from[l]} << 16U;
+    }
+    return (Vector<float>)word;
+#endif
+}
+
+/// Small integers into float32.
+MOVERANK_INLINE Vector<float> load_int8(const std::int8_t* from) {
+#if defined(__AVX512F__)
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__SSE4_2__)
+    return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_loadu_si32(from)));
+#else
+    Vector<float> value;
+    for (std::size_t l = 0; l < lanes<float>; ++l) {
+        value[l] = static_cast<float>(from[l]);
+    }
+    return value;
+#endif
+}
+
 // ---- masks ---------------------------------------------------------------------------------------------------------
 
 template <class T>
