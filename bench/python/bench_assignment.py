@@ -8,21 +8,23 @@ Random sequences as in bench_exact.py, 1024 different problems a size, in batche
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import lap
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 import moverank as mr
-from harness import environment, interleaved, medians, number, table
+from harness import environment, number, record, table
+from moverank.cli.timing import interleaved, medians
 from problems import TokenSource, word_rotator_problem
 
 SIZES = [8, 16, 32, 64, 128, 256]
 PROBLEMS = 1024
 
 
-def run(n: int, rounds: int) -> list[object]:
-    """One row of the table."""
+def run(n: int, rounds: int) -> tuple[dict[str, float], float]:
+    """Microseconds a problem by case, and the largest difference from scipy."""
     tokens = TokenSource(dim=300, seed=n)
     costs = np.stack([word_rotator_problem(tokens.sequence(n), tokens.sequence(n))[0] for _ in range(PROBLEMS)])
     single = costs.astype(np.float32)
@@ -36,9 +38,13 @@ def run(n: int, rounds: int) -> list[object]:
         "lapjvh": lambda: lap.lapjvh_batch(costs, n_threads=1),
         "batch": lambda: mr.transport_batch(single, num_threads=1),
     }
-    t = medians(interleaved(cases, rounds=rounds), per=PROBLEMS)
+    return medians(interleaved(cases, rounds=rounds), per=PROBLEMS), error
+
+
+def row(n: int, t: dict[str, float], error: float) -> list[object]:
+    """One line of the table."""
     best = min(t["lapjvr"], t["lapjvh"])
-    return [n, *(number(t[name]) for name in cases), f"{best / t['batch']:.1f}×", f"{error:.0e}"]
+    return [n, *map(number, t.values()), f"{best / t['batch']:.1f}×", f"{error:.0e}"]
 
 
 def main() -> None:
@@ -46,10 +52,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path, help="write the times to this file as well")
     args = parser.parse_args()
     print(environment("scipy", "lapx"), end="\n\n")
     header = ["n", "scipy", "lapx `lapjvr_batch`", "lapx `lapjvh_batch`", "`transport_batch`", "to best", "error"]
-    print(table(header, [run(n, args.rounds) for n in args.sizes]))
+    results = {n: run(n, args.rounds) for n in args.sizes}
+    print(table(header, [row(n, *result) for n, result in results.items()]))
+    record(args.json, environment("scipy", "lapx"), {str(n): times for n, (times, _) in results.items()})
 
 
 if __name__ == "__main__":

@@ -12,13 +12,15 @@ packed matrix. Ours are not: preparing is part of the call. Values are checked a
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import ot
 from ot.lp.emd_wrap import emd_c
 
 import moverank as mr
-from harness import environment, interleaved, medians, number, table
+from harness import environment, number, record, table
+from moverank.cli.timing import interleaved, medians
 from problems import TokenSource
 
 DOCUMENTS = 1000
@@ -84,65 +86,59 @@ def maxsim_cpu_case(work: Workload, expected: np.ndarray) -> dict[str, object]:
     return {"maxsim-cpu": lambda: maxsim_cpu.maxsim_scores_variable(work.unit_query, work.units)}
 
 
-def run(n: int, dim: int, rounds: int, threads: int | None) -> tuple[list[object], list[object]]:
+def run(n: int, dim: int, rounds: int, threads: int | None) -> tuple[dict[str, float], dict[str, float], float]:
+    """Microseconds a document by case, for WRD and for MaxSim, and the largest difference from POT."""
     work = Workload(n, dim)
-    exact = np.asarray(work.wrd_pot())
-    error = float(np.abs(work.wrd(threads) - exact).max())
+    error = float(np.abs(work.wrd(threads) - np.asarray(work.wrd_pot())).max())
     if error > 1e-6:
         raise SystemExit(f"n={n}, d={dim}: distances differ from POT's by {error:.1e}")
     scores = np.asarray(work.maxsim_product())
     if not np.allclose(-n * np.asarray(work.maxsim(threads)), scores, rtol=1e-5):
         raise SystemExit(f"n={n}, d={dim}: MaxSim differs from numpy's")
-
-    wrd = medians(
-        interleaved(
-            {"pot": work.wrd_pot, "product": work.wrd_product, "ours": lambda: work.wrd(threads)}, rounds=rounds
-        ),
-        per=DOCUMENTS,
-    )
-    maxsim = medians(
-        interleaved(
-            {
-                "product": work.maxsim_product,
-                "ours": lambda: work.maxsim(threads),
-                **maxsim_cpu_case(work, scores),
-            },
-            rounds=10 * rounds,
-        ),
-        per=DOCUMENTS,
-    )
-    peer = maxsim.get("maxsim-cpu")
-    best = min(maxsim["product"], peer or np.inf)
-    shape = f"n={n}, d={dim}"
+    wrd = {"loop": work.wrd_pot, "product": work.wrd_product, "moverank": lambda: work.wrd(threads)}
+    maxsim = {"product": work.maxsim_product, **maxsim_cpu_case(work, scores), "moverank": lambda: work.maxsim(threads)}
     return (
-        [
-            shape,
-            *(number(wrd[case]) for case in ("pot", "product", "ours")),
-            f"{wrd['pot'] / wrd['ours']:.1f}×",
-            f"{wrd['product'] / wrd['ours']:.1f}×",
-            f"{error:.0e}",
-        ],
-        [
-            shape,
-            number(maxsim["product"]),
-            number(peer) if peer else "–",
-            number(maxsim["ours"]),
-            f"{best / maxsim['ours']:.1f}×",
-        ],
+        medians(interleaved(wrd, rounds=rounds), per=DOCUMENTS),
+        medians(interleaved(maxsim, rounds=10 * rounds), per=DOCUMENTS),
+        error,
     )
+
+
+def wrd_row(shape: str, t: dict[str, float], error: float) -> list[object]:
+    """One line of the table for WRD."""
+    ours = t["moverank"]
+    return [shape, *map(number, t.values()), f"{t['loop'] / ours:.1f}×", f"{t['product'] / ours:.1f}×", f"{error:.0e}"]
+
+
+def maxsim_row(shape: str, t: dict[str, float]) -> list[object]:
+    """One line of the table for MaxSim."""
+    ours, peer = t["moverank"], t.get("maxsim-cpu", np.inf)
+    shown = number(peer) if np.isfinite(peer) else "–"
+    return [shape, number(t["product"]), shown, number(ours), f"{min(t['product'], peer) / ours:.1f}×"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, help="of moverank; all usable cores by default")
+    parser.add_argument("--json", type=Path, help="write the times to this file as well")
     args = parser.parse_args()
     print(environment("POT", "maxsim-cpu"), end="\n\n")
-    rows = [run(n, dim, args.rounds, args.threads) for n, dim in SHAPES]
+    results = {f"n={n}, d={dim}": run(n, dim, args.rounds, args.threads) for n, dim in SHAPES}
     print("WRD, microseconds a document\n")
-    print(table(["", "POT loop", "product + `emd_c`", "moverank", "to loop", "to best", "error"], [r[0] for r in rows]))
+    header = ["", "POT loop", "product + `emd_c`", "moverank", "to loop", "to best", "error"]
+    print(table(header, [wrd_row(shape, wrd, error) for shape, (wrd, _, error) in results.items()]))
     print("\nMaxSim, microseconds a document\n")
-    print(table(["", "numpy product", "maxsim-cpu", "moverank", "to best"], [r[1] for r in rows]))
+    header = ["", "numpy product", "maxsim-cpu", "moverank", "to best"]
+    print(table(header, [maxsim_row(shape, maxsim) for shape, (_, maxsim, _) in results.items()]))
+    record(
+        args.json,
+        environment("POT", "maxsim-cpu"),
+        {
+            **{f"WRD {shape}": wrd for shape, (wrd, _, _) in results.items()},
+            **{f"MaxSim {shape}": maxsim for shape, (_, maxsim, _) in results.items()},
+        },
+    )
 
 
 if __name__ == "__main__":

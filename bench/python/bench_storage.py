@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 import moverank as mr
-from harness import environment, interleaved, medians, number, table
+from harness import environment, number, table
+from moverank.cli.timing import interleaved, medians
 from problems import TokenSource
 
 DOCUMENTS = 20_000

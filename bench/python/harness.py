@@ -1,45 +1,13 @@
-"""Fair timing on a noisy machine: cases take turns within each round, and medians over rounds are reported."""
+"""What benchmarks print. How they time is in moverank.cli.timing, which `moverank bench` shares."""
 
 from __future__ import annotations
 
-import gc
+import json
 import os
 import platform
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-
-def interleaved(
-    cases: dict[str, Callable[[], object]], *, rounds: int = 7, seconds: float = 20.0
-) -> dict[str, list[float]]:
-    """Seconds that each case took in each round.
-
-    All cases are run once untimed; then they take turns, so that whatever slows the machine for a while slows all of
-    them. Stops early once `seconds` have passed and three rounds are complete.
-    """
-    for run in cases.values():
-        run()
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    started = time.perf_counter()
-    for done in range(rounds):
-        if done >= 3 and time.perf_counter() - started > seconds:
-            break
-        for name, run in cases.items():
-            gc.collect()
-            gc.disable()
-            begin = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - begin)
-            gc.enable()
-    return times
-
-
-def medians(times: dict[str, list[float]], per: int) -> dict[str, float]:
-    """Median microseconds an item, of `per` items a run."""
-    return {name: 1e6 * statistics.median(runs) / per for name, runs in times.items()}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -47,6 +15,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def record(path: Path | None, environment: str, results: Mapping[str, Mapping[str, float]]) -> None:
+    """Write microseconds by row and case, for plot.py, if a path is given."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"environment": environment, "microseconds": results}, indent=2) + "\n")
 
 
 def number(x: float) -> str:

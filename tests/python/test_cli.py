@@ -42,6 +42,27 @@ def test_the_demo_reports_in_json(capsys):
     assert sum(m["contribution"] for m in moves) == pytest.approx(report[0]["hits"][0]["distance"], abs=1e-9)
 
 
+def test_the_benchmark_compares_answers_and_times(capsys):
+    assert main(["bench", "--seconds", "0.1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [set(r["microseconds"]) >= {"1 thread"} for r in report["results"]] == [True] * 6
+    assert all(0 <= r["difference"] < 1e-5 for r in report["results"])
+
+
+def test_the_benchmark_refuses_to_take_no_time(capsys):
+    assert main(["bench", "--seconds", "-1"]) == 2
+    assert "--seconds must be positive, got -1.0" in capsys.readouterr().err
+
+
+def test_the_benchmark_does_without_pot_and_says_so(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ot", None)
+    assert main(["bench", "--seconds", "0.1"]) == 0
+    out = capsys.readouterr().out
+    assert "POT is not installed: pip install POT" in out
+    assert "exact solve, 128 x 128, cost given\n  1 thread " in out
+    assert out.count("times faster than") + out.count("times SLOWER than") == 2
+
+
 def test_search_ranks_the_users_documents(corpus, capsys):
     assert main(["search", "--docs", str(corpus), "a spacecraft flew to the moon", "-k", "2", "--explain"]) == 0
     out = capsys.readouterr().out
