@@ -15,11 +15,17 @@
     extern const CostKernels cost;                      \
     extern const ScanKernels scan;                      \
     }
+#if defined(MOVERANK_X86)
 MOVERANK_DECLARE_LEVEL(baseline)
-#ifdef MOVERANK_X86
 MOVERANK_DECLARE_LEVEL(avx2)
 MOVERANK_DECLARE_LEVEL(avx512)
+#elif defined(MOVERANK_ARM)
+MOVERANK_DECLARE_LEVEL(neon)
+#else
+MOVERANK_DECLARE_LEVEL(baseline)
 #endif
+
+#define MOVERANK_KERNELS(name) {#name, name::simplex_float, name::simplex_double, name::cost, name::scan}
 
 namespace moverank {
 
@@ -46,13 +52,14 @@ struct Level {
 /// Narrowest first.
 [[nodiscard]] auto levels() {
     return std::to_array<Level>({
-#ifdef MOVERANK_X86
-        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost, baseline::scan},
-         has_baseline()},
-        {{"avx2", avx2::simplex_float, avx2::simplex_double, avx2::cost, avx2::scan}, has_avx2()},
-        {{"avx512", avx512::simplex_float, avx512::simplex_double, avx512::cost, avx512::scan}, has_avx512()},
+#if defined(MOVERANK_X86)
+        {MOVERANK_KERNELS(baseline), has_baseline()},
+        {MOVERANK_KERNELS(avx2), has_avx2()},
+        {MOVERANK_KERNELS(avx512), has_avx512()},
+#elif defined(MOVERANK_ARM)
+        {MOVERANK_KERNELS(neon), true},  // every 64-bit Arm processor has it
 #else
-        {{"baseline", baseline::simplex_float, baseline::simplex_double, baseline::cost, baseline::scan}, true},
+        {MOVERANK_KERNELS(baseline), true},
 #endif
     });
 }

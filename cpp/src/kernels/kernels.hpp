@@ -11,7 +11,7 @@ namespace moverank {
 
 /// All kernels of one instruction set.
 struct Kernels {
-    const char* level;  ///< "baseline", "avx2", "avx512"
+    const char* level;  ///< "baseline", "avx2", "avx512", "neon"
     const SimplexKernels<float>& simplex_float;
     const SimplexKernels<double>& simplex_double;
     const CostKernels& cost;
