@@ -136,6 +136,10 @@ class Simplex {
         grow(gathered_, n_rows_ * stride_);
         max_cost_ = 0.0;
         const bool all_columns = n_columns_ == cost.cols();
+        const bool at_once = all_columns && rows_.size() == cost.rows() && cost.stride() == cost.cols();
+        if (at_once) {
+            take_largest(kernel_set_.scan.largest(cost.data(), cost.rows() * cost.cols()));
+        }
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             const Cost* from = cost.row(rows_[i]);
             Cost* to = gathered_.data() + i * stride_;
@@ -146,7 +150,9 @@ class Simplex {
                     to[j] = from[columns_[j]];
                 }
             }
-            take_largest(kernel_set_.scan.largest(to, n_columns_));
+            if (!at_once) {
+                take_largest(kernel_set_.scan.largest(to, n_columns_));
+            }
             std::fill(to + n_columns_, to + stride_, std::numeric_limits<Cost>::infinity());
         }
         if (has_slack_) {
