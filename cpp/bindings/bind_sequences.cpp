@@ -29,20 +29,36 @@ Value from_name(const std::map<std::string, Value>& known, const std::string& wh
     throw std::invalid_argument(what + " must be one of " + names + ", got '" + name + "'");
 }
 
-Measure make_measure(const std::string& ground, const std::string& weighting, double capacity,
-                     const std::string& problem) {
+Sinkhorn make_sinkhorn(double epsilon, bool relative, double tolerance, std::int64_t max_iterations,
+                       double marginal_penalty, bool debiased) {
+    if (!(epsilon > 0.0) || !(tolerance > 0.0) || !(marginal_penalty > 0.0) || max_iterations < 0) {
+        throw std::invalid_argument("epsilon, tolerance and marginal_penalty must be positive");
+    }
+    return {epsilon, relative, tolerance, max_iterations, marginal_penalty, debiased};
+}
+
+Measure make_measure(const std::string& ground, const std::string& weighting, double capacity, double fraction,
+                     const std::string& problem, const Sinkhorn& sinkhorn) {
     static const std::map<std::string, GroundCost> grounds{{"cosine", GroundCost::cosine},
                                                            {"euclidean", GroundCost::euclidean},
                                                            {"sqeuclidean", GroundCost::sqeuclidean},
                                                            {"dot", GroundCost::dot}};
     static const std::map<std::string, Weighting> weightings{
         {"uniform", Weighting::uniform}, {"norm", Weighting::norm}, {"given", Weighting::given}};
-    static const std::map<std::string, Problem> problems{{"exact", Problem::exact}, {"relaxed", Problem::relaxed}};
+    static const std::map<std::string, Problem> problems{
+        {"exact", Problem::exact}, {"relaxed", Problem::relaxed}, {"entropic", Problem::entropic}};
     if (!(capacity >= 1.0)) {
         throw std::invalid_argument("capacity must be at least 1, got " + std::to_string(capacity));
     }
-    return {from_name(grounds, "ground", ground), from_name(weightings, "weighting", weighting), capacity,
-            from_name(problems, "problem", problem)};
+    if (!(fraction > 0.0 && fraction <= 1.0)) {
+        throw std::invalid_argument("fraction must be above 0 and at most 1, got " + std::to_string(fraction));
+    }
+    return {from_name(grounds, "ground", ground),
+            from_name(weightings, "weighting", weighting),
+            capacity,
+            from_name(problems, "problem", problem),
+            fraction,
+            sinkhorn};
 }
 
 std::int64_t first_non_finite_row(const Tokens& tokens) {
@@ -84,8 +100,12 @@ void bind_sequences(py::module_& module) {
         }
     });
 
+    py::class_<Sinkhorn>(module, "Sinkhorn")
+        .def(py::init(&make_sinkhorn), py::arg("epsilon"), py::arg("relative"), py::arg("tolerance"),
+             py::arg("max_iterations"), py::arg("marginal_penalty"), py::arg("debiased"));
     py::class_<Measure>(module, "Measure")
-        .def(py::init(&make_measure), py::arg("ground"), py::arg("weighting"), py::arg("capacity"), py::arg("problem"))
+        .def(py::init(&make_measure), py::arg("ground"), py::arg("weighting"), py::arg("capacity"), py::arg("fraction"),
+             py::arg("problem"), py::arg("sinkhorn"))
         .def_property_readonly("has_pooled_bound", &has_pooled_bound);
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());
     module.def("build_info", &build_info);

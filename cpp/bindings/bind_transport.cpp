@@ -10,6 +10,7 @@
 #include "moverank/exact.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/mass.hpp"
+#include "moverank/sinkhorn.hpp"
 
 namespace moverank::bindings {
 
@@ -20,6 +21,15 @@ struct TransportSolution {
     SolveSummary summary;
     py::array cost;
     Array<double> a, b, plan, f, g;
+    double multiplier = 0.0;
+};
+
+/// A scaled one.
+struct SinkhornSolution {
+    SinkhornSummary summary;
+    SinkhornBounds bounds;
+    Array<double> plan, f, g;
+    double multiplier;
 };
 
 const char* status_name(SolveStatus status) {
@@ -87,13 +97,13 @@ void require_finite(MatrixView<const Cost> cost, const std::string& name) {
 
 /// A solver that keeps its workspace from call to call, unless that would grow large. A signal handler may call in
 /// while a solve looks at its interrupt; it gets a solver of its own.
-template <class Solve>
+template <class Solver, class Solve>
 auto with_solver(std::size_t n_entries, Solve solve) {
     constexpr std::size_t entries_worth_keeping = 65536;
-    static thread_local ExactSolver kept;
+    static thread_local Solver kept;
     static thread_local bool in_use = false;
     if (in_use || n_entries > entries_worth_keeping) {
-        ExactSolver solver;
+        Solver solver;
         return solve(solver);
     }
     struct Use {
@@ -104,18 +114,19 @@ auto with_solver(std::size_t n_entries, Solve solve) {
 }
 
 template <class Cost>
-TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity) {
+TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity,
+                            double fraction) {
     const MatrixView<const Cost> cost_view = as_matrix(cost);
     require_finite(cost_view, "cost");
     const std::size_t n = cost_view.rows();
     const std::size_t m = cost_view.cols();
     const Marginals sources(a, "a", n, 1);
     const Marginals targets(b, "b", m, 1);
-    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity};
+    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity, fraction};
     Array<double> plan({n, m});
     const MatrixView<double> plan_view = as_writable(plan);
     Interrupt interrupt = python_interrupt();
-    return with_solver(n * m, [&](ExactSolver& solver) -> TransportSolution {
+    return with_solver<ExactSolver>(n * m, [&](ExactSolver& solver) -> TransportSolution {
         SolveSummary summary;
         {
             const py::gil_scoped_release unlocked;
@@ -125,46 +136,119 @@ TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Wei
                 plan_view(flow.source, flow.target) = flow.mass;
             }
         }
-        return {summary, cost, copy_of(problem.a), copy_of(problem.b), plan, copy_of(solver.f()), copy_of(solver.g())};
+        return {summary,
+                cost,
+                copy_of(problem.a),
+                copy_of(problem.b),
+                plan,
+                copy_of(solver.f()),
+                copy_of(solver.g()),
+                solver.multiplier()};
     });
+}
+
+template <class Cost>
+SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction,
+                          const Sinkhorn& options) {
+    const MatrixView<const Cost> cost_view = as_matrix(cost);
+    require_finite(cost_view, "cost");
+    const std::size_t n = cost_view.rows();
+    const std::size_t m = cost_view.cols();
+    const Marginals sources(a, "a", n, 1);
+    const Marginals targets(b, "b", m, 1);
+    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity, fraction};
+    Array<double> plan({n, m});
+    const MatrixView<double> plan_view = as_writable(plan);
+    Interrupt interrupt = python_interrupt();
+    return with_solver<SinkhornSolver>(n * m, [&](SinkhornSolver& solver) -> SinkhornSolution {
+        SinkhornSummary summary;
+        SinkhornBounds bounds;
+        {
+            const py::gil_scoped_release unlocked;
+            summary = solver.solve(problem, options, &interrupt);
+            bounds = solver.bounds();
+            solver.plan(plan_view);
+        }
+        return {summary, bounds, plan, copy_of(solver.f()), copy_of(solver.g()), solver.multiplier()};
+    });
+}
+
+/// The problems behind stacks of arrays, which they view.
+template <class Cost>
+class Problems {
+  public:
+    Problems(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction)
+        : n_(size_of(costs, 1)),
+          m_(size_of(costs, 2)),
+          sources_(a, "a", n_, size_of(costs, 0)),
+          targets_(b, "b", m_, size_of(costs, 0)) {
+        const std::size_t n_problems = size_of(costs, 0);
+        views_.reserve(n_problems);
+        for (std::size_t p = 0; p < n_problems; ++p) {
+            const MatrixView<const Cost> cost(costs.data() + p * n_ * m_, n_, m_);
+            require_finite(cost, "costs[" + std::to_string(p) + "]");
+            views_.push_back({cost, sources_[p], targets_[p], capacity, fraction});
+        }
+    }
+    [[nodiscard]] std::span<const TransportProblem<Cost>> views() const { return views_; }
+
+  private:
+    static std::size_t size_of(const Array<Cost>& costs, int axis) {
+        if (costs.ndim() != 3) {
+            throw std::invalid_argument("expected a three-dimensional array, got " + std::to_string(costs.ndim()));
+        }
+        return static_cast<std::size_t>(costs.shape(axis));
+    }
+
+    std::size_t n_, m_;
+    Marginals sources_, targets_;
+    std::vector<TransportProblem<Cost>> views_;
+};
+
+/// One array of what `get` finds in each result.
+template <class T, class Result, class Get>
+Array<T> column(const std::vector<Result>& results, Get get) {
+    Array<T> out(static_cast<py::ssize_t>(results.size()));
+    std::ranges::transform(results, out.mutable_data(), get);
+    return out;
 }
 
 /// Values, dual values, pivots and whether each was solved to the end.
 template <class Cost>
-py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity,
+py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
                          int num_threads) {
-    if (costs.ndim() != 3) {
-        throw std::invalid_argument("expected a three-dimensional array, got " + std::to_string(costs.ndim()));
-    }
-    const auto n_problems = static_cast<std::size_t>(costs.shape(0));
-    const auto n = static_cast<std::size_t>(costs.shape(1));
-    const auto m = static_cast<std::size_t>(costs.shape(2));
-    const Marginals sources(a, "a", n, n_problems);
-    const Marginals targets(b, "b", m, n_problems);
-    std::vector<TransportProblem<Cost>> problems;
-    problems.reserve(n_problems);
-    for (std::size_t p = 0; p < n_problems; ++p) {
-        const MatrixView<const Cost> cost(costs.data() + p * n * m, n, m);
-        require_finite(cost, "costs[" + std::to_string(p) + "]");
-        problems.push_back({cost, sources[p], targets[p], capacity});
-    }
-    std::vector<SolveSummary> solved(n_problems);
+    const Problems<Cost> problems(costs, a, b, capacity, fraction);
+    std::vector<SolveSummary> solved(problems.views().size());
     Interrupt interrupt = python_interrupt();
     {
         const py::gil_scoped_release unlocked;
-        transport_batch(std::span<const TransportProblem<Cost>>(problems), solved, num_threads, interrupt);
+        transport_batch(problems.views(), solved, num_threads, interrupt);
     }
-    const auto length = static_cast<py::ssize_t>(n_problems);
-    Array<double> values(length);
-    Array<double> lower(length);
-    Array<std::int64_t> pivots(length);
-    Array<bool> optimal(length);
-    std::ranges::transform(solved, values.mutable_data(), &SolveSummary::value);
-    std::ranges::transform(solved, lower.mutable_data(), &SolveSummary::lower);
-    std::ranges::transform(solved, pivots.mutable_data(), &SolveSummary::pivots);
-    std::ranges::transform(solved, optimal.mutable_data(),
-                           [](const SolveSummary& s) { return s.status == SolveStatus::optimal; });
-    return py::make_tuple(values, lower, pivots, optimal);
+    return py::make_tuple(column<double>(solved, &SolveSummary::value), column<double>(solved, &SolveSummary::lower),
+                          column<std::int64_t>(solved, &SolveSummary::pivots),
+                          column<bool>(solved, [](const SolveSummary& s) { return s.status == SolveStatus::optimal; }));
+}
+
+/// Values, bounds, plan costs, epsilons, iterations, marginal errors and whether each converged.
+template <class Cost>
+py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
+                        const Sinkhorn& options, int num_threads) {
+    const Problems<Cost> problems(costs, a, b, capacity, fraction);
+    std::vector<SinkhornResult> scaled(problems.views().size());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        sinkhorn_batch(problems.views(), options, scaled, num_threads, interrupt);
+    }
+    using R = SinkhornResult;
+    return py::make_tuple(column<double>(scaled, [](const R& r) { return r.summary.value; }),
+                          column<double>(scaled, [](const R& r) { return r.bounds.lower; }),
+                          column<double>(scaled, [](const R& r) { return r.bounds.upper; }),
+                          column<double>(scaled, [](const R& r) { return r.bounds.plan_cost; }),
+                          column<double>(scaled, [](const R& r) { return r.summary.epsilon; }),
+                          column<std::int64_t>(scaled, [](const R& r) { return r.summary.iterations; }),
+                          column<double>(scaled, [](const R& r) { return r.summary.marginal_error; }),
+                          column<bool>(scaled, [](const R& r) { return r.summary.converged; }));
 }
 
 TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_weights, const Tokens& document_tokens,
@@ -210,6 +294,25 @@ Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weig
     return out;
 }
 
+/// Values, bounds, iterations, marginal errors and whether each converged.
+py::tuple certified_distances_to(const Tokens& query_tokens, const Weights& query_weights, const py::array& tokens,
+                                 const std::optional<Array<float>>& scales, const Offsets& offsets,
+                                 const Weights& weights, const Measure& measure, int num_threads) {
+    const SequencesView documents = as_sequences({tokens, scales}, offsets, weights);
+    require_same_dim(as_matrix(query_tokens).cols(), documents.dim());
+    const OwnedQuery query(query_tokens, query_weights, measure);
+    std::vector<CertifiedDistance> found(documents.size());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        certified_distances(query.prepared(), documents, measure, found, num_threads, interrupt);
+    }
+    using C = CertifiedDistance;
+    return py::make_tuple(column<double>(found, &C::value), column<double>(found, &C::lower),
+                          column<double>(found, &C::upper), column<std::int64_t>(found, &C::iterations),
+                          column<double>(found, &C::marginal_error), column<bool>(found, &C::converged));
+}
+
 }  // namespace
 
 void bind_transport(py::module_& module) {
@@ -223,14 +326,32 @@ void bind_transport(py::module_& module) {
         .def_readonly("b", &TransportSolution::b)
         .def_readonly("plan", &TransportSolution::plan)
         .def_readonly("f", &TransportSolution::f)
-        .def_readonly("g", &TransportSolution::g);
+        .def_readonly("g", &TransportSolution::g)
+        .def_readonly("multiplier", &TransportSolution::multiplier);
+    py::class_<SinkhornSolution>(module, "SinkhornSolution")
+        .def_property_readonly("value", [](const SinkhornSolution& s) { return s.summary.value; })
+        .def_property_readonly("epsilon", [](const SinkhornSolution& s) { return s.summary.epsilon; })
+        .def_property_readonly("iterations", [](const SinkhornSolution& s) { return s.summary.iterations; })
+        .def_property_readonly("marginal_error", [](const SinkhornSolution& s) { return s.summary.marginal_error; })
+        .def_property_readonly("converged", [](const SinkhornSolution& s) { return s.summary.converged; })
+        .def_property_readonly("lower", [](const SinkhornSolution& s) { return s.bounds.lower; })
+        .def_property_readonly("upper", [](const SinkhornSolution& s) { return s.bounds.upper; })
+        .def_property_readonly("plan_cost", [](const SinkhornSolution& s) { return s.bounds.plan_cost; })
+        .def_readonly("plan", &SinkhornSolution::plan)
+        .def_readonly("f", &SinkhornSolution::f)
+        .def_readonly("g", &SinkhornSolution::g)
+        .def_readonly("multiplier", &SinkhornSolution::multiplier);
 
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     const auto def_transport = [&]<class Cost>(Cost) {
         module.def("transport", &transport<Cost>, py::arg("cost").noconvert(), weights("a"), weights("b"),
-                   py::arg("capacity"));
+                   py::arg("capacity"), py::arg("fraction"));
         module.def("transport_batch", &transport_many<Cost>, py::arg("costs").noconvert(), weights("a"), weights("b"),
-                   py::arg("capacity"), py::arg("num_threads"));
+                   py::arg("capacity"), py::arg("fraction"), py::arg("num_threads"));
+        module.def("sinkhorn", &sinkhorn<Cost>, py::arg("cost").noconvert(), weights("a"), weights("b"),
+                   py::arg("capacity"), py::arg("fraction"), py::arg("options"));
+        module.def("sinkhorn_batch", &sinkhorn_many<Cost>, py::arg("costs").noconvert(), weights("a"), weights("b"),
+                   py::arg("capacity"), py::arg("fraction"), py::arg("options"), py::arg("num_threads"));
     };
     def_transport(0.0F);
     def_transport(0.0);
@@ -239,6 +360,9 @@ void bind_transport(py::module_& module) {
         py::arg("weights").noconvert());
     module.def("align", &align_pair, py::arg("query").noconvert(), weights("query_weights"),
                py::arg("document").noconvert(), weights("document_weights"), py::arg("measure"));
+    module.def("certified_distances", &certified_distances_to, py::arg("query").noconvert(), weights("query_weights"),
+               py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
+               py::arg("measure"), py::arg("num_threads"));
     module.def("distances", &distances_to, py::arg("query").noconvert(), weights("query_weights"), py::arg("tokens"),
                weights("scales"), py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"),
                py::arg("num_threads"));

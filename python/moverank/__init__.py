@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
-from moverank.batch import distances, pairwise
+from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
 from moverank.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
 from moverank.sequences import Sequences
+from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
 if TYPE_CHECKING:
@@ -19,18 +20,23 @@ if TYPE_CHECKING:
 __all__ = [
     "Alignment",
     "Certificate",
+    "CertifiedDistances",
     "Hit",
     "Hits",
     "Index",
     "Measure",
     "SearchStats",
     "Sequences",
+    "Sinkhorn",
+    "SinkhornBatch",
+    "SinkhornResult",
     "TokenMove",
     "TransportBatch",
     "TransportResult",
     "__version__",
     "align",
     "build_info",
+    "certified_distances",
     "distances",
     "encoders",
     "maxsim",

@@ -14,8 +14,21 @@ __version__: str
 class SequenceError(ValueError):
     """args = (message, index): a sequence that cannot be measured; index is its place in the batch (or -1)."""
 
+class Sinkhorn:
+    def __init__(
+        self,
+        epsilon: float,
+        relative: bool,
+        tolerance: float,
+        max_iterations: int,
+        marginal_penalty: float,
+        debiased: bool,
+    ) -> None: ...
+
 class Measure:
-    def __init__(self, ground: str, weighting: str, capacity: float, problem: str) -> None: ...
+    def __init__(
+        self, ground: str, weighting: str, capacity: float, fraction: float, problem: str, sinkhorn: Sinkhorn
+    ) -> None: ...
     @property
     def has_pooled_bound(self) -> bool: ...
 
@@ -40,14 +53,54 @@ class TransportSolution:
     def a(self) -> F64: ...
     @property
     def b(self) -> F64: ...
+    @property
+    def multiplier(self) -> float: ...
+
+class SinkhornSolution:
+    @property
+    def value(self) -> float: ...
+    @property
+    def lower(self) -> float: ...
+    @property
+    def upper(self) -> float: ...
+    @property
+    def plan_cost(self) -> float: ...
+    @property
+    def epsilon(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def marginal_error(self) -> float: ...
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def multiplier(self) -> float: ...
+    @property
+    def plan(self) -> F64: ...
+    @property
+    def f(self) -> F64: ...
+    @property
+    def g(self) -> F64: ...
 
 def build_info() -> dict[str, Any]: ...
 def first_non_finite_row(tokens: F32) -> int: ...
 def weights_fault(weights: F64) -> str: ...
-def transport(cost: F32 | F64, a: F64 | None, b: F64 | None, capacity: float) -> TransportSolution: ...
+def transport(cost: F32 | F64, a: F64 | None, b: F64 | None, capacity: float, fraction: float) -> TransportSolution: ...
 def transport_batch(
-    costs: F32 | F64, a: F64 | None, b: F64 | None, capacity: float, num_threads: int
+    costs: F32 | F64, a: F64 | None, b: F64 | None, capacity: float, fraction: float, num_threads: int
 ) -> tuple[F64, F64, I64, NDArray[np.bool_]]: ...
+def sinkhorn(
+    cost: F32 | F64, a: F64 | None, b: F64 | None, capacity: float, fraction: float, options: Sinkhorn
+) -> SinkhornSolution: ...
+def sinkhorn_batch(
+    costs: F32 | F64,
+    a: F64 | None,
+    b: F64 | None,
+    capacity: float,
+    fraction: float,
+    options: Sinkhorn,
+    num_threads: int,
+) -> tuple[F64, F64, F64, F64, F64, I64, F64, NDArray[np.bool_]]: ...
 def align(
     query: F32,
     query_weights: F64 | None,
@@ -65,6 +118,16 @@ def distances(
     measure: Measure,
     num_threads: int,
 ) -> F64: ...
+def certified_distances(
+    query: F32,
+    query_weights: F64 | None,
+    tokens: NDArray[Any],
+    scales: F32 | None,
+    offsets: I64,
+    weights: F64 | None,
+    measure: Measure,
+    num_threads: int,
+) -> tuple[F64, F64, F64, I64, F64, NDArray[np.bool_]]: ...
 
 class Corpus:
     """Sequences prepared for one measure; keeps the arrays alive."""

@@ -67,6 +67,24 @@ def thread_count(num_threads: int | None) -> int:
     return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=1)
 
 
+def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
+    """Check a real number above 0, finite unless told otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    number = float(value)
+    if not number > 0 or (math.isinf(number) and not infinite):
+        raise ValueError(f"{name} must be above 0{'' if infinite else ' and finite'}, got {number}")
+    return number
+
+
+def fraction_number(value: Any) -> float:
+    """Check a fraction: above 0, at most 1."""
+    fraction = positive_number(value, "fraction")
+    if fraction > 1:
+        raise ValueError(f"fraction must be at most 1, got {fraction}")
+    return fraction
+
+
 def capacity_number(value: Any) -> float:
     """Check a capacity: a real number of at least 1, infinity included."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):

@@ -45,7 +45,8 @@ class Alignment:
     Attributes
     ----------
     value : float
-        The distance: the contributions of all moves add up to it.
+        The contributions of all moves: the distance, or, of an entropic measure, the cost of its plan, to which the
+        distance adds the entropy.
     plan : ndarray of float64, shape (n, m)
         Mass moved from each query token to each document token.
     cost : ndarray of float32, shape (n, m)

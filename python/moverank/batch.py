@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,21 +57,87 @@ def distances(
     >>> distances(query, [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)[2:]], "wmd").round(4)
     array([0.    , 0.7071, 1.4142])
     """
-    chosen = _by_name(measure)
-    tokens, query_weights = as_query(query, weights, "query", "weights")
-    batch = as_sequences(docs, "docs")
-    require_same_dim(tokens.shape[1], batch.dim, "query", "docs")
+    arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
-        return _core.distances(
-            tokens,
-            query_weights,
-            batch.tokens,
-            batch.scales,
-            batch.offsets,
-            batch.weights,
-            chosen._spec,
-            thread_count(num_threads),
+        return _core.distances(*arguments)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class CertifiedDistances:
+    """Distances of one query to many documents, with what is known of each.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (N,)
+        What `distances` returns.
+    lower, upper : ndarray of float64, shape (N,)
+        ``lower <= exact value <= upper``, proved. "Exact" is the value without entropy and without relaxation; `upper`
+        is infinite where only a bound was asked for.
+    iterations : ndarray of int64, shape (N,)
+        Simplex pivots, or sweeps of the scaling.
+    marginal_error : ndarray of float64, shape (N,)
+        L1 error of the entropic plan's marginals; 0 for other problems.
+    converged : ndarray of bool, shape (N,)
+        Whether each came under the tolerance.
+    """
+
+    values: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+    marginal_error: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        if len(self) == 0:
+            return "CertifiedDistances(0 documents)"
+        state = "all converged" if self.converged.all() else f"{int((~self.converged).sum())} not converged"
+        return (
+            f"CertifiedDistances({len(self)} documents, values {self.values.min():.6g} to {self.values.max():.6g}, "
+            f"intervals at most {(self.upper - self.lower).max():.1e} wide, {state})"
         )
+
+
+def certified_distances(
+    query: Sequences | ArrayLike,
+    docs: Sequences | Sequence[ArrayLike],
+    measure: str | Measure = "wrd",
+    *,
+    weights: ArrayLike | None = None,
+    num_threads: int | None = None,
+) -> CertifiedDistances:
+    """Distances of one query to many documents, each with an interval around the exact value.
+
+    Parameters
+    ----------
+    query, docs, measure, weights, num_threads
+        As in `distances`.
+
+    Returns
+    -------
+    CertifiedDistances
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is malformed; the message names it, and the document.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from moverank import Sinkhorn, wmd
+    >>> smooth = wmd.replace(problem=Sinkhorn(epsilon=0.1))
+    >>> found = certified_distances(np.eye(3)[:2], [np.eye(3)[1:], np.eye(3)[2:]], smooth)
+    >>> exact = distances(np.eye(3)[:2], [np.eye(3)[1:], np.eye(3)[2:]], wmd)
+    >>> bool(np.all((found.lower <= exact) & (exact <= found.upper)))
+    True
+    """
+    arguments = _one_against_many(query, docs, measure, weights, num_threads)
+    with naming("query", "docs"):
+        return CertifiedDistances(*_core.certified_distances(*arguments))
 
 
 def pairwise(
@@ -118,3 +186,19 @@ def pairwise(
     with naming("B", "B"):
         prepared_columns = prepare(columns, chosen)
     return _core.pairwise(prepared_rows, prepared_columns, thread_count(num_threads))
+
+
+def _one_against_many(
+    query: Sequences | ArrayLike,
+    docs: Sequences | Sequence[ArrayLike],
+    measure: str | Measure,
+    weights: ArrayLike | None,
+    num_threads: int | None,
+) -> tuple[Any, ...]:
+    """Check the arguments of a call of one query against many documents and put them in the core's order."""
+    chosen = _by_name(measure)
+    tokens, query_weights = as_query(query, weights, "query", "weights")
+    batch = as_sequences(docs, "docs")
+    require_same_dim(tokens.shape[1], batch.dim, "query", "docs")
+    documents = batch.tokens, batch.scales, batch.offsets, batch.weights
+    return tokens, query_weights, *documents, chosen._spec, thread_count(num_threads)

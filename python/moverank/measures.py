@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank import _core
-from moverank._validate import capacity_number
+from moverank._validate import capacity_number, fraction_number
 from moverank.sequences import Sequences, as_query
+from moverank.sinkhorn import Sinkhorn, require_compatible
 
 Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 
 GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot")
 WEIGHTINGS = ("uniform", "norm", "given")
-PROBLEMS = ("exact", "relaxed")
+PROBLEMS = ("exact", "relaxed", "sinkhorn")
 
 
 def _one_of(value: object, name: str, known: tuple[str, ...]) -> None:
@@ -51,8 +52,11 @@ class Measure:
     capacity : float, default 1.0
         κ ≥ 1: document token j takes at most κ b_j. 1 explains the whole document (sentence pairs); 4 to 8 suits a
         short query against a long document; ``inf`` leaves the document free.
-    problem : {"exact", "relaxed"}
-        The optimum itself, or its one-sided relaxation, a lower bound that is much cheaper (RWMD).
+    problem : {"exact", "relaxed", "sinkhorn"} or Sinkhorn, default "exact"
+        The optimum itself; its one-sided relaxation, a lower bound that is much cheaper (RWMD); or the optimum with an
+        entropy term. ``"sinkhorn"`` stands for ``Sinkhorn()``.
+    fraction : float, default 1.0
+        How much of the query's mass has to move, in (0, 1]: partial transport. The distance is the cost of what moves.
 
     Raises
     ------
@@ -73,24 +77,33 @@ class Measure:
     >>> round(wrd(x, y), 6)
     0.333333
     >>> wrd.replace(capacity=4)
-    Measure(ground='cosine', weighting='norm', capacity=4.0, problem='exact')
+    Measure(ground='cosine', weighting='norm', capacity=4.0, problem='exact', fraction=1.0)
     """
 
     ground: str = "cosine"
     weighting: str = "norm"
     capacity: float = 1.0
-    problem: str = "exact"
+    problem: str | Sinkhorn = "exact"
+    fraction: float = 1.0
     _spec: _core.Measure = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _one_of(self.ground, "ground", GROUNDS)
         _one_of(self.weighting, "weighting", WEIGHTINGS)
-        _one_of(self.problem, "problem", PROBLEMS)
+        if not isinstance(self.problem, Sinkhorn):
+            _one_of(self.problem, "problem", PROBLEMS)
+        if self.problem == "sinkhorn":
+            object.__setattr__(self, "problem", Sinkhorn())
         object.__setattr__(self, "capacity", capacity_number(self.capacity))
+        object.__setattr__(self, "fraction", fraction_number(self.fraction))
+        entropic = isinstance(self.problem, Sinkhorn)
+        sinkhorn = self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
+        require_compatible(sinkhorn, self.capacity, self.fraction)
+        problem = "entropic" if entropic else self.problem
         object.__setattr__(
             self,
             "_spec",
-            _core.Measure(self.ground, self.weighting, self.capacity, self.problem),
+            _core.Measure(self.ground, self.weighting, self.capacity, self.fraction, str(problem), sinkhorn._spec),
         )
 
     def __call__(
@@ -166,8 +179,8 @@ class Measure:
             return -distance
         return 1.0 / (1.0 + distance)
 
-    def __reduce__(self) -> tuple[type[Measure], tuple[str, str, float, str]]:
-        return Measure, (self.ground, self.weighting, self.capacity, self.problem)
+    def __reduce__(self) -> tuple[type[Measure], tuple[Any, ...]]:
+        return Measure, (self.ground, self.weighting, self.capacity, self.problem, self.fraction)
 
 
 wmd = Measure("euclidean", "uniform")
@@ -198,7 +211,7 @@ def measure(name: str | Measure) -> Measure:
     Examples
     --------
     >>> measure("wmd")
-    Measure(ground='euclidean', weighting='uniform', capacity=1.0, problem='exact')
+    Measure(ground='euclidean', weighting='uniform', capacity=1.0, problem='exact', fraction=1.0)
     """
     if isinstance(name, Measure):
         return name

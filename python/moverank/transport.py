@@ -1,15 +1,16 @@
-"""Transport problems with the cost matrix given, solved exactly, with what proves it."""
+"""Transport problems with the cost matrix given, solved exactly or with entropy, with what proves it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._validate import capacity_number, real_array, thread_count
+from moverank._validate import capacity_number, fraction_number, real_array, thread_count
+from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -24,13 +25,15 @@ class TransportResult:
         Mass moved from each source to each target.
     potentials : tuple of ndarray of float64, shapes (n,) and (m,)
         Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1.
-        ``a @ f + capacity * b @ g`` equals the value.
+        ``a @ f + capacity * b @ g - (1 - fraction) * multiplier`` equals the value.
     lower : float
         Value of a feasible dual solution: ``lower <= optimum <= value`` is proved.
     pivots : int
         Simplex pivots; 0 where a closed form applied or the first plan was optimal.
     status : str
         ``"optimal"``, or ``"pivot_limit"`` if the solver gave up; the interval holds in both cases.
+    multiplier : float
+        With a fraction below 1, the price of the last unit of mass; f does not exceed it. Else 0.
     """
 
     value: float
@@ -39,6 +42,7 @@ class TransportResult:
     lower: float
     pivots: int
     status: str
+    multiplier: float
 
     @property
     def gap(self) -> float:
@@ -53,17 +57,40 @@ class TransportResult:
         )
 
 
+@overload
 def transport(
     cost: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
     *,
     capacity: float = 1.0,
-) -> TransportResult:
-    """Solve the optimal transport problem exactly.
+    fraction: float = 1.0,
+    epsilon: None = None,
+) -> TransportResult: ...
+@overload
+def transport(
+    cost: ArrayLike,
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    *,
+    capacity: float = 1.0,
+    fraction: float = 1.0,
+    epsilon: float | Sinkhorn,
+) -> SinkhornResult: ...
+def transport(
+    cost: ArrayLike,
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    *,
+    capacity: float = 1.0,
+    fraction: float = 1.0,
+    epsilon: float | Sinkhorn | None = None,
+) -> TransportResult | SinkhornResult:
+    """Solve the optimal transport problem, exactly or with an entropy term.
 
     ``min <cost, P>`` subject to ``P 1 = a``, ``P^T 1 <= capacity * b``, ``P >= 0``; with capacity 1 the columns meet
-    `b` with equality.
+    `b` with equality. Where only a fraction has to move, ``P 1 <= a``, ``P^T 1 <= capacity * b`` and the total is
+    `fraction`.
 
     Parameters
     ----------
@@ -75,11 +102,16 @@ def transport(
         need not agree, and no rounding of the input is ever an error.
     capacity : float, default 1.0
         κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
+    fraction : float, default 1.0
+        How much of the sources' mass has to move, in (0, 1]: partial transport. The value is the cost of what moves.
+    epsilon : float or Sinkhorn, optional
+        Add this times the entropy of the plan, in units of the cost. A `Sinkhorn` says more: relative to the median
+        cost, tolerance, limit on iterations, a price in place of marginals.
 
     Returns
     -------
-    TransportResult
-        Value, plan, potentials and the gap that certifies them.
+    TransportResult or SinkhornResult
+        Value, plan, potentials and what certifies them; the latter with `epsilon`.
 
     Raises
     ------
@@ -92,6 +124,7 @@ def transport(
     ----------
     .. [1] Ahuja, Magnanti, Orlin, "Network Flows", 1993, chapter 11.
     .. [2] Orden, "The Transhipment Problem", Management Science 2(3), 1956.
+    .. [3] Cuturi, "Sinkhorn Distances", NIPS 2013.
 
     Examples
     --------
@@ -103,10 +136,32 @@ def transport(
            [0.  , 0.25]])
     >>> result.gap < 1e-12
     True
+    >>> smooth = transport([[0.0, 2.0], [1.0, 1.0]], [3, 1], [2, 2], epsilon=0.1)
+    >>> smooth.lower <= result.value <= smooth.upper
+    True
     """
     matrix = _cost_array(cost, "cost", ndim=2)
     n, m = matrix.shape
-    solution = _core.transport(matrix, _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,)), capacity_number(capacity))
+    limits = capacity_number(capacity), fraction_number(fraction)
+    masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
+    if epsilon is not None:
+        sinkhorn = as_sinkhorn(epsilon)
+        require_compatible(sinkhorn, *limits)
+        scaled = _core.sinkhorn(matrix, *masses, *limits, sinkhorn._spec)
+        return SinkhornResult(
+            value=scaled.value,
+            plan=scaled.plan,
+            potentials=(scaled.f, scaled.g),
+            lower=scaled.lower,
+            upper=scaled.upper,
+            plan_cost=scaled.plan_cost,
+            epsilon=scaled.epsilon,
+            marginal_error=scaled.marginal_error,
+            iterations=scaled.iterations,
+            converged=scaled.converged,
+            multiplier=scaled.multiplier,
+        )
+    solution = _core.transport(matrix, *masses, *limits)
     return TransportResult(
         value=solution.value,
         plan=solution.plan,
@@ -114,6 +169,7 @@ def transport(
         lower=solution.lower,
         pivots=solution.pivots,
         status=solution.status,
+        multiplier=solution.multiplier,
     )
 
 
@@ -156,15 +212,39 @@ class TransportBatch:
         )
 
 
+@overload
 def transport_batch(
     costs: ArrayLike,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
     *,
     capacity: float = 1.0,
+    fraction: float = 1.0,
+    epsilon: None = None,
     num_threads: int | None = None,
-) -> TransportBatch:
-    """Solve many transport problems of one shape exactly, in one call.
+) -> TransportBatch: ...
+@overload
+def transport_batch(
+    costs: ArrayLike,
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    *,
+    capacity: float = 1.0,
+    fraction: float = 1.0,
+    epsilon: float | Sinkhorn,
+    num_threads: int | None = None,
+) -> SinkhornBatch: ...
+def transport_batch(
+    costs: ArrayLike,
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    *,
+    capacity: float = 1.0,
+    fraction: float = 1.0,
+    epsilon: float | Sinkhorn | None = None,
+    num_threads: int | None = None,
+) -> TransportBatch | SinkhornBatch:
+    """Solve many transport problems of one shape, exactly or with an entropy term, in one call.
 
     Values and certificates only: where plans are wanted, call `transport`. For distances between sequences of any
     lengths, `distances` and `pairwise` compute the costs as well.
@@ -179,13 +259,17 @@ def transport_batch(
         Each is normalised to total 1 in float64.
     capacity : float, default 1.0
         κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
+    fraction : float, default 1.0
+        How much of the sources' mass has to move, in (0, 1].
+    epsilon : float or Sinkhorn, optional
+        Add this times the entropy of the plan, in units of the cost; a `Sinkhorn` says more.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
     Returns
     -------
-    TransportBatch
-        Value, dual value and pivots of each problem.
+    TransportBatch or SinkhornBatch
+        Value, interval and effort of each problem; the latter with `epsilon`.
 
     Raises
     ------
@@ -208,15 +292,14 @@ def transport_batch(
     """
     stack = _cost_array(costs, "costs", ndim=3)
     n_problems, n, m = stack.shape
-    return TransportBatch(
-        *_core.transport_batch(
-            stack,
-            _mass_array(a, "a", (n,), (n_problems, n)),
-            _mass_array(b, "b", (m,), (n_problems, m)),
-            capacity_number(capacity),
-            thread_count(num_threads),
-        )
-    )
+    limits = capacity_number(capacity), fraction_number(fraction)
+    masses = _mass_array(a, "a", (n,), (n_problems, n)), _mass_array(b, "b", (m,), (n_problems, m))
+    threads = thread_count(num_threads)
+    if epsilon is not None:
+        sinkhorn = as_sinkhorn(epsilon)
+        require_compatible(sinkhorn, *limits)
+        return SinkhornBatch(*_core.sinkhorn_batch(stack, *masses, *limits, sinkhorn._spec, threads))
+    return TransportBatch(*_core.transport_batch(stack, *masses, *limits, threads))
 
 
 def _cost_array(value: ArrayLike, name: str, *, ndim: int) -> NDArray[Any]:

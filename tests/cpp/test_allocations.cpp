@@ -45,7 +45,10 @@ TEST(a_warm_evaluator_allocates_nothing) {
     for (const Measure& measure :
          {Measure{GroundCost::cosine, Weighting::norm}, Measure{GroundCost::euclidean, Weighting::uniform, 4.0},
           Measure{GroundCost::dot, Weighting::uniform, unlimited_capacity, Problem::relaxed},
-          Measure{GroundCost::sqeuclidean, Weighting::norm, 1.0, Problem::relaxed}}) {
+          Measure{GroundCost::sqeuclidean, Weighting::norm, 1.0, Problem::relaxed},
+          Measure{GroundCost::euclidean, Weighting::norm, 2.0, Problem::exact, 0.5},
+          Measure{GroundCost::cosine, Weighting::norm, 1.0, Problem::entropic, 1.0, Sinkhorn{.debiased = true}},
+          Measure{GroundCost::cosine, Weighting::norm, 4.0, Problem::entropic, 0.5}}) {
         const PreparedSequences prepared(batch.view(), measure);
         PairEvaluator evaluator(measure);
         std::size_t before = 0;
@@ -66,6 +69,9 @@ TEST(a_warm_evaluator_allocates_nothing) {
 
 TEST(a_batch_takes_no_more_than_its_formula_however_many_documents) {
     instances::Random random(2);
+    const Measure exact{GroundCost::cosine, Weighting::norm, 2.0};
+    Measure entropic = exact;
+    entropic.problem = Problem::entropic;
     for (const std::size_t longest : {10, 60, 300}) {
         const std::size_t dim = 32;
         const instances::Batch few(random, 50, longest, dim);
@@ -80,22 +86,23 @@ TEST(a_batch_takes_no_more_than_its_formula_however_many_documents) {
             }
         }
         const SequencesView many{{tokens.data(), tokens.size() / dim, dim}, offsets, {}};
-        const Measure measure{GroundCost::cosine, Weighting::norm, 2.0};
-        const PreparedSequences query(queries.view(), measure);
-        const auto bytes_for = [&](const SequencesView& documents) {
+        const PreparedSequences query(queries.view(), exact);
+        const auto bytes_for = [&](const SequencesView& documents, const Measure& measure) {
             std::vector<double> out(documents.size());
             Interrupt interrupt;
             const std::size_t before = allocated_bytes;
             distances(query[0], documents, measure, out, 1, interrupt);
             return allocated_bytes - before;
         };
-        const std::size_t taken = bytes_for(few.view());
-        CHECK(bytes_for(many) == taken);
         std::size_t most = 0;
         for (std::size_t s = 0; s < few.view().size(); ++s) {
             most = std::max(most, few.view()[s].tokens.rows());
         }
         // Everything ever allocated, growth included: at least what is alive at the peak.
-        CHECK(taken <= workspace_bytes(query[0].size(), most, dim));
+        for (const Measure& measure : {exact, entropic}) {
+            const std::size_t taken = bytes_for(few.view(), measure);
+            CHECK(bytes_for(many, measure) == taken);
+            CHECK(taken <= workspace_bytes(query[0].size(), most, dim));
+        }
     }
 }

@@ -101,6 +101,49 @@ TEST(every_solve_proves_itself_for_all_shapes_masses_and_capacities) {
     }
 }
 
+TEST(a_fraction_of_the_mass_moves_and_proves_itself) {
+    instances::Random random(11);
+    ExactSolver solver;
+    for (int round = 0; round < 200; ++round) {
+        Instance p = random_problem(random, 1 + random() % 20, 1 + random() % 20, round % 4);
+        const std::size_t n = p.a.size();
+        const std::size_t m = p.b.size();
+        for (const double capacity : {1.0, 1.7, unlimited_capacity}) {
+            for (const double fraction : {0.01, 0.5, 0.999, 1.0}) {
+                TransportProblem<float> problem = p.view();
+                problem.capacity = capacity;
+                problem.fraction = fraction;
+                const SolveSummary summary = solver.solve(problem);
+                std::vector<double> rows(n, 0.0);
+                std::vector<double> columns(m, 0.0);
+                double moved = 0.0;
+                for (const Flow& flow : solver.flows()) {
+                    rows[flow.source] += flow.mass;
+                    columns[flow.target] += flow.mass;
+                    moved += flow.mass;
+                }
+                CHECK_NEAR(moved, fraction, 1e-12);
+                const double multiplier = solver.multiplier();
+                double dual = -(1.0 - fraction) * multiplier;
+                for (std::size_t i = 0; i < n; ++i) {
+                    CHECK(rows[i] <= p.a[i] + 1e-12);
+                    CHECK(fraction == 1.0 || solver.f()[i] <= multiplier + 1e-11);
+                    dual += p.a[i] * solver.f()[i];
+                }
+                for (std::size_t j = 0; j < m; ++j) {
+                    CHECK(capacity == unlimited_capacity || columns[j] <= capacity * p.b[j] + 1e-12);
+                    dual += p.b[j] == 0.0 || solver.g()[j] == 0.0 ? 0.0 : capacity * p.b[j] * solver.g()[j];
+                    for (std::size_t i = 0; i < n; ++i) {
+                        CHECK(solver.f()[i] + solver.g()[j] <= static_cast<double>(p.cost[i * m + j]) + 1e-11);
+                    }
+                }
+                CHECK_NEAR(dual, summary.value, 1e-10);
+                CHECK(summary.gap() <= 1e-10);
+            }
+        }
+    }
+}
+
 TEST(uniform_square_problems_equal_the_best_permutation) {
     instances::Random random(2);
     ExactSolver solver;

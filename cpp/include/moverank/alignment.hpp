@@ -11,7 +11,8 @@
 namespace moverank {
 
 /// Fill the cost matrix and the plan, both query.size() x document.size(), and the potentials behind the measure's
-/// value; <cost, plan> is that value. Under a relaxed problem the plan is that of the side that gives the bound: each
+/// value; <cost, plan> is that value, and the result's, but for entropic problems, whose value has the entropy as well.
+/// Under a relaxed problem the plan is that of the side that gives the bound: each
 /// token of one sequence goes whole to its nearest on the other. `interrupt` may be null.
 SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
                    MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,

@@ -7,6 +7,7 @@
 #include "moverank/exact.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
+#include "moverank/pair.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
 
@@ -25,6 +26,10 @@ namespace moverank {
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt);
 
+/// The same with an interval around each.
+void certified_distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
+                         std::span<CertifiedDistance> out, int n_threads, Interrupt& interrupt);
+
 /// out(r, s) = distance(rows[r], columns[s]): each row of `rows` plays the query.
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
               Interrupt& interrupt);
@@ -32,6 +37,18 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, M
 /// out[s] = a lower bound on distance(query, documents[s]) from the relaxed problem, at the price of a cost matrix.
 void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
                     int n_threads, Interrupt& interrupt);
+
+/// An entropic solve and its interval.
+struct SinkhornResult {
+    SinkhornSummary summary;
+    SinkhornBounds bounds;
+};
+
+/// out[p] = what scaling problems[p] came to.
+void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt);
+void sinkhorn_batch(std::span<const TransportProblem<double>> problems, const Sinkhorn& sinkhorn,
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt);
 
 /// out[p] = what solving problems[p] proved.
 void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,

@@ -2,7 +2,8 @@
 ///
 ///     minimise sum_ij C_ij P_ij   subject to   P 1 = a,  P^T 1 <= kappa b,  P >= 0      (equality at kappa = 1)
 ///
-/// kappa > 1 is balanced transport with one more source row of mass kappa - 1 and cost 0. Masses are 64-bit integers
+/// kappa > 1 is balanced transport with one more source row of mass kappa - 1 and cost 0. Where only a fraction s of
+/// the mass has to move, P 1 <= a and 1^T P 1 = s, there is one more column as well. Masses are 64-bit integers
 /// carrying Orden's perturbation, so every basic flow is positive, no pivot is degenerate and none can cycle. The
 /// spanning tree stores each node's descendants as a bit mask: a pivot updates masks along one path and potentials
 /// under one mask, and never walks a subtree. Pivots run on potentials of the cost's precision first and finish on
@@ -30,6 +31,7 @@ struct TransportProblem {
     std::span<const double> a;
     std::span<const double> b;
     double capacity = 1.0;
+    double fraction = 1.0;  ///< how much of the mass has to move, in (0, 1]
 };
 
 enum class SolveStatus {
@@ -74,7 +76,8 @@ class ExactSolver {
     /// The same over costs that already lie as the pivots read them: they are neither copied nor checked, unless some
     /// mass is zero.
     SolveSummary solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b, double capacity,
-                       double cutoff = std::numeric_limits<double>::infinity(), Interrupt* interrupt = nullptr);
+                       double fraction = 1.0, double cutoff = std::numeric_limits<double>::infinity(),
+                       Interrupt* interrupt = nullptr);
 
     // Of the latest solve, valid until the next one:
 
@@ -84,6 +87,9 @@ class ExactSolver {
     [[nodiscard]] std::span<const double> f() const;
     /// Potentials of the columns, g; f_i + g_j <= C_ij to rounding, and g <= 0 when capacity > 1.
     [[nodiscard]] std::span<const double> g() const;
+    /// What one more unit of mass to move would cost, where fraction < 1: no f_i exceeds it, and the optimum is
+    /// <a, f> + kappa <b, g> - (1 - fraction) multiplier. 0 at fraction 1.
+    [[nodiscard]] double multiplier() const;
 
   private:
     class Impl;

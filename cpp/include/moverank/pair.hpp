@@ -8,6 +8,7 @@
 #include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
+#include "moverank/sinkhorn.hpp"
 
 namespace moverank {
 
@@ -23,25 +24,41 @@ struct PairResult {
     PairOutcome outcome;
 };
 
+/// A distance with what is known of it.
+struct CertifiedDistance {
+    double value;
+    double lower, upper;      ///< around the transport cost without entropy and without relaxation
+    std::int64_t iterations;  ///< pivots, or sweeps
+    double marginal_error;    ///< 0 but for entropic problems
+    bool converged;
+};
+
 /// Owns what one thread needs to evaluate pairs; grows to the largest pair seen, then allocates no more.
 class PairEvaluator {
   public:
     explicit PairEvaluator(const Measure& measure, Interrupt* interrupt = nullptr)
-        : measure_(measure), interrupt_(interrupt), costs_(measure.ground) {}
+        : measure_(measure), interrupt_(interrupt), costs_(measure.ground), self_costs_(measure.ground) {}
 
-    /// The query of all that follows. The sequence need not outlive the call.
+    /// The query of all that follows. What the sequence views must outlive them under a debiased measure.
     void set_query(const PreparedSequence& query);
 
-    /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first.
+    /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first. An entropic value is that of
+    /// the dual at the last iterate, or the relaxed bound where that is larger.
     PairResult distance(const PreparedSequence& document, double cutoff = std::numeric_limits<double>::infinity());
+
+    /// The measure's value with an interval.
+    CertifiedDistance certified(const PreparedSequence& document);
 
     /// A lower bound on what `distance` would return, rounding included, for the price of the costs.
     double lower_bound(const PreparedSequence& document);
 
   private:
-    [[nodiscard]] double relaxed_value(const PreparedSequence& document) const;
+    [[nodiscard]] double relaxed_value(const PreparedSequence& document);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
+    SolveSummary solve_exactly(const PreparedSequence& document, double cutoff);
+    SinkhornSummary scale(const PreparedSequence& document);
+    double self_cost(const PreparedSequence& sequence, double epsilon);
 
     Measure measure_;
     Interrupt* interrupt_;
@@ -49,6 +66,15 @@ class PairEvaluator {
     PositivePart positive_part_;
     GroundCosts costs_;
     ExactSolver solver_;
+    SinkhornSolver sinkhorn_;
+    std::vector<std::size_t> order_;
+    // debiased only
+    PreparedSequence query_;
+    PositivePart self_part_;
+    GroundCosts self_costs_;
+    SinkhornSolver self_sinkhorn_;
+    double query_self_cost_ = 0.0;
+    double query_self_epsilon_ = 0.0;  ///< what query_self_cost_ was made with; 0: not yet
 };
 
 }  // namespace moverank

@@ -9,7 +9,9 @@
 /// With cost -<x, y> and uniform a, the query side is minus MaxSim / n (Khattab, Zaharia, SIGIR 2020).
 #pragma once
 
+#include <cstddef>
 #include <span>
+#include <vector>
 
 namespace moverank {
 
@@ -17,8 +19,18 @@ namespace moverank {
 [[nodiscard]] double relaxed_side(std::span<const float> minima, std::span<const double> mass);
 
 /// The best of the sides that bound T_capacity: both at capacity 1, the query side above, where `column_minima` is not
-/// read.
+/// read. Of a fraction of the mass the cheapest part counts; `order` is scratch for that.
 [[nodiscard]] double relaxed_bound(std::span<const float> row_minima, std::span<const float> column_minima,
-                                   std::span<const double> a, std::span<const double> b, double capacity);
+                                   std::span<const double> a, std::span<const double> b, double capacity,
+                                   double fraction, std::vector<std::size_t>& order);
+
+/// The least that moving `part` of the mass costs at these prices, each mass being as much as there is:
+///
+///     min sum_t x_t price_t   subject to   0 <= x <= mass,  sum x = part
+///
+/// `order` is scratch. Cheapest first; ties by position.
+template <class Price>
+[[nodiscard]] double cheapest_part(std::span<const Price> prices, std::span<const double> mass, double part,
+                                   std::vector<std::size_t>& order);
 
 }  // namespace moverank

@@ -161,7 +161,7 @@ MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std:
                 store(minima, min<float>(load(minima), min_each<float>(cost)));
             }
             if (block.cost != nullptr) {
-                transpose(cost);
+                transpose<float>(cost);
                 for (std::size_t l = 0; l < n_here; ++l) {
                     store(block.cost + (i + l) * block.stride + first + group, cost[l]);
                 }
@@ -194,7 +194,7 @@ void fill(CostBlock& block) {
 template <std::size_t n>
 MOVERANK_INLINE double sum_of(Vector<double>* sums) {
     if constexpr (n == 1) {
-        return reduce_add(sums[0]);
+        return reduce_add<double>(sums[0]);
     } else {
 #pragma GCC unroll 4
         for (std::size_t s = 0; s < n / 2; ++s) {

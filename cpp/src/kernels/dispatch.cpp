@@ -8,12 +8,15 @@
 #include "moverank/simd.hpp"
 
 // What the other files of this folder define in each level's namespace.
-#define MOVERANK_DECLARE_LEVEL(name)                    \
-    namespace moverank::name {                          \
-    extern const SimplexKernels<float> simplex_float;   \
-    extern const SimplexKernels<double> simplex_double; \
-    extern const CostKernels cost;                      \
-    extern const ScanKernels scan;                      \
+#define MOVERANK_DECLARE_LEVEL(name)                            \
+    namespace moverank::name {                                  \
+    extern const SimplexKernels<float> simplex_float;           \
+    extern const SimplexKernels<double> simplex_double;         \
+    extern const ScalingKernels<float, float> scaling_single;   \
+    extern const ScalingKernels<float, double> scaling_mixed;   \
+    extern const ScalingKernels<double, double> scaling_double; \
+    extern const CostKernels cost;                              \
+    extern const ScanKernels scan;                              \
     }
 #if defined(MOVERANK_X86)
 MOVERANK_DECLARE_LEVEL(baseline)
@@ -25,7 +28,15 @@ MOVERANK_DECLARE_LEVEL(neon)
 MOVERANK_DECLARE_LEVEL(baseline)
 #endif
 
-#define MOVERANK_KERNELS(name) {#name, name::simplex_float, name::simplex_double, name::cost, name::scan}
+#define MOVERANK_KERNELS(name) \
+    {#name,                    \
+     name::simplex_float,      \
+     name::simplex_double,     \
+     name::scaling_single,     \
+     name::scaling_mixed,      \
+     name::scaling_double,     \
+     name::cost,               \
+     name::scan}
 
 namespace moverank {
 

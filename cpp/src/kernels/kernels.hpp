@@ -4,6 +4,7 @@
 #include <span>
 
 #include "cost.hpp"
+#include "scaling.hpp"
 #include "scan.hpp"
 #include "simplex.hpp"
 
@@ -14,6 +15,9 @@ struct Kernels {
     const char* level;  ///< "baseline", "avx2", "avx512", "neon"
     const SimplexKernels<float>& simplex_float;
     const SimplexKernels<double>& simplex_double;
+    const ScalingKernels<float, float>& scaling_single;
+    const ScalingKernels<float, double>& scaling_mixed;
+    const ScalingKernels<double, double>& scaling_double;
     const CostKernels& cost;
     const ScanKernels& scan;
 
@@ -23,6 +27,17 @@ struct Kernels {
             return simplex_float;
         } else {
             return simplex_double;
+        }
+    }
+    /// Scaling in numbers of type T over costs of type Cost.
+    template <class Cost, class T>
+    [[nodiscard]] const ScalingKernels<Cost, T>& scaling() const {
+        if constexpr (sizeof(Cost) == sizeof(double)) {
+            return scaling_double;
+        } else if constexpr (sizeof(T) == sizeof(double)) {
+            return scaling_mixed;
+        } else {
+            return scaling_single;
         }
     }
 };

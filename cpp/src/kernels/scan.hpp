@@ -10,9 +10,21 @@ struct ScanKernels {
     /// The largest absolute value; NaN or infinity where an entry is not finite.
     float (*largest_float)(const float* values, std::size_t n);
     double (*largest_double)(const double* values, std::size_t n);
+    /// The lower median of the sizes of an n_rows x n_columns matrix's entries. All must be finite; those behind the
+    /// last column, up to `stride`, a multiple of lane_padding, infinite.
+    float (*median_size_float)(const float* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);
+    double (*median_size_double)(const double* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);
 
     [[nodiscard]] float largest(const float* values, std::size_t n) const { return largest_float(values, n); }
     [[nodiscard]] double largest(const double* values, std::size_t n) const { return largest_double(values, n); }
+    [[nodiscard]] float median_size(const float* values, std::size_t n_rows, std::size_t n_columns,
+                                    std::size_t stride) const {
+        return median_size_float(values, n_rows, n_columns, stride);
+    }
+    [[nodiscard]] double median_size(const double* values, std::size_t n_rows, std::size_t n_columns,
+                                     std::size_t stride) const {
+        return median_size_double(values, n_rows, n_columns, stride);
+    }
 };
 
 }  // namespace moverank

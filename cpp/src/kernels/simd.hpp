@@ -319,11 +319,11 @@ MOVERANK_INLINE Vector<T> min_each(const Vector<T>* rows) {
 }
 
 /// The sum of all lanes.
-template <std::size_t step = lanes<double> / 2>
-MOVERANK_INLINE double reduce_add(Vector<double> x) {
-    x += swap_lanes<step, double>(x, std::make_index_sequence<lanes<double>>{});
+template <class T, std::size_t step = lanes<T> / 2>
+MOVERANK_INLINE T reduce_add(Vector<T> x) {
+    x += swap_lanes<step, T>(x, std::make_index_sequence<lanes<T>>{});
     if constexpr (step > 1) {
-        return reduce_add<step / 2>(x);
+        return reduce_add<T, step / 2>(x);
     } else {
         return x[0];
     }
@@ -371,27 +371,42 @@ MOVERANK_INLINE Vector<float> square_root(Vector<float> x) {
 #endif
 }
 
+MOVERANK_INLINE Vector<double> square_root(Vector<double> x) {
+#if defined(__AVX512F__)
+    return _mm512_sqrt_pd(x);
+#elif defined(__AVX2__)
+    return _mm256_sqrt_pd(x);
+#elif defined(__SSE4_2__)
+    return _mm_sqrt_pd(x);
+#else
+    for (std::size_t l = 0; l < lanes<double>; ++l) {
+        x[l] = __builtin_sqrt(x[l]);
+    }
+    return x;
+#endif
+}
+
 // ---- blocks of vectors ---------------------------------------------------------------------------------------------
 
-template <std::size_t step, std::size_t... lane>
-MOVERANK_INLINE void exchange_lanes(Vector<float>& x, Vector<float>& y, std::index_sequence<lane...>) {
+template <class T, std::size_t step, std::size_t... lane>
+MOVERANK_INLINE void exchange_lanes(Vector<T>& x, Vector<T>& y, std::index_sequence<lane...>) {
     constexpr std::size_t n = sizeof...(lane);
-    const Vector<float> low = __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane : (lane ^ step) + n)...);
+    const Vector<T> low = __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane : (lane ^ step) + n)...);
     y = __builtin_shufflevector(x, y, ((lane & step) == 0 ? lane ^ step : lane + n)...);
     x = low;
 }
 
 /// Lane i of rows[j] and lane j of rows[i] change places.
-template <std::size_t step = lanes<float> / 2>
-MOVERANK_INLINE void transpose(Vector<float>* rows) {
+template <class T, std::size_t step = lanes<T> / 2>
+MOVERANK_INLINE void transpose(Vector<T>* rows) {
 #pragma GCC unroll 16
-    for (std::size_t i = 0; i < lanes<float>; ++i) {
+    for (std::size_t i = 0; i < lanes<T>; ++i) {
         if ((i & step) == 0) {
-            exchange_lanes<step>(rows[i], rows[i + step], std::make_index_sequence<lanes<float>>{});
+            exchange_lanes<T, step>(rows[i], rows[i + step], std::make_index_sequence<lanes<T>>{});
         }
     }
     if constexpr (step > 1) {
-        transpose<step / 2>(rows);
+        transpose<T, step / 2>(rows);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "moverank/ground_cost.hpp"
+#include "moverank/sinkhorn.hpp"
 
 namespace moverank {
 
@@ -16,6 +17,17 @@ SolveSummary solve_into(ExactSolver& solver, const TransportProblem<float>& prob
     std::ranges::copy(solver.f(), f.begin());
     std::ranges::copy(solver.g(), g.begin());
     return summary;
+}
+
+SolveSummary scale_into(const TransportProblem<float>& problem, const Sinkhorn& sinkhorn, MatrixView<double> plan,
+                        std::span<double> f, std::span<double> g, Interrupt* interrupt) {
+    SinkhornSolver solver;
+    const SinkhornSummary summary = solver.solve(problem, sinkhorn, interrupt);
+    const SinkhornBounds bounds = solver.bounds();
+    solver.plan(plan);
+    std::ranges::copy(solver.f(), f.begin());
+    std::ranges::copy(solver.g(), g.begin());
+    return {.value = bounds.plan_cost, .lower = bounds.lower, .pivots = summary.iterations};
 }
 
 }  // namespace
@@ -32,12 +44,17 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
     for (std::size_t i = 0; i < plan.rows(); ++i) {
         std::fill_n(plan.row(i), plan.cols(), 0.0);
     }
+    if (measure.problem == Problem::entropic) {
+        return scale_into({cost, query.mass, document.mass, measure.capacity, measure.fraction}, measure.sinkhorn, plan,
+                          f, g, interrupt);
+    }
     ExactSolver solver;
     const bool relaxed = measure.problem == Problem::relaxed;
     const double capacity = relaxed ? unlimited_capacity : measure.capacity;
-    const SolveSummary summary = solve_into(solver, {cost, query.mass, document.mass, capacity}, f, g, interrupt);
+    const SolveSummary summary =
+        solve_into(solver, {cost, query.mass, document.mass, capacity, measure.fraction}, f, g, interrupt);
 
-    if (relaxed && measure.balanced()) {
+    if (relaxed && measure.capacity == 1.0) {
         std::vector<float> transposed(cost.rows() * cost.cols());
         const MatrixView<float> from_document(transposed.data(), cost.cols(), cost.rows());
         for (std::size_t i = 0; i < cost.rows(); ++i) {
@@ -48,8 +65,9 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
         ExactSolver reverse;
         std::vector<double> reverse_f(f.size());
         std::vector<double> reverse_g(g.size());
-        const SolveSummary other = solve_into(reverse, {from_document, document.mass, query.mass, unlimited_capacity},
-                                              reverse_g, reverse_f, interrupt);
+        const SolveSummary other =
+            solve_into(reverse, {from_document, document.mass, query.mass, unlimited_capacity, measure.fraction},
+                       reverse_g, reverse_f, interrupt);
         if (other.value > summary.value) {
             std::ranges::copy(reverse_f, f.begin());
             std::ranges::copy(reverse_g, g.begin());

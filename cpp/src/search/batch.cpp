@@ -53,6 +53,38 @@ void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<Solve
                  });
 }
 
+template <class Cost>
+void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn& sinkhorn,
+               std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, problems.size());
+    std::vector<SinkhornSolver> solvers(n_workers);
+    parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     for (std::size_t p = begin; p < end; ++p) {
+                         out[p].summary = solvers[w].solve(problems[p], sinkhorn, &interrupt);
+                         out[p].bounds = solvers[w].bounds();
+                     }
+                 });
+}
+
+/// Call `use(evaluator, document, place)` for each document.
+template <class Use>
+void for_each_document(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
+                       int n_threads, Interrupt& interrupt, Use use) {
+    const unsigned n_workers = thread_count(n_threads, documents.size());
+    std::vector<Worker> workers = make_workers(n_workers, measure, interrupt, query);
+    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     Worker& worker = workers[w];
+                     for (std::size_t s = begin; s < end; ++s) {
+                         const SequenceView raw = documents[s];
+                         worker.mass.resize(raw.tokens.rows());
+                         worker.inverse_norms.resize(raw.tokens.rows());
+                         use(worker.evaluator, prepare(raw, measure, worker.mass, worker.inverse_norms, s), s);
+                     }
+                 });
+}
+
 }  // namespace
 
 std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
@@ -64,19 +96,18 @@ std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
 
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt) {
-    const unsigned n_workers = thread_count(n_threads, documents.size());
-    std::vector<Worker> workers = make_workers(n_workers, measure, interrupt, query);
-    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
-                 [&](unsigned w, std::size_t begin, std::size_t end) {
-                     Worker& worker = workers[w];
-                     for (std::size_t s = begin; s < end; ++s) {
-                         const SequenceView raw = documents[s];
-                         worker.mass.resize(raw.tokens.rows());
-                         worker.inverse_norms.resize(raw.tokens.rows());
-                         const PreparedSequence document = prepare(raw, measure, worker.mass, worker.inverse_norms, s);
-                         out[s] = worker.evaluator.distance(document).distance;
-                     }
-                 });
+    for_each_document(query, documents, measure, n_threads, interrupt,
+                      [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
+                          out[s] = evaluator.distance(document).distance;
+                      });
+}
+
+void certified_distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
+                         std::span<CertifiedDistance> out, int n_threads, Interrupt& interrupt) {
+    for_each_document(query, documents, measure, n_threads, interrupt,
+                      [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
+                          out[s] = evaluator.certified(document);
+                      });
 }
 
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
@@ -111,6 +142,16 @@ void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& docu
                          out[s] = workers[w].evaluator.lower_bound(documents[s]);
                      }
                  });
+}
+
+void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
+    scale_all(problems, sinkhorn, out, n_threads, interrupt);
+}
+
+void sinkhorn_batch(std::span<const TransportProblem<double>> problems, const Sinkhorn& sinkhorn,
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
+    scale_all(problems, sinkhorn, out, n_threads, interrupt);
 }
 
 void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,

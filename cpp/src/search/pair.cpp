@@ -1,57 +1,122 @@
 #include "moverank/pair.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "moverank/relaxed.hpp"
 
 namespace moverank {
 
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
 void PairEvaluator::set_query(const PreparedSequence& query) {
     const PreparedSequence positive = positive_part_.of(query);
     query_mass_.assign(positive.mass.begin(), positive.mass.end());
     costs_.set_query(positive);
+    query_ = query;
+    query_self_epsilon_ = 0.0;
 }
 
-double PairEvaluator::relaxed_value(const PreparedSequence& document) const {
-    return relaxed_bound(costs_.row_minima(), costs_.column_minima(), query_mass_, document.mass, measure_.capacity);
+double PairEvaluator::relaxed_value(const PreparedSequence& document) {
+    return relaxed_bound(costs_.row_minima(), costs_.column_minima(), query_mass_, document.mass, measure_.capacity,
+                         measure_.fraction, order_);
 }
 
 /// Bounds and values are sums in different orders over quantised masses; they are compared only beyond that error.
 double PairEvaluator::pruning_slack(const PreparedSequence& document) const {
-    return exact_value_error(query_mass_.size() + 1, document.size(), costs_.largest());
+    return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest());
 }
 
 bool PairEvaluator::relaxed_is_the_value() const {
-    return measure_.problem == Problem::relaxed || measure_.unlimited();
+    return measure_.problem == Problem::relaxed || (measure_.problem == Problem::exact && measure_.unlimited());
+}
+
+SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
+    const SolveSummary summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
+                                               measure_.fraction, cutoff, interrupt_);
+    if (summary.status == SolveStatus::pivot_limit) {
+        throw std::runtime_error("the exact solver reached its pivot limit");
+    }
+    return summary;
+}
+
+SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
+    SinkhornSummary summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
+                                              measure_.fraction, measure_.sinkhorn, interrupt_);
+    if (measure_.sinkhorn.debiased) {
+        if (query_self_epsilon_ != summary.epsilon) {
+            query_self_cost_ = self_cost(query_, summary.epsilon);
+            query_self_epsilon_ = summary.epsilon;
+        }
+        summary.value -= (query_self_cost_ + self_cost(document, summary.epsilon)) / 2.0;
+    }
+    if (measure_.bounded_by_relaxation()) {
+        // Short of convergence the dual may be below what is known without it.
+        summary.value = std::max(summary.value, relaxed_value(document));
+    }
+    return summary;
+}
+
+double PairEvaluator::self_cost(const PreparedSequence& sequence, double epsilon) {
+    const PreparedSequence positive = self_part_.of(sequence);
+    self_costs_.set_query(positive);
+    self_costs_.compute(positive);
+    Sinkhorn sinkhorn = measure_.sinkhorn;
+    sinkhorn.epsilon = epsilon;
+    sinkhorn.relative = false;
+    return self_sinkhorn_.solve_symmetric(self_costs_.matrix(), positive.mass, sinkhorn, interrupt_).value;
 }
 
 PairResult PairEvaluator::distance(const PreparedSequence& document, double cutoff) {
     const PreparedSequence positive = positive_part_.of(document);
     if (relaxed_is_the_value()) {
-        costs_.compute_minima(positive, measure_.balanced());
+        costs_.compute_minima(positive, measure_.capacity == 1.0);
         return {relaxed_value(positive), PairOutcome::evaluated};
     }
     costs_.compute(positive);
-    if (cutoff < std::numeric_limits<double>::infinity()) {
+    if (cutoff < infinity && measure_.bounded_by_relaxation()) {
         const double bound = relaxed_value(positive) - pruning_slack(positive);
         if (bound > cutoff) {
             return {bound, PairOutcome::pruned_by_bound};
         }
     }
-    const SolveSummary summary =
-        solver_.solve(costs_.matrix(), query_mass_, positive.mass, measure_.capacity, cutoff, interrupt_);
+    if (measure_.problem == Problem::entropic) {
+        return {scale(positive).value, PairOutcome::evaluated};
+    }
+    const SolveSummary summary = solve_exactly(positive, cutoff);
     if (summary.status == SolveStatus::above_cutoff) {
         return {summary.lower, PairOutcome::pruned_by_solver};
-    }
-    if (summary.status == SolveStatus::pivot_limit) {
-        throw std::runtime_error("the exact solver reached its pivot limit");
     }
     return {summary.value, PairOutcome::evaluated};
 }
 
-double PairEvaluator::lower_bound(const PreparedSequence& document) {
+CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     const PreparedSequence positive = positive_part_.of(document);
-    costs_.compute_minima(positive, measure_.balanced());
+    costs_.compute(positive);
+    if (relaxed_is_the_value()) {
+        const double value = relaxed_value(positive);
+        return {value, value, measure_.unlimited() ? value : infinity, 0, 0.0, true};
+    }
+    if (measure_.problem == Problem::entropic) {
+        const SinkhornSummary summary = scale(positive);
+        const SinkhornBounds bounds = sinkhorn_.bounds();
+        return {summary.value,      bounds.lower,           bounds.upper,
+                summary.iterations, summary.marginal_error, summary.converged};
+    }
+    const SolveSummary summary = solve_exactly(positive, infinity);
+    return {summary.value, summary.lower, summary.value, summary.pivots, 0.0, true};
+}
+
+double PairEvaluator::lower_bound(const PreparedSequence& document) {
+    if (!measure_.bounded_by_relaxation()) {
+        return -infinity;
+    }
+    const PreparedSequence positive = positive_part_.of(document);
+    costs_.compute_minima(positive, measure_.capacity == 1.0);
     const double value = relaxed_value(positive);
     return relaxed_is_the_value() ? value : value - pruning_slack(positive);
 }

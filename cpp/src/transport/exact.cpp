@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../kernels/kernels.hpp"
+#include "dense_problem.hpp"
 #include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
 
@@ -33,7 +34,8 @@ constexpr std::size_t entries_between_checks = 4'194'304;
 enum class Stop { optimal, cutoff, limit };
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;
-/// a capacity above 1 adds a last row, the slack, that may fill any column at no cost.
+/// a capacity above 1 adds a last row, the slack, that may fill any column at no cost, and a fraction below 1 that and
+/// a last column, the rest, that may take from any row at no cost.
 template <class Cost>
 class Simplex {
   public:
@@ -69,98 +71,35 @@ class Simplex {
     [[nodiscard]] const std::vector<Flow>& flows() const { return flows_; }
     [[nodiscard]] const std::vector<double>& f() const { return f_; }
     [[nodiscard]] const std::vector<double>& g() const { return g_; }
+    [[nodiscard]] double multiplier() const { return multiplier_; }
 
   private:
     // ---- set-up ----------------------------------------------------------------------------------------------
 
     void load(const TransportProblem<Cost>& problem, std::optional<double> padded_largest) {
-        rows_.clear();
-        columns_.clear();
-        supplies_.clear();
-        demands_.clear();
-        for (std::size_t i = 0; i < problem.a.size(); ++i) {
-            if (problem.a[i] > 0.0) {
-                rows_.push_back(i);
-                supplies_.push_back(problem.a[i]);
-            }
+        has_rest_ = problem.fraction < 1.0;
+        has_slack_ = problem.capacity > 1.0 || has_rest_;
+        dense_.load(problem, padded_largest, {.slack_row = has_slack_, .rest_column = has_rest_});
+        n_rows_ = dense_.rows.size() + (has_slack_ ? 1 : 0);
+        n_columns_ = dense_.columns.size() + (has_rest_ ? 1 : 0);
+        supplies_ = dense_.a;
+        demands_ = dense_.b;
+        if (problem.capacity > 1.0) {
+            // No column can take more than all mass. A limit of twice that is as good as none, and its potential is 0
+            // by complementary slackness.
+            std::ranges::transform(demands_, demands_.begin(),
+                                   [&](double mass) { return std::min(problem.capacity * mass, 2.0); });
         }
-        double demanded = 0.0;
-        for (std::size_t j = 0; j < problem.b.size(); ++j) {
-            if (problem.b[j] > 0.0) {
-                columns_.push_back(j);
-                // No column can take more than all mass. A limit of twice that is as good as none, and its potential
-                // is 0 by complementary slackness.
-                demands_.push_back(problem.capacity == 1.0 ? problem.b[j]
-                                                           : std::min(problem.capacity * problem.b[j], 2.0));
-                demanded += demands_.back();
-            }
+        if (has_rest_) {
+            demands_.push_back(1.0 - problem.fraction);
         }
-        if (rows_.empty() || columns_.empty()) {
-            throw std::invalid_argument("total mass is zero");
-        }
-        has_slack_ = problem.capacity > 1.0;
-        n_rows_ = rows_.size() + (has_slack_ ? 1 : 0);
-        n_columns_ = columns_.size();
         if (has_slack_) {
+            const double demanded = std::accumulate(demands_.begin(), demands_.end(), 0.0);
             supplies_.push_back(std::max(demanded - 1.0, 0.0));
         }
-        if (padded_largest && rows_.size() == problem.cost.rows() && n_columns_ == problem.cost.cols()) {
-            cost_ = problem.cost.data();
-            stride_ = problem.cost.stride();
-            max_cost_ = *padded_largest;
-        } else if (can_stay(problem.cost)) {
-            cost_ = problem.cost.data();
-            stride_ = n_columns_;
-            max_cost_ = 0.0;
-            take_largest(kernel_set_.scan.largest(cost_, n_rows_ * n_columns_));
-        } else {
-            gather_costs(problem.cost);
-        }
-    }
-
-    /// Whether the pivots can read the caller's matrix as it lies.
-    [[nodiscard]] bool can_stay(MatrixView<const Cost> cost) const {
-        return !has_slack_ && rows_.size() == cost.rows() && n_columns_ == cost.cols() && cost.stride() == n_columns_ &&
-               padded(n_columns_) == n_columns_;
-    }
-
-    void take_largest(Cost largest) {
-        if (!std::isfinite(largest)) {
-            throw std::invalid_argument("cost has an entry that is not finite");
-        }
-        max_cost_ = std::max(max_cost_, static_cast<double>(largest));
-    }
-
-    void gather_costs(MatrixView<const Cost> cost) {
-        stride_ = padded(n_columns_);
-        grow(gathered_, n_rows_ * stride_);
-        max_cost_ = 0.0;
-        const bool all_columns = n_columns_ == cost.cols();
-        const bool at_once = all_columns && rows_.size() == cost.rows() && cost.stride() == cost.cols();
-        if (at_once) {
-            take_largest(kernel_set_.scan.largest(cost.data(), cost.rows() * cost.cols()));
-        }
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
-            const Cost* from = cost.row(rows_[i]);
-            Cost* to = gathered_.data() + i * stride_;
-            if (all_columns) {
-                std::copy_n(from, n_columns_, to);
-            } else {
-                for (std::size_t j = 0; j < n_columns_; ++j) {
-                    to[j] = from[columns_[j]];
-                }
-            }
-            if (!at_once) {
-                take_largest(kernel_set_.scan.largest(to, n_columns_));
-            }
-            std::fill(to + n_columns_, to + stride_, std::numeric_limits<Cost>::infinity());
-        }
-        if (has_slack_) {
-            Cost* slack = gathered_.data() + rows_.size() * stride_;
-            std::fill(slack, slack + n_columns_, Cost{0});
-            std::fill(slack + n_columns_, slack + stride_, std::numeric_limits<Cost>::infinity());
-        }
-        cost_ = gathered_.data();
+        cost_ = dense_.cost;
+        stride_ = dense_.stride;
+        max_cost_ = dense_.largest;
     }
 
     [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_ + i * stride_; }
@@ -169,11 +108,14 @@ class Simplex {
     bool settle_in_closed_form(const TransportProblem<Cost>& problem) {
         row_potentials_.assign(n_rows_, 0.0);
         flows_.clear();
+        if (has_rest_) {
+            return false;
+        }
         if (n_columns_ == 1) {
             send_all_to_the_only_column();
             return true;
         }
-        if (rows_.size() == 1) {
+        if (dense_.rows.size() == 1) {
             fill_columns_from_the_only_row();
             return true;
         }
@@ -181,9 +123,9 @@ class Simplex {
     }
 
     void send_all_to_the_only_column() {
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
             row_potentials_[i] = static_cast<double>(cost_row(i)[0]);
-            flows_.push_back({rows_[i], columns_[0], supplies_[i]});
+            flows_.push_back({dense_.rows[i], dense_.columns[0], supplies_[i]});
         }
     }
 
@@ -202,22 +144,22 @@ class Simplex {
             const double taken = std::min(left, demands_[j]);
             left -= taken;
             row_potentials_[0] = static_cast<double>(c[j]);
-            flows_.push_back({rows_[0], columns_[j], taken});
+            flows_.push_back({dense_.rows[0], dense_.columns[j], taken});
         }
     }
 
     /// Send each row to its cheapest column. Where no limit is exceeded that is optimal, with f the row minima.
     bool send_rows_to_their_nearest(const TransportProblem<Cost>& problem) {
         taken_.assign(n_columns_, 0.0);
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
             const Cost* c = cost_row(i);
             const auto j = static_cast<std::size_t>(std::min_element(c, c + n_columns_) - c);
             row_potentials_[i] = static_cast<double>(c[j]);
             taken_[j] += supplies_[i];
-            if (taken_[j] > problem.capacity * problem.b[columns_[j]]) {
+            if (taken_[j] > problem.capacity * problem.b[dense_.columns[j]]) {
                 return false;
             }
-            flows_.push_back({rows_[i], columns_[j], supplies_[i]});
+            flows_.push_back({dense_.rows[i], dense_.columns[j], supplies_[i]});
         }
         return true;
     }
@@ -277,13 +219,6 @@ class Simplex {
             .counts = counts_.data(),
             .next_row = 0,
         };
-    }
-
-    template <class T>
-    static void grow(AlignedVector<T>& storage, std::size_t size) {
-        if (storage.size() < size) {
-            storage.resize(size);
-        }
     }
 
     // ---- pivots ----------------------------------------------------------------------------------------------
@@ -424,8 +359,8 @@ class Simplex {
             const bool child_is_row = tableau_.child_is_row_of(slot);
             const std::int64_t quanta = child_is_row ? row : -column;
             (child_is_row ? column : row) += child_is_row ? quanta : -quanta;
-            if (quanta > 0 && i < rows_.size()) {  // the slack moves nothing that anybody asked about
-                flows_.push_back({rows_[i], columns_[j], static_cast<double>(quanta) * masses_.quantum()});
+            if (quanta > 0 && i < dense_.rows.size() && j < dense_.columns.size()) {  // extras move nothing of ours
+                flows_.push_back({dense_.rows[i], dense_.columns[j], static_cast<double>(quanta) * masses_.quantum()});
             }
         }
     }
@@ -433,25 +368,26 @@ class Simplex {
     /// Potentials for the caller: the slack's is 0 by convention, and tokens without mass get what the others allow.
     void spread_potentials(const TransportProblem<Cost>& problem) {
         const double anchor = has_slack_ ? row_potentials_.back() : 0.0;
-        f_.assign(problem.a.size(), infinity);
+        multiplier_ = has_rest_ ? -(anchor + column_potentials_[n_columns_ - 1]) : 0.0;
+        f_.assign(problem.a.size(), has_rest_ ? multiplier_ : infinity);
         g_.assign(problem.b.size(), has_slack_ ? 0.0 : infinity);
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
-            f_[rows_[i]] = row_potentials_[i] - anchor;
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
+            f_[dense_.rows[i]] = row_potentials_[i] - anchor;
         }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            g_[columns_[j]] = column_potentials_[j] + anchor;
+        for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
+            g_[dense_.columns[j]] = column_potentials_[j] + anchor;
         }
-        if (n_columns_ < g_.size()) {
+        if (dense_.columns.size() < g_.size()) {
             for (std::size_t j = 0; j < g_.size(); ++j) {
                 if (problem.b[j] > 0.0) {
                     continue;
                 }
-                for (const std::size_t i : rows_) {
+                for (const std::size_t i : dense_.rows) {
                     g_[j] = std::min(g_[j], static_cast<double>(problem.cost(i, j)) - f_[i]);
                 }
             }
         }
-        if (rows_.size() < f_.size()) {
+        if (dense_.rows.size() < f_.size()) {
             for (std::size_t i = 0; i < f_.size(); ++i) {
                 if (problem.a[i] > 0.0) {
                     continue;
@@ -463,14 +399,14 @@ class Simplex {
         }
     }
 
-    // the problem, without rows and columns that carry no mass
-    std::vector<std::size_t> rows_, columns_;  ///< their places in the caller's matrix
+    // the problem, with its extras
+    DenseProblem<Cost> dense_;
     std::vector<double> supplies_, demands_;
-    const Cost* cost_ = nullptr;  ///< rows of stride_ entries: the caller's, or gathered_
-    AlignedVector<Cost> gathered_;
+    const Cost* cost_ = nullptr;  ///< rows of stride_ entries
     std::size_t n_rows_ = 0, n_columns_ = 0, stride_ = 0;
     double max_cost_ = 0.0;
-    bool has_slack_ = false;
+    bool has_slack_ = false;  ///< the last row is the slack
+    bool has_rest_ = false;   ///< the last column takes the mass that need not move
 
     // closed forms
     std::vector<double> taken_;
@@ -478,8 +414,7 @@ class Simplex {
     bool settled_ = false;  ///< the plan came from settle_in_closed_form; there is no tree
 
     // the pivots
-    const Kernels& kernel_set_ = kernels();
-    const SimplexKernels<Cost>& kernels_ = kernel_set_.simplex<Cost>();
+    const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
     PerturbedMasses masses_;
     SimplexTableau<Cost> tableau_{};
     AlignedVector<std::uint64_t> sets_, words_;
@@ -498,6 +433,7 @@ class Simplex {
     AlignedVector<double> row_potentials_, column_potentials_;
     std::vector<Flow> flows_;
     std::vector<double> f_, g_;
+    double multiplier_ = 0.0;
 };
 
 }  // namespace
@@ -513,6 +449,7 @@ class ExactSolver::Impl {
     Simplex<double> twice;
     std::span<const Flow> flows;
     std::span<const double> f, g;
+    double multiplier = 0.0;
 
     template <class Cost>
     SolveSummary solve(Simplex<Cost>& simplex, const TransportProblem<Cost>& problem, double cutoff,
@@ -521,6 +458,7 @@ class ExactSolver::Impl {
         flows = simplex.flows();
         f = simplex.f();
         g = simplex.g();
+        multiplier = simplex.multiplier();
         return summary;
     }
 };
@@ -537,13 +475,14 @@ SolveSummary ExactSolver::solve(const TransportProblem<double>& problem, double 
     return impl_->solve(impl_->twice, problem, cutoff, interrupt);
 }
 SolveSummary ExactSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
-                                double capacity, double cutoff, Interrupt* interrupt) {
-    return impl_->solve(impl_->single, TransportProblem<float>{costs.matrix, a, b, capacity}, cutoff, interrupt,
-                        costs.largest);
+                                double capacity, double fraction, double cutoff, Interrupt* interrupt) {
+    return impl_->solve(impl_->single, TransportProblem<float>{costs.matrix, a, b, capacity, fraction}, cutoff,
+                        interrupt, costs.largest);
 }
 
 std::span<const Flow> ExactSolver::flows() const { return impl_->flows; }
 std::span<const double> ExactSolver::f() const { return impl_->f; }
 std::span<const double> ExactSolver::g() const { return impl_->g; }
+double ExactSolver::multiplier() const { return impl_->multiplier; }
 
 }  // namespace moverank

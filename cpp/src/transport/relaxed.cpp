@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 
 namespace moverank {
 
@@ -14,9 +15,36 @@ double relaxed_side(std::span<const float> minima, std::span<const double> mass)
 }
 
 double relaxed_bound(std::span<const float> row_minima, std::span<const float> column_minima, std::span<const double> a,
-                     std::span<const double> b, double capacity) {
-    const double query_side = relaxed_side(row_minima, a);
-    return capacity == 1.0 ? std::max(query_side, relaxed_side(column_minima, b)) : query_side;
+                     std::span<const double> b, double capacity, double fraction, std::vector<std::size_t>& order) {
+    const auto side = [&](std::span<const float> minima, std::span<const double> mass) {
+        return fraction < 1.0 ? cheapest_part(minima, mass, fraction, order) : relaxed_side(minima, mass);
+    };
+    const double query_side = side(row_minima, a);
+    return capacity == 1.0 ? std::max(query_side, side(column_minima, b)) : query_side;
 }
+
+template <class Price>
+double cheapest_part(std::span<const Price> prices, std::span<const double> mass, double part,
+                     std::vector<std::size_t>& order) {
+    order.resize(prices.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(
+        order, [&](std::size_t s, std::size_t t) { return prices[s] != prices[t] ? prices[s] < prices[t] : s < t; });
+    double value = 0.0;
+    double last = 0.0;
+    for (const std::size_t t : order) {
+        last = static_cast<double>(prices[t]);
+        const double taken = std::min(mass[t], part);
+        value += taken * last;
+        part -= taken;
+        if (part <= 0.0) {
+            return value;
+        }
+    }
+    return value + part * last;  // what rounding has left
+}
+
+template double cheapest_part(std::span<const float>, std::span<const double>, double, std::vector<std::size_t>&);
+template double cheapest_part(std::span<const double>, std::span<const double>, double, std::vector<std::size_t>&);
 
 }  // namespace moverank
