@@ -161,6 +161,7 @@ class OwnedQuery {
 
 void bind_sequences(py::module_& module);
 void bind_transport(py::module_& module);
+void bind_gradient(py::module_& module);
 void bind_search(py::module_& module);
 
 }  // namespace moverank::bindings

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, module) {
     moverank::bindings::bind_sequences(module);
     moverank::bindings::bind_transport(module);
     moverank::bindings::bind_search(module);
+    moverank::bindings::bind_gradient(module);
 }

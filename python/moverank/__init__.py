@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
 from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
+from moverank.gradients import Gradients, gradients
 from moverank.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
@@ -21,6 +22,7 @@ __all__ = [
     "Alignment",
     "Certificate",
     "CertifiedDistances",
+    "Gradients",
     "Hit",
     "Hits",
     "Index",
@@ -39,6 +41,7 @@ __all__ = [
     "certified_distances",
     "distances",
     "encoders",
+    "gradients",
     "maxsim",
     "measure",
     "pairwise",

@@ -128,6 +128,16 @@ def certified_distances(
     measure: Measure,
     num_threads: int,
 ) -> tuple[F64, F64, F64, I64, F64, NDArray[np.bool_]]: ...
+def gradients(
+    queries: F64,
+    query_offsets: I64,
+    query_weights: F64 | None,
+    documents: F64,
+    document_offsets: I64,
+    document_weights: F64 | None,
+    measure: Measure,
+    num_threads: int,
+) -> tuple[F64, F64, F64 | None, F64, F64 | None]: ...
 
 class Corpus:
     """Sequences prepared for one measure; keeps the arrays alive."""

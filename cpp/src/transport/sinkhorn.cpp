@@ -61,9 +61,10 @@ class Scaling {
             const ScalingChange<T> rows = row_step(u_.data(), step, omega);
             const ScalingChange<T> columns = column_step(v_.data(), step, omega);
             ++summary.iterations;
-            // Columns are where the rows' factors want them, unless they were pushed further.
-            summary.marginal_error =
-                xi_ * static_cast<double>(rows.error) + (plain ? 0.0 : static_cast<double>(columns.error)) + drift_;
+            // After a plain sweep columns are where the rows' factors want them; then rows alone can be off.
+            const bool columns_settled = plain && summary.iterations > 1 && !has_penalty();
+            summary.marginal_error = xi_ * static_cast<double>(rows.error) + drift_ +
+                                     (columns_settled ? 0.0 : xi_ * static_cast<double>(columns.error));
             const bool small = summary.marginal_error <= sinkhorn.tolerance;
             summary.converged = small && plain;
             small ? schedule.calm() : schedule.advance();

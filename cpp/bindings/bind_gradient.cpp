@@ -1,0 +1,86 @@
+/// Derivatives of distances: ragged batches of pairs, in float64.
+#include <pybind11/stl.h>
+
+#include <vector>
+
+#include "arrays.hpp"
+#include "moverank/gradient.hpp"
+
+namespace moverank::bindings {
+
+namespace {
+
+/// One side of all pairs with its derivatives.
+class Batch {
+  public:
+    Batch(const Array<double>& tokens, const Offsets& offsets, const Weights& weights)
+        : token_gradient_({tokens.shape(0), tokens.shape(1)}) {
+        const MatrixView<const double> all = as_matrix(tokens);
+        const MatrixView<double> all_gradients = as_writable(token_gradient_);
+        const std::span<const std::int64_t> bounds = as_span(offsets);
+        if (bounds.empty() || bounds.front() != 0 || bounds.back() != static_cast<std::int64_t>(all.rows())) {
+            throw std::invalid_argument("offsets must start at 0 and end at the number of tokens");
+        }
+        if (weights) {
+            weight_gradient_ = Array<double>(static_cast<py::ssize_t>(as_span(*weights).size()));
+            if (weights->size() != tokens.shape(0)) {
+                throw std::invalid_argument("expected one weight a token");
+            }
+        }
+        for (std::size_t s = 0; s + 1 < bounds.size(); ++s) {
+            if (bounds[s] > bounds[s + 1]) {
+                throw std::invalid_argument("offsets must not decrease");
+            }
+            const auto begin = static_cast<std::size_t>(bounds[s]);
+            const auto length = static_cast<std::size_t>(bounds[s + 1]) - begin;
+            sequences_.push_back({{all.row(begin), length, all.cols()},
+                                  weights ? as_span(*weights).subspan(begin, length) : std::span<const double>{}});
+            gradients_.push_back({{all_gradients.row(begin), length, all.cols()},
+                                  weight_gradient_ ? std::span<double>(weight_gradient_->mutable_data() + begin, length)
+                                                   : std::span<double>{}});
+        }
+    }
+
+    [[nodiscard]] std::span<const DifferentiableSequence> sequences() const { return sequences_; }
+    [[nodiscard]] std::span<const SequenceGradient> gradients() const { return gradients_; }
+    [[nodiscard]] const Array<double>& token_gradient() const { return token_gradient_; }
+    [[nodiscard]] const std::optional<Array<double>>& weight_gradient() const { return weight_gradient_; }
+
+  private:
+    Array<double> token_gradient_;
+    std::optional<Array<double>> weight_gradient_;
+    std::vector<DifferentiableSequence> sequences_;
+    std::vector<SequenceGradient> gradients_;
+};
+
+py::tuple gradients_of(const Array<double>& query_tokens, const Offsets& query_offsets, const Weights& query_weights,
+                       const Array<double>& document_tokens, const Offsets& document_offsets,
+                       const Weights& document_weights, const Measure& measure, int num_threads) {
+    const Batch queries(query_tokens, query_offsets, query_weights);
+    const Batch documents(document_tokens, document_offsets, document_weights);
+    if (queries.sequences().size() != documents.sequences().size()) {
+        throw std::invalid_argument("expected as many queries as documents");
+    }
+    require_same_dim(as_matrix(query_tokens).cols(), as_matrix(document_tokens).cols());
+    Array<double> values(static_cast<py::ssize_t>(queries.sequences().size()));
+    const std::span<double> values_view(values.mutable_data(), queries.sequences().size());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        gradients(queries.sequences(), documents.sequences(), measure, values_view, queries.gradients(),
+                  documents.gradients(), num_threads, interrupt);
+    }
+    return py::make_tuple(values, queries.token_gradient(), queries.weight_gradient(), documents.token_gradient(),
+                          documents.weight_gradient());
+}
+
+}  // namespace
+
+void bind_gradient(py::module_& module) {
+    const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
+    module.def("gradients", &gradients_of, py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
+               weights("query_weights"), py::arg("documents").noconvert(), py::arg("document_offsets").noconvert(),
+               weights("document_weights"), py::arg("measure"), py::arg("num_threads"));
+}
+
+}  // namespace moverank::bindings

@@ -1,0 +1,236 @@
+#include "moverank/gradient.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+#include "moverank/parallel.hpp"
+
+namespace moverank {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+[[nodiscard]] double inner_product(const double* x, const double* y, std::size_t dim) {
+    return std::inner_product(x, x + dim, y, 0.0);
+}
+
+[[nodiscard]] double squared_distance(const double* x, const double* y, std::size_t dim) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < dim; ++k) {
+        sum += (x[k] - y[k]) * (x[k] - y[k]);
+    }
+    return sum;
+}
+
+/// to += factor x
+void add_scaled(double factor, const double* x, std::size_t dim, double* to) {
+    for (std::size_t k = 0; k < dim; ++k) {
+        to[k] += factor * x[k];
+    }
+}
+
+}  // namespace
+
+GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrupt)
+    : measure_(measure), interrupt_(interrupt) {
+    if (measure.problem == Problem::entropic && measure.sinkhorn.relative) {
+        throw std::invalid_argument("derivatives need an epsilon in units of the cost: relative=False");
+    }
+    if (measure.problem == Problem::relaxed && !measure.unlimited()) {
+        throw std::invalid_argument("the relaxed problem has no derivatives; take capacity inf for its query side");
+    }
+}
+
+void GradientEvaluator::load(const DifferentiableSequence& sequence, Side& side) const {
+    const std::size_t n = sequence.tokens.rows();
+    side.norms.resize(n);
+    for (std::size_t t = 0; t < n; ++t) {
+        const double* token = sequence.tokens.row(t);
+        side.norms[t] = std::sqrt(inner_product(token, token, sequence.tokens.cols()));
+    }
+    if (!sequence.weights.empty()) {
+        side.mass.assign(sequence.weights.begin(), sequence.weights.end());
+    } else if (measure_.weighting == Weighting::norm) {
+        side.mass = side.norms;
+    } else {
+        side.mass.assign(n, 1.0);
+    }
+    side.total = std::accumulate(side.mass.begin(), side.mass.end(), 0.0);
+    for (double& mass : side.mass) {
+        mass /= side.total;
+    }
+}
+
+void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const DifferentiableSequence& document) {
+    const std::size_t dim = query.tokens.cols();
+    const std::size_t m = document.tokens.rows();
+    cost_.resize(query.tokens.rows() * m);
+    for (std::size_t i = 0; i < query.tokens.rows(); ++i) {
+        for (std::size_t j = 0; j < m; ++j) {
+            const double* x = query.tokens.row(i);
+            const double* y = document.tokens.row(j);
+            double& cost = cost_[i * m + j];
+            switch (measure_.ground) {
+                case GroundCost::cosine:
+                    cost = 1.0 - inner_product(x, y, dim) / (query_.norms[i] * document_.norms[j]);
+                    break;
+                case GroundCost::euclidean: cost = std::sqrt(squared_distance(x, y, dim)); break;
+                case GroundCost::sqeuclidean: cost = squared_distance(x, y, dim); break;
+                case GroundCost::dot: cost = -inner_product(x, y, dim); break;
+            }
+        }
+    }
+}
+
+/// Solve for value, plan and the derivatives with respect to both masses.
+double GradientEvaluator::solve() {
+    const std::size_t n = query_.mass.size();
+    const std::size_t m = document_.mass.size();
+    const TransportProblem<double> problem{
+        {cost_.data(), n, m}, query_.mass, document_.mass, measure_.capacity, measure_.fraction};
+    plan_.assign(n * m, 0.0);
+    const auto take_potentials = [](Side& side, std::span<const double> potentials, double capacity) {
+        side.mass_gradient.resize(potentials.size());
+        std::ranges::transform(potentials, side.mass_gradient.begin(),
+                               [capacity](double f) { return f == 0.0 ? 0.0 : capacity * f; });
+    };
+    if (measure_.problem != Problem::entropic) {
+        const double value = exact_.solve(problem, infinity, interrupt_).value;
+        for (const Flow& flow : exact_.flows()) {
+            plan_[flow.source * m + flow.target] = flow.mass;
+        }
+        take_potentials(query_, exact_.f(), 1.0);
+        take_potentials(document_, exact_.g(), measure_.capacity);
+        return value;
+    }
+    const SinkhornSummary summary = sinkhorn_.solve(problem, measure_.sinkhorn, interrupt_);
+    sinkhorn_.plan({plan_.data(), n, m});
+    take_potentials(query_, sinkhorn_.f(), 1.0);
+    take_potentials(document_, sinkhorn_.g(), measure_.unlimited() ? 1.0 : measure_.capacity);
+    const double penalty = measure_.sinkhorn.marginal_penalty;
+    const auto finish = [&](Side& side, std::size_t t, double marginal) {
+        double& gradient = side.mass_gradient[t];
+        if (penalty < infinity) {
+            gradient = -penalty * std::expm1(-gradient / penalty);
+        }
+        // The plan is made relative to a b^T: where a marginal differs from its mass, that counts as well.
+        if (side.mass[t] > 0.0) {
+            gradient -= summary.epsilon * (marginal / side.mass[t] - 1.0);
+        }
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+        finish(query_, i, std::accumulate(&plan_[i * m], &plan_[i * m] + m, 0.0));
+    }
+    for (std::size_t j = 0; j < m; ++j) {
+        double marginal = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
+            marginal += plan_[i * m + j];
+        }
+        finish(document_, j, marginal);
+    }
+    return summary.value;
+}
+
+void GradientEvaluator::add_from_costs(double share, const DifferentiableSequence& query,
+                                       const DifferentiableSequence& document, const SequenceGradient& query_gradient,
+                                       const SequenceGradient& document_gradient) const {
+    const std::size_t dim = query.tokens.cols();
+    const std::size_t m = document.tokens.rows();
+    for (std::size_t i = 0; i < query.tokens.rows(); ++i) {
+        for (std::size_t j = 0; j < m; ++j) {
+            const double moved = share * plan_[i * m + j];
+            if (moved == 0.0) {
+                continue;
+            }
+            const double* x = query.tokens.row(i);
+            const double* y = document.tokens.row(j);
+            double* dx = query_gradient.tokens.row(i);
+            double* dy = document_gradient.tokens.row(j);
+            const double cost = cost_[i * m + j];
+            double of_own_x = 0.0;  // factors of x in dx, of y in dy, and of the other one in both
+            double of_own_y = 0.0;
+            double of_other = 0.0;
+            switch (measure_.ground) {
+                case GroundCost::cosine:
+                    of_other = -moved / (query_.norms[i] * document_.norms[j]);
+                    of_own_x = moved * (1.0 - cost) / (query_.norms[i] * query_.norms[i]);
+                    of_own_y = moved * (1.0 - cost) / (document_.norms[j] * document_.norms[j]);
+                    break;
+                case GroundCost::euclidean: of_own_x = cost > 0.0 ? moved / cost : 0.0; break;
+                case GroundCost::sqeuclidean: of_own_x = 2.0 * moved; break;
+                case GroundCost::dot: of_other = -moved; break;
+            }
+            if (measure_.ground == GroundCost::euclidean || measure_.ground == GroundCost::sqeuclidean) {
+                of_own_y = of_own_x;
+                of_other = -of_own_x;
+            }
+            add_scaled(of_own_x, x, dim, dx);
+            add_scaled(of_other, y, dim, dx);
+            add_scaled(of_own_y, y, dim, dy);
+            add_scaled(of_other, x, dim, dy);
+        }
+    }
+}
+
+void GradientEvaluator::add_from_mass(double share, const DifferentiableSequence& sequence, const Side& side,
+                                      const SequenceGradient& gradient) const {
+    const double mean = inner_product(side.mass.data(), side.mass_gradient.data(), side.mass.size());
+    for (std::size_t t = 0; t < side.mass.size(); ++t) {
+        // Mass is a share of the total: what a weight adds to its own it takes from all.
+        const double of_weight = share * (side.mass_gradient[t] - mean) / side.total;
+        if (!sequence.weights.empty()) {
+            gradient.weights[t] += of_weight;
+        } else if (measure_.weighting == Weighting::norm && side.norms[t] > 0.0) {
+            add_scaled(of_weight / side.norms[t], sequence.tokens.row(t), sequence.tokens.cols(),
+                       gradient.tokens.row(t));
+        }
+    }
+}
+
+double GradientEvaluator::add(double share, const DifferentiableSequence& query, const DifferentiableSequence& document,
+                              const SequenceGradient& query_gradient, const SequenceGradient& document_gradient) {
+    load(query, query_);
+    load(document, document_);
+    fill_costs(query, document);
+    const double value = solve();
+    add_from_costs(share, query, document, query_gradient, document_gradient);
+    add_from_mass(share, query, query_, query_gradient);
+    add_from_mass(share, document, document_, document_gradient);
+    return share * value;
+}
+
+double GradientEvaluator::evaluate(const DifferentiableSequence& query, const DifferentiableSequence& document,
+                                   const SequenceGradient& query_gradient, const SequenceGradient& document_gradient) {
+    for (const SequenceGradient& gradient : {query_gradient, document_gradient}) {
+        std::fill_n(gradient.tokens.data(), gradient.tokens.rows() * gradient.tokens.cols(), 0.0);
+        std::ranges::fill(gradient.weights, 0.0);
+    }
+    double value = add(1.0, query, document, query_gradient, document_gradient);
+    if (measure_.problem == Problem::entropic && measure_.sinkhorn.debiased) {
+        value += add(-0.5, query, query, query_gradient, query_gradient);
+        value += add(-0.5, document, document, document_gradient, document_gradient);
+    }
+    return value;
+}
+
+void gradients(std::span<const DifferentiableSequence> queries, std::span<const DifferentiableSequence> documents,
+               const Measure& measure, std::span<double> values, std::span<const SequenceGradient> query_gradients,
+               std::span<const SequenceGradient> document_gradients, int n_threads, Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, queries.size());
+    std::vector<GradientEvaluator> evaluators;
+    evaluators.reserve(n_workers);
+    for (unsigned w = 0; w < n_workers; ++w) {
+        evaluators.emplace_back(measure, &interrupt);
+    }
+    parallel_for(queries.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        for (std::size_t p = begin; p < end; ++p) {
+            values[p] = evaluators[w].evaluate(queries[p], documents[p], query_gradients[p], document_gradients[p]);
+        }
+    });
+}
+
+}  // namespace moverank

@@ -1,0 +1,146 @@
+"""Derivatives of distances with respect to tokens and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank import _core
+from moverank._validate import real_array, thread_count, weights_array
+from moverank.measures import Measure, measure, require_same_dim
+
+_by_name = measure
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Gradients:
+    """A distance and its derivatives.
+
+    Attributes
+    ----------
+    value : float
+        The distance, in float64 throughout.
+    x, y : ndarray of float64, shapes (n, d) and (m, d)
+        Derivatives with respect to the tokens.
+    a, b : ndarray of float64, shapes (n,) and (m,), or None
+        Derivatives with respect to the weights, where weights were given.
+    """
+
+    value: float
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    a: NDArray[np.float64] | None
+    b: NDArray[np.float64] | None
+
+    def __repr__(self) -> str:
+        weights = "".join(f", {name}" for name in "ab" if getattr(self, name) is not None)
+        return f"Gradients(value={self.value:.6g}, x={_shape(self.x)}, y={_shape(self.y)}{weights})"
+
+
+def gradients(
+    x: ArrayLike,
+    y: ArrayLike,
+    measure: str | Measure = "wrd",
+    a: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+) -> Gradients:
+    """Distance of two sequences with its derivatives.
+
+    By the envelope theorem these are the plan, carried through the ground cost, and the potentials, carried through the
+    normalisation of mass. An exact distance's derivatives jump where its plan does; there one of its subgradients is
+    returned. An entropic one's are smooth, and as accurate as its tolerance makes the plan. For training there is
+    `moverank.torch`.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n, d) and (m, d)
+        Tokens of the query and of the document, taken in float64.
+    measure : str or Measure, default "wrd"
+        What to differentiate.
+    a, b : array_like, shape (n,) and (m,), optional
+        Their mass, in any unit.
+
+    Returns
+    -------
+    Gradients
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is malformed, or the measure has no derivatives: a `Sinkhorn` with a relative epsilon, or a
+        relaxed problem other than that of capacity inf.
+
+    References
+    ----------
+    .. [1] Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences", AISTATS 2019.
+
+    Examples
+    --------
+    >>> gradients([[0.0], [3.0]], [[1.0], [5.0]], "wmd").x
+    array([[-0.5],
+           [-0.5]])
+    """
+    chosen = _by_name(measure)
+    query, document = double_tokens(x, "x", chosen), double_tokens(y, "y", chosen)
+    require_same_dim(query.shape[1], document.shape[1], "x", "y")
+    for weights, name in ((a, "a"), (b, "b")):
+        if weights is None and chosen.weighting == "given":
+            raise ValueError(f"{name}: weighting 'given' needs weights")
+    mass = None if a is None else weights_array(a, "a", len(query))
+    other_mass = None if b is None else weights_array(b, "b", len(document))
+    values, dx, da, dy, db = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
+    return Gradients(float(values[0]), dx, dy, da, db)
+
+
+def ragged_gradients(
+    queries: Sequence[NDArray[np.float64]],
+    query_weights: NDArray[np.float64] | None,
+    documents: Sequence[NDArray[np.float64]],
+    document_weights: NDArray[np.float64] | None,
+    measure: Measure,
+    *,
+    num_threads: int | None,
+) -> tuple[
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64] | None,
+    NDArray[np.float64],
+    NDArray[np.float64] | None,
+]:
+    """Distances of pairs of checked sequences, and derivatives with respect to x, a, y and b, one below the other."""
+    return _core.gradients(
+        np.concatenate(queries),
+        _offsets(queries),
+        query_weights,
+        np.concatenate(documents),
+        _offsets(documents),
+        document_weights,
+        measure._spec,
+        thread_count(num_threads),
+    )
+
+
+def double_tokens(value: ArrayLike, name: str, measure: Measure) -> NDArray[np.float64]:
+    """Check one sequence's tokens in float64: (n, d), n and d at least 1, finite, with directions under cosine."""
+    tokens: NDArray[np.float64] = real_array(value, name, ndim=2, dtype=np.float64)
+    if 0 in tokens.shape:
+        raise ValueError(f"{name}: expected at least one token and one dimension, got shape {tokens.shape}")
+    bad = ~np.isfinite(tokens).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{name}: token {int(bad.argmax())} is not finite")
+    if measure.ground == "cosine" or measure.weighting == "norm":
+        zero = ~tokens.any(axis=1)
+        if zero.any() and (measure.ground == "cosine" or zero.all()):
+            raise ValueError(f"{name}: token {int(zero.argmax())} is a zero vector")
+    return tokens
+
+
+def _offsets(sequences: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+    return np.cumsum([0, *map(len, sequences)], dtype=np.int64)
+
+
+def _shape(array: NDArray[np.float64]) -> str:
+    return "x".join(map(str, array.shape))
