@@ -5,9 +5,9 @@
 
 First with the cost matrix given, one problem at a time, against POT's `sinkhorn` and `sinkhorn_log`: epsilon is 0.05
 times the median cost, and all stop at a marginal error of 1e-4 (POT measures it in L2, which is smaller). Then one
-query against 1000 documents of 8 to 64 tokens, from unit vectors to values, at one epsilon, against those batched solvers
-that are installed; documents are padded for them before the clock starts, and compiling is not counted. Our calls prove
-an interval in the first part, and prepare their input themselves in the second.
+query against 1000 documents of 8 to 64 tokens, from unit vectors to values, at one epsilon, against those batched
+solvers that are installed; documents are padded for them before the clock starts, and compiling is not counted. Our
+calls prove an interval in the first part, and prepare their input themselves in the second.
 """
 
 from __future__ import annotations
