@@ -1,7 +1,8 @@
-/// Exact solves, cost matrix given; arguments: rows, columns. Time is that of one problem.
+/// Exact and entropic solves, cost matrix given; arguments: rows, columns. Time is that of one problem.
 #include <benchmark/benchmark.h>
 
 #include "moverank/exact.hpp"
+#include "moverank/sinkhorn.hpp"
 #include "workload.hpp"
 
 using namespace moverank;
@@ -65,12 +66,41 @@ void cutoff(benchmark::State& state) {
     std::int64_t pivots = 0;
     for (auto _ : state) {
         const SolveSummary solved =
-            solver.solve(problems[p].costs.matrix(), problems[p].a, problems[p].b, 1.0, share * values[p]);
+            solver.solve(problems[p].costs.matrix(), problems[p].a, problems[p].b, 1.0, 1.0, share * values[p]);
         benchmark::DoNotOptimize(solved.lower);
         pivots += solved.pivots;
         p = (p + 1) % problems.size();
     }
     finish(state, pivots);
+}
+
+/// Arguments: rows, columns, epsilon in thousandths of the median cost.
+void sinkhorn(benchmark::State& state) {
+    const auto problems =
+        workload::problems(static_cast<std::size_t>(state.range(0)), static_cast<std::size_t>(state.range(1)));
+    const Sinkhorn options{.epsilon = static_cast<double>(state.range(2)) / 1000.0};
+    SinkhornSolver solver;
+    std::size_t p = 0;
+    std::int64_t iterations = 0;
+    for (auto _ : state) {
+        const SinkhornSummary found =
+            solver.solve(problems[p].costs.matrix(), problems[p].a, problems[p].b, 1.0, 1.0, options);
+        benchmark::DoNotOptimize(found.value);
+        iterations += found.iterations;
+        p = (p + 1) % problems.size();
+    }
+    state.counters["iterations"] =
+        benchmark::Counter(static_cast<double>(iterations), benchmark::Counter::kAvgIterations);
+}
+
+void scalings(benchmark::internal::Benchmark* b) {
+    b->ArgNames({"n", "m", "epsilon"});
+    for (const int epsilon : {10, 50, 200}) {
+        for (const int n : {8, 16, 32, 64, 128}) {
+            b->Args({n, n, epsilon});
+        }
+        b->Args({16, 64, epsilon});
+    }
 }
 
 void shapes(benchmark::internal::Benchmark* b) {
@@ -85,5 +115,6 @@ void shapes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK_CAPTURE(exact, balanced, 1.0)->Apply(shapes);
 BENCHMARK_CAPTURE(exact, capacity_4, 4.0)->Apply(shapes);
+BENCHMARK(sinkhorn)->Apply(scalings);
 BENCHMARK(exact_float64)->ArgName("n")->Arg(8)->Arg(32)->Arg(128);
 BENCHMARK(cutoff)->ArgNames({"n", "percent"})->Args({32, 50})->Args({32, 80})->Args({32, 95})->Args({32, 105});

@@ -6,6 +6,7 @@
 
 #include "moverank/batch.hpp"
 #include "moverank/exact.hpp"
+#include "moverank/sinkhorn.hpp"
 #include "workload.hpp"
 
 using namespace moverank;
@@ -29,6 +30,20 @@ void solve(std::size_t n, std::size_t m, double capacity) {
     std::cout << sum << "\n";
 }
 
+/// With the interval.
+void scale(std::size_t n, std::size_t m) {
+    const auto problems = workload::problems(n, m, n_items);
+    SinkhornSolver solver;
+    double sum = 0.0;
+    counted([&] {
+        for (std::size_t p = 0; p < problems.size(); ++p) {
+            sum += solver.solve(problems[p].costs.matrix(), problems[p].a, problems[p].b, 1.0, 1.0, {}).value;
+            sum += solver.bounds().upper;
+        }
+    });
+    std::cout << sum << "\n";
+}
+
 void one_to_many(const Measure& measure) {
     workload::TokenSource source(128, 1);
     const workload::Collection documents(source, n_items, 8, 64);
@@ -47,6 +62,7 @@ const std::map<std::string, std::function<void()>> cases{
     {"exact 256x256", [] { solve(256, 256, 1.0); }},
     {"exact 16x64", [] { solve(16, 64, 1.0); }},
     {"exact 16x64 capacity 4", [] { solve(16, 64, 4.0); }},
+    {"sinkhorn 32x32", [] { scale(32, 32); }},
     {"wrd 16 to many", [] { one_to_many(workload::word_rotator); }},
     {"rwmd 16 to many", [] { one_to_many({GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed}); }},
     {"maxsim 16 to many",

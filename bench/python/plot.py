@@ -38,19 +38,22 @@ def time_and_speedup(
 ) -> None:
     """Time against n, both axes logarithmic, and how many times faster we are than each peer."""
     _, times = read(name)
-    sizes = sorted(int(size) for size in times if "x" not in size)
+    sizes = sorted(int(size) for size in times if size.isdigit())
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for case, (label, colour, style) in cases.items():
         left.plot(sizes, [times[str(n)][case] for n in sizes], style, color=colour, label=label)
     left.set(xscale="log", yscale="log", xlabel="n = m", ylabel="microseconds a problem", title=title)
+    highest = 0.0
     for case, label in peers.items():
         ratios = [times[str(n)][case] / times[str(n)][ours] for n in sizes]
+        highest = max(highest, *ratios)
         right.plot(sizes, ratios, cases[case][2], color=cases[case][1], label=f"to {label}")
     right.axhline(1, color="#444444", linewidth=0.8)
     right.set(
         xscale="log", yscale="log", xlabel="n = m", ylabel="times faster", title=f"{cases[ours][0]} against peers"
     )
-    right.set_yticks([1, 2, 5, 10, 20, 50], labels=["1", "2", "5", "10", "20", "50"])
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if t < 1.5 * highest]
+    right.set_yticks(ticks, labels=map(str, ticks))
     for axes in (left, right):
         axes.set_xticks(sizes, labels=map(str, sizes))
         axes.minorticks_off()
@@ -58,6 +61,45 @@ def time_and_speedup(
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     save(figure, name)
+
+
+def intervals() -> None:
+    """Ends of the proved interval against epsilon, and its width against iterations."""
+    figures = json.loads((RESULTS / "intervals.json").read_text())["microseconds"]
+    keys = [key.split() for key in figures]
+    epsilons = list(dict.fromkeys(epsilon for epsilon, _ in keys))
+    iterations = list(dict.fromkeys(int(count) for _, count in keys))
+    last = iterations[-1]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    x = [float(epsilon) for epsilon in epsilons]
+    for end, label, colour in (("upper", "upper bound above", PEERS[0]), ("lower", "lower bound below", OURS)):
+        left.plot(x, [figures[f"{e} {last}"][end] for e in epsilons], "o-", color=colour, label=label)
+    left.plot(
+        x, [figures[f"{e} {last}"]["value"] for e in epsilons], "--", color=PEERS[2], label="entropic value above"
+    )
+    left.set(
+        xscale="log", yscale="log", xlabel="epsilon / median cost", ylabel="% of the exact value",
+        title="Distance from the exact value, converged",
+    )  # fmt: skip
+    left.set_xticks(x, labels=epsilons)
+    for k, epsilon in enumerate(["0.2", "0.05", "0.02", "0.005"]):
+        widths = [
+            figures[f"{epsilon} {count}"]["lower"] + figures[f"{epsilon} {count}"]["upper"] for count in iterations
+        ]
+        shade = plt.get_cmap("viridis")(0.1 + 0.25 * k)
+        right.plot([max(count, 0.5) for count in iterations[:-1]], widths[:-1], "o-", color=shade, label=f"{epsilon}")
+    right.set(
+        xscale="log", yscale="log", xlabel="iterations at the most", ylabel="width, % of the exact value",
+        title="Width of the interval, by epsilon",
+    )  # fmt: skip
+    shown = [0.5, 1, 10, 100, 500]
+    right.set_xticks(shown, labels=["0", "1", "10", "100", "500"])
+    for axes in (left, right):
+        axes.minorticks_off()
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    save(figure, "intervals")
 
 
 def documents() -> None:
@@ -109,6 +151,19 @@ def main() -> None:
         "batch",
         {"scipy": "scipy", "lapjvr": "lapx lapjvr_batch", "lapjvh": "lapx lapjvh_batch"},
     )
+    time_and_speedup(
+        "sinkhorn",
+        "entropic transport, cost given, one core",
+        {
+            "sinkhorn": ("POT sinkhorn", PEERS[0], "o-"),
+            "sinkhorn_log": ("POT sinkhorn_log", PEERS[1], "o--"),
+            "exact": ("moverank, exact", PEERS[2], "s--"),
+            "certified": ("moverank, entropic with interval", OURS, "s-"),
+        },
+        "certified",
+        {"sinkhorn": "POT sinkhorn", "sinkhorn_log": "POT sinkhorn_log", "exact": "our own exact solve"},
+    )
+    intervals()
     documents()
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import moverank as mr
 import reference
+from datasets import cranfield
 from strategies import transport_problems
 
 TIGHT = mr.Sinkhorn(epsilon=0.05, relative=False, tolerance=1e-11, max_iterations=100_000)
@@ -122,6 +123,21 @@ def test_the_interval_always_holds_the_exact_value(p, epsilon, iterations, capac
     assert np.isfinite(result.plan).all()
     assert math.isfinite(result.value)
     assert result.iterations <= iterations
+
+
+@pytest.mark.parametrize("iterations", [0, 3, 1000])
+@pytest.mark.parametrize("epsilon", [0.005, 0.05, 0.5])
+def test_the_interval_holds_the_exact_value_on_real_tokens(epsilon, iterations):
+    data = cranfield()
+    docs = mr.Sequences.from_flat(data["doc_tokens"].astype(np.float32), data["doc_off"])
+    query = data["query_tokens"][: data["query_off"][1]].astype(np.float32)
+    problem = mr.Sinkhorn(epsilon, max_iterations=iterations)
+    for measure in (mr.wrd, mr.wmd, mr.wrd.replace(capacity=4), mr.wmd.replace(fraction=0.5)):
+        exact = mr.distances(query, docs, measure)
+        found = mr.certified_distances(query, docs, measure.replace(problem=problem))
+        assert (found.lower <= exact + 1e-9).all()
+        assert (exact <= found.upper + 1e-9).all()
+        assert (found.values >= mr.distances(query, docs, measure.replace(problem="relaxed")) - 1e-12).all()
 
 
 def test_epsilon_is_relative_to_the_median_size_of_the_costs():
