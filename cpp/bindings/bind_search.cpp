@@ -93,15 +93,29 @@ class Search {
           query_(corpus_->own(tokens_, weights_)),
           search_(corpus_->prepared(), query_.prepared(), k, checked_ranks()) {}
 
+    void seed(const Array<std::int64_t>& positions, int num_threads) {
+        const std::span<const std::int64_t> seeds = checked_positions(positions);
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        search_.seed(seeds, num_threads, interrupt);
+    }
+
+    [[nodiscard]] Array<double> lower_bounds(int num_threads) const {
+        Array<double> out(static_cast<py::ssize_t>(corpus_->prepared().size()));
+        const std::span<double> out_view(out.mutable_data(), corpus_->prepared().size());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            search_.lower_bounds(out_view, num_threads, interrupt);
+        }
+        return out;
+    }
+
     bool examine(const Array<std::int64_t>& positions, const Array<double>& bounds, int num_threads) {
-        const std::span<const std::int64_t> candidates = as_span(positions);
+        const std::span<const std::int64_t> candidates = checked_positions(positions);
         const std::span<const double> candidate_bounds = as_span(bounds);
         if (candidates.size() != candidate_bounds.size()) {
             throw std::invalid_argument("expected one bound a position");
-        }
-        const auto n_documents = static_cast<std::int64_t>(corpus_->prepared().size());
-        if (std::ranges::any_of(candidates, [&](std::int64_t p) { return p < 0 || p >= n_documents; })) {
-            throw std::invalid_argument("a position lies outside the corpus");
         }
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
@@ -130,6 +144,15 @@ class Search {
     }
 
   private:
+    [[nodiscard]] std::span<const std::int64_t> checked_positions(const Array<std::int64_t>& positions) const {
+        const std::span<const std::int64_t> checked = as_span(positions);
+        const auto n_documents = static_cast<std::int64_t>(corpus_->prepared().size());
+        if (std::ranges::any_of(checked, [&](std::int64_t p) { return p < 0 || p >= n_documents; })) {
+            throw std::invalid_argument("a position lies outside the corpus");
+        }
+        return checked;
+    }
+
     [[nodiscard]] std::span<const std::int64_t> checked_ranks() const {
         const std::span<const std::int64_t> ranks = as_span(tie_ranks_);
         if (ranks.size() != corpus_->prepared().size()) {
@@ -163,6 +186,8 @@ Array<double> pairwise_of(const Corpus& rows, const Corpus& columns, int num_thr
 void bind_search(py::module_& module) {
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     py::class_<Search>(module, "TopKSearch")
+        .def("seed", &Search::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
+        .def("lower_bounds", &Search::lower_bounds, py::arg("num_threads"))
         .def("examine", &Search::examine, py::arg("positions").noconvert(), py::arg("bounds").noconvert(),
              py::arg("num_threads"))
         .def_property_readonly("threshold", &Search::threshold)

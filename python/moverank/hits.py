@@ -81,13 +81,16 @@ class SearchStats:
         Candidates that were evaluated: ``pruned_by_bound + pruned_by_solver + exact_solves``. How many depends on the
         number of threads by a few, as threads look ahead; the hits do not.
     pruned_by_bound : int
-        Examined, and dropped by the relaxed bound over the cost matrix.
+        Examined, and dropped by a bound from the cost matrix: the relaxed problem, or the seeds' potentials.
     pruned_by_solver : int
         Examined, and dropped by a dual value inside the exact solver, before the optimum.
     exact_solves : int
         Evaluated to the end.
+    seeds : int
+        Of these, solved before anything was bounded.
     order : str
-        The bound that ordered the candidates: ``"pooled"`` or ``"relaxed"``.
+        The bound that ordered the candidates: ``"dual"``, from the seeds' potentials and the relaxed problem, or
+        ``"relaxed"`` alone.
     seconds : float
         Wall time of the search.
     """
@@ -98,22 +101,19 @@ class SearchStats:
     pruned_by_bound: int
     pruned_by_solver: int
     exact_solves: int
+    seeds: int
     order: str
     seconds: float
-
-    @property
-    def pruned_by_pooled(self) -> int:
-        """Documents of which only the pooled vector was looked at; 0 where the relaxed bound gave the order."""
-        return self.pruned_by_order if self.order == "pooled" else 0
 
     def __str__(self) -> str:
         rows = [
             ("documents", self.documents),
             (f"never examined ({self.order} bound)", self.pruned_by_order),
             ("examined", self.examined),
-            ("  dropped by the relaxed bound", self.pruned_by_bound),
+            ("  dropped by a bound", self.pruned_by_bound),
             ("  dropped inside the solver", self.pruned_by_solver),
             ("  solved exactly", self.exact_solves),
+            ("    of these, as seeds", self.seeds),
         ]
         lines = [f"{name:<34} {count:>9} {100 * count / self.documents:>6.1f} %" for name, count in rows]
         lines.append(f"{'time':<34} {1000 * self.seconds:>9.2f} ms")
@@ -178,7 +178,7 @@ class Hits:
     rank  id      distance    similarity
        1  a              0             1
        2  b       0.707107      0.585786
-    exact: 1 of 3 documents were never examined; their lower bounds start at 1.225, above the 2nd distance 0.7071
+    exact: all 3 documents were examined
     >>> round(sum(move.contribution for move in hits[1].alignment.pairs), 4)
     0.7071
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,16 @@ from moverank.sequences import Sequences, as_query, as_sequences
 
 _by_name = measure
 
-#: Candidates taken from the pooled vectors at first, and how much more each further time: few enough that an easy
-#: search ends early, growing fast enough that a hard one repeats little work.
-FIRST_WINDOW = 64
-WINDOW_GROWTH = 4
+#: Documents that are solved before anything is bounded: the mean of so many row potentials is as good as that of more.
+SEEDS = 20
 
 
 class Index:
     """Documents ready to be searched exactly under one measure. Made by `Index.build`.
 
-    A search examines documents in rising order of a lower bound on their distance and stops when that bound exceeds
-    the k-th best distance, which proves that no later document can be in the answer. Where pooled vectors bound the
-    measure (capacity 1 under a metric ground cost) faiss delivers the order; otherwise one pass of the relaxed
-    problem over all documents does.
+    A search solves some documents that are likely near, takes the mean of their dual potentials for the query's tokens,
+    and bounds every other document's distance with it; then it solves documents in rising order of these bounds and
+    stops when the next one exceeds the k-th best distance, which proves that no later document can be in the answer.
 
     References
     ----------
@@ -59,14 +56,11 @@ class Index:
         self._tie_ranks = np.empty(len(ids), dtype=np.int64)
         self._tie_ranks[np.argsort(ids)] = np.arange(len(ids))
         self._pooled: Any = None
-        self._max_pooled_norm = 0.0
         if measure._spec.has_pooled_bound:
             import faiss
 
-            pooled = corpus.pooled()
             self._pooled = faiss.IndexFlatL2(docs.dim)
-            self._pooled.add(pooled)
-            self._max_pooled_norm = _largest_norm(pooled)
+            self._pooled.add(corpus.pooled())
 
     @classmethod
     def build(
@@ -177,13 +171,8 @@ class Index:
         tokens, mass = tokens.copy(), None if mass is None else mass.copy()
         with naming("query", "docs", ids=self._ids):
             search = self._corpus.search(tokens, mass, k, self._tie_ranks)
-            if self._pooled is not None:
-                stream = self._by_pooled_bound(tokens, mass, max(FIRST_WINDOW, 4 * k))
-            else:
-                stream = self._by_relaxed_bound(tokens, mass, threads)
-            for candidates, bounds in stream:
-                if search.examine(candidates, bounds, threads):
-                    break
+            candidates, bounds = self._plan_search(search, tokens, mass, k, threads)
+            search.examine(candidates, bounds, threads)
         positions, distances = search.hits()
         counts = search.counts
         unexamined = len(self) - counts["examined"]
@@ -200,41 +189,39 @@ class Index:
             stats=SearchStats(
                 documents=len(self),
                 pruned_by_order=unexamined,
-                order="relaxed" if self._pooled is None else "pooled",
+                seeds=min(max(SEEDS, k), len(self)),
+                order="relaxed" if self._pooled is None else "dual",
                 seconds=time.perf_counter() - started,
                 **counts,
             ),
             _align=lambda rank: self._alignment(tokens, mass, int(positions[rank])),
         )
 
-    def _by_pooled_bound(
-        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, window: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Documents in rising order of the bound between pooled vectors, in growing windows."""
-        pooled_query = self._corpus.pool_query(tokens, mass)[None]
-        largest = max(self._max_pooled_norm, _largest_norm(pooled_query))
-        sent = np.zeros(len(self), dtype=bool)
-        floor = np.float32(0)
-        while not sent.all():
-            window = min(window, len(self))
-            (squared,), (found,) = self._pooled.search(pooled_query, window)
-            # A larger window repeats what was sent and, where rounding differs, may do so in another order or with
-            # other last bits. What was not sent then lay beyond `floor`, which bounds it as well as its own entry.
-            new = ~sent[found]
-            positions, nearest = found[new], np.maximum(squared[new], floor)
-            floor = max(floor, squared[-1])
-            sent[positions] = True
-            if len(positions):
-                yield positions, self._corpus.pooled_bounds(tokens, mass, nearest, largest)
-            window *= WINDOW_GROWTH
-
-    def _by_relaxed_bound(
-        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, threads: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """All documents in rising order of the relaxed problem's value."""
-        bounds = self._corpus.relaxed_bounds(tokens, mass, threads)
-        order = np.argsort(bounds, kind="stable")
-        yield order, bounds[order]
+    def _plan_search(
+        self,
+        search: _core.TopKSearch,
+        tokens: NDArray[np.float32],
+        mass: NDArray[np.float64] | None,
+        k: int,
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Solve seeds; return all other documents in rising order of a lower bound, with that bound."""
+        n_seeds = min(max(SEEDS, k), len(self))
+        if self._pooled is not None:
+            # Near pooled vectors make good seeds and weak bounds.
+            _, (seeds,) = self._pooled.search(self._corpus.pool_query(tokens, mass)[None], n_seeds)
+            search.seed(seeds, threads)
+            bounds = search.lower_bounds(threads)
+        else:
+            # Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
+            bounds = search.lower_bounds(threads)
+            seeds = np.argsort(bounds, kind="stable")[:n_seeds]
+            search.seed(seeds, threads)
+        left = np.ones(len(self), dtype=bool)
+        left[seeds] = False
+        candidates = np.flatnonzero(left)
+        candidates = candidates[np.argsort(bounds[candidates], kind="stable")]
+        return candidates, bounds[candidates]
 
     def _alignment(self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, position: int) -> Alignment:
         return align(
@@ -244,10 +231,6 @@ class Index:
             mass,
             self._docs.weights_of(position),
         )
-
-
-def _largest_norm(vectors: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1).max()))
 
 
 def _ids(ids: Sequence[int] | Sequence[str] | NDArray[Any] | None, count: int) -> NDArray[Any]:

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+#include <random>
+#include <vector>
 
 #include "check.hpp"
 #include "instances.hpp"
@@ -68,6 +71,75 @@ TEST(the_search_finds_what_brute_force_finds_with_ties_by_rank) {
                         CHECK(hits[h].position == best[h]);
                         CHECK(hits[h].distance == all[static_cast<std::size_t>(best[h])]);
                     }
+                }
+            }
+        }
+    }
+}
+
+TEST(seeded_searches_find_what_brute_force_finds_and_their_bounds_hold) {
+    instances::Random random(5);
+    const instances::Batch batch = with_duplicates(random);
+    std::vector<Measure> all_measures(std::begin(measures), std::end(measures));
+    all_measures.push_back({GroundCost::euclidean, Weighting::norm, 2.0, Problem::exact, 0.4});
+    all_measures.push_back(
+        {GroundCost::cosine, Weighting::norm, 1.0, Problem::entropic, 1.0, Sinkhorn{.epsilon = 0.2}});
+    for (const Measure& measure : all_measures) {
+        const PreparedSequences corpus(batch.view(), measure);
+        for (const std::size_t asked : {0, 5, 42}) {
+            std::vector<double> values(corpus.size());
+            std::vector<double> bounds(corpus.size());
+            Interrupt interrupt;
+            distances(corpus[asked], batch.view(), measure, values, 1, interrupt);
+            for (const std::size_t k : {1, 7}) {
+                for (const int n_threads : {1, 3}) {
+                    TopKSearch search(corpus, corpus[asked], k, {});
+                    const std::vector<std::int64_t> seeds{3, 99, 17, 40};
+                    search.seed(seeds, n_threads, interrupt);
+                    search.lower_bounds(bounds, n_threads, interrupt);
+                    std::vector<std::int64_t> order;
+                    for (std::size_t s = 0; s < corpus.size(); ++s) {
+                        CHECK(bounds[s] <= values[s]);
+                        if (std::ranges::find(seeds, static_cast<std::int64_t>(s)) == seeds.end()) {
+                            order.push_back(static_cast<std::int64_t>(s));
+                        }
+                    }
+                    std::ranges::sort(order, {}, [&](std::int64_t x) { return bounds[static_cast<std::size_t>(x)]; });
+                    std::vector<double> sorted;
+                    for (const std::int64_t s : order) {
+                        sorted.push_back(bounds[static_cast<std::size_t>(s)]);
+                    }
+                    search.examine(order, sorted, n_threads, interrupt);
+                    std::vector<double> best = values;
+                    std::ranges::sort(best);
+                    const std::vector<Hit> hits = search.hits();
+                    for (std::size_t h = 0; h < k; ++h) {
+                        CHECK(hits[h].distance == best[h]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(any_potentials_at_all_make_a_bound) {
+    instances::Random random(6);
+    const instances::Batch batch(random, 30, 12, 5);
+    std::normal_distribution<double> normal;
+    for (const Measure& measure :
+         {Measure{GroundCost::euclidean, Weighting::norm}, Measure{GroundCost::cosine, Weighting::uniform, 3.0},
+          Measure{GroundCost::dot, Weighting::uniform, 2.0, Problem::exact, 0.3}}) {
+        const PreparedSequences corpus(batch.view(), measure);
+        PairEvaluator evaluator(measure);
+        for (std::size_t q = 0; q < corpus.size(); ++q) {
+            evaluator.set_query(corpus[q]);
+            for (const double size : {1e-3, 1.0, 1e6, 1e30}) {
+                std::vector<double> f(corpus[q].size());
+                std::ranges::generate(f, [&] { return size * normal(random); });
+                evaluator.reuse_potentials(f);
+                for (std::size_t s = 0; s < corpus.size(); ++s) {
+                    const double bound = evaluator.lower_bound(corpus[s]);
+                    CHECK(bound <= evaluator.distance(corpus[s]).distance);
                 }
             }
         }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <limits>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "moverank/exact.hpp"
@@ -12,10 +14,13 @@
 
 namespace moverank {
 
+template <class Cost>
+class DualBound;
+
 /// What a pair's evaluation came to.
 enum class PairOutcome {
     evaluated,         ///< `distance` is the measure's value
-    pruned_by_bound,   ///< the relaxed bound exceeds the cutoff; `distance` is that bound
+    pruned_by_bound,   ///< a bound from minima or reused potentials exceeds the cutoff; `distance` is that bound
     pruned_by_solver,  ///< the solver's dual value exceeds the cutoff; `distance` is that value
 };
 
@@ -36,8 +41,10 @@ struct CertifiedDistance {
 /// Owns what one thread needs to evaluate pairs; grows to the largest pair seen, then allocates no more.
 class PairEvaluator {
   public:
-    explicit PairEvaluator(const Measure& measure, Interrupt* interrupt = nullptr)
-        : measure_(measure), interrupt_(interrupt), costs_(measure.ground), self_costs_(measure.ground) {}
+    explicit PairEvaluator(const Measure& measure, Interrupt* interrupt = nullptr);
+    ~PairEvaluator();
+    PairEvaluator(PairEvaluator&&) noexcept;
+    PairEvaluator& operator=(PairEvaluator&&) noexcept;
 
     /// The query of all that follows. What the sequence views must outlive them under a debiased measure.
     void set_query(const PreparedSequence& query);
@@ -49,13 +56,24 @@ class PairEvaluator {
     /// The measure's value with an interval.
     CertifiedDistance certified(const PreparedSequence& document);
 
-    /// A lower bound on what `distance` would return, rounding included, for the price of the costs.
+    /// A lower bound on what `distance` would return, rounding included, for the price of the costs: the relaxed
+    /// problem, and the dual solution that reused potentials make, if there are any.
     double lower_bound(const PreparedSequence& document);
+
+    /// Whether bounds gain by potentials: of exact problems that are not relaxed ones by themselves.
+    [[nodiscard]] bool can_reuse_potentials() const;
+    /// Row potentials of the latest exact solve, over the query's tokens with mass, centred so that those of different
+    /// documents can be averaged.
+    [[nodiscard]] std::span<const double> potentials();
+    /// Row potentials for bounds on all that follows, such as the mean over documents solved before: columns come and
+    /// go with the document, but the query's constraints stay, so any potentials serve. Forgotten with the query.
+    void reuse_potentials(std::span<const double> f) { reused_.assign(f.begin(), f.end()); }
 
   private:
     [[nodiscard]] double relaxed_value(const PreparedSequence& document);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
+    double bound_from_matrix(const PreparedSequence& document);
     SolveSummary solve_exactly(const PreparedSequence& document, double cutoff);
     SinkhornSummary scale(const PreparedSequence& document);
     double self_cost(const PreparedSequence& sequence, double epsilon);
@@ -68,6 +86,8 @@ class PairEvaluator {
     ExactSolver solver_;
     SinkhornSolver sinkhorn_;
     std::vector<std::size_t> order_;
+    std::vector<double> reused_, centred_;
+    std::unique_ptr<DualBound<float>> dual_bound_;
     // debiased only
     PreparedSequence query_;
     PositivePart self_part_;

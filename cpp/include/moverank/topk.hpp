@@ -37,6 +37,15 @@ class TopKSearch {
     TopKSearch(const PreparedSequences& corpus, const PreparedSequence& query, std::size_t k,
                std::span<const std::int64_t> tie_ranks);
 
+    /// Evaluate a few documents that are likely near, to the end, and keep the mean of their row potentials for
+    /// `lower_bounds`. Once, before all else; `examine` must not bring them again.
+    void seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
+
+    /// out[s] = a lower bound on the distance of document s, at the price of a cost matrix: the relaxed problem's
+    /// value, or, if that is larger, the dual value that the seeds' potentials have for s. Where the seeds resemble
+    /// what the query's neighbours look like, it leaves little more than these.
+    void lower_bounds(std::span<double> out, int n_threads, Interrupt& interrupt) const;
+
     /// Evaluate candidates in rising order of `bounds`; all later calls must bring bounds no lower. Returns true
     /// once a candidate's bound exceeded the k-th best distance: no later candidate can enter, and none was lost.
     bool examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
@@ -51,6 +60,7 @@ class TopKSearch {
   private:
     [[nodiscard]] bool nearer(const Hit& x, const Hit& y) const;
     void offer(const Hit& hit);
+    [[nodiscard]] std::vector<PairEvaluator> evaluators_of(unsigned n_workers, Interrupt& interrupt) const;
 
     const PreparedSequences& corpus_;
     PreparedSequence query_;
@@ -58,6 +68,7 @@ class TopKSearch {
     std::span<const std::int64_t> tie_ranks_;
     std::vector<Hit> heap_;  ///< max-heap by (distance, rank)
     SearchCounts counts_;
+    std::vector<double> potentials_;  ///< mean of the seeds'; empty where bounds cannot use any
 };
 
 }  // namespace moverank

@@ -1,8 +1,10 @@
 #include "moverank/pair.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
+#include "../transport/dual_bound.hpp"
 #include "moverank/relaxed.hpp"
 
 namespace moverank {
@@ -13,12 +15,23 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+PairEvaluator::PairEvaluator(const Measure& measure, Interrupt* interrupt)
+    : measure_(measure),
+      interrupt_(interrupt),
+      costs_(measure.ground),
+      dual_bound_(std::make_unique<DualBound<float>>()),
+      self_costs_(measure.ground) {}
+PairEvaluator::~PairEvaluator() = default;
+PairEvaluator::PairEvaluator(PairEvaluator&&) noexcept = default;
+PairEvaluator& PairEvaluator::operator=(PairEvaluator&&) noexcept = default;
+
 void PairEvaluator::set_query(const PreparedSequence& query) {
     const PreparedSequence positive = positive_part_.of(query);
     query_mass_.assign(positive.mass.begin(), positive.mass.end());
     costs_.set_query(positive);
     query_ = query;
     query_self_epsilon_ = 0.0;
+    reused_.clear();
 }
 
 double PairEvaluator::relaxed_value(const PreparedSequence& document) {
@@ -79,7 +92,7 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
     }
     costs_.compute(positive);
     if (cutoff < infinity && measure_.bounded_by_relaxation()) {
-        const double bound = relaxed_value(positive) - pruning_slack(positive);
+        const double bound = bound_from_matrix(positive);
         if (bound > cutoff) {
             return {bound, PairOutcome::pruned_by_bound};
         }
@@ -116,9 +129,46 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
         return -infinity;
     }
     const PreparedSequence positive = positive_part_.of(document);
-    costs_.compute_minima(positive, measure_.capacity == 1.0);
-    const double value = relaxed_value(positive);
-    return relaxed_is_the_value() ? value : value - pruning_slack(positive);
+    if (reused_.empty()) {
+        costs_.compute_minima(positive, measure_.capacity == 1.0);
+        const double value = relaxed_value(positive);
+        return relaxed_is_the_value() ? value : value - pruning_slack(positive);
+    }
+    costs_.compute(positive);
+    return bound_from_matrix(positive);
+}
+
+/// The best that minima and reused potentials say.
+double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
+    double bound = relaxed_value(document);
+    if (!reused_.empty()) {
+        const PaddedCosts costs = costs_.matrix();
+        bound = std::max(bound, dual_bound_->value({.cost = costs.matrix.data(),
+                                                    .stride = costs.matrix.stride(),
+                                                    .largest = costs.largest,
+                                                    .a = query_mass_,
+                                                    .b = document.mass,
+                                                    .capacity = measure_.capacity,
+                                                    .fraction = measure_.fraction},
+                                                   reused_));
+    }
+    return bound - pruning_slack(document);
+}
+
+/// An entropic value short of convergence may be below the dual's bound on the exact one, though not below the relaxed.
+bool PairEvaluator::can_reuse_potentials() const { return measure_.problem == Problem::exact && !measure_.unlimited(); }
+
+std::span<const double> PairEvaluator::potentials() {
+    // In balanced transport a constant can move between f and g, and does so freely.
+    const std::span<const double> f = solver_.f();
+    centred_.assign(f.begin(), f.end());
+    if (measure_.balanced()) {
+        const double mean = std::inner_product(f.begin(), f.end(), query_mass_.begin(), 0.0);
+        for (double& potential : centred_) {
+            potential -= mean;
+        }
+    }
+    return centred_;
 }
 
 }  // namespace moverank

@@ -46,14 +46,58 @@ void TopKSearch::offer(const Hit& hit) {
     }
 }
 
-bool TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
-                         Interrupt& interrupt) {
+void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt) {
     const unsigned n_workers = thread_count(n_threads, positions.size());
+    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<double> distances(positions.size());
+    std::vector<std::vector<double>> potentials(positions.size());
+    parallel_for(positions.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        for (std::size_t s = begin; s < end; ++s) {
+            distances[s] = evaluators[w].distance(corpus_[static_cast<std::size_t>(positions[s])]).distance;
+            if (evaluators[w].can_reuse_potentials()) {
+                const std::span<const double> f = evaluators[w].potentials();
+                potentials[s].assign(f.begin(), f.end());
+            }
+        }
+    });
+    // In the order of the seeds, so that rounding does not depend on the threads.
+    for (std::size_t s = 0; s < positions.size(); ++s) {
+        offer({distances[s], positions[s]});
+        potentials_.resize(potentials[s].size(), 0.0);
+        for (std::size_t i = 0; i < potentials_.size(); ++i) {
+            potentials_[i] += potentials[s][i] / static_cast<double>(positions.size());
+        }
+    }
+    counts_.examined += static_cast<std::int64_t>(positions.size());
+    counts_.exact_solves += static_cast<std::int64_t>(positions.size());
+}
+
+void TopKSearch::lower_bounds(std::span<double> out, int n_threads, Interrupt& interrupt) const {
+    const unsigned n_workers = thread_count(n_threads, corpus_.size());
+    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    parallel_for(corpus_.size(), n_workers, candidates_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     for (std::size_t s = begin; s < end; ++s) {
+                         out[s] = evaluators[w].lower_bound(corpus_[s]);
+                     }
+                 });
+}
+
+std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interrupt& interrupt) const {
     std::vector<PairEvaluator> evaluators;
     evaluators.reserve(n_workers);
     for (unsigned w = 0; w < n_workers; ++w) {
-        evaluators.emplace_back(corpus_.measure(), &interrupt).set_query(query_);
+        PairEvaluator& evaluator = evaluators.emplace_back(corpus_.measure(), &interrupt);
+        evaluator.set_query(query_);
+        evaluator.reuse_potentials(potentials_);
     }
+    return evaluators;
+}
+
+bool TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
+                         Interrupt& interrupt) {
+    const unsigned n_workers = thread_count(n_threads, positions.size());
+    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
 
     // An outdated threshold is larger than the true one: it prunes less and never wrongly, so the answer depends on
     // the candidates alone and not on who evaluated them when. Equal distances may still win by rank, hence the

@@ -11,8 +11,8 @@
 
 #include "../kernels/kernels.hpp"
 #include "dense_problem.hpp"
+#include "dual_bound.hpp"
 #include "moverank/aligned.hpp"
-#include "moverank/relaxed.hpp"
 #include "relaxation_schedule.hpp"
 
 namespace moverank {
@@ -178,10 +178,10 @@ class Scaling {
         }
         grow(matrix_, n_padded_ * stride_);
         grow(transposed_, n_padded_ * stride_);
-        for (AlignedVector<double>* of_rows : {&f_, &best_f_, &row_sums_, &row_costs_, &fill_costs_, &plan_u_}) {
+        for (AlignedVector<double>* of_rows : {&f_, &least_, &row_sums_, &row_costs_, &fill_costs_, &plan_u_}) {
             grow(*of_rows, n_padded_);
         }
-        for (AlignedVector<double>* of_columns : {&g_, &best_g_, &column_sums_, &fill_, &plan_v_}) {
+        for (AlignedVector<double>* of_columns : {&g_, &column_sums_, &fill_, &plan_v_}) {
             grow(*of_columns, stride_);
         }
         fill_padded(dense_.a, a_, n_padded_);
@@ -324,9 +324,9 @@ class Scaling {
         make_potentials();
         if (balanced()) {
             // A row's potential is never under the minimum of its reduced costs. What is, has a row of K that vanished.
-            kernels_.row_transform(dense_.cost, n_, stride_, g_.data(), best_f_.data());
+            kernels_.row_transform(dense_.cost, n_, stride_, g_.data(), least_.data());
             for (std::size_t i = 0; i < n_; ++i) {
-                f_[i] = std::max(f_[i], best_f_[i]);
+                f_[i] = std::max(f_[i], least_[i]);
             }
         }
         copy_to_start();
@@ -463,31 +463,30 @@ class Scaling {
 
     /// The value without entropy of the dual solution that the potentials' c-transforms make, less rounding.
     [[nodiscard]] double lower_bound() {
-        simplex_.c_transform(dense_.cost, n_, stride_, f_.data(), best_g_.data());
-        for (std::size_t j = 0; j < stride_; ++j) {
-            const bool unlimited = has_limits() && capacity_ == infinity;
-            best_g_[j] = j >= m_ || unlimited ? 0.0 : has_limits() ? std::min(best_g_[j], 0.0) : best_g_[j];
+        const DualProblem<Cost> problem{.cost = dense_.cost,
+                                        .stride = stride_,
+                                        .largest = dense_.largest,
+                                        .a = dense_.a,
+                                        .b = dense_.b,
+                                        .capacity = capacity_,
+                                        .fraction = fraction_};
+        const std::span<const double> f(f_.data(), n_);
+        if (!has_penalty()) {
+            return dual_bound_.value(problem, f);
         }
-        kernels_.row_transform(dense_.cost, n_, stride_, best_g_.data(), best_f_.data());
+        dual_bound_.transform(problem, f);
         double value = 0.0;
         double size = 0.0;
-        const auto add = [&](double mass, double worth) {
+        const auto add = [&](double mass, double potential) {
+            const double worth = unbalanced_worth(potential, penalty_);
             value += mass * worth;
             size += mass * std::abs(worth);
         };
-        if (has_fraction()) {
-            add(1.0, cheapest_part(std::span<const double>(best_f_.data(), n_), dense_.a, fraction_, order_));
-            size += dense_.largest;
-        } else {
-            for (std::size_t i = 0; i < n_; ++i) {
-                add(dense_.a[i], has_penalty() ? unbalanced_worth(best_f_[i], penalty_) : best_f_[i]);
-            }
+        for (std::size_t i = 0; i < n_; ++i) {
+            add(dense_.a[i], dual_bound_.f()[i]);
         }
         for (std::size_t j = 0; j < m_; ++j) {
-            const double worth = has_penalty() ? unbalanced_worth(best_g_[j], penalty_) : best_g_[j];
-            if (worth != 0.0) {
-                add(capacity_ * dense_.b[j], worth);
-            }
+            add(dense_.b[j], dual_bound_.g()[j]);
         }
         return value - static_cast<double>(n_ + m_ + 8) * 2.0 * rounding * size;
     }
@@ -597,8 +596,8 @@ class Scaling {
     std::vector<double> all_f_, all_g_;
 
     // the bounds
-    AlignedVector<double> best_f_, best_g_, row_sums_, column_sums_, row_costs_, fill_, fill_costs_, plan_u_, plan_v_;
-    std::vector<std::size_t> order_;
+    DualBound<Cost> dual_bound_;
+    AlignedVector<double> least_, row_sums_, column_sums_, row_costs_, fill_, fill_costs_, plan_u_, plan_v_;
 };
 
 }  // namespace

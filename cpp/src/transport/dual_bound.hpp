@@ -1,0 +1,47 @@
+/// A lower bound on the optimum from any row potentials.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "../kernels/kernels.hpp"
+#include "dense_problem.hpp"
+
+namespace moverank {
+
+/// Rows and columns all carry mass; the matrix is padded as kernels read it.
+template <class Cost>
+struct DualProblem {
+    const Cost* cost;
+    std::size_t stride;
+    double largest;  ///< size of a cost
+    std::span<const double> a, b;
+    double capacity, fraction;
+
+    /// Whether columns have limits in place of targets, so that their potentials cannot be positive.
+    [[nodiscard]] bool has_limits() const { return capacity > 1.0 || fraction < 1.0; }
+};
+
+/// Any f makes a feasible dual solution by two c-transforms: g_j = min_i (C_ij - f_i), or 0 where that is more and
+/// columns have limits, and f_i = min_j (C_ij - g_j). Both only raise the value. Storage grows to the largest problem.
+template <class Cost>
+class DualBound {
+  public:
+    /// f' and g of all rows and columns, until the next call.
+    void transform(const DualProblem<Cost>& problem, std::span<const double> f);
+    [[nodiscard]] std::span<const double> f() const { return {f_.data(), n_}; }
+    [[nodiscard]] std::span<const double> g() const { return {g_.data(), m_}; }
+
+    /// The value of that solution, less what rounding can have added.
+    [[nodiscard]] double value(const DualProblem<Cost>& problem, std::span<const double> f);
+
+  private:
+    const ScalingKernels<Cost, double>& scaling_ = kernels().scaling<Cost, double>();
+    const SimplexKernels<Cost>& simplex_ = kernels().simplex<Cost>();
+    AlignedVector<double> f_, g_;
+    std::size_t n_ = 0, m_ = 0;
+    std::vector<std::size_t> order_;
+};
+
+}  // namespace moverank
