@@ -7,7 +7,7 @@
 PYBIND11_MODULE(_core, module) {
     module.doc() = "The compiled core of moverank. Private: use the package's functions.";
     module.attr("__version__") = MOVERANK_VERSION;
-    moverank::simd_level();  // where no level can run, the import fails and says why
+    (void)moverank::simd_level();  // where no level can run, the import fails and says why
     moverank::bindings::bind_sequences(module);
     moverank::bindings::bind_transport(module);
     moverank::bindings::bind_search(module);
