@@ -100,13 +100,14 @@ class Search {
         search_.seed(seeds, num_threads, interrupt);
     }
 
-    [[nodiscard]] Array<double> lower_bounds(int num_threads) const {
-        Array<double> out(static_cast<py::ssize_t>(corpus_->prepared().size()));
-        const std::span<double> out_view(out.mutable_data(), corpus_->prepared().size());
+    [[nodiscard]] Array<double> lower_bounds(const Array<std::int64_t>& positions, int num_threads) const {
+        const std::span<const std::int64_t> candidates = checked_positions(positions);
+        Array<double> out(static_cast<py::ssize_t>(candidates.size()));
+        const std::span<double> out_view(out.mutable_data(), candidates.size());
         Interrupt interrupt = python_interrupt();
         {
             const py::gil_scoped_release unlocked;
-            search_.lower_bounds(out_view, num_threads, interrupt);
+            search_.lower_bounds(candidates, out_view, num_threads, interrupt);
         }
         return out;
     }
@@ -187,7 +188,7 @@ void bind_search(py::module_& module) {
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     py::class_<Search>(module, "TopKSearch")
         .def("seed", &Search::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
-        .def("lower_bounds", &Search::lower_bounds, py::arg("num_threads"))
+        .def("lower_bounds", &Search::lower_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
         .def("examine", &Search::examine, py::arg("positions").noconvert(), py::arg("bounds").noconvert(),
              py::arg("num_threads"))
         .def_property_readonly("threshold", &Search::threshold)

@@ -50,17 +50,18 @@ class Certificate:
 
     @classmethod
     def of_exact_search(
-        cls, documents: int, unexamined: int, bound: float, n_hits: int, last_distance: float
+        cls, documents: int, unexamined: int, bound: float, n_hits: int, last_distance: float, *, given: bool = False
     ) -> Certificate:
         """Certificate of a search that ended because the next lower bound exceeds the last hit's distance."""
+        what = "given candidates" if given else "documents"
         if unexamined:
             start, last = _told_apart(bound, last_distance)
             statement = (
-                f"exact: {unexamined} of {documents} documents were never examined; their lower bounds start at "
+                f"exact: {unexamined} of {documents} {what} were never examined; their lower bounds start at "
                 f"{start}, above the {_ordinal(n_hits)} distance {last}"
             )
         else:
-            statement = f"exact: all {documents} documents were examined"
+            statement = f"exact: all {documents} {what} were examined"
         return cls(exact=True, bound=bound, unexamined=unexamined, statement=statement)
 
     def __str__(self) -> str:

@@ -55,6 +55,7 @@ class Index:
         self._num_threads = num_threads
         self._tie_ranks = np.empty(len(ids), dtype=np.int64)
         self._tie_ranks[np.argsort(ids)] = np.arange(len(ids))
+        self._place: dict[Any, int] | None = None  # by id; made when first needed
         self._pooled: Any = None
         if measure._spec.has_pooled_bound:
             import faiss
@@ -162,8 +163,86 @@ class Index:
         >>> index.search(np.eye(4)[2:], k=1).ids
         array([1])
         """
+        return self._search(query, k, weights, num_threads, None)
+
+    def rerank(
+        self,
+        query: Sequences | ArrayLike,
+        ids: Sequence[int] | Sequence[str] | NDArray[Any],
+        k: int = 10,
+        *,
+        weights: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> Hits:
+        """Find the k nearest of given documents, exactly: candidates from BM25, a vector database, a first stage.
+
+        Parameters
+        ----------
+        query : array_like, shape (n, d), or Sequences of length 1
+            Tokens of the query.
+        ids : sequence of int or of str
+            Ids of the candidates, in any order.
+        k : int, default 10
+            How many documents to return; all of the candidates if there are fewer.
+        weights : array_like, shape (n,), optional
+            Mass of the query's tokens.
+        num_threads : int, optional
+            Threads to use; what `build` was told by default. The hits do not depend on it.
+
+        Returns
+        -------
+        Hits
+            The true top k of the candidates, nearest first, ties by id; certificate and statistics are about them
+            alone.
+
+        Raises
+        ------
+        KeyError
+            If an id is not in the index; the message names it.
+        TypeError, ValueError
+            If an argument is malformed, no id is given, or one is given twice; the message names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> index = Index.build([np.eye(4)[:2], np.eye(4)[1:], np.eye(4)[2:]], "wrd", ids=["a", "b", "c"])
+        >>> index.rerank(np.eye(4)[2:], ["a", "b"], k=1).ids
+        array(['b'], dtype='<U1')
+        """
+        return self._search(query, k, weights, num_threads, self._positions(ids))
+
+    def _positions(self, ids: Sequence[int] | Sequence[str] | NDArray[Any]) -> NDArray[np.int64]:
+        """Places of ids in the index."""
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise TypeError(f"ids: expected a list of ids, got {ids!r}")
+        wanted = list(ids)
+        if not wanted:
+            raise ValueError("ids: expected at least one candidate")
+        if self._place is None:
+            self._place = {name: place for place, name in enumerate(self._ids.tolist())}
+        places = []
+        for name in wanted:
+            plain = name.item() if isinstance(name, np.generic) else name
+            if isinstance(plain, bool) or plain not in self._place:
+                raise KeyError(f"ids: {plain!r} is not in the index")
+            places.append(self._place[plain])
+        unique, counts = np.unique(np.array(places, dtype=np.int64), return_counts=True)
+        if len(unique) < len(places):
+            raise ValueError(f"ids: {self._ids[unique[np.argmax(counts > 1)]].item()!r} is given more than once")
+        return unique
+
+    def _search(
+        self,
+        query: Sequences | ArrayLike,
+        k: int,
+        weights: ArrayLike | None,
+        num_threads: int | None,
+        given: NDArray[np.int64] | None,
+    ) -> Hits:
+        """Top k of the documents at the given positions, or of all."""
         started = time.perf_counter()
-        k = min(whole_number(k, "k", least=1), len(self))
+        n_documents = len(self) if given is None else len(given)
+        k = min(whole_number(k, "k", least=1), n_documents)
         threads = self._num_threads if num_threads is None else thread_count(num_threads)
         tokens, mass = as_query(query, weights, "query", "weights")
         require_same_dim(tokens.shape[1], self._docs.dim, "query", "the index")
@@ -171,11 +250,11 @@ class Index:
         tokens, mass = tokens.copy(), None if mass is None else mass.copy()
         with naming("query", "docs", ids=self._ids):
             search = self._corpus.search(tokens, mass, k, self._tie_ranks)
-            candidates, bounds = self._plan_search(search, tokens, mass, k, threads)
+            candidates, bounds = self._plan_search(search, tokens, mass, k, threads, given)
             search.examine(candidates, bounds, threads)
         positions, distances = search.hits()
         counts = search.counts
-        unexamined = len(self) - counts["examined"]
+        unexamined = n_documents - counts["examined"]
         # A candidate is passed over only where its bound exceeds a k-th distance, which only falls. So whatever was
         # left has a bound of at least the first in order to exceed the last k-th distance.
         bound = float(bounds[np.searchsorted(bounds, distances[-1], side="right")]) if unexamined else np.inf
@@ -185,12 +264,14 @@ class Index:
             ids=ids,
             distances=distances,
             measure=self._measure,
-            certificate=Certificate.of_exact_search(len(self), unexamined, bound, k, float(distances[-1])),
+            certificate=Certificate.of_exact_search(
+                n_documents, unexamined, bound, k, float(distances[-1]), given=given is not None
+            ),
             stats=SearchStats(
-                documents=len(self),
+                documents=n_documents,
                 pruned_by_order=unexamined,
-                seeds=min(max(SEEDS, k), len(self)),
-                order="relaxed" if self._pooled is None else "dual",
+                seeds=min(max(SEEDS, k), n_documents),
+                order="relaxed" if self._pooled is None or given is not None else "dual",
                 seconds=time.perf_counter() - started,
                 **counts,
             ),
@@ -204,24 +285,25 @@ class Index:
         mass: NDArray[np.float64] | None,
         k: int,
         threads: int,
+        given: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Solve seeds; return all other documents in rising order of a lower bound, with that bound."""
-        n_seeds = min(max(SEEDS, k), len(self))
-        if self._pooled is not None:
+        positions = np.arange(len(self), dtype=np.int64) if given is None else given
+        n_seeds = min(max(SEEDS, k), len(positions))
+        if self._pooled is not None and given is None:
             # Near pooled vectors make good seeds and weak bounds.
             _, (seeds,) = self._pooled.search(self._corpus.pool_query(tokens, mass)[None], n_seeds)
             search.seed(seeds, threads)
-            bounds = search.lower_bounds(threads)
+            bounds = search.lower_bounds(positions, threads)
         else:
             # Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
-            bounds = search.lower_bounds(threads)
-            seeds = np.argsort(bounds, kind="stable")[:n_seeds]
+            bounds = search.lower_bounds(positions, threads)
+            seeds = positions[np.argsort(bounds, kind="stable")[:n_seeds]]
             search.seed(seeds, threads)
-        left = np.ones(len(self), dtype=bool)
-        left[seeds] = False
-        candidates = np.flatnonzero(left)
-        candidates = candidates[np.argsort(bounds[candidates], kind="stable")]
-        return candidates, bounds[candidates]
+        left = ~np.isin(positions, seeds)
+        candidates, bounds = positions[left], bounds[left]
+        order = np.argsort(bounds, kind="stable")
+        return candidates[order], bounds[order]
 
     def _alignment(self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, position: int) -> Alignment:
         return align(

@@ -89,6 +89,8 @@ TEST(seeded_searches_find_what_brute_force_finds_and_their_bounds_hold) {
         for (const std::size_t asked : {0, 5, 42}) {
             std::vector<double> values(corpus.size());
             std::vector<double> bounds(corpus.size());
+            std::vector<std::int64_t> everything(corpus.size());
+            std::iota(everything.begin(), everything.end(), 0);
             Interrupt interrupt;
             distances(corpus[asked], batch.view(), measure, values, 1, interrupt);
             for (const std::size_t k : {1, 7}) {
@@ -96,7 +98,7 @@ TEST(seeded_searches_find_what_brute_force_finds_and_their_bounds_hold) {
                     TopKSearch search(corpus, corpus[asked], k, {});
                     const std::vector<std::int64_t> seeds{3, 99, 17, 40};
                     search.seed(seeds, n_threads, interrupt);
-                    search.lower_bounds(bounds, n_threads, interrupt);
+                    search.lower_bounds(everything, bounds, n_threads, interrupt);
                     std::vector<std::int64_t> order;
                     for (std::size_t s = 0; s < corpus.size(); ++s) {
                         CHECK(bounds[s] <= values[s]);

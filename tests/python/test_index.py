@@ -75,6 +75,38 @@ def test_reused_potentials_leave_what_they_should_on_real_tokens():
         assert np.mean(examined) < most
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_reranking_given_candidates_is_brute_force_over_them(measure):
+    docs, ids, query = collection(4, n_docs=400, dim=3)
+    index = mr.Index.build(docs, measure, ids=ids)
+    rng = np.random.default_rng(9)
+    for size in (1, 7, 150):
+        chosen = rng.permutation(len(docs))[:size]
+        names = np.asarray(ids)[chosen]
+        for k in (1, 10):
+            hits = index.rerank(query, list(names), k)
+            expected_ids, expected = brute_force(query, mr.Sequences([docs[int(c)] for c in chosen]), measure, names, k)
+            np.testing.assert_array_equal(hits.ids, expected_ids[:k])
+            np.testing.assert_array_equal(hits.distances, expected[:k])
+            assert hits.certificate.exact
+            assert "given candidates" in str(hits.certificate)
+            assert hits.stats.documents == size
+
+
+def test_reranking_names_ids_that_it_cannot_use():
+    index = mr.Index.build([np.eye(2), np.eye(2)[:1]], "wmd", ids=["a", "b"])
+    with pytest.raises(KeyError, match="ids: 'c' is not in the index"):
+        index.rerank(np.eye(2), ["a", "c"])
+    with pytest.raises(KeyError, match="ids: 0 is not in the index"):
+        index.rerank(np.eye(2), [0])
+    with pytest.raises(ValueError, match="ids: 'a' is given more than once"):
+        index.rerank(np.eye(2), ["a", "b", "a"])
+    with pytest.raises(ValueError, match="ids: expected at least one candidate"):
+        index.rerank(np.eye(2), [])
+    with pytest.raises(TypeError, match="ids: expected a list of ids, got 'ab'"):
+        index.rerank(np.eye(2), "ab")
+
+
 def test_near_ties_are_resolved_exactly():
     """Thousands of documents whose distances differ by a few units in the last place, or not at all."""
     rng = np.random.default_rng(5)

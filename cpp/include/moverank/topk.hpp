@@ -41,10 +41,11 @@ class TopKSearch {
     /// `lower_bounds`. Once, before all else; `examine` must not bring them again.
     void seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
-    /// out[s] = a lower bound on the distance of document s, at the price of a cost matrix: the relaxed problem's
-    /// value, or, if that is larger, the dual value that the seeds' potentials have for s. Where the seeds resemble
-    /// what the query's neighbours look like, it leaves little more than these.
-    void lower_bounds(std::span<double> out, int n_threads, Interrupt& interrupt) const;
+    /// out[c] = a lower bound on the distance of document positions[c], at the price of a cost matrix: the relaxed
+    /// problem's value, or, if that is larger, the dual value that the seeds' potentials have for it. Where the seeds
+    /// resemble what the query's neighbours look like, it leaves little more than these.
+    void lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                      Interrupt& interrupt) const;
 
     /// Evaluate candidates in rising order of `bounds`; all later calls must bring bounds no lower. Returns true
     /// once a candidate's bound exceeded the k-th best distance: no later candidate can enter, and none was lost.

@@ -72,13 +72,14 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
     counts_.exact_solves += static_cast<std::int64_t>(positions.size());
 }
 
-void TopKSearch::lower_bounds(std::span<double> out, int n_threads, Interrupt& interrupt) const {
-    const unsigned n_workers = thread_count(n_threads, corpus_.size());
+void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                              Interrupt& interrupt) const {
+    const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
-    parallel_for(corpus_.size(), n_workers, candidates_a_chunk, interrupt,
+    parallel_for(positions.size(), n_workers, candidates_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
-                     for (std::size_t s = begin; s < end; ++s) {
-                         out[s] = evaluators[w].lower_bound(corpus_[s]);
+                     for (std::size_t c = begin; c < end; ++c) {
+                         out[c] = evaluators[w].lower_bound(corpus_[static_cast<std::size_t>(positions[c])]);
                      }
                  });
 }
