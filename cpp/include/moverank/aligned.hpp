@@ -27,4 +27,12 @@ struct CacheLineAllocator {
 template <class T>
 using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
 
+/// Make room for `size` entries: workspaces grow to the largest problem seen.
+template <class T>
+void grow(AlignedVector<T>& storage, std::size_t size) {
+    if (storage.size() < size) {
+        storage.resize(size);
+    }
+}
+
 }  // namespace moverank

@@ -47,12 +47,6 @@ constexpr float largest_fast_inverse = 1e15F;
     return static_cast<float>(std::clamp(1.0 - xy / std::sqrt(xx) / std::sqrt(yy), 0.0, 2.0));
 }
 
-void grow(AlignedVector<float>& storage, std::size_t size) {
-    if (storage.size() < size) {
-        storage.resize(size);
-    }
-}
-
 }  // namespace
 
 void GroundCosts::set_query(const PreparedSequence& query) {

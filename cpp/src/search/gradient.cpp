@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "../transport/dual_bound.hpp"
 #include "moverank/parallel.hpp"
 
 namespace moverank {
@@ -115,7 +116,7 @@ double GradientEvaluator::solve() {
     const auto finish = [&](Side& side, std::size_t t, double marginal) {
         double& gradient = side.mass_gradient[t];
         if (penalty < infinity) {
-            gradient = -penalty * std::expm1(-gradient / penalty);
+            gradient = unbalanced_worth(gradient, penalty);
         }
         // The plan is made relative to a b^T: where a marginal differs from its mass, that counts as well.
         if (side.mass[t] > 0.0) {

@@ -15,13 +15,8 @@
 
 namespace moverank {
 
-/// Storage grows to the largest problem seen.
-template <class T>
-void grow(AlignedVector<T>& storage, std::size_t size) {
-    if (storage.size() < size) {
-        storage.resize(size);
-    }
-}
+/// Matrix entries that a solver goes through between two looks at the interrupt, at the most: under a millisecond.
+inline constexpr std::size_t entries_between_checks = 4'194'304;
 
 /// What may be appended to turn inequalities into equalities.
 struct Extras {

@@ -36,13 +36,14 @@ double DualBound<Cost>::value(const DualProblem<Cost>& problem, std::span<const 
         size = std::abs(value) + problem.largest;
     } else {
         for (std::size_t i = 0; i < n_; ++i) {
-            value += problem.a[i] * f_[i];
-            size += problem.a[i] * std::abs(f_[i]);
+            const double worth = problem.a[i] * problem.worth(f_[i]);
+            value += worth;
+            size += std::abs(worth);
         }
     }
     for (std::size_t j = 0; j < m_; ++j) {
         if (g_[j] != 0.0) {
-            const double worth = problem.capacity * problem.b[j] * g_[j];
+            const double worth = problem.capacity * problem.b[j] * problem.worth(g_[j]);
             value += worth;
             size += std::abs(worth);
         }

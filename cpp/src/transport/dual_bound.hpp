@@ -1,7 +1,9 @@
 /// A lower bound on the optimum from any row potentials.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -9,6 +11,11 @@
 #include "dense_problem.hpp"
 
 namespace moverank {
+
+/// -rho (e^(-potential / rho) - 1): what a potential is worth where the marginal may be missed at a price.
+[[nodiscard]] inline double unbalanced_worth(double potential, double penalty) {
+    return -penalty * std::expm1(-potential / penalty);
+}
 
 /// Rows and columns all carry mass; the matrix is padded as kernels read it.
 template <class Cost>
@@ -18,9 +25,16 @@ struct DualProblem {
     double largest;  ///< size of a cost
     std::span<const double> a, b;
     double capacity, fraction;
+    double marginal_penalty = std::numeric_limits<double>::infinity();  ///< rho; finite: at capacity and fraction 1
 
     /// Whether columns have limits in place of targets, so that their potentials cannot be positive.
     [[nodiscard]] bool has_limits() const { return capacity > 1.0 || fraction < 1.0; }
+    /// Whether marginals have prices in place of targets.
+    [[nodiscard]] bool has_penalty() const { return std::isfinite(marginal_penalty); }
+    /// What a potential contributes, a unit of mass.
+    [[nodiscard]] double worth(double potential) const {
+        return has_penalty() ? unbalanced_worth(potential, marginal_penalty) : potential;
+    }
 };
 
 /// Any f makes a feasible dual solution by two c-transforms: g_j = min_i (C_ij - f_i), or 0 where that is more and

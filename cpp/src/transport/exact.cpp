@@ -28,9 +28,6 @@ constexpr double final_tolerance = 1e-12;
 /// what it leaves, the float64 phase finds.
 constexpr float coarse_tolerance = 0x1p-17F;
 
-/// Entries priced between two looks at the interrupt, at the most: under a millisecond.
-constexpr std::size_t entries_between_checks = 4'194'304;
-
 enum class Stop { optimal, cutoff, limit };
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;

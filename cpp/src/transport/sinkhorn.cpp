@@ -25,15 +25,7 @@ constexpr double rounding = std::numeric_limits<double>::epsilon();
 /// Scaling in float32 cannot tell marginals apart below this error.
 constexpr double least_single_tolerance = 2e-6;
 
-/// Entries scaled between two looks at the interrupt, at the most: under a millisecond.
-constexpr std::size_t entries_between_checks = 4'194'304;
-
 constexpr std::int64_t sweeps_between_translations = 8;
-
-/// -rho (e^(-potential / rho) - 1): what a potential is worth where the marginal may be missed at a price.
-[[nodiscard]] double unbalanced_worth(double potential, double penalty) {
-    return -penalty * std::expm1(-potential / penalty);
-}
 
 /// rho KL(marginal | mass) for one token.
 [[nodiscard]] double unbalanced_price(double marginal, double mass, double penalty) {
@@ -80,10 +72,7 @@ class Scaling {
         if (!summary.converged) {
             summary.marginal_error = measured_error();
         }
-        make_potentials();
-        summary.value = dual_value();
-        spread_potentials(problem);
-        return summary;
+        return finish(problem, summary);
     }
 
     SinkhornSummary solve_symmetric(const TransportProblem<Cost>& problem, const Sinkhorn& sinkhorn,
@@ -113,15 +102,12 @@ class Scaling {
             }
         }
         summary.marginal_error = measured_error() / 2.0;
-        make_potentials();
-        summary.value = dual_value();
-        spread_potentials(problem);
-        return summary;
+        return finish(problem, summary);
     }
 
     [[nodiscard]] SinkhornBounds bounds() {
         SinkhornBounds found;
-        found.lower = lower_bound();
+        found.lower = dual_bound_.value(problem_, {f_.data(), n_});
         bound_from_plan(found);
         // Both hold; rounding apart they cannot cross.
         found.lower = std::min(found.lower, found.upper);
@@ -146,10 +132,9 @@ class Scaling {
     [[nodiscard]] double multiplier() const { return has_fraction() ? multiplier_ : 0.0; }
 
   private:
-    [[nodiscard]] bool has_penalty() const { return std::isfinite(penalty_); }
-    [[nodiscard]] bool has_fraction() const { return fraction_ < 1.0; }
-    /// Whether columns have limits in place of targets.
-    [[nodiscard]] bool has_limits() const { return capacity_ > 1.0 || has_fraction(); }
+    [[nodiscard]] bool has_penalty() const { return problem_.has_penalty(); }
+    [[nodiscard]] bool has_fraction() const { return problem_.fraction < 1.0; }
+    [[nodiscard]] bool has_limits() const { return problem_.has_limits(); }
     [[nodiscard]] bool balanced() const { return !has_penalty() && !has_limits(); }
 
     // ---- set-up ----------------------------------------------------------------------------------------------------
@@ -160,9 +145,14 @@ class Scaling {
         m_ = dense_.columns.size();
         n_padded_ = padded(n_);
         stride_ = dense_.stride;
-        capacity_ = problem.capacity;
-        fraction_ = problem.fraction;
-        penalty_ = sinkhorn.marginal_penalty;
+        problem_ = {.cost = dense_.cost,
+                    .stride = stride_,
+                    .largest = dense_.largest,
+                    .a = dense_.a,
+                    .b = dense_.b,
+                    .capacity = problem.capacity,
+                    .fraction = problem.fraction,
+                    .marginal_penalty = sinkhorn.marginal_penalty};
         epsilon_ = sinkhorn.epsilon;
         if (sinkhorn.relative) {
             double unit = static_cast<double>(kernels().scan.median_size(dense_.cost, n_, m_, stride_));
@@ -170,9 +160,10 @@ class Scaling {
             epsilon_ *= unit > 0.0 ? unit : 1.0;
         }
         epsilon_ = std::max(epsilon_, std::numeric_limits<double>::min());
-        for (AlignedVector<T>* of_rows : {&a_, &u_, &f_start_, &u_limit_, &u_shift_, &scratch_}) {
-            grow(*of_rows, std::max(n_padded_, stride_));
+        for (AlignedVector<T>* of_rows : {&a_, &u_, &f_start_, &u_limit_, &u_shift_}) {
+            grow(*of_rows, n_padded_);
         }
+        grow(scratch_, std::max(n_padded_, stride_));
         for (AlignedVector<T>* of_columns : {&b_, &v_, &g_start_, &v_limit_, &v_shift_}) {
             grow(*of_columns, stride_);
         }
@@ -256,7 +247,7 @@ class Scaling {
 
     void make_shifts(const AlignedVector<T>& start, std::size_t size, AlignedVector<T>& shifts) const {
         for (std::size_t k = 0; k < size; ++k) {
-            shifts[k] = static_cast<T>(static_cast<double>(start[k]) / (penalty_ + epsilon_));
+            shifts[k] = static_cast<T>(static_cast<double>(start[k]) / (problem_.marginal_penalty + epsilon_));
         }
     }
 
@@ -289,7 +280,7 @@ class Scaling {
     }
 
     ScalingChange<T> column_step(T* out, ScalingStep step = ScalingStep::to_target, double omega = 1.0) {
-        const double scale = std::min(capacity_ / xi_, static_cast<double>(scaling_range<T>));
+        const double scale = std::min(problem_.capacity / xi_, static_cast<double>(scaling_range<T>));
         const ScalingChange<T> change = run(step_of(step, has_limits()), {.matrix = matrix_.data(),
                                                                           .rows = padded(n_, scaling_rows),
                                                                           .stride = stride_,
@@ -306,16 +297,18 @@ class Scaling {
         return change;
     }
 
-    [[nodiscard]] T exponent() const { return static_cast<T>(has_penalty() ? penalty_ / (penalty_ + epsilon_) : 1.0); }
+    [[nodiscard]] T exponent() const {
+        return static_cast<T>(has_penalty() ? problem_.marginal_penalty / (problem_.marginal_penalty + epsilon_) : 1.0);
+    }
 
     /// The plan's mass, and, where only a fraction moves, the multiplier that makes it that.
     void rescale(const ScalingChange<T>& change) {
         total_ = static_cast<double>(change.total_after);
         if (has_fraction()) {
-            const double xi = fraction_ / std::max(total_, static_cast<double>(std::numeric_limits<T>::min()));
+            const double xi = problem_.fraction / std::max(total_, static_cast<double>(std::numeric_limits<T>::min()));
             drift_ += std::abs(xi - xi_) * total_;
             xi_ = xi;
-            total_ = fraction_;
+            total_ = problem_.fraction;
         }
     }
 
@@ -341,12 +334,12 @@ class Scaling {
         double of_rows = 0.0;
         double of_columns = 0.0;
         for (std::size_t i = 0; i < n_; ++i) {
-            of_rows += dense_.a[i] * std::exp(-f_[i] / penalty_);
+            of_rows += dense_.a[i] * std::exp(-f_[i] / problem_.marginal_penalty);
         }
         for (std::size_t j = 0; j < m_; ++j) {
-            of_columns += dense_.b[j] * std::exp(-g_[j] / penalty_);
+            of_columns += dense_.b[j] * std::exp(-g_[j] / problem_.marginal_penalty);
         }
-        const double shift = penalty_ / 2.0 * std::log(of_rows / of_columns);
+        const double shift = problem_.marginal_penalty / 2.0 * std::log(of_rows / of_columns);
         if (!std::isfinite(shift)) {
             return;
         }
@@ -377,16 +370,19 @@ class Scaling {
         xi_ = xi;
         const double columns = xi * static_cast<double>(column_step(scratch_.data()).error);
         xi_ = xi;
-        total_ = xi * plan_mass();
-        return rows + columns + std::abs(has_fraction() ? fraction_ - total_ : 0.0);
-    }
-
-    [[nodiscard]] double plan_mass() {
         sum_plan();
-        return std::accumulate(row_sums_.begin(), row_sums_.begin() + static_cast<std::ptrdiff_t>(n_), 0.0) / xi_;
+        total_ = sum_of(row_sums_);
+        return rows + columns + std::abs(has_fraction() ? problem_.fraction - total_ : 0.0);
     }
 
     // ---- potentials and value --------------------------------------------------------------------------------------
+
+    SinkhornSummary finish(const TransportProblem<Cost>& problem, SinkhornSummary summary) {
+        make_potentials();
+        summary.value = dual_value();
+        spread_potentials(problem);
+        return summary;
+    }
 
     void make_potentials() {
         kernels_.potentials(u_.data(), a_.data(), f_start_.data(), epsilon_, n_padded_, f_.data());
@@ -399,7 +395,7 @@ class Scaling {
         }
         if (has_limits()) {
             for (std::size_t j = 0; j < m_; ++j) {
-                g_[j] = capacity_ < infinity ? std::min(g_[j], 0.0) : 0.0;
+                g_[j] = problem_.capacity < infinity ? std::min(g_[j], 0.0) : 0.0;
             }
         }
     }
@@ -407,13 +403,13 @@ class Scaling {
     [[nodiscard]] double dual_value() const {
         double value = -epsilon_ * (total_ - 1.0);
         for (std::size_t i = 0; i < n_; ++i) {
-            value += dense_.a[i] * (has_penalty() ? unbalanced_worth(f_[i], penalty_) : f_[i]);
+            value += dense_.a[i] * problem_.worth(f_[i]);
         }
         for (std::size_t j = 0; j < m_; ++j) {
-            const double worth = has_penalty() ? unbalanced_worth(g_[j], penalty_) : g_[j];
-            value += worth == 0.0 ? 0.0 : capacity_ * dense_.b[j] * worth;
+            const double worth = problem_.worth(g_[j]);
+            value += worth == 0.0 ? 0.0 : problem_.capacity * dense_.b[j] * worth;
         }
-        return has_fraction() ? value - (1.0 - fraction_) * multiplier_ : value;
+        return has_fraction() ? value - (1.0 - problem_.fraction) * multiplier_ : value;
     }
 
     /// Potentials for the caller: tokens without mass get what one with very little would have.
@@ -456,40 +452,10 @@ class Scaling {
             sum += term(k).second * std::exp((least - term(k).first) / epsilon_);
         }
         const double minimum = least - epsilon_ * std::log(sum);
-        return has_penalty() ? minimum * penalty_ / (penalty_ + epsilon_) : minimum;
+        return has_penalty() ? minimum * problem_.marginal_penalty / (problem_.marginal_penalty + epsilon_) : minimum;
     }
 
     // ---- bounds ----------------------------------------------------------------------------------------------------
-
-    /// The value without entropy of the dual solution that the potentials' c-transforms make, less rounding.
-    [[nodiscard]] double lower_bound() {
-        const DualProblem<Cost> problem{.cost = dense_.cost,
-                                        .stride = stride_,
-                                        .largest = dense_.largest,
-                                        .a = dense_.a,
-                                        .b = dense_.b,
-                                        .capacity = capacity_,
-                                        .fraction = fraction_};
-        const std::span<const double> f(f_.data(), n_);
-        if (!has_penalty()) {
-            return dual_bound_.value(problem, f);
-        }
-        dual_bound_.transform(problem, f);
-        double value = 0.0;
-        double size = 0.0;
-        const auto add = [&](double mass, double potential) {
-            const double worth = unbalanced_worth(potential, penalty_);
-            value += mass * worth;
-            size += mass * std::abs(worth);
-        };
-        for (std::size_t i = 0; i < n_; ++i) {
-            add(dense_.a[i], dual_bound_.f()[i]);
-        }
-        for (std::size_t j = 0; j < m_; ++j) {
-            add(dense_.b[j], dual_bound_.g()[j]);
-        }
-        return value - static_cast<double>(n_ + m_ + 8) * 2.0 * rounding * size;
-    }
 
     void sum_plan() {
         for (std::size_t i = 0; i < n_; ++i) {
@@ -497,6 +463,10 @@ class Scaling {
         }
         std::copy_n(v_.begin(), stride_, plan_v_.begin());
         kernels_.plan_sums(plan_block());
+    }
+
+    [[nodiscard]] double sum_of(const AlignedVector<double>& rows) const {
+        return std::accumulate(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n_), 0.0);
     }
 
     [[nodiscard]] PlanBlock<Cost, T> plan_block() {
@@ -519,20 +489,17 @@ class Scaling {
         std::fill_n(fill_.begin(), stride_, 0.0);
         sum_plan();
         kernels_.plan_costs(plan_block());
-        const auto sum_of = [&](const AlignedVector<double>& rows) {
-            return std::accumulate(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(n_), 0.0);
-        };
         found.plan_cost = sum_of(row_costs_);
         const double margin = static_cast<double>(n_ + m_ + 16) * 4.0 * rounding;
         if (has_penalty()) {
             found.upper = found.plan_cost;
             for (std::size_t i = 0; i < n_; ++i) {
-                found.upper += unbalanced_price(row_sums_[i], dense_.a[i], penalty_);
+                found.upper += unbalanced_price(row_sums_[i], dense_.a[i], problem_.marginal_penalty);
             }
             for (std::size_t j = 0; j < m_; ++j) {
-                found.upper += unbalanced_price(column_sums_[j], dense_.b[j], penalty_);
+                found.upper += unbalanced_price(column_sums_[j], dense_.b[j], problem_.marginal_penalty);
             }
-            found.upper += margin * (dense_.largest + penalty_) * std::max(1.0, sum_of(row_sums_));
+            found.upper += margin * (dense_.largest + problem_.marginal_penalty) * std::max(1.0, sum_of(row_sums_));
             return;
         }
         for (std::size_t i = 0; i < n_; ++i) {
@@ -542,16 +509,16 @@ class Scaling {
         double placed = 0.0;
         double room = 0.0;
         for (std::size_t j = 0; j < m_; ++j) {
-            const double limit = has_limits() ? std::min(capacity_ * dense_.b[j], 2.0) : dense_.b[j];
+            const double limit = has_limits() ? std::min(problem_.capacity * dense_.b[j], 2.0) : dense_.b[j];
             const double share = column_sums_[j] > limit ? limit / column_sums_[j] : 1.0;
             plan_v_[j] *= share;
             fill_[j] = std::max(limit - share * column_sums_[j], 0.0);
             room += fill_[j];
             placed += share * column_sums_[j];
         }
-        if (placed > fraction_) {
+        if (placed > problem_.fraction) {
             // More than has to move: all of it moves a little less.
-            const double share = fraction_ / placed;
+            const double share = problem_.fraction / placed;
             for (std::size_t i = 0; i < n_; ++i) {
                 plan_u_[i] *= share;
             }
@@ -567,7 +534,7 @@ class Scaling {
             missing += wanted;
             fill_cost += wanted * fill_costs_[i];
         }
-        const double to_move = std::max(fraction_ - sum_of(row_sums_), 0.0);
+        const double to_move = std::max(problem_.fraction - sum_of(row_sums_), 0.0);
         found.upper = sum_of(row_costs_) + margin * dense_.largest;
         if (missing > 0.0 && room > 0.0) {
             found.upper += fill_cost / missing / room * to_move;
@@ -577,7 +544,8 @@ class Scaling {
     // the problem
     DenseProblem<Cost> dense_;
     std::size_t n_ = 0, m_ = 0, n_padded_ = 0, stride_ = 0;
-    double capacity_ = 1.0, fraction_ = 1.0, penalty_ = infinity, epsilon_ = 1.0;
+    DualProblem<Cost> problem_{};  ///< of what dense_ holds
+    double epsilon_ = 1.0;
     AlignedVector<T> a_, b_;
 
     // the scaling
