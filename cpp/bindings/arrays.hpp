@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -52,14 +53,17 @@ template <class T>
     return {array.mutable_data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1))};
 }
 
-[[nodiscard]] inline SequenceView as_sequence(const Tokens& tokens, const Weights& weights) {
-    const MatrixView<const float> matrix = as_matrix(tokens);
-    const SequenceView view{{matrix.data(), matrix.rows(), matrix.cols()},
-                            weights ? as_span(*weights) : std::span<const double>{}};
-    if (weights && view.weights.size() != view.tokens.rows()) {
+[[nodiscard]] inline std::span<const double> checked_weights(const Weights& weights, std::size_t n_tokens) {
+    const std::span<const double> of_tokens = weights ? as_span(*weights) : std::span<const double>{};
+    if (weights && of_tokens.size() != n_tokens) {
         throw std::invalid_argument("expected one weight a token");
     }
-    return view;
+    return of_tokens;
+}
+
+[[nodiscard]] inline SequenceView as_sequence(const Tokens& tokens, const Weights& weights) {
+    const MatrixView<const float> matrix = as_matrix(tokens);
+    return {{matrix.data(), matrix.rows(), matrix.cols()}, checked_weights(weights, matrix.rows())};
 }
 
 /// The tokens of a batch as they are stored: float32, float16, uint16 for the bits of bfloat16, or int8 with scales.
@@ -104,23 +108,21 @@ template <class T>
 }
 
 /// Offsets are trusted for nothing: a view over them must not reach outside the tokens.
-[[nodiscard]] inline SequencesView as_sequences(const StoredTokens& tokens, const Offsets& offsets,
-                                                const Weights& weights) {
-    const SequencesView view{as_tokens(tokens), as_span(offsets),
-                             weights ? as_span(*weights) : std::span<const double>{}};
-    if (view.offsets.empty() || view.offsets.front() != 0 ||
-        view.offsets.back() != static_cast<std::int64_t>(view.tokens.rows())) {
+[[nodiscard]] inline std::span<const std::int64_t> checked_offsets(const Offsets& offsets, std::size_t n_tokens) {
+    const std::span<const std::int64_t> bounds = as_span(offsets);
+    if (bounds.empty() || bounds.front() != 0 || bounds.back() != static_cast<std::int64_t>(n_tokens)) {
         throw std::invalid_argument("offsets must start at 0 and end at the number of tokens");
     }
-    for (std::size_t s = 0; s + 1 < view.offsets.size(); ++s) {
-        if (view.offsets[s] > view.offsets[s + 1]) {
-            throw std::invalid_argument("offsets must not decrease");
-        }
+    if (!std::ranges::is_sorted(bounds)) {
+        throw std::invalid_argument("offsets must not decrease");
     }
-    if (weights && view.weights.size() != view.tokens.rows()) {
-        throw std::invalid_argument("expected one weight a token");
-    }
-    return view;
+    return bounds;
+}
+
+[[nodiscard]] inline SequencesView as_sequences(const StoredTokens& tokens, const Offsets& offsets,
+                                                const Weights& weights) {
+    const TokensView view = as_tokens(tokens);
+    return {view, checked_offsets(offsets, view.rows()), checked_weights(weights, view.rows())};
 }
 
 inline void require_same_dim(std::size_t query_dim, std::size_t document_dim) {

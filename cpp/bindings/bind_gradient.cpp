@@ -17,24 +17,16 @@ class Batch {
         : token_gradient_({tokens.shape(0), tokens.shape(1)}) {
         const MatrixView<const double> all = as_matrix(tokens);
         const MatrixView<double> all_gradients = as_writable(token_gradient_);
-        const std::span<const std::int64_t> bounds = as_span(offsets);
-        if (bounds.empty() || bounds.front() != 0 || bounds.back() != static_cast<std::int64_t>(all.rows())) {
-            throw std::invalid_argument("offsets must start at 0 and end at the number of tokens");
-        }
+        const std::span<const std::int64_t> bounds = checked_offsets(offsets, all.rows());
+        const std::span<const double> masses = checked_weights(weights, all.rows());
         if (weights) {
-            weight_gradient_ = Array<double>(static_cast<py::ssize_t>(as_span(*weights).size()));
-            if (weights->size() != tokens.shape(0)) {
-                throw std::invalid_argument("expected one weight a token");
-            }
+            weight_gradient_ = Array<double>(static_cast<py::ssize_t>(masses.size()));
         }
         for (std::size_t s = 0; s + 1 < bounds.size(); ++s) {
-            if (bounds[s] > bounds[s + 1]) {
-                throw std::invalid_argument("offsets must not decrease");
-            }
             const auto begin = static_cast<std::size_t>(bounds[s]);
             const auto length = static_cast<std::size_t>(bounds[s + 1]) - begin;
             sequences_.push_back({{all.row(begin), length, all.cols()},
-                                  weights ? as_span(*weights).subspan(begin, length) : std::span<const double>{}});
+                                  weights ? masses.subspan(begin, length) : std::span<const double>{}});
             gradients_.push_back({{all_gradients.row(begin), length, all.cols()},
                                   weight_gradient_ ? std::span<double>(weight_gradient_->mutable_data() + begin, length)
                                                    : std::span<double>{}});

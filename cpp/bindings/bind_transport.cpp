@@ -113,24 +113,43 @@ auto with_solver(std::size_t n_entries, Solve solve) {
     return solve(kept);
 }
 
+/// The problem behind one set of arrays, which it views.
+template <class Cost>
+class SingleProblem {
+  public:
+    SingleProblem(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction)
+        : cost_(checked(cost)),
+          sources_(a, "a", cost_.rows(), 1),
+          targets_(b, "b", cost_.cols(), 1),
+          view_{cost_, sources_[0], targets_[0], capacity, fraction} {}
+    [[nodiscard]] const TransportProblem<Cost>& view() const { return view_; }
+    [[nodiscard]] std::size_t entries() const { return cost_.rows() * cost_.cols(); }
+
+  private:
+    static MatrixView<const Cost> checked(const Array<Cost>& cost) {
+        const MatrixView<const Cost> view = as_matrix(cost);
+        require_finite(view, "cost");
+        return view;
+    }
+
+    MatrixView<const Cost> cost_;
+    Marginals sources_, targets_;
+    TransportProblem<Cost> view_;
+};
+
 template <class Cost>
 TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity,
                             double fraction) {
-    const MatrixView<const Cost> cost_view = as_matrix(cost);
-    require_finite(cost_view, "cost");
-    const std::size_t n = cost_view.rows();
-    const std::size_t m = cost_view.cols();
-    const Marginals sources(a, "a", n, 1);
-    const Marginals targets(b, "b", m, 1);
-    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity, fraction};
-    Array<double> plan({n, m});
+    const SingleProblem<Cost> single(cost, a, b, capacity, fraction);
+    const TransportProblem<Cost>& problem = single.view();
+    Array<double> plan({problem.cost.rows(), problem.cost.cols()});
     const MatrixView<double> plan_view = as_writable(plan);
     Interrupt interrupt = python_interrupt();
-    return with_solver<ExactSolver>(n * m, [&](ExactSolver& solver) -> TransportSolution {
+    return with_solver<ExactSolver>(single.entries(), [&](ExactSolver& solver) -> TransportSolution {
         SolveSummary summary;
         {
             const py::gil_scoped_release unlocked;
-            std::fill_n(plan_view.data(), n * m, 0.0);
+            std::fill_n(plan_view.data(), single.entries(), 0.0);
             summary = solver.solve(problem, std::numeric_limits<double>::infinity(), &interrupt);
             for (const Flow& flow : solver.flows()) {
                 plan_view(flow.source, flow.target) = flow.mass;
@@ -150,17 +169,12 @@ TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Wei
 template <class Cost>
 SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction,
                           const Sinkhorn& options) {
-    const MatrixView<const Cost> cost_view = as_matrix(cost);
-    require_finite(cost_view, "cost");
-    const std::size_t n = cost_view.rows();
-    const std::size_t m = cost_view.cols();
-    const Marginals sources(a, "a", n, 1);
-    const Marginals targets(b, "b", m, 1);
-    const TransportProblem<Cost> problem{cost_view, sources[0], targets[0], capacity, fraction};
-    Array<double> plan({n, m});
+    const SingleProblem<Cost> single(cost, a, b, capacity, fraction);
+    const TransportProblem<Cost>& problem = single.view();
+    Array<double> plan({problem.cost.rows(), problem.cost.cols()});
     const MatrixView<double> plan_view = as_writable(plan);
     Interrupt interrupt = python_interrupt();
-    return with_solver<SinkhornSolver>(n * m, [&](SinkhornSolver& solver) -> SinkhornSolution {
+    return with_solver<SinkhornSolver>(single.entries(), [&](SinkhornSolver& solver) -> SinkhornSolution {
         SinkhornSummary summary;
         SinkhornBounds bounds;
         {
