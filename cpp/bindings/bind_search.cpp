@@ -57,18 +57,6 @@ class Corpus {
         return out;
     }
 
-    [[nodiscard]] Array<double> relaxed(const Tokens& tokens, const Weights& weights, int num_threads) const {
-        const OwnedQuery query = own(tokens, weights);
-        Array<double> out(static_cast<py::ssize_t>(prepared_.size()));
-        const std::span<double> out_view(out.mutable_data(), prepared_.size());
-        Interrupt interrupt = python_interrupt();
-        {
-            const py::gil_scoped_release unlocked;
-            relaxed_bounds(query.prepared(), prepared_, out_view, num_threads, interrupt);
-        }
-        return out;
-    }
-
     [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
         require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
         return OwnedQuery(tokens, weights, prepared_.measure());
@@ -206,8 +194,6 @@ void bind_search(py::module_& module) {
         .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), weights("query_weights"))
         .def("pooled_bounds", &Corpus::pooled_bounds, py::arg("query").noconvert(), weights("query_weights"),
              py::arg("squared_distances").noconvert(), py::arg("max_pooled_norm"))
-        .def("relaxed_bounds", &Corpus::relaxed, py::arg("query").noconvert(), weights("query_weights"),
-             py::arg("num_threads"))
         .def(
             "search",
             [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,

@@ -49,7 +49,9 @@ TEST(the_search_finds_what_brute_force_finds_with_ties_by_rank) {
             std::vector<double> bounds(corpus.size());
             Interrupt interrupt;
             distances(query, batch.view(), measure, all, 1, interrupt);
-            relaxed_bounds(query, corpus, bounds, 2, interrupt);
+            std::vector<std::int64_t> order(corpus.size());
+            std::iota(order.begin(), order.end(), 0);
+            TopKSearch(corpus, query, 1, ranks).lower_bounds(order, bounds, 2, interrupt);
             std::vector<std::int64_t> best(corpus.size());
             std::iota(best.begin(), best.end(), 0);
             std::ranges::sort(best, [&](std::int64_t x, std::int64_t y) {
@@ -57,8 +59,6 @@ TEST(the_search_finds_what_brute_force_finds_with_ties_by_rank) {
                 const auto j = static_cast<std::size_t>(y);
                 return all[i] != all[j] ? all[i] < all[j] : ranks[i] < ranks[j];
             });
-            std::vector<std::int64_t> order(corpus.size());
-            std::iota(order.begin(), order.end(), 0);
             std::ranges::sort(order, {}, [&](std::int64_t x) { return bounds[static_cast<std::size_t>(x)]; });
             std::ranges::sort(bounds);
             for (const std::size_t k : {1, 3, 10, 500}) {
@@ -155,13 +155,13 @@ TEST(candidates_may_come_in_several_calls_and_the_search_says_when_to_stop) {
     const PreparedSequences corpus(batch.view(), measure);
     Interrupt interrupt;
     std::vector<double> bounds(corpus.size());
-    relaxed_bounds(corpus[7], corpus, bounds, 1, interrupt);
     std::vector<std::int64_t> order(corpus.size());
     std::iota(order.begin(), order.end(), 0);
+    TopKSearch search(corpus, corpus[7], 5, {});
+    search.lower_bounds(order, bounds, 1, interrupt);
     std::ranges::sort(order, {}, [&](std::int64_t x) { return bounds[static_cast<std::size_t>(x)]; });
     std::ranges::sort(bounds);
 
-    TopKSearch search(corpus, corpus[7], 5, {});
     bool complete = false;
     std::size_t sent = 0;
     while (!complete && sent < order.size()) {

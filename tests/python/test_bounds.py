@@ -11,7 +11,9 @@ from moverank.measures import prepare
 def assert_bounds_hold(query, docs, measure):
     corpus = prepare(docs, measure)
     values = mr.distances(query, docs, measure)
-    assert (corpus.relaxed_bounds(query, None, 0) <= values).all()
+    everything = np.arange(len(docs), dtype=np.int64)
+    search = corpus.search(query, None, 1, everything)
+    assert (search.lower_bounds(everything, 0) <= values).all()
     pooled, pooled_query = corpus.pooled(), corpus.pool_query(query, None)
     largest = float(np.sqrt((np.vstack([pooled, pooled_query]).astype(np.float64) ** 2).sum(axis=1).max()))
     direct = ((pooled - pooled_query) ** 2).sum(axis=1)

@@ -34,10 +34,6 @@ void certified_distances(const PreparedSequence& query, const SequencesView& doc
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
               Interrupt& interrupt);
 
-/// out[s] = a lower bound on distance(query, documents[s]) from the relaxed problem, at the price of a cost matrix.
-void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
-                    int n_threads, Interrupt& interrupt);
-
 /// An entropic solve and its interval.
 struct SinkhornResult {
     SinkhornSummary summary;

@@ -132,18 +132,6 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, M
     });
 }
 
-void relaxed_bounds(const PreparedSequence& query, const PreparedSequences& documents, std::span<double> out,
-                    int n_threads, Interrupt& interrupt) {
-    const unsigned n_workers = thread_count(n_threads, documents.size());
-    std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt, query);
-    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
-                 [&](unsigned w, std::size_t begin, std::size_t end) {
-                     for (std::size_t s = begin; s < end; ++s) {
-                         out[s] = workers[w].evaluator.lower_bound(documents[s]);
-                     }
-                 });
-}
-
 void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,
                     std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
     scale_all(problems, sinkhorn, out, n_threads, interrupt);
