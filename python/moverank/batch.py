@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._validate import thread_count
+from moverank._wording import all_or_not
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim
 from moverank.sequences import Sequences, as_query, as_sequences
 
@@ -94,10 +95,9 @@ class CertifiedDistances:
     def __repr__(self) -> str:
         if len(self) == 0:
             return "CertifiedDistances(0 documents)"
-        state = "all converged" if self.converged.all() else f"{int((~self.converged).sum())} not converged"
         return (
             f"CertifiedDistances({len(self)} documents, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"intervals at most {(self.upper - self.lower).max():.1e} wide, {state})"
+            f"intervals at most {(self.upper - self.lower).max():.1e} wide, {all_or_not('converged', self.converged)})"
         )
 
 

@@ -10,21 +10,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._wording import ordinal, told_apart
 from moverank.alignment import Alignment
 from moverank.measures import Measure
-
-
-def _ordinal(n: int) -> str:
-    suffix = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{suffix}"
-
-
-def _told_apart(x: float, y: float) -> tuple[str, str]:
-    """Write two numbers as short as shows that they differ."""
-    for digits in (4, 6, 9, 12):
-        if f"{x:.{digits}g}" != f"{y:.{digits}g}":
-            return f"{x:.{digits}g}", f"{y:.{digits}g}"
-    return repr(x), repr(y)
 
 
 @dataclass(frozen=True)
@@ -55,10 +43,10 @@ class Certificate:
         """Certificate of a search that ended because the next lower bound exceeds the last hit's distance."""
         what = "given candidates" if given else "documents"
         if unexamined:
-            start, last = _told_apart(bound, last_distance)
+            start, last = told_apart(bound, last_distance)
             statement = (
                 f"exact: {unexamined} of {documents} {what} were never examined; their lower bounds start at "
-                f"{start}, above the {_ordinal(n_hits)} distance {last}"
+                f"{start}, above the {ordinal(n_hits)} distance {last}"
             )
         else:
             statement = f"exact: all {documents} {what} were examined"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._validate import positive_number, whole_number
+from moverank._wording import all_or_not
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,7 @@ class SinkhornBatch:
     def __repr__(self) -> str:
         if len(self) == 0:
             return "SinkhornBatch(0 problems)"
-        state = "all converged" if self.converged.all() else f"{int((~self.converged).sum())} not converged"
         return (
             f"SinkhornBatch({len(self)} problems, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"{int(self.iterations.max())} iterations at most, {state})"
+            f"{int(self.iterations.max())} iterations at most, {all_or_not('converged', self.converged)})"
         )

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._validate import capacity_number, fraction_number, real_array, thread_count
+from moverank._wording import all_or_not
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 
 
@@ -205,10 +206,9 @@ class TransportBatch:
     def __repr__(self) -> str:
         if len(self) == 0:
             return "TransportBatch(0 problems)"
-        solved = "all optimal" if self.optimal.all() else f"{int((~self.optimal).sum())} not optimal"
         return (
             f"TransportBatch({len(self)} problems, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"gap at most {self.gap.max():.1e}, {solved})"
+            f"gap at most {self.gap.max():.1e}, {all_or_not('optimal', self.optimal)})"
         )
 
 
