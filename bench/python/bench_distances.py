@@ -21,7 +21,7 @@ from ot.lp.emd_wrap import emd_c
 import moverank as mr
 from harness import environment, number, record, table
 from moverank.cli.timing import interleaved, medians
-from problems import TokenSource
+from problems import TokenSource, unit_and_mass
 
 DOCUMENTS = 1000
 SHAPES = [(16, 128), (32, 128), (16, 384), (32, 384)]
@@ -66,12 +66,6 @@ class Workload:
         """One product, and maxima by document."""
         similarities = self.packed @ self.unit_query.T
         return np.maximum.reduceat(similarities, self.offsets[:-1], axis=0).sum(axis=1)
-
-
-def unit_and_mass(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    norms = np.linalg.norm(x, axis=1)
-    mass = norms.astype(np.float64)
-    return x / norms[:, None], mass / mass.sum()
 
 
 def maxsim_cpu_case(work: Workload, expected: np.ndarray) -> dict[str, object]:

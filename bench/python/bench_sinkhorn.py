@@ -26,7 +26,7 @@ import ot
 import moverank as mr
 from harness import environment, number, record, table
 from moverank.cli.timing import interleaved, medians
-from problems import TokenSource, word_rotator_problem
+from problems import TokenSource, unit_and_mass, word_rotator_problem
 
 TOLERANCE = 1e-4
 EPSILON = 0.05
@@ -76,12 +76,8 @@ class Documents:
         lengths = np.random.default_rng(dim).integers(8, 65, size=DOCUMENTS)
         raw = [source.sequence(int(length)) for length in lengths]
         query = source.sequence(n)
-        norms = np.linalg.norm(query, axis=1)
-        self.query = query / norms[:, None]
-        self.a = norms.astype(np.float64) / norms.sum()
-        units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in raw]
-        self.masses = [np.linalg.norm(x, axis=1).astype(np.float64) for x in raw]
-        self.masses = [b / b.sum() for b in self.masses]
+        self.query, self.a = unit_and_mass(query)
+        units, self.masses = zip(*map(unit_and_mass, raw), strict=True)
         self.docs = mr.Sequences(units, weights=self.masses)
         longest = int(lengths.max())
         self.padded = np.zeros((DOCUMENTS, longest, dim), np.float32)

@@ -24,11 +24,16 @@ class TokenSource:
         return (directions * rng.lognormal(0.0, 0.35, size=(n, 1))).astype(np.float32)
 
 
+def unit_and_mass(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Directions of tokens, and masses in proportion to their norms."""
+    norms = np.linalg.norm(x, axis=1)
+    mass = norms.astype(np.float64)
+    return x / norms[:, None], mass / mass.sum()
+
+
 def word_rotator_problem(
     x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Cosine costs and normalised norms of two sequences, in float64."""
-    norm_x, norm_y = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
-    cost = np.clip(1.0 - (x / norm_x[:, None]).astype(np.float64) @ (y / norm_y[:, None]).astype(np.float64).T, 0, 2)
-    a, b = norm_x.astype(np.float64), norm_y.astype(np.float64)
-    return cost, a / a.sum(), b / b.sum()
+    (units_x, a), (units_y, b) = unit_and_mass(x), unit_and_mass(y)
+    return np.clip(1.0 - units_x.astype(np.float64) @ units_y.astype(np.float64).T, 0, 2), a, b
