@@ -156,7 +156,7 @@ class Measure:
             if self == known:
                 return name
         for name, known in NAMED.items():
-            if self.replace(capacity=known.capacity) == known:
+            if known.replace(capacity=self.capacity) == self:
                 return f"{name}(capacity={self.capacity:g})"
         return repr(self)
 

@@ -149,3 +149,10 @@ def test_similarity_falls_as_distance_rises():
 def test_bad_measures_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         make()
+
+
+def test_measures_without_a_short_name_are_named_in_full():
+    for problem in (mr.Sinkhorn(debiased=True), mr.Sinkhorn(marginal_penalty=1.0)):
+        measure = mr.wmd.replace(problem=problem)
+        assert measure.name == repr(measure)
+        assert repr(mr.Index.build([np.eye(2)], measure).search(np.eye(2))).startswith("Hits(1 by Measure(")
