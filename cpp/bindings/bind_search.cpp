@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "arrays.hpp"
 #include "moverank/batch.hpp"
@@ -69,38 +70,74 @@ class Corpus {
     PreparedSequences prepared_;
 };
 
+/// Prepared bags of words together with their arrays.
+class BagCorpus {
+  public:
+    BagCorpus(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
+              const std::optional<Array<float>>& counts, const Measure& measure)
+        : vectors_(vectors), words_(words), offsets_(offsets), counts_(counts), prepared_(view(), measure) {}
+
+    [[nodiscard]] const PreparedBags& prepared() const { return prepared_; }
+
+    [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
+        require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
+        return OwnedQuery(tokens, weights, prepared_.measure());
+    }
+
+  private:
+    [[nodiscard]] BagsView view() const {
+        const MatrixView<const float> vectors = as_matrix(vectors_);
+        const std::span<const std::uint32_t> words = as_span(words_);
+        const std::span<const float> counts = counts_ ? as_span(*counts_) : std::span<const float>{};
+        if (counts_ && counts.size() != words.size()) {
+            throw std::invalid_argument("expected one count a word");
+        }
+        return {
+            {vectors.data(), vectors.rows(), vectors.cols()}, words, checked_offsets(offsets_, words.size()), counts};
+    }
+
+    Tokens vectors_;
+    Array<std::uint32_t> words_;
+    Offsets offsets_;
+    std::optional<Array<float>> counts_;
+    PreparedBags prepared_;
+};
+
 /// One query's search with the arrays that it reads.
 class Search {
   public:
-    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, std::size_t k,
+    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal,
            const Offsets& tie_ranks)
-        : corpus_(std::move(corpus)),
-          tokens_(tokens),
-          weights_(weights),
-          tie_ranks_(tie_ranks),
-          query_(corpus_->own(tokens_, weights_)),
-          search_(corpus_->prepared(), query_.prepared(), k, checked_ranks()) {}
+        : Search(corpus, corpus->prepared(), tokens, weights, tie_ranks) {
+        search_.emplace(corpus->prepared(), query_.prepared(), goal, checked_ranks());
+    }
+    Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
+           const SearchGoal& goal, const Offsets& tie_ranks, int num_threads)
+        : Search(corpus, corpus->prepared(), tokens, weights, tie_ranks) {
+        const std::span<const std::int64_t> ranks = checked_ranks();
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        search_.emplace(corpus->prepared(), query_.prepared(), goal, ranks, num_threads, interrupt);
+    }
 
     void seed(const Array<std::int64_t>& positions, int num_threads) {
         const std::span<const std::int64_t> seeds = checked_positions(positions);
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
-        search_.seed(seeds, num_threads, interrupt);
+        search_->seed(seeds, num_threads, interrupt);
     }
 
-    [[nodiscard]] Array<double> lower_bounds(const Array<std::int64_t>& positions, int num_threads) const {
-        const std::span<const std::int64_t> candidates = checked_positions(positions);
-        Array<double> out(static_cast<py::ssize_t>(candidates.size()));
-        const std::span<double> out_view(out.mutable_data(), candidates.size());
-        Interrupt interrupt = python_interrupt();
-        {
-            const py::gil_scoped_release unlocked;
-            search_.lower_bounds(candidates, out_view, num_threads, interrupt);
-        }
-        return out;
+    [[nodiscard]] Array<double> lower_bounds(const Array<std::int64_t>& positions, int num_threads) {
+        return bounds_of(positions, num_threads, &TopKSearch::lower_bounds);
     }
 
-    bool examine(const Array<std::int64_t>& positions, const Array<double>& bounds, int num_threads) {
+    [[nodiscard]] Array<double> one_sided_bounds(const Array<std::int64_t>& positions, int num_threads) {
+        return bounds_of(positions, num_threads, &TopKSearch::one_sided_bounds);
+    }
+
+    [[nodiscard]] bool has_one_sided_bounds() { return search_->has_one_sided_bounds(); }
+
+    void examine(const Array<std::int64_t>& positions, const Array<double>& bounds, int num_threads) {
         const std::span<const std::int64_t> candidates = checked_positions(positions);
         const std::span<const double> candidate_bounds = as_span(bounds);
         if (candidates.size() != candidate_bounds.size()) {
@@ -108,23 +145,28 @@ class Search {
         }
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
-        return search_.examine(candidates, candidate_bounds, num_threads, interrupt);
+        search_->examine(candidates, candidate_bounds, num_threads, interrupt);
     }
 
-    [[nodiscard]] double threshold() const { return search_.threshold(); }
+    [[nodiscard]] double cutoff() const { return search_->cutoff(); }
+    [[nodiscard]] double floor() const { return search_->floor(); }
 
     [[nodiscard]] py::dict counts() const {
-        const SearchCounts& counts = search_.counts();
+        const SearchCounts& counts = search_->counts();
         py::dict out;
-        out["examined"] = counts.examined;
+        out["seeds"] = counts.seeds;
         out["pruned_by_bound"] = counts.pruned_by_bound;
         out["pruned_by_solver"] = counts.pruned_by_solver;
         out["exact_solves"] = counts.exact_solves;
+        out["seed_seconds"] = counts.seed_seconds;
+        out["scan_seconds"] = counts.scan_seconds;
+        out["bound_seconds"] = counts.bound_seconds;
+        out["solve_seconds"] = counts.solve_seconds;
         return out;
     }
 
     [[nodiscard]] py::tuple hits() const {
-        const std::vector<Hit> hits = search_.hits();
+        const std::vector<Hit> hits = search_->hits();
         Array<std::int64_t> positions(static_cast<py::ssize_t>(hits.size()));
         Array<double> distances(static_cast<py::ssize_t>(hits.size()));
         std::ranges::transform(hits, positions.mutable_data(), &Hit::position);
@@ -133,9 +175,32 @@ class Search {
     }
 
   private:
+    template <class AnyCorpus>
+    Search(std::shared_ptr<const AnyCorpus> corpus, const PreparedDocuments& documents, const Tokens& tokens,
+           const Weights& weights, const Offsets& tie_ranks)
+        : corpus_(corpus),
+          documents_(documents),
+          tokens_(tokens),
+          weights_(weights),
+          tie_ranks_(tie_ranks),
+          query_(corpus->own(tokens_, weights_)) {}
+
+    using Bounds = void (TopKSearch::*)(std::span<const std::int64_t>, std::span<double>, int, Interrupt&);
+    [[nodiscard]] Array<double> bounds_of(const Array<std::int64_t>& positions, int num_threads, Bounds bounds) {
+        const std::span<const std::int64_t> candidates = checked_positions(positions);
+        Array<double> out(static_cast<py::ssize_t>(candidates.size()));
+        const std::span<double> out_view(out.mutable_data(), candidates.size());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            ((*search_).*bounds)(candidates, out_view, num_threads, interrupt);
+        }
+        return out;
+    }
+
     [[nodiscard]] std::span<const std::int64_t> checked_positions(const Array<std::int64_t>& positions) const {
         const std::span<const std::int64_t> checked = as_span(positions);
-        const auto n_documents = static_cast<std::int64_t>(corpus_->prepared().size());
+        const auto n_documents = static_cast<std::int64_t>(documents_.size());
         if (std::ranges::any_of(checked, [&](std::int64_t p) { return p < 0 || p >= n_documents; })) {
             throw std::invalid_argument("a position lies outside the corpus");
         }
@@ -144,19 +209,22 @@ class Search {
 
     [[nodiscard]] std::span<const std::int64_t> checked_ranks() const {
         const std::span<const std::int64_t> ranks = as_span(tie_ranks_);
-        if (ranks.size() != corpus_->prepared().size()) {
+        if (ranks.size() != documents_.size()) {
             throw std::invalid_argument("expected one tie rank a document");
         }
         return ranks;
     }
 
-    std::shared_ptr<const Corpus> corpus_;
+    std::shared_ptr<const void> corpus_;
+    const PreparedDocuments& documents_;
     Tokens tokens_;
     Weights weights_;
     Offsets tie_ranks_;
     OwnedQuery query_;
-    TopKSearch search_;
+    std::optional<TopKSearch> search_;
 };
+
+SearchGoal make_goal(std::size_t k, double radius, double slack) { return {.k = k, .radius = radius, .slack = slack}; }
 
 Array<double> pairwise_of(const Corpus& rows, const Corpus& columns, int num_threads) {
     require_same_dim(rows.prepared().dim(), columns.prepared().dim());
@@ -177,11 +245,29 @@ void bind_search(py::module_& module) {
     py::class_<Search>(module, "TopKSearch")
         .def("seed", &Search::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
         .def("lower_bounds", &Search::lower_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
+        .def("one_sided_bounds", &Search::one_sided_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
+        .def_property_readonly("has_one_sided_bounds", &Search::has_one_sided_bounds)
         .def("examine", &Search::examine, py::arg("positions").noconvert(), py::arg("bounds").noconvert(),
              py::arg("num_threads"))
-        .def_property_readonly("threshold", &Search::threshold)
+        .def_property_readonly("cutoff", &Search::cutoff)
+        .def_property_readonly("floor", &Search::floor)
         .def_property_readonly("counts", &Search::counts)
         .def("hits", &Search::hits);
+    py::class_<BagCorpus, std::shared_ptr<BagCorpus>>(module, "BagCorpus")
+        .def(py::init<const Tokens&, const Array<std::uint32_t>&, const Offsets&, const std::optional<Array<float>>&,
+                      const Measure&>(),
+             py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
+             weights("counts"), py::arg("measure"))
+        .def("__len__", [](const BagCorpus& corpus) { return corpus.prepared().size(); })
+        .def(
+            "search",
+            [](std::shared_ptr<const BagCorpus> corpus, const Tokens& query, const Weights& query_weights,
+               std::size_t k, double radius, double slack, const Offsets& tie_ranks, int num_threads) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
+                                                tie_ranks, num_threads);
+            },
+            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            py::arg("tie_ranks").noconvert(), py::arg("num_threads"));
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
         .def(py::init([](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
                          const Weights& token_weights, const Measure& measure) {
@@ -197,10 +283,12 @@ void bind_search(py::module_& module) {
         .def(
             "search",
             [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,
-               const Offsets& tie_ranks) {
-                return std::make_unique<Search>(std::move(corpus), query, query_weights, k, tie_ranks);
+               double radius, double slack, const Offsets& tie_ranks, int) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
+                                                tie_ranks);
             },
-            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("tie_ranks").noconvert());
+            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            py::arg("tie_ranks").noconvert(), py::arg("num_threads"));
     module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
 }
 

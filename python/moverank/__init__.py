@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
+from moverank.bags import Bags
 from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
 from moverank.gradients import Gradients, gradients
-from moverank.hits import Certificate, Hit, Hits, SearchStats
+from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
+from moverank.reranking import rerank
 from moverank.sequences import Sequences
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "Bags",
     "Certificate",
     "CertifiedDistances",
     "Gradients",
@@ -27,6 +30,7 @@ __all__ = [
     "Hits",
     "Index",
     "Measure",
+    "Rung",
     "SearchStats",
     "Sequences",
     "Sinkhorn",
@@ -45,6 +49,7 @@ __all__ = [
     "maxsim",
     "measure",
     "pairwise",
+    "rerank",
     "rwmd",
     "transport",
     "transport_batch",

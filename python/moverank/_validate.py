@@ -53,6 +53,34 @@ def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
     return weights
 
 
+def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[np.int64]:
+    """Check offsets that cut `n_items` items, such as tokens, among owners, such as sequences, which all get some."""
+    cuts = np.asarray(value)
+    if cuts.dtype.kind not in "iu":
+        raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
+    if cuts.ndim != 1 or cuts.size < 2:
+        raise ValueError(f"offsets: expected shape (N + 1,) with N at least 1, got shape {cuts.shape}")
+    cuts = np.ascontiguousarray(cuts, dtype=np.int64)
+    if cuts[0] != 0 or cuts[-1] != n_items:
+        raise ValueError(
+            f"offsets: must start at 0 and end at {n_items}, the number of {items}, got {cuts[0]} and {cuts[-1]}"
+        )
+    lengths = np.diff(cuts)
+    if (lengths < 0).any():
+        raise ValueError(f"offsets: decrease after entry {int(np.argmax(lengths < 0))}")
+    if (lengths == 0).any():
+        empty = int(np.argmax(lengths == 0))
+        raise ValueError(f"{owner} {empty}: has no {items}; an empty {owner} has no mass to move")
+    return cuts
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """View that cannot be written through."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def whole_number(value: Any, name: str, *, least: int) -> int:
     """Check an integer argument; bools and floats are not integers."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
@@ -67,11 +95,16 @@ def thread_count(num_threads: int | None) -> int:
     return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=1)
 
 
-def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
-    """Check a real number above 0, finite unless told otherwise."""
+def real_number(value: Any, name: str) -> float:
+    """Check the type of a number; its range is the caller's to check, NaN included."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    number = float(value)
+    return float(value)
+
+
+def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
+    """Check a real number above 0, finite unless told otherwise."""
+    number = real_number(value, name)
     if not number > 0 or (math.isinf(number) and not infinite):
         raise ValueError(f"{name} must be above 0{'' if infinite else ' and finite'}, got {number}")
     return number
@@ -87,9 +120,7 @@ def fraction_number(value: Any) -> float:
 
 def capacity_number(value: Any) -> float:
     """Check a capacity: a real number of at least 1, infinity included."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"capacity must be a real number, got {value!r}")
-    capacity = float(value)
-    if math.isnan(capacity) or capacity < 1:
+    capacity = real_number(value, "capacity")
+    if not capacity >= 1:
         raise ValueError(f"capacity must be at least 1, got {capacity}")
     return capacity

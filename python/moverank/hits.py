@@ -22,90 +22,122 @@ class Certificate:
     Attributes
     ----------
     exact : bool
-        The hits are the true top k: no document outside them is nearer, and ties are in order of id.
+        The hits are the true answer: no document outside them is nearer, and ties are in order of id.
     bound : float
-        No unexamined document is nearer than this; infinite when there is none. In units of the distance.
-    unexamined : int
-        Documents that the search never came to, as it ended before their turn in the order of lower bounds.
+        No document that was not solved is nearer than this; infinite when there is none. In units of the distance.
+    unsolved : int
+        Documents whose distance was not computed to the end.
+    certain : int
+        How many of the hits, from the first on, are certainly in the true answer: all that are nearer than `bound`.
+    error : float
+        By how much, relative to the true one, the last hit's distance may be too large at the most: 0 if exact,
+        infinite if nothing is known.
     statement : str
         The same as a sentence; also what ``str`` gives.
     """
 
     exact: bool
     bound: float
-    unexamined: int
+    unsolved: int
+    certain: int
+    error: float
     statement: str
 
     @classmethod
-    def of_exact_search(
-        cls, documents: int, unexamined: int, bound: float, n_hits: int, last_distance: float, *, given: bool = False
+    def of(
+        cls,
+        distances: NDArray[np.float64],
+        bound: float,
+        n_documents: int,
+        unsolved: int,
+        what: str,
+        *,
+        radius: float | None = None,
     ) -> Certificate:
-        """Certificate of a search that ended because the next lower bound exceeds the last hit's distance."""
-        what = "given candidates" if given else "documents"
-        if unexamined:
-            start, last = told_apart(bound, last_distance)
+        """Certificate of hits where no unsolved document is nearer than `bound`; `what` names the documents."""
+        last = float(distances[-1]) if len(distances) else -np.inf
+        limit = last if radius is None else radius
+        exact = unsolved == 0 or bound > limit
+        certain = len(distances) if exact else int(np.searchsorted(distances, bound, side="left"))
+        error = 0.0 if exact else (last / bound - 1.0 if bound > 0.0 else np.inf)
+        place = f"the {ordinal(len(distances))} distance"
+        if unsolved == 0:
+            statement = f"exact: all {n_documents} {what} were solved"
+        elif exact:
+            start, end = told_apart(bound, limit)
+            above = f"{place} {end}" if radius is None else f"the radius {end}"
             statement = (
-                f"exact: {unexamined} of {documents} {what} were never examined; their lower bounds start at "
-                f"{start}, above the {ordinal(n_hits)} distance {last}"
+                f"exact: {unsolved} of {n_documents} {what} were not solved; none is nearer than {start}, above {above}"
             )
         else:
-            statement = f"exact: all {documents} {what} were examined"
-        return cls(exact=True, bound=bound, unexamined=unexamined, statement=statement)
+            known = "nothing is known of them" if bound in (0.0, -np.inf) else f"none is nearer than {bound:.4g}"
+            statement = (
+                f"not exact: {unsolved} of {n_documents} {what} were not solved, and {known}; "
+                f"{certain} of {len(distances)} hits are certain"
+            )
+            if np.isfinite(error):
+                statement += f"; {place} is at most {100 * error:.2g} % above the true one"
+        return cls(exact, bound, unsolved, certain, error, statement)
 
     def __str__(self) -> str:
         return self.statement
 
 
 @dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder of bounds: documents that came to it, and those that it dropped.
+
+    Attributes
+    ----------
+    name : str
+        What it computes.
+    seen : int
+        Documents that came to it.
+    dropped : int
+        Documents that it proved not to be in the answer (under a budget: that it left out).
+    seconds : float
+        What it cost, all threads together; what was spent on candidates by a prefilter counts as one thread's.
+    """
+
+    name: str
+    seen: int
+    dropped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class SearchStats:
-    """Work of one search, by the stage that settled each document.
+    """Work of one search, rung by rung. Numbers depend on the threads by a few, as these look ahead; hits do not.
 
     Attributes
     ----------
     documents : int
-        Documents in the index: ``pruned_by_order + examined``.
-    pruned_by_order : int
-        Never examined: candidates came in rising order of a lower bound, and the search had ended before them.
-    examined : int
-        Candidates that were evaluated: ``pruned_by_bound + pruned_by_solver + exact_solves``. How many depends on the
-        number of threads by a few, as threads look ahead; the hits do not.
-    pruned_by_bound : int
-        Examined, and dropped by a bound from the cost matrix: the relaxed problem, or the seeds' potentials.
-    pruned_by_solver : int
-        Examined, and dropped by a dual value inside the exact solver, before the optimum.
+        Documents that were searched.
+    rungs : tuple of Rung
+        From the cheapest to the exact solver; what one leaves, the next sees. Seeds come first and drop nothing: they
+        are solved so that their potentials can bound the others.
     exact_solves : int
-        Evaluated to the end.
-    seeds : int
-        Of these, solved before anything was bounded.
-    order : str
-        The bound that ordered the candidates: ``"dual"``, from the seeds' potentials and the relaxed problem, or
-        ``"relaxed"`` alone.
+        Documents solved to the end, seeds included.
     seconds : float
         Wall time of the search.
     """
 
     documents: int
-    pruned_by_order: int
-    examined: int
-    pruned_by_bound: int
-    pruned_by_solver: int
+    rungs: tuple[Rung, ...]
     exact_solves: int
-    seeds: int
-    order: str
     seconds: float
 
     def __str__(self) -> str:
-        rows = [
-            ("documents", self.documents),
-            (f"never examined ({self.order} bound)", self.pruned_by_order),
-            ("examined", self.examined),
-            ("  dropped by a bound", self.pruned_by_bound),
-            ("  dropped inside the solver", self.pruned_by_solver),
-            ("  solved exactly", self.exact_solves),
-            ("    of these, as seeds", self.seeds),
+        lines = [f"{'':<24} {'seen':>9} {'dropped':>9} {'of all':>8} {'thread ms':>10}"]
+        lines += [
+            f"{rung.name:<24} {rung.seen:>9} {rung.dropped:>9} {100 * rung.dropped / self.documents:>6.2f} % "
+            f"{1000 * rung.seconds:>10.2f}"
+            for rung in self.rungs
         ]
-        lines = [f"{name:<34} {count:>9} {100 * count / self.documents:>6.1f} %" for name, count in rows]
-        lines.append(f"{'time':<34} {1000 * self.seconds:>9.2f} ms")
+        lines.append(
+            f"solved {self.exact_solves} of {self.documents} documents "
+            f"({100 * self.exact_solves / self.documents:.2f} %) in {1000 * self.seconds:.2f} ms"
+        )
         return "\n".join(lines)
 
 
@@ -167,7 +199,7 @@ class Hits:
     rank  id      distance    similarity
        1  a              0             1
        2  b       0.707107      0.585786
-    exact: all 3 documents were examined
+    exact: all 3 documents were solved
     >>> round(sum(move.contribution for move in hits[1].alignment.pairs), 4)
     0.7071
     """

@@ -1,33 +1,37 @@
-"""Exact top-k search over a collection of sequences."""
+"""Top-k search over a collection of sequences: exact, or within a budget that says what it gives up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._validate import thread_count, whole_number
+from moverank._ids import DocumentIds, Ids
+from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.alignment import Alignment, align
+from moverank.bags import Bags
 from moverank.hits import Certificate, Hits, SearchStats
-from moverank.measures import Measure, measure, naming, prepare, require_same_dim
+from moverank.measures import Measure, measure, naming, prepare, prepare_bags, require_same_dim
+from moverank.prefilters import PooledVectors
+from moverank.search import Budget, Ladder
 from moverank.sequences import Sequences, as_query, as_sequences
+from moverank.sinkhorn import Sinkhorn
 
 _by_name = measure
-
-#: Documents that are solved before anything is bounded: the mean of so many row potentials is as good as that of more.
-SEEDS = 20
 
 
 class Index:
     """Documents ready to be searched exactly under one measure. Made by `Index.build`.
 
-    A search solves some documents that are likely near, takes the mean of their dual potentials for the query's tokens,
-    and bounds every other document's distance with it; then it solves documents in rising order of these bounds and
-    stops when the next one exceeds the k-th best distance, which proves that no later document can be in the answer.
+    A search solves some documents first, takes the mean of their dual potentials for the query's tokens, and bounds
+    every other document's distance with it; then it solves documents in rising order of these bounds and stops when the
+    next one exceeds the k-th best distance, which proves that no later document can be in the answer.
 
     References
     ----------
@@ -46,42 +50,48 @@ class Index:
     """
 
     def __init__(
-        self, docs: Sequences, measure: Measure, ids: NDArray[Any], corpus: _core.Corpus, num_threads: int
+        self,
+        docs: Sequences | Bags,
+        measure: Measure,
+        ids: DocumentIds,
+        corpus: _core.Corpus | _core.BagCorpus,
+        prefilter: str | None,
+        num_threads: int,
     ) -> None:
         self._docs = docs
         self._measure = measure
         self._ids = ids
         self._corpus = corpus
         self._num_threads = num_threads
-        self._tie_ranks = np.empty(len(ids), dtype=np.int64)
-        self._tie_ranks[np.argsort(ids)] = np.arange(len(ids))
-        self._place: dict[Any, int] | None = None  # by id; made when first needed
-        self._pooled: Any = None
-        if measure._spec.has_pooled_bound:
-            import faiss
-
-            self._pooled = faiss.IndexFlatL2(docs.dim)
-            self._pooled.add(corpus.pooled())
+        self._all = np.arange(len(docs), dtype=np.int64)
+        self._prefilter: PooledVectors | None = None
+        if isinstance(corpus, _core.Corpus) and prefilter is not None:
+            self._prefilter = PooledVectors(corpus, measure, prefilter)
 
     @classmethod
     def build(
         cls,
-        docs: Sequences | Sequence[ArrayLike],
+        docs: Sequences | Bags | Sequence[ArrayLike],
         measure: str | Measure = "wrd",
         *,
-        ids: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
+        ids: Ids | None = None,
+        prefilter: str | None = "Flat",
         num_threads: int | None = None,
     ) -> Index:
         """Prepare documents for search.
 
         Parameters
         ----------
-        docs : Sequences or sequence of array_like, each of shape (n_s, d)
-            The documents. Their arrays are kept, not copied, if they already are a `Sequences`.
+        docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
+            The documents. Arrays of a `Sequences` or a `Bags` are kept, not copied.
         measure : str or Measure, default "wrd"
             What searches will compute.
         ids : sequence of int or of str, shape (N,), optional
             Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
+        prefilter : str or None, default "Flat"
+            How budgeted searches find candidates by pooled vectors, and exact ones their first documents: what
+            `faiss.index_factory` is told, and after a semicolon what to set, as in "IVF256,Flat;nprobe=16". Only "Flat"
+            can say how near the documents may be that it left out. None: no budgets. Bags need none.
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -94,15 +104,18 @@ class Index:
         TypeError
             If ids are neither all integers nor all strings, or a document is not made of real numbers.
         ValueError
-            If a document cannot be measured, or ids repeat or are of the wrong number; the message says which.
+            If a document cannot be measured, ids repeat or are of the wrong number, or faiss cannot make the prefilter;
+            the message says which.
         """
         chosen = _by_name(measure)
-        batch = as_sequences(docs, "docs")
-        names = _ids(ids, len(batch))
+        batch = docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
+        if isinstance(batch, Bags) and prefilter not in ("Flat", None):
+            raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
+        names = DocumentIds(ids, len(batch))
         threads = thread_count(num_threads)
-        with naming("docs", "docs", ids=None if ids is None else names):
-            corpus = prepare(batch, chosen)
-        return cls(batch, chosen, names, corpus, threads)
+        with naming("docs", "docs", ids=None if ids is None else names.names):
+            corpus = prepare_bags(batch, chosen) if isinstance(batch, Bags) else prepare(batch, chosen)
+        return cls(batch, chosen, names, corpus, prefilter, threads)
 
     @property
     def measure(self) -> Measure:
@@ -112,10 +125,10 @@ class Index:
     @property
     def ids(self) -> NDArray[Any]:
         """Ids of the documents in the order in which they were given, shape (N,), read-only."""
-        return self._ids
+        return self._ids.names
 
     @property
-    def docs(self) -> Sequences:
+    def docs(self) -> Sequences | Bags:
         """The documents."""
         return self._docs
 
@@ -127,32 +140,49 @@ class Index:
 
     def search(
         self,
-        query: Sequences | ArrayLike,
+        query: Sequences | Bags | ArrayLike,
         k: int = 10,
         *,
         weights: ArrayLike | None = None,
+        subset: Ids | None = None,
+        candidates: int | None = None,
+        time_budget: float | None = None,
+        slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
-        """Find the k nearest documents, exactly.
+        """Find the k nearest documents: exactly, unless a budget is given.
 
         Parameters
         ----------
-        query : array_like, shape (n, d), or Sequences of length 1
+        query : array_like, shape (n, d), or Sequences or Bags of length 1
             Tokens of the query.
         k : int, default 10
-            How many documents to return; all of them if the index holds fewer.
+            How many documents to return; all of them if there are fewer.
         weights : array_like, shape (n,), optional
             Mass of the query's tokens.
+        subset : sequence of int or of str, optional
+            Search these documents only.
+        candidates : int, optional
+            Look at so many documents, at least k: those that the prefilter brings; of bags, those of lowest bound.
+        time_budget : float, optional
+            Stop after so many seconds; looked at between steps of some ten milliseconds, after the first documents.
+        slack : float, default 0.0
+            Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Not under ground "dot",
+            whose costs may be negative.
         num_threads : int, optional
-            Threads to use; what `build` was told by default. The hits do not depend on it.
+            Threads to use; what `build` was told by default. The hits do not depend on it, unless a budget leaves a
+            choice.
 
         Returns
         -------
         Hits
-            The true top k, nearest first, ties by id, with certificate and statistics.
+            The top k, nearest first, ties by id. Without a budget they are the true ones; in any case
+            ``hits.certificate`` says what is proved, and ``hits.stats`` what it cost.
 
         Raises
         ------
+        KeyError
+            If an id of the subset is not in the index.
         TypeError, ValueError
             If an argument is malformed; the message names it.
 
@@ -163,31 +193,33 @@ class Index:
         >>> index.search(np.eye(4)[2:], k=1).ids
         array([1])
         """
-        return self._search(query, k, weights, num_threads, None)
+        goal = _Goal(whole_number(k, "k", least=1), np.inf, slack_number(slack, self._measure), weights)
+        budget = _budget(candidates, time_budget, goal.k)
+        positions = None if subset is None else self._ids.positions_of(subset)
+        return self._search(query, goal, budget, positions, "documents of the subset", num_threads)
 
     def rerank(
         self,
-        query: Sequences | ArrayLike,
-        ids: Sequence[int] | Sequence[str] | NDArray[Any],
+        query: Sequences | Bags | ArrayLike,
+        ids: Ids,
         k: int = 10,
         *,
         weights: ArrayLike | None = None,
+        slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
         """Find the k nearest of given documents, exactly: candidates from BM25, a vector database, a first stage.
 
         Parameters
         ----------
-        query : array_like, shape (n, d), or Sequences of length 1
+        query : array_like, shape (n, d), or Sequences or Bags of length 1
             Tokens of the query.
         ids : sequence of int or of str
             Ids of the candidates, in any order.
         k : int, default 10
             How many documents to return; all of the candidates if there are fewer.
-        weights : array_like, shape (n,), optional
-            Mass of the query's tokens.
-        num_threads : int, optional
-            Threads to use; what `build` was told by default. The hits do not depend on it.
+        weights, slack, num_threads
+            As in `search`.
 
         Returns
         -------
@@ -209,134 +241,225 @@ class Index:
         >>> index.rerank(np.eye(4)[2:], ["a", "b"], k=1).ids
         array(['b'], dtype='<U1')
         """
-        return self._search(query, k, weights, num_threads, self._positions(ids))
+        goal = _Goal(whole_number(k, "k", least=1), np.inf, slack_number(slack, self._measure), weights)
+        return self._search(query, goal, Budget(), self._ids.positions_of(ids), "given candidates", num_threads)
 
-    def _positions(self, ids: Sequence[int] | Sequence[str] | NDArray[Any]) -> NDArray[np.int64]:
-        """Places of ids in the index."""
-        if isinstance(ids, str) or not isinstance(ids, Iterable):
-            raise TypeError(f"ids: expected a list of ids, got {ids!r}")
-        wanted = list(ids)
-        if not wanted:
-            raise ValueError("ids: expected at least one candidate")
-        if self._place is None:
-            self._place = {name: place for place, name in enumerate(self._ids.tolist())}
-        places = []
-        for name in wanted:
-            plain = name.item() if isinstance(name, np.generic) else name
-            if isinstance(plain, bool) or plain not in self._place:
-                raise KeyError(f"ids: {plain!r} is not in the index")
-            places.append(self._place[plain])
-        unique, counts = np.unique(np.array(places, dtype=np.int64), return_counts=True)
-        if len(unique) < len(places):
-            raise ValueError(f"ids: {self._ids[unique[np.argmax(counts > 1)]].item()!r} is given more than once")
-        return unique
+    def range_search(
+        self,
+        query: Sequences | Bags | ArrayLike,
+        radius: float,
+        *,
+        weights: ArrayLike | None = None,
+        subset: Ids | None = None,
+        num_threads: int | None = None,
+    ) -> Hits:
+        """Find all documents within a distance, exactly.
+
+        Parameters
+        ----------
+        query : array_like, shape (n, d), or Sequences or Bags of length 1
+            Tokens of the query.
+        radius : float
+            Largest distance, in units of the ground cost; documents at this very distance are hits.
+        weights, subset, num_threads
+            As in `search`.
+
+        Returns
+        -------
+        Hits
+            Any number of documents, nearest first, ties by id.
+
+        Raises
+        ------
+        KeyError
+            If an id of the subset is not in the index.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> index = Index.build([np.eye(4)[:2], np.eye(4)[1:]], "wrd")
+        >>> index.range_search(np.eye(4)[:2], 0.4).ids
+        array([0])
+        """
+        positions = None if subset is None else self._ids.positions_of(subset)
+        limit = real_number(radius, "radius")
+        if np.isnan(limit):
+            raise ValueError("radius must be a number, got nan")
+        goal = _Goal(len(self), limit, 0.0, weights)
+        return self._search(query, goal, Budget(), positions, "documents of the subset", num_threads)
+
+    def search_batch(
+        self,
+        queries: Sequences | Sequence[ArrayLike],
+        k: int = 10,
+        *,
+        candidates: int | None = None,
+        time_budget: float | None = None,
+        slack: float = 0.0,
+        num_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> list[Hits]:
+        """Search for many queries, each on one thread.
+
+        Parameters
+        ----------
+        queries : Sequences or sequence of array_like, each of shape (n_q, d)
+            Tokens of each query, weighted if they are.
+        k, candidates, time_budget, slack
+            As in `search`, for each query.
+        num_threads : int, optional
+            Queries at a time; all cores by default.
+        progress : callable, optional
+            Called with the number of queries that are done and their total, after each.
+
+        Returns
+        -------
+        list of Hits
+            One a query, in their order: what `search` returns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is malformed; the message names it, and the query.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> index = Index.build([np.eye(4)[:2], np.eye(4)[1:]], "wrd")
+        >>> [hits.ids.tolist() for hits in index.search_batch([np.eye(4)[2:], np.eye(4)[:1]], k=1)]
+        [[1], [0]]
+        """
+        batch = as_sequences(queries, "queries")
+        count = whole_number(k, "k", least=1)
+        allowed = slack_number(slack, self._measure)
+        threads = self._threads(num_threads)
+        _budget(candidates, time_budget, count)
+
+        def one(q: int) -> Hits:
+            budget = _budget(candidates, time_budget, count)
+            goal = _Goal(count, np.inf, allowed, batch.weights_of(q))
+            return self._search(batch[q], goal, budget, None, "", 1, name=f"queries: sequence {q}")
+
+        answers: list[Hits] = []
+        workers = ThreadPoolExecutor(max_workers=threads or _core.build_info()["threads"])
+        try:
+            for hits in workers.map(one, range(len(batch))):
+                answers.append(hits)
+                if progress is not None:
+                    progress(len(answers), len(batch))
+        finally:
+            workers.shutdown(cancel_futures=True)
+        return answers
+
+    def _threads(self, num_threads: int | None) -> int:
+        return self._num_threads if num_threads is None else thread_count(num_threads)
 
     def _search(
         self,
-        query: Sequences | ArrayLike,
-        k: int,
-        weights: ArrayLike | None,
+        query: Sequences | Bags | ArrayLike,
+        goal: _Goal,
+        budget: Budget,
+        subset: NDArray[np.int64] | None,
+        subset_name: str,
         num_threads: int | None,
-        given: NDArray[np.int64] | None,
+        *,
+        name: str = "query",
     ) -> Hits:
-        """Top k of the documents at the given positions, or of all."""
+        """Search the documents at the given positions, or all."""
         started = time.perf_counter()
-        n_documents = len(self) if given is None else len(given)
-        k = min(whole_number(k, "k", least=1), n_documents)
-        threads = self._num_threads if num_threads is None else thread_count(num_threads)
-        tokens, mass = as_query(query, weights, "query", "weights")
-        require_same_dim(tokens.shape[1], self._docs.dim, "query", "the index")
-        # The hits solve their alignments later, from the query as it is now.
-        tokens, mass = tokens.copy(), None if mass is None else mass.copy()
-        with naming("query", "docs", ids=self._ids):
-            search = self._corpus.search(tokens, mass, k, self._tie_ranks)
-            candidates, bounds = self._plan_search(search, tokens, mass, k, threads, given)
-            search.examine(candidates, bounds, threads)
-        positions, distances = search.hits()
-        counts = search.counts
-        unexamined = n_documents - counts["examined"]
-        # A candidate is passed over only where its bound exceeds a k-th distance, which only falls. So whatever was
-        # left has a bound of at least the first in order to exceed the last k-th distance.
-        bound = float(bounds[np.searchsorted(bounds, distances[-1], side="right")]) if unexamined else np.inf
-        ids = self._ids[positions]
+        positions = self._all if subset is None else subset
+        threads = self._threads(num_threads)
+        tokens, mass = self._query(query, goal.weights, name)
+        k = min(goal.k, len(positions))
+        with naming(name, "docs", ids=self.ids):
+            search = self._corpus.search(tokens, mass, k, goal.radius, goal.slack, self._ids.ranks, threads)
+            wanted = k if np.isinf(goal.radius) else 1
+            ladder = Ladder(search, positions, wanted, budget, threads)
+            if isinstance(self._corpus, _core.BagCorpus):
+                ladder.over_bags(one_sided_first=self._measure.capacity == 1.0)
+            else:
+                # Over the whole collection the nearest by pooled vectors are good seeds, under balanced measures.
+                near = self._measure._spec.has_pooled_bound and not (budget.unlimited and subset is not None)
+                candidates = None if self._prefilter is None else self._prefilter.query(tokens, mass, subset)
+                if candidates is None and not budget.unlimited:
+                    raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
+                ladder.over_tokens(candidates, seed_by_candidates=near)
+        found, distances = search.hits()
+        stats = SearchStats(
+            documents=len(positions),
+            rungs=ladder.rungs(),
+            exact_solves=search.counts["exact_solves"],
+            seconds=time.perf_counter() - started,
+        )
+        ids = self.ids[found]
         ids.flags.writeable = distances.flags.writeable = False
         return Hits(
             ids=ids,
             distances=distances,
             measure=self._measure,
-            certificate=Certificate.of_exact_search(
-                n_documents, unexamined, bound, k, float(distances[-1]), given=given is not None
+            certificate=Certificate.of(
+                distances,
+                max(ladder.bound(), _least_distance(self._measure)),
+                len(positions),
+                len(positions) - stats.exact_solves,
+                "documents" if subset is None else subset_name,
+                radius=None if np.isinf(goal.radius) else goal.radius,
             ),
-            stats=SearchStats(
-                documents=n_documents,
-                pruned_by_order=unexamined,
-                seeds=min(max(SEEDS, k), n_documents),
-                order="relaxed" if self._pooled is None or given is not None else "dual",
-                seconds=time.perf_counter() - started,
-                **counts,
-            ),
-            _align=lambda rank: self._alignment(tokens, mass, int(positions[rank])),
+            stats=stats,
+            _align=lambda rank: self._alignment(tokens, mass, int(found[rank])),
         )
 
-    def _plan_search(
-        self,
-        search: _core.TopKSearch,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        k: int,
-        threads: int,
-        given: NDArray[np.int64] | None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Solve seeds; return all other documents in rising order of a lower bound, with that bound."""
-        positions = np.arange(len(self), dtype=np.int64) if given is None else given
-        n_seeds = min(max(SEEDS, k), len(positions))
-        if self._pooled is not None and given is None:
-            # Near pooled vectors make good seeds and weak bounds.
-            _, (seeds,) = self._pooled.search(self._corpus.pool_query(tokens, mass)[None], n_seeds)
-            search.seed(seeds, threads)
-            bounds = search.lower_bounds(positions, threads)
-        else:
-            # Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
-            bounds = search.lower_bounds(positions, threads)
-            seeds = positions[np.argsort(bounds, kind="stable")[:n_seeds]]
-            search.seed(seeds, threads)
-        left = ~np.isin(positions, seeds)
-        candidates, bounds = positions[left], bounds[left]
-        order = np.argsort(bounds, kind="stable")
-        return candidates[order], bounds[order]
+    def _query(
+        self, query: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+        """Tokens and mass of the query; copies, as the hits solve their alignments later, from the query as it is."""
+        if isinstance(query, Bags):
+            query = query.to_sequences(self._measure.weighting)
+        tokens, mass = as_query(query, weights, name, "weights")
+        require_same_dim(tokens.shape[1], self._docs.dim, name, "the index")
+        return tokens.copy(), None if mass is None else mass.copy()
 
     def _alignment(self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, position: int) -> Alignment:
-        return align(
-            tokens,
-            self._docs[position],
-            self._measure,
-            mass,
-            self._docs.weights_of(position),
-        )
+        document = self._docs[position]
+        if isinstance(self._docs, Bags):
+            weights = self._docs.weights_of(position, self._measure.weighting)
+        else:
+            weights = self._docs.weights_of(position)
+        return align(tokens, document, self._measure, mass, weights)
 
 
-def _ids(ids: Sequence[int] | Sequence[str] | NDArray[Any] | None, count: int) -> NDArray[Any]:
-    """Check ids: all integers or all strings, unique, one a document."""
-    if ids is None:
-        ids = np.arange(count, dtype=np.int64)
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise TypeError(f"ids: expected a list of ids, got {ids!r}")
-    listed = list(ids)
-    if len(listed) != count:
-        raise ValueError(f"ids: expected {count}, one a document, got {len(listed)}")
-    names: NDArray[Any]
-    if all(isinstance(x, str) for x in listed):
-        names = np.array(listed, dtype=np.str_)
-    elif all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in listed):
-        try:
-            names = np.array(listed, dtype=np.int64)
-        except OverflowError:
-            raise ValueError("ids: an integer does not fit into 64 bits") from None
-    else:
-        kinds = " and ".join(dict.fromkeys(type(x).__name__ for x in listed))
-        raise TypeError(f"ids: expected all integers or all strings, got {kinds}")
-    unique, counts = np.unique(names, return_counts=True)
-    if len(unique) < count:
-        raise ValueError(f"ids: {unique[np.argmax(counts > 1)].item()!r} is given more than once")
-    names.flags.writeable = False
-    return names
+@dataclass(frozen=True)
+class _Goal:
+    """What is asked for."""
+
+    k: int
+    radius: float
+    slack: float
+    weights: ArrayLike | None
+
+
+def _least_distance(measure: Measure) -> float:
+    """What no distance of the measure is below."""
+    return -np.inf if measure.ground == "dot" or isinstance(measure.problem, Sinkhorn) else 0.0
+
+
+def slack_number(slack: Any, measure: Measure) -> float:
+    """Check a slack: finite, at least 0; above it only where distances cannot be negative."""
+    number = real_number(slack, "slack")
+    if not 0.0 <= number < np.inf:
+        raise ValueError(f"slack must be finite and at least 0, got {number}")
+    if number > 0.0 and measure.ground == "dot":
+        raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
+    return number
+
+
+def _budget(candidates: int | None, time_budget: float | None, k: int) -> Budget:
+    """Check a budget, and start its clock."""
+    if candidates is not None and whole_number(candidates, "candidates", least=1) < k:
+        raise ValueError(f"candidates must be at least k = {k}, got {candidates}")
+    deadline = None
+    if time_budget is not None:
+        deadline = time.perf_counter() + positive_number(time_budget, "time_budget")
+    return Budget(candidates=candidates, deadline=deadline)

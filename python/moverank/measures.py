@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from moverank import _core
 from moverank._validate import capacity_number, fraction_number
+from moverank.bags import Bags
 from moverank.sequences import Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
 
@@ -253,3 +254,8 @@ def naming(
 def prepare(sequences: Sequences, measure: Measure) -> _core.Corpus:
     """Check a batch against a measure and compute its mass and norms once."""
     return _core.Corpus(sequences.tokens, sequences.scales, sequences.offsets, sequences.weights, measure._spec)
+
+
+def prepare_bags(bags: Bags, measure: Measure) -> _core.BagCorpus:
+    """Check a batch of bags against a measure and compute what its words weigh."""
+    return _core.BagCorpus(bags.vectors, bags.words, bags.offsets, bags.counts, measure._spec)

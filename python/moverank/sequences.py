@@ -9,13 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._storage import STORED_AS, decode, dtype_of, encode, first_non_finite, token_dtype
-from moverank._validate import real_array, tokens_array, weights_array
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view
+from moverank._validate import offsets_array, read_only, real_array, tokens_array, weights_array
 
 
 class Sequences:
@@ -77,10 +71,10 @@ class Sequences:
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
-        self._tokens: NDArray[Any] = _read_only(np.concatenate(arrays))
+        self._tokens: NDArray[Any] = read_only(np.concatenate(arrays))
         self._scales: NDArray[np.float32] | None = None
-        self._offsets = _read_only(offsets)
-        self._weights = None if flat_weights is None else _read_only(flat_weights)
+        self._offsets = read_only(offsets)
+        self._weights = None if flat_weights is None else read_only(flat_weights)
 
     @classmethod
     def from_flat(
@@ -127,22 +121,7 @@ class Sequences:
         [2, 3]
         """
         flat, steps = _stored(tokens, token_dtype(dtype), scales)
-        cuts = np.asarray(offsets)
-        if cuts.dtype.kind not in "iu":
-            raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
-        if cuts.ndim != 1 or cuts.size < 2:
-            raise ValueError(f"offsets: expected shape (N + 1,) with N at least 1, got shape {cuts.shape}")
-        cuts = np.ascontiguousarray(cuts, dtype=np.int64)
-        if cuts[0] != 0 or cuts[-1] != len(flat):
-            raise ValueError(
-                f"offsets: must start at 0 and end at {len(flat)}, the number of tokens, got {cuts[0]} and {cuts[-1]}"
-            )
-        lengths = np.diff(cuts)
-        if (lengths < 0).any():
-            raise ValueError(f"offsets: decrease after entry {int(np.argmax(lengths < 0))}")
-        if (lengths == 0).any():
-            empty = int(np.argmax(lengths == 0))
-            raise ValueError(f"sequence {empty}: has no tokens; an empty sequence has no mass to move")
+        cuts = offsets_array(offsets, len(flat), "sequence", "tokens")
         if flat.shape[1] == 0:
             raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
         _require_finite(flat, steps, cuts)
@@ -153,8 +132,8 @@ class Sequences:
                 raise ValueError(f"weights: expected {len(flat)} weights, one a token, got {len(mass)}")
             # All at once first: a batch may hold millions of sequences. The loop below only finds whom to name.
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
-            for s in range(0 if sound else len(lengths)):
-                weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(lengths[s]))
+            for s in range(0 if sound else len(cuts) - 1):
+                weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
         return cls._of(flat, cuts, mass, steps)
 
     @classmethod
@@ -167,10 +146,10 @@ class Sequences:
     ) -> Sequences:
         """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
-        batch._tokens = _read_only(tokens)
-        batch._scales = None if scales is None else _read_only(scales)
-        batch._offsets = _read_only(offsets)
-        batch._weights = None if weights is None else _read_only(weights)
+        batch._tokens = read_only(tokens)
+        batch._scales = None if scales is None else read_only(scales)
+        batch._offsets = read_only(offsets)
+        batch._weights = None if weights is None else read_only(weights)
         return batch
 
     def astype(self, dtype: str) -> Sequences:

@@ -11,6 +11,9 @@
 
 namespace moverank {
 
+struct CostBlock;
+class VocabularyCosts;
+
 /// Costs of one query against documents that come one at a time: the matrix C_ij = c(x_i, y_j), and its minima.
 ///
 /// The query is packed once, for kernels that stream documents past it. Bitwise equal tokens cost exactly 0 under
@@ -20,13 +23,17 @@ class GroundCosts {
   public:
     explicit GroundCosts(GroundCost ground) : ground_(ground) {}
 
-    /// The rows of all that follows. The sequence need not outlive the call.
-    void set_query(const PreparedSequence& query);
+    /// The rows of all that follows. The sequence need not outlive the call; `table`, costs of this very query to the
+    /// words of a vocabulary, must outlive what follows: documents made of words take theirs from it.
+    void set_query(const PreparedSequence& query, const VocabularyCosts* table = nullptr);
 
     /// Matrix and minima of all rows and columns.
     void compute(const PreparedSequence& document);
     /// The minima alone, which saves writing a matrix that nobody reads: of the rows, and of the columns if asked.
     void compute_minima(const PreparedSequence& document, bool of_columns);
+    /// Costs by document token instead: rows of padded(n) entries, infinite behind the query's last token. Returns the
+    /// largest size of a cost.
+    double tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows);
 
     // Of the latest document, valid until the next one:
 
@@ -38,9 +45,12 @@ class GroundCosts {
 
   private:
     void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
-    void fill_in_double(const PreparedSequence& document);
+    void fill_in_double(const TokensView& tokens);
+    [[nodiscard]] CostBlock block_of(const TokensView& tokens, std::span<const float> inverse_norms);
+    [[nodiscard]] bool needs_double(std::span<const float> inverse_norms) const;
 
     GroundCost ground_;
+    const VocabularyCosts* table_ = nullptr;
     // the query
     AlignedVector<float> packed_;         ///< transposed: row k holds component k of all tokens
     AlignedVector<float> inverse_norms_;  ///< cosine only

@@ -46,8 +46,9 @@ class PairEvaluator {
     PairEvaluator(PairEvaluator&&) noexcept;
     PairEvaluator& operator=(PairEvaluator&&) noexcept;
 
-    /// The query of all that follows. What the sequence views must outlive them under a debiased measure.
-    void set_query(const PreparedSequence& query);
+    /// The query of all that follows. What the sequence views must outlive them under a debiased measure. Where
+    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these.
+    void set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary = nullptr);
 
     /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first. An entropic value is that of
     /// the dual at the last iterate, or the relaxed bound where that is larger.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -36,11 +37,35 @@ class SequenceError : public std::invalid_argument {
 
 /// A checked sequence: sum of `mass` is 1; `inverse_norms` is filled only under the cosine ground cost.
 struct PreparedSequence {
-    TokensView tokens;
+    TokensView tokens;  ///< none where `words` stand for them
     std::span<const double> mass;
     std::span<const float> inverse_norms;
+    std::span<const std::uint32_t> words = {};  ///< rows of the table of vectors that a collection of bags shares
 
-    [[nodiscard]] std::size_t size() const { return tokens.rows(); }
+    [[nodiscard]] std::size_t size() const { return mass.size(); }
+};
+
+/// What handing out one document of a collection may need; storage grows to the longest.
+struct DocumentBuffer {
+    std::vector<double> mass;
+    std::vector<std::uint32_t> words;
+    std::vector<float> tokens, inverse_norms;
+};
+
+/// A collection prepared for one measure, as a search reads it.
+class PreparedDocuments {
+  public:
+    virtual ~PreparedDocuments() = default;
+
+    [[nodiscard]] virtual std::size_t size() const = 0;
+    [[nodiscard]] virtual const Measure& measure() const = 0;
+    /// Document s, valid as long as the buffer is not used for another one.
+    [[nodiscard]] virtual PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const = 0;
+
+  protected:
+    PreparedDocuments() = default;
+    PreparedDocuments(const PreparedDocuments&) = default;
+    PreparedDocuments& operator=(const PreparedDocuments&) = default;
 };
 
 /// Check one sequence and write its mass (and, under cosine, inverse norms): each span has one entry a token.
@@ -49,16 +74,17 @@ PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, s
                          std::span<float> inverse_norms, std::size_t index);
 
 /// A ragged batch prepared once and kept, as an index does. The tokens stay the caller's.
-class PreparedSequences {
+class PreparedSequences final : public PreparedDocuments {
   public:
     PreparedSequences(const SequencesView& sequences, const Measure& measure);
 
-    [[nodiscard]] std::size_t size() const { return sequences_.size(); }
+    [[nodiscard]] std::size_t size() const override { return sequences_.size(); }
     [[nodiscard]] std::size_t dim() const { return sequences_.dim(); }
-    [[nodiscard]] const Measure& measure() const { return measure_; }
+    [[nodiscard]] const Measure& measure() const override { return measure_; }
     /// Largest Euclidean norm of any token: rounding margins scale with it.
     [[nodiscard]] double max_norm() const { return max_norm_; }
     [[nodiscard]] PreparedSequence operator[](std::size_t s) const;
+    [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer&) const override { return (*this)[s]; }
 
   private:
     SequencesView sequences_;

@@ -6,12 +6,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "moverank/bag_bounds.hpp"
+#include "moverank/bags.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/pair.hpp"
 #include "moverank/prepared.hpp"
+#include "moverank/vocabulary_costs.hpp"
 
 namespace moverank {
 
@@ -21,55 +27,94 @@ struct Hit {
     std::int64_t position;
 };
 
-/// Work done so far, by the stage that settled each candidate.
-struct SearchCounts {
-    std::int64_t examined = 0;          ///< candidates whose cost matrix was computed
-    std::int64_t pruned_by_bound = 0;   ///< dropped by the relaxed bound
-    std::int64_t pruned_by_solver = 0;  ///< dropped by a dual value inside the exact solver
-    std::int64_t exact_solves = 0;      ///< solved to the end
+/// What is searched for: the k nearest of those within the radius.
+struct SearchGoal {
+    std::size_t k = 0;
+    double radius = std::numeric_limits<double>::infinity();
+    /// Candidates are dropped when (1 + slack) times their bound exceeds the k-th best distance, so that this is within
+    /// (1 + slack) of the true one. For costs that are not negative.
+    double slack = 0.0;
 };
 
-/// The state of one query's search. Feed it candidates until `examine` says that the answer is complete.
+/// Work done so far, by the stage that settled each candidate; seconds are those of all threads together.
+struct SearchCounts {
+    std::int64_t seeds = 0;
+    std::int64_t pruned_by_bound = 0;   ///< examined, and dropped by what the cost matrix says
+    std::int64_t pruned_by_solver = 0;  ///< dropped by a dual value inside the exact solver
+    std::int64_t exact_solves = 0;      ///< solved to the end, seeds included
+    double seed_seconds = 0.0;
+    double scan_seconds = 0.0;   ///< one-sided bounds
+    double bound_seconds = 0.0;  ///< bounds from cost matrices, and documents dropped by them
+    double solve_seconds = 0.0;  ///< all other documents
+};
+
+/// The state of one query's search. Feed it candidates until the answer is complete.
 class TopKSearch {
   public:
-    /// `corpus` and `query` must outlive the search. `tie_ranks`, one a document, orders equal distances; empty
-    /// means by position. k is capped at the corpus size.
-    TopKSearch(const PreparedSequences& corpus, const PreparedSequence& query, std::size_t k,
+    /// `corpus` and what `query` views must outlive the search. `tie_ranks`, one a document, orders equal distances;
+    /// empty means by position. k is capped at the corpus size.
+    TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
                std::span<const std::int64_t> tie_ranks);
+    /// The same over bags of words: begins with the costs of all words.
+    TopKSearch(const PreparedBags& bags, const PreparedSequence& query, const SearchGoal& goal,
+               std::span<const std::int64_t> tie_ranks, int n_threads, Interrupt& interrupt);
 
-    /// Evaluate a few documents that are likely near, to the end, and keep the mean of their row potentials for
-    /// `lower_bounds`. Once, before all else; `examine` must not bring them again.
+    /// Evaluate a few documents to the end, and keep the mean of their row potentials for bounds. Documents must not
+    /// come twice, here or to `examine`.
     void seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
     /// out[c] = a lower bound on the distance of document positions[c], at the price of a cost matrix: the relaxed
     /// problem's value, or, if that is larger, the dual value that the seeds' potentials have for it. Where the seeds
     /// resemble what the query's neighbours look like, it leaves little more than these.
     void lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                      Interrupt& interrupt) const;
+                      Interrupt& interrupt);
 
-    /// Evaluate candidates in rising order of `bounds`; all later calls must bring bounds no lower. Returns true
-    /// once a candidate's bound exceeded the k-th best distance: no later candidate can enter, and none was lost.
-    bool examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
+    /// Whether documents are bags, and the measure has a one-sided bound.
+    [[nodiscard]] bool has_one_sided_bounds();
+    /// The cheaper, weaker bound that bags have: out[c] is about document positions[c].
+    void one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                          Interrupt& interrupt);
+
+    /// Evaluate candidates, which come in rising order of `bounds`, unless their bounds prove that they cannot be in
+    /// the answer.
+    void examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                  Interrupt& interrupt);
 
-    /// The k-th best distance so far; infinity while fewer than k are known.
-    [[nodiscard]] double threshold() const;
+    /// What a bound must exceed for its document to be dropped: the k-th best distance so far or the radius, less what
+    /// slack allows.
+    [[nodiscard]] double cutoff() const;
+    /// No document that `examine` dropped is nearer than this.
+    [[nodiscard]] double floor() const { return floor_; }
     /// The answer so far, nearest first, ties by rank.
     [[nodiscard]] std::vector<Hit> hits() const;
     [[nodiscard]] const SearchCounts& counts() const { return counts_; }
 
   private:
+    struct OverBags;
+
+    [[nodiscard]] double threshold() const;
     [[nodiscard]] bool nearer(const Hit& x, const Hit& y) const;
     void offer(const Hit& hit);
     [[nodiscard]] std::vector<PairEvaluator> evaluators_of(unsigned n_workers, Interrupt& interrupt) const;
+    [[nodiscard]] const BagBounds& bag_bounds(OverBags& over) const;
 
-    const PreparedSequences& corpus_;
+    const PreparedDocuments& corpus_;
     PreparedSequence query_;
-    std::size_t k_;
+    SearchGoal goal_;
     std::span<const std::int64_t> tie_ranks_;
     std::vector<Hit> heap_;  ///< max-heap by (distance, rank)
+    double floor_ = std::numeric_limits<double>::infinity();
     SearchCounts counts_;
-    std::vector<double> potentials_;  ///< mean of the seeds'; empty where bounds cannot use any
+    std::vector<double> potentials_;  ///< mean of the latest seeds'; empty where bounds cannot use any
+
+    /// What a search over bags has besides.
+    struct OverBags {
+        const PreparedBags& bags;
+        VocabularyCosts costs;
+        std::vector<double> query_mass;   ///< of tokens with mass
+        std::optional<BagBounds> bounds;  ///< with the latest potentials; made when first asked for
+    };
+    std::unique_ptr<OverBags> over_bags_;
 };
 
 }  // namespace moverank

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "../kernels/kernels.hpp"
+#include "moverank/vocabulary_costs.hpp"
 
 namespace moverank {
 
@@ -49,7 +50,8 @@ constexpr float largest_fast_inverse = 1e15F;
 
 }  // namespace
 
-void GroundCosts::set_query(const PreparedSequence& query) {
+void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts* table) {
+    table_ = table;
     n_ = query.size();
     n_padded_ = padded(n_);
     dim_ = query.tokens.cols();
@@ -77,35 +79,52 @@ void GroundCosts::compute_minima(const PreparedSequence& document, bool of_colum
     run(document, false, of_columns);
 }
 
-void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
-    m_ = document.size();
-    stride_ = padded(m_);
-    grow(column_minima_, stride_);
-    const bool in_double = ground_ == GroundCost::cosine && (extreme_ || has_extremes(document.inverse_norms));
-    if (with_matrix || in_double) {
-        grow(cost_, (n_ + 1) * stride_);
-    }
-    if (in_double) {
-        fill_in_double(document);
-    } else {
-        CostBlock block{
-            .packed = packed_.data(),
+bool GroundCosts::needs_double(std::span<const float> inverse_norms) const {
+    return ground_ == GroundCost::cosine && (extreme_ || has_extremes(inverse_norms));
+}
+
+CostBlock GroundCosts::block_of(const TokensView& tokens, std::span<const float> inverse_norms) {
+    return {.packed = packed_.data(),
             .query_inverse_norms = inverse_norms_.data(),
             .n = n_,
             .n_padded = n_padded_,
             .dim = dim_,
-            .tokens = document.tokens,
+            .tokens = tokens,
             .m = m_,
-            .document_inverse_norms = document.inverse_norms.data(),
-            .cost = with_matrix ? cost_.data() : nullptr,
+            .document_inverse_norms = inverse_norms.data(),
+            .table = nullptr,
+            .words = nullptr,
+            .cost = nullptr,
             .stride = stride_,
             .row_minima = row_minima_.data(),
-            .column_minima = of_columns ? column_minima_.data() : nullptr,
+            .column_minima = nullptr,
             .tile = tile_.data(),
             .decoded = decoded_.data(),
-            .largest = 0.0F,
-        };
-        kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
+            .largest = 0.0F};
+}
+
+void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
+    m_ = document.size();
+    stride_ = padded(m_);
+    grow(column_minima_, stride_);
+    const bool from_table = !document.words.empty();
+    const bool in_double = !from_table && needs_double(document.inverse_norms);
+    if (with_matrix || in_double) {
+        grow(cost_, (n_ + 1) * stride_);
+    }
+    if (in_double) {
+        fill_in_double(document.tokens);
+    } else {
+        CostBlock block = block_of(document.tokens, document.inverse_norms);
+        block.cost = with_matrix ? cost_.data() : nullptr;
+        block.column_minima = of_columns ? column_minima_.data() : nullptr;
+        if (from_table) {
+            block.table = table_->row(0);
+            block.words = document.words.data();
+            kernels().cost.gather(block);
+        } else {
+            kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
+        }
         largest_ = static_cast<double>(block.largest);
     }
     if (with_matrix) {
@@ -115,13 +134,35 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     }
 }
 
-void GroundCosts::fill_in_double(const PreparedSequence& document) {
+double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {
+    m_ = tokens.rows();
+    stride_ = padded(m_);
+    if (needs_double(inverse_norms)) {
+        grow(column_minima_, stride_);
+        grow(cost_, (n_ + 1) * stride_);
+        fill_in_double(tokens);
+        for (std::size_t j = 0; j < m_; ++j) {
+            float* row = rows + j * n_padded_;
+            for (std::size_t i = 0; i < n_; ++i) {
+                row[i] = cost_[i * stride_ + j];
+            }
+            std::fill(row + n_, row + n_padded_, std::numeric_limits<float>::infinity());
+        }
+        return largest_;
+    }
+    CostBlock block = block_of(tokens, inverse_norms);
+    block.cost = rows;
+    kernels().cost.tabulate[static_cast<std::size_t>(ground_)](block);
+    return static_cast<double>(block.largest);
+}
+
+void GroundCosts::fill_in_double(const TokensView& tokens) {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     std::fill_n(row_minima_.begin(), n_, infinity);
     std::fill_n(column_minima_.begin(), m_, infinity);
     largest_ = 0.0;
     for (std::size_t j = 0; j < m_; ++j) {
-        decode(document.tokens.run(j, 1), {decoded_.data(), dim_});
+        decode(tokens.run(j, 1), {decoded_.data(), dim_});
         for (std::size_t i = 0; i < n_; ++i) {
             const float cost = cosine_cost_in_double(&packed_[i], n_padded_, decoded_.data(), dim_);
             cost_[i * stride_ + j] = cost;

@@ -132,13 +132,41 @@ MOVERANK_INLINE Floats cost_of(Floats sum, Floats query_inverse_norms, float doc
     }
 }
 
-/// Turn the tile into costs: minima, and rows of the matrix.
+/// Costs of a document token against the query tokens from i on, from the tile.
 template <GroundCost ground>
-MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std::size_t count, Floats& largest) {
-    for (std::size_t i = 0; i < block.n; i += width) {
+struct FromTile {
+    const CostBlock& block;
+    std::size_t first;
+
+    MOVERANK_INLINE Floats operator()(std::size_t token, std::size_t i) const {
         const Floats inverse_norms = ground == GroundCost::cosine ? load(block.query_inverse_norms + i) : Floats{};
-        const std::size_t n_here = i + width < block.n ? width : block.n - i;
-        const Bits real = static_cast<Bits>((std::uint64_t{1} << n_here) - 1);
+        const float inverse_norm = ground == GroundCost::cosine ? block.document_inverse_norms[first + token] : 1.0F;
+        return cost_of<ground>(load(block.tile + token * block.n_padded + i), inverse_norms, inverse_norm);
+    }
+};
+
+/// The same from costs that were tabulated before.
+struct FromTable {
+    const CostBlock& block;
+    std::size_t first;
+
+    MOVERANK_INLINE Floats operator()(std::size_t token, std::size_t i) const {
+        return load(block.table + std::size_t{block.words[first + token]} * block.n_padded + i);
+    }
+};
+
+/// The lanes from i on that hold query tokens.
+MOVERANK_INLINE Bits real_lanes(const CostBlock& block, std::size_t i) {
+    const std::size_t n_here = i + width < block.n ? width : block.n - i;
+    return static_cast<Bits>((std::uint64_t{1} << n_here) - 1);
+}
+
+/// Minima of up to tokens_a_tile tokens from `first` on, and rows of the matrix.
+template <class CostAt>
+MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std::size_t count, CostAt cost_at,
+                                 Floats& largest) {
+    for (std::size_t i = 0; i < block.n; i += width) {
+        const Bits real = real_lanes(block, i);
         Floats row_minima = load(block.row_minima + i);
         for (std::size_t group = 0; group < tokens_a_tile; group += width) {
             Floats cost[width];
@@ -147,10 +175,7 @@ MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std:
                 const std::size_t token = group + t;
                 cost[t] = splat(infinity);
                 if (token < count) {
-                    const float inverse_norm =
-                        ground == GroundCost::cosine ? block.document_inverse_norms[first + token] : 1.0F;
-                    const Floats c =
-                        cost_of<ground>(load(block.tile + token * block.n_padded + i), inverse_norms, inverse_norm);
+                    const Floats c = cost_at(token, i);
                     largest = max(largest, where<float>(real, max(c, -c), Floats{}));
                     cost[t] = where<float>(real, c, splat(infinity));
                     row_minima = min<float>(row_minima, cost[t]);
@@ -162,7 +187,7 @@ MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std:
             }
             if (block.cost != nullptr) {
                 transpose<float>(cost);
-                for (std::size_t l = 0; l < n_here; ++l) {
+                for (std::size_t l = 0; l < width && i + l < block.n; ++l) {
                     store(block.cost + (i + l) * block.stride + first + group, cost[l]);
                 }
             }
@@ -171,8 +196,9 @@ MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std:
     }
 }
 
-template <GroundCost ground>
-void fill(CostBlock& block) {
+/// Call `each(first, count, largest)` for each tile of the document, between the minima's start and the largest's end.
+template <class Each>
+MOVERANK_INLINE void for_each_tile(CostBlock& block, Each each) {
     for (std::size_t i = 0; i < block.n_padded; i += width) {
         store(block.row_minima + i, splat(infinity));
     }
@@ -182,10 +208,44 @@ void fill(CostBlock& block) {
     Floats largest{};
     for (std::size_t first = 0; first < block.m; first += tokens_a_tile) {
         const std::size_t count = first + tokens_a_tile < block.m ? tokens_a_tile : block.m - first;
-        fill_tile<ground>(block, first, count);
-        finish_tile<ground>(block, first, count, largest);
+        each(first, count, largest);
     }
     block.largest = -reduce_min<float>(-largest);
+}
+
+template <GroundCost ground>
+void fill(CostBlock& block) {
+    for_each_tile(block, [&](std::size_t first, std::size_t count, Floats& largest) {
+        fill_tile<ground>(block, first, count);
+        finish_tile(block, first, count, FromTile<ground>{block, first}, largest);
+    });
+}
+
+void gather(CostBlock& block) {
+    for_each_tile(block, [&](std::size_t first, std::size_t count, Floats& largest) {
+        finish_tile(block, first, count, FromTable{block, first}, largest);
+    });
+}
+
+template <GroundCost ground>
+void tabulate(CostBlock& block) {
+    for_each_tile(block, [&](std::size_t first, std::size_t count, Floats& largest) {
+        fill_tile<ground>(block, first, count);
+        const FromTile<ground> cost_at{block, first};
+        for (std::size_t token = 0; token < count; ++token) {
+            float* const row = block.cost + (first + token) * block.n_padded;
+            for (std::size_t i = 0; i < block.n_padded; i += width) {
+                Floats cost = splat(infinity);
+                if (i < block.n) {
+                    const Bits real = real_lanes(block, i);
+                    const Floats c = cost_at(token, i);
+                    largest = max(largest, where<float>(real, max(c, -c), Floats{}));
+                    cost = where<float>(real, c, cost);
+                }
+                store(row + i, cost);
+            }
+        }
+    });
 }
 
 // ---- norms ---------------------------------------------------------------------------------------------------------
@@ -254,6 +314,9 @@ void decode(const TokensView& tokens, float* to) {
 extern const CostKernels cost;
 const CostKernels cost{
     {&fill<GroundCost::cosine>, &fill<GroundCost::euclidean>, &fill<GroundCost::sqeuclidean>, &fill<GroundCost::dot>},
+    {&tabulate<GroundCost::cosine>, &tabulate<GroundCost::euclidean>, &tabulate<GroundCost::sqeuclidean>,
+     &tabulate<GroundCost::dot>},
+    &gather,
     &squared_norms,
     &decode};
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "moverank/views.hpp"
 
@@ -28,6 +29,8 @@ struct CostBlock {
     TokensView tokens;
     std::size_t m;
     const float* document_inverse_norms;  ///< m; read under cosine only
+    const float* table;                   ///< gather: rows of n_padded costs, one a word
+    const std::uint32_t* words;           ///< gather: m, in place of the tokens
     // the results
     float* cost;           ///< n rows of `stride` entries, infinite behind m; null where only minima are wanted
     std::size_t stride;    ///< padded(m)
@@ -42,6 +45,10 @@ struct CostBlock {
 struct CostKernels {
     /// Fill a block; in the order of GroundCost.
     void (*fill[4])(CostBlock& block);
+    /// Costs by document token: `cost` has m rows of n_padded entries, infinite behind n; no minima. As in `fill`.
+    void (*tabulate[4])(CostBlock& block);
+    /// As `fill`, from costs that were tabulated before.
+    void (*gather)(CostBlock& block);
     /// Squared Euclidean norms of tokens, in float64.
     void (*squared_norms)(const TokensView& tokens, double* squared);
     /// Components in float32, row after row.

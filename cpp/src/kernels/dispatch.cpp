@@ -17,6 +17,7 @@
     extern const ScalingKernels<double, double> scaling_double; \
     extern const CostKernels cost;                              \
     extern const ScanKernels scan;                              \
+    extern const BagKernels bags;                               \
     }
 #if defined(MOVERANK_X86)
 MOVERANK_DECLARE_LEVEL(baseline)
@@ -36,7 +37,8 @@ MOVERANK_DECLARE_LEVEL(baseline)
      name::scaling_mixed,      \
      name::scaling_double,     \
      name::cost,               \
-     name::scan}
+     name::scan,               \
+     name::bags}
 
 namespace moverank {
 

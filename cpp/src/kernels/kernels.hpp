@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "bags.hpp"
 #include "cost.hpp"
 #include "scaling.hpp"
 #include "scan.hpp"
@@ -20,6 +21,7 @@ struct Kernels {
     const ScalingKernels<double, double>& scaling_double;
     const CostKernels& cost;
     const ScanKernels& scan;
+    const BagKernels& bags;
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {

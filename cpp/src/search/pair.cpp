@@ -25,10 +25,10 @@ PairEvaluator::~PairEvaluator() = default;
 PairEvaluator::PairEvaluator(PairEvaluator&&) noexcept = default;
 PairEvaluator& PairEvaluator::operator=(PairEvaluator&&) noexcept = default;
 
-void PairEvaluator::set_query(const PreparedSequence& query) {
+void PairEvaluator::set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary) {
     const PreparedSequence positive = positive_part_.of(query);
     query_mass_.assign(positive.mass.begin(), positive.mass.end());
-    costs_.set_query(positive);
+    costs_.set_query(positive, vocabulary);
     query_ = query;
     query_self_epsilon_ = 0.0;
     reused_.clear();

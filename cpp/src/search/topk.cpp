@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <limits>
+#include <chrono>
 #include <mutex>
+#include <numeric>
 
 #include "moverank/parallel.hpp"
 
@@ -11,20 +12,54 @@ namespace moverank {
 
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 /// A chunk shares one look at the threshold, so chunks are small; a candidate costs tens of microseconds.
 constexpr std::size_t candidates_a_chunk = 4;
+/// A bound on a bag costs less than taking it from the queue.
+constexpr std::size_t bags_a_chunk = 512;
+
+/// Adds the time of a scope to a worker's sum.
+class Stopwatch {
+  public:
+    explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+    ~Stopwatch() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count(); }
+    Stopwatch(const Stopwatch&) = delete;
+    Stopwatch& operator=(const Stopwatch&) = delete;
+
+  private:
+    double& seconds_;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+[[nodiscard]] double sum_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
+}
 
 }  // namespace
 
-TopKSearch::TopKSearch(const PreparedSequences& corpus, const PreparedSequence& query, std::size_t k,
+TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
                        std::span<const std::int64_t> tie_ranks)
-    : corpus_(corpus), query_(query), k_(std::min(k, corpus.size())), tie_ranks_(tie_ranks) {
-    heap_.reserve(k_ + 1);
+    : corpus_(corpus), query_(query), goal_(goal), tie_ranks_(tie_ranks) {
+    goal_.k = std::min(goal_.k, corpus.size());
+}
+
+TopKSearch::TopKSearch(const PreparedBags& bags, const PreparedSequence& query, const SearchGoal& goal,
+                       std::span<const std::int64_t> tie_ranks, int n_threads, Interrupt& interrupt)
+    : TopKSearch(bags, query, goal, tie_ranks) {
+    PositivePart part;
+    const PreparedSequence positive = part.of(query);
+    over_bags_ = std::make_unique<OverBags>(OverBags{.bags = bags,
+                                                     .costs = VocabularyCosts(bags, positive, n_threads, interrupt),
+                                                     .query_mass = {positive.mass.begin(), positive.mass.end()},
+                                                     .bounds = {}});
 }
 
 double TopKSearch::threshold() const {
-    return heap_.size() < k_ ? std::numeric_limits<double>::infinity() : heap_.front().distance;
+    return heap_.size() < goal_.k || goal_.k == 0 ? goal_.radius : std::min(goal_.radius, heap_.front().distance);
 }
+
+double TopKSearch::cutoff() const { return threshold() / (1.0 + goal_.slack); }
 
 bool TopKSearch::nearer(const Hit& x, const Hit& y) const {
     if (x.distance != y.distance) {
@@ -37,10 +72,13 @@ bool TopKSearch::nearer(const Hit& x, const Hit& y) const {
 }
 
 void TopKSearch::offer(const Hit& hit) {
+    if (hit.distance > goal_.radius) {
+        return;
+    }
     const auto order = [this](const Hit& x, const Hit& y) { return nearer(x, y); };
     heap_.push_back(hit);
     std::push_heap(heap_.begin(), heap_.end(), order);
-    if (heap_.size() > k_) {
+    if (heap_.size() > goal_.k) {
         std::pop_heap(heap_.begin(), heap_.end(), order);
         heap_.pop_back();
     }
@@ -49,11 +87,15 @@ void TopKSearch::offer(const Hit& hit) {
 void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt) {
     const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<DocumentBuffer> buffers(n_workers);
+    std::vector<double> seconds(n_workers, 0.0);
     std::vector<double> distances(positions.size());
     std::vector<std::vector<double>> potentials(positions.size());
     parallel_for(positions.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        const Stopwatch watch(seconds[w]);
         for (std::size_t s = begin; s < end; ++s) {
-            distances[s] = evaluators[w].distance(corpus_[static_cast<std::size_t>(positions[s])]).distance;
+            const PreparedSequence document = corpus_.at(static_cast<std::size_t>(positions[s]), buffers[w]);
+            distances[s] = evaluators[w].distance(document).distance;
             if (evaluators[w].can_reuse_potentials()) {
                 const std::span<const double> f = evaluators[w].potentials();
                 potentials[s].assign(f.begin(), f.end());
@@ -61,6 +103,7 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
         }
     });
     // In the order of the seeds, so that rounding does not depend on the threads.
+    potentials_.clear();
     for (std::size_t s = 0; s < positions.size(); ++s) {
         offer({distances[s], positions[s]});
         potentials_.resize(potentials[s].size(), 0.0);
@@ -68,20 +111,79 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
             potentials_[i] += potentials[s][i] / static_cast<double>(positions.size());
         }
     }
-    counts_.examined += static_cast<std::int64_t>(positions.size());
+    if (over_bags_) {
+        over_bags_->bounds.reset();
+    }
+    counts_.seeds += static_cast<std::int64_t>(positions.size());
     counts_.exact_solves += static_cast<std::int64_t>(positions.size());
+    counts_.seed_seconds += sum_of(seconds);
 }
 
 void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                              Interrupt& interrupt) const {
+                              Interrupt& interrupt) {
+    if (!corpus_.measure().bounded_by_relaxation()) {
+        std::ranges::fill(out, -infinity);
+        return;
+    }
+    if (over_bags_) {
+        const unsigned n_workers = thread_count(n_threads, positions.size());
+        const BagBounds& bounds = bag_bounds(*over_bags_);
+        std::vector<BagBounds::Scratch> scratch(n_workers);
+        std::vector<double> seconds(n_workers, 0.0);
+        parallel_for(positions.size(), n_workers, bags_a_chunk, interrupt,
+                     [&](unsigned w, std::size_t begin, std::size_t end) {
+                         const Stopwatch watch(seconds[w]);
+                         for (std::size_t c = begin; c < end; ++c) {
+                             out[c] = bounds.two_sided(static_cast<std::size_t>(positions[c]), scratch[w]);
+                         }
+                     });
+        counts_.bound_seconds += sum_of(seconds);
+        return;
+    }
     const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<DocumentBuffer> buffers(n_workers);
+    std::vector<double> seconds(n_workers, 0.0);
     parallel_for(positions.size(), n_workers, candidates_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
+                     const Stopwatch watch(seconds[w]);
                      for (std::size_t c = begin; c < end; ++c) {
-                         out[c] = evaluators[w].lower_bound(corpus_[static_cast<std::size_t>(positions[c])]);
+                         out[c] =
+                             evaluators[w].lower_bound(corpus_.at(static_cast<std::size_t>(positions[c]), buffers[w]));
                      }
                  });
+    counts_.bound_seconds += sum_of(seconds);
+}
+
+const BagBounds& TopKSearch::bag_bounds(OverBags& over) const {
+    if (over.bounds) {
+        return *over.bounds;
+    }
+    const bool usable = corpus_.measure().fraction == 1.0;
+    return over.bounds.emplace(over.bags, over.costs, over.query_mass,
+                               usable ? std::span<const double>(potentials_) : std::span<const double>{});
+}
+
+bool TopKSearch::has_one_sided_bounds() {
+    return over_bags_ && corpus_.measure().bounded_by_relaxation() && bag_bounds(*over_bags_).has_one_sided();
+}
+
+void TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                                  Interrupt& interrupt) {
+    if (!has_one_sided_bounds()) {
+        throw std::logic_error("this search has no one-sided bounds");
+    }
+    const unsigned n_workers = thread_count(n_threads, positions.size());
+    const BagBounds& bounds = bag_bounds(*over_bags_);
+    std::vector<double> seconds(n_workers, 0.0);
+    parallel_for(positions.size(), n_workers, bags_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     const Stopwatch watch(seconds[w]);
+                     for (std::size_t c = begin; c < end; ++c) {
+                         out[c] = bounds.one_sided(static_cast<std::size_t>(positions[c]));
+                     }
+                 });
+    counts_.scan_seconds += sum_of(seconds);
 }
 
 std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interrupt& interrupt) const {
@@ -89,48 +191,64 @@ std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interru
     evaluators.reserve(n_workers);
     for (unsigned w = 0; w < n_workers; ++w) {
         PairEvaluator& evaluator = evaluators.emplace_back(corpus_.measure(), &interrupt);
-        evaluator.set_query(query_);
+        evaluator.set_query(query_, over_bags_ ? &over_bags_->costs : nullptr);
         evaluator.reuse_potentials(potentials_);
     }
     return evaluators;
 }
 
-bool TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
+void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                          Interrupt& interrupt) {
-    const unsigned n_workers = thread_count(n_threads, positions.size());
+    if (goal_.k == 0) {
+        return;
+    }
+    // Those that are out already need not pass through the threads.
+    const auto first_out = std::ranges::upper_bound(bounds, cutoff());
+    const auto n_candidates = static_cast<std::size_t>(first_out - bounds.begin());
+    if (first_out != bounds.end()) {
+        floor_ = std::min(floor_, *first_out);
+    }
+    const unsigned n_workers = thread_count(n_threads, n_candidates);
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<DocumentBuffer> buffers(n_workers);
 
-    // An outdated threshold is larger than the true one: it prunes less and never wrongly, so the answer depends on
-    // the candidates alone and not on who evaluated them when. Equal distances may still win by rank, hence the
-    // strict comparisons.
-    std::mutex guard;  // heap_ and counts_
-    std::atomic<double> shared_threshold{threshold()};
-    std::atomic<bool> complete{false};
-    parallel_for(positions.size(), n_workers, candidates_a_chunk, interrupt,
+    // An outdated cutoff is larger than the true one: it prunes less and never wrongly, so the answer depends on the
+    // candidates alone and not on who evaluated them when (but for slack, which leaves a choice). Equal distances may
+    // still win by rank, hence the strict comparisons.
+    std::mutex guard;  // heap_, floor_ and counts_
+    std::atomic<double> shared_cutoff{cutoff()};
+    const auto examine_one = [&](unsigned w, std::size_t c) {
+        const double limit = shared_cutoff.load(std::memory_order_relaxed);
+        if (bounds[c] > limit) {
+            const std::scoped_lock lock(guard);
+            floor_ = std::min(floor_, bounds[c]);
+            return false;
+        }
+        double seconds = 0.0;
+        PairResult result{};
+        {
+            const Stopwatch watch(seconds);
+            result = evaluators[w].distance(corpus_.at(static_cast<std::size_t>(positions[c]), buffers[w]), limit);
+        }
+        const std::scoped_lock lock(guard);
+        if (result.outcome == PairOutcome::evaluated) {
+            ++counts_.exact_solves;
+            offer({result.distance, positions[c]});
+            shared_cutoff.store(cutoff(), std::memory_order_relaxed);
+        } else {
+            floor_ = std::min(floor_, result.distance);
+        }
+        counts_.pruned_by_bound += result.outcome == PairOutcome::pruned_by_bound ? 1 : 0;
+        counts_.pruned_by_solver += result.outcome == PairOutcome::pruned_by_solver ? 1 : 0;
+        (result.outcome == PairOutcome::pruned_by_bound ? counts_.bound_seconds : counts_.solve_seconds) += seconds;
+        return true;
+    };
+    parallel_for(n_candidates, n_workers, candidates_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
-                     for (std::size_t c = begin; c < end; ++c) {
-                         const double cutoff = shared_threshold.load(std::memory_order_relaxed);
-                         if (bounds[c] > cutoff) {
-                             complete.store(true, std::memory_order_relaxed);
-                             return;
-                         }
-                         const std::int64_t position = positions[c];
-                         const PairResult result =
-                             evaluators[w].distance(corpus_[static_cast<std::size_t>(position)], cutoff);
-                         const std::scoped_lock lock(guard);
-                         ++counts_.examined;
-                         switch (result.outcome) {
-                             case PairOutcome::pruned_by_bound: ++counts_.pruned_by_bound; break;
-                             case PairOutcome::pruned_by_solver: ++counts_.pruned_by_solver; break;
-                             case PairOutcome::evaluated:
-                                 ++counts_.exact_solves;
-                                 offer({result.distance, position});
-                                 shared_threshold.store(threshold(), std::memory_order_relaxed);
-                                 break;
-                         }
+                     // Bounds rise: what follows one that is out, is out as well.
+                     for (std::size_t c = begin; c < end && examine_one(w, c); ++c) {
                      }
                  });
-    return complete.load() || k_ == 0;
 }
 
 std::vector<Hit> TopKSearch::hits() const {

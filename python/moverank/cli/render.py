@@ -27,11 +27,9 @@ def hits_table(hits: Hits, titles: dict[str, str], relevant: Sequence[str] = ())
 def work_line(hits: Hits) -> str:
     """What the search did, in one line."""
     s = hits.stats
-    return (
-        f"work: {s.documents} documents, {s.pruned_by_order} never examined, {s.examined} examined "
-        f"({s.pruned_by_bound} dropped by a bound, {s.pruned_by_solver} inside the solver, "
-        f"{s.exact_solves} solved), {1000 * s.seconds:.1f} ms"
-    )
+    dropped = ", ".join(f"{rung.dropped} dropped by {rung.name}" for rung in s.rungs if rung.dropped)
+    left = f"{dropped}, " if dropped else ""
+    return f"work: {s.documents} documents, {left}{s.exact_solves} solved, {1000 * s.seconds:.1f} ms"
 
 
 def explanation(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> str:
@@ -56,7 +54,7 @@ def hits_json(hits: Hits, titles: dict[str, str]) -> dict[str, Any]:
         ],
         "certificate": {
             "exact": hits.certificate.exact,
-            "unexamined": hits.certificate.unexamined,
+            "unsolved": hits.certificate.unsolved,
             "bound": None if math.isinf(bound) else bound,
         },
         "stats": dataclasses.asdict(hits.stats),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._validate import tokens_array
+from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedTexts
 from moverank.encoders.tokenize import pieces, words_of
 from moverank.sequences import Sequences
@@ -90,6 +91,43 @@ class WordVectors:
         ValueError
             If a text has no word with a vector (unless skipped), or no text is left; the message names it.
         """
+        tokens, kept, dropped = self._words_of(texts, skip_empty=skip_empty)
+        rows = [self._row_of[word] for words in tokens for word in words]
+        offsets = np.zeros(len(tokens) + 1, dtype=np.int64)
+        np.cumsum([len(words) for words in tokens], out=offsets[1:])
+        return EncodedTexts(Sequences.from_flat(self._vectors[rows], offsets), tokens, kept, dropped)
+
+    def bags(self, texts: Sequence[str]) -> Bags:
+        """Turn texts into bags over this table: what an index of many texts is best made of.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            The texts.
+
+        Returns
+        -------
+        Bags
+            One bag a text, words counted.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string, or holds something else than strings.
+        ValueError
+            If a text has no word with a vector; the message names it.
+
+        Examples
+        --------
+        >>> encoder = WordVectors(["cat", "sat"], [[1.0, 0.0], [0.0, 1.0]])
+        >>> encoder.bags(["The cat sat.", "Cat, cat!"])
+        Bags(2 documents, 3 words, vocabulary of 2, dim=2, counted)
+        """
+        tokens, _, _ = self._words_of(texts, skip_empty=False)
+        return Bags(self._vectors, [[self._row_of[word] for word in words] for words in tokens])
+
+    def _words_of(self, texts: Sequence[str], *, skip_empty: bool) -> tuple[list[list[str]], list[int], list[int]]:
+        """Known words of the texts that have any, which texts these are, and how many words of each have no vector."""
         if isinstance(texts, str):
             raise TypeError("texts: expected a list of texts, got one string")
         tokens: list[list[str]] = []
@@ -107,10 +145,7 @@ class WordVectors:
                 raise ValueError(f"texts: text {t} has no word with a vector: {_shorten(text)!r}")
         if not tokens:
             raise ValueError("texts: no text has a word with a vector")
-        rows = [self._row_of[word] for words in tokens for word in words]
-        offsets = np.zeros(len(tokens) + 1, dtype=np.int64)
-        np.cumsum([len(words) for words in tokens], out=offsets[1:])
-        return EncodedTexts(Sequences.from_flat(self._vectors[rows], offsets), tokens, kept, dropped)
+        return tokens, kept, dropped
 
     def _known(self, text: str) -> tuple[list[str], int]:
         """Words of the text that have a vector, and how many do not."""

@@ -1,0 +1,77 @@
+#include "bags.hpp"
+
+#include <limits>
+
+#include "simd.hpp"
+
+namespace moverank::MOVERANK_LEVEL {
+
+namespace {
+
+constexpr std::size_t width = lanes<float>;
+using Floats = Vector<float>;
+
+void row_minima(const float* table, std::size_t n_words, std::size_t stride, const float* addend, float* out) {
+    const float* rows[width];
+    std::size_t v = 0;
+    for (; v + width <= n_words; v += width) {
+        for (std::size_t l = 0; l < width; ++l) {
+            rows[l] = table + (v + l) * stride;
+        }
+        store(out + v, min_of_rows<float, float>(rows, addend, stride));
+    }
+    if (v < n_words) {
+        for (std::size_t l = 0; l < width; ++l) {
+            rows[l] = table + (v + l < n_words ? v + l : n_words - 1) * stride;
+        }
+        const Floats minima = min_of_rows<float, float>(rows, addend, stride);
+        for (std::size_t l = 0; v + l < n_words; ++l) {
+            out[v + l] = minima[l];
+        }
+    }
+}
+
+/// A few vectors of query tokens at a time, so that the minima stay in registers.
+template <std::size_t n_vectors>
+MOVERANK_INLINE void minima_of(const float* table, std::size_t stride, const std::uint32_t* words, std::size_t m,
+                               const float* g, float* direct, float* reduced) {
+    Floats least[n_vectors];
+    Floats least_reduced[n_vectors];
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < n_vectors; ++k) {
+        least[k] = least_reduced[k] = splat(std::numeric_limits<float>::infinity());
+    }
+    for (std::size_t j = 0; j < m; ++j) {
+        const float* row = table + std::size_t{words[j]} * stride;
+        const Floats of_word = splat(g[words[j]]);
+#pragma GCC unroll 4
+        for (std::size_t k = 0; k < n_vectors; ++k) {
+            const Floats cost = load(row + k * width);
+            least[k] = min<float>(least[k], cost);
+            least_reduced[k] = min<float>(least_reduced[k], cost - of_word);
+        }
+    }
+#pragma GCC unroll 4
+    for (std::size_t k = 0; k < n_vectors; ++k) {
+        store(direct + k * width, least[k]);
+        store(reduced + k * width, least_reduced[k]);
+    }
+}
+
+void bag_minima(const float* table, std::size_t stride, const std::uint32_t* words, std::size_t m, const float* g,
+                float* direct, float* reduced) {
+    std::size_t i = 0;
+    for (; i + 4 * width <= stride; i += 4 * width) {
+        minima_of<4>(table + i, stride, words, m, g, direct + i, reduced + i);
+    }
+    for (; i < stride; i += width) {
+        minima_of<1>(table + i, stride, words, m, g, direct + i, reduced + i);
+    }
+}
+
+}  // namespace
+
+extern const BagKernels bags;
+const BagKernels bags{&row_minima, &bag_minima};
+
+}  // namespace moverank::MOVERANK_LEVEL

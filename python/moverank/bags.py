@@ -1,0 +1,225 @@
+"""Documents as bags of words over one table of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank._validate import offsets_array, read_only, real_array, tokens_array
+from moverank.sequences import Sequences
+
+
+def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Words as the core reads them; ValueError names one that is no row of the table, and its document."""
+    bad = (words < 0) | (words >= n_vectors)
+    if bad.any():
+        t = int(np.argmax(bad))
+        s = int(np.searchsorted(offsets, t, side="right")) - 1
+        raise ValueError(f"document {s}: word {words[t]} is no row of vectors, which has {n_vectors}")
+    return np.ascontiguousarray(words, dtype=np.uint32)
+
+
+class Bags:
+    """A batch of documents made of words that have one vector each, wherever they stand: 4 or 8 bytes a word.
+
+    Document `s` owns the words ``offsets[s]:offsets[s + 1]`` of `words`, which are rows of `vectors`. An index over
+    bags computes the costs of a query to every word once and looks all documents' costs up, which makes exact search
+    over millions of documents a matter of milliseconds. A word that occurs twice counts twice, under every weighting.
+
+    Parameters
+    ----------
+    vectors : array_like, shape (V, d)
+        The vector of each word of the vocabulary; converted to float32.
+    documents : sequence of sequence of int
+        Rows of `vectors`, one list a document; repeated ones are counted.
+
+    Raises
+    ------
+    TypeError
+        If vectors are not real numbers or words are not integers.
+    ValueError
+        If a document is empty or names a row that does not exist, or a vector is not finite; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Bags(np.eye(3), [[0, 1], [2, 2, 0]])
+    Bags(2 documents, 4 words, vocabulary of 3, dim=3, counted)
+    """
+
+    __slots__ = ("_counts", "_offsets", "_vectors", "_words")
+
+    def __init__(self, vectors: ArrayLike, documents: Sequence[Iterable[int]]) -> None:
+        table = tokens_array(vectors, "vectors")
+        given: Any = documents
+        if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+            raise TypeError(f"documents: expected lists of words, got {type(given).__name__}")
+        words: list[NDArray[Any]] = []
+        counts: list[NDArray[Any]] = []
+        for s, document in enumerate(documents):
+            rows = np.asarray(document)
+            if rows.size == 0:
+                raise ValueError(f"document {s}: has no words")
+            if rows.ndim != 1 or rows.dtype.kind not in "iu":
+                raise TypeError(f"document {s}: expected integers, rows of vectors, got {document!r}")
+            own, times = np.unique(rows, return_counts=True)
+            words.append(own)
+            counts.append(times)
+        if not words:
+            raise ValueError("documents: expected at least one, got none")
+        offsets = np.zeros(len(words) + 1, dtype=np.int64)
+        np.cumsum([len(own) for own in words], out=offsets[1:])
+        all_counts = np.concatenate(counts).astype(np.float32)
+        self._vectors: NDArray[np.float32] = read_only(table)
+        self._words: NDArray[np.uint32] = read_only(_rows_of_table(np.concatenate(words), len(table), offsets))
+        self._offsets: NDArray[np.int64] = read_only(offsets)
+        self._counts: NDArray[np.float32] | None = None if (all_counts == 1).all() else read_only(all_counts)
+
+    @classmethod
+    def from_flat(
+        cls, vectors: ArrayLike, words: ArrayLike, offsets: ArrayLike, counts: ArrayLike | None = None
+    ) -> Bags:
+        """Make a batch over flat arrays, without copying those that have the right dtype and order.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (V, d)
+            The vector of each word of the vocabulary; float32 in C order is used in place.
+        words : array_like of int, shape (T,)
+            Rows of `vectors`, document after document, each at most once a document; uint32 is used in place.
+        offsets : array_like of int, shape (N + 1,)
+            Where each document begins; the last entry is T.
+        counts : array_like, shape (T,), optional
+            How often each word occurs, or what else multiplies its mass, such as TF-IDF: positive numbers, kept as
+            float32. 1 by default.
+
+        Returns
+        -------
+        Bags
+            A view of the arrays. Who changes them afterwards changes the batch.
+
+        Raises
+        ------
+        TypeError
+            If a dtype cannot be converted.
+        ValueError
+            If the offsets do not cut the words into non-empty documents, a row does not exist, or a number is not
+            finite or a count not positive.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Bags.from_flat(np.eye(3), [0, 1, 2], [0, 2, 3]).lengths.tolist()
+        [2, 1]
+        """
+        table = tokens_array(vectors, "vectors")
+        rows = np.asarray(words)
+        if rows.dtype.kind not in "iu" or rows.ndim != 1:
+            raise TypeError(f"words: expected integers of shape (T,), got dtype {rows.dtype}, shape {rows.shape}")
+        cuts = offsets_array(offsets, len(rows), "document", "words")
+        rows = _rows_of_table(rows, len(table), cuts)
+        multiples: NDArray[np.float32] | None = None
+        if counts is not None:
+            multiples = real_array(counts, "counts", ndim=1, dtype=np.float32)
+            if len(multiples) != len(rows):
+                raise ValueError(f"counts: expected {len(rows)}, one a word, got {len(multiples)}")
+            bad = ~(np.isfinite(multiples) & (multiples > 0))
+            if bad.any():
+                raise ValueError(
+                    f"counts: entry {int(np.argmax(bad))} is not a positive number ({multiples[np.argmax(bad)]})"
+                )
+        batch = cls.__new__(cls)
+        batch._vectors = read_only(table)
+        batch._words = read_only(rows)
+        batch._offsets = read_only(cuts)
+        batch._counts = None if multiples is None else read_only(multiples)
+        return batch
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vector of each word of the vocabulary, shape (V, d), read-only."""
+        return self._vectors
+
+    @property
+    def words(self) -> NDArray[np.uint32]:
+        """Rows of `vectors`, shape (T,), read-only."""
+        return self._words
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Where each document begins, and T, shape (N + 1,), read-only."""
+        return self._offsets
+
+    @property
+    def counts(self) -> NDArray[np.float32] | None:
+        """How often each word occurs, shape (T,), read-only; None if all occur once."""
+        return self._counts
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the vectors."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of different words of each document, shape (N,)."""
+        return np.diff(self._offsets)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that vectors, words, offsets and counts take."""
+        arrays = (self._vectors, self._words, self._offsets, self._counts)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def weights_of(self, s: int, weighting: str) -> NDArray[np.float64] | None:
+        """Mass of document `s` under a weighting, shape (m_s,); None where the weighting itself says it."""
+        if self._counts is None:
+            return None
+        mass = self._counts[self._rows(s)].astype(np.float64)
+        if weighting == "norm":
+            mass *= np.linalg.norm(self[s].astype(np.float64), axis=1)
+        return mass
+
+    def to_sequences(self, weighting: str = "uniform") -> Sequences:
+        """Copy of the documents with a vector a word.
+
+        Parameters
+        ----------
+        weighting : {"uniform", "norm", "given"}, default "uniform"
+            What counts are multiplied with to make weights: that of the measure which is to be computed.
+
+        Returns
+        -------
+        Sequences
+            With weights if there are counts.
+        """
+        weights: NDArray[np.float64] | None = None
+        tokens = self._vectors[self._words]
+        if self._counts is not None:
+            weights = self._counts.astype(np.float64)
+            if weighting == "norm":
+                weights *= np.linalg.norm(tokens.astype(np.float64), axis=1)
+        return Sequences.from_flat(tokens, self._offsets, weights)
+
+    def _rows(self, s: int) -> slice:
+        if not 0 <= s < len(self):
+            raise IndexError(f"document {s} of {len(self)}")
+        return slice(int(self._offsets[s]), int(self._offsets[s + 1]))
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, s: int) -> NDArray[np.float32]:
+        """Vectors of the words of document `s`, shape (m_s, d)."""
+        return self._vectors[self._words[self._rows(s)]]
+
+    def __repr__(self) -> str:
+        plural = "" if len(self) == 1 else "s"
+        counted = "" if self._counts is None else ", counted"
+        return (
+            f"Bags({len(self)} document{plural}, {len(self._words)} words, vocabulary of {len(self._vectors)}, "
+            f"dim={self.dim}{counted})"
+        )

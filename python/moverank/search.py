@@ -1,0 +1,201 @@
+"""How one query is searched: which documents are solved first, which bounds are asked, and when it ends.
+
+Seeds are solved, and the mean of their dual potentials for the query's tokens bounds every other document. What the
+bounds leave is solved in rising order of them, until the next exceeds the k-th distance (Seidl, Kriegel, "Optimal
+multi-step k-nearest neighbor search", SIGMOD 1998). A budget ends it earlier; then the least bound of what is left says
+what the answer is worth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank.hits import Rung
+
+#: Documents likely to be near that are solved before anything is bounded: the mean of so many row potentials is as good
+#: as that of more.
+NEAR_SEEDS = 20
+
+#: Documents spread over the collection that are solved first where nothing says which are near.
+SPREAD_SEEDS = 64
+
+#: Documents between two looks at the clock, a thread.
+DOCUMENTS_A_LOOK = 64
+
+Positions = NDArray[np.int64]
+Bounds = NDArray[np.float64]
+
+
+class Candidates(Protocol):
+    """Documents in the order of a prefilter."""
+
+    @property
+    def name(self) -> str:
+        """Name of the prefilter, as statistics print it."""
+        ...
+
+    def nearest(self, count: int) -> tuple[Positions, float]:
+        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop before the answer is proved."""
+
+    candidates: int | None = None
+    deadline: float | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether the answer will be exact."""
+        return self.candidates is None and self.deadline is None
+
+    def is_spent(self) -> bool:
+        """Whether time is over."""
+        return self.deadline is not None and time.perf_counter() >= self.deadline
+
+
+class Ladder:
+    """One search on its way down."""
+
+    def __init__(self, search: _core.TopKSearch, positions: Positions, k: int, budget: Budget, threads: int) -> None:
+        self._search = search
+        self._positions = positions
+        self._n_seeds = min(max(NEAR_SEEDS, k), len(positions))
+        self._budget = budget
+        self._threads = threads
+        self._seen: list[tuple[str, int, float]] = []
+        #: Lower bound on the distance of documents that were left out before anything was said about each.
+        self.left_out = np.inf
+
+    # ---- collections of token vectors ------------------------------------------------------------------------------
+
+    def over_tokens(self, candidates: Candidates | None, *, seed_by_candidates: bool) -> None:
+        """Bounds cost a cost matrix each, so a prefilter says what to look at if not everything can be."""
+        if self._budget.unlimited:
+            hint = candidates.nearest(self._n_seeds)[0] if candidates is not None and seed_by_candidates else None
+            self._bound_and_examine(self._positions, hint)
+            return
+        assert candidates is not None
+        limit = min(self._budget.candidates or len(self._positions), len(self._positions))
+        started = time.perf_counter()
+        nearest, self.left_out = candidates.nearest(limit)
+        n_seeds = min(self._n_seeds, len(nearest))
+        self._seen.append((candidates.name, len(self._positions) - n_seeds, time.perf_counter() - started))
+        if self._budget.deadline is None:
+            self._bound_and_examine(nearest, nearest[:n_seeds] if seed_by_candidates else None)
+            return
+        self._search.seed(nearest[:n_seeds], self._threads)
+        done = n_seeds
+        step = DOCUMENTS_A_LOOK * max(self._threads, 1)
+        while done < len(nearest) and not self._budget.is_spent():
+            chunk = nearest[done : done + step]
+            self._examine(chunk, self._search.lower_bounds(chunk, self._threads))
+            done += len(chunk)
+        if done < len(nearest):
+            # The order is not that of the bounds: what was not looked at may be anywhere above the prefilter's bound.
+            self.left_out = min(self.left_out, candidates.nearest(done)[1])
+        self._seen.append(("bound from costs", done - n_seeds, 0.0))
+
+    def _bound_and_examine(self, positions: Positions, seeds: Positions | None) -> None:
+        if seeds is not None:
+            self._search.seed(seeds, self._threads)
+            bounds = self._search.lower_bounds(positions, self._threads)
+        else:
+            # Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
+            bounds = self._search.lower_bounds(positions, self._threads)
+            seeds = positions[_lowest(bounds, min(self._n_seeds, len(positions)))]
+            self._search.seed(seeds, self._threads)
+        left = ~np.isin(positions, seeds)
+        self._seen.append(("bound from costs", int(left.sum()), 0.0))
+        self._examine(positions[left], bounds[left])
+
+    # ---- bags of words ---------------------------------------------------------------------------------------------
+
+    def over_bags(self, *, one_sided_first: bool) -> None:
+        """Bounds cost nanoseconds a word, so every document gets one."""
+        n = len(self._positions)
+        spread = np.unique(np.linspace(0, n - 1, min(SPREAD_SEEDS, max(n // 16, 1))).astype(np.int64))
+        self._search.seed(self._positions[spread], self._threads)
+        rest = np.delete(self._positions, spread)
+        one_sided = one_sided_first and self._search.has_one_sided_bounds
+        cheap = self._search.one_sided_bounds if one_sided else self._search.lower_bounds
+        bounds = cheap(rest, self._threads)
+        near = _lowest(bounds, min(self._n_seeds, len(rest)))
+        self._seen.append(("one-sided bound" if one_sided else "two-sided bound", len(rest) - len(near), 0.0))
+        if len(near):
+            self._search.seed(rest[near], self._threads)
+        bounds[near] = np.inf
+        if self._budget.candidates is not None:
+            n_left = max(self._budget.candidates - len(spread) - len(near), 0)
+            if n_left < len(rest) - len(near):
+                kept = _lowest(bounds, n_left)
+                dropped = np.ones(len(rest), dtype=bool)
+                dropped[kept] = False
+                self.left_out = float(bounds[dropped].min())
+                rest, bounds = rest[kept], bounds[kept]
+        within = bounds <= self._search.cutoff
+        if not within.all():
+            self.left_out = min(self.left_out, float(bounds[~within].min()))
+        rest, bounds = rest[within], bounds[within]
+        self._seen.append(("two-sided bound" if one_sided else "the same by near seeds", len(rest), 0.0))
+        bounds = np.maximum(bounds, self._search.lower_bounds(rest, self._threads))
+        self._examine(rest, bounds)
+
+    # ---- both ------------------------------------------------------------------------------------------------------
+
+    def _examine(self, positions: Positions, bounds: Bounds) -> None:
+        order = np.argsort(bounds, kind="stable")
+        positions, bounds = positions[order], bounds[order]
+        if self._budget.deadline is None:
+            self._search.examine(positions, bounds, self._threads)
+            return
+        step = DOCUMENTS_A_LOOK * max(self._threads, 1)
+        for start in range(0, len(positions), step):
+            if self._budget.is_spent():
+                self.left_out = min(self.left_out, float(bounds[start]))
+                return
+            self._search.examine(positions[start : start + step], bounds[start : start + step], self._threads)
+
+    def bound(self) -> float:
+        """No document without a distance is nearer than this."""
+        return min(self._search.floor, self.left_out)
+
+    def rungs(self) -> tuple[Rung, ...]:
+        """What each rung saw and dropped."""
+        counts = self._search.counts
+        seconds = {
+            "one-sided bound": counts["scan_seconds"],
+            "two-sided bound": counts["bound_seconds"],
+            "bound from costs": counts["bound_seconds"],
+        }
+        n_seeds = int(counts["seeds"])
+        solved = int(counts["exact_solves"]) - n_seeds
+        came_to_solver = solved + int(counts["pruned_by_solver"])
+        levels = [*self._seen, ("exact solver", came_to_solver, counts["solve_seconds"])]
+        left = [*(seen for _, seen, _ in levels[1:]), solved]
+        rungs = [Rung("seeds, solved", n_seeds, 0, counts["seed_seconds"])]
+        for (name, seen, spent), after in zip(levels, left, strict=True):
+            rungs.append(Rung(name, seen, seen - after, seconds.get(name, spent)))
+        return tuple(rungs)
+
+
+def _lowest(bounds: Bounds, count: int) -> NDArray[np.intp]:
+    """Places of so many lowest bounds; ties by place."""
+    if count >= len(bounds):
+        return np.arange(len(bounds))
+    if count == 0:
+        return np.empty(0, dtype=np.intp)
+    # Exactly as many as asked, whatever ties at the edge: the last place of argpartition is not defined among equals.
+    edge = np.partition(bounds, count - 1)[count - 1]
+    below = np.flatnonzero(bounds < edge)
+    at = np.flatnonzero(bounds == edge)
+    chosen = np.concatenate([below, at[: count - len(below)]])
+    return chosen[np.argsort(bounds[chosen], kind="stable")]

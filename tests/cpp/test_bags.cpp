@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "check.hpp"
+#include "instances.hpp"
+#include "moverank/bag_bounds.hpp"
+#include "moverank/bags.hpp"
+#include "moverank/ground_cost.hpp"
+#include "moverank/pair.hpp"
+#include "moverank/topk.hpp"
+#include "moverank/vocabulary_costs.hpp"
+
+using namespace moverank;
+
+namespace {
+
+constexpr GroundCost grounds[] = {GroundCost::cosine, GroundCost::euclidean, GroundCost::sqeuclidean, GroundCost::dot};
+
+/// Bags over a vocabulary of which the last words are never used.
+struct Collection {
+    Collection(instances::Random& random, std::size_t n_bags, std::size_t longest, std::size_t dimension)
+        : dim(dimension), vectors(n_words * dim) {
+        std::normal_distribution<float> normal;
+        std::uniform_real_distribution<float> count(0.5F, 4.0F);
+        std::ranges::generate(vectors, [&] { return normal(random); });
+        std::uniform_int_distribution<std::size_t> length(1, longest);
+        std::uniform_int_distribution<std::uint32_t> word(0, n_words - 20);
+        for (std::size_t s = 0; s < n_bags; ++s) {
+            std::set<std::uint32_t> own;
+            for (std::size_t j = length(random); j > 0; --j) {
+                own.insert(word(random));
+            }
+            words.insert(words.end(), own.begin(), own.end());
+            offsets.push_back(static_cast<std::int64_t>(words.size()));
+        }
+        counts.resize(words.size());
+        std::ranges::generate(counts, [&] { return count(random); });
+    }
+
+    [[nodiscard]] BagsView view(bool with_counts) const {
+        return {{vectors.data(), n_words, dim}, words, offsets, with_counts ? counts : std::span<const float>{}};
+    }
+
+    static constexpr std::size_t n_words = 700;
+    std::size_t dim;
+    std::vector<float> vectors;
+    std::vector<std::uint32_t> words;
+    std::vector<std::int64_t> offsets{0};
+    std::vector<float> counts;
+};
+
+/// A query of random tokens.
+struct Query {
+    Query(instances::Random& random, std::size_t n, std::size_t dim, const Measure& measure)
+        : tokens(n * dim), mass(n), inverse_norms(n) {
+        std::normal_distribution<float> normal;
+        std::ranges::generate(tokens, [&] { return normal(random); });
+        prepared = prepare({{tokens.data(), n, dim}, {}}, measure, mass, inverse_norms, 0);
+    }
+
+    std::vector<float> tokens;
+    std::vector<double> mass;
+    std::vector<float> inverse_norms;
+    PreparedSequence prepared;
+};
+
+}  // namespace
+
+TEST(costs_of_the_vocabulary_are_those_of_documents_to_the_last_bit) {
+    instances::Random random(1);
+    for (const GroundCost ground : grounds) {
+        for (const std::size_t n : {1, 3, 16, 17, 70}) {
+            const Collection collection(random, 40, 60, 13);
+            const Measure measure{ground, Weighting::norm};
+            const PreparedBags bags(collection.view(true), measure);
+            const Query query(random, n, 13, measure);
+            Interrupt interrupt;
+            const VocabularyCosts table(bags, query.prepared, 2, interrupt);
+            CHECK(table.n_words() <= Collection::n_words - 19);
+            GroundCosts gathered(ground);
+            GroundCosts computed(ground);
+            gathered.set_query(query.prepared, &table);
+            computed.set_query(query.prepared);
+            DocumentBuffer buffer;
+            for (std::size_t s = 0; s < bags.size(); ++s) {
+                const PreparedSequence document = bags.at(s, buffer);
+                std::vector<float> tokens(document.size() * 13);
+                std::vector<float> norms;
+                for (std::size_t j = 0; j < document.size(); ++j) {
+                    decode(bags.vectors().run(document.words[j], 1), std::span(tokens).subspan(j * 13, 13));
+                    if (ground == GroundCost::cosine) {
+                        norms.push_back(bags.inverse_norms()[document.words[j]]);
+                    }
+                }
+                gathered.compute(document);
+                computed.compute({{tokens.data(), document.size(), 13}, document.mass, norms});
+                for (std::size_t i = 0; i < n; ++i) {
+                    CHECK(gathered.row_minima()[i] == computed.row_minima()[i]);
+                    for (std::size_t j = 0; j < document.size(); ++j) {
+                        CHECK(gathered.matrix().matrix(i, j) == computed.matrix().matrix(i, j));
+                    }
+                }
+                CHECK(std::ranges::equal(gathered.column_minima(), computed.column_minima()));
+                CHECK(gathered.largest() == computed.largest());
+            }
+        }
+    }
+}
+
+TEST(any_potentials_make_bounds_of_bags) {
+    instances::Random random(2);
+    std::normal_distribution<double> normal;
+    for (const Measure& measure :
+         {Measure{GroundCost::euclidean, Weighting::uniform}, Measure{GroundCost::cosine, Weighting::norm},
+          Measure{GroundCost::cosine, Weighting::norm, 4.0}, Measure{GroundCost::dot, Weighting::norm, 1.5},
+          Measure{GroundCost::sqeuclidean, Weighting::uniform, 1e4}}) {
+        for (const std::size_t n : {1, 9, 33}) {
+            const Collection collection(random, 60, 40, 7);
+            const PreparedBags bags(collection.view(n != 9), measure);
+            const Query query(random, n, 7, measure);
+            Interrupt interrupt;
+            const VocabularyCosts table(bags, query.prepared, 1, interrupt);
+            PairEvaluator evaluator(measure);
+            evaluator.set_query(query.prepared, &table);
+            DocumentBuffer buffer;
+            for (const double size : {0.0, 1e-3, 1.0, 1e6, 1e30, 1e200}) {
+                std::vector<double> f(size == 0.0 ? 0 : n);
+                std::ranges::generate(f, [&] { return size * normal(random); });
+                const BagBounds bounds(bags, table, query.prepared.mass, f);
+                CHECK(bounds.has_one_sided() == ((size > 0.0 && size < 1e100) || measure.capacity == 1.0));
+                BagBounds::Scratch scratch;
+                for (std::size_t s = 0; s < bags.size(); ++s) {
+                    const double value = evaluator.distance(bags.at(s, buffer)).distance;
+                    CHECK(bounds.two_sided(s, scratch) <= value);
+                    if (bounds.has_one_sided()) {
+                        CHECK(bounds.one_sided(s) <= value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(potentials_of_near_documents_make_tight_bounds) {
+    instances::Random random(3);
+    const Measure measure{GroundCost::euclidean, Weighting::uniform};
+    const Collection collection(random, 300, 20, 3);
+    const PreparedBags bags(collection.view(false), measure);
+    const Query query(random, 8, 3, measure);
+    Interrupt interrupt;
+    TopKSearch search(bags, query.prepared, {.k = 5}, {}, 1, interrupt);
+    std::vector<std::int64_t> all(bags.size());
+    std::iota(all.begin(), all.end(), 0);
+    std::vector<double> before(bags.size());
+    std::vector<double> one_sided(bags.size());
+    std::vector<double> two_sided(bags.size());
+    search.lower_bounds(all, before, 1, interrupt);
+    const std::vector<std::int64_t> seeds{0, 50, 100, 150, 200};
+    search.seed(seeds, 2, interrupt);
+    search.one_sided_bounds(all, one_sided, 2, interrupt);
+    search.lower_bounds(all, two_sided, 2, interrupt);
+    // Two sides are at least as good as one, up to rounding; solved documents' own potentials are the best of all.
+    for (std::size_t s = 0; s < bags.size(); ++s) {
+        CHECK(two_sided[s] >= one_sided[s] - 1e-6);
+    }
+    const auto mean = [](const std::vector<double>& x) {
+        return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+    };
+    CHECK(mean(two_sided) > mean(before));
+    CHECK(search.counts().seeds == 5);
+}
+
+TEST(what_bags_are_made_of_is_checked) {
+    const std::vector<float> vectors{1.0F, 0.0F, 0.0F, 0.0F, std::numeric_limits<float>::infinity(), 1.0F};
+    const TokensView table(vectors.data(), 3, 2);
+    const std::vector<std::int64_t> offsets{0, 1, 2};
+    const auto fault = [&](const std::vector<std::uint32_t>& words, const std::vector<float>& counts) {
+        try {
+            const PreparedBags bags({table, words, offsets, counts}, {GroundCost::cosine, Weighting::norm});
+        } catch (const SequenceError& error) {
+            CHECK(error.sequence() == 1);
+            return error.fault();
+        }
+        return std::string();
+    };
+    CHECK(fault({0, 0}, {}).empty());
+    CHECK(fault({0, 7}, {}) == "word 7 is not in the vocabulary, which has 3 words");
+    CHECK(fault({0, 1}, {}) == "word 1 has a zero vector, which has no direction under cosine cost");
+    CHECK(fault({0, 2}, {}) == "word 2 has a vector that is not finite");
+    CHECK(fault({0, 0}, {1.0F, 0.0F}) == "count 0 is not a positive number");
+    CHECK(fault({0, 0}, {1.0F, -1.0F}) == "count 0 is not a positive number");
+}

@@ -1,0 +1,236 @@
+"""Searches that stop early say what is proved, and it is true; filters, radii and batches equal brute force."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import moverank as mr
+
+MEASURES = [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.rwmd, mr.Measure("dot", "uniform")]
+
+
+def collection(seed, n_docs=400, dim=4):
+    rng = np.random.default_rng(seed)
+    docs = mr.Sequences([rng.normal(size=(rng.integers(1, 9), dim)) for _ in range(n_docs)])
+    return docs, rng.permutation(n_docs) + 1000, rng.normal(size=(5, dim)).astype(np.float32)
+
+
+def bag_collection(seed, n_docs=400, dim=4):
+    rng = np.random.default_rng(seed)
+    docs = [rng.permutation(80)[: rng.integers(1, 9)].tolist() for _ in range(n_docs)]
+    bags = mr.Bags(rng.normal(size=(80, dim)).astype(np.float32), docs)
+    return bags, rng.permutation(n_docs) + 1000, rng.normal(size=(5, dim)).astype(np.float32)
+
+
+def values_of(query, docs, measure):
+    return mr.distances(query, docs.to_sequences() if isinstance(docs, mr.Bags) else docs, measure)
+
+
+def assert_certificate_is_true(hits, values, ids, k):
+    """The hits' distances are real, those called certain are the first of the true answer, and bounds hold."""
+    certificate = hits.certificate
+    by_id = dict(zip(ids.tolist(), values, strict=True))
+    assert [by_id[i] for i in hits.ids.tolist()] == hits.distances.tolist()
+    order = np.lexsort((ids, values))[:k]
+    if certificate.exact:
+        np.testing.assert_array_equal(hits.ids, ids[order])
+    assert set(hits.ids[: certificate.certain].tolist()) <= set(ids[order].tolist())
+    np.testing.assert_array_equal(hits.distances[: certificate.certain], values[order][: certificate.certain])
+    outside = np.setdiff1d(values, hits.distances)
+    if len(outside) and len(hits) == k:
+        assert certificate.bound <= outside.min() or outside.min() > hits.distances[-1]
+    if np.isfinite(certificate.error) and values[order[-1]] > 0:
+        assert hits.distances[-1] <= (1 + certificate.error) * values[order[-1]] * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+@pytest.mark.parametrize("make", [collection, bag_collection])
+@given(seed=st.integers(0, 10**6), candidates=st.sampled_from([7, 30, 150, 399, 400, 5000]))
+def test_candidates(make, measure, seed, candidates):
+    docs, ids, query = make(seed)
+    values = values_of(query, docs, measure)
+    hits = mr.Index.build(docs, measure, ids=ids).search(query, 7, candidates=candidates)
+    assert len(hits) == 7
+    assert_certificate_is_true(hits, values, ids, 7)
+    if candidates >= 400:
+        assert hits.certificate.exact
+
+
+@pytest.mark.parametrize("prefilter", ["HNSW16", "IVF8,Flat;nprobe=8", "SQ8"])
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+def test_approximate_prefilters_prove_nothing_about_what_they_leave_out(prefilter, measure):
+    docs, ids, query = collection(3)
+    values = values_of(query, docs, measure)
+    index = mr.Index.build(docs, measure, ids=ids, prefilter=prefilter)
+    hits = index.search(query, 7, candidates=100)
+    assert_certificate_is_true(hits, values, ids, 7)
+    assert not hits.certificate.exact
+    assert hits.certificate.certain == 0
+    assert "nothing is known of them; 0 of 7 hits are certain" in str(hits.certificate)
+    assert prefilter in str(hits.stats)
+    exact = index.search(query, 7)
+    assert exact.certificate.exact
+    assert_certificate_is_true(exact, values, ids, 7)
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+@pytest.mark.parametrize("measure", MEASURES[:4], ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), slack=st.sampled_from([0.01, 0.1, 1.0]))
+def test_slack(make, measure, seed, slack):
+    docs, ids, query = make(seed)
+    values = values_of(query, docs, measure)
+    hits = mr.Index.build(docs, measure, ids=ids).search(query, 9, slack=slack)
+    assert_certificate_is_true(hits, values, ids, 9)
+    assert hits.certificate.error <= slack * (1 + 1e-12)
+    assert hits.distances[-1] <= (1 + slack) * np.sort(values)[8] * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+def test_time_budget(make, measure):
+    docs, ids, query = make(8, n_docs=3000)
+    values = values_of(query, docs, measure)
+    index = mr.Index.build(docs, measure, ids=ids)
+    for seconds in (1e-9, 1e-3, 60.0):
+        started = time.perf_counter()
+        hits = index.search(query, 7, time_budget=seconds)
+        assert len(hits) == 7
+        assert_certificate_is_true(hits, values, ids, 7)
+        if seconds == 60.0:
+            assert hits.certificate.exact
+            assert time.perf_counter() - started < 30
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([1, 9, 200]))
+def test_subsets(make, measure, seed, size):
+    docs, ids, query = make(seed)
+    values = values_of(query, docs, measure)
+    index = mr.Index.build(docs, measure, ids=ids)
+    chosen = np.random.default_rng(seed).permutation(len(docs))[:size]
+    order = chosen[np.lexsort((ids[chosen], values[chosen]))[:5]]
+    hits = index.search(query, 5, subset=ids[chosen])
+    np.testing.assert_array_equal(hits.ids, ids[order])
+    assert "documents of the subset" in str(hits.certificate)
+    few = index.search(query, 5, subset=ids[chosen], candidates=50)
+    assert set(few.ids.tolist()) <= set(ids[chosen].tolist())
+    assert_certificate_is_true(few, values[chosen], ids[chosen], min(5, size))
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), share=st.sampled_from([0.0, 0.01, 0.3, 1.0]))
+def test_range_search(make, measure, seed, share):
+    docs, ids, query = make(seed)
+    values = values_of(query, docs, measure)
+    radius = float(np.quantile(values, share, method="lower"))
+    for num_threads in (1, 3):
+        hits = mr.Index.build(docs, measure, ids=ids).range_search(query, radius, num_threads=num_threads)
+        within = np.flatnonzero(values <= radius)
+        np.testing.assert_array_equal(hits.ids, ids[within[np.lexsort((ids[within], values[within]))]])
+        assert hits.certificate.exact
+    assert len(mr.Index.build(docs, measure).range_search(query, values.min() - 1)) == 0
+
+
+def test_a_radius_without_hits_is_proved_as_well():
+    docs, _, query = collection(1)
+    hits = mr.Index.build(docs, "wmd").range_search(query, 1e-6)
+    assert len(hits) == 0
+    assert hits.certificate.exact
+    assert "above the radius 1e-06" in str(hits.certificate)
+    assert "Hits(0 by wmd)" in repr(hits)
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+def test_batches_of_queries_are_single_queries(make):
+    docs, ids, _ = make(2)
+    rng = np.random.default_rng(4)
+    queries = mr.Sequences(
+        [rng.normal(size=(n, 4)) for n in range(1, 12)], weights=[rng.uniform(0.5, 1, size=n) for n in range(1, 12)]
+    )
+    seen = []
+    index = mr.Index.build(docs, "wrd", ids=ids)
+    for num_threads in (1, 3):
+        seen.clear()
+        answers = index.search_batch(
+            queries, 4, num_threads=num_threads, progress=lambda done, total: seen.append((done, total))
+        )
+        assert seen == [(done, 11) for done in range(1, 12)]
+        for q, hits in enumerate(answers):
+            alone = index.search(queries[q], 4, weights=queries.weights_of(q))
+            np.testing.assert_array_equal(hits.ids, alone.ids)
+            np.testing.assert_array_equal(hits.distances, alone.distances)
+            assert hits[0].alignment.value == pytest.approx(hits.distances[0], abs=1e-9)
+
+
+def test_a_batch_stops_at_what_progress_raises():
+    docs, _, query = collection(2)
+
+    def stop(done, total):
+        raise RuntimeError(f"enough after {done} of {total}")
+
+    with pytest.raises(RuntimeError, match="enough after 1 of 50"):
+        mr.Index.build(docs).search_batch([query] * 50, progress=stop)
+
+
+def test_reranking_needs_no_index():
+    docs, ids, query = collection(6)
+    for measure in MEASURES:
+        values = values_of(query, docs, measure)
+        hits = mr.rerank(query, docs, 8, measure, ids=ids)
+        np.testing.assert_array_equal(hits.ids, ids[np.lexsort((ids, values))[:8]])
+        assert hits.certificate.exact
+
+
+def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
+    docs, _, query = collection(9, n_docs=1000, dim=3)
+    hits = mr.rerank(query, docs, 10, "wmd")
+    assert hits.stats.exact_solves <= 200
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda i, q: i.search(q, 5, candidates=4), ValueError, "candidates must be at least k = 5, got 4"),
+        (lambda i, q: i.search(q, 5, candidates=5.0), TypeError, "candidates must be an integer"),
+        (lambda i, q: i.search(q, 5, time_budget=0), ValueError, "time_budget must be above 0"),
+        (lambda i, q: i.search(q, 5, time_budget="1"), TypeError, "time_budget must be a real number"),
+        (lambda i, q: i.search(q, 5, slack=-0.1), ValueError, "slack must be finite and at least 0, got -0.1"),
+        (lambda i, q: i.search(q, 5, slack=np.nan), ValueError, "slack must be finite and at least 0, got nan"),
+        (lambda i, q: i.search(q, 5, subset=[]), ValueError, "ids: expected at least one candidate"),
+        (lambda i, q: i.search(q, 5, subset=[-1]), KeyError, "ids: -1 is not in the index"),
+        (lambda i, q: i.range_search(q, np.nan), ValueError, "radius must be a number, got nan"),
+        (lambda i, q: i.range_search(q, "1"), TypeError, "radius must be a real number, got '1'"),
+        (lambda i, q: i.search_batch(q, 5), ValueError, "queries: expected a batch, got one array"),
+        (lambda i, q: i.search_batch([q, 0 * q]), ValueError, "queries: sequence 1: token 0 is a zero vector"),
+        (lambda i, q: i.search_batch([q], candidates=3), ValueError, "candidates must be at least k = 10, got 3"),
+        (
+            lambda i, q: mr.Index.build(i.docs, prefilter=None).search(q, candidates=50),
+            ValueError,
+            "candidates, time_budget: need a prefilter, and this index was built without one",
+        ),
+        (
+            lambda i, q: mr.Index.build(i.docs, prefilter="Nonsense"),
+            ValueError,
+            "prefilter: faiss cannot make 'Nonsense' of 400 documents",
+        ),
+        (
+            lambda i, q: mr.Index.build(i.docs, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
+            ValueError,
+            "subset: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
+        ),
+        (
+            lambda i, q: mr.Index.build(i.docs, mr.Measure("dot")).search(q, slack=0.1),
+            ValueError,
+            "slack: distances under ground 'dot' may be negative",
+        ),
+    ],
+)
+def test_bad_budgets_are_refused(call, kind, message):
+    docs, _, query = collection(0)
+    with pytest.raises(kind, match=message):
+        call(mr.Index.build(docs, "wrd"), query)
