@@ -102,6 +102,40 @@ def intervals() -> None:
     save(figure, "intervals")
 
 
+def prefilters() -> None:
+    """Share of the true top 10 found against candidates fetched."""
+    _, shares = read("prefilters")
+    sets = list(dict.fromkeys(key.split(": ")[0] for key in shares))
+    figure, panels = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained", sharex=True, sharey=True)
+    clusters = plt.get_cmap("viridis")
+    styles = {
+        "one pooled vector": (PEERS[0], "o-"),
+        "2 clusters": (clusters(0.35), "^-"),
+        "4 clusters": (clusters(0.55), "^-"),
+        "8 clusters": (clusters(0.75), "^-"),
+        "fixed-dimensional": (PEERS[2], "s--"),
+        "reused-potential bound": (OURS, "o-"),
+    }
+    for axes, name in zip(panels.flat, sets, strict=True):
+        for method, (colour, style) in styles.items():
+            found = shares.get(f"{name}: {method}")
+            if found:
+                axes.plot(
+                    [int(c) for c in found], list(found.values()), style, color=colour, label=method, markersize=4
+                )
+        axes.set(xscale="log", title=name)
+        axes.set_xticks([10, 100, 1000], labels=["10", "100", "1000"])
+        axes.minorticks_off()
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("% of the true top 10")
+    for axes in panels[1]:
+        axes.set_xlabel("candidates")
+    panels[0, 1].legend(frameon=False, fontsize=8)
+    save(figure, "prefilters")
+
+
 def documents() -> None:
     """Microseconds a document, WRD and MaxSim side by side."""
     _, times = read("distances")
@@ -164,6 +198,7 @@ def main() -> None:
         {"sinkhorn": "POT sinkhorn", "sinkhorn_log": "POT sinkhorn_log", "exact": "our own exact solve"},
     )
     intervals()
+    prefilters()
     documents()
 
 

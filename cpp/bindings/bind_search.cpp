@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "moverank/batch.hpp"
+#include "moverank/clusters.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/topk.hpp"
@@ -23,6 +24,13 @@ class Corpus {
           offsets_(offsets),
           weights_(weights),
           prepared_(as_sequences(tokens_, offsets_, weights_), measure) {}
+
+    /// Keep codes of the tokens for lower bounds.
+    void add_codes(StoredTokens codes) {
+        stored_codes_ = std::move(codes);
+        codes_.emplace(prepared_, as_tokens(stored_codes_));
+    }
+    [[nodiscard]] const PreparedCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
 
     [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }
 
@@ -58,6 +66,23 @@ class Corpus {
         return out;
     }
 
+    /// Centroids, their masses, and how many of `per_document` rows each document fills.
+    [[nodiscard]] py::tuple clusters(std::size_t per_document, int num_threads) const {
+        const std::size_t n_rows = prepared_.size() * per_document;
+        Array<float> centroids({n_rows, prepared_.dim()});
+        Array<double> mass(static_cast<py::ssize_t>(n_rows));
+        Array<std::int64_t> counts(static_cast<py::ssize_t>(prepared_.size()));
+        const MatrixView<float> rows = as_writable(centroids);
+        const std::span<double> mass_view(mass.mutable_data(), n_rows);
+        const std::span<std::int64_t> counts_view(counts.mutable_data(), prepared_.size());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            cluster_tokens(prepared_, per_document, rows, mass_view, counts_view, num_threads, interrupt);
+        }
+        return py::make_tuple(centroids, mass, counts);
+    }
+
     [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
         require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
         return OwnedQuery(tokens, weights, prepared_.measure());
@@ -68,6 +93,8 @@ class Corpus {
     Offsets offsets_;
     Weights weights_;
     PreparedSequences prepared_;
+    StoredTokens stored_codes_;
+    std::optional<PreparedCodes> codes_;
 };
 
 /// Prepared bags of words together with their arrays.
@@ -109,7 +136,7 @@ class Search {
     Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal,
            const Offsets& tie_ranks)
         : Search(corpus, corpus->prepared(), tokens, weights, tie_ranks) {
-        search_.emplace(corpus->prepared(), query_.prepared(), goal, checked_ranks());
+        search_.emplace(corpus->prepared(), query_.prepared(), goal, checked_ranks(), corpus->codes());
     }
     Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
            const SearchGoal& goal, const Offsets& tie_ranks, int num_threads)
@@ -276,8 +303,15 @@ void bind_search(py::module_& module) {
              py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
              py::arg("measure"))
         .def("__len__", [](const Corpus& corpus) { return corpus.prepared().size(); })
+        .def(
+            "add_codes",
+            [](Corpus& corpus, const py::array& codes, const std::optional<Array<float>>& scales) {
+                corpus.add_codes({codes, scales});
+            },
+            py::arg("codes"), weights("scales"))
         .def("pooled", &Corpus::pooled)
         .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), weights("query_weights"))
+        .def("clusters", &Corpus::clusters, py::arg("per_document"), py::arg("num_threads"))
         .def("pooled_bounds", &Corpus::pooled_bounds, py::arg("query").noconvert(), weights("query_weights"),
              py::arg("squared_distances").noconvert(), py::arg("max_pooled_norm"))
         .def(

@@ -12,6 +12,7 @@ from moverank.gradients import Gradients, gradients
 from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
+from moverank.prefilters import Clusters
 from moverank.reranking import rerank
 from moverank.sequences import Sequences
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
@@ -25,6 +26,7 @@ __all__ = [
     "Bags",
     "Certificate",
     "CertifiedDistances",
+    "Clusters",
     "Gradients",
     "Hit",
     "Hits",

@@ -17,6 +17,9 @@ STORED_AS: dict[str, type[np.generic]] = {
     "int8": np.int8,
 }
 
+#: Tokens that `convert` holds as float32 at a time.
+ROWS_AT_ONCE = 65_536
+
 
 def token_dtype(name: object) -> str:
     """Check the name of a token type."""
@@ -72,3 +75,17 @@ def first_non_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None) -
     else:
         good = np.isfinite(tokens).all(axis=1)
     return -1 if good.all() else int(np.argmin(good))
+
+
+def convert(
+    tokens: NDArray[Any], scales: NDArray[np.float32] | None, dtype: str
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Stored tokens in another type, by chunks, so that float32 of all never exists at once."""
+    converted = np.empty(tokens.shape, dtype=STORED_AS[dtype])
+    steps = np.empty(len(tokens), dtype=np.float32) if dtype == "int8" else None
+    for start in range(0, len(tokens), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        converted[rows], chunk_steps = encode(decode(tokens[rows], None if scales is None else scales[rows]), dtype)
+        if steps is not None and chunk_steps is not None:
+            steps[rows] = chunk_steps
+    return converted, steps

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._ids import DocumentIds, Ids
+from moverank._storage import token_dtype
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.alignment import Alignment, align
 from moverank.bags import Bags
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.measures import Measure, measure, naming, prepare, prepare_bags, require_same_dim
-from moverank.prefilters import PooledVectors
-from moverank.search import Budget, Ladder
+from moverank.prefilters import Clusters, make_prefilter
+from moverank.search import Budget, Ladder, Prefilter
 from moverank.sequences import Sequences, as_query, as_sequences
 from moverank.sinkhorn import Sinkhorn
 
@@ -55,18 +56,24 @@ class Index:
         measure: Measure,
         ids: DocumentIds,
         corpus: _core.Corpus | _core.BagCorpus,
-        prefilter: str | None,
+        prefilter: str | Clusters | None,
+        codes: str | None,
         num_threads: int,
     ) -> None:
         self._docs = docs
         self._measure = measure
         self._ids = ids
         self._corpus = corpus
+        self._codes = codes
         self._num_threads = num_threads
         self._all = np.arange(len(docs), dtype=np.int64)
-        self._prefilter: PooledVectors | None = None
-        if isinstance(corpus, _core.Corpus) and prefilter is not None:
-            self._prefilter = PooledVectors(corpus, measure, prefilter)
+        self._prefilter: Prefilter | None = None
+        if isinstance(corpus, _core.Corpus):
+            if prefilter is not None:
+                self._prefilter = make_prefilter(prefilter, corpus, measure, num_threads)
+            if codes is not None and isinstance(docs, Sequences):
+                coded = docs.astype(codes)
+                corpus.add_codes(coded.tokens, coded.scales)
 
     @classmethod
     def build(
@@ -75,7 +82,8 @@ class Index:
         measure: str | Measure = "wrd",
         *,
         ids: Ids | None = None,
-        prefilter: str | None = "Flat",
+        prefilter: str | Clusters | None = "Flat",
+        codes: str | None = None,
         num_threads: int | None = None,
     ) -> Index:
         """Prepare documents for search.
@@ -88,10 +96,15 @@ class Index:
             What searches will compute.
         ids : sequence of int or of str, shape (N,), optional
             Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
-        prefilter : str or None, default "Flat"
-            How budgeted searches find candidates by pooled vectors, and exact ones their first documents: what
-            `faiss.index_factory` is told, and after a semicolon what to set, as in "IVF256,Flat;nprobe=16". Only "Flat"
-            can say how near the documents may be that it left out. None: no budgets. Bags need none.
+        prefilter : str, Clusters or None, default "Flat"
+            How budgeted searches find candidates, and exact ones their first documents. A string: by one pooled vector
+            a document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
+            "IVF256,Flat;nprobe=16". `Clusters`: by several. Only "Flat" can say how near the documents may be that it
+            left out. None: no budgets. Bags need none.
+        codes : {"int8", "float16", "bfloat16"}, optional
+            Keep the tokens in this type as well, and compute bounds from it, less what it can have changed. Answers
+            stay those of `docs`, of which only what the bounds leave is read, so they may be a memory map. Not under
+            ground "sqeuclidean".
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -111,11 +124,13 @@ class Index:
         batch = docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
         if isinstance(batch, Bags) and prefilter not in ("Flat", None):
             raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
+        if codes is not None:
+            _require_codes(codes, batch, chosen)
         names = DocumentIds(ids, len(batch))
         threads = thread_count(num_threads)
         with naming("docs", "docs", ids=None if ids is None else names.names):
             corpus = prepare_bags(batch, chosen) if isinstance(batch, Bags) else prepare(batch, chosen)
-        return cls(batch, chosen, names, corpus, prefilter, threads)
+        return cls(batch, chosen, names, corpus, prefilter, codes, threads)
 
     @property
     def measure(self) -> Measure:
@@ -163,7 +178,8 @@ class Index:
         subset : sequence of int or of str, optional
             Search these documents only.
         candidates : int, optional
-            Look at so many documents, at least k: those that the prefilter brings; of bags, those of lowest bound.
+            Look at so many documents, at least k: those that the prefilter brings; of bags those of lowest bound, not
+            counting the ones that were solved to have bounds.
         time_budget : float, optional
             Stop after so many seconds; looked at between steps of some ten milliseconds, after the first documents.
         slack : float, default 0.0
@@ -385,7 +401,8 @@ class Index:
                 candidates = None if self._prefilter is None else self._prefilter.query(tokens, mass, subset)
                 if candidates is None and not budget.unlimited:
                     raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
-                ladder.over_tokens(candidates, seed_by_candidates=near)
+                bounds_from = "costs" if self._codes is None else f"{self._codes} codes"
+                ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
         found, distances = search.hits()
         stats = SearchStats(
             documents=len(positions),
@@ -438,6 +455,16 @@ class _Goal:
     radius: float
     slack: float
     weights: ArrayLike | None
+
+
+def _require_codes(codes: str, docs: Sequences | Bags, measure: Measure) -> None:
+    """Refuse codes that would bound nothing or save nothing."""
+    if isinstance(docs, Bags):
+        raise ValueError("codes: bags need none, as their vectors are shared")
+    if token_dtype(codes) in ("float32", docs.dtype):
+        raise ValueError(f"codes: expected a type more compact than the documents' {docs.dtype}, got {codes!r}")
+    if measure.ground == "sqeuclidean":
+        raise ValueError("codes: give no bound under ground 'sqeuclidean'")
 
 
 def _least_distance(measure: Measure) -> float:

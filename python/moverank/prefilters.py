@@ -1,7 +1,8 @@
-"""Prefilters: vector indexes that bring candidates for a search that cannot look at everything."""
+"""Prefilters: what brings candidates for a search that cannot look at everything."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +10,103 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank.measures import Measure
+from moverank._validate import whole_number
+from moverank.measures import Measure, prepare
+from moverank.search import SPREAD_SEEDS, Prefilter, PrefilteredQuery
+from moverank.sequences import Sequences
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Prefilter by several pooled vectors a document: its tokens' clusters, compared by the measure itself.
+
+    Brings better candidates than one pooled vector does, for some hundred nanoseconds a document. Distances to clusters
+    bound nothing, so a budgeted search that uses them is certain of none of its hits.
+
+    Parameters
+    ----------
+    per_document : int, default 4
+        Clusters of a document; memory is that many float32 vectors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the number is no integer, or below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from moverank import Index
+    >>> docs = [np.eye(8)[k:] for k in range(8)]
+    >>> index = Index.build(docs, "wrd", prefilter=Clusters(2))
+    >>> index.search(np.eye(8)[7:], k=1, candidates=3).ids
+    array([7])
+    """
+
+    per_document: int = 4
+
+    def __post_init__(self) -> None:
+        whole_number(self.per_document, "per_document", least=1)
+
+
+def make_prefilter(kind: str | Clusters, corpus: _core.Corpus, measure: Measure, num_threads: int) -> Prefilter:
+    """Prepare a prefilter over documents."""
+    if isinstance(kind, Clusters):
+        return ClusteredVectors(corpus, measure, kind.per_document, num_threads)
+    if isinstance(kind, str):
+        return PooledVectors(corpus, measure, kind)
+    raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {kind!r}")
+
+
+class ClusteredVectors:
+    """Clusters of each document's tokens, prepared as documents of their own."""
+
+    def __init__(self, corpus: _core.Corpus, measure: Measure, per_document: int, num_threads: int) -> None:
+        self.name = f"clusters, {per_document}"
+        self._threads = num_threads
+        centroids, mass, counts = corpus.clusters(per_document, num_threads)
+        filled = (np.arange(per_document) < counts[:, None]).ravel()
+        offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        self._documents = prepare(Sequences.from_flat(centroids[filled], offsets, mass[filled]), measure)
+        self._ranks = np.arange(len(counts), dtype=np.int64)
+
+    def query(
+        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: NDArray[np.int64] | None
+    ) -> PrefilteredQuery:
+        """Candidates for one query among the documents at some positions, or all."""
+        return ClusteredQuery(self, tokens, mass, positions)
+
+
+class ClusteredQuery:
+    """One query's candidates by clusters."""
+
+    def __init__(
+        self,
+        prefilter: ClusteredVectors,
+        tokens: NDArray[np.float32],
+        mass: NDArray[np.float64] | None,
+        positions: NDArray[np.int64] | None,
+    ) -> None:
+        self.name = prefilter.name
+        self._prefilter = prefilter
+        self._query = tokens, mass
+        self._positions = prefilter._ranks if positions is None else positions
+        self._order: NDArray[np.int64] | None = None
+
+    def nearest(self, count: int) -> tuple[NDArray[np.int64], float]:
+        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        if self._order is None:
+            self._order = self._positions[np.argsort(self._estimates(), kind="stable")]
+        return self._order[:count], np.inf if count >= len(self._order) else -np.inf
+
+    def _estimates(self) -> NDArray[np.float64]:
+        """The reused-potential bound of each document's clusters, which is close to their distance."""
+        threads = self._prefilter._threads
+        search = self._prefilter._documents.search(*self._query, 1, np.inf, 0.0, self._prefilter._ranks, threads)
+        step = max(len(self._positions) // SPREAD_SEEDS, 1)
+        search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), threads)
+        return search.lower_bounds(self._positions, threads)
 
 
 class PooledVectors:
@@ -57,7 +154,7 @@ class PooledVectors:
 
     def query(
         self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: NDArray[np.int64] | None
-    ) -> PooledQuery:
+    ) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         return PooledQuery(self, tokens, mass, positions)
 
@@ -77,11 +174,7 @@ class PooledQuery:
         self._mass = mass
         self._positions = positions
         self._found: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the prefilter, as statistics print it."""
-        return self._prefilter.name
+        self.name = prefilter.name
 
     def nearest(self, count: int) -> tuple[NDArray[np.int64], float]:
         """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""

@@ -25,6 +25,9 @@ NEAR_SEEDS = 20
 #: Documents spread over the collection that are solved first where nothing says which are near.
 SPREAD_SEEDS = 64
 
+#: Bags whose better bound is asked for each that a budget lets through.
+BOUNDS_A_CANDIDATE = 8
+
 #: Documents between two looks at the clock, a thread.
 DOCUMENTS_A_LOOK = 64
 
@@ -32,16 +35,23 @@ Positions = NDArray[np.int64]
 Bounds = NDArray[np.float64]
 
 
-class Candidates(Protocol):
-    """Documents in the order of a prefilter."""
+class PrefilteredQuery(Protocol):
+    """Documents in the order in which a prefilter finds them near one query."""
 
-    @property
-    def name(self) -> str:
-        """Name of the prefilter, as statistics print it."""
-        ...
+    name: str
 
     def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        ...
+
+
+class Prefilter(Protocol):
+    """What finds documents that may be near, without looking at all of their tokens."""
+
+    def query(
+        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: Positions | None
+    ) -> PrefilteredQuery:
+        """Candidates for one query among the documents at some positions, or all."""
         ...
 
 
@@ -72,13 +82,15 @@ class Ladder:
         self._budget = budget
         self._threads = threads
         self._seen: list[tuple[str, int, float]] = []
+        self._bound_name = "two-sided bound"
         #: Lower bound on the distance of documents that were left out before anything was said about each.
         self.left_out = np.inf
 
     # ---- collections of token vectors ------------------------------------------------------------------------------
 
-    def over_tokens(self, candidates: Candidates | None, *, seed_by_candidates: bool) -> None:
+    def over_tokens(self, candidates: PrefilteredQuery | None, *, seed_by_candidates: bool, bounds_from: str) -> None:
         """Bounds cost a cost matrix each, so a prefilter says what to look at if not everything can be."""
+        self._bound_name = f"bound from {bounds_from}"
         if self._budget.unlimited:
             hint = candidates.nearest(self._n_seeds)[0] if candidates is not None and seed_by_candidates else None
             self._bound_and_examine(self._positions, hint)
@@ -102,7 +114,7 @@ class Ladder:
         if done < len(nearest):
             # The order is not that of the bounds: what was not looked at may be anywhere above the prefilter's bound.
             self.left_out = min(self.left_out, candidates.nearest(done)[1])
-        self._seen.append(("bound from costs", done - n_seeds, 0.0))
+        self._seen.append((self._bound_name, done - n_seeds, 0.0))
 
     def _bound_and_examine(self, positions: Positions, seeds: Positions | None) -> None:
         if seeds is not None:
@@ -114,7 +126,7 @@ class Ladder:
             seeds = positions[_lowest(bounds, min(self._n_seeds, len(positions)))]
             self._search.seed(seeds, self._threads)
         left = ~np.isin(positions, seeds)
-        self._seen.append(("bound from costs", int(left.sum()), 0.0))
+        self._seen.append((self._bound_name, int(left.sum()), 0.0))
         self._examine(positions[left], bounds[left])
 
     # ---- bags of words ---------------------------------------------------------------------------------------------
@@ -128,26 +140,31 @@ class Ladder:
         one_sided = one_sided_first and self._search.has_one_sided_bounds
         cheap = self._search.one_sided_bounds if one_sided else self._search.lower_bounds
         bounds = cheap(rest, self._threads)
-        near = _lowest(bounds, min(self._n_seeds, len(rest)))
-        self._seen.append(("one-sided bound" if one_sided else "two-sided bound", len(rest) - len(near), 0.0))
+        limit = min(self._budget.candidates or len(rest), len(rest))
+        near = _lowest(bounds, min(self._n_seeds, limit))
+        self._seen.append(("one-sided bound" if one_sided else self._bound_name, len(rest) - len(near), 0.0))
         if len(near):
             self._search.seed(rest[near], self._threads)
         bounds[near] = np.inf
-        if self._budget.candidates is not None:
-            n_left = max(self._budget.candidates - len(spread) - len(near), 0)
-            if n_left < len(rest) - len(near):
-                kept = _lowest(bounds, n_left)
-                dropped = np.ones(len(rest), dtype=bool)
-                dropped[kept] = False
-                self.left_out = float(bounds[dropped].min())
-                rest, bounds = rest[kept], bounds[kept]
-        within = bounds <= self._search.cutoff
-        if not within.all():
-            self.left_out = min(self.left_out, float(bounds[~within].min()))
-        rest, bounds = rest[within], bounds[within]
-        self._seen.append(("two-sided bound" if one_sided else "the same by near seeds", len(rest), 0.0))
+        left = np.flatnonzero(bounds <= self._search.cutoff)
+        limit -= len(near)
+        if limit < len(left):
+            # By the cheap bound first; the better one then says which of these are looked at.
+            left = left[_lowest(bounds[left], BOUNDS_A_CANDIDATE * limit)]
+        rest, bounds = rest[left], self._leave_all_but(bounds, left)
+        self._seen.append((self._bound_name if one_sided else "the same by near seeds", len(rest), 0.0))
         bounds = np.maximum(bounds, self._search.lower_bounds(rest, self._threads))
+        if limit < len(rest):
+            kept = _lowest(bounds, limit)
+            rest, bounds = rest[kept], self._leave_all_but(bounds, kept)
         self._examine(rest, bounds)
+
+    def _leave_all_but(self, bounds: Bounds, kept: NDArray[np.intp]) -> Bounds:
+        """Bounds of the documents kept; of the others the least is remembered."""
+        others = np.ones(len(bounds), dtype=bool)
+        others[kept] = False
+        self.left_out = min(self.left_out, float(bounds.min(where=others, initial=np.inf)))
+        return bounds[kept]
 
     # ---- both ------------------------------------------------------------------------------------------------------
 
@@ -173,8 +190,7 @@ class Ladder:
         counts = self._search.counts
         seconds = {
             "one-sided bound": counts["scan_seconds"],
-            "two-sided bound": counts["bound_seconds"],
-            "bound from costs": counts["bound_seconds"],
+            self._bound_name: counts["bound_seconds"],
         }
         n_seeds = int(counts["seeds"])
         solved = int(counts["exact_solves"]) - n_seeds

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._storage import STORED_AS, decode, dtype_of, encode, first_non_finite, token_dtype
+from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import offsets_array, read_only, real_array, tokens_array, weights_array
 
 
@@ -183,7 +183,7 @@ class Sequences:
         name = token_dtype(dtype)
         if name == self.dtype:
             return self
-        tokens, scales = encode(decode(self._tokens, self._scales), name)
+        tokens, scales = convert(self._tokens, self._scales, name)
         _require_finite(tokens, scales, self._offsets)
         return self._of(tokens, self._offsets, self._weights, scales)
 

@@ -57,6 +57,8 @@ def test_candidates(make, measure, seed, candidates):
     assert_certificate_is_true(hits, values, ids, 7)
     if candidates >= 400:
         assert hits.certificate.exact
+    spread = 25 if isinstance(docs, mr.Bags) else 0
+    assert hits.stats.exact_solves <= candidates + spread
 
 
 @pytest.mark.parametrize("prefilter", ["HNSW16", "IVF8,Flat;nprobe=8", "SQ8"])
@@ -74,6 +76,79 @@ def test_approximate_prefilters_prove_nothing_about_what_they_leave_out(prefilte
     exact = index.search(query, 7)
     assert exact.certificate.exact
     assert_certificate_is_true(exact, values, ids, 7)
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, mr.maxsim], ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), candidates=st.sampled_from([7, 30, 400]), per_document=st.sampled_from([1, 3, 50]))
+def test_clusters_bring_candidates_and_prove_nothing(measure, seed, candidates, per_document):
+    docs, ids, query = collection(seed)
+    values = values_of(query, docs, measure)
+    index = mr.Index.build(docs, measure, ids=ids, prefilter=mr.Clusters(per_document))
+    hits = index.search(query, 7, candidates=candidates)
+    assert_certificate_is_true(hits, values, ids, 7)
+    assert hits.certificate.exact == (candidates == 400)
+    assert f"clusters, {per_document}" in str(hits.stats)
+    assert_certificate_is_true(index.search(query, 7), values, ids, 7)
+
+
+@pytest.mark.parametrize("measure", [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4)], ids=lambda m: m.name)
+def test_as_many_clusters_as_tokens_are_the_tokens(measure):
+    docs, ids, query = collection(5)
+    weighted = mr.Sequences(list(docs), weights=[np.arange(1.0, len(x) + 1) for x in docs])
+    values = mr.distances(query, weighted, measure)
+    hits = mr.Index.build(weighted, measure, ids=ids, prefilter=mr.Clusters(9)).search(query, 7, candidates=120)
+    np.testing.assert_array_equal(hits.ids, ids[np.lexsort((ids, values))[:7]])
+
+
+def test_more_clusters_find_more_of_what_one_vector_misses():
+    rng = np.random.default_rng(0)
+    topics = rng.normal(size=(40, 16))
+    docs = mr.Sequences([topics[rng.permutation(40)[:8]] + 0.3 * rng.normal(size=(8, 16)) for _ in range(3000)])
+    measure = mr.wrd.replace(capacity=4)
+    queries = [topics[rng.permutation(40)[:2]] for _ in range(8)]
+    exact = [mr.Index.build(docs, measure).search(query, 10).ids for query in queries]
+    found = {}
+    for prefilter in ("Flat", mr.Clusters(8)):
+        index = mr.Index.build(docs, measure, prefilter=prefilter)
+        answers = [index.search(query, 10, candidates=60).ids for query in queries]
+        found[str(prefilter)] = sum(len(np.intersect1d(x, y)) for x, y in zip(answers, exact, strict=True))
+    assert found["Clusters(per_document=8)"] > 1.3 * found["Flat"]
+
+
+def test_opposite_tokens_still_make_a_cluster():
+    docs = [[[1.0, 0.0], [-1.0, 0.0]], [[0.0, 1.0]]]
+    index = mr.Index.build(docs, "wrd", prefilter=mr.Clusters(1))
+    assert index.search([[0.0, 1.0]], 1, candidates=1).ids.tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "bfloat16"])
+@pytest.mark.parametrize("measure", [*MEASURES, mr.maxsim, mr.wmd.replace(fraction=0.5)], ids=lambda m: m.name)
+@given(seed=st.integers(0, 10**6), scale=st.sampled_from([1e-3, 1.0, 1e3]))
+def test_codes_change_bounds_and_no_answer(dtype, measure, seed, scale):
+    docs, ids, query = collection(seed)
+    docs = mr.Sequences([np.float32(scale) * x for x in docs])
+    query = np.float32(scale) * query
+    values = values_of(query, docs, measure)
+    index = mr.Index.build(docs, measure, ids=ids, codes=dtype)
+    for num_threads in (1, 3):
+        hits = index.search(query, 7, num_threads=num_threads)
+        assert hits.certificate.exact
+        assert_certificate_is_true(hits, values, ids, 7)
+    assert_certificate_is_true(index.search(query, 7, candidates=100), values, ids, 7)
+
+
+def test_documents_with_codes_may_lie_on_disk(tmp_path):
+    docs, _, query = collection(6, n_docs=2000)
+    np.save(tmp_path / "tokens.npy", docs.tokens)
+    tokens = np.load(tmp_path / "tokens.npy", mmap_mode="r")
+    on_disk = mr.Sequences.from_flat(tokens, docs.offsets)
+    assert np.shares_memory(on_disk.tokens, tokens)
+    hits = mr.Index.build(on_disk, "wrd", codes="int8").search(query, 5)
+    expected = mr.Index.build(docs, "wrd").search(query, 5)
+    np.testing.assert_array_equal(hits.ids, expected.ids)
+    np.testing.assert_array_equal(hits.distances, expected.distances)
+    assert hits.stats.exact_solves < 200
+    assert "bound from int8 codes" in str(hits.stats)
 
 
 @pytest.mark.parametrize("make", [collection, bag_collection])
@@ -222,6 +297,18 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
             lambda i, q: mr.Index.build(i.docs, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
             ValueError,
             "subset: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
+        ),
+        (lambda i, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
+        (lambda i, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
+        (lambda i, q: mr.Index.build(i.docs, prefilter=3), TypeError, "prefilter must be a faiss factory string, Clus"),
+        (lambda i, q: mr.Index.build(i.docs, codes="float32"), ValueError, "codes: expected a type more compact than"),
+        (lambda i, q: mr.Index.build(i.docs.astype("int8"), codes="int8"), ValueError, "codes: expected a type more c"),
+        (lambda i, q: mr.Index.build(i.docs, codes="int4"), ValueError, "dtype must be one of 'float32'"),
+        (lambda i, q: mr.Index.build(mr.Bags(np.eye(2), [[0]]), codes="int8"), ValueError, "codes: bags need none"),
+        (
+            lambda i, q: mr.Index.build(i.docs, mr.Measure("sqeuclidean"), codes="int8"),
+            ValueError,
+            "codes: give no bound under ground 'sqeuclidean'",
         ),
         (
             lambda i, q: mr.Index.build(i.docs, mr.Measure("dot")).search(q, slack=0.1),

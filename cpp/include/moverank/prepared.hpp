@@ -81,6 +81,11 @@ class PreparedSequences final : public PreparedDocuments {
     [[nodiscard]] std::size_t size() const override { return sequences_.size(); }
     [[nodiscard]] std::size_t dim() const { return sequences_.dim(); }
     [[nodiscard]] const Measure& measure() const override { return measure_; }
+    [[nodiscard]] std::size_t n_tokens() const { return sequences_.tokens.rows(); }
+    /// Place of sequence s's first token among all tokens.
+    [[nodiscard]] std::size_t first_token(std::size_t s) const {
+        return static_cast<std::size_t>(sequences_.offsets[s]);
+    }
     /// Largest Euclidean norm of any token: rounding margins scale with it.
     [[nodiscard]] double max_norm() const { return max_norm_; }
     [[nodiscard]] PreparedSequence operator[](std::size_t s) const;

@@ -14,6 +14,7 @@
 
 #include "moverank/bag_bounds.hpp"
 #include "moverank/bags.hpp"
+#include "moverank/codes.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/pair.hpp"
 #include "moverank/prepared.hpp"
@@ -52,9 +53,10 @@ struct SearchCounts {
 class TopKSearch {
   public:
     /// `corpus` and what `query` views must outlive the search. `tie_ranks`, one a document, orders equal distances;
-    /// empty means by position. k is capped at the corpus size.
+    /// empty means by position. k is capped at the corpus size. `codes` of the corpus, if there are any, take its place
+    /// in `lower_bounds`.
     TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
-               std::span<const std::int64_t> tie_ranks);
+               std::span<const std::int64_t> tie_ranks, const PreparedCodes* codes = nullptr);
     /// The same over bags of words: begins with the costs of all words.
     TopKSearch(const PreparedBags& bags, const PreparedSequence& query, const SearchGoal& goal,
                std::span<const std::int64_t> tie_ranks, int n_threads, Interrupt& interrupt);
@@ -99,6 +101,8 @@ class TopKSearch {
     [[nodiscard]] const BagBounds& bag_bounds(OverBags& over) const;
 
     const PreparedDocuments& corpus_;
+    const PreparedCodes* codes_;
+    double query_norm_;  ///< of the longest token; read with codes only
     PreparedSequence query_;
     SearchGoal goal_;
     std::span<const std::int64_t> tie_ranks_;

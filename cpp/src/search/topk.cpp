@@ -39,8 +39,13 @@ class Stopwatch {
 }  // namespace
 
 TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
-                       std::span<const std::int64_t> tie_ranks)
-    : corpus_(corpus), query_(query), goal_(goal), tie_ranks_(tie_ranks) {
+                       std::span<const std::int64_t> tie_ranks, const PreparedCodes* codes)
+    : corpus_(corpus),
+      codes_(codes),
+      query_norm_(codes == nullptr ? 0.0 : max_norm(query)),
+      query_(query),
+      goal_(goal),
+      tie_ranks_(tie_ranks) {
     goal_.k = std::min(goal_.k, corpus.size());
 }
 
@@ -148,8 +153,10 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      const Stopwatch watch(seconds[w]);
                      for (std::size_t c = begin; c < end; ++c) {
-                         out[c] =
-                             evaluators[w].lower_bound(corpus_.at(static_cast<std::size_t>(positions[c]), buffers[w]));
+                         const auto s = static_cast<std::size_t>(positions[c]);
+                         out[c] = codes_ == nullptr ? evaluators[w].lower_bound(corpus_.at(s, buffers[w]))
+                                                    : evaluators[w].lower_bound(codes_->at(s, buffers[w])) -
+                                                          codes_->slack(s, query_norm_);
                      }
                  });
     counts_.bound_seconds += sum_of(seconds);

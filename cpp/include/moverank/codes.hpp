@@ -1,0 +1,42 @@
+/// Tokens stored a second time, more compactly: distances to codes, less what coding can have changed, bound distances
+/// to the tokens.
+///
+///     |c(x, y) - c(x, y')| <= r    for every x    hence    T(C) >= T(C') - rho,    rho = min(kappa sum_j b_j r_j,
+///     max_j r_j)
+///
+/// r is |y - y'| under euclidean, that of the directions under cosine, and times |x| under dot.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "moverank/prepared.hpp"
+#include "moverank/views.hpp"
+
+namespace moverank {
+
+/// Codes of prepared sequences, token for token. Both must outlive this.
+class PreparedCodes final : public PreparedDocuments {
+  public:
+    /// Throws std::invalid_argument under sqeuclidean, where r would depend on the query, or if shapes differ, and
+    /// SequenceError for codes that cannot be measured.
+    PreparedCodes(const PreparedSequences& sequences, const TokensView& codes);
+
+    [[nodiscard]] std::size_t size() const override { return sequences_.size(); }
+    [[nodiscard]] const Measure& measure() const override { return sequences_.measure(); }
+    [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const override;
+
+    /// What a lower bound on the distance to the codes of document s has to give up to be one on the distance to its
+    /// tokens, rounding of costs included. `query_norm`: of the query's longest token.
+    [[nodiscard]] double slack(std::size_t s, double query_norm) const;
+
+  private:
+    const PreparedSequences& sequences_;
+    TokensView codes_;
+    std::vector<float> inverse_norms_;
+    std::vector<double> rho_;
+    double largest_norm_ = 0.0;
+};
+
+}  // namespace moverank

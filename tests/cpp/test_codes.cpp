@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <stdexcept>
+#include <vector>
+
+#include "check.hpp"
+#include "instances.hpp"
+#include "moverank/codes.hpp"
+#include "moverank/pair.hpp"
+
+using namespace moverank;
+
+namespace {
+
+/// Tokens rounded to multiples of a step of their own.
+struct Coded {
+    std::vector<std::int8_t> codes;
+    std::vector<float> scales;
+    std::size_t dim;
+
+    Coded(const std::vector<float>& tokens, std::size_t dimension, int levels)
+        : codes(tokens.size()), scales(tokens.size() / dimension), dim(dimension) {
+        for (std::size_t t = 0; t < scales.size(); ++t) {
+            float largest = 0.0F;
+            for (std::size_t k = 0; k < dim; ++k) {
+                largest = std::max(largest, std::abs(tokens[t * dim + k]));
+            }
+            scales[t] = largest / static_cast<float>(levels);
+            for (std::size_t k = 0; k < dim; ++k) {
+                codes[t * dim + k] = static_cast<std::int8_t>(std::lround(tokens[t * dim + k] / scales[t]));
+            }
+        }
+    }
+    [[nodiscard]] TokensView view() const {
+        return {TokenType::int8, codes.data(), scales.size(), dim, dim, scales.data()};
+    }
+};
+
+}  // namespace
+
+TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
+    instances::Random random(4);
+    for (const Measure& measure :
+         {Measure{GroundCost::euclidean, Weighting::norm}, Measure{GroundCost::cosine, Weighting::norm},
+          Measure{GroundCost::cosine, Weighting::uniform, 4.0}, Measure{GroundCost::dot, Weighting::uniform, 2.0},
+          Measure{GroundCost::dot, Weighting::uniform, unlimited_capacity},
+          Measure{GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed},
+          Measure{GroundCost::cosine, Weighting::uniform, 1.5, Problem::exact, 0.4}}) {
+        instances::Batch batch(random, 80, 10, 6);
+        for (float& x : batch.tokens) {
+            x *= 5.0F;
+        }
+        const PreparedSequences documents(batch.view(), measure);
+        for (const int levels : {127, 20, 3}) {
+            const Coded coded(batch.tokens, 6, levels);
+            const PreparedCodes codes(documents, coded.view());
+            PairEvaluator evaluator(measure);
+            DocumentBuffer buffer;
+            double gap = 0.0;
+            double total = 0.0;
+            for (std::size_t q = 0; q < 6; ++q) {
+                evaluator.set_query(documents[q]);
+                const double query_norm = max_norm(documents[q]);
+                for (std::size_t s = 0; s < documents.size(); ++s) {
+                    const double value = evaluator.distance(documents[s]).distance;
+                    const double coarse = evaluator.distance(codes.at(s, buffer)).distance;
+                    const double slack = codes.slack(s, query_norm);
+                    CHECK(coarse - slack <= value);
+                    CHECK(evaluator.lower_bound(codes.at(s, buffer)) - slack <= value);
+                    gap += value - coarse + slack;
+                    total += std::abs(value);
+                }
+            }
+            CHECK(gap > 0.0);
+            CHECK(levels < 127 || gap < 0.1 * total);  // fine codes leave tight bounds
+        }
+    }
+}
+
+TEST(codes_that_bound_nothing_are_refused) {
+    instances::Random random(5);
+    const instances::Batch batch(random, 5, 4, 3);
+    const Coded coded(batch.tokens, 3, 127);
+    const auto fails = [&](const Measure& measure, const TokensView& codes) {
+        const PreparedSequences documents(batch.view(), measure);
+        try {
+            const PreparedCodes prepared(documents, codes);
+        } catch (const std::invalid_argument&) {
+            return true;
+        }
+        return false;
+    };
+    CHECK(!fails({GroundCost::cosine, Weighting::norm}, coded.view()));
+    CHECK(fails({GroundCost::sqeuclidean, Weighting::norm}, coded.view()));
+    CHECK(fails({GroundCost::cosine, Weighting::norm}, coded.view().run(1, 2)));
+    const std::vector<float> zeros(batch.tokens.size(), 0.0F);
+    CHECK(fails({GroundCost::cosine, Weighting::norm}, {zeros.data(), zeros.size() / 3, 3}));
+}
