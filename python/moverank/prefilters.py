@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -159,6 +161,17 @@ class PooledVectors:
         return PooledQuery(self, tokens, mass, positions)
 
 
+@contextmanager
+def _one_thread(faiss: Any) -> Iterator[None]:
+    """Keep faiss on the calling thread: others would spin for work on the cores that the search goes on with."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 class PooledQuery:
     """One query's candidates by pooled vectors."""
 
@@ -201,7 +214,8 @@ class PooledQuery:
         if self._positions is not None and not self._prefilter._exhaustive:
             raise ValueError(f"subset: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}")
         only = None if self._positions is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(self._positions))
-        distances, found = self._prefilter._index.search(self._pooled()[None], count, params=only)
+        with _one_thread(faiss):
+            distances, found = self._prefilter._index.search(self._pooled()[None], count, params=only)
         valid = found[0] >= 0
         return distances[0][valid], found[0][valid]
 

@@ -78,6 +78,7 @@ class Ladder:
     def __init__(self, search: _core.TopKSearch, positions: Positions, k: int, budget: Budget, threads: int) -> None:
         self._search = search
         self._positions = positions
+        self._n_documents = int(positions[-1]) + 1  # or more
         self._n_seeds = min(max(NEAR_SEEDS, k), len(positions))
         self._budget = budget
         self._threads = threads
@@ -125,8 +126,10 @@ class Ladder:
             bounds = self._search.lower_bounds(positions, self._threads)
             seeds = positions[_lowest(bounds, min(self._n_seeds, len(positions)))]
             self._search.seed(seeds, self._threads)
-        left = ~np.isin(positions, seeds)
-        self._seen.append((self._bound_name, int(left.sum()), 0.0))
+        is_seed = np.zeros(self._n_documents, dtype=bool)
+        is_seed[seeds] = True
+        left = np.flatnonzero(~is_seed[positions])
+        self._seen.append((self._bound_name, len(left), 0.0))
         self._examine(positions[left], bounds[left])
 
     # ---- bags of words ---------------------------------------------------------------------------------------------
@@ -159,16 +162,12 @@ class Ladder:
             rest, bounds = rest[kept], self._leave_all_but(bounds, kept)
         self._examine(rest, bounds)
 
-    def _leave_all_but(self, bounds: Bounds, kept: NDArray[np.intp]) -> Bounds:
-        """Bounds of the documents kept; of the others the least is remembered."""
-        others = np.ones(len(bounds), dtype=bool)
-        others[kept] = False
-        self.left_out = min(self.left_out, float(bounds.min(where=others, initial=np.inf)))
-        return bounds[kept]
-
     # ---- both ------------------------------------------------------------------------------------------------------
 
     def _examine(self, positions: Positions, bounds: Bounds) -> None:
+        # Most are out already: sorting these would take longer than solving the others.
+        within = np.flatnonzero(bounds <= self._search.cutoff)
+        positions, bounds = positions[within], self._leave_all_but(bounds, within)
         order = np.argsort(bounds, kind="stable")
         positions, bounds = positions[order], bounds[order]
         if self._budget.deadline is None:
@@ -180,6 +179,13 @@ class Ladder:
                 self.left_out = min(self.left_out, float(bounds[start]))
                 return
             self._search.examine(positions[start : start + step], bounds[start : start + step], self._threads)
+
+    def _leave_all_but(self, bounds: Bounds, kept: NDArray[np.intp]) -> Bounds:
+        """Bounds of the documents kept; of the others the least is remembered."""
+        others = np.ones(len(bounds), dtype=bool)
+        others[kept] = False
+        self.left_out = min(self.left_out, float(bounds.min(where=others, initial=np.inf)))
+        return bounds[kept]
 
     def bound(self) -> float:
         """No document without a distance is nearer than this."""

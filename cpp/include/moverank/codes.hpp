@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -16,25 +17,35 @@
 
 namespace moverank {
 
+/// One document's codes, with the mass of its tokens.
+struct CodedSequence {
+    PreparedSequence sequence;
+    // of int8 codes, for products of whole numbers; otherwise empty
+    std::span<const std::int32_t> sums;  ///< of each token's components
+    std::span<const float> squares;      ///< of each token's length; under euclidean only
+};
+
 /// Codes of prepared sequences, token for token. Both must outlive this.
-class PreparedCodes final : public PreparedDocuments {
+class PreparedCodes {
   public:
     /// Throws std::invalid_argument under sqeuclidean, where r would depend on the query, or if shapes differ, and
     /// SequenceError for codes that cannot be measured.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes);
 
-    [[nodiscard]] std::size_t size() const override { return sequences_.size(); }
-    [[nodiscard]] const Measure& measure() const override { return sequences_.measure(); }
-    [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const override;
-
+    [[nodiscard]] CodedSequence operator[](std::size_t s) const;
     /// What a lower bound on the distance to the codes of document s has to give up to be one on the distance to its
     /// tokens, rounding of costs included. `query_norm`: of the query's longest token.
     [[nodiscard]] double slack(std::size_t s, double query_norm) const;
+    /// Of all codes.
+    [[nodiscard]] double largest_norm() const { return largest_norm_; }
 
   private:
+    void take_token(std::size_t place, std::span<const float> code, double norm);
+
     const PreparedSequences& sequences_;
     TokensView codes_;
-    std::vector<float> inverse_norms_;
+    std::vector<float> inverse_norms_, squares_;
+    std::vector<std::int32_t> sums_;
     std::vector<double> rho_;
     double largest_norm_ = 0.0;
 };

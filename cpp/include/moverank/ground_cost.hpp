@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "moverank/aligned.hpp"
 #include "moverank/measure.hpp"
@@ -11,6 +14,7 @@
 
 namespace moverank {
 
+struct CodedSequence;
 struct CostBlock;
 class VocabularyCosts;
 
@@ -31,6 +35,12 @@ class GroundCosts {
     void compute(const PreparedSequence& document);
     /// The minima alone, which saves writing a matrix that nobody reads: of the rows, and of the columns if asked.
     void compute_minima(const PreparedSequence& document, bool of_columns);
+    /// `compute` of int8 codes, by products of whole numbers where the processor has an instruction for them. The query
+    /// is then rounded to codes as well, and costs are those of a query whose tokens lie `query_code_radii` away.
+    void compute_codes(const CodedSequence& document);
+    /// Of the latest `compute_codes`: how far each query token's code lies from it (its direction, under cosine).
+    /// Empty: it was not rounded.
+    [[nodiscard]] std::span<const double> query_code_radii() const { return code_radii_in_use_; }
     /// Costs by document token instead: rows of padded(n) entries, infinite behind the query's last token. Returns the
     /// largest size of a cost.
     double tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows);
@@ -60,6 +70,18 @@ class GroundCosts {
     AlignedVector<float> cost_, row_minima_, column_minima_, tile_, decoded_;
     std::size_t m_ = 0, stride_ = 0;
     double largest_ = 0.0;
+
+    /// The query as codes, made when first needed.
+    struct CodedQuery {
+        AlignedVector<std::uint8_t> packed;
+        AlignedVector<float> scales, squares, inverse_norms;
+        std::vector<double> radii;
+    };
+    void code_query();
+    void prepare_document(std::size_t n_tokens, bool with_matrix);
+    void finish_matrix();
+    std::optional<CodedQuery> coded_query_;
+    std::span<const double> code_radii_in_use_;
 };
 
 /// eta with |computed - true| <= eta for every entry between tokens of at most these norms and this dimension;

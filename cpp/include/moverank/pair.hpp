@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "moverank/codes.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
@@ -60,6 +61,10 @@ class PairEvaluator {
     /// A lower bound on what `distance` would return, rounding included, for the price of the costs: the relaxed
     /// problem, and the dual solution that reused potentials make, if there are any.
     double lower_bound(const PreparedSequence& document);
+
+    /// The same of a document's codes: a lower bound on the distance to them of the query as it is. `largest_code`:
+    /// the norm of the longest.
+    double lower_bound(const CodedSequence& document, double largest_code);
 
     /// Whether bounds gain by potentials: of exact problems that are not relaxed ones by themselves.
     [[nodiscard]] bool can_reuse_potentials() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -33,6 +34,10 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     }
     const bool is_cosine = ground == GroundCost::cosine;
     inverse_norms_.resize(is_cosine ? codes.rows() : 0);
+    if (codes.type() == TokenType::int8) {
+        sums_.resize(codes.rows());
+        squares_.resize(ground == GroundCost::euclidean ? codes.rows() : 0);
+    }
     std::vector<float> tokens;
     std::vector<float> decoded(dim);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
@@ -61,9 +66,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             const double r = std::sqrt(squared);
             weighted += sequence.mass[t] * r;
             largest = std::max(largest, r);
-            if (is_cosine) {
-                inverse_norms_[first + t] = static_cast<float>(code_scale);
-            }
+            take_token(first + t, decoded, code_norm);
         }
         // In relaxed problems a token of the document may take all.
         const bool is_limited = sequences.measure().problem != Problem::relaxed;
@@ -71,16 +74,30 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     }
 }
 
-PreparedSequence PreparedCodes::at(std::size_t s, DocumentBuffer& buffer) const {
-    const PreparedSequence sequence = sequences_.at(s, buffer);
+void PreparedCodes::take_token(std::size_t place, std::span<const float> code, double norm) {
+    if (!inverse_norms_.empty()) {
+        inverse_norms_[place] = static_cast<float>(1.0 / norm);
+    }
+    if (!squares_.empty()) {
+        squares_[place] = static_cast<float>(norm * norm);
+    }
+    if (!sums_.empty()) {
+        const auto* components = static_cast<const std::int8_t*>(codes_.data()) + place * codes_.stride();
+        sums_[place] = std::accumulate(components, components + code.size(), std::int32_t{0});
+    }
+}
+
+CodedSequence PreparedCodes::operator[](std::size_t s) const {
+    const PreparedSequence sequence = sequences_[s];
     const std::size_t first = sequences_.first_token(s);
-    const std::span<const float> norms = inverse_norms_;
-    return {codes_.run(first, sequence.size()), sequence.mass,
-            norms.empty() ? norms : norms.subspan(first, sequence.size())};
+    const auto part = [&]<class T>(const std::vector<T>& all) {
+        return all.empty() ? std::span<const T>{} : std::span<const T>(all).subspan(first, sequence.size());
+    };
+    return {{codes_.run(first, sequence.size()), sequence.mass, part(inverse_norms_)}, part(sums_), part(squares_)};
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {
-    const GroundCost ground = measure().ground;
+    const GroundCost ground = sequences_.measure().ground;
     const double factor = ground == GroundCost::dot ? query_norm : 1.0;
     const double rounding =
         cost_error_bound(ground, sequences_.dim(), query_norm, std::max(largest_norm_, sequences_.max_norm()));

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "../kernels/kernels.hpp"
+#include "moverank/codes.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
 namespace moverank {
@@ -52,6 +53,7 @@ constexpr float largest_fast_inverse = 1e15F;
 
 void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts* table) {
     table_ = table;
+    coded_query_.reset();
     n_ = query.size();
     n_padded_ = padded(n_);
     dim_ = query.tokens.cols();
@@ -103,15 +105,26 @@ CostBlock GroundCosts::block_of(const TokensView& tokens, std::span<const float>
             .largest = 0.0F};
 }
 
-void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
-    m_ = document.size();
+void GroundCosts::prepare_document(std::size_t n_tokens, bool with_matrix) {
+    m_ = n_tokens;
     stride_ = padded(m_);
     grow(column_minima_, stride_);
-    const bool from_table = !document.words.empty();
-    const bool in_double = !from_table && needs_double(document.inverse_norms);
-    if (with_matrix || in_double) {
+    if (with_matrix) {
         grow(cost_, (n_ + 1) * stride_);
     }
+}
+
+/// Behind the last row: costs of 0 for the solver's slack.
+void GroundCosts::finish_matrix() {
+    float* slack = &cost_[n_ * stride_];
+    std::fill_n(slack, m_, 0.0F);
+    std::fill(slack + m_, slack + stride_, std::numeric_limits<float>::infinity());
+}
+
+void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
+    const bool from_table = !document.words.empty();
+    const bool in_double = !from_table && needs_double(document.inverse_norms);
+    prepare_document(document.size(), with_matrix || in_double);
     if (in_double) {
         fill_in_double(document.tokens);
     } else {
@@ -128,18 +141,88 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
         largest_ = static_cast<double>(block.largest);
     }
     if (with_matrix) {
-        float* slack = &cost_[n_ * stride_];
-        std::fill_n(slack, m_, 0.0F);
-        std::fill(slack + m_, slack + stride_, std::numeric_limits<float>::infinity());
+        finish_matrix();
+    }
+}
+
+void GroundCosts::compute_codes(const CodedSequence& document) {
+    const PreparedSequence& sequence = document.sequence;
+    const bool whole_numbers =
+        kernels().multiplies_codes && !document.sums.empty() && !needs_double(sequence.inverse_norms);
+    if (!whole_numbers) {
+        code_radii_in_use_ = {};
+        compute(sequence);
+        return;
+    }
+    if (!coded_query_) {
+        code_query();
+    }
+    code_radii_in_use_ = coded_query_->radii;
+    prepare_document(sequence.size(), true);
+    CodeBlock block{.costs = block_of(sequence.tokens, sequence.inverse_norms),
+                    .packed = coded_query_->packed.data(),
+                    .query_scales = coded_query_->scales.data(),
+                    .query_squares = coded_query_->squares.data(),
+                    .sums = document.sums.data(),
+                    .squares = document.squares.data()};
+    block.costs.query_inverse_norms = coded_query_->inverse_norms.data();
+    block.costs.cost = cost_.data();
+    block.costs.column_minima = column_minima_.data();
+    kernels().cost.fill_codes[static_cast<std::size_t>(ground_)](block);
+    largest_ = static_cast<double>(block.costs.largest);
+    finish_matrix();
+}
+
+void GroundCosts::code_query() {
+    constexpr double largest_code = 127.0;
+    constexpr double offset = 128.0;
+    const bool is_cosine = ground_ == GroundCost::cosine;
+    CodedQuery& coded = coded_query_.emplace();
+    coded.packed.assign(padded(dim_, code_group) * n_padded_, 0);
+    for (AlignedVector<float>* of_tokens : {&coded.scales, &coded.squares, &coded.inverse_norms}) {
+        of_tokens->assign(n_padded_, 0.0F);
+    }
+    coded.radii.assign(n_, 0.0);
+    for (std::size_t i = 0; i < n_; ++i) {
+        const auto component = [&](std::size_t k) { return static_cast<double>(packed_[k * n_padded_ + i]); };
+        double largest = 0.0;
+        double length = 0.0;
+        for (std::size_t k = 0; k < dim_; ++k) {
+            largest = std::max(largest, std::abs(component(k)));
+            length += component(k) * component(k);
+        }
+        const auto scale = static_cast<float>(largest / largest_code);
+        const auto unit_of_code = static_cast<double>(scale);
+        double code_length = 0.0;
+        const auto code_of = [&](std::size_t k) {
+            return unit_of_code > 0.0 ? std::clamp(std::round(component(k) / unit_of_code), -largest_code, largest_code)
+                                      : 0.0;
+        };
+        for (std::size_t k = 0; k < dim_; ++k) {
+            const double code = code_of(k);
+            code_length += code * code;
+            coded.packed[(k - k % code_group) * n_padded_ + i * code_group + k % code_group] =
+                static_cast<std::uint8_t>(code + offset);
+        }
+        code_length *= unit_of_code * unit_of_code;
+        const double token_scale = is_cosine ? 1.0 / std::sqrt(length) : 1.0;
+        const double code_scale = is_cosine ? 1.0 / std::sqrt(code_length) : 1.0;
+        double squared = 0.0;
+        for (std::size_t k = 0; k < dim_; ++k) {
+            const double difference = component(k) * token_scale - code_of(k) * unit_of_code * code_scale;
+            squared += difference * difference;
+        }
+        coded.radii[i] = std::sqrt(squared) * (1.0 + 1e-9);
+        coded.scales[i] = scale;
+        coded.squares[i] = static_cast<float>(code_length);
+        coded.inverse_norms[i] = static_cast<float>(code_scale);
     }
 }
 
 double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {
-    m_ = tokens.rows();
-    stride_ = padded(m_);
-    if (needs_double(inverse_norms)) {
-        grow(column_minima_, stride_);
-        grow(cost_, (n_ + 1) * stride_);
+    const bool in_double = needs_double(inverse_norms);
+    prepare_document(tokens.rows(), in_double);
+    if (in_double) {
         fill_in_double(tokens);
         for (std::size_t j = 0; j < m_; ++j) {
             float* row = rows + j * n_padded_;

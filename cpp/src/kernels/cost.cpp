@@ -248,6 +248,90 @@ void tabulate(CostBlock& block) {
     });
 }
 
+// ---- whole numbers -------------------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+#define MOVERANK_HAS_CODES 1
+// The one instruction beyond the level: whoever calls makes sure that the processor has it.
+#define MOVERANK_BYTES [[gnu::target("avx512vnni")]]
+
+/// Inner products of a tile's codes with 16 query tokens from i on, as float.
+template <std::size_t n_tokens>
+MOVERANK_BYTES MOVERANK_INLINE void multiply_codes(const CodeBlock& block, std::size_t i,
+                                                   const std::int8_t* const* tokens, const std::int32_t* sums,
+                                                   float* const* rows) {
+    const CostBlock& costs = block.costs;
+    __m512i total[n_tokens];
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+        total[t] = _mm512_setzero_si512();
+    }
+    const auto add = [&](std::size_t t, __m512i query, std::int32_t group)
+                         __attribute__((always_inline, target("avx512vnni"))) {
+                             total[t] = _mm512_dpbusd_epi32(total[t], query, _mm512_set1_epi32(group));
+                         };
+    std::size_t k = 0;
+    for (; k + code_group <= costs.dim; k += code_group) {
+        const __m512i query = _mm512_loadu_si512(block.packed + k * costs.n_padded + i * code_group);
+#pragma GCC unroll 16
+        for (std::size_t t = 0; t < n_tokens; ++t) {
+            std::int32_t group;
+            __builtin_memcpy(&group, tokens[t] + k, code_group);
+            add(t, query, group);
+        }
+    }
+    if (k < costs.dim) {
+        const __m512i query = _mm512_loadu_si512(block.packed + k * costs.n_padded + i * code_group);
+        for (std::size_t t = 0; t < n_tokens; ++t) {
+            std::int32_t group = 0;
+            __builtin_memcpy(&group, tokens[t] + k, costs.dim - k);
+            add(t, query, group);
+        }
+    }
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < n_tokens; ++t) {
+        // Query components came with 128 added to them.
+        const __m512i product = _mm512_sub_epi32(total[t], _mm512_set1_epi32(128 * sums[t]));
+        store(rows[t] + i, (Floats)_mm512_cvtepi32_ps(product));
+    }
+}
+
+/// Inner products, or squared distances under euclidean, of up to tokens_a_tile tokens from `first` on.
+template <GroundCost ground>
+MOVERANK_BYTES void fill_tile_of_codes(const CodeBlock& block, std::size_t first, std::size_t count) {
+    const CostBlock& costs = block.costs;
+    const std::int8_t* tokens[tokens_a_tile];
+    std::int32_t sums[tokens_a_tile];
+    float* rows[tokens_a_tile];
+    for (std::size_t t = 0; t < tokens_a_tile; ++t) {
+        const std::size_t token = first + (t < count ? t : count - 1);
+        tokens[t] = static_cast<const std::int8_t*>(costs.tokens.data()) + token * costs.tokens.stride();
+        sums[t] = block.sums[token];
+        rows[t] = costs.tile + t * costs.n_padded;
+    }
+    for (std::size_t i = 0; i < costs.n; i += width) {
+        multiply_codes<tokens_a_tile>(block, i, tokens, sums, rows);
+        const Floats query_scales = load(block.query_scales + i);
+        for (std::size_t t = 0; t < count; ++t) {
+            Floats value = load(rows[t] + i) * (query_scales * splat(costs.tokens.scales()[first + t]));
+            if constexpr (ground == GroundCost::euclidean) {
+                const Floats squares = load(block.query_squares + i) + splat(block.squares[first + t]);
+                value = max(squares - (value + value) - squares * splat(code_expansion_error), Floats{});
+            }
+            store(rows[t] + i, value);
+        }
+    }
+}
+
+template <GroundCost ground>
+void fill_codes(CodeBlock& block) {
+    for_each_tile(block.costs, [&](std::size_t first, std::size_t count, Floats& largest) {
+        fill_tile_of_codes<ground>(block, first, count);
+        finish_tile(block.costs, first, count, FromTile<ground>{block.costs, first}, largest);
+    });
+}
+#endif
+
 // ---- norms ---------------------------------------------------------------------------------------------------------
 
 /// Add up by halves.
@@ -317,6 +401,11 @@ const CostKernels cost{
     {&tabulate<GroundCost::cosine>, &tabulate<GroundCost::euclidean>, &tabulate<GroundCost::sqeuclidean>,
      &tabulate<GroundCost::dot>},
     &gather,
+#ifdef MOVERANK_HAS_CODES
+    {&fill_codes<GroundCost::cosine>, &fill_codes<GroundCost::euclidean>, nullptr, &fill_codes<GroundCost::dot>},
+#else
+    {},
+#endif
     &squared_norms,
     &decode};
 

@@ -103,7 +103,13 @@ struct Level {
 }  // namespace
 
 const Kernels& kernels() {
-    static const Kernels chosen = choose();
+    static const Kernels chosen = [] {
+        Kernels found = choose();
+#ifdef MOVERANK_X86
+        found.multiplies_codes = found.cost.fill_codes[0] != nullptr && __builtin_cpu_supports("avx512vnni");
+#endif
+        return found;
+    }();
     return chosen;
 }
 

@@ -22,6 +22,7 @@ struct Kernels {
     const CostKernels& cost;
     const ScanKernels& scan;
     const BagKernels& bags;
+    bool multiplies_codes = false;  ///< whether cost.fill_codes are there and this processor runs them
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {

@@ -138,6 +138,24 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
     return bound_from_matrix(positive);
 }
 
+double PairEvaluator::lower_bound(const CodedSequence& document, double largest_code) {
+    if (!measure_.bounded_by_relaxation()) {
+        return -infinity;
+    }
+    // Tokens without mass can only lower what minima say, so they may stay.
+    costs_.compute_codes(document);
+    const double bound = bound_from_matrix(document.sequence);
+    const std::span<const double> radii = costs_.query_code_radii();
+    if (radii.empty()) {
+        return bound;
+    }
+    // In relaxed problems of the document's side a token of the query may take all.
+    const double rounded = measure_.problem == Problem::relaxed
+                               ? *std::ranges::max_element(radii)
+                               : std::inner_product(radii.begin(), radii.end(), query_mass_.begin(), 0.0);
+    return bound - rounded * (measure_.ground == GroundCost::dot ? largest_code : 1.0);
+}
+
 /// The best that minima and reused potentials say.
 double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
     double bound = relaxed_value(document);

@@ -155,7 +155,7 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
                      for (std::size_t c = begin; c < end; ++c) {
                          const auto s = static_cast<std::size_t>(positions[c]);
                          out[c] = codes_ == nullptr ? evaluators[w].lower_bound(corpus_.at(s, buffers[w]))
-                                                    : evaluators[w].lower_bound(codes_->at(s, buffers[w])) -
+                                                    : evaluators[w].lower_bound((*codes_)[s], codes_->largest_norm()) -
                                                           codes_->slack(s, query_norm_);
                      }
                  });

@@ -1,0 +1,103 @@
+"""What each bound leaves undecided: the share of documents whose bound is at most the true 10th distance.
+
+    MOVERANK_DATA=../shared/data bench/one-core bench/python/bench_survivors.py        # about a minute
+
+The least that any exact search must solve if it knows only that bound; in brackets the mean ratio of bound to distance.
+8000 sentences (20 others as queries) and 2500 SciFact abstracts without stop words (10 claims as queries) as static
+word vectors, 300 Cranfield documents as MiniLM token vectors (15 queries). Seeds: the 20 nearest by pooled vectors;
+under capacity 4 the 20 of lowest relaxed bound. The two-sided bound is the larger of that and the relaxed one, as
+searches take it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+import moverank as mr
+from corpora import WordTable, as_bags, contextual, sentences, texts
+from harness import environment, table
+from moverank import _core
+from moverank.measures import prepare, prepare_bags
+
+MEASURES = {"WMD": mr.wmd, "WRD": mr.wrd, "WRD, capacity 4": mr.wrd.replace(capacity=4)}
+BOUNDS = ("pooled", "relaxed", "one-sided", "two-sided", "two-sided, 64 spread seeds")
+
+
+def sets() -> Iterator[tuple[str, mr.Sequences, mr.Bags | None, list[np.ndarray]]]:
+    """Name, documents, the same as bags, queries."""
+    for name, label in (("glove6b-100d-en", "GloVe"), ("minilmstatic-128d-en", "static MiniLM")):
+        words = WordTable(name)
+        train = sentences("stsb-en-train.tsv", "sick-train.tsv")
+        for what, documents, queries in (
+            ("sentences", words.bags(train)[:8000], words.sequences(sentences("stsb-en-dev.tsv")[:200:10])),
+            (
+                "SciFact",
+                words.bags(texts("scifact/corpus.jsonl"))[:2500],
+                words.sequences(texts("scifact/queries.jsonl")[:10]),
+            ),
+        ):
+            bags = as_bags(words, documents)
+            yield f"{what}, {label}", bags.to_sequences(), bags, queries
+    documents, queries = contextual()
+    yield "Cranfield, MiniLM tokens", mr.Sequences(documents), None, queries
+
+
+def bounds_of(
+    query: NDArray[np.float32], corpus: _core.Corpus, bag_corpus: _core.BagCorpus | None, measure: mr.Measure
+) -> dict[str, NDArray[np.float64]]:
+    """Every bound of every document."""
+    n = len(corpus)
+    everything = np.arange(n, dtype=np.int64)
+    goal = (query, None, 10, np.inf, 0.0, everything, 1)
+    found = {"relaxed": corpus.search(*goal).lower_bounds(everything, 1)}
+    near = np.argsort(found["relaxed"], kind="stable")[:20]
+    if measure._spec.has_pooled_bound:
+        pooled, asked = corpus.pooled(), corpus.pool_query(query, None)
+        largest = float(np.linalg.norm(np.vstack([pooled, asked]), axis=1).max())
+        squared = ((pooled - asked) ** 2).sum(axis=1)
+        found["pooled"] = corpus.pooled_bounds(query, None, squared, largest)
+        near = np.argsort(squared, kind="stable")[:20]
+    for name, seeds in (
+        ("two-sided", near),
+        ("two-sided, 64 spread seeds", np.linspace(0, n - 1, 64).astype(np.int64)),
+    ):
+        search = corpus.search(*goal)
+        search.seed(seeds, 1)
+        found[name] = search.lower_bounds(everything, 1)
+    if bag_corpus is not None:
+        over_bags = bag_corpus.search(*goal)
+        over_bags.seed(near, 1)
+        found["one-sided"] = over_bags.one_sided_bounds(everything, 1)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    print(environment(), end="\n\n")
+    rows = []
+    for name, docs, bags, queries in sets():
+        for label, measure in MEASURES.items():
+            corpus = prepare(docs, measure)
+            bag_corpus = None if bags is None else prepare_bags(bags, measure)
+            left: dict[str, list[float]] = {bound: [] for bound in BOUNDS}
+            ratio: dict[str, list[float]] = {bound: [] for bound in BOUNDS}
+            for query in queries:
+                values = mr.distances(query, docs, measure)
+                tenth = np.sort(values)[9]
+                for bound, found in bounds_of(query, corpus, bag_corpus, measure).items():
+                    if (found > values).any():
+                        raise SystemExit(f"the {bound} bound exceeds a distance")
+                    left[bound].append(100 * float((found <= tenth).mean()))
+                    ratio[bound].append(float(np.mean(found[values > 0] / values[values > 0])))
+            cells = [f"{np.mean(left[b]):.2f} ({np.mean(ratio[b]):.2f})" if left[b] else "–" for b in BOUNDS]
+            rows.append([f"{name}, {label}", len(docs), *cells])
+    print(table(["% of documents left (bound / distance)", "documents", *BOUNDS], rows))
+
+
+if __name__ == "__main__":
+    main()
