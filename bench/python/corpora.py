@@ -81,15 +81,17 @@ def contextual() -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
     return documents, queries[:15]
 
 
-def collections() -> Iterator[tuple[str, list[NDArray[np.float32]], list[NDArray[np.float32]]]]:
-    """Name, documents and queries of each real set."""
-    yield "Cranfield, MiniLM tokens", *contextual()
+def collections() -> Iterator[tuple[str, mr.Sequences, mr.Bags | None, list[NDArray[np.float32]]]]:
+    """Name, documents, the same as bags where they have a shared table, and queries of each real set."""
+    documents, queries = contextual()
+    yield "Cranfield, MiniLM tokens", mr.Sequences(documents), None, queries
     for name, label in (("glove6b-100d-en", "GloVe"), ("minilmstatic-128d-en", "static MiniLM")):
-        table = WordTable(name)
-        train = sentences("sick-train.tsv", "stsb-en-train.tsv")
-        yield f"sentences, {label}", table.sequences(train), table.sequences(sentences("stsb-en-dev.tsv")[:200:10])
-        abstracts, claims = texts("scifact/corpus.jsonl"), texts("scifact/queries.jsonl")[:15]
-        yield f"SciFact, {label}", table.sequences(abstracts), table.sequences(claims)
+        words = WordTable(name)
+        train = as_bags(words, words.bags(sentences("sick-train.tsv", "stsb-en-train.tsv")))
+        yield f"sentences, {label}", train.to_sequences(), train, words.sequences(sentences("stsb-en-dev.tsv")[:200:10])
+        abstracts = as_bags(words, words.bags(texts("scifact/corpus.jsonl")))
+        claims = words.sequences(texts("scifact/queries.jsonl")[:15])
+        yield f"SciFact, {label}", abstracts.to_sequences(), abstracts, claims
 
 
 def contextual_collection(table: WordTable, size: int, length: int = 60, seed: int = 0) -> mr.Sequences:

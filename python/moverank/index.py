@@ -308,7 +308,7 @@ class Index:
 
     def search_batch(
         self,
-        queries: Sequences | Sequence[ArrayLike],
+        queries: Sequences | Bags | Sequence[ArrayLike],
         k: int = 10,
         *,
         candidates: int | None = None,
@@ -321,7 +321,7 @@ class Index:
 
         Parameters
         ----------
-        queries : Sequences or sequence of array_like, each of shape (n_q, d)
+        queries : Sequences, Bags, or sequence of array_like, each of shape (n_q, d)
             Tokens of each query, weighted if they are.
         k, candidates, time_budget, slack
             As in `search`, for each query.
@@ -347,6 +347,8 @@ class Index:
         >>> [hits.ids.tolist() for hits in index.search_batch([np.eye(4)[2:], np.eye(4)[:1]], k=1)]
         [[1], [0]]
         """
+        if isinstance(queries, Bags):
+            queries = queries.to_sequences(self._measure.weighting)
         batch = as_sequences(queries, "queries")
         count = whole_number(k, "k", least=1)
         allowed = slack_number(slack, self._measure)
@@ -398,7 +400,7 @@ class Index:
             else:
                 # Over the whole collection the nearest by pooled vectors are good seeds, under balanced measures.
                 near = self._measure._spec.has_pooled_bound and not (budget.unlimited and subset is not None)
-                candidates = None if self._prefilter is None else self._prefilter.query(tokens, mass, subset)
+                candidates = None if self._prefilter is None else self._prefilter.query(tokens, mass, subset, threads)
                 if candidates is None and not budget.unlimited:
                     raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
                 bounds_from = "costs" if self._codes is None else f"{self._codes} codes"

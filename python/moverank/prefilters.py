@@ -65,7 +65,6 @@ class ClusteredVectors:
 
     def __init__(self, corpus: _core.Corpus, measure: Measure, per_document: int, num_threads: int) -> None:
         self.name = f"clusters, {per_document}"
-        self._threads = num_threads
         centroids, mass, counts = corpus.clusters(per_document, num_threads)
         filled = (np.arange(per_document) < counts[:, None]).ravel()
         offsets = np.zeros(len(counts) + 1, dtype=np.int64)
@@ -74,10 +73,14 @@ class ClusteredVectors:
         self._ranks = np.arange(len(counts), dtype=np.int64)
 
     def query(
-        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: NDArray[np.int64] | None
+        self,
+        tokens: NDArray[np.float32],
+        mass: NDArray[np.float64] | None,
+        positions: NDArray[np.int64] | None,
+        num_threads: int,
     ) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
-        return ClusteredQuery(self, tokens, mass, positions)
+        return ClusteredQuery(self, tokens, mass, positions, num_threads)
 
 
 class ClusteredQuery:
@@ -89,9 +92,11 @@ class ClusteredQuery:
         tokens: NDArray[np.float32],
         mass: NDArray[np.float64] | None,
         positions: NDArray[np.int64] | None,
+        num_threads: int,
     ) -> None:
         self.name = prefilter.name
         self._prefilter = prefilter
+        self._threads = num_threads
         self._query = tokens, mass
         self._positions = prefilter._ranks if positions is None else positions
         self._order: NDArray[np.int64] | None = None
@@ -104,11 +109,11 @@ class ClusteredQuery:
 
     def _estimates(self) -> NDArray[np.float64]:
         """The reused-potential bound of each document's clusters, which is close to their distance."""
-        threads = self._prefilter._threads
-        search = self._prefilter._documents.search(*self._query, 1, np.inf, 0.0, self._prefilter._ranks, threads)
+        ranks = self._prefilter._ranks
+        search = self._prefilter._documents.search(*self._query, 1, np.inf, 0.0, ranks, self._threads)
         step = max(len(self._positions) // SPREAD_SEEDS, 1)
-        search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), threads)
-        return search.lower_bounds(self._positions, threads)
+        search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
+        return search.lower_bounds(self._positions, self._threads)
 
 
 class PooledVectors:
@@ -155,7 +160,11 @@ class PooledVectors:
         self._exhaustive = kind == "Flat"
 
     def query(
-        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: NDArray[np.int64] | None
+        self,
+        tokens: NDArray[np.float32],
+        mass: NDArray[np.float64] | None,
+        positions: NDArray[np.int64] | None,
+        num_threads: int,
     ) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         return PooledQuery(self, tokens, mass, positions)

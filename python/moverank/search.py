@@ -49,7 +49,11 @@ class Prefilter(Protocol):
     """What finds documents that may be near, without looking at all of their tokens."""
 
     def query(
-        self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, positions: Positions | None
+        self,
+        tokens: NDArray[np.float32],
+        mass: NDArray[np.float64] | None,
+        positions: Positions | None,
+        num_threads: int,
     ) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         ...

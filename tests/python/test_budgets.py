@@ -242,6 +242,16 @@ def test_batches_of_queries_are_single_queries(make):
             assert hits[0].alignment.value == pytest.approx(hits.distances[0], abs=1e-9)
 
 
+def test_queries_may_be_bags():
+    docs, ids, _ = bag_collection(3)
+    queries = mr.Bags(docs.vectors, [[3, 3, 5], [7]])
+    index = mr.Index.build(docs, "wrd", ids=ids)
+    for q, hits in enumerate(index.search_batch(queries, 4)):
+        alone = index.search(docs.vectors[[3, 3, 5]] if q == 0 else docs.vectors[[7]], 4)
+        np.testing.assert_array_equal(hits.ids, alone.ids)
+        np.testing.assert_allclose(hits.distances, alone.distances, rtol=1e-6)
+
+
 def test_a_batch_stops_at_what_progress_raises():
     docs, _, query = collection(2)
 
