@@ -77,7 +77,7 @@ class GroundCosts {
         AlignedVector<float> scales, squares, inverse_norms;
         std::vector<double> radii;
     };
-    void code_query();
+    const CodedQuery& coded_query();
     void prepare_document(std::size_t n_tokens, bool with_matrix);
     void finish_matrix();
     std::optional<CodedQuery> coded_query_;

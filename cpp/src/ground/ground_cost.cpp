@@ -154,18 +154,16 @@ void GroundCosts::compute_codes(const CodedSequence& document) {
         compute(sequence);
         return;
     }
-    if (!coded_query_) {
-        code_query();
-    }
-    code_radii_in_use_ = coded_query_->radii;
+    const CodedQuery& query = coded_query();
+    code_radii_in_use_ = query.radii;
     prepare_document(sequence.size(), true);
     CodeBlock block{.costs = block_of(sequence.tokens, sequence.inverse_norms),
-                    .packed = coded_query_->packed.data(),
-                    .query_scales = coded_query_->scales.data(),
-                    .query_squares = coded_query_->squares.data(),
+                    .packed = query.packed.data(),
+                    .query_scales = query.scales.data(),
+                    .query_squares = query.squares.data(),
                     .sums = document.sums.data(),
                     .squares = document.squares.data()};
-    block.costs.query_inverse_norms = coded_query_->inverse_norms.data();
+    block.costs.query_inverse_norms = query.inverse_norms.data();
     block.costs.cost = cost_.data();
     block.costs.column_minima = column_minima_.data();
     kernels().cost.fill_codes[static_cast<std::size_t>(ground_)](block);
@@ -173,7 +171,10 @@ void GroundCosts::compute_codes(const CodedSequence& document) {
     finish_matrix();
 }
 
-void GroundCosts::code_query() {
+const GroundCosts::CodedQuery& GroundCosts::coded_query() {
+    if (coded_query_) {
+        return *coded_query_;
+    }
     constexpr double largest_code = 127.0;
     constexpr double offset = 128.0;
     const bool is_cosine = ground_ == GroundCost::cosine;
@@ -217,6 +218,7 @@ void GroundCosts::code_query() {
         coded.squares[i] = static_cast<float>(code_length);
         coded.inverse_norms[i] = static_cast<float>(code_scale);
     }
+    return coded;
 }
 
 double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {

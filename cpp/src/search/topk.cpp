@@ -32,8 +32,17 @@ class Stopwatch {
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-[[nodiscard]] double sum_of(const std::vector<double>& values) {
-    return std::accumulate(values.begin(), values.end(), 0.0);
+/// Call body(worker, item) for all items; returns the seconds of all threads together.
+template <class Body>
+double timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Interrupt& interrupt, Body body) {
+    std::vector<double> seconds(n_workers, 0.0);
+    parallel_for(n_items, n_workers, chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        const Stopwatch watch(seconds[w]);
+        for (std::size_t item = begin; item < end; ++item) {
+            body(w, item);
+        }
+    });
+    return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
 }  // namespace
@@ -93,18 +102,14 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
     const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
-    std::vector<double> seconds(n_workers, 0.0);
     std::vector<double> distances(positions.size());
     std::vector<std::vector<double>> potentials(positions.size());
-    parallel_for(positions.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
-        const Stopwatch watch(seconds[w]);
-        for (std::size_t s = begin; s < end; ++s) {
-            const PreparedSequence document = corpus_.at(static_cast<std::size_t>(positions[s]), buffers[w]);
-            distances[s] = evaluators[w].distance(document).distance;
-            if (evaluators[w].can_reuse_potentials()) {
-                const std::span<const double> f = evaluators[w].potentials();
-                potentials[s].assign(f.begin(), f.end());
-            }
+    counts_.seed_seconds += timed_for(positions.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t s) {
+        const PreparedSequence document = corpus_.at(static_cast<std::size_t>(positions[s]), buffers[w]);
+        distances[s] = evaluators[w].distance(document).distance;
+        if (evaluators[w].can_reuse_potentials()) {
+            const std::span<const double> f = evaluators[w].potentials();
+            potentials[s].assign(f.begin(), f.end());
         }
     });
     // In the order of the seeds, so that rounding does not depend on the threads.
@@ -121,7 +126,6 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
     }
     counts_.seeds += static_cast<std::int64_t>(positions.size());
     counts_.exact_solves += static_cast<std::int64_t>(positions.size());
-    counts_.seed_seconds += sum_of(seconds);
 }
 
 void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
@@ -130,36 +134,25 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
         std::ranges::fill(out, -infinity);
         return;
     }
+    const unsigned n_workers = thread_count(n_threads, positions.size());
     if (over_bags_) {
-        const unsigned n_workers = thread_count(n_threads, positions.size());
         const BagBounds& bounds = bag_bounds(*over_bags_);
         std::vector<BagBounds::Scratch> scratch(n_workers);
-        std::vector<double> seconds(n_workers, 0.0);
-        parallel_for(positions.size(), n_workers, bags_a_chunk, interrupt,
-                     [&](unsigned w, std::size_t begin, std::size_t end) {
-                         const Stopwatch watch(seconds[w]);
-                         for (std::size_t c = begin; c < end; ++c) {
-                             out[c] = bounds.two_sided(static_cast<std::size_t>(positions[c]), scratch[w]);
-                         }
-                     });
-        counts_.bound_seconds += sum_of(seconds);
+        counts_.bound_seconds +=
+            timed_for(positions.size(), n_workers, bags_a_chunk, interrupt, [&](unsigned w, std::size_t c) {
+                out[c] = bounds.two_sided(static_cast<std::size_t>(positions[c]), scratch[w]);
+            });
         return;
     }
-    const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
-    std::vector<double> seconds(n_workers, 0.0);
-    parallel_for(positions.size(), n_workers, candidates_a_chunk, interrupt,
-                 [&](unsigned w, std::size_t begin, std::size_t end) {
-                     const Stopwatch watch(seconds[w]);
-                     for (std::size_t c = begin; c < end; ++c) {
-                         const auto s = static_cast<std::size_t>(positions[c]);
-                         out[c] = codes_ == nullptr ? evaluators[w].lower_bound(corpus_.at(s, buffers[w]))
-                                                    : evaluators[w].lower_bound((*codes_)[s], codes_->largest_norm()) -
-                                                          codes_->slack(s, query_norm_);
-                     }
-                 });
-    counts_.bound_seconds += sum_of(seconds);
+    counts_.bound_seconds +=
+        timed_for(positions.size(), n_workers, candidates_a_chunk, interrupt, [&](unsigned w, std::size_t c) {
+            const auto s = static_cast<std::size_t>(positions[c]);
+            out[c] = codes_ == nullptr ? evaluators[w].lower_bound(corpus_.at(s, buffers[w]))
+                                       : evaluators[w].lower_bound((*codes_)[s], codes_->largest_norm()) -
+                                             codes_->slack(s, query_norm_);
+        });
 }
 
 const BagBounds& TopKSearch::bag_bounds(OverBags& over) const {
@@ -180,17 +173,10 @@ void TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::
     if (!has_one_sided_bounds()) {
         throw std::logic_error("this search has no one-sided bounds");
     }
-    const unsigned n_workers = thread_count(n_threads, positions.size());
     const BagBounds& bounds = bag_bounds(*over_bags_);
-    std::vector<double> seconds(n_workers, 0.0);
-    parallel_for(positions.size(), n_workers, bags_a_chunk, interrupt,
-                 [&](unsigned w, std::size_t begin, std::size_t end) {
-                     const Stopwatch watch(seconds[w]);
-                     for (std::size_t c = begin; c < end; ++c) {
-                         out[c] = bounds.one_sided(static_cast<std::size_t>(positions[c]));
-                     }
-                 });
-    counts_.scan_seconds += sum_of(seconds);
+    counts_.scan_seconds +=
+        timed_for(positions.size(), thread_count(n_threads, positions.size()), bags_a_chunk, interrupt,
+                  [&](unsigned, std::size_t c) { out[c] = bounds.one_sided(static_cast<std::size_t>(positions[c])); });
 }
 
 std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interrupt& interrupt) const {
