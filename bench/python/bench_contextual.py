@@ -42,7 +42,7 @@ def exact_times(
 ) -> tuple[list[float], list[mr.Hits]]:
     """Milliseconds of the three ways on one thread and on two, and the answers, which are compared."""
     index = mr.Index.build(docs, measure)
-    coded = mr.Index.build(docs, measure, codes="int8", prefilter=None)
+    coded = mr.Index.build(docs, measure, dtype="int8", rescore=True, prefilter=None)
     truth = [index.search(query, 10) for query in queries]
     for query, hits in zip(queries[:4], truth[:4], strict=True):
         if not np.array_equal(np.sort(mr.distances(query, docs, measure))[:10], hits.distances):

@@ -21,7 +21,7 @@ import moverank as mr
 from corpora import WordTable, as_bags, contextual, sentences, texts
 from harness import environment, table
 from moverank import _core
-from moverank.measures import prepare, prepare_bags
+from moverank.measures import prepare
 
 MEASURES = {"WMD": mr.wmd, "WRD": mr.wrd, "WRD, capacity 4": mr.wrd.replace(capacity=4)}
 BOUNDS = ("pooled", "relaxed", "one-sided", "two-sided", "two-sided, 64 spread seeds")
@@ -47,16 +47,20 @@ def sets() -> Iterator[tuple[str, mr.Sequences, mr.Bags | None, list[np.ndarray]
 
 
 def bounds_of(
-    query: NDArray[np.float32], corpus: _core.Corpus, bag_corpus: _core.BagCorpus | None, measure: mr.Measure
+    query: NDArray[np.float32],
+    part: _core.PreparedSequences,
+    bag_corpus: _core.BagCorpus | None,
+    measure: mr.Measure,
 ) -> dict[str, NDArray[np.float64]]:
     """Every bound of every document."""
-    n = len(corpus)
+    n = len(part)
+    corpus = _core.Corpus([part])
     everything = np.arange(n, dtype=np.int64)
-    goal = (query, None, 10, np.inf, 0.0, everything, 1)
+    goal = (query, None, 10, np.inf, 0.0, 1)
     found = {"relaxed": corpus.search(*goal).lower_bounds(everything, 1)}
     near = np.argsort(found["relaxed"], kind="stable")[:20]
     if measure._spec.has_pooled_bound:
-        pooled, asked = corpus.pooled(), corpus.pool_query(query, None)
+        pooled, asked = part.pooled(), corpus.pool_query(query, None)
         largest = float(np.linalg.norm(np.vstack([pooled, asked]), axis=1).max())
         squared = ((pooled - asked) ** 2).sum(axis=1)
         found["pooled"] = corpus.pooled_bounds(query, None, squared, largest)
@@ -75,6 +79,13 @@ def bounds_of(
     return found
 
 
+def _prepare_bags(bags: mr.Bags, measure: mr.Measure) -> _core.BagCorpus:
+    none_known = np.empty(0, dtype=np.uint32)
+    return _core.BagCorpus(
+        [_core.PreparedBags(bags.vectors, bags.words, bags.offsets, bags.counts, measure._spec, none_known)]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
@@ -82,14 +93,14 @@ def main() -> None:
     rows = []
     for name, docs, bags, queries in sets():
         for label, measure in MEASURES.items():
-            corpus = prepare(docs, measure)
-            bag_corpus = None if bags is None else prepare_bags(bags, measure)
+            part = prepare(docs, measure)
+            bag_corpus = None if bags is None else _prepare_bags(bags, measure)
             left: dict[str, list[float]] = {bound: [] for bound in BOUNDS}
             ratio: dict[str, list[float]] = {bound: [] for bound in BOUNDS}
             for query in queries:
                 values = mr.distances(query, docs, measure)
                 tenth = np.sort(values)[9]
-                for bound, found in bounds_of(query, corpus, bag_corpus, measure).items():
+                for bound, found in bounds_of(query, part, bag_corpus, measure).items():
                     if (found > values).any():
                         raise SystemExit(f"the {bound} bound exceeds a distance")
                     left[bound].append(100 * float((found <= tenth).mean()))

@@ -1,4 +1,4 @@
-/// A prepared corpus and the search over it.
+/// Prepared documents, and the search over them.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "moverank/batch.hpp"
 #include "moverank/clusters.hpp"
 #include "moverank/ground_cost.hpp"
+#include "moverank/joined.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/topk.hpp"
 
@@ -16,22 +17,51 @@ namespace moverank::bindings {
 
 namespace {
 
+/// A view of memory that `owner` keeps, read-only.
+template <class T>
+[[nodiscard]] Array<T> view_of(std::span<const T> numbers, const py::object& owner) {
+    Array<T> view(static_cast<py::ssize_t>(numbers.size()), numbers.data(), owner);
+    py::detail::array_proxy(view.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+    return view;
+}
+
+template <class T>
+[[nodiscard]] std::span<const T> span_or_none(const std::optional<Array<T>>& array) {
+    return array ? as_span(*array) : std::span<const T>{};
+}
+
 /// Prepared sequences together with the arrays that hold their tokens.
-class Corpus {
+class SequencesPart {
   public:
-    Corpus(StoredTokens tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
+    SequencesPart(StoredTokens tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
         : tokens_(std::move(tokens)),
           offsets_(offsets),
-          weights_(weights),
-          prepared_(as_sequences(tokens_, offsets_, weights_), measure) {}
+          mass_(weights),
+          prepared_(as_sequences(tokens_, offsets_, weights), measure) {}
+    SequencesPart(StoredTokens tokens, const Offsets& offsets, const Array<double>& mass,
+                  const std::optional<Array<float>>& inverse_norms, double max_norm, const Measure& measure)
+        : tokens_(std::move(tokens)),
+          offsets_(offsets),
+          mass_(mass),
+          inverse_norms_(inverse_norms),
+          prepared_(as_sequences(tokens_, offsets_, std::nullopt), measure,
+                    {as_span(*mass_), span_or_none(inverse_norms_), max_norm}) {}
 
     /// Keep codes of the tokens for lower bounds.
     void add_codes(StoredTokens codes) {
         stored_codes_ = std::move(codes);
         codes_.emplace(prepared_, as_tokens(stored_codes_));
     }
+    void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
+                    const std::optional<Array<float>>& squares, const std::optional<Array<std::int32_t>>& sums,
+                    const Array<double>& rho, double largest_norm) {
+        stored_codes_ = std::move(codes);
+        code_arrays_ = py::make_tuple(inverse_norms, squares, sums, rho);
+        codes_.emplace(prepared_, as_tokens(stored_codes_),
+                       CodeArrays{span_or_none(inverse_norms), span_or_none(squares), span_or_none(sums), as_span(rho),
+                                  largest_norm});
+    }
     [[nodiscard]] const PreparedCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
-
     [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }
 
     [[nodiscard]] Array<float> pooled() const {
@@ -43,26 +73,6 @@ class Corpus {
                 pool(prepared_.measure().ground, prepared_[s], {rows.row(s), prepared_.dim()});
             }
         }
-        return out;
-    }
-
-    [[nodiscard]] Array<float> pool_query(const Tokens& tokens, const Weights& weights) const {
-        const OwnedQuery query = own(tokens, weights);
-        Array<float> out(static_cast<py::ssize_t>(prepared_.dim()));
-        pool(prepared_.measure().ground, query.prepared(), {out.mutable_data(), prepared_.dim()});
-        return out;
-    }
-
-    [[nodiscard]] Array<double> pooled_bounds(const Tokens& tokens, const Weights& weights,
-                                              const Array<float>& squared_distances, double max_pooled_norm) const {
-        const OwnedQuery query = own(tokens, weights);
-        const GroundCost ground = prepared_.measure().ground;
-        const PooledBound bound(
-            ground, prepared_.dim(), max_pooled_norm,
-            cost_error_bound(ground, prepared_.dim(), max_norm(query.prepared()), prepared_.max_norm()));
-        const std::span<const float> from = as_span(squared_distances);
-        Array<double> out(static_cast<py::ssize_t>(from.size()));
-        std::transform(from.begin(), from.end(), out.mutable_data(), bound);
         return out;
     }
 
@@ -83,68 +93,140 @@ class Corpus {
         return py::make_tuple(centroids, mass, counts);
     }
 
-    [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
-        require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
-        return OwnedQuery(tokens, weights, prepared_.measure());
-    }
-
   private:
     StoredTokens tokens_;
     Offsets offsets_;
-    Weights weights_;
+    Weights mass_;  ///< as given, or as found before
+    std::optional<Array<float>> inverse_norms_;
     PreparedSequences prepared_;
     StoredTokens stored_codes_;
+    py::tuple code_arrays_;
     std::optional<PreparedCodes> codes_;
 };
 
 /// Prepared bags of words together with their arrays.
-class BagCorpus {
+class BagsPart {
   public:
-    BagCorpus(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
-              const std::optional<Array<float>>& counts, const Measure& measure)
-        : vectors_(vectors), words_(words), offsets_(offsets), counts_(counts), prepared_(view(), measure) {}
+    BagsPart(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
+             const std::optional<Array<float>>& counts, const Measure& measure, const Array<std::uint32_t>& known)
+        : arrays_(py::make_tuple(offsets, counts)),
+          prepared_(BagsView{table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
+                             checked_counts(counts, words)},
+                    measure, as_span(known)) {}
+    BagsPart(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
+             const std::optional<Array<float>>& counts, const Array<double>& totals, std::size_t first_word,
+             const Measure& measure)
+        : arrays_(py::make_tuple(vectors, words, offsets, counts, totals)),
+          prepared_(BagArrays{table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
+                              span_or_none(counts), as_span(totals), first_word},
+                    measure) {}
 
     [[nodiscard]] const PreparedBags& prepared() const { return prepared_; }
 
-    [[nodiscard]] OwnedQuery own(const Tokens& tokens, const Weights& weights) const {
-        require_same_dim(as_matrix(tokens).cols(), prepared_.dim());
-        return OwnedQuery(tokens, weights, prepared_.measure());
+  private:
+    [[nodiscard]] static TokensView table(const Tokens& vectors) {
+        const MatrixView<const float> rows = as_matrix(vectors);
+        return {rows.data(), rows.rows(), rows.cols()};
+    }
+    [[nodiscard]] static std::span<const float> checked_counts(const std::optional<Array<float>>& counts,
+                                                               const Array<std::uint32_t>& words) {
+        if (counts && counts->size() != words.size()) {
+            throw std::invalid_argument("expected one count a word");
+        }
+        return span_or_none(counts);
+    }
+
+    py::tuple arrays_;  ///< what `prepared_` reads
+    PreparedBags prepared_;
+};
+
+using SequencesParts = std::vector<std::shared_ptr<const SequencesPart>>;
+using BagsParts = std::vector<std::shared_ptr<const BagsPart>>;
+
+template <class Part>
+[[nodiscard]] auto prepared_of(const std::vector<std::shared_ptr<const Part>>& parts) {
+    std::vector<decltype(&parts.front()->prepared())> prepared;
+    for (const std::shared_ptr<const Part>& part : parts) {
+        prepared.push_back(&part->prepared());
+    }
+    return prepared;
+}
+
+[[nodiscard]] OwnedQuery own_query(const Tokens& tokens, const Weights& weights, std::size_t dim,
+                                   const Measure& measure) {
+    require_same_dim(as_matrix(tokens).cols(), dim);
+    return {tokens, weights, measure};
+}
+
+/// Prepared sequences that are searched as one.
+class Corpus {
+  public:
+    explicit Corpus(SequencesParts parts) : parts_(std::move(parts)), joined_(prepared_of(parts_)) {
+        std::vector<const PreparedCodes*> codes;
+        for (const std::shared_ptr<const SequencesPart>& part : parts_) {
+            if (part->codes() != nullptr) {
+                codes.push_back(part->codes());
+            }
+        }
+        if (!codes.empty()) {
+            codes_.emplace(prepared_of(parts_), std::move(codes));
+        }
+    }
+
+    [[nodiscard]] const JoinedSequences& documents() const { return joined_; }
+    [[nodiscard]] const DocumentCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
+
+    [[nodiscard]] Array<float> pool_query(const Tokens& tokens, const Weights& weights) const {
+        const OwnedQuery query = own_query(tokens, weights, joined_.dim(), joined_.measure());
+        Array<float> out(static_cast<py::ssize_t>(joined_.dim()));
+        pool(joined_.measure().ground, query.prepared(), {out.mutable_data(), joined_.dim()});
+        return out;
+    }
+
+    [[nodiscard]] Array<double> pooled_bounds(const Tokens& tokens, const Weights& weights,
+                                              const Array<float>& squared_distances, double max_pooled_norm) const {
+        const OwnedQuery query = own_query(tokens, weights, joined_.dim(), joined_.measure());
+        const GroundCost ground = joined_.measure().ground;
+        const PooledBound bound(
+            ground, joined_.dim(), max_pooled_norm,
+            cost_error_bound(ground, joined_.dim(), max_norm(query.prepared()), joined_.max_norm()));
+        const std::span<const float> from = as_span(squared_distances);
+        Array<double> out(static_cast<py::ssize_t>(from.size()));
+        std::transform(from.begin(), from.end(), out.mutable_data(), bound);
+        return out;
     }
 
   private:
-    [[nodiscard]] BagsView view() const {
-        const MatrixView<const float> vectors = as_matrix(vectors_);
-        const std::span<const std::uint32_t> words = as_span(words_);
-        const std::span<const float> counts = counts_ ? as_span(*counts_) : std::span<const float>{};
-        if (counts_ && counts.size() != words.size()) {
-            throw std::invalid_argument("expected one count a word");
-        }
-        return {
-            {vectors.data(), vectors.rows(), vectors.cols()}, words, checked_offsets(offsets_, words.size()), counts};
-    }
+    SequencesParts parts_;
+    JoinedSequences joined_;
+    std::optional<JoinedCodes> codes_;
+};
 
-    Tokens vectors_;
-    Array<std::uint32_t> words_;
-    Offsets offsets_;
-    std::optional<Array<float>> counts_;
-    PreparedBags prepared_;
+/// Prepared bags that are searched as one.
+class BagCorpus {
+  public:
+    explicit BagCorpus(BagsParts parts) : parts_(std::move(parts)), joined_(prepared_of(parts_)) {}
+
+    [[nodiscard]] const JoinedBags& documents() const { return joined_; }
+
+  private:
+    BagsParts parts_;
+    JoinedBags joined_;
 };
 
 /// One query's search with the arrays that it reads.
 class Search {
   public:
-    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal,
-           const Offsets& tie_ranks)
-        : Search(corpus, corpus->prepared(), tokens, weights, tie_ranks) {
-        search_.emplace(corpus->prepared(), query_.prepared(), goal, checked_ranks(), corpus->codes());
+    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal)
+        : Search(corpus, corpus->documents(), tokens, weights) {
+        search_.emplace(corpus->documents(), query_.prepared(), goal, corpus->codes());
     }
     Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
-           const SearchGoal& goal, const Offsets& tie_ranks, int num_threads)
-        : Search(corpus, corpus->prepared(), tokens, weights, tie_ranks) {
-        const std::span<const std::int64_t> ranks = checked_ranks();
+           const SearchGoal& goal, int num_threads)
+        : Search(corpus, corpus->documents(), tokens, weights) {
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
-        search_.emplace(corpus->prepared(), query_.prepared(), goal, ranks, num_threads, interrupt);
+        search_.emplace(corpus->documents(), query_.prepared(), goal, num_threads, interrupt);
     }
 
     void seed(const Array<std::int64_t>& positions, int num_threads) {
@@ -202,15 +284,13 @@ class Search {
     }
 
   private:
-    template <class AnyCorpus>
-    Search(std::shared_ptr<const AnyCorpus> corpus, const PreparedDocuments& documents, const Tokens& tokens,
-           const Weights& weights, const Offsets& tie_ranks)
-        : corpus_(corpus),
+    template <class Documents>
+    Search(std::shared_ptr<const void> corpus, const Documents& documents, const Tokens& tokens, const Weights& weights)
+        : corpus_(std::move(corpus)),
           documents_(documents),
           tokens_(tokens),
           weights_(weights),
-          tie_ranks_(tie_ranks),
-          query_(corpus->own(tokens_, weights_)) {}
+          query_(own_query(tokens_, weights_, documents.dim(), documents.measure())) {}
 
     using Bounds = void (TopKSearch::*)(std::span<const std::int64_t>, std::span<double>, int, Interrupt&);
     [[nodiscard]] Array<double> bounds_of(const Array<std::int64_t>& positions, int num_threads, Bounds bounds) {
@@ -234,26 +314,17 @@ class Search {
         return checked;
     }
 
-    [[nodiscard]] std::span<const std::int64_t> checked_ranks() const {
-        const std::span<const std::int64_t> ranks = as_span(tie_ranks_);
-        if (ranks.size() != documents_.size()) {
-            throw std::invalid_argument("expected one tie rank a document");
-        }
-        return ranks;
-    }
-
     std::shared_ptr<const void> corpus_;
     const PreparedDocuments& documents_;
     Tokens tokens_;
     Weights weights_;
-    Offsets tie_ranks_;
     OwnedQuery query_;
     std::optional<TopKSearch> search_;
 };
 
 SearchGoal make_goal(std::size_t k, double radius, double slack) { return {.k = k, .radius = radius, .slack = slack}; }
 
-Array<double> pairwise_of(const Corpus& rows, const Corpus& columns, int num_threads) {
+Array<double> pairwise_of(const SequencesPart& rows, const SequencesPart& columns, int num_threads) {
     require_same_dim(rows.prepared().dim(), columns.prepared().dim());
     Array<double> out({rows.prepared().size(), columns.prepared().size()});
     const MatrixView<double> out_view = as_writable(out);
@@ -268,7 +339,7 @@ Array<double> pairwise_of(const Corpus& rows, const Corpus& columns, int num_thr
 }  // namespace
 
 void bind_search(py::module_& module) {
-    const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
+    const auto optional = [](const char* name) { return py::arg(name).noconvert().none(true); };
     py::class_<Search>(module, "TopKSearch")
         .def("seed", &Search::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
         .def("lower_bounds", &Search::lower_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
@@ -280,49 +351,129 @@ void bind_search(py::module_& module) {
         .def_property_readonly("floor", &Search::floor)
         .def_property_readonly("counts", &Search::counts)
         .def("hits", &Search::hits);
-    py::class_<BagCorpus, std::shared_ptr<BagCorpus>>(module, "BagCorpus")
+    py::class_<BagsPart, std::shared_ptr<BagsPart>>(module, "PreparedBags")
         .def(py::init<const Tokens&, const Array<std::uint32_t>&, const Offsets&, const std::optional<Array<float>>&,
-                      const Measure&>(),
+                      const Measure&, const Array<std::uint32_t>&>(),
              py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
-             weights("counts"), py::arg("measure"))
-        .def("__len__", [](const BagCorpus& corpus) { return corpus.prepared().size(); })
+             optional("counts"), py::arg("measure"), py::arg("known").noconvert())
+        .def_static(
+            "from_arrays",
+            [](const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
+               const std::optional<Array<float>>& counts, const Array<double>& totals, std::size_t first_word,
+               const Measure& measure) {
+                return std::make_shared<BagsPart>(vectors, words, offsets, counts, totals, first_word, measure);
+            },
+            py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
+            optional("counts"), py::arg("totals").noconvert(), py::arg("first_word"), py::arg("measure"))
+        .def_property_readonly("arrays",
+                               [](const std::shared_ptr<BagsPart>& part) {
+                                   const BagArrays& found = part->prepared().arrays();
+                                   const py::object owner = py::cast(part);
+                                   const auto* vectors = static_cast<const float*>(found.vectors.data());
+                                   const std::size_t size = found.vectors.rows() * found.vectors.cols();
+                                   py::dict out;
+                                   out["vectors"] = view_of(std::span(vectors, size), owner)
+                                                        .reshape({static_cast<py::ssize_t>(found.vectors.rows()),
+                                                                  static_cast<py::ssize_t>(found.vectors.cols())});
+                                   out["words"] = view_of(found.words, owner);
+                                   out["totals"] = view_of(found.totals, owner);
+                                   return out;
+                               })
+        .def_property_readonly(
+            "new_rows",
+            [](const std::shared_ptr<BagsPart>& part) { return view_of(part->prepared().new_rows(), py::cast(part)); })
+        .def_property_readonly(
+            "norms",
+            [](const std::shared_ptr<BagsPart>& part) { return view_of(part->prepared().norms(), py::cast(part)); })
+        .def("__len__", [](const BagsPart& part) { return part.prepared().size(); });
+    py::class_<SequencesPart, std::shared_ptr<SequencesPart>>(module, "PreparedSequences")
+        .def(py::init([](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
+                         const Weights& token_weights, const Measure& measure) {
+                 return std::make_shared<SequencesPart>(StoredTokens{tokens, scales}, offsets, token_weights, measure);
+             }),
+             py::arg("tokens"), optional("scales"), py::arg("offsets").noconvert(), optional("weights"),
+             py::arg("measure"))
+        .def_static(
+            "from_arrays",
+            [](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
+               const Array<double>& mass, const std::optional<Array<float>>& inverse_norms, double max_norm,
+               const Measure& measure) {
+                return std::make_shared<SequencesPart>(StoredTokens{tokens, scales}, offsets, mass, inverse_norms,
+                                                       max_norm, measure);
+            },
+            py::arg("tokens"), optional("scales"), py::arg("offsets").noconvert(), py::arg("mass").noconvert(),
+            optional("inverse_norms"), py::arg("max_norm"), py::arg("measure"))
+        .def_property_readonly("arrays",
+                               [](const std::shared_ptr<SequencesPart>& part) {
+                                   const PreparedArrays& found = part->prepared().arrays();
+                                   const py::object owner = py::cast(part);
+                                   py::dict out;
+                                   out["mass"] = view_of(found.mass, owner);
+                                   out["inverse_norms"] = view_of(found.inverse_norms, owner);
+                                   return out;
+                               })
+        .def_property_readonly("max_norm", [](const SequencesPart& part) { return part.prepared().max_norm(); })
+        .def(
+            "add_codes",
+            [](SequencesPart& part, const py::array& codes, const std::optional<Array<float>>& scales) {
+                part.add_codes({codes, scales});
+            },
+            py::arg("codes"), optional("scales"))
+        .def(
+            "take_codes",
+            [](SequencesPart& part, const py::array& codes, const std::optional<Array<float>>& scales,
+               const std::optional<Array<float>>& inverse_norms, const std::optional<Array<float>>& squares,
+               const std::optional<Array<std::int32_t>>& sums, const Array<double>& rho, double largest_norm) {
+                part.take_codes({codes, scales}, inverse_norms, squares, sums, rho, largest_norm);
+            },
+            py::arg("codes"), optional("scales"), optional("inverse_norms"), optional("squares"), optional("sums"),
+            py::arg("rho").noconvert(), py::arg("largest_norm"))
+        .def_property_readonly("code_arrays",
+                               [](const std::shared_ptr<SequencesPart>& part) {
+                                   if (part->codes() == nullptr) {
+                                       throw std::logic_error("these sequences have no codes");
+                                   }
+                                   const CodeArrays& found = part->codes()->arrays();
+                                   const py::object owner = py::cast(part);
+                                   py::dict out;
+                                   out["inverse_norms"] = view_of(found.inverse_norms, owner);
+                                   out["squares"] = view_of(found.squares, owner);
+                                   out["sums"] = view_of(found.sums, owner);
+                                   out["rho"] = view_of(found.rho, owner);
+                                   return out;
+                               })
+        .def_property_readonly(
+            "largest_code_norm",
+            [](const SequencesPart& part) { return part.codes() == nullptr ? 0.0 : part.codes()->largest_norm(); })
+        .def("__len__", [](const SequencesPart& part) { return part.prepared().size(); })
+        .def("pooled", &SequencesPart::pooled)
+        .def("clusters", &SequencesPart::clusters, py::arg("per_document"), py::arg("num_threads"));
+    py::class_<BagCorpus, std::shared_ptr<BagCorpus>>(module, "BagCorpus")
+        .def(py::init<BagsParts>(), py::arg("parts"))
+        .def("__len__", [](const BagCorpus& corpus) { return corpus.documents().size(); })
         .def(
             "search",
             [](std::shared_ptr<const BagCorpus> corpus, const Tokens& query, const Weights& query_weights,
-               std::size_t k, double radius, double slack, const Offsets& tie_ranks, int num_threads) {
+               std::size_t k, double radius, double slack, int num_threads) {
                 return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
-                                                tie_ranks, num_threads);
+                                                num_threads);
             },
-            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            py::arg("tie_ranks").noconvert(), py::arg("num_threads"));
+            py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            py::arg("num_threads"));
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
-        .def(py::init([](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
-                         const Weights& token_weights, const Measure& measure) {
-                 return std::make_shared<Corpus>(StoredTokens{tokens, scales}, offsets, token_weights, measure);
-             }),
-             py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
-             py::arg("measure"))
-        .def("__len__", [](const Corpus& corpus) { return corpus.prepared().size(); })
-        .def(
-            "add_codes",
-            [](Corpus& corpus, const py::array& codes, const std::optional<Array<float>>& scales) {
-                corpus.add_codes({codes, scales});
-            },
-            py::arg("codes"), weights("scales"))
-        .def("pooled", &Corpus::pooled)
-        .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), weights("query_weights"))
-        .def("clusters", &Corpus::clusters, py::arg("per_document"), py::arg("num_threads"))
-        .def("pooled_bounds", &Corpus::pooled_bounds, py::arg("query").noconvert(), weights("query_weights"),
+        .def(py::init<SequencesParts>(), py::arg("parts"))
+        .def("__len__", [](const Corpus& corpus) { return corpus.documents().size(); })
+        .def("pool_query", &Corpus::pool_query, py::arg("query").noconvert(), optional("query_weights"))
+        .def("pooled_bounds", &Corpus::pooled_bounds, py::arg("query").noconvert(), optional("query_weights"),
              py::arg("squared_distances").noconvert(), py::arg("max_pooled_norm"))
         .def(
             "search",
             [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,
-               double radius, double slack, const Offsets& tie_ranks, int) {
-                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
-                                                tie_ranks);
+               double radius, double slack, int) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack));
             },
-            py::arg("query").noconvert(), weights("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            py::arg("tie_ranks").noconvert(), py::arg("num_threads"));
+            py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            py::arg("num_threads"));
     module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
 }
 

@@ -139,47 +139,92 @@ def gradients(
     num_threads: int,
 ) -> tuple[F64, F64, F64 | None, F64, F64 | None]: ...
 
-class Corpus:
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+
+class PreparedSequences:
     """Sequences prepared for one measure; keeps the arrays alive."""
 
     def __init__(
         self, tokens: NDArray[Any], scales: F32 | None, offsets: I64, weights: F64 | None, measure: Measure
     ) -> None: ...
+    @staticmethod
+    def from_arrays(
+        tokens: NDArray[Any],
+        scales: F32 | None,
+        offsets: I64,
+        mass: F64,
+        inverse_norms: F32 | None,
+        max_norm: float,
+        measure: Measure,
+    ) -> PreparedSequences: ...
     def __len__(self) -> int: ...
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+    @property
+    def max_norm(self) -> float: ...
     def add_codes(self, codes: NDArray[Any], scales: F32 | None) -> None: ...
+    def take_codes(
+        self,
+        codes: NDArray[Any],
+        scales: F32 | None,
+        inverse_norms: F32 | None,
+        squares: F32 | None,
+        sums: I32 | None,
+        rho: F64,
+        largest_norm: float,
+    ) -> None: ...
+    @property
+    def code_arrays(self) -> dict[str, NDArray[Any]]: ...
+    @property
+    def largest_code_norm(self) -> float: ...
     def pooled(self) -> F32: ...
-    def pool_query(self, query: F32, query_weights: F64 | None) -> F32: ...
     def clusters(self, per_document: int, num_threads: int) -> tuple[F32, F64, I64]: ...
+
+class PreparedBags:
+    """Bags of words prepared for one measure; keeps the arrays alive."""
+
+    def __init__(
+        self, vectors: F32, words: U32, offsets: I64, counts: F32 | None, measure: Measure, known: U32
+    ) -> None: ...
+    @staticmethod
+    def from_arrays(
+        vectors: F32,
+        words: U32,
+        offsets: I64,
+        counts: F32 | None,
+        totals: F64,
+        first_word: int,
+        measure: Measure,
+    ) -> PreparedBags: ...
+    def __len__(self) -> int: ...
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+    @property
+    def new_rows(self) -> U32: ...
+    @property
+    def norms(self) -> F64: ...
+
+class Corpus:
+    """Prepared sequences that are searched as one."""
+
+    def __init__(self, parts: list[PreparedSequences]) -> None: ...
+    def __len__(self) -> int: ...
+    def pool_query(self, query: F32, query_weights: F64 | None) -> F32: ...
     def pooled_bounds(
         self, query: F32, query_weights: F64 | None, squared_distances: F32, max_pooled_norm: float
     ) -> F64: ...
     def search(
-        self,
-        query: F32,
-        query_weights: F64 | None,
-        k: int,
-        radius: float,
-        slack: float,
-        tie_ranks: I64,
-        num_threads: int,
+        self, query: F32, query_weights: F64 | None, k: int, radius: float, slack: float, num_threads: int
     ) -> TopKSearch: ...
 
 class BagCorpus:
-    """Bags of words prepared for one measure; keeps the arrays alive."""
+    """Prepared bags that are searched as one."""
 
-    def __init__(
-        self, vectors: F32, words: NDArray[np.uint32], offsets: I64, counts: F32 | None, measure: Measure
-    ) -> None: ...
+    def __init__(self, parts: list[PreparedBags]) -> None: ...
     def __len__(self) -> int: ...
     def search(
-        self,
-        query: F32,
-        query_weights: F64 | None,
-        k: int,
-        radius: float,
-        slack: float,
-        tie_ranks: I64,
-        num_threads: int,
+        self, query: F32, query_weights: F64 | None, k: int, radius: float, slack: float, num_threads: int
     ) -> TopKSearch: ...
 
 class TopKSearch:
@@ -197,4 +242,4 @@ class TopKSearch:
     def counts(self) -> dict[str, Any]: ...
     def hits(self) -> tuple[I64, F64]: ...
 
-def pairwise(rows: Corpus, columns: Corpus, num_threads: int) -> F64: ...
+def pairwise(rows: PreparedSequences, columns: PreparedSequences, num_threads: int) -> F64: ...

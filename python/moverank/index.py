@@ -5,24 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._ids import DocumentIds, Ids
 from moverank._storage import token_dtype
 from moverank._validate import positive_number, real_number, thread_count, whole_number
-from moverank.alignment import Alignment, align
 from moverank.bags import Bags
-from moverank.hits import Certificate, Hits, SearchStats
-from moverank.measures import Measure, measure, naming, prepare, prepare_bags, require_same_dim
-from moverank.prefilters import Clusters, make_prefilter
-from moverank.search import Budget, Ladder, Prefilter
-from moverank.sequences import Sequences, as_query, as_sequences
-from moverank.sinkhorn import Sinkhorn
+from moverank.hits import Hits
+from moverank.measures import Measure, measure
+from moverank.names import Ids, is_name, make_names
+from moverank.parts import Setup, build_part
+from moverank.prefilters import Clusters, train
+from moverank.query import Goal, Query
+from moverank.search import Budget
+from moverank.sequences import Sequences, as_sequences
+from moverank.snapshot import Snapshot
 
 _by_name = measure
 
@@ -50,30 +50,9 @@ class Index:
     True
     """
 
-    def __init__(
-        self,
-        docs: Sequences | Bags,
-        measure: Measure,
-        ids: DocumentIds,
-        corpus: _core.Corpus | _core.BagCorpus,
-        prefilter: str | Clusters | None,
-        codes: str | None,
-        num_threads: int,
-    ) -> None:
-        self._docs = docs
-        self._measure = measure
-        self._ids = ids
-        self._corpus = corpus
-        self._codes = codes
+    def __init__(self, snapshot: Snapshot, num_threads: int) -> None:
+        self._snapshot = snapshot
         self._num_threads = num_threads
-        self._all = np.arange(len(docs), dtype=np.int64)
-        self._prefilter: Prefilter | None = None
-        if isinstance(corpus, _core.Corpus):
-            if prefilter is not None:
-                self._prefilter = make_prefilter(prefilter, corpus, measure, num_threads)
-            if codes is not None and isinstance(docs, Sequences):
-                coded = docs.astype(codes)
-                corpus.add_codes(coded.tokens, coded.scales)
 
     @classmethod
     def build(
@@ -83,7 +62,8 @@ class Index:
         *,
         ids: Ids | None = None,
         prefilter: str | Clusters | None = "Flat",
-        codes: str | None = None,
+        dtype: str | None = None,
+        rescore: bool = False,
         num_threads: int | None = None,
     ) -> Index:
         """Prepare documents for search.
@@ -101,10 +81,12 @@ class Index:
             a document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
             "IVF256,Flat;nprobe=16". `Clusters`: by several. Only "Flat" can say how near the documents may be that it
             left out. None: no budgets. Bags need none.
-        codes : {"int8", "float16", "bfloat16"}, optional
-            Keep the tokens in this type as well, and compute bounds from it, less what it can have changed. Answers
-            stay those of `docs`, of which only what the bounds leave is read, so they may be a memory map. Not under
-            ground "sqeuclidean".
+        dtype : {"float32", "float16", "bfloat16", "int8"}, optional
+            How to store tokens; as `docs` has them by default. Answers are exact for what is stored.
+        rescore : bool, default False
+            Keep the documents as they are beside those of `dtype`: bounds then come from the compact ones, less what
+            rounding can have changed, and answers are exact for `docs`, of which only what the bounds leave is read.
+            Not under ground "sqeuclidean".
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -124,34 +106,56 @@ class Index:
         batch = docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
         if isinstance(batch, Bags) and prefilter not in ("Flat", None):
             raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
-        if codes is not None:
-            _require_codes(codes, batch, chosen)
-        names = DocumentIds(ids, len(batch))
+        codes = None
+        if dtype is not None and not rescore and isinstance(batch, Bags):
+            raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
+        if rescore:
+            codes = _checked_codes(dtype, batch, chosen)
+        elif dtype is not None and isinstance(batch, Sequences):
+            batch = batch.astype(dtype)
+        if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
+            raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
+        names = make_names(ids, len(batch))
+        setup = Setup(
+            measure=chosen,
+            kind="bags" if isinstance(batch, Bags) else "sequences",
+            dim=batch.dim,
+            dtype="float32" if isinstance(batch, Bags) else batch.dtype,
+            codes=codes,
+            prefilter=None if isinstance(batch, Bags) else prefilter,
+            ids=names.kind,
+        )
         threads = thread_count(num_threads)
-        with naming("docs", "docs", ids=None if ids is None else names.names):
-            corpus = prepare_bags(batch, chosen) if isinstance(batch, Bags) else prepare(batch, chosen)
-        return cls(batch, chosen, names, corpus, prefilter, codes, threads)
+        part = build_part(batch, names, setup, None, {}, threads)
+        faiss_index = None
+        if isinstance(setup.prefilter, str):
+            faiss_index = train(setup.prefilter, part.arrays["pooled"], chosen)
+        return cls(Snapshot(setup, [part], [np.empty(0, dtype=np.int64)], faiss_index), threads)
 
     @property
     def measure(self) -> Measure:
         """What searches compute."""
-        return self._measure
+        return self._snapshot.setup.measure
 
     @property
     def ids(self) -> NDArray[Any]:
-        """Ids of the documents in the order in which they were given, shape (N,), read-only."""
-        return self._ids.names
+        """Ids of the documents in the order in which they were given, shape (N,)."""
+        return self._snapshot.names_at(self._snapshot.positions)
 
     @property
-    def docs(self) -> Sequences | Bags:
-        """The documents."""
-        return self._docs
+    def dim(self) -> int:
+        """Dimension of the tokens."""
+        return self._snapshot.setup.dim
 
     def __len__(self) -> int:
-        return len(self._docs)
+        return len(self._snapshot)
+
+    def __contains__(self, id: object) -> bool:
+        snapshot = self._snapshot
+        return is_name(id, snapshot.setup.ids) and bool(snapshot.find([id])[0] >= 0)
 
     def __repr__(self) -> str:
-        return f"Index({len(self)} documents, measure={self._measure.name}, dim={self._docs.dim})"
+        return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim})"
 
     def search(
         self,
@@ -209,10 +213,12 @@ class Index:
         >>> index.search(np.eye(4)[2:], k=1).ids
         array([1])
         """
-        goal = _Goal(whole_number(k, "k", least=1), np.inf, slack_number(slack, self._measure), weights)
+        snapshot = self._snapshot
+        goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
         budget = _budget(candidates, time_budget, goal.k)
-        positions = None if subset is None else self._ids.positions_of(subset)
-        return self._search(query, goal, budget, positions, "documents of the subset", num_threads)
+        positions = None if subset is None else snapshot.positions_of(subset)
+        asked = self._query(query, weights)
+        return snapshot.search(asked, goal, budget, positions, "documents of the subset", self._threads(num_threads))
 
     def rerank(
         self,
@@ -257,8 +263,11 @@ class Index:
         >>> index.rerank(np.eye(4)[2:], ["a", "b"], k=1).ids
         array(['b'], dtype='<U1')
         """
-        goal = _Goal(whole_number(k, "k", least=1), np.inf, slack_number(slack, self._measure), weights)
-        return self._search(query, goal, Budget(), self._ids.positions_of(ids), "given candidates", num_threads)
+        snapshot = self._snapshot
+        goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
+        positions = snapshot.positions_of(ids)
+        asked = self._query(query, weights)
+        return snapshot.search(asked, goal, Budget(), positions, "given candidates", self._threads(num_threads))
 
     def range_search(
         self,
@@ -299,12 +308,14 @@ class Index:
         >>> index.range_search(np.eye(4)[:2], 0.4).ids
         array([0])
         """
-        positions = None if subset is None else self._ids.positions_of(subset)
+        snapshot = self._snapshot
+        positions = None if subset is None else snapshot.positions_of(subset)
         limit = real_number(radius, "radius")
         if np.isnan(limit):
             raise ValueError("radius must be a number, got nan")
-        goal = _Goal(len(self), limit, 0.0, weights)
-        return self._search(query, goal, Budget(), positions, "documents of the subset", num_threads)
+        goal = Goal(len(snapshot), limit)
+        asked = self._query(query, weights)
+        return snapshot.search(asked, goal, Budget(), positions, "documents of the subset", self._threads(num_threads))
 
     def search_batch(
         self,
@@ -348,17 +359,19 @@ class Index:
         [[1], [0]]
         """
         if isinstance(queries, Bags):
-            queries = queries.to_sequences(self._measure.weighting)
+            queries = queries.to_sequences(self.measure.weighting)
         batch = as_sequences(queries, "queries")
         count = whole_number(k, "k", least=1)
-        allowed = slack_number(slack, self._measure)
+        allowed = slack_number(slack, self.measure)
         threads = self._threads(num_threads)
         _budget(candidates, time_budget, count)
 
+        snapshot = self._snapshot
+
         def one(q: int) -> Hits:
             budget = _budget(candidates, time_budget, count)
-            goal = _Goal(count, np.inf, allowed, batch.weights_of(q))
-            return self._search(batch[q], goal, budget, None, "", 1, name=f"queries: sequence {q}")
+            asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
+            return snapshot.search(asked, Goal(count, slack=allowed), budget, None, "", 1)
 
         answers: list[Hits] = []
         workers = ThreadPoolExecutor(max_workers=threads or _core.build_info()["threads"])
@@ -371,107 +384,22 @@ class Index:
             workers.shutdown(cancel_futures=True)
         return answers
 
+    def _query(self, value: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str = "query") -> Query:
+        return Query.of(value, weights, self.measure, self.dim, name)
+
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)
 
-    def _search(
-        self,
-        query: Sequences | Bags | ArrayLike,
-        goal: _Goal,
-        budget: Budget,
-        subset: NDArray[np.int64] | None,
-        subset_name: str,
-        num_threads: int | None,
-        *,
-        name: str = "query",
-    ) -> Hits:
-        """Search the documents at the given positions, or all."""
-        started = time.perf_counter()
-        positions = self._all if subset is None else subset
-        threads = self._threads(num_threads)
-        tokens, mass = self._query(query, goal.weights, name)
-        k = min(goal.k, len(positions))
-        with naming(name, "docs", ids=self.ids):
-            search = self._corpus.search(tokens, mass, k, goal.radius, goal.slack, self._ids.ranks, threads)
-            wanted = k if np.isinf(goal.radius) else 1
-            ladder = Ladder(search, positions, wanted, budget, threads)
-            if isinstance(self._corpus, _core.BagCorpus):
-                ladder.over_bags(one_sided_first=self._measure.capacity == 1.0)
-            else:
-                # Over the whole collection the nearest by pooled vectors are good seeds, under balanced measures.
-                near = self._measure._spec.has_pooled_bound and not (budget.unlimited and subset is not None)
-                candidates = None if self._prefilter is None else self._prefilter.query(tokens, mass, subset, threads)
-                if candidates is None and not budget.unlimited:
-                    raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
-                bounds_from = "costs" if self._codes is None else f"{self._codes} codes"
-                ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
-        found, distances = search.hits()
-        stats = SearchStats(
-            documents=len(positions),
-            rungs=ladder.rungs(),
-            exact_solves=search.counts["exact_solves"],
-            seconds=time.perf_counter() - started,
-        )
-        ids = self.ids[found]
-        ids.flags.writeable = distances.flags.writeable = False
-        return Hits(
-            ids=ids,
-            distances=distances,
-            measure=self._measure,
-            certificate=Certificate.of(
-                distances,
-                max(ladder.bound(), _least_distance(self._measure)),
-                len(positions),
-                len(positions) - stats.exact_solves,
-                "documents" if subset is None else subset_name,
-                radius=None if np.isinf(goal.radius) else goal.radius,
-            ),
-            stats=stats,
-            _align=lambda rank: self._alignment(tokens, mass, int(found[rank])),
-        )
 
-    def _query(
-        self, query: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
-        """Tokens and mass of the query; copies, as the hits solve their alignments later, from the query as it is."""
-        if isinstance(query, Bags):
-            query = query.to_sequences(self._measure.weighting)
-        tokens, mass = as_query(query, weights, name, "weights")
-        require_same_dim(tokens.shape[1], self._docs.dim, name, "the index")
-        return tokens.copy(), None if mass is None else mass.copy()
-
-    def _alignment(self, tokens: NDArray[np.float32], mass: NDArray[np.float64] | None, position: int) -> Alignment:
-        document = self._docs[position]
-        if isinstance(self._docs, Bags):
-            weights = self._docs.weights_of(position, self._measure.weighting)
-        else:
-            weights = self._docs.weights_of(position)
-        return align(tokens, document, self._measure, mass, weights)
-
-
-@dataclass(frozen=True)
-class _Goal:
-    """What is asked for."""
-
-    k: int
-    radius: float
-    slack: float
-    weights: ArrayLike | None
-
-
-def _require_codes(codes: str, docs: Sequences | Bags, measure: Measure) -> None:
-    """Refuse codes that would bound nothing or save nothing."""
+def _checked_codes(dtype: str | None, docs: Sequences | Bags, measure: Measure) -> str:
+    """Refuse to rescore what would bound nothing or save nothing."""
     if isinstance(docs, Bags):
-        raise ValueError("codes: bags need none, as their vectors are shared")
-    if token_dtype(codes) in ("float32", docs.dtype):
-        raise ValueError(f"codes: expected a type more compact than the documents' {docs.dtype}, got {codes!r}")
+        raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
+    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
+        raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
     if measure.ground == "sqeuclidean":
-        raise ValueError("codes: give no bound under ground 'sqeuclidean'")
-
-
-def _least_distance(measure: Measure) -> float:
-    """What no distance of the measure is below."""
-    return -np.inf if measure.ground == "dot" or isinstance(measure.problem, Sinkhorn) else 0.0
+        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
+    return token_dtype(dtype)
 
 
 def slack_number(slack: Any, measure: Measure) -> float:

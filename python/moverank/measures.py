@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from moverank import _core
 from moverank._validate import capacity_number, fraction_number
-from moverank.bags import Bags
 from moverank.sequences import Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
 
@@ -233,7 +232,7 @@ def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> 
 
 @contextmanager
 def naming(
-    query: str, documents: str, *, batch: bool = True, ids: np.ndarray[Any, Any] | None = None
+    query: str, documents: str, *, batch: bool = True, id_of: Callable[[int], object] | None = None
 ) -> Iterator[None]:
     """Turn what the core finds wrong into a ValueError that names the argument, the sequence in it and its id."""
     try:
@@ -244,18 +243,15 @@ def naming(
             where = query
         elif batch:
             where = f"{documents}: sequence {index}"
-            if ids is not None:
-                where += f" (id {ids[index].item()!r})"
+            if id_of is not None and id_of(index) != index:
+                where += f" (id {id_of(index)!r})"
         else:
             where = documents
         raise ValueError(f"{where}: {fault}") from None
 
 
-def prepare(sequences: Sequences, measure: Measure) -> _core.Corpus:
+def prepare(sequences: Sequences, measure: Measure) -> _core.PreparedSequences:
     """Check a batch against a measure and compute its mass and norms once."""
-    return _core.Corpus(sequences.tokens, sequences.scales, sequences.offsets, sequences.weights, measure._spec)
-
-
-def prepare_bags(bags: Bags, measure: Measure) -> _core.BagCorpus:
-    """Check a batch of bags against a measure and compute what its words weigh."""
-    return _core.BagCorpus(bags.vectors, bags.words, bags.offsets, bags.counts, measure._spec)
+    return _core.PreparedSequences(
+        sequences.tokens, sequences.scales, sequences.offsets, sequences.weights, measure._spec
+    )

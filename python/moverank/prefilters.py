@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._validate import whole_number
-from moverank.measures import Measure, prepare
-from moverank.search import SPREAD_SEEDS, Prefilter, PrefilteredQuery
-from moverank.sequences import Sequences
+from moverank.measures import Measure
+from moverank.query import Query
+from moverank.search import SPREAD_SEEDS, Positions, PrefilteredQuery
 
 
 @dataclass(frozen=True)
@@ -51,57 +51,32 @@ class Clusters:
         whole_number(self.per_document, "per_document", least=1)
 
 
-def make_prefilter(kind: str | Clusters, corpus: _core.Corpus, measure: Measure, num_threads: int) -> Prefilter:
-    """Prepare a prefilter over documents."""
-    if isinstance(kind, Clusters):
-        return ClusteredVectors(corpus, measure, kind.per_document, num_threads)
-    if isinstance(kind, str):
-        return PooledVectors(corpus, measure, kind)
-    raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {kind!r}")
-
-
 class ClusteredVectors:
     """Clusters of each document's tokens, prepared as documents of their own."""
 
-    def __init__(self, corpus: _core.Corpus, measure: Measure, per_document: int, num_threads: int) -> None:
+    def __init__(self, clusters: _core.Corpus, per_document: int, live: Positions) -> None:
         self.name = f"clusters, {per_document}"
-        centroids, mass, counts = corpus.clusters(per_document, num_threads)
-        filled = (np.arange(per_document) < counts[:, None]).ravel()
-        offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-        np.cumsum(counts, out=offsets[1:])
-        self._documents = prepare(Sequences.from_flat(centroids[filled], offsets, mass[filled]), measure)
-        self._ranks = np.arange(len(counts), dtype=np.int64)
+        self._clusters = clusters
+        self._live = live
 
-    def query(
-        self,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        positions: NDArray[np.int64] | None,
-        num_threads: int,
-    ) -> PrefilteredQuery:
+    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
-        return ClusteredQuery(self, tokens, mass, positions, num_threads)
+        among = self._live if positions is None else positions
+        return ClusteredQuery(self.name, self._clusters, query, among, num_threads)
 
 
 class ClusteredQuery:
     """One query's candidates by clusters."""
 
-    def __init__(
-        self,
-        prefilter: ClusteredVectors,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        positions: NDArray[np.int64] | None,
-        num_threads: int,
-    ) -> None:
-        self.name = prefilter.name
-        self._prefilter = prefilter
+    def __init__(self, name: str, clusters: _core.Corpus, query: Query, positions: Positions, num_threads: int) -> None:
+        self.name = name
+        self._clusters = clusters
+        self._query = query
+        self._positions = positions
         self._threads = num_threads
-        self._query = tokens, mass
-        self._positions = prefilter._ranks if positions is None else positions
-        self._order: NDArray[np.int64] | None = None
+        self._order: Positions | None = None
 
-    def nearest(self, count: int) -> tuple[NDArray[np.int64], float]:
+    def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
         if self._order is None:
             self._order = self._positions[np.argsort(self._estimates(), kind="stable")]
@@ -109,18 +84,55 @@ class ClusteredQuery:
 
     def _estimates(self) -> NDArray[np.float64]:
         """The reused-potential bound of each document's clusters, which is close to their distance."""
-        ranks = self._prefilter._ranks
-        search = self._prefilter._documents.search(*self._query, 1, np.inf, 0.0, ranks, self._threads)
+        search = self._clusters.search(self._query.tokens, self._query.mass, 1, np.inf, 0.0, self._threads)
         step = max(len(self._positions) // SPREAD_SEEDS, 1)
         search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
         return search.lower_bounds(self._positions, self._threads)
 
 
-class PooledVectors:
-    """One vector a document, the mass-weighted mean of its tokens, in a faiss index.
+def train(factory: str, pooled: NDArray[np.float32], measure: Measure) -> Any:
+    """Make a faiss index of pooled vectors; None where all are to be compared, which needs none.
 
-    Under balanced measures distances between these bound the measure from below, so that an exhaustive index also says
-    how near the documents can be that it left out; they are a weak bound and a fair order on real text.
+    Parameters
+    ----------
+    factory : str
+        What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
+    pooled : ndarray, shape (N, d)
+        One vector a document.
+    measure : Measure
+        What is searched by.
+
+    Raises
+    ------
+    ValueError
+        If faiss cannot make such an index of the documents.
+    """
+    kind, _, settings = factory.partition(";")
+    if kind == "Flat":
+        return None
+    faiss: Any = import_module("faiss")
+    try:
+        index = faiss.index_factory(pooled.shape[1], kind, _metric(faiss, measure))
+        index.train(pooled)
+        index.add(pooled)
+        if settings:
+            faiss.ParameterSpace().set_index_parameters(index, settings)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise ValueError(f"prefilter: faiss cannot make {factory!r} of {len(pooled)} documents: {reason}") from None
+    return index
+
+
+def _metric(faiss: Any, measure: Measure) -> int:
+    by_product = not measure._spec.has_pooled_bound and measure.ground in ("cosine", "dot")
+    return int(faiss.METRIC_INNER_PRODUCT if by_product else faiss.METRIC_L2)
+
+
+class PooledVectors:
+    """One vector a document, the mass-weighted mean of its tokens.
+
+    Under balanced measures distances between these bound the measure from below, so that comparing all also says how
+    near the documents can be that were left out; they are a weak bound and a fair order on real text.
 
     Parameters
     ----------
@@ -129,45 +141,73 @@ class PooledVectors:
     measure : Measure
         What is searched by.
     factory : str
-        What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
-
-    Raises
-    ------
-    ValueError
-        If faiss cannot make such an index of the documents.
+        What `train` was told.
+    pooled : list of ndarray, each of shape (N_p, d)
+        The vectors, part after part.
+    largest_norm : float
+        Of any of these.
+    index : faiss.Index or None
+        What `train` made of the first documents; others are compared one by one.
+    live : ndarray of int64
+        Rising positions of the documents that are searched.
     """
 
-    def __init__(self, corpus: _core.Corpus, measure: Measure, factory: str) -> None:
-        faiss: Any = import_module("faiss")
-        self._corpus = corpus
-        self._bounds = measure._spec.has_pooled_bound
-        pooled = corpus.pooled()
-        self._largest_norm = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
-        by_product = not self._bounds and measure.ground in ("cosine", "dot")
-        kind, _, settings = factory.partition(";")
-        try:
-            self._index = faiss.index_factory(
-                pooled.shape[1], kind, faiss.METRIC_INNER_PRODUCT if by_product else faiss.METRIC_L2
-            )
-            self._index.train(pooled)
-            self._index.add(pooled)
-            if settings:
-                faiss.ParameterSpace().set_index_parameters(self._index, settings)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
-            raise ValueError(f"prefilter: faiss cannot make {factory!r} of {len(pooled)} documents: {reason}") from None
-        self.name = f"pooled, {factory}"
-        self._exhaustive = kind == "Flat"
-
-    def query(
+    def __init__(
         self,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        positions: NDArray[np.int64] | None,
-        num_threads: int,
-    ) -> PrefilteredQuery:
+        corpus: _core.Corpus,
+        measure: Measure,
+        factory: str,
+        pooled: list[NDArray[np.float32]],
+        largest_norm: float,
+        index: Any,
+        live: Positions,
+    ) -> None:
+        self.name = f"pooled, {factory}"
+        self.bounds = measure._spec.has_pooled_bound and index is None
+        self.exhaustive = index is None
+        self.largest_norm = largest_norm
+        self.corpus = corpus
+        self.live = live
+        self._measure = measure
+        self._index = index
+        self._pooled = pooled
+        self._n_all = sum(map(len, pooled))
+
+    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
-        return PooledQuery(self, tokens, mass, positions)
+        if positions is not None and not self.exhaustive:
+            raise ValueError(f"subset: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}")
+        return PooledQuery(self, query, self.live if positions is None else positions)
+
+    def search(
+        self, pooled: NDArray[np.float32], count: int, positions: Positions
+    ) -> tuple[NDArray[np.float32], Positions]:
+        """What faiss calls distances, and positions, in its order; approximate indexes may find fewer."""
+        faiss: Any = import_module("faiss")
+        metric = _metric(faiss, self._measure)
+        distances: list[NDArray[np.float32]] = []
+        found: list[Positions] = []
+        covered = 0 if self._index is None else int(self._index.ntotal)
+        with _one_thread(faiss):
+            if covered:
+                n_gone = covered - int(np.searchsorted(positions, covered))
+                near, places = self._index.search(pooled[None], min(count + n_gone, covered))
+                valid = np.isin(places[0], positions)  # −1 where there are no more, and what is gone
+                distances.append(near[0][valid])
+                found.append(places[0][valid])
+            first = 0
+            for part in self._pooled:
+                last = first + len(part)
+                own = positions[np.searchsorted(positions, max(first, covered)) : np.searchsorted(positions, last)]
+                if len(own):
+                    rows = part if len(own) == len(part) else part[own - first]
+                    near, places = faiss.knn(pooled[None], rows, min(count, len(own)), metric)
+                    distances.append(near[0])
+                    found.append(own[places[0]])
+                first = last
+        joined = np.concatenate(distances)
+        order = np.argsort(-joined if metric == faiss.METRIC_INNER_PRODUCT else joined, kind="stable")[:count]
+        return joined[order], np.concatenate(found)[order]
 
 
 @contextmanager
@@ -184,52 +224,30 @@ def _one_thread(faiss: Any) -> Iterator[None]:
 class PooledQuery:
     """One query's candidates by pooled vectors."""
 
-    def __init__(
-        self,
-        prefilter: PooledVectors,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        positions: NDArray[np.int64] | None,
-    ) -> None:
-        self._prefilter = prefilter
-        self._tokens = tokens
-        self._mass = mass
-        self._positions = positions
-        self._found: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None
+    def __init__(self, prefilter: PooledVectors, query: Query, positions: Positions) -> None:
         self.name = prefilter.name
+        self._prefilter = prefilter
+        self._query = query
+        self._positions = positions
+        self._pooled = prefilter.corpus.pool_query(query.tokens, query.mass)
+        self._found: tuple[NDArray[np.float32], Positions] | None = None
 
-    def nearest(self, count: int) -> tuple[NDArray[np.int64], float]:
+    def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
-        n = self._prefilter._index.ntotal if self._positions is None else len(self._positions)
+        n = len(self._positions)
         distances, found = self._search(min(count + 1, n))
         known = found[:count]
         if count >= n and len(known) == n:
             return known, np.inf
-        if not (self._prefilter._bounds and self._prefilter._exhaustive):
+        if not self._prefilter.bounds:
             return known, -np.inf
-        bound = self._prefilter._corpus.pooled_bounds(
-            self._tokens, self._mass, distances[count : count + 1], self._largest_norm()
+        largest_norm = max(self._prefilter.largest_norm, float(np.linalg.norm(self._pooled.astype(np.float64))))
+        bound = self._prefilter.corpus.pooled_bounds(
+            self._query.tokens, self._query.mass, distances[count : count + 1], largest_norm
         )
         return known, float(bound[0])
 
-    def _search(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Distances and positions in the index's order; approximate indexes may find fewer."""
+    def _search(self, count: int) -> tuple[NDArray[np.float32], Positions]:
         if self._found is None or len(self._found[0]) < count:
-            self._found = self._ask(count)
+            self._found = self._prefilter.search(self._pooled, count, self._positions)
         return self._found
-
-    def _ask(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        faiss: Any = import_module("faiss")
-        if self._positions is not None and not self._prefilter._exhaustive:
-            raise ValueError(f"subset: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}")
-        only = None if self._positions is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(self._positions))
-        with _one_thread(faiss):
-            distances, found = self._prefilter._index.search(self._pooled()[None], count, params=only)
-        valid = found[0] >= 0
-        return distances[0][valid], found[0][valid]
-
-    def _pooled(self) -> NDArray[np.float32]:
-        return self._prefilter._corpus.pool_query(self._tokens, self._mass)
-
-    def _largest_norm(self) -> float:
-        return max(self._prefilter._largest_norm, float(np.linalg.norm(self._pooled().astype(np.float64))))

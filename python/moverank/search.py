@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank.hits import Rung
+from moverank.query import Query
 
 #: Documents likely to be near that are solved before anything is bounded: the mean of so many row potentials is as good
 #: as that of more.
@@ -48,13 +49,7 @@ class PrefilteredQuery(Protocol):
 class Prefilter(Protocol):
     """What finds documents that may be near, without looking at all of their tokens."""
 
-    def query(
-        self,
-        tokens: NDArray[np.float32],
-        mass: NDArray[np.float64] | None,
-        positions: Positions | None,
-        num_threads: int,
-    ) -> PrefilteredQuery:
+    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         ...
 
@@ -195,6 +190,11 @@ class Ladder:
         """No document without a distance is nearer than this."""
         return min(self._search.floor, self.left_out)
 
+    @property
+    def exact_solves(self) -> int:
+        """Documents solved to the end."""
+        return int(self._search.counts["exact_solves"])
+
     def rungs(self) -> tuple[Rung, ...]:
         """What each rung saw and dropped."""
         counts = self._search.counts
@@ -203,7 +203,7 @@ class Ladder:
             self._bound_name: counts["bound_seconds"],
         }
         n_seeds = int(counts["seeds"])
-        solved = int(counts["exact_solves"]) - n_seeds
+        solved = self.exact_solves - n_seeds
         came_to_solver = solved + int(counts["pruned_by_solver"])
         levels = [*self._seen, ("exact solver", came_to_solver, counts["solve_seconds"])]
         left = [*(seen for _, seen, _ in levels[1:]), solved]

@@ -3,9 +3,9 @@
 #include <limits>
 #include <numeric>
 #include <random>
-#include <set>
 #include <vector>
 
+#include "bag_instances.hpp"
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/bag_bounds.hpp"
@@ -16,58 +16,12 @@
 #include "moverank/vocabulary_costs.hpp"
 
 using namespace moverank;
+using instances::Collection;
+using instances::Query;
 
 namespace {
 
 constexpr GroundCost grounds[] = {GroundCost::cosine, GroundCost::euclidean, GroundCost::sqeuclidean, GroundCost::dot};
-
-/// Bags over a vocabulary of which the last words are never used.
-struct Collection {
-    Collection(instances::Random& random, std::size_t n_bags, std::size_t longest, std::size_t dimension)
-        : dim(dimension), vectors(n_words * dim) {
-        std::normal_distribution<float> normal;
-        std::uniform_real_distribution<float> count(0.5F, 4.0F);
-        std::ranges::generate(vectors, [&] { return normal(random); });
-        std::uniform_int_distribution<std::size_t> length(1, longest);
-        std::uniform_int_distribution<std::uint32_t> word(0, n_words - 20);
-        for (std::size_t s = 0; s < n_bags; ++s) {
-            std::set<std::uint32_t> own;
-            for (std::size_t j = length(random); j > 0; --j) {
-                own.insert(word(random));
-            }
-            words.insert(words.end(), own.begin(), own.end());
-            offsets.push_back(static_cast<std::int64_t>(words.size()));
-        }
-        counts.resize(words.size());
-        std::ranges::generate(counts, [&] { return count(random); });
-    }
-
-    [[nodiscard]] BagsView view(bool with_counts) const {
-        return {{vectors.data(), n_words, dim}, words, offsets, with_counts ? counts : std::span<const float>{}};
-    }
-
-    static constexpr std::size_t n_words = 700;
-    std::size_t dim;
-    std::vector<float> vectors;
-    std::vector<std::uint32_t> words;
-    std::vector<std::int64_t> offsets{0};
-    std::vector<float> counts;
-};
-
-/// A query of random tokens.
-struct Query {
-    Query(instances::Random& random, std::size_t n, std::size_t dim, const Measure& measure)
-        : tokens(n * dim), mass(n), inverse_norms(n) {
-        std::normal_distribution<float> normal;
-        std::ranges::generate(tokens, [&] { return normal(random); });
-        prepared = prepare({{tokens.data(), n, dim}, {}}, measure, mass, inverse_norms, 0);
-    }
-
-    std::vector<float> tokens;
-    std::vector<double> mass;
-    std::vector<float> inverse_norms;
-    PreparedSequence prepared;
-};
 
 }  // namespace
 
@@ -77,7 +31,8 @@ TEST(costs_of_the_vocabulary_are_those_of_documents_to_the_last_bit) {
         for (const std::size_t n : {1, 3, 16, 17, 70}) {
             const Collection collection(random, 40, 60, 13);
             const Measure measure{ground, Weighting::norm};
-            const PreparedBags bags(collection.view(true), measure);
+            const PreparedBags prepared(collection.view(true), measure);
+            const JoinedBags bags({&prepared});
             const Query query(random, n, 13, measure);
             Interrupt interrupt;
             const VocabularyCosts table(bags, query.prepared, 2, interrupt);
@@ -92,7 +47,7 @@ TEST(costs_of_the_vocabulary_are_those_of_documents_to_the_last_bit) {
                 std::vector<float> tokens(document.size() * 13);
                 std::vector<float> norms;
                 for (std::size_t j = 0; j < document.size(); ++j) {
-                    decode(bags.vectors().run(document.words[j], 1), std::span(tokens).subspan(j * 13, 13));
+                    decode(bags.table(0).run(document.words[j], 1), std::span(tokens).subspan(j * 13, 13));
                     if (ground == GroundCost::cosine) {
                         norms.push_back(bags.inverse_norms()[document.words[j]]);
                     }
@@ -121,7 +76,8 @@ TEST(any_potentials_make_bounds_of_bags) {
           Measure{GroundCost::sqeuclidean, Weighting::uniform, 1e4}}) {
         for (const std::size_t n : {1, 9, 33}) {
             const Collection collection(random, 60, 40, 7);
-            const PreparedBags bags(collection.view(n != 9), measure);
+            const PreparedBags prepared(collection.view(n != 9), measure);
+            const JoinedBags bags({&prepared});
             const Query query(random, n, 7, measure);
             Interrupt interrupt;
             const VocabularyCosts table(bags, query.prepared, 1, interrupt);
@@ -150,10 +106,11 @@ TEST(potentials_of_near_documents_make_tight_bounds) {
     instances::Random random(3);
     const Measure measure{GroundCost::euclidean, Weighting::uniform};
     const Collection collection(random, 300, 20, 3);
-    const PreparedBags bags(collection.view(false), measure);
+    const PreparedBags prepared(collection.view(false), measure);
+    const JoinedBags bags({&prepared});
     const Query query(random, 8, 3, measure);
     Interrupt interrupt;
-    TopKSearch search(bags, query.prepared, {.k = 5}, {}, 1, interrupt);
+    TopKSearch search(bags, query.prepared, {.k = 5}, 1, interrupt);
     std::vector<std::int64_t> all(bags.size());
     std::iota(all.begin(), all.end(), 0);
     std::vector<double> before(bags.size());
@@ -181,7 +138,7 @@ TEST(what_bags_are_made_of_is_checked) {
     const std::vector<std::int64_t> offsets{0, 1, 2};
     const auto fault = [&](const std::vector<std::uint32_t>& words, const std::vector<float>& counts) {
         try {
-            const PreparedBags bags({table, words, offsets, counts}, {GroundCost::cosine, Weighting::norm});
+            const PreparedBags bags(BagsView{table, words, offsets, counts}, {GroundCost::cosine, Weighting::norm});
         } catch (const SequenceError& error) {
             CHECK(error.sequence() == 1);
             return error.fault();

@@ -64,11 +64,11 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
                 const double query_norm = max_norm(documents[q]);
                 for (std::size_t s = 0; s < documents.size(); ++s) {
                     const double value = evaluator.distance(documents[s]).distance;
-                    const double coarse = evaluator.distance(codes[s].sequence).distance;
+                    const double coarse = evaluator.distance(codes.at(s).sequence).distance;
                     const double slack = codes.slack(s, query_norm);
                     CHECK(coarse - slack <= value);
-                    CHECK(evaluator.lower_bound(codes[s].sequence) - slack <= value);
-                    CHECK(evaluator.lower_bound(codes[s], codes.largest_norm()) - slack <= value);
+                    CHECK(evaluator.lower_bound(codes.at(s).sequence) - slack <= value);
+                    CHECK(evaluator.lower_bound(codes.at(s), codes.largest_norm()) - slack <= value);
                     gap += value - coarse + slack;
                     total += std::abs(value);
                 }

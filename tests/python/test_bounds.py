@@ -5,16 +5,18 @@ import pytest
 
 import moverank as mr
 from datasets import cranfield
+from moverank import _core
 from moverank.measures import prepare
 
 
 def assert_bounds_hold(query, docs, measure):
-    corpus = prepare(docs, measure)
+    part = prepare(docs, measure)
+    corpus = _core.Corpus([part])
     values = mr.distances(query, docs, measure)
     everything = np.arange(len(docs), dtype=np.int64)
-    search = corpus.search(query, None, 1, np.inf, 0.0, everything, 0)
+    search = corpus.search(query, None, 1, np.inf, 0.0, 0)
     assert (search.lower_bounds(everything, 0) <= values).all()
-    pooled, pooled_query = corpus.pooled(), corpus.pool_query(query, None)
+    pooled, pooled_query = part.pooled(), corpus.pool_query(query, None)
     largest = float(np.sqrt((np.vstack([pooled, pooled_query]).astype(np.float64) ** 2).sum(axis=1).max()))
     direct = ((pooled - pooled_query) ** 2).sum(axis=1)
     expansion = (pooled**2).sum(axis=1) + (pooled_query**2).sum() - 2 * pooled @ pooled_query

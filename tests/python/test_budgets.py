@@ -129,7 +129,7 @@ def test_codes_change_bounds_and_no_answer(dtype, measure, seed, scale):
     docs = mr.Sequences([np.float32(scale) * x for x in docs])
     query = np.float32(scale) * query
     values = values_of(query, docs, measure)
-    index = mr.Index.build(docs, measure, ids=ids, codes=dtype)
+    index = mr.Index.build(docs, measure, ids=ids, dtype=dtype, rescore=True)
     for num_threads in (1, 3):
         hits = index.search(query, 7, num_threads=num_threads)
         assert hits.certificate.exact
@@ -143,7 +143,7 @@ def test_documents_with_codes_may_lie_on_disk(tmp_path):
     tokens = np.load(tmp_path / "tokens.npy", mmap_mode="r")
     on_disk = mr.Sequences.from_flat(tokens, docs.offsets)
     assert np.shares_memory(on_disk.tokens, tokens)
-    hits = mr.Index.build(on_disk, "wrd", codes="int8").search(query, 5)
+    hits = mr.Index.build(on_disk, "wrd", dtype="int8", rescore=True).search(query, 5)
     expected = mr.Index.build(docs, "wrd").search(query, 5)
     np.testing.assert_array_equal(hits.ids, expected.ids)
     np.testing.assert_array_equal(hits.distances, expected.distances)
@@ -280,48 +280,100 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda i, q: i.search(q, 5, candidates=4), ValueError, "candidates must be at least k = 5, got 4"),
-        (lambda i, q: i.search(q, 5, candidates=5.0), TypeError, "candidates must be an integer"),
-        (lambda i, q: i.search(q, 5, time_budget=0), ValueError, "time_budget must be above 0"),
-        (lambda i, q: i.search(q, 5, time_budget="1"), TypeError, "time_budget must be a real number"),
-        (lambda i, q: i.search(q, 5, slack=-0.1), ValueError, "slack must be finite and at least 0, got -0.1"),
-        (lambda i, q: i.search(q, 5, slack=np.nan), ValueError, "slack must be finite and at least 0, got nan"),
-        (lambda i, q: i.search(q, 5, subset=[]), ValueError, "ids: expected at least one candidate"),
-        (lambda i, q: i.search(q, 5, subset=[-1]), KeyError, "ids: -1 is not in the index"),
-        (lambda i, q: i.range_search(q, np.nan), ValueError, "radius must be a number, got nan"),
-        (lambda i, q: i.range_search(q, "1"), TypeError, "radius must be a real number, got '1'"),
-        (lambda i, q: i.search_batch(q, 5), ValueError, "queries: expected a batch, got one array"),
-        (lambda i, q: i.search_batch([q, 0 * q]), ValueError, "queries: sequence 1: token 0 is a zero vector"),
-        (lambda i, q: i.search_batch([q], candidates=3), ValueError, "candidates must be at least k = 10, got 3"),
         (
-            lambda i, q: mr.Index.build(i.docs, prefilter=None).search(q, candidates=50),
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, candidates=4),
+            ValueError,
+            "candidates must be at least k = 5, got 4",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, candidates=5.0),
+            TypeError,
+            "candidates must be an integer",
+        ),
+        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, time_budget=0), ValueError, "time_budget must be above 0"),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, time_budget="1"),
+            TypeError,
+            "time_budget must be a real number",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, slack=-0.1),
+            ValueError,
+            "slack must be finite and at least 0, got -0.1",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, slack=np.nan),
+            ValueError,
+            "slack must be finite and at least 0, got nan",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[]),
+            ValueError,
+            "ids: expected at least one candidate",
+        ),
+        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[-1]), KeyError, "ids: -1 is not in the index"),
+        (lambda d, q: mr.Index.build(d, "wrd").range_search(q, np.nan), ValueError, "radius must be a number, got nan"),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").range_search(q, "1"),
+            TypeError,
+            "radius must be a real number, got '1'",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search_batch(q, 5),
+            ValueError,
+            "queries: expected a batch, got one array",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search_batch([q, 0 * q]),
+            ValueError,
+            "queries: sequence 1: token 0 is a zero vector",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, "wrd").search_batch([q], candidates=3),
+            ValueError,
+            "candidates must be at least k = 10, got 3",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, prefilter=None).search(q, candidates=50),
             ValueError,
             "candidates, time_budget: need a prefilter, and this index was built without one",
         ),
         (
-            lambda i, q: mr.Index.build(i.docs, prefilter="Nonsense"),
+            lambda d, q: mr.Index.build(d, prefilter="Nonsense"),
             ValueError,
             "prefilter: faiss cannot make 'Nonsense' of 400 documents",
         ),
         (
-            lambda i, q: mr.Index.build(i.docs, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
+            lambda d, q: mr.Index.build(d, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
             ValueError,
             "subset: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
         ),
-        (lambda i, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
-        (lambda i, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
-        (lambda i, q: mr.Index.build(i.docs, prefilter=3), TypeError, "prefilter must be a faiss factory string, Clus"),
-        (lambda i, q: mr.Index.build(i.docs, codes="float32"), ValueError, "codes: expected a type more compact than"),
-        (lambda i, q: mr.Index.build(i.docs.astype("int8"), codes="int8"), ValueError, "codes: expected a type more c"),
-        (lambda i, q: mr.Index.build(i.docs, codes="int4"), ValueError, "dtype must be one of 'float32'"),
-        (lambda i, q: mr.Index.build(mr.Bags(np.eye(2), [[0]]), codes="int8"), ValueError, "codes: bags need none"),
+        (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
+        (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
+        (lambda d, q: mr.Index.build(d, prefilter=3), TypeError, "prefilter must be a faiss factory string, Clus"),
         (
-            lambda i, q: mr.Index.build(i.docs, mr.Measure("sqeuclidean"), codes="int8"),
+            lambda d, q: mr.Index.build(d, dtype="float32", rescore=True),
             ValueError,
-            "codes: give no bound under ground 'sqeuclidean'",
+            "rescore: expected a dtype more compact than",
         ),
         (
-            lambda i, q: mr.Index.build(i.docs, mr.Measure("dot")).search(q, slack=0.1),
+            lambda d, q: mr.Index.build(d.astype("int8"), dtype="int8", rescore=True),
+            ValueError,
+            "rescore: expected a dtype more c",
+        ),
+        (lambda d, q: mr.Index.build(d, dtype="int4", rescore=True), ValueError, "dtype must be one of 'float32'"),
+        (
+            lambda d, q: mr.Index.build(mr.Bags(np.eye(2), [[0]]), dtype="int8", rescore=True),
+            ValueError,
+            "rescore: bags have nothing to",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, mr.Measure("sqeuclidean"), dtype="int8", rescore=True),
+            ValueError,
+            "rescore: compact tokens give no bound under ground 'sqeuclidean'",
+        ),
+        (
+            lambda d, q: mr.Index.build(d, mr.Measure("dot")).search(q, slack=0.1),
             ValueError,
             "slack: distances under ground 'dot' may be negative",
         ),
@@ -330,4 +382,4 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
 def test_bad_budgets_are_refused(call, kind, message):
     docs, _, query = collection(0)
     with pytest.raises(kind, match=message):
-        call(mr.Index.build(docs, "wrd"), query)
+        call(docs, query)

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "moverank/aligned.hpp"
-#include "moverank/bags.hpp"
+#include "moverank/joined.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
@@ -34,7 +34,7 @@ class BagBounds {
     /// `query`: its tokens with mass, which `costs` is about. Potentials as from solved documents; none: those of the
     /// relaxed problem, which is all that can be said where the value is not that of an exact problem with all mass
     /// moving.
-    BagBounds(const PreparedBags& bags, const VocabularyCosts& costs, std::span<const double> query_mass,
+    BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::span<const double> query_mass,
               std::span<const double> potentials);
 
     /// Whether `one_sided` is worth asking. At capacity 1 and without potentials it is a side of the relaxed problem.
@@ -47,7 +47,7 @@ class BagBounds {
     [[nodiscard]] double relaxed(std::size_t s, Scratch& scratch) const;
     [[nodiscard]] double worth_of_words(std::size_t s) const;
 
-    const PreparedBags& bags_;
+    const JoinedBags& bags_;
     const VocabularyCosts& costs_;
     std::span<const double> query_mass_;
     bool has_potentials_;

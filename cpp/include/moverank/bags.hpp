@@ -25,55 +25,66 @@ struct BagsView {
     [[nodiscard]] std::size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
 };
 
+/// What preparation finds of bags: an index keeps it in a file. Words have numbers here: those of collections that
+/// stand before this one come first, then those that are new with it.
+struct BagArrays {
+    TokensView vectors;                     ///< of the new words, in float32
+    std::span<const std::uint32_t> words;   ///< of the bags
+    std::span<const std::int64_t> offsets;  ///< size() + 1 non-decreasing entries
+    std::span<const float> counts;          ///< empty: all are 1
+    std::span<const double> totals;         ///< of each bag, the sum of counts times word masses
+    std::size_t first_word = 0;             ///< number of the first new word
+};
+
 /// Bags prepared once and kept, as an index does. Offsets and counts stay the caller's; words and vectors are copied,
 /// as the vocabulary is cut down to the words in use.
-class PreparedBags final : public PreparedDocuments {
+class PreparedBags {
   public:
-    /// Throws SequenceError for a bag that cannot be measured; a word outside the vocabulary is one.
-    PreparedBags(const BagsView& bags, const Measure& measure);
+    /// `known`: rows of the table that have numbers already, in their order; as far as bags use them, their vectors
+    /// must be what they were. Throws SequenceError for a bag that cannot be measured; a word outside the table is one.
+    PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known = {});
+    /// The same from what was found before, which stays the caller's. Throws std::invalid_argument if sizes do not fit
+    /// or a word has no vector; what is no array's size or a place in another is not checked.
+    PreparedBags(const BagArrays& found, const Measure& measure);
+    PreparedBags(const PreparedBags&) = delete;
+    PreparedBags& operator=(const PreparedBags&) = delete;
 
-    [[nodiscard]] std::size_t size() const override { return offsets_.empty() ? 0 : offsets_.size() - 1; }
-    [[nodiscard]] std::size_t dim() const { return dim_; }
-    [[nodiscard]] const Measure& measure() const override { return measure_; }
-    [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const override;
+    [[nodiscard]] std::size_t size() const { return found_.offsets.empty() ? 0 : found_.offsets.size() - 1; }
+    [[nodiscard]] std::size_t dim() const { return found_.vectors.cols(); }
+    [[nodiscard]] const Measure& measure() const { return measure_; }
+    [[nodiscard]] const BagArrays& arrays() const { return found_; }
+    /// Rows of the caller's table that the new words are; not known of stored bags.
+    [[nodiscard]] std::span<const std::uint32_t> new_rows() const { return new_rows_; }
 
-    /// Of the words in use.
-    [[nodiscard]] TokensView vectors() const { return {vectors_.data(), vectors_.size() / dim_, dim_}; }
-    /// A word; empty but under the cosine ground cost.
-    [[nodiscard]] std::span<const float> inverse_norms() const { return inverse_norms_; }
-    /// What one occurrence of a word weighs: 1, or its norm. Empty: 1 everywhere.
-    [[nodiscard]] std::span<const double> word_mass() const { return word_mass_; }
-    /// Rows of `vectors` that bag s is made of.
-    [[nodiscard]] std::span<const std::uint32_t> words(std::size_t s) const {
-        return part_of<std::uint32_t>(words_, s);
-    }
+    /// Of each new word.
+    [[nodiscard]] std::span<const double> norms() const { return norms_; }
+    /// Words that bag s is made of.
+    [[nodiscard]] std::span<const std::uint32_t> words(std::size_t s) const { return part_of(found_.words, s); }
     /// Of bag s; empty: all are 1.
     [[nodiscard]] std::span<const float> counts(std::size_t s) const {
-        return counts_.empty() ? counts_ : part_of(counts_, s);
+        return found_.counts.empty() ? found_.counts : part_of(found_.counts, s);
     }
     /// The sum of counts times word masses.
-    [[nodiscard]] double total(std::size_t s) const { return totals_[s]; }
+    [[nodiscard]] double total(std::size_t s) const { return found_.totals[s]; }
     [[nodiscard]] std::size_t longest() const { return longest_; }
 
   private:
     template <class T>
     [[nodiscard]] std::span<const T> part_of(std::span<const T> all, std::size_t s) const {
-        const auto begin = static_cast<std::size_t>(offsets_[s]);
-        return all.subspan(begin, static_cast<std::size_t>(offsets_[s + 1]) - begin);
+        const auto begin = static_cast<std::size_t>(found_.offsets[s]);
+        return all.subspan(begin, static_cast<std::size_t>(found_.offsets[s + 1]) - begin);
     }
-    [[nodiscard]] PreparedSequence with_tokens(std::span<const std::uint32_t> own_words, DocumentBuffer& buffer) const;
-    void take_words(const BagsView& bags, std::span<const std::uint32_t> rows);
-    void measure_bag(std::size_t s, std::span<const double> norms, std::span<const std::uint32_t> rows);
+    void take_words(const BagsView& bags, std::span<const std::uint32_t> known);
+    [[nodiscard]] double total_of(const BagsView& bags, std::size_t s, std::span<const double> norms_of_rows) const;
+    void find_longest();
 
     Measure measure_;
-    std::size_t dim_;
-    std::span<const std::int64_t> offsets_;
-    std::span<const float> counts_;
+    std::vector<std::uint32_t> new_rows_;
     std::vector<std::uint32_t> words_;
     std::vector<float> vectors_;
-    std::vector<double> word_mass_;
-    std::vector<float> inverse_norms_;
+    std::vector<double> norms_;
     std::vector<double> totals_;
+    BagArrays found_;  ///< of the vectors above, or the caller's
     std::size_t longest_ = 0;
 };
 

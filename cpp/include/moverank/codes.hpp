@@ -25,21 +25,51 @@ struct CodedSequence {
     std::span<const float> squares;      ///< of each token's length; under euclidean only
 };
 
+/// Codes of a collection's documents, as a search reads them.
+class DocumentCodes {
+  public:
+    virtual ~DocumentCodes() = default;
+
+    [[nodiscard]] virtual CodedSequence at(std::size_t s) const = 0;
+    /// What a lower bound on the distance to the codes of document s has to give up to be one on the distance to its
+    /// tokens, rounding of costs included. `query_norm`: of the query's longest token.
+    [[nodiscard]] virtual double slack(std::size_t s, double query_norm) const = 0;
+    /// Of all codes.
+    [[nodiscard]] virtual double largest_norm() const = 0;
+
+  protected:
+    DocumentCodes() = default;
+    DocumentCodes(const DocumentCodes&) = default;
+    DocumentCodes& operator=(const DocumentCodes&) = default;
+};
+
+/// What preparation finds of codes: an index keeps it in a file, beside them.
+struct CodeArrays {
+    std::span<const float> inverse_norms;  ///< one a token; under cosine only
+    std::span<const float> squares;        ///< one a token; of int8 codes under euclidean only
+    std::span<const std::int32_t> sums;    ///< one a token; of int8 codes only
+    std::span<const double> rho;           ///< one a document
+    double largest_norm = 0.0;
+};
+
 /// Codes of prepared sequences, token for token. Both must outlive this.
-class PreparedCodes {
+class PreparedCodes final : public DocumentCodes {
   public:
     /// Throws std::invalid_argument under sqeuclidean, where r would depend on the query, or if shapes differ, and
     /// SequenceError for codes that cannot be measured.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes);
+    /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
+    PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found);
+    PreparedCodes(const PreparedCodes&) = delete;
+    PreparedCodes& operator=(const PreparedCodes&) = delete;
 
-    [[nodiscard]] CodedSequence operator[](std::size_t s) const;
-    /// What a lower bound on the distance to the codes of document s has to give up to be one on the distance to its
-    /// tokens, rounding of costs included. `query_norm`: of the query's longest token.
-    [[nodiscard]] double slack(std::size_t s, double query_norm) const;
-    /// Of all codes.
-    [[nodiscard]] double largest_norm() const { return largest_norm_; }
+    [[nodiscard]] CodedSequence at(std::size_t s) const override;
+    [[nodiscard]] double slack(std::size_t s, double query_norm) const override;
+    [[nodiscard]] double largest_norm() const override { return found_.largest_norm; }
+    [[nodiscard]] const CodeArrays& arrays() const { return found_; }
 
   private:
+    void require_suitable() const;
     void take_token(std::size_t place, std::span<const float> code, double norm);
 
     const PreparedSequences& sequences_;
@@ -47,7 +77,7 @@ class PreparedCodes {
     std::vector<float> inverse_norms_, squares_;
     std::vector<std::int32_t> sums_;
     std::vector<double> rho_;
-    double largest_norm_ = 0.0;
+    CodeArrays found_;  ///< of the vectors above, or the caller's
 };
 
 }  // namespace moverank

@@ -42,6 +42,8 @@ struct Sinkhorn {
     /// Whether half of what each side costs against itself is taken off: the Sinkhorn divergence (Feydy et al., AISTATS
     /// 2019), which is 0 between equal sequences.
     bool debiased = false;
+
+    friend bool operator==(const Sinkhorn&, const Sinkhorn&) = default;
 };
 
 /// T_kappa(a, b, C) = min <C, P>  subject to  P 1 = a,  P^T 1 <= kappa b,  P >= 0   (equality at kappa = 1). Where only
@@ -55,6 +57,7 @@ struct Measure {
     double fraction = 1.0;   ///< s, in (0, 1]
     Sinkhorn sinkhorn = {};  ///< read under Problem::entropic only
 
+    friend bool operator==(const Measure&, const Measure&) = default;
     [[nodiscard]] bool balanced() const { return capacity == 1.0 && fraction == 1.0; }
     [[nodiscard]] bool unlimited() const { return capacity == unlimited_capacity; }
     /// Whether its value is never below that of the relaxed problem. Entropy only adds to it, but mass that need not

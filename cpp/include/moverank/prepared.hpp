@@ -73,10 +73,21 @@ class PreparedDocuments {
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                          std::span<float> inverse_norms, std::size_t index);
 
+/// What preparation finds: an index keeps it in a file, beside the tokens.
+struct PreparedArrays {
+    std::span<const double> mass;          ///< one a token
+    std::span<const float> inverse_norms;  ///< one a token; empty but under the cosine ground cost
+    double max_norm = 0.0;
+};
+
 /// A ragged batch prepared once and kept, as an index does. The tokens stay the caller's.
 class PreparedSequences final : public PreparedDocuments {
   public:
     PreparedSequences(const SequencesView& sequences, const Measure& measure);
+    /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
+    PreparedSequences(const SequencesView& sequences, const Measure& measure, const PreparedArrays& found);
+    PreparedSequences(const PreparedSequences&) = delete;
+    PreparedSequences& operator=(const PreparedSequences&) = delete;
 
     [[nodiscard]] std::size_t size() const override { return sequences_.size(); }
     [[nodiscard]] std::size_t dim() const { return sequences_.dim(); }
@@ -87,7 +98,8 @@ class PreparedSequences final : public PreparedDocuments {
         return static_cast<std::size_t>(sequences_.offsets[s]);
     }
     /// Largest Euclidean norm of any token: rounding margins scale with it.
-    [[nodiscard]] double max_norm() const { return max_norm_; }
+    [[nodiscard]] double max_norm() const { return found_.max_norm; }
+    [[nodiscard]] const PreparedArrays& arrays() const { return found_; }
     [[nodiscard]] PreparedSequence operator[](std::size_t s) const;
     [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer&) const override { return (*this)[s]; }
 
@@ -96,7 +108,7 @@ class PreparedSequences final : public PreparedDocuments {
     Measure measure_;
     std::vector<double> mass_;
     std::vector<float> inverse_norms_;
-    double max_norm_ = 0.0;
+    PreparedArrays found_;  ///< of the two above, or the caller's
 };
 
 /// A sequence without its tokens of zero mass, which offer no place to move to. Storage grows to the longest seen.

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "moverank/bag_bounds.hpp"
-#include "moverank/bags.hpp"
 #include "moverank/codes.hpp"
 #include "moverank/interrupt.hpp"
+#include "moverank/joined.hpp"
 #include "moverank/pair.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/vocabulary_costs.hpp"
@@ -52,14 +52,13 @@ struct SearchCounts {
 /// The state of one query's search. Feed it candidates until the answer is complete.
 class TopKSearch {
   public:
-    /// `corpus` and what `query` views must outlive the search. `tie_ranks`, one a document, orders equal distances;
-    /// empty means by position. k is capped at the corpus size. `codes` of the corpus, if there are any, take its place
-    /// in `lower_bounds`.
+    /// `corpus` and what `query` views must outlive the search. k is capped at the corpus size. `codes` of the corpus,
+    /// if there are any, take its place in `lower_bounds`.
     TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
-               std::span<const std::int64_t> tie_ranks, const PreparedCodes* codes = nullptr);
+               const DocumentCodes* codes = nullptr);
     /// The same over bags of words: begins with the costs of all words.
-    TopKSearch(const PreparedBags& bags, const PreparedSequence& query, const SearchGoal& goal,
-               std::span<const std::int64_t> tie_ranks, int n_threads, Interrupt& interrupt);
+    TopKSearch(const JoinedBags& bags, const PreparedSequence& query, const SearchGoal& goal, int n_threads,
+               Interrupt& interrupt);
 
     /// Evaluate a few documents to the end, and keep the mean of their row potentials for bounds. Documents must not
     /// come twice, here or to `examine`.
@@ -87,7 +86,8 @@ class TopKSearch {
     [[nodiscard]] double cutoff() const;
     /// No document that `examine` dropped is nearer than this.
     [[nodiscard]] double floor() const { return floor_; }
-    /// The answer so far, nearest first, ties by rank.
+    /// The answer so far, nearest first, ties by position: the k nearest, and all others at the k-th distance, so that
+    /// whoever has names for documents can say which of these to keep.
     [[nodiscard]] std::vector<Hit> hits() const;
     [[nodiscard]] const SearchCounts& counts() const { return counts_; }
 
@@ -95,25 +95,24 @@ class TopKSearch {
     struct OverBags;
 
     [[nodiscard]] double threshold() const;
-    [[nodiscard]] bool nearer(const Hit& x, const Hit& y) const;
     void offer(const Hit& hit);
     [[nodiscard]] std::vector<PairEvaluator> evaluators_of(unsigned n_workers, Interrupt& interrupt) const;
     [[nodiscard]] const BagBounds& bag_bounds(OverBags& over) const;
 
     const PreparedDocuments& corpus_;
-    const PreparedCodes* codes_;
+    const DocumentCodes* codes_;
     double query_norm_;  ///< of the longest token; read with codes only
     PreparedSequence query_;
     SearchGoal goal_;
-    std::span<const std::int64_t> tie_ranks_;
-    std::vector<Hit> heap_;  ///< max-heap by (distance, rank)
+    std::vector<Hit> heap_;  ///< the k nearest, a max-heap by distance
+    std::vector<Hit> ties_;  ///< others as far away as the k-th
     double floor_ = std::numeric_limits<double>::infinity();
     SearchCounts counts_;
     std::vector<double> potentials_;  ///< mean of the latest seeds'; empty where bounds cannot use any
 
     /// What a search over bags has besides.
     struct OverBags {
-        const PreparedBags& bags;
+        const JoinedBags& bags;
         VocabularyCosts costs;
         std::vector<double> query_mass;   ///< of tokens with mass
         std::optional<BagBounds> bounds;  ///< with the latest potentials; made when first asked for

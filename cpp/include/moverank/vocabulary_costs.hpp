@@ -4,8 +4,8 @@
 #include <cstddef>
 
 #include "moverank/aligned.hpp"
-#include "moverank/bags.hpp"
 #include "moverank/interrupt.hpp"
+#include "moverank/joined.hpp"
 #include "moverank/prepared.hpp"
 
 namespace moverank {
@@ -16,7 +16,7 @@ namespace moverank {
 class VocabularyCosts {
   public:
     /// Costs to the words of `bags`. All tokens of `query` must have mass.
-    VocabularyCosts(const PreparedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
+    VocabularyCosts(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
 
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// Entries a row: the query's tokens, and infinite ones up to a whole number of vectors.

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "../kernels/kernels.hpp"
-#include "moverank/mass.hpp"
 
 namespace moverank {
 
@@ -14,8 +13,8 @@ namespace {
 
 [[nodiscard]] std::string word_name(std::uint32_t word) { return "word " + std::to_string(word); }
 
-/// Rows of the table that occur in bags, those of most bags first: neighbours in memory are then asked for together.
-[[nodiscard]] std::vector<std::uint32_t> rows_in_use(const BagsView& bags) {
+/// How many bags use each row of the table.
+[[nodiscard]] std::vector<std::uint32_t> uses_of_rows(const BagsView& bags) {
     std::vector<std::uint32_t> uses(bags.vectors.rows(), 0);
     for (std::size_t s = 0; s < bags.size(); ++s) {
         for (auto t = static_cast<std::size_t>(bags.offsets[s]); t < static_cast<std::size_t>(bags.offsets[s + 1]);
@@ -27,14 +26,7 @@ namespace {
             ++uses[bags.words[t]];
         }
     }
-    std::vector<std::uint32_t> rows;
-    for (std::uint32_t row = 0; row < uses.size(); ++row) {
-        if (uses[row] > 0) {
-            rows.push_back(row);
-        }
-    }
-    std::ranges::stable_sort(rows, std::greater{}, [&](std::uint32_t row) { return uses[row]; });
-    return rows;
+    return uses;
 }
 
 [[nodiscard]] std::vector<double> norms_of(const TokensView& vectors) {
@@ -46,110 +38,113 @@ namespace {
 
 }  // namespace
 
-PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure)
-    : measure_(measure), dim_(bags.vectors.cols()), offsets_(bags.offsets), counts_(bags.counts) {
-    const std::vector<std::uint32_t> rows = rows_in_use(bags);
-    take_words(bags, rows);
-    const std::vector<double> norms = norms_of(vectors());
-    if (measure_.ground == GroundCost::cosine) {
-        inverse_norms_.resize(norms.size());
-        std::ranges::transform(norms, inverse_norms_.begin(),
-                               [](double norm) { return static_cast<float>(1.0 / norm); });
+PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known)
+    : measure_(measure) {
+    take_words(bags, known);
+    const std::size_t dim = bags.vectors.cols();
+    found_.vectors = {vectors_.data(), new_rows_.size(), dim};
+    found_.words = words_;
+    found_.offsets = bags.offsets;
+    found_.counts = bags.counts;
+    found_.first_word = known.size();
+    norms_ = norms_of(found_.vectors);
+    std::vector<double> norms_of_rows(bags.vectors.rows());
+    for (std::size_t word = 0; word < new_rows_.size(); ++word) {
+        norms_of_rows[new_rows_[word]] = norms_[word];
     }
-    if (measure_.weighting == Weighting::norm) {
-        word_mass_ = norms;
+    for (const std::uint32_t row : known) {
+        if (row < norms_of_rows.size()) {
+            kernels().cost.squared_norms(bags.vectors.run(row, 1), &norms_of_rows[row]);
+            norms_of_rows[row] = std::sqrt(norms_of_rows[row]);
+        }
     }
     totals_.resize(size());
     for (std::size_t s = 0; s < size(); ++s) {
-        measure_bag(s, norms, rows);
+        totals_[s] = total_of(bags, s, norms_of_rows);
     }
+    found_.totals = totals_;
+    find_longest();
 }
 
-void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_t> rows) {
-    vectors_.resize(rows.size() * dim_);
-    std::vector<std::uint32_t> place(bags.vectors.rows());
-    for (std::size_t word = 0; word < rows.size(); ++word) {
-        decode(bags.vectors.run(rows[word], 1), std::span(vectors_).subspan(word * dim_, dim_));
-        place[rows[word]] = static_cast<std::uint32_t>(word);
+PreparedBags::PreparedBags(const BagArrays& found, const Measure& measure)
+    : measure_(measure), norms_(norms_of(found.vectors)), found_(found) {
+    if (!(found.counts.empty() || found.counts.size() == found.words.size()) || found.totals.size() != size()) {
+        throw std::invalid_argument("expected a count a word, and a total a bag");
+    }
+    const std::size_t n_words = found.first_word + norms_.size();
+    if (std::ranges::any_of(found.words, [&](std::uint32_t word) { return word >= n_words; })) {
+        throw std::invalid_argument("a bag has a word without a vector");
+    }
+    find_longest();
+}
+
+void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_t> known) {
+    const std::vector<std::uint32_t> uses = uses_of_rows(bags);
+    std::vector<std::uint32_t> number(uses.size());
+    std::vector<bool> is_known(uses.size());
+    for (std::size_t word = 0; word < known.size(); ++word) {
+        if (known[word] < number.size()) {
+            number[known[word]] = static_cast<std::uint32_t>(word);
+            is_known[known[word]] = true;
+        }
+    }
+    for (std::uint32_t row = 0; row < uses.size(); ++row) {
+        if (uses[row] > 0 && !is_known[row]) {
+            new_rows_.push_back(row);
+        }
+    }
+    // Words of most bags first: neighbours in memory are then asked for together.
+    std::ranges::stable_sort(new_rows_, std::greater{}, [&](std::uint32_t row) { return uses[row]; });
+    const std::size_t dim = bags.vectors.cols();
+    vectors_.resize(new_rows_.size() * dim);
+    for (std::size_t word = 0; word < new_rows_.size(); ++word) {
+        decode(bags.vectors.run(new_rows_[word], 1), std::span(vectors_).subspan(word * dim, dim));
+        number[new_rows_[word]] = static_cast<std::uint32_t>(known.size() + word);
     }
     words_.resize(bags.words.size());
-    std::ranges::transform(bags.words, words_.begin(), [&](std::uint32_t row) { return place[row]; });
+    std::ranges::transform(bags.words, words_.begin(), [&](std::uint32_t row) { return number[row]; });
 }
 
-void PreparedBags::measure_bag(std::size_t s, std::span<const double> norms, std::span<const std::uint32_t> rows) {
-    const std::span<const std::uint32_t> own_words = words(s);
+/// Checks bag s.
+double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<const double> norms_of_rows) const {
+    const auto begin = static_cast<std::size_t>(bags.offsets[s]);
+    const std::span<const std::uint32_t> rows =
+        bags.words.subspan(begin, static_cast<std::size_t>(bags.offsets[s + 1]) - begin);
     const std::span<const float> own_counts = counts(s);
-    if (own_words.empty()) {
+    if (rows.empty()) {
         throw SequenceError(s, "has no words");
     }
     if (measure_.weighting == Weighting::given && own_counts.empty()) {
         throw SequenceError(s, "has no counts, which weighting 'given' needs");
     }
     double total = 0.0;
-    for (std::size_t j = 0; j < own_words.size(); ++j) {
-        const std::uint32_t word = own_words[j];
-        if (!std::isfinite(norms[word])) {
-            throw SequenceError(s, word_name(rows[word]) + " has a vector that is not finite");
+    for (std::size_t j = 0; j < rows.size(); ++j) {
+        const double norm = norms_of_rows[rows[j]];
+        if (!std::isfinite(norm)) {
+            throw SequenceError(s, word_name(rows[j]) + " has a vector that is not finite");
         }
-        if (measure_.ground == GroundCost::cosine && norms[word] == 0.0) {
-            throw SequenceError(s,
-                                word_name(rows[word]) + " has a zero vector, which has no direction under cosine cost");
+        if (measure_.ground == GroundCost::cosine && norm == 0.0) {
+            throw SequenceError(s, word_name(rows[j]) + " has a zero vector, which has no direction under cosine cost");
         }
-        if (measure_.ground != GroundCost::cosine && norms[word] > largest_norm) {
-            throw SequenceError(s, word_name(rows[word]) + " has a vector too long for costs in float32");
+        if (measure_.ground != GroundCost::cosine && norm > largest_norm) {
+            throw SequenceError(s, word_name(rows[j]) + " has a vector too long for costs in float32");
         }
         const double count = own_counts.empty() ? 1.0 : static_cast<double>(own_counts[j]);
         if (!(count > 0.0) || !std::isfinite(count)) {
             throw SequenceError(s, "count " + std::to_string(j) + " is not a positive number");
         }
-        total += count * (word_mass_.empty() ? 1.0 : word_mass_[word]);
+        total += count * (measure_.weighting == Weighting::norm ? norm : 1.0);
     }
     if (!(total > 0.0)) {
         throw SequenceError(s, "total mass is zero");
     }
-    totals_[s] = total;
-    longest_ = std::max(longest_, own_words.size());
+    return total;
 }
 
-PreparedSequence PreparedBags::at(std::size_t s, DocumentBuffer& buffer) const {
-    std::span<const std::uint32_t> own_words = words(s);
-    const std::span<const float> own_counts = counts(s);
-    buffer.mass.resize(own_words.size());
-    bool massless = false;
-    for (std::size_t j = 0; j < own_words.size(); ++j) {
-        const double count = own_counts.empty() ? 1.0 : static_cast<double>(own_counts[j]);
-        buffer.mass[j] = count * (word_mass_.empty() ? 1.0 : word_mass_[own_words[j]]);
-        massless |= buffer.mass[j] == 0.0;
+void PreparedBags::find_longest() {
+    for (std::size_t s = 0; s < size(); ++s) {
+        longest_ = std::max(longest_, words(s).size());
     }
-    if (massless) {  // zero vectors under weighting by norm
-        buffer.words.clear();
-        std::size_t kept = 0;
-        for (std::size_t j = 0; j < own_words.size(); ++j) {
-            if (buffer.mass[j] > 0.0) {
-                buffer.words.push_back(own_words[j]);
-                buffer.mass[kept++] = buffer.mass[j];
-            }
-        }
-        buffer.mass.resize(kept);
-        own_words = buffer.words;
-    }
-    normalise(buffer.mass);
-    if (measure_.problem == Problem::entropic && measure_.sinkhorn.debiased) {
-        return with_tokens(own_words, buffer);  // costs within the document are asked for as well
-    }
-    return {.tokens = {}, .mass = buffer.mass, .inverse_norms = {}, .words = own_words};
-}
-
-PreparedSequence PreparedBags::with_tokens(std::span<const std::uint32_t> own_words, DocumentBuffer& buffer) const {
-    buffer.tokens.resize(own_words.size() * dim_);
-    buffer.inverse_norms.resize(inverse_norms_.empty() ? 0 : own_words.size());
-    for (std::size_t j = 0; j < own_words.size(); ++j) {
-        decode(vectors().run(own_words[j], 1), std::span(buffer.tokens).subspan(j * dim_, dim_));
-        if (!inverse_norms_.empty()) {
-            buffer.inverse_norms[j] = inverse_norms_[own_words[j]];
-        }
-    }
-    return {{buffer.tokens.data(), own_words.size(), dim_}, buffer.mass, buffer.inverse_norms};
 }
 
 }  // namespace moverank

@@ -24,14 +24,9 @@ namespace {
 
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes)
     : sequences_(sequences), codes_(codes), rho_(sequences.size()) {
+    require_suitable();
     const GroundCost ground = sequences.measure().ground;
-    if (ground == GroundCost::sqeuclidean) {
-        throw std::invalid_argument("codes give no bound under the squared Euclidean ground cost");
-    }
     const std::size_t dim = sequences.dim();
-    if (codes.cols() != dim || codes.rows() != sequences.n_tokens()) {
-        throw std::invalid_argument("expected one code a token");
-    }
     const bool is_cosine = ground == GroundCost::cosine;
     inverse_norms_.resize(is_cosine ? codes.rows() : 0);
     if (codes.type() == TokenType::int8) {
@@ -54,7 +49,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             if (is_cosine && code_norm == 0.0) {
                 throw SequenceError(s, "the code of token " + std::to_string(t) + " is a zero vector");
             }
-            largest_norm_ = std::max(largest_norm_, code_norm);
+            found_.largest_norm = std::max(found_.largest_norm, code_norm);
             const double token_scale = is_cosine ? 1.0 / norm_of(token) : 1.0;
             const double code_scale = is_cosine ? 1.0 / code_norm : 1.0;
             double squared = 0.0;
@@ -72,6 +67,32 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
         const bool is_limited = sequences.measure().problem != Problem::relaxed;
         rho_[s] = (is_limited ? std::min(sequences.measure().capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }
+    found_.inverse_norms = inverse_norms_;
+    found_.squares = squares_;
+    found_.sums = sums_;
+    found_.rho = rho_;
+}
+
+PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found)
+    : sequences_(sequences), codes_(codes), found_(found) {
+    require_suitable();
+    const GroundCost ground = sequences.measure().ground;
+    const std::size_t n = codes.rows();
+    const bool is_int8 = codes.type() == TokenType::int8;
+    if (found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
+        found.squares.size() != (is_int8 && ground == GroundCost::euclidean ? n : 0) ||
+        found.sums.size() != (is_int8 ? n : 0) || found.rho.size() != sequences.size()) {
+        throw std::invalid_argument("arrays of codes are of other sizes than the codes");
+    }
+}
+
+void PreparedCodes::require_suitable() const {
+    if (sequences_.measure().ground == GroundCost::sqeuclidean) {
+        throw std::invalid_argument("codes give no bound under the squared Euclidean ground cost");
+    }
+    if (codes_.cols() != sequences_.dim() || codes_.rows() != sequences_.n_tokens()) {
+        throw std::invalid_argument("expected one code a token");
+    }
 }
 
 void PreparedCodes::take_token(std::size_t place, std::span<const float> code, double norm) {
@@ -87,21 +108,23 @@ void PreparedCodes::take_token(std::size_t place, std::span<const float> code, d
     }
 }
 
-CodedSequence PreparedCodes::operator[](std::size_t s) const {
+CodedSequence PreparedCodes::at(std::size_t s) const {
     const PreparedSequence sequence = sequences_[s];
     const std::size_t first = sequences_.first_token(s);
-    const auto part = [&]<class T>(const std::vector<T>& all) {
-        return all.empty() ? std::span<const T>{} : std::span<const T>(all).subspan(first, sequence.size());
+    const auto part = [&]<class T>(std::span<const T> all) {
+        return all.empty() ? all : all.subspan(first, sequence.size());
     };
-    return {{codes_.run(first, sequence.size()), sequence.mass, part(inverse_norms_)}, part(sums_), part(squares_)};
+    return {{codes_.run(first, sequence.size()), sequence.mass, part(found_.inverse_norms)},
+            part(found_.sums),
+            part(found_.squares)};
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {
     const GroundCost ground = sequences_.measure().ground;
     const double factor = ground == GroundCost::dot ? query_norm : 1.0;
     const double rounding =
-        cost_error_bound(ground, sequences_.dim(), query_norm, std::max(largest_norm_, sequences_.max_norm()));
-    return factor * rho_[s] + 2.0 * rounding;
+        cost_error_bound(ground, sequences_.dim(), query_norm, std::max(found_.largest_norm, sequences_.max_norm()));
+    return factor * found_.rho[s] + 2.0 * rounding;
 }
 
 }  // namespace moverank

@@ -114,16 +114,28 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
             inverse_norms_.empty() ? std::span<float>{} : std::span(inverse_norms_).subspan(begin, length);
         const std::span<double> mass = std::span(mass_).subspan(begin, length);
         require_tokens_and_weights(raw, measure, s);
-        max_norm_ = std::max(max_norm_, take_norms(raw, measure, mass, norms, s));
+        found_.max_norm = std::max(found_.max_norm, take_norms(raw, measure, mass, norms, s));
         take_mass(raw, measure, mass, s);
+    }
+    found_.mass = mass_;
+    found_.inverse_norms = inverse_norms_;
+}
+
+PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure,
+                                     const PreparedArrays& found)
+    : sequences_(sequences), measure_(measure), found_(found) {
+    const std::size_t n_tokens = sequences.tokens.rows();
+    if (found.mass.size() != n_tokens ||
+        found.inverse_norms.size() != (measure.ground == GroundCost::cosine ? n_tokens : 0)) {
+        throw std::invalid_argument("expected a mass a token, and an inverse norm under the cosine ground cost");
     }
 }
 
 PreparedSequence PreparedSequences::operator[](std::size_t s) const {
     const auto begin = static_cast<std::size_t>(sequences_.offsets[s]);
     const TokensView tokens = sequences_[s].tokens;
-    const std::span<const float> norms = inverse_norms_;
-    return {tokens, std::span(mass_).subspan(begin, tokens.rows()),
+    const std::span<const float> norms = found_.inverse_norms;
+    return {tokens, found_.mass.subspan(begin, tokens.rows()),
             norms.empty() ? norms : norms.subspan(begin, tokens.rows())};
 }
 

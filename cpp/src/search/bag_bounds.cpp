@@ -25,7 +25,7 @@ constexpr double largest_sum = 0x1p120;
 
 }  // namespace
 
-BagBounds::BagBounds(const PreparedBags& bags, const VocabularyCosts& costs, std::span<const double> query_mass,
+BagBounds::BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::span<const double> query_mass,
                      std::span<const double> potentials)
     : bags_(bags),
       costs_(costs),
@@ -71,8 +71,7 @@ bool BagBounds::has_one_sided() const {
 
 /// sum_j b_j g_j
 double BagBounds::worth_of_words(std::size_t s) const {
-    const std::span<const std::uint32_t> words = bags_.words(s);
-    const std::span<const float> counts = bags_.counts(s);
+    const auto [words, counts, total] = bags_[s];
     const float* worth = worth_.data();
     // Four sums, as an addition waits for the one before it.
     double sums[4] = {};
@@ -96,7 +95,7 @@ double BagBounds::worth_of_words(std::size_t s) const {
             sums[0] += static_cast<double>(counts[j]) * static_cast<double>(worth[words[j]]);
         }
     }
-    return (sums[0] + sums[1] + (sums[2] + sums[3])) / bags_.total(s);
+    return (sums[0] + sums[1] + (sums[2] + sums[3])) / total;
 }
 
 double BagBounds::one_sided(std::size_t s) const {
@@ -109,7 +108,7 @@ double BagBounds::two_sided(std::size_t s, Scratch& scratch) const {
     }
     grow(scratch.direct, costs_.stride());
     grow(scratch.reduced, costs_.stride());
-    const std::span<const std::uint32_t> words = bags_.words(s);
+    const std::span<const std::uint32_t> words = bags_[s].words;
     kernels().bags.bag_minima(costs_.row(0), costs_.stride(), words.data(), words.size(), g_.data(),
                               scratch.direct.data(), scratch.reduced.data());
     double direct = 0.0;

@@ -48,19 +48,18 @@ double timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Int
 }  // namespace
 
 TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
-                       std::span<const std::int64_t> tie_ranks, const PreparedCodes* codes)
+                       const DocumentCodes* codes)
     : corpus_(corpus),
       codes_(codes),
       query_norm_(codes == nullptr ? 0.0 : max_norm(query)),
       query_(query),
-      goal_(goal),
-      tie_ranks_(tie_ranks) {
+      goal_(goal) {
     goal_.k = std::min(goal_.k, corpus.size());
 }
 
-TopKSearch::TopKSearch(const PreparedBags& bags, const PreparedSequence& query, const SearchGoal& goal,
-                       std::span<const std::int64_t> tie_ranks, int n_threads, Interrupt& interrupt)
-    : TopKSearch(bags, query, goal, tie_ranks) {
+TopKSearch::TopKSearch(const JoinedBags& bags, const PreparedSequence& query, const SearchGoal& goal, int n_threads,
+                       Interrupt& interrupt)
+    : TopKSearch(bags, query, goal) {
     PositivePart part;
     const PreparedSequence positive = part.of(query);
     over_bags_ = std::make_unique<OverBags>(OverBags{.bags = bags,
@@ -75,26 +74,29 @@ double TopKSearch::threshold() const {
 
 double TopKSearch::cutoff() const { return threshold() / (1.0 + goal_.slack); }
 
-bool TopKSearch::nearer(const Hit& x, const Hit& y) const {
-    if (x.distance != y.distance) {
-        return x.distance < y.distance;
-    }
-    if (tie_ranks_.empty()) {
-        return x.position < y.position;
-    }
-    return tie_ranks_[static_cast<std::size_t>(x.position)] < tie_ranks_[static_cast<std::size_t>(y.position)];
-}
-
 void TopKSearch::offer(const Hit& hit) {
-    if (hit.distance > goal_.radius) {
+    if (hit.distance > goal_.radius || goal_.k == 0) {
         return;
     }
-    const auto order = [this](const Hit& x, const Hit& y) { return nearer(x, y); };
-    heap_.push_back(hit);
-    std::push_heap(heap_.begin(), heap_.end(), order);
-    if (heap_.size() > goal_.k) {
-        std::pop_heap(heap_.begin(), heap_.end(), order);
-        heap_.pop_back();
+    if (heap_.size() < goal_.k) {
+        heap_.push_back(hit);
+        std::ranges::push_heap(heap_, {}, &Hit::distance);
+        return;
+    }
+    const double last = heap_.front().distance;
+    if (hit.distance > last) {
+        return;
+    }
+    if (hit.distance == last) {
+        ties_.push_back(hit);
+        return;
+    }
+    std::ranges::pop_heap(heap_, {}, &Hit::distance);
+    ties_.push_back(heap_.back());
+    heap_.back() = hit;
+    std::ranges::push_heap(heap_, {}, &Hit::distance);
+    if (heap_.front().distance < last) {
+        ties_.clear();
     }
 }
 
@@ -150,7 +152,7 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
         timed_for(positions.size(), n_workers, candidates_a_chunk, interrupt, [&](unsigned w, std::size_t c) {
             const auto s = static_cast<std::size_t>(positions[c]);
             out[c] = codes_ == nullptr ? evaluators[w].lower_bound(corpus_.at(s, buffers[w]))
-                                       : evaluators[w].lower_bound((*codes_)[s], codes_->largest_norm()) -
+                                       : evaluators[w].lower_bound(codes_->at(s), codes_->largest_norm()) -
                                              codes_->slack(s, query_norm_);
         });
 }
@@ -206,8 +208,8 @@ void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
     std::vector<DocumentBuffer> buffers(n_workers);
 
     // An outdated cutoff is larger than the true one: it prunes less and never wrongly, so the answer depends on the
-    // candidates alone and not on who evaluated them when (but for slack, which leaves a choice). Equal distances may
-    // still win by rank, hence the strict comparisons.
+    // candidates alone and not on who evaluated them when (but for slack, which leaves a choice). Equal distances
+    // may still belong to the answer, hence the strict comparisons.
     std::mutex guard;  // heap_, floor_ and counts_
     std::atomic<double> shared_cutoff{cutoff()};
     const auto examine_one = [&](unsigned w, std::size_t c) {
@@ -246,7 +248,10 @@ void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
 
 std::vector<Hit> TopKSearch::hits() const {
     std::vector<Hit> sorted = heap_;
-    std::sort(sorted.begin(), sorted.end(), [this](const Hit& x, const Hit& y) { return nearer(x, y); });
+    sorted.insert(sorted.end(), ties_.begin(), ties_.end());
+    std::ranges::sort(sorted, [](const Hit& x, const Hit& y) {
+        return x.distance != y.distance ? x.distance < y.distance : x.position < y.position;
+    });
     return sorted;
 }
 

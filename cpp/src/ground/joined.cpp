@@ -1,0 +1,139 @@
+#include "moverank/joined.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "moverank/mass.hpp"
+
+namespace moverank {
+
+namespace {
+
+template <class Part>
+void require_joinable(const std::vector<const Part*>& parts) {
+    if (parts.empty()) {
+        throw std::invalid_argument("expected at least one collection");
+    }
+    for (const Part* part : parts) {
+        if (part->dim() != parts.front()->dim()) {
+            throw std::invalid_argument("collections of different dimensions cannot be searched as one");
+        }
+        if (!(part->measure() == parts.front()->measure())) {
+            throw std::invalid_argument("collections prepared for different measures cannot be searched as one");
+        }
+    }
+}
+
+}  // namespace
+
+Joints::Place Joints::operator()(std::size_t s) const {
+    // Most documents stand in the first, large part.
+    if (s < ends_.front()) {
+        return {0, s};
+    }
+    const auto end = std::ranges::upper_bound(ends_, s);
+    return {static_cast<std::size_t>(end - ends_.begin()), s - *(end - 1)};
+}
+
+JoinedSequences::JoinedSequences(std::vector<const PreparedSequences*> parts) : parts_(std::move(parts)) {
+    require_joinable(parts_);
+    for (const PreparedSequences* part : parts_) {
+        joints_.append(part->size());
+        max_norm_ = std::max(max_norm_, part->max_norm());
+    }
+}
+
+PreparedSequence JoinedSequences::at(std::size_t s, DocumentBuffer&) const {
+    const auto [part, position] = joints_(s);
+    return (*parts_[part])[position];
+}
+
+JoinedCodes::JoinedCodes(const std::vector<const PreparedSequences*>& sequences,
+                         std::vector<const PreparedCodes*> codes)
+    : parts_(std::move(codes)) {
+    if (sequences.size() != parts_.size()) {
+        throw std::invalid_argument("expected codes of every collection");
+    }
+    for (std::size_t part = 0; part < parts_.size(); ++part) {
+        joints_.append(sequences[part]->size());
+        largest_norm_ = std::max(largest_norm_, parts_[part]->largest_norm());
+    }
+}
+
+CodedSequence JoinedCodes::at(std::size_t s) const {
+    const auto [part, position] = joints_(s);
+    return parts_[part]->at(position);
+}
+
+double JoinedCodes::slack(std::size_t s, double query_norm) const {
+    const auto [part, position] = joints_(s);
+    return parts_[part]->slack(position, query_norm);
+}
+
+JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::move(parts)) {
+    require_joinable(parts_);
+    const bool is_cosine = measure().ground == GroundCost::cosine;
+    const bool is_weighted = measure().weighting == Weighting::norm;
+    for (const PreparedBags* part : parts_) {
+        if (part->arrays().first_word != n_words_) {
+            throw std::invalid_argument("words of one collection do not begin where those before it end");
+        }
+        joints_.append(part->size());
+        n_words_ += part->norms().size();
+        longest_ = std::max(longest_, part->longest());
+        for (const double norm : part->norms()) {
+            if (is_cosine) {
+                inverse_norms_.push_back(static_cast<float>(1.0 / norm));
+            }
+            if (is_weighted) {
+                word_mass_.push_back(norm);
+            }
+        }
+    }
+}
+
+PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
+    auto [words, counts, total] = (*this)[s];
+    buffer.mass.resize(words.size());
+    bool massless = false;
+    for (std::size_t j = 0; j < words.size(); ++j) {
+        const double count = counts.empty() ? 1.0 : static_cast<double>(counts[j]);
+        buffer.mass[j] = count * (word_mass_.empty() ? 1.0 : word_mass_[words[j]]);
+        massless |= buffer.mass[j] == 0.0;
+    }
+    if (massless) {  // zero vectors under weighting by norm
+        buffer.words.clear();
+        std::size_t kept = 0;
+        for (std::size_t j = 0; j < words.size(); ++j) {
+            if (buffer.mass[j] > 0.0) {
+                buffer.words.push_back(words[j]);
+                buffer.mass[kept++] = buffer.mass[j];
+            }
+        }
+        buffer.mass.resize(kept);
+        words = buffer.words;
+    }
+    normalise(buffer.mass);
+    if (measure().problem == Problem::entropic && measure().sinkhorn.debiased) {
+        return with_tokens(words, buffer);  // costs within the document are asked for as well
+    }
+    return {.tokens = {}, .mass = buffer.mass, .inverse_norms = {}, .words = words};
+}
+
+PreparedSequence JoinedBags::with_tokens(std::span<const std::uint32_t> words, DocumentBuffer& buffer) const {
+    buffer.tokens.resize(words.size() * dim());
+    buffer.inverse_norms.resize(inverse_norms_.empty() ? 0 : words.size());
+    for (std::size_t j = 0; j < words.size(); ++j) {
+        std::size_t part = parts_.size() - 1;
+        while (words[j] < first_word(part)) {
+            --part;
+        }
+        decode(table(part).run(words[j] - first_word(part), 1), std::span(buffer.tokens).subspan(j * dim(), dim()));
+        if (!inverse_norms_.empty()) {
+            buffer.inverse_norms[j] = inverse_norms_[words[j]];
+        }
+    }
+    return {{buffer.tokens.data(), words.size(), dim()}, buffer.mass, buffer.inverse_norms};
+}
+
+}  // namespace moverank

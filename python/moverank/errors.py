@@ -1,0 +1,43 @@
+"""Errors that have names, so that a caller can tell them apart. Each is also the built-in error that it resembles."""
+
+from __future__ import annotations
+
+
+class DuplicateIdError(ValueError):
+    """An id is given twice, or added although the index has it; `Index.upsert` replaces documents."""
+
+
+class UnknownIdError(KeyError):
+    """An id is not in the index."""
+
+    def __str__(self) -> str:
+        # KeyError shows its argument quoted, as it is a key by custom.
+        return str(self.args[0]) if self.args else ""
+
+
+class IndexNotFoundError(FileNotFoundError):
+    """There is no index at a path."""
+
+
+class IndexExistsError(FileExistsError):
+    """There is something at a path already; ``overwrite=True`` replaces an index, and nothing else."""
+
+
+class IndexFormatError(ValueError):
+    """A folder holds something else than an index, or an index that is damaged; the message says what, and where."""
+
+
+class IndexVersionError(IndexFormatError):
+    """An index was written in a version of the format that this moverank does not read."""
+
+
+class IndexIncompleteError(RuntimeError):
+    """An index is still being built, or its build was cut off; `Index.build_on_disk` with ``resume=True`` goes on."""
+
+
+class IndexLockedError(RuntimeError):
+    """Another writer has the index open; there can be one at a time, beside any number of readers."""
+
+
+class ReadOnlyIndexError(RuntimeError):
+    """An index was opened for reading; ``Index.open(path, writable=True)`` opens it for writing."""

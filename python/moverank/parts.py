@@ -1,0 +1,392 @@
+"""Runs of documents as arrays: what an index is made of, in memory and in files.
+
+An index is one part after another. A part never changes: documents are added as a new part and removed by a list of
+positions, so whoever searches meanwhile sees all of the old state or all of the new one.
+
+Arrays of a part, n documents with T tokens of d dimensions (those in brackets where there is a use for them):
+
+    sequences   offsets (n + 1), tokens (T, d), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
+      codes     codes (T, d), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
+                code_rho (n)
+      clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
+    bags        offsets (n + 1), words (T), [counts (T)], totals (n), vectors (v, d), rows (v)
+    names       ids (n), or id_offsets (n + 1) and id_text; [id_order (n)]
+    payloads    [payload_offsets (n + 1), payload_text]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank._storage import decode
+from moverank.bags import Bags
+from moverank.errors import IndexFormatError
+from moverank.measures import Measure, naming, prepare
+from moverank.names import IntNames, StrNames, names_of, stored_names
+from moverank.prefilters import Clusters
+from moverank.sequences import Sequences
+
+Arrays = Mapping[str, NDArray[Any]]
+Positions = NDArray[np.int64]
+
+#: Arrays with a run of entries a document, by the array that says where each run begins.
+RUNS = {
+    "offsets": (
+        "tokens",
+        "scales",
+        "mass",
+        "inverse_norms",
+        "codes",
+        "code_scales",
+        "code_inverse_norms",
+        "code_squares",
+        "code_sums",
+        "words",
+        "counts",
+    ),
+    "cluster_offsets": ("cluster_tokens", "cluster_mass", "cluster_inverse_norms"),
+    "id_offsets": ("id_text",),
+    "payload_offsets": ("payload_text",),
+}
+
+#: Arrays with one entry a document.
+ROWS = ("ids", "pooled", "code_rho", "totals")
+
+#: Arrays with an entry for each word that no part before has.
+WORDS = ("vectors", "rows")
+
+#: Entries that are copied at a time.
+ENTRIES_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all parts of an index have in common.
+
+    Attributes
+    ----------
+    measure : Measure
+        What searches compute.
+    kind : {"sequences", "bags"}
+        What documents are.
+    dim : int
+        Dimension of the tokens.
+    dtype : str
+        How tokens are stored, of which distances are computed.
+    codes : str or None
+        Type in which they are kept once more, for bounds.
+    prefilter : str, Clusters or None
+        How budgeted searches find candidates.
+    ids : {"int", "str"}
+        What documents are called by.
+    """
+
+    measure: Measure
+    kind: str
+    dim: int
+    dtype: str
+    codes: str | None
+    prefilter: str | Clusters | None
+    ids: str
+
+
+class Vocabulary:
+    """Words that the bags of some parts use, numbered from the first part on."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._tables = [part.arrays["vectors"] for part in parts]
+        self._firsts = np.cumsum([0] + [len(table) for table in self._tables])
+        #: Row of each word in the table that bags came with.
+        self.rows: NDArray[np.uint32] = np.concatenate(
+            [part.arrays["rows"] for part in parts] or [np.empty(0, dtype=np.uint32)]
+        )
+
+    def vectors_of(self, words: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """Vectors of some words."""
+        tables = np.searchsorted(self._firsts, words, side="right") - 1
+        return np.array([self._tables[t][w - self._firsts[t]] for t, w in zip(tables, words.tolist(), strict=True)])
+
+    def require_same(self, bags: Bags) -> None:
+        """Refuse bags over another table, as far as this index has its words."""
+        used = np.zeros(max(len(bags.vectors), int(self.rows.max(initial=0)) + 1), dtype=bool)
+        used[bags.words] = True
+        for table, first in zip(self._tables, self._firsts, strict=False):
+            rows = self.rows[first : first + len(table)]
+            ours = used[rows]
+            same = (bags.vectors[rows[ours]] == table[ours]).all(axis=1)
+            if not same.all():
+                row = rows[ours][np.argmin(same)]
+                raise ValueError(
+                    f"docs: word {row} has another vector than in the index; bags of one index share one table"
+                )
+
+
+class Part:
+    """Some documents, ready to be searched. Made by `build_part`, by `merged`, or from a file's arrays.
+
+    Parameters
+    ----------
+    setup : Setup
+        What the index is.
+    arrays : mapping of ndarray
+        As listed above; maps of files will do.
+    numbers : mapping of float
+        max_norm, largest_code_norm, cluster_max_norm, pooled_norm, first_word: where there is a use for them.
+    """
+
+    def __init__(self, setup: Setup, arrays: Arrays, numbers: Mapping[str, float]) -> None:
+        self.setup = setup
+        self.arrays = arrays
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.arrays["offsets"]) - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    @cached_property
+    def names(self) -> IntNames | StrNames:
+        """What the documents are called by."""
+        return stored_names(self.arrays)
+
+    @cached_property
+    def prepared(self) -> Any:
+        """What the core searches; IndexFormatError if arrays do not fit together."""
+        arrays, spec = self.arrays, self.setup.measure._spec
+        try:
+            if self.setup.kind == "bags":
+                return _core.PreparedBags.from_arrays(
+                    arrays["vectors"],
+                    arrays["words"],
+                    arrays["offsets"],
+                    arrays.get("counts"),
+                    arrays["totals"],
+                    int(self.numbers["first_word"]),
+                    spec,
+                )
+            prepared = _core.PreparedSequences.from_arrays(
+                arrays["tokens"],
+                arrays.get("scales"),
+                arrays["offsets"],
+                arrays["mass"],
+                arrays.get("inverse_norms"),
+                self.numbers["max_norm"],
+                spec,
+            )
+            if self.setup.codes is not None:
+                prepared.take_codes(
+                    arrays["codes"],
+                    arrays.get("code_scales"),
+                    arrays.get("code_inverse_norms"),
+                    arrays.get("code_squares"),
+                    arrays.get("code_sums"),
+                    arrays["code_rho"],
+                    self.numbers["largest_code_norm"],
+                )
+        except (ValueError, TypeError, KeyError) as error:
+            raise IndexFormatError(f"the index's files do not fit together: {error}") from None
+        return prepared
+
+    @cached_property
+    def prepared_clusters(self) -> _core.PreparedSequences:
+        """Clusters of the documents' tokens, as documents of their own."""
+        arrays = self.arrays
+        try:
+            return _core.PreparedSequences.from_arrays(
+                arrays["cluster_tokens"],
+                None,
+                arrays["cluster_offsets"],
+                arrays["cluster_mass"],
+                arrays.get("cluster_inverse_norms"),
+                self.numbers["cluster_max_norm"],
+                self.setup.measure._spec,
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise IndexFormatError(f"the index's files do not fit together: {error}") from None
+
+    def document(self, position: int, vocabulary: Vocabulary | None) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Tokens and mass of one document; those of bags come from the vocabulary."""
+        arrays = self.arrays
+        run = slice(int(arrays["offsets"][position]), int(arrays["offsets"][position + 1]))
+        if vocabulary is None:
+            scales = arrays.get("scales")
+            return decode(arrays["tokens"][run], None if scales is None else scales[run]), arrays["mass"][run]
+        tokens = vocabulary.vectors_of(arrays["words"][run])
+        counts = arrays.get("counts")
+        mass = np.ones(len(tokens)) if counts is None else counts[run].astype(np.float64)
+        if self.setup.measure.weighting == "norm":
+            mass *= np.linalg.norm(tokens.astype(np.float64), axis=1)
+        return tokens, mass
+
+
+def build_part(
+    docs: Sequences | Bags,
+    names: IntNames | StrNames,
+    setup: Setup,
+    known: Vocabulary | None,
+    payloads: Arrays,
+    num_threads: int,
+) -> Part:
+    """Prepare documents.
+
+    Raises
+    ------
+    ValueError
+        If a document cannot be measured; the message names it, and its id.
+    """
+    arrays: dict[str, NDArray[Any]] = {**names.arrays(), **payloads}
+    with naming("docs", "docs", id_of=lambda s: names.take(np.array([s])).tolist()[0]):
+        if isinstance(docs, Bags):
+            return _build_bags(docs, arrays, setup, known)
+        return _build_sequences(docs, arrays, setup, num_threads)
+
+
+def _build_bags(bags: Bags, arrays: dict[str, NDArray[Any]], setup: Setup, known: Vocabulary | None) -> Part:
+    rows = np.empty(0, dtype=np.uint32) if known is None else known.rows
+    if known is not None:
+        known.require_same(bags)
+    prepared = _core.PreparedBags(bags.vectors, bags.words, bags.offsets, bags.counts, setup.measure._spec, rows)
+    arrays |= {"offsets": bags.offsets, "rows": prepared.new_rows, **prepared.arrays}
+    if bags.counts is not None:
+        arrays["counts"] = bags.counts
+    part = Part(setup, arrays, {"first_word": len(rows)})
+    part.prepared = prepared
+    return part
+
+
+def _build_sequences(docs: Sequences, arrays: dict[str, NDArray[Any]], setup: Setup, num_threads: int) -> Part:
+    prepared = prepare(docs, setup.measure)
+    numbers = {"max_norm": prepared.max_norm}
+    arrays |= {"offsets": docs.offsets, "tokens": docs.tokens}
+    if docs.scales is not None:
+        arrays["scales"] = docs.scales
+    arrays |= _filled("", prepared.arrays)
+    if setup.codes is not None:
+        codes = docs.astype(setup.codes)
+        prepared.add_codes(codes.tokens, codes.scales)
+        arrays["codes"] = codes.tokens
+        if codes.scales is not None:
+            arrays["code_scales"] = codes.scales
+        arrays |= _filled("code_", prepared.code_arrays)
+        numbers["largest_code_norm"] = prepared.largest_code_norm
+    if isinstance(setup.prefilter, str):
+        pooled = prepared.pooled()
+        arrays["pooled"] = pooled
+        numbers["pooled_norm"] = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
+    elif setup.prefilter is not None:
+        clusters = _clusters(prepared, setup.prefilter.per_document, num_threads)
+        prepared_clusters = prepare(clusters, setup.measure)
+        arrays |= {"cluster_offsets": clusters.offsets, "cluster_tokens": clusters.tokens}
+        arrays |= _filled("cluster_", prepared_clusters.arrays)
+        numbers["cluster_max_norm"] = prepared_clusters.max_norm
+    part = Part(setup, arrays, numbers)
+    part.prepared = prepared
+    return part
+
+
+def _filled(prefix: str, found: Arrays) -> dict[str, NDArray[Any]]:
+    return {prefix + name: array for name, array in found.items() if len(array)}
+
+
+def _clusters(prepared: _core.PreparedSequences, per_document: int, num_threads: int) -> Sequences:
+    centroids, mass, counts = prepared.clusters(per_document, num_threads)
+    filled = (np.arange(per_document) < counts[:, None]).ravel()
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return Sequences.from_flat(centroids[filled], offsets, mass[filled])
+
+
+@dataclass(frozen=True)
+class Chunked:
+    """An array that comes in pieces, so that it need not fit into memory."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    pieces: Iterator[NDArray[Any]]
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Chunked:
+        """Take a whole array."""
+        return cls(array.dtype, array.shape, iter([array]))
+
+    def joined(self) -> NDArray[Any]:
+        """Copy into memory."""
+        array = np.empty(self.shape, dtype=self.dtype)
+        start = 0
+        for piece in self.pieces:
+            array[start : start + len(piece)] = piece
+            start += len(piece)
+        return array
+
+
+def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[str, Chunked], dict[str, float]]:
+    """Arrays and numbers of one part in place of some that follow each other, without documents that are removed."""
+    kept = [np.delete(np.arange(len(part), dtype=np.int64), gone) for part, gone in zip(parts, removed, strict=True)]
+    out: dict[str, Chunked] = {}
+    for offsets, runs in RUNS.items():
+        if offsets not in parts[0].arrays:
+            continue
+        lengths = [np.diff(part.arrays[offsets])[own] for part, own in zip(parts, kept, strict=True)]
+        ends = np.zeros(sum(map(len, kept)) + 1, dtype=np.int64)
+        np.cumsum(np.concatenate(lengths), out=ends[1:])
+        out[offsets] = Chunked.of(ends)
+        for name in runs:
+            if any(name in part.arrays for part in parts):
+                example = next(part.arrays[name] for part in parts if name in part.arrays)
+                pieces = _runs(name, offsets, parts, kept)
+                out[name] = Chunked(example.dtype, (int(ends[-1]), *example.shape[1:]), pieces)
+    for name in ROWS:
+        if name in parts[0].arrays:
+            example = parts[0].arrays[name]
+            out[name] = Chunked(example.dtype, (sum(map(len, kept)), *example.shape[1:]), _rows(name, parts, kept))
+    for name in WORDS:
+        if name in parts[0].arrays:
+            tables = [part.arrays[name] for part in parts]
+            out[name] = Chunked(tables[0].dtype, (sum(map(len, tables)), *tables[0].shape[1:]), iter(tables))
+    listed = [name for part, own in zip(parts, kept, strict=True) for name in part.names.take(own).tolist()]
+    order = names_of(listed).arrays().get("id_order")
+    if order is not None:
+        out["id_order"] = Chunked.of(order)
+    numbers = {name: max(part.numbers[name] for part in parts) for name in parts[0].numbers}
+    if "first_word" in numbers:
+        numbers["first_word"] = parts[0].numbers["first_word"]
+    return out, numbers
+
+
+def _runs(name: str, offsets: str, parts: Sequence[Part], kept: Sequence[Positions]) -> Iterator[NDArray[Any]]:
+    for part, own in zip(parts, kept, strict=True):
+        starts = part.arrays[offsets]
+        array = part.arrays.get(name)
+        if array is None:  # counts, where other parts have some
+            array = np.ones(int(starts[-1]), dtype=np.float32)
+        if len(own) == len(part):
+            for start in range(0, len(array), ENTRIES_AT_ONCE):
+                yield array[start : start + ENTRIES_AT_ONCE]
+            continue
+        lengths = np.diff(starts)[own]
+        ends = np.cumsum(lengths)
+        first = 0
+        while first < len(own):
+            # As many documents as fit, but one at least.
+            limit = (ends[first - 1] if first else 0) + ENTRIES_AT_ONCE
+            last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
+            chosen = lengths[first:last]
+            within = np.arange(chosen.sum()) - np.repeat(np.cumsum(chosen) - chosen, chosen)
+            yield array[np.repeat(starts[own[first:last]], chosen) + within]
+            first = last
+
+
+def _rows(name: str, parts: Sequence[Part], kept: Sequence[Positions]) -> Iterator[NDArray[Any]]:
+    for part, own in zip(parts, kept, strict=True):
+        for start in range(0, len(own), ENTRIES_AT_ONCE):
+            yield part.arrays[name][own[start : start + ENTRIES_AT_ONCE]]

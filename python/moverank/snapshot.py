@@ -1,0 +1,220 @@
+"""The state of an index that one search sees, whatever is added or removed meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank.alignment import Alignment, align
+from moverank.errors import DuplicateIdError, UnknownIdError
+from moverank.hits import Certificate, Hits, SearchStats
+from moverank.measures import Measure, naming
+from moverank.names import Ids, Positions, is_name, listed_ids
+from moverank.parts import Part, Setup, Vocabulary
+from moverank.prefilters import ClusteredVectors, PooledVectors
+from moverank.query import Goal, Query
+from moverank.search import Budget, Ladder, Prefilter
+from moverank.sinkhorn import Sinkhorn
+
+
+class Snapshot:
+    """Parts one behind the other, less what was removed. Positions are those of documents among all parts.
+
+    Parameters
+    ----------
+    setup : Setup
+        What the index is.
+    parts : sequence of Part
+        The documents.
+    removed : sequence of ndarray of int64
+        For each part, rising positions in it of documents that are gone.
+    faiss_index : faiss.Index, optional
+        The pooled vectors of the first documents, where the prefilter is not exhaustive.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        parts: Sequence[Part],
+        removed: Sequence[Positions],
+        faiss_index: Any = None,
+    ) -> None:
+        self.setup = setup
+        self.parts = tuple(parts)
+        self.removed = tuple(removed)
+        self.faiss_index = faiss_index
+        #: Position of the first document of each part, and the number of all.
+        self.firsts = np.cumsum([0] + [len(part) for part in parts])
+
+    @property
+    def n_removed(self) -> int:
+        """Documents that are gone, but still in their parts."""
+        return sum(map(len, self.removed))
+
+    def __len__(self) -> int:
+        return int(self.firsts[-1]) - self.n_removed
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Positions of the documents that are not gone."""
+        gone = [own + first for own, first in zip(self.removed, self.firsts, strict=False)]
+        all_positions = np.arange(self.firsts[-1], dtype=np.int64)
+        return np.delete(all_positions, np.concatenate(gone)) if self.n_removed else all_positions
+
+    @cached_property
+    def corpus(self) -> _core.Corpus | _core.BagCorpus:
+        """What the core searches."""
+        prepared = [part.prepared for part in self.parts]
+        return _core.BagCorpus(prepared) if self.setup.kind == "bags" else _core.Corpus(prepared)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """Words of bags."""
+        return Vocabulary(self.parts) if self.setup.kind == "bags" else None
+
+    @cached_property
+    def prefilter(self) -> Prefilter | None:
+        """What finds candidates."""
+        chosen = self.setup.prefilter
+        if chosen is None or not isinstance(self.corpus, _core.Corpus):
+            return None
+        if isinstance(chosen, str):
+            pooled = [part.arrays["pooled"] for part in self.parts]
+            norm = max(part.numbers["pooled_norm"] for part in self.parts)
+            return PooledVectors(
+                self.corpus, self.setup.measure, chosen, pooled, norm, self.faiss_index, self.positions
+            )
+        clusters = _core.Corpus([part.prepared_clusters for part in self.parts])
+        return ClusteredVectors(clusters, chosen.per_document, self.positions)
+
+    # ---- names -----------------------------------------------------------------------------------------------------
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Part of a document, and its position there."""
+        part = int(np.searchsorted(self.firsts, position, side="right")) - 1
+        return part, position - int(self.firsts[part])
+
+    def names_at(self, positions: Positions) -> NDArray[Any]:
+        """Ids of documents."""
+        if len(positions) == 0:
+            return np.empty(0, dtype=np.int64 if self.setup.ids == "int" else np.str_)
+        of_part = np.searchsorted(self.firsts, positions, side="right") - 1
+        names = [
+            self.parts[p].names.take(positions[of_part == p] - self.firsts[p]) for p in np.unique(of_part).tolist()
+        ]
+        # Those of each part are together, in the order that they had.
+        by_part = np.concatenate(names)
+        in_order = np.empty_like(by_part)
+        in_order[np.argsort(of_part, kind="stable")] = by_part
+        return in_order
+
+    def find(self, listed: Sequence[Any]) -> Positions:
+        """Position of each id, all of the index's kind; −1 where it has none such."""
+        found = np.full(len(listed), -1, dtype=np.int64)
+        for part, gone, first in zip(self.parts, self.removed, self.firsts, strict=False):
+            own = part.names.find(listed)
+            own[np.isin(own, gone)] = -1
+            found = np.where(own >= 0, own + first, found)
+        return found
+
+    def positions_of(self, ids: Ids) -> Positions:
+        """Rising positions of some documents, each given once.
+
+        Raises
+        ------
+        UnknownIdError, DuplicateIdError
+            If an id is not in the index or is given twice; the message names it.
+        """
+        listed = listed_ids(ids)
+        if not listed:
+            raise ValueError("ids: expected at least one candidate")
+        foreign = [name for name in listed if not is_name(name, self.setup.ids)]
+        found = np.empty(0, dtype=np.int64) if foreign else self.find(listed)
+        if foreign or (found < 0).any():
+            unknown = foreign[0] if foreign else listed[int(np.argmin(found))]
+            raise UnknownIdError(f"ids: {unknown!r} is not in the index")
+        rising = np.sort(found)
+        if (rising[1:] == rising[:-1]).any():
+            twice = rising[1:][rising[1:] == rising[:-1]][0]
+            raise DuplicateIdError(f"ids: {listed[int(np.argmax(found == twice))]!r} is given more than once")
+        return rising
+
+    def document(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Tokens and mass of one document."""
+        part, own = self.place(position)
+        return self.parts[part].document(own, self.vocabulary)
+
+    # ---- search ----------------------------------------------------------------------------------------------------
+
+    def search(
+        self, query: Query, goal: Goal, budget: Budget, subset: Positions | None, subset_name: str, threads: int
+    ) -> Hits:
+        """Search the documents at some positions, or all."""
+        started = time.perf_counter()
+        measure = self.setup.measure
+        positions = self.positions if subset is None else subset
+        k = min(goal.k, len(positions))
+        ladder = None
+        found, distances = np.empty(0, dtype=np.int64), np.empty(0)
+        if len(positions):
+            with naming(query.name, "docs", id_of=lambda s: self.names_at(np.array([s])).tolist()[0]):
+                search = self.corpus.search(query.tokens, query.mass, k, goal.radius, goal.slack, threads)
+                ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)
+                self._descend(ladder, query, budget, subset, threads)
+            found, distances = search.hits()
+        ids = self.names_at(found)
+        # All that share the k-th distance are there; the lower ids of these stay.
+        order = np.lexsort((ids, distances))[:k]
+        found, ids, distances = found[order], ids[order], distances[order]
+        ids.flags.writeable = distances.flags.writeable = False
+        stats = SearchStats(
+            documents=len(positions),
+            rungs=() if ladder is None else ladder.rungs(),
+            exact_solves=0 if ladder is None else ladder.exact_solves,
+            seconds=time.perf_counter() - started,
+        )
+        return Hits(
+            ids=ids,
+            distances=distances,
+            measure=measure,
+            certificate=Certificate.of(
+                distances,
+                np.inf if ladder is None else max(ladder.bound(), _least_distance(measure)),
+                len(positions),
+                len(positions) - stats.exact_solves,
+                "documents" if subset is None else subset_name,
+                radius=None if np.isinf(goal.radius) else goal.radius,
+            ),
+            stats=stats,
+            _align=lambda rank: self._alignment(query, int(found[rank])),
+        )
+
+    def _descend(self, ladder: Ladder, query: Query, budget: Budget, subset: Positions | None, threads: int) -> None:
+        measure = self.setup.measure
+        if self.setup.kind == "bags":
+            ladder.over_bags(one_sided_first=measure.capacity == 1.0)
+            return
+        # Over the whole collection the nearest by pooled vectors are good seeds, under balanced measures.
+        near = measure._spec.has_pooled_bound and not (budget.unlimited and subset is not None)
+        candidates = None
+        if self.prefilter is not None and (near or not budget.unlimited):
+            candidates = self.prefilter.query(query, subset, threads)
+        if candidates is None and not budget.unlimited:
+            raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
+        bounds_from = "costs" if self.setup.codes is None else f"{self.setup.codes} codes"
+        ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
+
+    def _alignment(self, query: Query, position: int) -> Alignment:
+        tokens, mass = self.document(position)
+        return align(query.tokens, tokens, self.setup.measure, query.mass, mass)
+
+
+def _least_distance(measure: Measure) -> float:
+    """What no distance of the measure is below."""
+    return -np.inf if measure.ground == "dot" or isinstance(measure.problem, Sinkhorn) else 0.0
