@@ -15,9 +15,10 @@ from moverank._storage import token_dtype
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.bags import Bags
 from moverank.hits import Hits
+from moverank.layout import Setup
 from moverank.measures import Measure, measure
 from moverank.names import Ids, is_name, make_names
-from moverank.parts import Setup, build_part
+from moverank.parts import build_part
 from moverank.prefilters import Clusters, train
 from moverank.query import Goal, Query
 from moverank.search import Budget

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +56,8 @@ class IntNames:
     def find(self, wanted: Sequence[Any]) -> Positions:
         """Position of each name; −1 where there is none such."""
         keys = np.array(wanted, dtype=np.int64)
+        if len(self) == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
         places = np.searchsorted(self._values, keys, sorter=self._order)
         found: Positions = np.minimum(places, len(self._values) - 1)
         if self._order is not None:
@@ -64,34 +66,45 @@ class IntNames:
         found[self._values[found] != keys] = -1
         return found
 
-    def largest(self) -> int:
-        """The largest name."""
-        return int(self._values[-1 if self._order is None else self._order[-1]])
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the names are made of, for a file."""
         return {"ids": self._values} | ({} if self._order is None else {"id_order": self._order})
 
 
 class StrNames:
-    """Names that are strings: UTF-8, one behind the other."""
+    """Names that are strings: UTF-8, one behind the other, and their hashes in rising order to find them by.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        All names.
+    offsets : ndarray of int64, shape (N + 1,)
+        Where each begins.
+    hashes : ndarray of uint64, shape (N,)
+        The first eight bytes of each name's BLAKE2b digest of that size, little-endian, rising.
+    order : ndarray of int64, shape (N,)
+        Whose hash each is.
+    """
 
     kind = "str"
 
-    def __init__(self, text: NDArray[np.uint8], offsets: NDArray[np.int64], order: Positions | None) -> None:
+    def __init__(
+        self,
+        text: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        order: Positions,
+    ) -> None:
         self._text = text
         self._offsets = offsets
-        #: Positions by rising name, which in UTF-8 is the order of strings; None where names rise by themselves.
+        self._hashes = hashes
         self._order = order
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self._order)
 
     def _octets(self, position: int) -> bytes:
         return self._text[self._offsets[position] : self._offsets[position + 1]].tobytes()
-
-    def _octets_in_order(self, place: int) -> bytes:
-        return self._octets(place if self._order is None else int(self._order[place]))
 
     def take(self, positions: Positions) -> NDArray[Any]:
         """Names at some positions."""
@@ -102,18 +115,25 @@ class StrNames:
 
     def find(self, wanted: Sequence[Any]) -> Positions:
         """Position of each name; −1 where there is none such."""
-        return np.array([self._find(name.encode(errors="surrogatepass")) for name in wanted], dtype=np.int64)
-
-    def _find(self, octets: bytes) -> int:
-        place = bisect_left(range(len(self)), octets, key=self._octets_in_order)
-        if place == len(self) or self._octets_in_order(place) != octets:
-            return -1
-        return place if self._order is None else int(self._order[place])
+        octets = [name.encode(errors="surrogatepass") for name in wanted]
+        hashes = _hashes(octets)
+        firsts = np.searchsorted(self._hashes, hashes, side="left").tolist()
+        lasts = np.searchsorted(self._hashes, hashes, side="right").tolist()
+        found = np.full(len(octets), -1, dtype=np.int64)
+        for w, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
+            for position in self._order[first:last].tolist():
+                if self._octets(position) == octets[w]:
+                    found[w] = position
+        return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the names are made of, for a file."""
-        arrays: dict[str, NDArray[Any]] = {"id_text": self._text, "id_offsets": self._offsets}
-        return arrays | ({} if self._order is None else {"id_order": self._order})
+        return {
+            "id_text": self._text,
+            "id_offsets": self._offsets,
+            "id_hashes": self._hashes,
+            "id_order": self._order,
+        }
 
 
 def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | StrNames:
@@ -133,29 +153,50 @@ def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | Str
     listed = listed_ids(ids)
     if len(listed) != count:
         raise ValueError(f"ids: expected {count}, one a document, got {len(listed)}")
-    return names_of(listed)
+    return names_of(listed, kind_of(listed))
 
 
-def names_of(listed: Sequence[Any]) -> IntNames | StrNames:
-    """Names from plain values, at least one."""
-    if kind_of(listed) == "int":
-        try:
-            values = np.array(listed, dtype=np.int64)
-        except OverflowError:
-            raise ValueError("ids: an integer does not fit into 64 bits") from None
-        order = np.argsort(values, kind="stable")
-        _require_unique(values[order])
-        return IntNames(_sealed(values), _unless_rising(order))
+def names_of(listed: Sequence[Any], kind: str) -> IntNames | StrNames:
+    """Names from plain values of one kind."""
+    return _int_names(listed) if kind == "int" else _str_names(listed)
+
+
+def _int_names(listed: Sequence[Any] | NDArray[np.int64]) -> IntNames:
+    try:
+        values = np.array(listed, dtype=np.int64)
+    except OverflowError:
+        raise ValueError("ids: an integer does not fit into 64 bits") from None
+    order = np.argsort(values, kind="stable")
+    _require_unique(values[order])
+    return IntNames(_sealed(values), _unless_rising(order))
+
+
+def _str_names(listed: Sequence[str]) -> StrNames:
     try:
         octets = [name.encode() for name in listed]
     except UnicodeEncodeError as error:
         raise ValueError(f"ids: {error.object!r} is not valid Unicode") from None
     offsets = np.zeros(len(octets) + 1, dtype=np.int64)
     np.cumsum([len(name) for name in octets], out=offsets[1:])
-    order = np.array(sorted(range(len(octets)), key=octets.__getitem__), dtype=np.int64)
-    _require_unique(np.array(listed, dtype=object)[order])
+    if len(set(octets)) < len(octets):
+        _require_unique(np.array(sorted(listed), dtype=object))
+    hashes = _hashes(octets)
+    order = np.argsort(hashes, kind="stable")
     text = np.frombuffer(b"".join(octets), dtype=np.uint8)
-    return StrNames(_sealed(text), _sealed(offsets), _unless_rising(order))
+    return StrNames(_sealed(text), _sealed(offsets), _sealed(hashes[order]), _sealed(order))
+
+
+def joined_names(names: Sequence[Names], kept: Sequence[Positions], kind: str) -> IntNames | StrNames:
+    """Some of the names of runs of documents that follow each other."""
+    taken = [own.take(positions) for own, positions in zip(names, kept, strict=True)]
+    if kind == "int":
+        return _int_names(np.concatenate(taken))
+    return _str_names([name for some in taken for name in some.tolist()])
+
+
+def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
+    digests = b"".join([blake2b(name, digest_size=8).digest() for name in octets])
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def is_name(value: Any, kind: str) -> bool:
@@ -177,12 +218,13 @@ def kind_of(listed: Sequence[Any]) -> str:
 
 
 def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
-    """Names as `arrays` of them says, of which only sizes are checked."""
+    """Names as `arrays` of them says; IndexFormatError if an order of them leads elsewhere."""
     order = arrays.get("id_order")
+    if order is not None and len(order) and (order.min() < 0 or order.max() >= len(order)):
+        raise IndexFormatError("ids: their order is not one; the index's files are damaged")
     if "ids" in arrays:
-        ints = IntNames(arrays["ids"], order)
-        return ints
-    return StrNames(arrays["id_text"], arrays["id_offsets"], order)
+        return IntNames(arrays["ids"], order)
+    return StrNames(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
 
 
 def listed_ids(ids: Any) -> list[Any]:

@@ -1,23 +1,12 @@
-"""Runs of documents as arrays: what an index is made of, in memory and in files.
+"""Runs of documents, prepared: what an index is made of, in memory and in files.
 
 An index is one part after another. A part never changes: documents are added as a new part and removed by a list of
 positions, so whoever searches meanwhile sees all of the old state or all of the new one.
-
-Arrays of a part, n documents with T tokens of d dimensions (those in brackets where there is a use for them):
-
-    sequences   offsets (n + 1), tokens (T, d), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
-      codes     codes (T, d), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
-                code_rho (n)
-      clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
-    bags        offsets (n + 1), words (T), [counts (T)], totals (n), vectors (v, d), rows (v)
-    names       ids (n), or id_offsets (n + 1) and id_text; [id_order (n)]
-    payloads    [payload_offsets (n + 1), payload_text]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,73 +17,10 @@ from moverank import _core
 from moverank._storage import decode
 from moverank.bags import Bags
 from moverank.errors import IndexFormatError
-from moverank.measures import Measure, naming, prepare
-from moverank.names import IntNames, StrNames, names_of, stored_names
-from moverank.prefilters import Clusters
+from moverank.layout import Arrays, Setup
+from moverank.measures import naming, prepare
+from moverank.names import IntNames, StrNames, stored_names
 from moverank.sequences import Sequences
-
-Arrays = Mapping[str, NDArray[Any]]
-Positions = NDArray[np.int64]
-
-#: Arrays with a run of entries a document, by the array that says where each run begins.
-RUNS = {
-    "offsets": (
-        "tokens",
-        "scales",
-        "mass",
-        "inverse_norms",
-        "codes",
-        "code_scales",
-        "code_inverse_norms",
-        "code_squares",
-        "code_sums",
-        "words",
-        "counts",
-    ),
-    "cluster_offsets": ("cluster_tokens", "cluster_mass", "cluster_inverse_norms"),
-    "id_offsets": ("id_text",),
-    "payload_offsets": ("payload_text",),
-}
-
-#: Arrays with one entry a document.
-ROWS = ("ids", "pooled", "code_rho", "totals")
-
-#: Arrays with an entry for each word that no part before has.
-WORDS = ("vectors", "rows")
-
-#: Entries that are copied at a time.
-ENTRIES_AT_ONCE = 1 << 16
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What all parts of an index have in common.
-
-    Attributes
-    ----------
-    measure : Measure
-        What searches compute.
-    kind : {"sequences", "bags"}
-        What documents are.
-    dim : int
-        Dimension of the tokens.
-    dtype : str
-        How tokens are stored, of which distances are computed.
-    codes : str or None
-        Type in which they are kept once more, for bounds.
-    prefilter : str, Clusters or None
-        How budgeted searches find candidates.
-    ids : {"int", "str"}
-        What documents are called by.
-    """
-
-    measure: Measure
-    kind: str
-    dim: int
-    dtype: str
-    codes: str | None
-    prefilter: str | Clusters | None
-    ids: str
 
 
 class Vocabulary:
@@ -304,89 +230,3 @@ def _clusters(prepared: _core.PreparedSequences, per_document: int, num_threads:
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     return Sequences.from_flat(centroids[filled], offsets, mass[filled])
-
-
-@dataclass(frozen=True)
-class Chunked:
-    """An array that comes in pieces, so that it need not fit into memory."""
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    pieces: Iterator[NDArray[Any]]
-
-    @classmethod
-    def of(cls, array: NDArray[Any]) -> Chunked:
-        """Take a whole array."""
-        return cls(array.dtype, array.shape, iter([array]))
-
-    def joined(self) -> NDArray[Any]:
-        """Copy into memory."""
-        array = np.empty(self.shape, dtype=self.dtype)
-        start = 0
-        for piece in self.pieces:
-            array[start : start + len(piece)] = piece
-            start += len(piece)
-        return array
-
-
-def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[str, Chunked], dict[str, float]]:
-    """Arrays and numbers of one part in place of some that follow each other, without documents that are removed."""
-    kept = [np.delete(np.arange(len(part), dtype=np.int64), gone) for part, gone in zip(parts, removed, strict=True)]
-    out: dict[str, Chunked] = {}
-    for offsets, runs in RUNS.items():
-        if offsets not in parts[0].arrays:
-            continue
-        lengths = [np.diff(part.arrays[offsets])[own] for part, own in zip(parts, kept, strict=True)]
-        ends = np.zeros(sum(map(len, kept)) + 1, dtype=np.int64)
-        np.cumsum(np.concatenate(lengths), out=ends[1:])
-        out[offsets] = Chunked.of(ends)
-        for name in runs:
-            if any(name in part.arrays for part in parts):
-                example = next(part.arrays[name] for part in parts if name in part.arrays)
-                pieces = _runs(name, offsets, parts, kept)
-                out[name] = Chunked(example.dtype, (int(ends[-1]), *example.shape[1:]), pieces)
-    for name in ROWS:
-        if name in parts[0].arrays:
-            example = parts[0].arrays[name]
-            out[name] = Chunked(example.dtype, (sum(map(len, kept)), *example.shape[1:]), _rows(name, parts, kept))
-    for name in WORDS:
-        if name in parts[0].arrays:
-            tables = [part.arrays[name] for part in parts]
-            out[name] = Chunked(tables[0].dtype, (sum(map(len, tables)), *tables[0].shape[1:]), iter(tables))
-    listed = [name for part, own in zip(parts, kept, strict=True) for name in part.names.take(own).tolist()]
-    order = names_of(listed).arrays().get("id_order")
-    if order is not None:
-        out["id_order"] = Chunked.of(order)
-    numbers = {name: max(part.numbers[name] for part in parts) for name in parts[0].numbers}
-    if "first_word" in numbers:
-        numbers["first_word"] = parts[0].numbers["first_word"]
-    return out, numbers
-
-
-def _runs(name: str, offsets: str, parts: Sequence[Part], kept: Sequence[Positions]) -> Iterator[NDArray[Any]]:
-    for part, own in zip(parts, kept, strict=True):
-        starts = part.arrays[offsets]
-        array = part.arrays.get(name)
-        if array is None:  # counts, where other parts have some
-            array = np.ones(int(starts[-1]), dtype=np.float32)
-        if len(own) == len(part):
-            for start in range(0, len(array), ENTRIES_AT_ONCE):
-                yield array[start : start + ENTRIES_AT_ONCE]
-            continue
-        lengths = np.diff(starts)[own]
-        ends = np.cumsum(lengths)
-        first = 0
-        while first < len(own):
-            # As many documents as fit, but one at least.
-            limit = (ends[first - 1] if first else 0) + ENTRIES_AT_ONCE
-            last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
-            chosen = lengths[first:last]
-            within = np.arange(chosen.sum()) - np.repeat(np.cumsum(chosen) - chosen, chosen)
-            yield array[np.repeat(starts[own[first:last]], chosen) + within]
-            first = last
-
-
-def _rows(name: str, parts: Sequence[Part], kept: Sequence[Positions]) -> Iterator[NDArray[Any]]:
-    for part, own in zip(parts, kept, strict=True):
-        for start in range(0, len(own), ENTRIES_AT_ONCE):
-            yield part.arrays[name][own[start : start + ENTRIES_AT_ONCE]]

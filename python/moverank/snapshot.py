@@ -14,9 +14,10 @@ from moverank import _core
 from moverank.alignment import Alignment, align
 from moverank.errors import DuplicateIdError, UnknownIdError
 from moverank.hits import Certificate, Hits, SearchStats
+from moverank.layout import Setup
 from moverank.measures import Measure, naming
 from moverank.names import Ids, Positions, is_name, listed_ids
-from moverank.parts import Part, Setup, Vocabulary
+from moverank.parts import Part, Vocabulary
 from moverank.prefilters import ClusteredVectors, PooledVectors
 from moverank.query import Goal, Query
 from moverank.search import Budget, Ladder, Prefilter
