@@ -8,6 +8,24 @@ from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
 from moverank.bags import Bags
 from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
+from moverank.disk.verify import Verified
+from moverank.errors import (
+    DimensionError,
+    DuplicateIdError,
+    IndexClosedError,
+    IndexExistsError,
+    IndexFormatError,
+    IndexIncompleteError,
+    IndexLockedError,
+    IndexNotFoundError,
+    IndexVersionError,
+    IndexWriteError,
+    MeasureMismatchError,
+    NoPermissionError,
+    NoSpaceError,
+    ReadOnlyIndexError,
+    UnknownIdError,
+)
 from moverank.gradients import Gradients, gradients
 from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.index import Index
@@ -19,7 +37,7 @@ from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
 if TYPE_CHECKING:
-    from moverank import encoders
+    from moverank import encoders, readers
 
 __all__ = [
     "Alignment",
@@ -27,11 +45,25 @@ __all__ = [
     "Certificate",
     "CertifiedDistances",
     "Clusters",
+    "DimensionError",
+    "DuplicateIdError",
     "Gradients",
     "Hit",
     "Hits",
     "Index",
+    "IndexClosedError",
+    "IndexExistsError",
+    "IndexFormatError",
+    "IndexIncompleteError",
+    "IndexLockedError",
+    "IndexNotFoundError",
+    "IndexVersionError",
+    "IndexWriteError",
     "Measure",
+    "MeasureMismatchError",
+    "NoPermissionError",
+    "NoSpaceError",
+    "ReadOnlyIndexError",
     "Rung",
     "SearchStats",
     "Sequences",
@@ -41,6 +73,8 @@ __all__ = [
     "TokenMove",
     "TransportBatch",
     "TransportResult",
+    "UnknownIdError",
+    "Verified",
     "__version__",
     "align",
     "build_info",
@@ -51,6 +85,7 @@ __all__ = [
     "maxsim",
     "measure",
     "pairwise",
+    "readers",
     "rerank",
     "rwmd",
     "transport",

@@ -15,6 +15,14 @@ class UnknownIdError(KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class DimensionError(ValueError):
+    """Tokens are of another dimension than those of the index, or of the other side."""
+
+
+class MeasureMismatchError(ValueError):
+    """An index was built for another measure than is asked for; build one for this measure."""
+
+
 class IndexNotFoundError(FileNotFoundError):
     """There is no index at a path."""
 
@@ -41,3 +49,19 @@ class IndexLockedError(RuntimeError):
 
 class ReadOnlyIndexError(RuntimeError):
     """An index was opened for reading; ``Index.open(path, writable=True)`` opens it for writing."""
+
+
+class IndexClosedError(RuntimeError):
+    """An index was closed; `Index.open` opens it again."""
+
+
+class IndexWriteError(OSError):
+    """A file of an index could not be written. The index is as it was before the call, unless the message says more."""
+
+
+class NoSpaceError(IndexWriteError):
+    """The disk is full, or a quota or a limit on file sizes is reached; the index is as it was before the call."""
+
+
+class NoPermissionError(IndexWriteError, PermissionError):
+    """The folder or a file in it may not be written; the index is as it was before the call."""

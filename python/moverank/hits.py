@@ -136,7 +136,7 @@ class SearchStats:
         ]
         lines.append(
             f"solved {self.exact_solves} of {self.documents} documents "
-            f"({100 * self.exact_solves / self.documents:.2f} %) in {1000 * self.seconds:.2f} ms"
+            f"({100 * self.exact_solves / max(self.documents, 1):.2f} %) in {1000 * self.seconds:.2f} ms"
         )
         return "\n".join(lines)
 
@@ -162,6 +162,12 @@ class Hit:
     distance: float
     similarity: float
     _align: Callable[[], Alignment] = field(compare=False)
+    _load: Callable[[], Any] = field(compare=False)
+
+    @cached_property
+    def payload(self) -> Any:
+        """What was given with the document, a JSON value; None if nothing was. Read when first asked for."""
+        return self._load()
 
     @cached_property
     def alignment(self) -> Alignment:
@@ -210,6 +216,7 @@ class Hits:
     certificate: Certificate
     stats: SearchStats
     _align: Callable[[int], Alignment] = field(compare=False)
+    _load: Callable[[int], Any] = field(compare=False)
 
     @property
     def similarities(self) -> NDArray[np.float64]:
@@ -237,6 +244,7 @@ class Hits:
             distance=distance,
             similarity=self.measure.similarity(distance),
             _align=lambda: self._align(rank),
+            _load=lambda: self._load(rank),
         )
 
     def __iter__(self) -> Iterator[Hit]:

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._storage import token_dtype
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.bags import Bags
+from moverank.changes import NONE_REMOVED, InMemory, Keeper, added, compacted, trained_on, without
+from moverank.disk.building import Build
+from moverank.disk.store import Store
+from moverank.disk.verify import Verified, verify
+from moverank.errors import DuplicateIdError, IndexClosedError, MeasureMismatchError
 from moverank.hits import Hits
-from moverank.layout import Setup
 from moverank.measures import Measure, measure
 from moverank.names import Ids, is_name, make_names
-from moverank.parts import build_part
-from moverank.prefilters import Clusters, train
+from moverank.parts import Part, build_part
+from moverank.payloads import Where, payload_arrays
+from moverank.prefilters import Clusters
 from moverank.query import Goal, Query
+from moverank.readers import Batch
 from moverank.search import Budget
 from moverank.sequences import Sequences, as_sequences
+from moverank.setups import Documents, as_documents, names_for, next_id_behind, setup_for, stored_as
 from moverank.snapshot import Snapshot
+
+PathLike = str | os.PathLike[str]
+
+#: A condition on payloads: `Where.of` takes it.
+Condition = str | tuple[str, Sequence[Any]]
+
+#: What certificates call the documents that a search was confined to.
+SUBSET = "documents of the subset"
 
 _by_name = measure
 
 
 class Index:
-    """Documents ready to be searched exactly under one measure. Made by `Index.build`.
+    """Documents ready to be searched exactly under one measure. Made by `build`, or by `open` from a folder.
 
     A search solves some documents first, takes the mean of their dual potentials for the query's tokens, and bounds
     every other document's distance with it; then it solves documents in rising order of these bounds and stops when the
@@ -51,17 +70,20 @@ class Index:
     True
     """
 
-    def __init__(self, snapshot: Snapshot, num_threads: int) -> None:
-        self._snapshot = snapshot
+    def __init__(self, keeper: Keeper, num_threads: int) -> None:
+        self._keeper: Keeper | None = keeper
         self._num_threads = num_threads
+        #: Held by whoever changes the index; searches never wait for it.
+        self._changing = threading.Lock()
 
     @classmethod
     def build(
         cls,
-        docs: Sequences | Bags | Sequence[ArrayLike],
+        docs: Documents,
         measure: str | Measure = "wrd",
         *,
         ids: Ids | None = None,
+        payloads: Sequence[Any] | None = None,
         prefilter: str | Clusters | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
@@ -77,6 +99,9 @@ class Index:
             What searches will compute.
         ids : sequence of int or of str, shape (N,), optional
             Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
+        payloads : sequence, shape (N,), optional
+            What to keep with each document and to give back with a hit: any JSON value, None for nothing. Searches can
+            choose by it.
         prefilter : str, Clusters or None, default "Flat"
             How budgeted searches find candidates, and exact ones their first documents. A string: by one pooled vector
             a document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
@@ -104,34 +129,348 @@ class Index:
             the message says which.
         """
         chosen = _by_name(measure)
-        batch = docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
-        if isinstance(batch, Bags) and prefilter not in ("Flat", None):
-            raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
-        codes = None
-        if dtype is not None and not rescore and isinstance(batch, Bags):
-            raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
-        if rescore:
-            codes = _checked_codes(dtype, batch, chosen)
-        elif dtype is not None and isinstance(batch, Sequences):
-            batch = batch.astype(dtype)
-        if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
-            raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
+        batch = as_documents(docs)
         names = make_names(ids, len(batch))
-        setup = Setup(
-            measure=chosen,
-            kind="bags" if isinstance(batch, Bags) else "sequences",
-            dim=batch.dim,
-            dtype="float32" if isinstance(batch, Bags) else batch.dtype,
-            codes=codes,
-            prefilter=None if isinstance(batch, Bags) else prefilter,
-            ids=names.kind,
-        )
+        setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind)
         threads = thread_count(num_threads)
-        part = build_part(batch, names, setup, None, {}, threads)
-        faiss_index = None
-        if isinstance(setup.prefilter, str):
-            faiss_index = train(setup.prefilter, part.arrays["pooled"], chosen)
-        return cls(Snapshot(setup, [part], [np.empty(0, dtype=np.int64)], faiss_index), threads)
+        kept = payload_arrays(payloads, len(batch))
+        part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
+        whole = Snapshot(setup, [part], [NONE_REMOVED])
+        next_id = next_id_behind(0, names)
+        return cls(InMemory(Snapshot(setup, whole.parts, whole.removed, next_id, trained_on(whole))), threads)
+
+    # ---- folders ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        path: PathLike,
+        *,
+        mmap: bool = True,
+        writable: bool = False,
+        measure: str | Measure | None = None,
+        num_threads: int | None = None,
+    ) -> Index:
+        """Open the index in a folder.
+
+        Parameters
+        ----------
+        path : path
+            The folder that `save` or `build_on_disk` wrote.
+        mmap : bool, default True
+            Map its files: opening takes milliseconds, processes that open the same index share its memory, and only
+            what searches touch is read; checksums are then left to `verify`. Otherwise all is read, and checked.
+        writable : bool, default False
+            Open it for changes too. There can be one writer at a time, beside any number of readers.
+        measure : str or Measure, optional
+            What searches are expected to compute.
+        num_threads : int, optional
+            Threads that a search uses unless it is told otherwise; all cores by default.
+
+        Returns
+        -------
+        Index
+
+        Raises
+        ------
+        IndexNotFoundError
+            If there is none.
+        IndexFormatError, IndexVersionError
+            If the folder holds something else, an index that is damaged, or one of another version of the format.
+        IndexIncompleteError
+            If it is still being built.
+        IndexLockedError
+            If it is to be written to and another process, or another part of this one, has it open for that.
+        MeasureMismatchError
+            If it was built for another measure than is expected.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> folder = tempfile.mkdtemp() + "/letters"
+        >>> Index.build([np.eye(3)[:2], np.eye(3)[1:]], "wmd", ids=["a", "b"]).save(folder)
+        >>> with Index.open(folder, writable=True) as index:
+        ...     index.add([np.eye(3)[2:]], ids=["c"])
+        array(['c'], dtype='<U1')
+        >>> Index.open(folder).search(np.eye(3)[2:], k=1).ids
+        array(['c'], dtype='<U1')
+        """
+        expected = None if measure is None else _by_name(measure)
+        threads = thread_count(num_threads)
+        store = Store.open(Path(path), writable=writable, mmap=mmap)
+        found = store.snapshot.setup.measure
+        if expected is not None and found != expected:
+            store.close()
+            raise MeasureMismatchError(
+                f"{path}: the index was built for {found.name}, not for {expected.name}; build another for that"
+            )
+        return cls(store, threads)
+
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Write the index into a folder of its own. This object stays as it is: `open` the folder to go on there.
+
+        Parameters
+        ----------
+        path : path
+            A folder that does not exist yet, or is empty; its parent has to exist.
+        overwrite : bool, default False
+            Replace an index that is there, at once: readers see the old one or the new one. Nothing else is replaced.
+
+        Raises
+        ------
+        IndexExistsError
+            If there is something already.
+        IndexLockedError
+            If another writer has the index there open.
+        IndexWriteError, NoSpaceError, NoPermissionError
+            If a file cannot be written; what was there stays.
+        """
+        snapshot = self._snapshot
+        store = Store.create(Path(path), overwrite=overwrite)
+        try:
+            store.commit(snapshot)
+        finally:
+            store.discard_if_empty()
+            store.close()
+
+    def refresh(self) -> bool:
+        """Look for a later state that a writer in another process made, and search that from now on.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        store = self._require_store("refresh")
+        with self._changing:
+            if store.writable or not store.is_stale():
+                return False
+            store.load()
+            return True
+
+    def verify(self, *, progress: Callable[[int, int], object] | None = None) -> Verified:
+        """Read everything and check it: checksums, and that all numbers are what an index can have.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with the bytes that are done and their total.
+
+        Returns
+        -------
+        Verified
+            What was checked.
+
+        Raises
+        ------
+        IndexFormatError
+            At the first thing that is wrong; the message says what, and in which file.
+        """
+        return verify(self._require_store("verify"), progress)
+
+    def close(self) -> None:
+        """Let others write, and let go of the files. Hits that were found stay usable."""
+        with self._changing:
+            if self._keeper is not None:
+                self._keeper.close()
+                self._keeper = None
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @classmethod
+    def build_on_disk(
+        cls,
+        path: PathLike,
+        batches: Iterable[Batch],
+        measure: str | Measure = "wrd",
+        *,
+        prefilter: str | Clusters | None = "Flat",
+        dtype: str | None = None,
+        rescore: bool = False,
+        resume: bool = False,
+        progress: Callable[[int], object] | None = None,
+        num_threads: int | None = None,
+    ) -> Index:
+        """Build an index in a folder from batches that together need not fit into memory.
+
+        Takes memory for some 300 MB of documents, a batch or two and, where the prefilter is not "Flat", what faiss
+        needs. Each 128 MB are durable once written; until the last batch is in, `open` says that the index is not
+        complete.
+
+        Parameters
+        ----------
+        path : path
+            A folder that does not exist yet, or is empty; or with ``resume=True`` that of a build that was cut off.
+        batches : iterable of Batch
+            The documents, as `moverank.readers` or a generator of yours gives them.
+        measure, prefilter, dtype, rescore
+            As in `build`; what is not said is as in the first batch.
+        resume : bool, default False
+            Go on with a build that was cut off: batches that are in already are passed over, so these have to be the
+            same as before, in the same order. A build that is complete is opened.
+        progress : callable, optional
+            Called with the number of documents that are in, after each batch.
+        num_threads : int, optional
+            Threads to use; all cores by default.
+
+        Returns
+        -------
+        Index
+            Opened for reading.
+
+        Raises
+        ------
+        IndexExistsError
+            If there is something at the path already.
+        IndexLockedError
+            If somebody else builds there.
+        MeasureMismatchError, ValueError
+            If a build that is to be resumed was begun otherwise.
+        DuplicateIdError
+            If two documents have the same id.
+        IndexWriteError, NoSpaceError, NoPermissionError
+            If a file cannot be written; what was written before can be resumed.
+        TypeError, ValueError
+            If documents are malformed, as in `build`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from moverank.readers import Batch
+        >>> batches = (Batch([np.eye(3)[n:], np.eye(3)[:n]], ids=[2 * n, 2 * n + 1]) for n in (1, 2))
+        >>> index = Index.build_on_disk(tempfile.mkdtemp() + "/eye", batches, "wmd", dtype="int8")
+        >>> index.search(np.eye(3)[:1], k=1).ids
+        array([3])
+        """
+        chosen = _by_name(measure)
+        threads = thread_count(num_threads)
+        build = Build(Path(path), chosen, prefilter, dtype, rescore=rescore, resume=resume, num_threads=threads)
+        if build.is_complete:
+            build.close()
+        else:
+            build.run(batches, progress)
+        return cls.open(path, num_threads=num_threads)
+
+    # ---- changes ---------------------------------------------------------------------------------------------------
+
+    def add(self, docs: Documents, ids: Ids | None = None, *, payloads: Sequence[Any] | None = None) -> NDArray[Any]:
+        """Add documents. The next search sees them; if the index is in a folder they are there, durably.
+
+        Parameters
+        ----------
+        docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
+            Of the kind that the index was built of; tokens are stored as its are. Bags have to share its table.
+        ids : sequence of int or of str, shape (N,), optional
+            Their names, none of which the index has; by default the integers behind the largest that it ever had.
+        payloads : sequence, shape (N,), optional
+            As in `build`.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            Their ids.
+
+        Raises
+        ------
+        DuplicateIdError
+            If an id is given twice or in the index already; nothing is added.
+        DimensionError
+            If tokens are of another dimension.
+        ReadOnlyIndexError
+            If the index was not opened for writing.
+        IndexWriteError, NoSpaceError, NoPermissionError
+            If a file cannot be written; nothing is added.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        with self._change() as keeper:
+            snapshot = keeper.snapshot
+            part = self._new_part(snapshot, docs, ids, payloads)
+            listed = part.names.take(np.arange(len(part)))
+            known = snapshot.find(listed.tolist()) >= 0
+            if known.any():
+                first = listed[int(np.argmax(known))].item()
+                raise DuplicateIdError(f"ids: {first!r} is in the index already; upsert replaces documents")
+            keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
+        return listed
+
+    def remove(self, ids: Ids) -> None:
+        """Remove documents. The next search does not see them; `compact` gives back their space.
+
+        Parameters
+        ----------
+        ids : sequence of int or of str
+            Ids of the documents.
+
+        Raises
+        ------
+        UnknownIdError
+            If an id is not in the index; nothing is removed.
+        DuplicateIdError
+            If one is given twice.
+        ReadOnlyIndexError, IndexWriteError, NoSpaceError, NoPermissionError
+            As in `add`.
+        """
+        with self._change() as keeper:
+            keeper.commit(without(keeper.snapshot, keeper.snapshot.positions_of(ids)))
+
+    def upsert(self, docs: Documents, ids: Ids, *, payloads: Sequence[Any] | None = None) -> None:
+        """Add documents in place of those of the same ids, if there are any: both in one step.
+
+        Parameters
+        ----------
+        docs, ids, payloads
+            As in `add`. A document that is replaced loses its payload.
+
+        Raises
+        ------
+        TypeError, ValueError, ReadOnlyIndexError, IndexWriteError
+            As in `add`, but ids may be in the index.
+        """
+        with self._change() as keeper:
+            snapshot = keeper.snapshot
+            part = self._new_part(snapshot, docs, ids, payloads)
+            found = snapshot.find(part.names.take(np.arange(len(part))).tolist())
+            snapshot = without(snapshot, np.sort(found[found >= 0]))
+            keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
+
+    def compact(self) -> None:
+        """Give back the space of documents that were removed, and let the prefilter learn from those that are left.
+
+        Reads and writes the whole index, in constant memory but for what faiss needs; searches go on meanwhile. Worth
+        it when a large share of the documents was removed or added since it was built.
+
+        Raises
+        ------
+        ReadOnlyIndexError, IndexWriteError, NoSpaceError, NoPermissionError
+            As in `add`.
+        """
+        with self._change() as keeper:
+            keeper.commit(compacted(keeper, keeper.snapshot))
+
+    @contextmanager
+    def _change(self) -> Iterator[Keeper]:
+        with self._changing:
+            keeper = self._open_keeper()
+            keeper.require_writable()
+            yield keeper
+
+    def _new_part(self, snapshot: Snapshot, docs: Documents, ids: Ids | None, payloads: Sequence[Any] | None) -> Part:
+        setup = snapshot.setup
+        batch = stored_as(as_documents(docs), setup)
+        names = names_for(setup, ids, len(batch), snapshot.next_id)
+        kept = payload_arrays(payloads, len(batch))
+        return build_part(batch, names, setup, snapshot.vocabulary, kept, self._num_threads)
+
+    # ---- what it is ------------------------------------------------------------------------------------------------
 
     @property
     def measure(self) -> Measure:
@@ -158,6 +497,20 @@ class Index:
     def __repr__(self) -> str:
         return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim})"
 
+    def payload(self, id: int | str) -> Any:
+        """What was given with a document, None if nothing was.
+
+        Raises
+        ------
+        UnknownIdError
+            If the id is not in the index.
+        """
+        snapshot = self._snapshot
+        named: Ids = [id]  # type: ignore[assignment]
+        return snapshot.payload(int(snapshot.positions_of(named)[0]))
+
+    # ---- searches --------------------------------------------------------------------------------------------------
+
     def search(
         self,
         query: Sequences | Bags | ArrayLike,
@@ -165,6 +518,7 @@ class Index:
         *,
         weights: ArrayLike | None = None,
         subset: Ids | None = None,
+        where: Condition | None = None,
         candidates: int | None = None,
         time_budget: float | None = None,
         slack: float = 0.0,
@@ -182,6 +536,10 @@ class Index:
             Mass of the query's tokens.
         subset : sequence of int or of str, optional
             Search these documents only.
+        where : str, or tuple of str and a sequence, optional
+            Search documents only whose payload fulfils this condition: an expression of SQLite in which the fields of
+            payloads are columns, as in ``"year >= 2020 AND lang = 'en'"``, and `payload` is the whole, as JSON text, as
+            in ``"payload ->> '$.author.name' = 'Ann'"``. Values for its ``?`` may come in a tuple with it.
         candidates : int, optional
             Look at so many documents, at least k: those that the prefilter brings; of bags those of lowest bound, not
             counting the ones that were solved to have bounds.
@@ -217,9 +575,9 @@ class Index:
         snapshot = self._snapshot
         goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
         budget = _budget(candidates, time_budget, goal.k)
-        positions = None if subset is None else snapshot.positions_of(subset)
+        positions = snapshot.chosen(subset, None if where is None else Where.of(where))
         asked = self._query(query, weights)
-        return snapshot.search(asked, goal, budget, positions, "documents of the subset", self._threads(num_threads))
+        return snapshot.search(asked, goal, budget, positions, SUBSET, self._threads(num_threads))
 
     def rerank(
         self,
@@ -277,6 +635,7 @@ class Index:
         *,
         weights: ArrayLike | None = None,
         subset: Ids | None = None,
+        where: Condition | None = None,
         num_threads: int | None = None,
     ) -> Hits:
         """Find all documents within a distance, exactly.
@@ -287,7 +646,7 @@ class Index:
             Tokens of the query.
         radius : float
             Largest distance, in units of the ground cost; documents at this very distance are hits.
-        weights, subset, num_threads
+        weights, subset, where, num_threads
             As in `search`.
 
         Returns
@@ -310,19 +669,20 @@ class Index:
         array([0])
         """
         snapshot = self._snapshot
-        positions = None if subset is None else snapshot.positions_of(subset)
+        positions = snapshot.chosen(subset, None if where is None else Where.of(where))
         limit = real_number(radius, "radius")
         if np.isnan(limit):
             raise ValueError("radius must be a number, got nan")
         goal = Goal(len(snapshot), limit)
         asked = self._query(query, weights)
-        return snapshot.search(asked, goal, Budget(), positions, "documents of the subset", self._threads(num_threads))
+        return snapshot.search(asked, goal, Budget(), positions, SUBSET, self._threads(num_threads))
 
     def search_batch(
         self,
         queries: Sequences | Bags | Sequence[ArrayLike],
         k: int = 10,
         *,
+        where: Condition | None = None,
         candidates: int | None = None,
         time_budget: float | None = None,
         slack: float = 0.0,
@@ -335,7 +695,7 @@ class Index:
         ----------
         queries : Sequences, Bags, or sequence of array_like, each of shape (n_q, d)
             Tokens of each query, weighted if they are.
-        k, candidates, time_budget, slack
+        k, where, candidates, time_budget, slack
             As in `search`, for each query.
         num_threads : int, optional
             Queries at a time; all cores by default.
@@ -368,11 +728,12 @@ class Index:
         _budget(candidates, time_budget, count)
 
         snapshot = self._snapshot
+        positions = snapshot.chosen(None, None if where is None else Where.of(where))
 
         def one(q: int) -> Hits:
             budget = _budget(candidates, time_budget, count)
             asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
-            return snapshot.search(asked, Goal(count, slack=allowed), budget, None, "", 1)
+            return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
 
         answers: list[Hits] = []
         workers = ThreadPoolExecutor(max_workers=threads or _core.build_info()["threads"])
@@ -385,22 +746,27 @@ class Index:
             workers.shutdown(cancel_futures=True)
         return answers
 
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._open_keeper().snapshot
+
+    def _open_keeper(self) -> Keeper:
+        keeper = self._keeper
+        if keeper is None:
+            raise IndexClosedError("the index was closed; Index.open opens it again")
+        return keeper
+
+    def _require_store(self, what: str) -> Store:
+        keeper = self._open_keeper()
+        if not isinstance(keeper, Store):
+            raise ValueError(f"{what}: the index is in memory alone; save it and open it")
+        return keeper
+
     def _query(self, value: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str = "query") -> Query:
         return Query.of(value, weights, self.measure, self.dim, name)
 
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)
-
-
-def _checked_codes(dtype: str | None, docs: Sequences | Bags, measure: Measure) -> str:
-    """Refuse to rescore what would bound nothing or save nothing."""
-    if isinstance(docs, Bags):
-        raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
-    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
-        raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
-    if measure.ground == "sqeuclidean":
-        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
-    return token_dtype(dtype)
 
 
 def slack_number(slack: Any, measure: Measure) -> float:

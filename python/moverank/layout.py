@@ -133,6 +133,13 @@ def require_layout(setup: Setup, shapes: Mapping[str, tuple[str, tuple[int, ...]
             raise IndexFormatError(f"array {name!r}: dtype {dtype} and shape {list(shape)} do not fit the others")
 
 
+def require_cuts(arrays: Arrays, offsets: str, name: str) -> None:
+    """Check that offsets cut all of an array into runs; IndexFormatError otherwise."""
+    cuts = arrays[offsets]
+    if cuts[0] != 0 or cuts[-1] != len(arrays[name]) or (cuts[1:] < cuts[:-1]).any():
+        raise IndexFormatError(f"array {offsets!r}: does not cut {name!r} into runs; the index's files are damaged")
+
+
 def _require_presence(setup: Setup, found: set[str]) -> None:
     needed = {"offsets"}
     optional = {"payload_offsets", "payload_text"}

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from moverank import _core
 from moverank._validate import capacity_number, fraction_number
+from moverank.errors import DimensionError
 from moverank.sequences import Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
 
@@ -223,9 +224,9 @@ def measure(name: str | Measure) -> Measure:
 
 
 def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> None:
-    """Raise ValueError unless both sides have tokens of one dimension."""
+    """Raise DimensionError unless both sides have tokens of one dimension."""
     if left != right:
-        raise ValueError(
+        raise DimensionError(
             f"{left_name} has dimension {left} and {right_name} has dimension {right}; tokens must share one space"
         )
 

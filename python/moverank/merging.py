@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.layout import COLUMNS, DOCUMENTS, OFFSETS, WORDS
+from moverank.layout import COLUMNS, DOCUMENTS, OFFSETS, WORDS, require_cuts
 from moverank.names import Positions, joined_names
 from moverank.parts import Part
 
@@ -42,6 +42,10 @@ class Chunked:
 
 def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[str, Chunked], dict[str, float]]:
     """Arrays and numbers of one part in place of some that follow each other, without documents that are removed."""
+    for part in parts:
+        for name, column in COLUMNS.items():
+            if name in part.arrays and column.of in OFFSETS:
+                require_cuts(part.arrays, column.of, name)
     kept = [np.delete(np.arange(len(part), dtype=np.int64), gone) for part, gone in zip(parts, removed, strict=True)]
     n_kept = sum(map(len, kept))
     names = joined_names([part.names for part in parts], kept, parts[0].setup.ids)

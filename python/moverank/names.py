@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.errors import DuplicateIdError, IndexFormatError
+from moverank.layout import require_cuts
 
 Ids = Sequence[int] | Sequence[str] | NDArray[Any]
 Positions = NDArray[np.int64]
@@ -33,6 +34,10 @@ class Names(Protocol):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the names are made of, for a file."""
+        ...
+
+    def verify(self) -> None:
+        """Check that every name is one, and found; IndexFormatError otherwise."""
         ...
 
 
@@ -69,6 +74,12 @@ class IntNames:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What the names are made of, for a file."""
         return {"ids": self._values} | ({} if self._order is None else {"id_order": self._order})
+
+    def verify(self) -> None:
+        """Check that names rise in their order, so that each is found."""
+        rising = self._values if self._order is None else self._values[self._order]
+        if (rising[1:] <= rising[:-1]).any():
+            raise IndexFormatError("ids: do not rise in their order; the index's files are damaged")
 
 
 class StrNames:
@@ -135,6 +146,18 @@ class StrNames:
             "id_order": self._order,
         }
 
+    def verify(self) -> None:
+        """Check that names are text, and that their hashes find each of them."""
+        octets = [self._octets(position) for position in range(len(self))]
+        for position in range(len(self)):
+            self.take(np.array([position]))
+        hashes = _hashes(octets)
+        rising = (self._hashes[1:] >= self._hashes[:-1]).all()
+        if not rising or (np.bincount(self._order, minlength=len(self)) != 1).any():
+            raise IndexFormatError("ids: their hashes are in no order; the index's files are damaged")
+        if (hashes[self._order] != self._hashes).any():
+            raise IndexFormatError("ids: a hash is not that of its name; the index's files are damaged")
+
 
 def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | StrNames:
     """Check ids, all integers or all strings, unique, one a document; by default integers from `first` on.
@@ -149,6 +172,8 @@ def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | Str
         If there are more or fewer than documents, or an integer does not fit into 64 bits.
     """
     if ids is None:
+        if first + count > 1 << 63:
+            raise ValueError(f"ids: none of 64 bits are left behind {first - 1}; give some")
         return IntNames(np.arange(first, first + count, dtype=np.int64), None)
     listed = listed_ids(ids)
     if len(listed) != count:
@@ -220,6 +245,8 @@ def kind_of(listed: Sequence[Any]) -> str:
 def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
     """Names as `arrays` of them says; IndexFormatError if an order of them leads elsewhere."""
     order = arrays.get("id_order")
+    if "id_text" in arrays:
+        require_cuts(arrays, "id_offsets", "id_text")
     if order is not None and len(order) and (order.min() < 0 or order.max() >= len(order)):
         raise IndexFormatError("ids: their order is not one; the index's files are damaged")
     if "ids" in arrays:

@@ -6,8 +6,8 @@ positions, so whoever searches meanwhile sees all of the old state or all of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,12 @@ from moverank.bags import Bags
 from moverank.errors import IndexFormatError
 from moverank.layout import Arrays, Setup
 from moverank.measures import naming, prepare
-from moverank.names import IntNames, StrNames, stored_names
+from moverank.names import IntNames, Positions, StrNames, stored_names
+from moverank.payloads import Where, payload_at
 from moverank.sequences import Sequences
+
+#: Conditions whose documents a part remembers: pages of one search, or a handful of tenants.
+CONDITIONS_KEPT = 16
 
 
 class Vocabulary:
@@ -41,11 +45,12 @@ class Vocabulary:
 
     def require_same(self, bags: Bags) -> None:
         """Refuse bags over another table, as far as this index has its words."""
-        used = np.zeros(max(len(bags.vectors), int(self.rows.max(initial=0)) + 1), dtype=bool)
+        used = np.zeros(len(bags.vectors), dtype=bool)
         used[bags.words] = True
         for table, first in zip(self._tables, self._firsts, strict=False):
             rows = self.rows[first : first + len(table)]
-            ours = used[rows]
+            ours = rows < len(used)
+            ours[ours] = used[rows[ours]]
             same = (bags.vectors[rows[ours]] == table[ours]).all(axis=1)
             if not same.all():
                 row = rows[ours][np.argmin(same)]
@@ -139,6 +144,18 @@ class Part:
             )
         except (ValueError, TypeError, KeyError) as error:
             raise IndexFormatError(f"the index's files do not fit together: {error}") from None
+
+    def payload(self, position: int) -> Any:
+        """What was given with a document."""
+        return payload_at(self.arrays, position)
+
+    def matching(self, where: Where) -> Positions:
+        """Rising positions of the documents for which a condition holds; the last answers are kept."""
+        return self._matching(where)
+
+    @cached_property
+    def _matching(self) -> Callable[[Where], Positions]:
+        return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
 
     def document(self, position: int, vocabulary: Vocabulary | None) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Tokens and mass of one document; those of bags come from the vocabulary."""

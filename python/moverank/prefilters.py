@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -90,15 +92,37 @@ class ClusteredQuery:
         return search.lower_bounds(self._positions, self._threads)
 
 
-def train(factory: str, pooled: NDArray[np.float32], measure: Measure) -> Any:
+#: Pooled vectors that faiss learns from, at the most: it samples from more by itself, but wants them in memory.
+LEARNED_FROM = 1 << 18
+
+
+class Trained:
+    """What faiss made of the pooled vectors of the first documents of an index; loaded when it is first asked for."""
+
+    def __init__(self, covered: int, load: Callable[[], Any]) -> None:
+        #: How many documents these are.
+        self.covered = covered
+        self._load = load
+        self._loading = threading.Lock()
+
+    @cached_property
+    def index(self) -> Any:
+        """The faiss index."""
+        with self._loading:
+            # Whoever waited here while another thread loaded it finds it loaded.
+            found = self.__dict__.get("index")
+            return self._load() if found is None else found
+
+
+def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure) -> Trained | None:
     """Make a faiss index of pooled vectors; None where all are to be compared, which needs none.
 
     Parameters
     ----------
     factory : str
         What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
-    pooled : ndarray, shape (N, d)
-        One vector a document.
+    pooled : sequence of ndarray, each of shape (N_p, d)
+        One vector a document, part after part.
     measure : Measure
         What is searched by.
 
@@ -107,20 +131,42 @@ def train(factory: str, pooled: NDArray[np.float32], measure: Measure) -> Any:
     ValueError
         If faiss cannot make such an index of the documents.
     """
-    kind, _, settings = factory.partition(";")
+    kind, _, _ = factory.partition(";")
     if kind == "Flat":
         return None
     faiss: Any = import_module("faiss")
+    count = sum(map(len, pooled))
+    step = -(-count // LEARNED_FROM)
     try:
-        index = faiss.index_factory(pooled.shape[1], kind, _metric(faiss, measure))
-        index.train(pooled)
-        index.add(pooled)
-        if settings:
-            faiss.ParameterSpace().set_index_parameters(index, settings)
+        index = faiss.index_factory(pooled[0].shape[1], kind, _metric(faiss, measure))
+        if not index.is_trained:
+            index.train(np.concatenate([part[::step] for part in pooled]))
+        for part in pooled:
+            index.add(part)
+        configure(index, factory)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
-        raise ValueError(f"prefilter: faiss cannot make {factory!r} of {len(pooled)} documents: {reason}") from None
-    return index
+        raise ValueError(f"prefilter: faiss cannot make {factory!r} of {count} documents: {reason}") from None
+    return Trained(count, lambda: index)
+
+
+def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure) -> None:
+    """Refuse what faiss does not know, before documents are prepared; ValueError then."""
+    if not isinstance(prefilter, str):
+        return
+    faiss: Any = import_module("faiss")
+    try:
+        configure(faiss.index_factory(dim, prefilter.partition(";")[0], _metric(faiss, measure)), prefilter)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise ValueError(f"prefilter: faiss cannot make {prefilter!r}: {reason}") from None
+
+
+def configure(index: Any, factory: str) -> None:
+    """Set what the factory string says after its semicolon; RuntimeError if faiss knows no such parameter."""
+    settings = factory.partition(";")[2]
+    if settings:
+        import_module("faiss").ParameterSpace().set_index_parameters(index, settings)
 
 
 def _metric(faiss: Any, measure: Measure) -> int:
@@ -146,7 +192,7 @@ class PooledVectors:
         The vectors, part after part.
     largest_norm : float
         Of any of these.
-    index : faiss.Index or None
+    trained : Trained or None
         What `train` made of the first documents; others are compared one by one.
     live : ndarray of int64
         Rising positions of the documents that are searched.
@@ -159,17 +205,17 @@ class PooledVectors:
         factory: str,
         pooled: list[NDArray[np.float32]],
         largest_norm: float,
-        index: Any,
+        trained: Trained | None,
         live: Positions,
     ) -> None:
         self.name = f"pooled, {factory}"
-        self.bounds = measure._spec.has_pooled_bound and index is None
-        self.exhaustive = index is None
+        self.bounds = measure._spec.has_pooled_bound and trained is None
+        self.exhaustive = trained is None
         self.largest_norm = largest_norm
         self.corpus = corpus
         self.live = live
         self._measure = measure
-        self._index = index
+        self._trained = trained
         self._pooled = pooled
         self._n_all = sum(map(len, pooled))
 
@@ -187,11 +233,11 @@ class PooledVectors:
         metric = _metric(faiss, self._measure)
         distances: list[NDArray[np.float32]] = []
         found: list[Positions] = []
-        covered = 0 if self._index is None else int(self._index.ntotal)
+        covered = 0 if self._trained is None else self._trained.covered
         with _one_thread(faiss):
-            if covered:
+            if self._trained is not None:
                 n_gone = covered - int(np.searchsorted(positions, covered))
-                near, places = self._index.search(pooled[None], min(count + n_gone, covered))
+                near, places = self._trained.index.search(pooled[None], min(count + n_gone, covered))
                 valid = np.isin(places[0], positions)  # −1 where there are no more, and what is gone
                 distances.append(near[0][valid])
                 found.append(places[0][valid])

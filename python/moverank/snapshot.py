@@ -18,7 +18,8 @@ from moverank.layout import Setup
 from moverank.measures import Measure, naming
 from moverank.names import Ids, Positions, is_name, listed_ids
 from moverank.parts import Part, Vocabulary
-from moverank.prefilters import ClusteredVectors, PooledVectors
+from moverank.payloads import Where
+from moverank.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.query import Goal, Query
 from moverank.search import Budget, Ladder, Prefilter
 from moverank.sinkhorn import Sinkhorn
@@ -35,8 +36,10 @@ class Snapshot:
         The documents.
     removed : sequence of ndarray of int64
         For each part, rising positions in it of documents that are gone.
-    faiss_index : faiss.Index, optional
-        The pooled vectors of the first documents, where the prefilter is not exhaustive.
+    next_id : int
+        The id that the next document gets unless it comes with one.
+    trained : Trained, optional
+        What faiss made of the pooled vectors of the first parts, where the prefilter is not exhaustive.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class Snapshot:
         setup: Setup,
         parts: Sequence[Part],
         removed: Sequence[Positions],
-        faiss_index: Any = None,
+        next_id: int = 0,
+        trained: Trained | None = None,
     ) -> None:
         self.setup = setup
         self.parts = tuple(parts)
         self.removed = tuple(removed)
-        self.faiss_index = faiss_index
+        self.next_id = next_id
+        self.trained = trained
         #: Position of the first document of each part, and the number of all.
         self.firsts = np.cumsum([0] + [len(part) for part in parts])
 
@@ -88,9 +93,7 @@ class Snapshot:
         if isinstance(chosen, str):
             pooled = [part.arrays["pooled"] for part in self.parts]
             norm = max(part.numbers["pooled_norm"] for part in self.parts)
-            return PooledVectors(
-                self.corpus, self.setup.measure, chosen, pooled, norm, self.faiss_index, self.positions
-            )
+            return PooledVectors(self.corpus, self.setup.measure, chosen, pooled, norm, self.trained, self.positions)
         clusters = _core.Corpus([part.prepared_clusters for part in self.parts])
         return ClusteredVectors(clusters, chosen.per_document, self.positions)
 
@@ -151,6 +154,23 @@ class Snapshot:
         part, own = self.place(position)
         return self.parts[part].document(own, self.vocabulary)
 
+    # ---- payloads --------------------------------------------------------------------------------------------------
+
+    def payload(self, position: int) -> Any:
+        """What was given with a document."""
+        part, own = self.place(position)
+        return self.parts[part].payload(own)
+
+    def chosen(self, subset: Ids | None, where: Where | None) -> Positions | None:
+        """Rising positions of the documents of a subset for which a condition holds; None for all."""
+        if subset is None and where is None:
+            return None
+        positions = self.positions if subset is None else self.positions_of(subset)
+        if where is None:
+            return positions
+        matching = [part.matching(where) + first for part, first in zip(self.parts, self.firsts, strict=False)]
+        return np.intersect1d(positions, np.concatenate(matching), assume_unique=True) if matching else positions
+
     # ---- search ----------------------------------------------------------------------------------------------------
 
     def search(
@@ -194,6 +214,7 @@ class Snapshot:
             ),
             stats=stats,
             _align=lambda rank: self._alignment(query, int(found[rank])),
+            _load=lambda rank: self.payload(int(found[rank])),
         )
 
     def _descend(self, ladder: Ladder, query: Query, budget: Budget, subset: Positions | None, threads: int) -> None:

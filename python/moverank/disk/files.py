@@ -1,0 +1,175 @@
+"""Files that are written once, whole, and made durable before anything refers to them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.errors import IndexFormatError, IndexWriteError, NoPermissionError, NoSpaceError
+
+#: Bytes that one system call is asked to write or to read: Ctrl-C is answered between them.
+BYTES_AT_ONCE = 1 << 23
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of an index as its manifest names it.
+
+    The checksum is zlib's CRC-32: it is in Python's standard library, runs at a gigabyte a second, and finds what disks
+    and copies do to files. It is no signature.
+    """
+
+    file: str
+    nbytes: int
+    crc32: int
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file or folder into errors that have names and say what to do."""
+    try:
+        yield
+    except IndexWriteError:
+        raise
+    except OSError as error:
+        name = str(error.filename or path)
+        if error.errno in _NO_SPACE:
+            raise NoSpaceError(
+                error.errno, f"no space to write: {error.strerror}; make some and call again", name
+            ) from None
+        if error.errno in _NO_PERMISSION:
+            advice = f"may not be written: {error.strerror}; open it where you have permission"
+            raise NoPermissionError(error.errno, advice, name) from None
+        raise IndexWriteError(error.errno, f"could not be written: {error.strerror}", name) from None
+
+
+class NewFile:
+    """A file that does not exist yet, written from its first byte to its last. Removed unless it is finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._nbytes = 0
+        self._crc32 = 0
+        self._finished = False
+
+    def __enter__(self) -> NewFile:
+        with writing(self.path):
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if not self._finished:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            with suppress(OSError):
+                self.path.unlink()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes written."""
+        return self._nbytes
+
+    def write(self, piece: NDArray[Any] | bytes) -> None:
+        """Append; a system call may take less than it is given."""
+        octets = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
+        if octets.nbytes == 0:
+            return
+        octets = octets.cast("B")
+        with writing(self.path):
+            while octets:
+                written = os.write(self._descriptor, octets[:BYTES_AT_ONCE])
+                if written == 0:
+                    raise OSError(errno.EIO, "nothing is written any more")
+                self._crc32 = zlib.crc32(octets[:written], self._crc32)
+                self._nbytes += written
+                octets = octets[written:]
+
+    def align(self, nbytes: int) -> None:
+        """Fill up with zeros."""
+        self.write(bytes(-self._nbytes % nbytes))
+
+    def finish(self) -> FileEntry:
+        """Make it durable."""
+        with writing(self.path):
+            os.fsync(self._descriptor)
+            # Closed once whatever happens: a second close might hit a file that another thread has opened meanwhile.
+            self._finished = True
+            try:
+                os.close(self._descriptor)
+            except OSError:
+                with suppress(OSError):
+                    self.path.unlink()
+                raise
+        return FileEntry(self.path.name, self._nbytes, self._crc32)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make durable which files a folder has."""
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; IndexFormatError if it is a link, a pipe or a device."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise IndexFormatError(f"{path}: is a link, which no file of an index is") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IndexFormatError(f"{path}: is not a regular file")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def open_listed(folder: Path, entry: FileEntry) -> BinaryIO:
+    """Open a file of an index; IndexFormatError if it does not have the size that the manifest says."""
+    file = open_file(folder / entry.file)
+    nbytes = os.fstat(file.fileno()).st_size
+    if nbytes != entry.nbytes:
+        file.close()
+        raise IndexFormatError(
+            f"{folder / entry.file}: has {nbytes} bytes, the manifest says {entry.nbytes}; the index is damaged"
+        )
+    return file
+
+
+def read_listed(folder: Path, entry: FileEntry) -> NDArray[np.uint8]:
+    """Read a file into memory; IndexFormatError if its size or checksum is not that of the manifest."""
+    with open_listed(folder, entry) as file:
+        octets = np.empty(entry.nbytes, dtype=np.uint8)
+        view, done = octets.data, 0
+        while count := file.readinto(view[done : done + BYTES_AT_ONCE]):  # type: ignore[attr-defined]
+            done += count
+    require_checksum(folder, entry, [octets[:done]])
+    octets.flags.writeable = False
+    return octets
+
+
+def require_checksum(folder: Path, entry: FileEntry, pieces: Iterable[Any]) -> None:
+    """Check what was read from a file."""
+    found = 0
+    for piece in pieces:
+        found = zlib.crc32(piece, found)
+    if found != entry.crc32:
+        raise IndexFormatError(
+            f"{folder / entry.file}: checksum is {found:08x}, the manifest says {entry.crc32:08x}; the index is damaged"
+        )

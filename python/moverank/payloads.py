@@ -1,0 +1,232 @@
+"""What is kept with documents beside their tokens: one JSON value each. SQLite chooses by it.
+
+The texts of a part lie one behind the other in UTF-8. A condition is evaluated by SQLite, which reads them as one JSON
+array after another; nothing is kept in a database.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.errors import IndexFormatError
+from moverank.layout import require_cuts
+
+#: Documents whose payloads SQLite reads at a time.
+DOCUMENTS_AT_ONCE = 4096
+
+#: Steps of SQLite's machine, some milliseconds, between which Ctrl-C is answered.
+INSTRUCTIONS_AT_ONCE = 100_000
+
+#: Fields that one condition may name.
+MOST_FIELDS = 100
+
+#: SQLite reads no deeper.
+DEEPEST = 1000
+
+#: What a condition may do: read, compute, ask within itself.
+_ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+
+#: Functions of SQLite that reach beyond the expression, or that may make it endless or huge.
+_REFUSED_FUNCTIONS = ("load_extension", "zeroblob", "randomblob", "printf", "format", "fts3_tokenizer")
+
+
+def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDArray[Any]]:
+    """Check payloads and make their arrays; none if there is nothing to keep.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is no JSON value, or there are more or fewer than documents; the message names the document.
+    """
+    if payloads is None:
+        return {}
+    if isinstance(payloads, (str, bytes, Mapping)) or not hasattr(payloads, "__iter__"):
+        raise TypeError(f"payloads: expected a list of JSON values, got {type(payloads).__name__}")
+    listed = list(payloads)
+    if len(listed) != count:
+        raise ValueError(f"payloads: expected {count}, one a document, got {len(listed)}")
+    texts = [b"" if value is None else _text_of(value, position) for position, value in enumerate(listed)]
+    offsets = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    if offsets[-1] == 0:
+        return {}
+    text = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    offsets.flags.writeable = False
+    return {"payload_offsets": offsets, "payload_text": text}
+
+
+def _text_of(value: Any, position: int) -> bytes:
+    where = f"payloads: document {position}"
+    try:
+        _require_json(value, 0)
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{where}: {error.object!r:.40} is not valid Unicode") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _require_json(value: Any, depth: int) -> None:
+    """Refuse what JSON would give back as something else, or SQLite could not read."""
+    if depth >= DEEPEST // 2:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                raise TypeError(f"names of fields are strings in JSON, got {name!r:.40}")
+            _require_json(inner, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _require_json(inner, depth + 1)
+    elif not (value is None or isinstance(value, (str, bool, int, float))):
+        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+
+
+def payload_at(arrays: Mapping[str, NDArray[Any]], position: int) -> Any:
+    """What was given with a document; None if nothing was."""
+    text = _texts(arrays, position, position + 1)[0] if "payload_text" in arrays else b""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise IndexFormatError(f"payload of document {position}: is not JSON; the index's files are damaged") from None
+
+
+def _texts(arrays: Mapping[str, NDArray[Any]], first: int, last: int) -> list[bytes]:
+    cuts = arrays["payload_offsets"][first : last + 1].tolist()
+    octets = arrays["payload_text"][cuts[0] : cuts[-1]].tobytes()
+    return [octets[start - cuts[0] : end - cuts[0]] for start, end in pairwise(cuts)]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A condition on payloads: an expression of SQLite and the values for its ``?``. Made by `Where.of`.
+
+    Attributes
+    ----------
+    expression : str
+        What has to be true.
+    values : tuple
+        In the order of the question marks.
+    fields : tuple of str
+        Fields of payloads that the expression names, as columns.
+    """
+
+    expression: str
+    values: tuple[Any, ...]
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, condition: Any) -> Where:
+        """Check a condition: an expression, or a tuple of one and its values.
+
+        Raises
+        ------
+        TypeError
+            If it is something else, or a value is none of SQLite's.
+        ValueError
+            If SQLite cannot read it; the message says what SQLite does.
+        """
+        expression, values = condition if isinstance(condition, tuple) and len(condition) == 2 else (condition, ())
+        if not isinstance(expression, str) or isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
+            raise TypeError(f"where: expected an expression, or a tuple of one and its values, got {condition!r:.80}")
+        plain = tuple(value.item() if isinstance(value, np.generic) else value for value in values)
+        for value in plain:
+            if not (value is None or isinstance(value, (str, int, float, bytes))):
+                raise TypeError(f"where: a value has to be a string or a number, got {value!r:.40}")
+        fields: list[str] = []
+        with closing(_connection()) as connection:
+            while True:
+                where = cls(expression, plain, tuple(fields))
+                try:
+                    list(where._found(connection, b"[]", b"[]"))
+                    return where
+                except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+                    missing = str(error).partition("no such column: ")[2]
+                    if not missing or missing in fields or len(fields) == MOST_FIELDS:
+                        raise ValueError(f"where: {expression!r} is no condition: {error}") from None
+                    fields.append(missing)
+
+    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+        """Rising positions of the documents of a part for which the condition holds.
+
+        Raises
+        ------
+        ValueError
+            If SQLite cannot evaluate it.
+        IndexFormatError
+            If payloads are not JSON.
+        """
+        if "payload_text" in arrays:
+            require_cuts(arrays, "payload_offsets", "payload_text")
+        found: list[int] = []
+        with closing(_connection()) as connection:
+            for first in range(0, count, DOCUMENTS_AT_ONCE):
+                last = min(first + DOCUMENTS_AT_ONCE, count)
+                texts = _texts(arrays, first, last) if "payload_text" in arrays else [b""] * (last - first)
+                given = [position for position, text in enumerate(texts) if text]
+                joined = b"[" + b",".join([texts[position] for position in given]) + b"]"
+                bare = json.dumps([position for position, text in enumerate(texts) if not text]).encode()
+                try:
+                    for is_bare, place in self._found(connection, joined, bare):
+                        found.append(first + (place if is_bare else given[place]))
+                except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
+                    if str(error) == "interrupted":
+                        raise KeyboardInterrupt from None
+                    if "malformed JSON" in str(error) or not isinstance(error, sqlite3.Error):
+                        raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
+                    raise ValueError(f"where: {self.expression!r} cannot be evaluated: {error}") from None
+        return np.array(sorted(found), dtype=np.int64)
+
+    def _found(self, connection: sqlite3.Connection, given: bytes, bare: bytes) -> Iterator[tuple[int, int]]:
+        """Places, in the one array or the other, of what fulfils the condition."""
+        columns = "".join(f", json_extract(payload, {_path(name)}) AS {_quoted(name)}" for name in self.fields)
+        # The expression stands on a line of its own, so that a comment in it ends there.
+        query = f"""
+            WITH "#texts" ("#bare", "#place", payload) AS (
+                SELECT 0, key, CASE WHEN type IN ('object', 'array') THEN value ELSE json_quote(value) END
+                FROM json_each(?)
+                UNION ALL SELECT 1, value, NULL FROM json_each(?)
+            )
+            SELECT "#bare", "#place" FROM (SELECT "#bare", "#place", payload{columns} FROM "#texts") WHERE (
+            {self.expression}
+            )"""
+        yield from connection.execute(query, (given.decode(), bare.decode(), *self.values))
+
+
+def _connection() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    # Once, before anything is refused: SQLite declares json_each as a table when it is first used.
+    connection.execute("SELECT value FROM json_each('[]')").fetchall()
+
+    def authorize(action: int, first: str | None, second: str | None, *others: object) -> int:
+        if action not in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and second in _REFUSED_FUNCTIONS):
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(authorize)
+    # Python looks for signals while it calls back; its exception stops SQLite, which then says that it was interrupted.
+    connection.set_progress_handler(lambda: 0, INSTRUCTIONS_AT_ONCE)
+    return connection
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _path(name: str) -> str:
+    """A string of SQL: the path of a field of an object."""
+    inner = name.replace("\\", "\\\\").replace('"', '\\"')
+    return "'" + f'$."{inner}"'.replace("'", "''") + "'"

@@ -1,0 +1,97 @@
+"""What an index is made to be, from what its builder says, and documents turned into what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moverank._storage import token_dtype
+from moverank.bags import Bags
+from moverank.layout import Setup
+from moverank.measures import Measure, require_same_dim
+from moverank.names import Ids, IntNames, StrNames, make_names
+from moverank.prefilters import Clusters
+from moverank.sequences import Sequences, as_sequences
+
+Documents = Sequences | Bags | Sequence[ArrayLike]
+
+
+def as_documents(docs: Documents) -> Sequences | Bags:
+    """Check documents."""
+    return docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
+
+
+def setup_for(
+    docs: Sequences | Bags,
+    measure: Measure,
+    prefilter: str | Clusters | None,
+    dtype: str | None,
+    rescore: bool,
+    ids: str,
+) -> Setup:
+    """Check what an index of such documents is to be.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If choices do not go together, or with the documents; the message names the argument.
+    """
+    if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
+        raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
+    if isinstance(docs, Bags):
+        if prefilter not in ("Flat", None):
+            raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
+        if rescore:
+            raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
+        if dtype is not None:
+            raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
+        return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
+    codes = _checked_codes(dtype, docs, measure) if rescore else None
+    stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
+    return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids)
+
+
+def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
+    """Refuse to rescore what would bound nothing or save nothing."""
+    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
+        raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
+    if measure.ground == "sqeuclidean":
+        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
+    return token_dtype(dtype)
+
+
+def stored_as(docs: Sequences | Bags, setup: Setup) -> Sequences | Bags:
+    """Documents as an index keeps them.
+
+    Raises
+    ------
+    TypeError
+        If it keeps bags and these are sequences, or the other way round.
+    DimensionError
+        If their tokens are of another dimension.
+    """
+    require_same_dim(docs.dim, setup.dim, "docs", "the index")
+    if isinstance(docs, Bags) != (setup.kind == "bags"):
+        raise TypeError(
+            f"docs: expected {setup.kind.capitalize()}, as the index was built of them, got {type(docs).__name__}"
+        )
+    return docs if isinstance(docs, Bags) else docs.astype(setup.dtype)
+
+
+def names_for(setup: Setup, ids: Ids | None, count: int, next_id: int) -> IntNames | StrNames:
+    """Names of documents that are added to an index, of the kind that it has."""
+    if ids is None and setup.ids == "str":
+        raise ValueError("ids: needed, as the documents of this index have strings for names")
+    names = make_names(ids, count, first=next_id)
+    if names.kind != setup.ids:
+        raise TypeError(f"ids: the documents of this index are named by {setup.ids}, these by {names.kind}")
+    return names
+
+
+def next_id_behind(before: int, names: IntNames | StrNames) -> int:
+    """The id behind the largest that was ever given."""
+    if names.kind == "str":
+        return before
+    return max(before, int(names.take(np.arange(len(names))).max()) + 1)
