@@ -56,6 +56,9 @@ def writing(path: Path) -> Iterator[None]:
         raise IndexWriteError(error.errno, f"could not be written: {error.strerror}", name) from None
 
 
+# Nothing else in the package changes a folder: tests make each of these calls of `os` fail, and end the process there.
+
+
 class NewFile:
     """A file that does not exist yet, written from its first byte to its last. Removed unless it is finished."""
 
@@ -75,7 +78,7 @@ class NewFile:
             with suppress(OSError):
                 os.close(self._descriptor)
             with suppress(OSError):
-                self.path.unlink()
+                remove_file(self.path)
 
     @property
     def nbytes(self) -> int:
@@ -111,9 +114,20 @@ class NewFile:
                 os.close(self._descriptor)
             except OSError:
                 with suppress(OSError):
-                    self.path.unlink()
+                    remove_file(self.path)
                 raise
         return FileEntry(self.path.name, self._nbytes, self._crc32)
+
+
+def replace_file(path: Path, old: Path) -> None:
+    """Let a file take the place and the name of another, at once."""
+    with writing(path):
+        os.replace(path, old)  # noqa: PTH105
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file."""
+    os.unlink(path)  # noqa: PTH108
 
 
 def sync_folder(folder: Path) -> None:

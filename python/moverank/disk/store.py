@@ -7,7 +7,6 @@ after a crash at any point. Files that no state needs any more are deleted after
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,16 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from moverank.disk.files import FileEntry, NewFile, read_listed, require_checksum, sync_folder, writing
+from moverank.disk.files import (
+    FileEntry,
+    NewFile,
+    read_listed,
+    remove_file,
+    replace_file,
+    require_checksum,
+    sync_folder,
+    writing,
+)
 from moverank.disk.lock import LOCK, Lock
 from moverank.disk.manifest import FILE_NAME, MANIFEST, Manifest, read_manifest, to_bytes
 from moverank.disk.segments import Segment, map_listed, read_segment, write_segment
@@ -128,7 +136,7 @@ class Store:
         """Remove the folder if no index came to be in it."""
         with suppress(OSError):
             if [entry.name for entry in self.folder.iterdir()] == [LOCK]:
-                (self.folder / LOCK).unlink()
+                remove_file(self.folder / LOCK)
                 self.folder.rmdir()
 
     @property
@@ -313,13 +321,12 @@ class Store:
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         path = self.folder / NEXT_MANIFEST
-        with suppress(FileNotFoundError):
-            path.unlink()
+        with writing(path), suppress(FileNotFoundError):
+            remove_file(path)
         with NewFile(path) as file:
             file.write(to_bytes(manifest))
             file.finish()
-        with writing(path):
-            os.replace(path, self.folder / MANIFEST)  # noqa: PTH105 - the call that tests make fail
+        replace_file(path, self.folder / MANIFEST)
         sync_folder(self.folder)
 
     def _holds_what_is_on_disk(self) -> bool:
@@ -338,7 +345,7 @@ class Store:
             for entry in list(self.folder.iterdir()):
                 if entry.name == NEXT_MANIFEST or (FILE_NAME.fullmatch(entry.name) and entry.name not in needed):
                     with suppress(OSError):
-                        entry.unlink()
+                        remove_file(entry)
 
 
 def _is_ours(name: str) -> bool:
