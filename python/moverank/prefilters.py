@@ -19,6 +19,9 @@ from moverank.measures import Measure
 from moverank.query import Query
 from moverank.search import SPREAD_SEEDS, Positions, PrefilteredQuery
 
+#: More clusters of a document have no use: they are to be far fewer than its tokens.
+MOST_CLUSTERS = 1024
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -35,7 +38,7 @@ class Clusters:
     Raises
     ------
     TypeError, ValueError
-        If the number is no integer, or below 1.
+        If the number is no integer, below 1 or above 1024.
 
     Examples
     --------
@@ -50,7 +53,8 @@ class Clusters:
     per_document: int = 4
 
     def __post_init__(self) -> None:
-        whole_number(self.per_document, "per_document", least=1)
+        if whole_number(self.per_document, "per_document", least=1) > MOST_CLUSTERS:
+            raise ValueError(f"per_document must be at most {MOST_CLUSTERS}, got {self.per_document}")
 
 
 class ClusteredVectors:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank.alignment import Alignment, align
-from moverank.errors import DuplicateIdError, UnknownIdError
+from moverank.errors import DuplicateIdError, IndexFormatError, UnknownIdError
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
 from moverank.measures import Measure, naming
@@ -21,7 +22,7 @@ from moverank.parts import Part, Vocabulary
 from moverank.payloads import Where
 from moverank.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.query import Goal, Query
-from moverank.search import Budget, Ladder, Prefilter
+from moverank.search import Budget, Ladder, Prefilter, PrefilteredQuery
 from moverank.sinkhorn import Sinkhorn
 
 
@@ -184,11 +185,13 @@ class Snapshot:
         ladder = None
         found, distances = np.empty(0, dtype=np.int64), np.empty(0)
         if len(positions):
-            with naming(query.name, "docs", id_of=lambda s: self.names_at(np.array([s])).tolist()[0]):
+            with naming(query.name, "docs"):
                 search = self.corpus.search(query.tokens, query.mass, k, goal.radius, goal.slack, threads)
-                ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)
-                self._descend(ladder, query, budget, subset, threads)
-            found, distances = search.hits()
+                candidates = self._candidates(query, budget, subset, threads)
+            ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)
+            with _documents_sound():
+                self._descend(ladder, budget, candidates)
+                found, distances = search.hits()
         ids = self.names_at(found)
         # All that share the k-th distance are there; the lower ids of these stay.
         order = np.lexsort((ids, distances))[:k]
@@ -217,24 +220,45 @@ class Snapshot:
             _load=lambda rank: self.payload(int(found[rank])),
         )
 
-    def _descend(self, ladder: Ladder, query: Query, budget: Budget, subset: Positions | None, threads: int) -> None:
-        measure = self.setup.measure
+    def _candidates(
+        self, query: Query, budget: Budget, subset: Positions | None, threads: int
+    ) -> PrefilteredQuery | None:
+        """Where a search that cannot look at everything begins, and one over the whole collection finds seeds."""
         if self.setup.kind == "bags":
-            ladder.over_bags(one_sided_first=measure.capacity == 1.0)
-            return
-        # Over the whole collection the nearest by pooled vectors are good seeds, under balanced measures.
-        near = measure._spec.has_pooled_bound and not (budget.unlimited and subset is not None)
-        candidates = None
-        if self.prefilter is not None and (near or not budget.unlimited):
-            candidates = self.prefilter.query(query, subset, threads)
-        if candidates is None and not budget.unlimited:
+            return None
+        wanted = self._seeds_are_near and subset is None
+        if self.prefilter is not None and (wanted or not budget.unlimited):
+            return self.prefilter.query(query, subset, threads)
+        if not budget.unlimited:
             raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
+        return None
+
+    @property
+    def _seeds_are_near(self) -> bool:
+        """Whether the nearest by pooled vectors are good seeds: under balanced measures they are."""
+        return bool(self.setup.measure._spec.has_pooled_bound)
+
+    def _descend(self, ladder: Ladder, budget: Budget, candidates: PrefilteredQuery | None) -> None:
+        if self.setup.kind == "bags":
+            ladder.over_bags(one_sided_first=self.setup.measure.capacity == 1.0)
+            return
         bounds_from = "costs" if self.setup.codes is None else f"{self.setup.codes} codes"
+        near = self._seeds_are_near and candidates is not None
         ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
 
     def _alignment(self, query: Query, position: int) -> Alignment:
-        tokens, mass = self.document(position)
-        return align(query.tokens, tokens, self.setup.measure, query.mass, mass)
+        with _documents_sound():
+            tokens, mass = self.document(position)
+            return align(query.tokens, tokens, self.setup.measure, query.mass, mass)
+
+
+@contextmanager
+def _documents_sound() -> Iterator[None]:
+    """Documents were checked when they were added: if the core refuses one now, a file was changed since."""
+    try:
+        yield
+    except ValueError as error:
+        raise IndexFormatError(f"a document cannot be measured: {error}; verify tells what is damaged") from None
 
 
 def _least_distance(measure: Measure) -> float:

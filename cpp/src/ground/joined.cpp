@@ -1,6 +1,7 @@
 #include "moverank/joined.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "moverank/mass.hpp"
@@ -96,10 +97,18 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
     auto [words, counts, total] = (*this)[s];
     buffer.mass.resize(words.size());
     bool massless = false;
+    bool has_mass = false;  // counts were checked when the bag was prepared, but a file may have been damaged since
     for (std::size_t j = 0; j < words.size(); ++j) {
         const double count = counts.empty() ? 1.0 : static_cast<double>(counts[j]);
         buffer.mass[j] = count * (word_mass_.empty() ? 1.0 : word_mass_[words[j]]);
         massless |= buffer.mass[j] == 0.0;
+        has_mass |= buffer.mass[j] > 0.0;
+        if (!(buffer.mass[j] >= 0.0 && std::isfinite(buffer.mass[j]))) {
+            throw std::invalid_argument("the mass of a word is not a positive number");
+        }
+    }
+    if (!has_mass) {
+        throw std::invalid_argument("a bag has no mass");
     }
     if (massless) {  // zero vectors under weighting by norm
         buffer.words.clear();

@@ -291,7 +291,7 @@ MOVERANK_BYTES MOVERANK_INLINE void multiply_codes(const CodeBlock& block, std::
 #pragma GCC unroll 16
     for (std::size_t t = 0; t < n_tokens; ++t) {
         // Query components came with 128 added to them.
-        const __m512i product = _mm512_sub_epi32(total[t], _mm512_set1_epi32(128 * sums[t]));
+        const __m512i product = _mm512_sub_epi32(total[t], _mm512_slli_epi32(_mm512_set1_epi32(sums[t]), 7));
         store(rows[t] + i, (Floats)_mm512_cvtepi32_ps(product));
     }
 }

@@ -1,7 +1,11 @@
 #include "moverank/pair.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 
 #include "../transport/dual_bound.hpp"
@@ -12,6 +16,28 @@ namespace moverank {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Documents were checked when they were prepared, but files that hold them may have been damaged since. Rather than to
+/// read all again when an index is opened, what a solver could not bear is looked for where one is about to run.
+void require_mass(const PreparedSequence& document) {
+    const double total = std::accumulate(document.mass.begin(), document.mass.end(), 0.0);
+    if (!(std::abs(total - 1.0) < 1e-6)) {
+        throw std::invalid_argument("the mass of a document is not 1");
+    }
+}
+
+void require_finite(const PaddedCosts& costs) {
+    constexpr std::uint32_t exponent = 0x7f800000;
+    std::uint32_t not_finite = 0;  // no early exit, so that it vectorises
+    for (std::size_t i = 0; i < costs.matrix.rows(); ++i) {
+        for (const float cost : std::span(costs.matrix.row(i), costs.matrix.cols())) {
+            not_finite |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(cost) & exponent) == exponent);
+        }
+    }
+    if (not_finite != 0) {
+        throw std::invalid_argument("a cost is not finite");
+    }
+}
 
 }  // namespace
 
@@ -49,6 +75,7 @@ bool PairEvaluator::relaxed_is_the_value() const {
 }
 
 SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
+    require_finite(costs_.matrix());
     const SolveSummary summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
                                                measure_.fraction, cutoff, interrupt_);
     if (summary.status == SolveStatus::pivot_limit) {
@@ -58,6 +85,7 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
 }
 
 SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
+    require_finite(costs_.matrix());
     SinkhornSummary summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
                                               measure_.fraction, measure_.sinkhorn, interrupt_);
     if (measure_.sinkhorn.debiased) {
@@ -86,6 +114,7 @@ double PairEvaluator::self_cost(const PreparedSequence& sequence, double epsilon
 
 PairResult PairEvaluator::distance(const PreparedSequence& document, double cutoff) {
     const PreparedSequence positive = positive_part_.of(document);
+    require_mass(positive);
     if (relaxed_is_the_value()) {
         costs_.compute_minima(positive, measure_.capacity == 1.0);
         return {relaxed_value(positive), PairOutcome::evaluated};
@@ -109,6 +138,7 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
 
 CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     const PreparedSequence positive = positive_part_.of(document);
+    require_mass(positive);
     costs_.compute(positive);
     if (relaxed_is_the_value()) {
         const double value = relaxed_value(positive);
@@ -129,6 +159,7 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
         return -infinity;
     }
     const PreparedSequence positive = positive_part_.of(document);
+    require_mass(positive);
     if (reused_.empty()) {
         costs_.compute_minima(positive, measure_.capacity == 1.0);
         const double value = relaxed_value(positive);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 #include <numeric>
+#include <stdexcept>
 
 #include "moverank/parallel.hpp"
 
@@ -45,6 +47,13 @@ double timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Int
     return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
+/// A bound that is not a number would drop its document without a word.
+void require_numbers(std::span<const double> bounds) {
+    if (std::ranges::any_of(bounds, [](double bound) { return std::isnan(bound); })) {
+        throw std::invalid_argument("a bound is not a number");
+    }
+}
+
 }  // namespace
 
 TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
@@ -75,6 +84,9 @@ double TopKSearch::threshold() const {
 double TopKSearch::cutoff() const { return threshold() / (1.0 + goal_.slack); }
 
 void TopKSearch::offer(const Hit& hit) {
+    if (std::isnan(hit.distance)) {
+        throw std::invalid_argument("a distance is not a number");
+    }
     if (hit.distance > goal_.radius || goal_.k == 0) {
         return;
     }
@@ -144,6 +156,7 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
             timed_for(positions.size(), n_workers, bags_a_chunk, interrupt, [&](unsigned w, std::size_t c) {
                 out[c] = bounds.two_sided(static_cast<std::size_t>(positions[c]), scratch[w]);
             });
+        require_numbers(out);
         return;
     }
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
@@ -155,6 +168,7 @@ void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span
                                        : evaluators[w].lower_bound(codes_->at(s), codes_->largest_norm()) -
                                              codes_->slack(s, query_norm_);
         });
+    require_numbers(out);
 }
 
 const BagBounds& TopKSearch::bag_bounds(OverBags& over) const {
@@ -179,6 +193,7 @@ void TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::
     counts_.scan_seconds +=
         timed_for(positions.size(), thread_count(n_threads, positions.size()), bags_a_chunk, interrupt,
                   [&](unsigned, std::size_t c) { out[c] = bounds.one_sided(static_cast<std::size_t>(positions[c])); });
+    require_numbers(out);
 }
 
 std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interrupt& interrupt) const {

@@ -1,6 +1,7 @@
 #include "moverank/relaxed.hpp"
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <numeric>
 
@@ -28,8 +29,11 @@ double cheapest_part(std::span<const Price> prices, std::span<const double> mass
                      std::vector<std::size_t>& order) {
     order.resize(prices.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::sort(
-        order, [&](std::size_t s, std::size_t t) { return prices[s] != prices[t] ? prices[s] < prices[t] : s < t; });
+    // An order of all floats, NaN included: a sort by one that is none may run off its end.
+    std::ranges::sort(order, [&](std::size_t s, std::size_t t) {
+        const std::strong_ordering prices_compare = std::strong_order(prices[s], prices[t]);
+        return prices_compare != 0 ? prices_compare < 0 : s < t;
+    });
     double value = 0.0;
     double last = 0.0;
     for (const std::size_t t : order) {

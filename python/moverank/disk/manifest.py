@@ -173,14 +173,15 @@ def read_manifest(folder: Path) -> Manifest:
     if len(octets) > LARGEST:
         raise IndexFormatError(f"{path}: is larger than any manifest")
     try:
-        return _from_bytes(octets)
+        return parse(octets)
     except IndexVersionError as error:
         raise IndexVersionError(f"{path}: {error}") from None
     except IndexFormatError as error:
         raise IndexFormatError(f"{path}: {error}") from None
 
 
-def _from_bytes(octets: bytes) -> Manifest:
+def parse(octets: bytes) -> Manifest:
+    """Read what `to_bytes` wrote; IndexFormatError or IndexVersionError for anything else."""
     lines = octets.split(b"\n")
     head = Fields(parsed(lines[0] + b"null}"), "manifest")
     if head.take("format", str) != FORMAT:
@@ -316,6 +317,8 @@ def _require_whole(manifest: Manifest) -> None:
         raise IndexFormatError("faiss' file covers documents that are not those of the first segments")
     if manifest.batches is not None and manifest.batches < 0:
         raise IndexFormatError("fewer than no batches are in")
+    if not 0 <= manifest.next_id <= 1 << 63:
+        raise IndexFormatError(f"the next id is {manifest.next_id:.3g}")
     names = [entry.file for entry in manifest.files]
     if len(set(names)) < len(names):
         raise IndexFormatError("a file is named twice")

@@ -202,7 +202,7 @@ class Store:
         if part in self._removed and self._removed[part][1] == segment.removed:
             return self._removed[part][0]
         removed = read_listed(self.folder, segment.removed).view("<i8").astype(np.int64, copy=False)
-        if removed[0] < 0 or removed[-1] >= len(part) or (np.diff(removed) <= 0).any():
+        if removed[0] < 0 or removed[-1] >= len(part) or (removed[1:] <= removed[:-1]).any():
             raise IndexFormatError(f"{self.folder / segment.removed.file}: holds no rising positions of documents")
         self._removed[part] = removed, segment.removed
         return removed
