@@ -95,11 +95,18 @@ def collections() -> Iterator[tuple[str, mr.Sequences, mr.Bags | None, list[NDAr
 
 
 def contextual_collection(table: WordTable, size: int, length: int = 60, seed: int = 0) -> mr.Sequences:
-    """Documents of `length` tokens with vectors of their own, as float16.
+    """Documents of `length` tokens with vectors of their own, as float16; see `contextual_documents`."""
+    flat = np.empty((size * length, table.vectors.shape[1]), dtype=np.float16)
+    for s, tokens in enumerate(contextual_documents(table, size, length, seed)):
+        flat[s * length : (s + 1) * length] = tokens
+    return mr.Sequences.from_flat(flat, np.arange(size + 1) * length, dtype="float16")
 
-    Windows over real abstracts, then ones made of them as in `passage_collection`. There is no encoder here, so context
-    is made: to a static vector come a third of the mean of its seven neighbours, a third of the document's mean, and
-    noise of a quarter of its length.
+
+def contextual_documents(table: WordTable, size: int, length: int, seed: int = 0) -> Iterator[NDArray[np.float32]]:
+    """Windows over real abstracts, then ones made of them as in `passage_collection`.
+
+    There is no encoder here, so context is made: to a static vector come a third of the mean of its seven neighbours, a
+    third of the document's mean, and noise of a quarter of its length.
     """
     rng = np.random.default_rng(seed)
     names = ("scifact", "cranfield")
@@ -109,13 +116,11 @@ def contextual_collection(table: WordTable, size: int, length: int = 60, seed: i
     ]  # fmt: skip
     real = [rows[k : k + length] for rows in whole for k in range(0, len(rows) - length + 1, length)]
     all_words = np.concatenate(real)
-    flat = np.empty((size * length, table.vectors.shape[1]), dtype=np.float16)
     for s in range(size):
         rows = real[s % len(real)]
         if s >= len(real):
             rows = np.where(rng.random(length) < 1 / 3, all_words[rng.integers(len(all_words), size=length)], rows)
-        flat[s * length : (s + 1) * length] = contextualised(table.vectors[rows], rng)
-    return mr.Sequences.from_flat(flat, np.arange(size + 1) * length, dtype="float16")
+        yield contextualised(table.vectors[rows], rng)
 
 
 def contextualised(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

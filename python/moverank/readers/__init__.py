@@ -1,5 +1,54 @@
-"""Documents from files larger than memory, some at a time."""
+"""Documents from files larger than memory, some at a time, for `moverank.Index.build_on_disk`."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from moverank.readers.arrow import read_arrow
 from moverank.readers.batch import Batch
+from moverank.readers.chunks import require_file
+from moverank.readers.npy import read_npy
+from moverank.readers.safetensors import read_safetensors
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "read", "read_arrow", "read_npy", "read_safetensors"]
+
+_BY_SUFFIX = {
+    ".npy": read_npy,
+    ".safetensors": read_safetensors,
+    ".parquet": read_arrow,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+}
+
+
+def read(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **options: Any) -> Iterator[Batch]:
+    """Read documents from files, by their extensions, one after the other.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Files that end in .npy, .safetensors, .parquet, .arrow or .feather.
+    **options
+        For `read_npy`, `read_safetensors` or `read_arrow`.
+
+    Yields
+    ------
+    Batch
+        The same ones each time, so that a build can be resumed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing, before anything is read.
+    ValueError
+        If an extension is none of these.
+    """
+    listed = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
+    for path in listed:
+        if path.suffix not in _BY_SUFFIX:
+            raise ValueError(f"{path}: expected a file that ends in {', '.join(_BY_SUFFIX)}")
+        require_file(path)
+    return (batch for path in listed for batch in _BY_SUFFIX[path.suffix](path, **options))  # type: ignore[operator]

@@ -1,0 +1,192 @@
+"""Documents from Arrow, Feather and Parquet files: one row each."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.readers.batch import Batch
+from moverank.readers.chunks import DOCUMENTS, locating, optional, require_file, runs
+from moverank.readers.npy import PathLike
+from moverank.sequences import Sequences
+
+
+def read_arrow(
+    path: PathLike,
+    *,
+    id: str | None = "id",
+    tokens: str = "tokens",
+    weights: str | None = None,
+    payload: Sequence[str] | str | None = None,
+    dim: int | None = None,
+    documents: int = DOCUMENTS,
+) -> Iterator[Batch]:
+    """Read documents from a .parquet, .arrow or .feather file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    id : str or None, default "id"
+        Column of the documents' ids; None for integers in their order.
+    tokens : str, default "tokens"
+        Column of their tokens: a list of lists of numbers, or with `dim` one list of all numbers. float16 and float32
+        stay what they are.
+    weights : str, optional
+        Column of lists of masses.
+    payload : sequence of str, or "*", optional
+        Columns to keep as the payload, an object with a field each; "*" for all others. Dates become ISO text.
+    dim : int, optional
+        Dimension of tokens that come as one list.
+    documents : int, default 8192
+        How many make a batch, at the most; fewer where 64 MB are reached.
+
+    Yields
+    ------
+    Batch
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed; it comes with ``moverank[arrow]``.
+    FileNotFoundError
+        If the file is missing.
+    ValueError, TypeError
+        If it is not what it should be; the message names file, column and document.
+    """
+    checked = require_file(Path(path))
+    pa = optional("pyarrow", "arrow")
+    try:
+        schema, record_batches = _opened(pa, checked, documents)
+    except pa.ArrowException as error:
+        raise ValueError(f"{checked}: is no {checked.suffix} file: {str(error).splitlines()[0]}") from None
+    wanted = [name for name in (id, tokens, weights) if name is not None]
+    if payload == "*":
+        payload = [name for name in schema.names if name not in wanted]
+    listed = [] if payload is None else list(payload)
+    for name in [*wanted, *listed]:
+        if name not in schema.names:
+            raise ValueError(f"{checked}: has no column {name!r}, only {', '.join(map(repr, schema.names))}")
+    return _batches(pa, checked, record_batches, id, tokens, weights, listed, dim, documents)
+
+
+def _opened(pa: Any, path: Path, documents: int) -> tuple[Any, Iterator[Any]]:
+    if path.suffix == ".parquet":
+        file = optional("pyarrow.parquet", "arrow").ParquetFile(path)
+        return file.schema_arrow, file.iter_batches(batch_size=documents)
+    source = pa.memory_map(str(path))
+    try:
+        reader = pa.ipc.open_file(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        stream = pa.ipc.open_stream(source)
+        return stream.schema, iter(stream)
+    return reader.schema, (reader.get_batch(b) for b in range(reader.num_record_batches))
+
+
+def _batches(
+    pa: Any,
+    path: Path,
+    record_batches: Iterator[Any],
+    id: str | None,
+    tokens: str,
+    weights: str | None,
+    payload: list[str],
+    dim: int | None,
+    documents: int,
+) -> Iterator[Batch]:
+    first_row = 0
+    while True:
+        try:
+            record = next(record_batches, None)
+        except pa.ArrowException as error:
+            raise ValueError(f"{path}: cannot be read behind row {first_row}: {str(error).splitlines()[0]}") from None
+        if record is None:
+            return
+        with locating(path, first_row):
+            flat, offsets = _tokens_of(pa, record.column(tokens), tokens, dim)
+            mass = None if weights is None else _flat_list(pa, record.column(weights), weights)
+            if mass is not None and not np.array_equal(mass[1], offsets):
+                raise ValueError(f"column {weights!r}: has not one weight a token")
+            names = None if id is None else _ids_of(pa, record.column(id), id)
+        for first, last in runs(offsets, flat[:1].nbytes, documents):
+            span = slice(int(offsets[first]), int(offsets[last]))
+            with locating(path, first_row + first):
+                docs = Sequences.from_flat(
+                    flat[span],
+                    offsets[first : last + 1] - offsets[first],
+                    None if mass is None else mass[0][span],
+                    dtype="float16" if flat.dtype == np.float16 else "float32",
+                )
+                kept = _payloads_of(record.slice(first, last - first), payload) if payload else None
+                batch = Batch(docs, None if names is None else names[first:last], kept)
+            yield batch
+        first_row += record.num_rows
+
+
+def _flat_list(pa: Any, column: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Numbers of a column of lists, and where each row's begin."""
+    values, offsets = _flattened(pa, column, name)
+    return _numbers(pa, values, name), offsets
+
+
+def _flattened(pa: Any, column: Any, name: str) -> tuple[Any, NDArray[np.int64]]:
+    kind = column.type
+    if column.null_count:
+        row = column.is_null().to_numpy(zero_copy_only=False).argmax()
+        raise ValueError(f"column {name!r}: document {row} of the batch is null")
+    if pa.types.is_fixed_size_list(kind):
+        offsets = np.arange(len(column) + 1, dtype=np.int64) * kind.list_size
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        offsets = column.offsets.to_numpy().astype(np.int64)
+        offsets = offsets - offsets[0]
+    else:
+        raise TypeError(f"column {name!r}: expected lists, got {kind}")
+    return column.flatten(), offsets
+
+
+def _numbers(pa: Any, values: Any, name: str) -> NDArray[Any]:
+    if values.null_count or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
+        what = "a null" if values.null_count else str(values.type)
+        raise TypeError(f"column {name!r}: expected real numbers, got {what}")
+    numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return numbers if numbers.dtype in (np.float16, np.float32) else numbers.astype(np.float32)
+
+
+def _tokens_of(pa: Any, column: Any, name: str, dim: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    values, offsets = _flattened(pa, column, name)
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
+        numbers, cuts = _flat_list(pa, values, name)
+        widths = np.unique(np.diff(cuts))
+        if len(widths) != 1:
+            raise ValueError(f"column {name!r}: tokens are not of one dimension, but of {widths[:4].tolist()}")
+        return numbers.reshape(-1, int(widths[0])), offsets
+    if dim is None:
+        raise ValueError(f"column {name!r}: is one list of numbers a document, so dim has to be given")
+    if (offsets % dim).any():
+        raise ValueError(f"column {name!r}: document {int(np.argmax(offsets % dim > 0)) - 1} is not of tokens of {dim}")
+    return _numbers(pa, values, name).reshape(-1, dim), offsets // dim
+
+
+def _ids_of(pa: Any, column: Any, name: str) -> list[Any]:
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise TypeError(f"column {name!r}: ids are integers or strings, got {kind}")
+    if column.null_count:
+        raise ValueError(f"column {name!r}: an id is null")
+    listed: list[Any] = column.to_pylist()
+    return listed
+
+
+def _payloads_of(record: Any, names: list[str]) -> list[dict[str, Any]]:
+    columns = [[_plain(value) for value in record.column(name).to_pylist()] for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else value

@@ -1,0 +1,51 @@
+"""How much of a file is taken at a time, and how errors say where in it they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Documents and bytes of a batch, at the most; a document that is larger comes alone.
+DOCUMENTS, BYTES = 8192, 1 << 26
+
+
+def runs(offsets: NDArray[Any], bytes_a_token: int, documents: int) -> Iterator[tuple[int, int]]:
+    """First document of each batch and the one behind its last."""
+    n = len(offsets) - 1
+    tokens = max(BYTES // max(bytes_a_token, 1), 1)
+    first = 0
+    while first < n:
+        last = int(np.searchsorted(offsets, offsets[first] + tokens, side="right")) - 1
+        last = min(max(last, first + 1), first + documents, n)
+        yield first, last
+        first = last
+
+
+@contextmanager
+def locating(path: Path, first: int) -> Iterator[None]:
+    """Say of an error in a batch in which file it is, and at which of the file's documents the batch begins."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{path}, batch from document {first} on: {error}") from None
+
+
+def require_file(path: Path) -> Path:
+    """Refuse what is not there before anything is read."""
+    if not path.is_file():
+        raise FileNotFoundError(2, "No such file", str(path))
+    return path
+
+
+def optional(module: str, extra: str) -> Any:
+    """Import what is only needed here; ImportError names the extra that brings it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ImportError(f"{module} is not installed: pip install moverank[{extra}]") from None

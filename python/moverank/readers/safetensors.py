@@ -1,0 +1,105 @@
+"""Documents from .safetensors files: flat arrays, or one tensor a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.readers.batch import Batch
+from moverank.readers.chunks import BYTES, DOCUMENTS, locating, optional, require_file
+from moverank.readers.npy import PathLike, flat_batches
+from moverank.sequences import Sequences
+
+
+class _Rows:
+    """Rows of a tensor that are read when they are asked for."""
+
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = tensor
+        self.shape = tuple(tensor.get_shape())
+        self.ndim = len(self.shape)
+        self.dtype = np.asarray(tensor[:1]).dtype if self.shape and self.shape[0] else np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        return np.asarray(self._tensor[rows])
+
+    def reshape(self, *shape: int) -> NDArray[Any]:
+        return np.asarray(self._tensor[:]).reshape(*shape)
+
+
+def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[Batch]:
+    """Read documents from a .safetensors file.
+
+    Parameters
+    ----------
+    path : path
+        A file with the tensors `tokens` (T, d), `offsets` (N + 1,) and optionally `weights` (T,), `scales` (T,) and
+        `ids` (N,); or with one tensor (n, d) a document, whose name is its id.
+    documents : int, default 8192
+        How many make a batch, at the most; fewer where 64 MB are reached.
+
+    Yields
+    ------
+    Batch
+
+    Raises
+    ------
+    ImportError
+        If safetensors is not installed; it comes with ``moverank[safetensors]``.
+    FileNotFoundError
+        If the file is missing.
+    ValueError, TypeError
+        If it is not what it should be; the message names file and document. bfloat16, which numpy lacks, is refused.
+    """
+    checked = require_file(Path(path))
+    module = optional("safetensors", "safetensors")
+    try:
+        opened = module.safe_open(str(checked), framework="numpy")
+        names = list(opened.keys())
+    except module.SafetensorError as error:
+        raise ValueError(f"{checked}: is no safetensors file: {error}") from None
+    if not names:
+        raise ValueError(f"{checked}: has no tensors")
+    for name in names:
+        if opened.get_slice(name).get_dtype() == "BF16":
+            raise ValueError(f"{checked}: tensor {name!r} is bfloat16, which numpy cannot read; store it as float16")
+    if "tokens" in names and "offsets" in names:
+        arrays: dict[str, Any] = {name: opened.get_tensor(name) for name in ("offsets", "ids") if name in names}
+        arrays |= {name: _Rows(opened.get_slice(name)) for name in ("tokens", "weights", "scales") if name in names}
+        return flat_batches(checked, arrays, documents)
+    return _tensor_batches(checked, opened, names, documents)
+
+
+def _tensor_batches(path: Path, opened: Any, names: list[str], documents: int) -> Iterator[Batch]:
+    ids: list[str] = []
+    tensors: list[NDArray[Any]] = []
+    done = 0
+    for name in names:
+        tensor = opened.get_tensor(name)
+        if tensor.ndim != 2:
+            raise ValueError(f"{path}: tensor {name!r} has shape {tensor.shape}, expected (n, d)")
+        if tensors and (len(tensors) == documents or sum(own.nbytes for own in tensors) + tensor.nbytes > BYTES):
+            with locating(path, done):
+                batch = _joined(tensors, ids)
+            yield batch
+            done += len(ids)
+            ids, tensors = [], []
+        ids.append(name)
+        tensors.append(tensor)
+    with locating(path, done):
+        batch = _joined(tensors, ids)
+    yield batch
+
+
+def _joined(tensors: list[NDArray[Any]], ids: list[str]) -> Batch:
+    if {str(tensor.dtype) for tensor in tensors} == {"float16"} and len({tensor.shape[1] for tensor in tensors}) == 1:
+        offsets = np.cumsum([0] + [len(tensor) for tensor in tensors])
+        return Batch(Sequences.from_flat(np.concatenate(tensors), offsets, dtype="float16"), ids)
+    return Batch(Sequences(tensors), ids)

@@ -1,0 +1,190 @@
+"""Documents from files: the same as from memory, some at a time, and errors that say where."""
+
+import builtins
+import datetime
+import itertools
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from moverank.readers import Batch, chunks, read, read_npy, read_safetensors
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+safetensors_numpy = pytest.importorskip("safetensors.numpy")
+
+RNG = np.random.default_rng(0)
+LENGTHS = RNG.integers(1, 9, size=50)
+OFFSETS = np.concatenate([[0], np.cumsum(LENGTHS)])
+TOKENS = RNG.normal(size=(OFFSETS[-1], 6)).astype(np.float32)
+WEIGHTS = RNG.random(OFFSETS[-1]) + 0.1
+
+
+def saved(folder, **arrays):
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return {name: folder / f"{name}.npy" for name in arrays}
+
+
+def require_same(batches, dtype="float32", weights=None, ids=None, limit=None):
+    batches = list(batches)
+    assert sum(map(len, batches)) == len(LENGTHS)
+    assert limit is None or max(map(len, batches)) <= limit
+    docs = batches[0].docs
+    for batch in batches[1:]:
+        docs = docs + batch.docs
+    expected = mr.Sequences.from_flat(TOKENS, OFFSETS, weights).astype(dtype)
+    assert docs.dtype == dtype
+    np.testing.assert_array_equal(docs.tokens, expected.tokens)
+    np.testing.assert_array_equal(docs.offsets, expected.offsets)
+    if weights is not None:
+        np.testing.assert_allclose(docs.weights, weights)
+    if ids is not None:
+        assert [name for batch in batches for name in np.asarray(batch.ids).tolist()] == ids
+
+
+@pytest.mark.parametrize("documents", [1, 7, 8192])
+def test_npy(tmp_path, documents):
+    paths = saved(tmp_path, tokens=TOKENS, offsets=OFFSETS, weights=WEIGHTS, ids=np.arange(50) * 3)
+    require_same(read_npy(**paths, documents=documents), "float32", WEIGHTS, list(range(0, 150, 3)), documents)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+def test_npy_of_compact_tokens(tmp_path, dtype):
+    stored = mr.Sequences.from_flat(TOKENS, OFFSETS).astype(dtype)
+    extra = {"scales": stored.scales} if dtype == "int8" else {}
+    paths = saved(tmp_path, tokens=stored.tokens, offsets=OFFSETS, ids=np.array([f"d{n}" for n in range(50)]), **extra)
+    require_same(read_npy(**paths, documents=9), dtype, ids=[f"d{n}" for n in range(50)])
+
+
+def test_npy_of_documents_of_one_length(tmp_path):
+    np.save(tmp_path / "cube.npy", TOKENS[:60].reshape(10, 6, 6).astype(np.float64))
+    (batch,) = read(tmp_path / "cube.npy")
+    np.testing.assert_array_equal(batch.docs[3], TOKENS[18:24])
+
+
+def test_batches_are_bounded_in_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "BYTES", 10 * TOKENS[0].nbytes)
+    batches = list(read_npy(**saved(tmp_path, tokens=TOKENS, offsets=OFFSETS)))
+    assert max(len(batch.docs.tokens) for batch in batches) <= 10
+    require_same(batches)
+    monkeypatch.setattr(chunks, "BYTES", 1)
+    assert [len(batch) for batch in read_npy(tmp_path / "tokens.npy", tmp_path / "offsets.npy")] == [1] * 50
+
+
+def test_safetensors(tmp_path):
+    whole = {"tokens": TOKENS, "offsets": OFFSETS, "weights": WEIGHTS, "ids": np.arange(50)}
+    safetensors_numpy.save_file(whole, tmp_path / "flat.safetensors")
+    require_same(read_safetensors(tmp_path / "flat.safetensors", documents=11), "float32", WEIGHTS, list(range(50)), 11)
+    each = {f"d{n:02}": TOKENS[OFFSETS[n] : OFFSETS[n + 1]].astype(np.float16) for n in range(50)}
+    safetensors_numpy.save_file(each, tmp_path / "each.safetensors")
+    require_same(read(tmp_path / "each.safetensors", documents=11), "float16", ids=sorted(each), limit=11)
+
+
+def arrow_table(kind):
+    value = pa.float16() if kind == "float16" else pa.float32()
+    lists = [TOKENS[a:b].astype(value.to_pandas_dtype()) for a, b in itertools.pairwise(OFFSETS)]
+    if kind == "flat":
+        column = pa.array([own.ravel() for own in lists], pa.list_(value))
+    elif kind == "fixed":
+        column = pa.array([list(own) for own in lists], pa.large_list(pa.list_(value, 6)))
+    else:
+        column = pa.array([list(own) for own in lists], pa.list_(pa.list_(value)))
+    return pa.table(
+        {
+            "id": [f"d{n}" for n in range(50)],
+            "tokens": column,
+            "mass": [WEIGHTS[a:b].tolist() for a, b in itertools.pairwise(OFFSETS)],
+            "year": [None if n == 4 else n for n in range(50)],
+            "day": [datetime.date(2020, 1, 1)] * 50,
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["nested", "fixed", "flat", "float16"])
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".feather"])
+def test_arrow(tmp_path, kind, suffix):
+    path = tmp_path / f"docs{suffix}"
+    table = arrow_table(kind)
+    if suffix == ".parquet":
+        pq.write_table(table, path, row_group_size=20)
+    else:
+        new = pa.ipc.new_file if suffix == ".arrow" else pa.ipc.new_stream
+        with pa.OSFile(str(path), "wb") as sink, new(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=20)
+    batches = list(read(path, weights="mass", payload="*", dim=6 if kind == "flat" else None, documents=7))
+    dtype = "float16" if kind == "float16" else "float32"
+    require_same(batches, dtype, WEIGHTS, [f"d{n}" for n in range(50)], 7)
+    payloads = [payload for batch in batches for payload in batch.payloads]
+    assert payloads[3] == {"year": 3, "day": "2020-01-01"}
+    assert payloads[4]["year"] is None
+
+
+def test_what_is_read_can_be_built_from_and_searched(tmp_path):
+    pq.write_table(arrow_table("nested"), tmp_path / "docs.parquet")
+    batches = read([tmp_path / "docs.parquet"], payload=["year"], documents=8)
+    index = mr.Index.build_on_disk(tmp_path / "index", batches)
+    hits = index.search(TOKENS[OFFSETS[7] : OFFSETS[8]], 1, where="year > 5")
+    assert (hits[0].id, hits[0].payload) == ("d7", {"year": 7})
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda f: read(f / "none.npy"), FileNotFoundError, r"none\.npy"),
+        (lambda f: read(f / "x.csv"), ValueError, r"x\.csv: expected a file that ends in \.npy, \.safetensors"),
+        (lambda f: read(f / "tokens.npy"), ValueError, r"without offsets, \(N, n, d\) is expected"),
+        (lambda f: read_npy(f / "tokens.npy", f / "weights.npy"), ValueError, "offsets do not lead from 0"),
+        (lambda f: read_npy(f / "cut.npy"), ValueError, r"cut\.npy: is no \.npy file"),
+        (lambda f: read_npy(f / "pickled.npy"), ValueError, r"pickled\.npy: is no \.npy file of plain numbers"),
+        (
+            lambda f: read_npy(f / "tokens.npy", f / "offsets.npy", ids=f / "weights.npy"),
+            ValueError,
+            r"ids have shape \(\d+,\), expected \(50,\)",
+        ),
+        (lambda f: read_npy(f / "nan.npy", f / "offsets.npy", documents=20), ValueError, "npy, batch from document 40"),
+        (lambda f: read(f / "cut.parquet"), ValueError, r"cut\.parquet: is no \.parquet file"),
+        (lambda f: read(f / "cut.arrow"), ValueError, r"cut\.arrow: is no \.arrow file"),
+        (lambda f: read(f / "cut.safetensors"), ValueError, r"cut\.safetensors: is no safetensors file"),
+        (lambda f: read(f / "docs.parquet", id="name"), ValueError, "has no column 'name', only 'id', 'tokens'"),
+        (lambda f: read(f / "docs.parquet", tokens="mass"), ValueError, "dim has to be given"),
+        (lambda f: read(f / "docs.parquet", tokens="mass", dim=1000), ValueError, "not of tokens of 1000"),
+        (lambda f: read(f / "docs.parquet", tokens="year"), ValueError, "'year': document 4 of the batch is null"),
+        (lambda f: read(f / "docs.parquet", tokens="day"), TypeError, "column 'day': expected lists"),
+        (lambda f: read(f / "docs.parquet", id="day"), TypeError, "ids are integers or strings"),
+    ],
+)  # fmt: skip
+def test_files_that_are_not_what_they_should_be(tmp_path, call, kind, message):
+    poisoned = TOKENS.copy()
+    poisoned[OFFSETS[45]] = np.nan
+    saved(tmp_path, tokens=TOKENS, offsets=OFFSETS, weights=WEIGHTS, nan=poisoned)
+    np.save(tmp_path / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
+    pq.write_table(arrow_table("nested"), tmp_path / "docs.parquet")
+    for name in ("cut.npy", "cut.parquet", "cut.arrow", "cut.safetensors", "x.csv"):
+        (tmp_path / name).write_bytes(b"PAR1 or not")
+    with pytest.raises(kind, match=message):
+        list(call(tmp_path))
+
+
+def test_bfloat16_in_safetensors_is_refused_by_name(tmp_path):
+    header = b'{"a":{"dtype":"BF16","shape":[1,2],"data_offsets":[0,4]}}'
+    (tmp_path / "b.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0\0\0")
+    with pytest.raises(ValueError, match="'a' is bfloat16"):
+        list(read(tmp_path / "b.safetensors"))
+
+
+def test_extras_are_named(tmp_path, monkeypatch):
+    found = builtins.__import__
+    monkeypatch.setattr(chunks, "import_module", lambda name: found("no_such_module_" + name))
+    for name, extra in (("x.parquet", "arrow"), ("x.safetensors", "safetensors")):
+        (tmp_path / name).touch()
+        with pytest.raises(ImportError, match=rf"pip install moverank\[{extra}\]"):
+            list(read(tmp_path / name))
+
+
+def test_a_batch_checks_itself():
+    docs = mr.Sequences.from_flat(TOKENS, OFFSETS)
+    with pytest.raises(ValueError, match="payloads: expected 50, one a document, got 1"):
+        Batch(docs, payloads=[1])
+    assert repr(Batch(docs)).startswith("Batch(Sequences(50 sequences")
