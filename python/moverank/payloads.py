@@ -7,6 +7,7 @@ array after another; nothing is kept in a database.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -34,6 +35,10 @@ DEEPEST = 1000
 
 #: What a condition may do: read, compute, ask within itself.
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+
+#: Texts, comments and names in brackets or backticks, or else a double quote: SQLite takes what is in these for a text
+#: if there is no such column, so that a misspelt field would be found nowhere, without a word.
+_DOUBLE_QUOTE = re.compile(r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[[^\]]*\]|`[^`]*`|(")""", re.DOTALL)
 
 #: Functions of SQLite that reach beyond the expression, or that may make it endless or huge.
 _REFUSED_FUNCTIONS = ("load_extension", "zeroblob", "randomblob", "printf", "format", "fts3_tokenizer")
@@ -146,6 +151,10 @@ class Where:
         for value in plain:
             if not (value is None or isinstance(value, (str, int, float, bytes))):
                 raise TypeError(f"where: a value has to be a string or a number, got {value!r:.40}")
+        if any(found[1] for found in _DOUBLE_QUOTE.finditer(expression)):
+            raise ValueError(
+                f"where: {expression!r} has double quotes: texts stand in single ones, unusual names in [brackets]"
+            )
         fields: list[str] = []
         with closing(_connection()) as connection:
             while True:
@@ -155,7 +164,9 @@ class Where:
                     return where
                 except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
                     missing = str(error).partition("no such column: ")[2]
-                    if not missing or missing in fields or len(fields) == MOST_FIELDS:
+                    # SQLite's paths have no way to write a quote or a backslash.
+                    unnamable = not missing or '"' in missing or "\\" in missing
+                    if unnamable or missing in fields or len(fields) == MOST_FIELDS:
                         raise ValueError(f"where: {expression!r} is no condition: {error}") from None
                     fields.append(missing)
 
@@ -228,5 +239,4 @@ def _quoted(name: str) -> str:
 
 def _path(name: str) -> str:
     """A string of SQL: the path of a field of an object."""
-    inner = name.replace("\\", "\\\\").replace('"', '\\"')
-    return "'" + f'$."{inner}"'.replace("'", "''") + "'"
+    return "'" + f'$."{name}"'.replace("'", "''") + "'"

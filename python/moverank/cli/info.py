@@ -1,12 +1,16 @@
-"""``moverank info``: what is installed."""
+"""``moverank info``: what is installed, or what is in an index."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from moverank import build_info
+from moverank.cli.errors import UserError
+from moverank.disk.describe import describe
 from moverank.encoders import WordVectors
 
 
@@ -14,20 +18,32 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="show versions and build",
-        description="Show versions and how the core was built.",
+        help="show versions and build, or what is in an index",
+        description="Show versions and how the core was built; with a path, what is in the index there. Only its "
+        "manifest is read.",
     )
+    parser.add_argument("path", type=Path, nargs="?", help="the folder of an index")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a fact."""
-    facts = {
-        **build_info(),
-        "numpy": version("numpy"),
-        "faiss": version("faiss-cpu"),
-        "default encoder": WordVectors.default(),
-    }
+    if args.path is None:
+        facts: dict[str, Any] = {
+            **build_info(),
+            "numpy": version("numpy"),
+            "faiss": version("faiss-cpu"),
+            "default encoder": str(WordVectors.default()),
+        }
+    else:
+        try:
+            facts = describe(args.path)
+        except (ValueError, OSError) as error:
+            raise UserError(str(error)) from None
+    if args.json:
+        print(json.dumps(facts, indent=2, default=str))
+        return 0
     for name, value in facts.items():
         print(f"{name:<16} {value}")
     return 0

@@ -14,6 +14,13 @@ DEFAULT_CAPACITY = 4.0
 def add_search_options(parser: argparse.ArgumentParser) -> None:
     """Add what a search takes: k, measure, capacity, output."""
     parser.add_argument("-k", type=int, default=10, help="documents to return (default: 10)")
+    add_measure_options(parser)
+    parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def add_measure_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how documents are compared."""
     parser.add_argument("--measure", default="wrd", help=f"one of {', '.join(NAMED)} (default: wrd)")
     parser.add_argument(
         "--capacity",
@@ -22,8 +29,6 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         "whole document, inf that it explain any part of it (default: 4 with wrd, which suits short queries "
         "against long documents; else the measure's own)",
     )
-    parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
 def chosen_measure(args: argparse.Namespace) -> Measure:

@@ -87,10 +87,20 @@ def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDA
     IndexFormatError
         If the file's size, or without `mmap` its checksum, is not that of the manifest.
     """
-    octets = map_listed(folder, segment.file) if mmap else read_listed(folder, segment.file).data
+    octets: Any
+    if mmap:
+        # Not a byte of it is read: on a cold disk that would take milliseconds for each segment.
+        octets = map_listed(folder, segment.file)
+    else:
+        octets = read_listed(folder, segment.file).data
+        require_magic(folder, segment, octets)
+    return {name: _view(octets, entry) for name, entry in segment.arrays.items()}
+
+
+def require_magic(folder: Path, segment: Segment, octets: Any) -> None:
+    """Check that a file begins as segments do."""
     if bytes(octets[: len(MAGIC)]) != MAGIC:
         raise IndexFormatError(f"{folder / segment.file.file}: is no segment of an index")
-    return {name: _view(octets, entry) for name, entry in segment.arrays.items()}
 
 
 def map_listed(folder: Path, entry: FileEntry) -> memory_map.mmap:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moverank._storage import first_non_finite
 from moverank.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
+from moverank.disk.segments import map_listed, require_magic
 from moverank.disk.store import Store
 from moverank.errors import IndexFormatError
 from moverank.layout import COLUMNS, OFFSETS, require_cuts
@@ -57,6 +58,7 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
             require_checksum(store.folder, entry, _told(pieces, done, total, progress))
         done += entry.nbytes
     for segment, part in zip(manifest.segments, snapshot.parts, strict=True):
+        require_magic(store.folder, segment, map_listed(store.folder, segment.file))
         try:
             verify_part(part)
         except IndexFormatError as error:

@@ -1,0 +1,37 @@
+"""``moverank verify``: whether an index is sound."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from moverank.cli.errors import UserError
+from moverank.errors import IndexFormatError
+from moverank.index import Index
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "verify",
+        help="check every byte of an index in a folder",
+        description="Read all files of an index and check them: checksums, and that all numbers are what an index can "
+        "have. The exit status is 1 if something is wrong.",
+    )
+    parser.add_argument("path", type=Path, help="the folder")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, and say what was found."""
+    try:
+        with Index.open(args.path) as index:
+            print(f"{args.path}: {index.verify()}")
+    except IndexFormatError as error:
+        print(f"moverank: {error}", file=sys.stderr)
+        return 1
+    except (OSError, RuntimeError) as error:
+        raise UserError(str(error)) from None
+    return 0

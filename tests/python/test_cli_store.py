@@ -1,0 +1,68 @@
+"""Indexes in folders from the command line."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import moverank as mr
+
+
+def moverank(*arguments):
+    return subprocess.run([sys.executable, "-m", "moverank", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    for n in range(3):
+        np.save(tmp_path / f"{n}.npy", rng.normal(size=(20, 4, 8)).astype(np.float32))
+    return [tmp_path / f"{n}.npy" for n in range(3)]
+
+
+def test_index_info_verify(tmp_path, files):
+    path = tmp_path / "index"
+    built = moverank("index", path, *files, "--dtype", "int8", "--measure", "wmd", "--prefilter", "HNSW8")
+    assert built.returncode == 0, built.stderr
+    assert "Index(60 documents, measure=wmd, dim=8)" in built.stdout
+    facts = json.loads(moverank("info", path, "--json").stdout)
+    assert (facts["documents"], facts["tokens"], facts["stored as"], facts["segments"]) == (60, 240, "int8", 1)
+    assert facts["  tokens"] == 60 * 4 * 8
+    assert facts["bytes"] == sum(own.stat().st_size for own in path.iterdir() if own.suffix in (".seg", ".faiss"))
+    with mr.Index.open(path, writable=True) as index:
+        index.remove([3])
+    shown = moverank("info", path).stdout
+    assert "removed          1, whose space compacting gives back" in shown
+    sound = moverank("verify", path)
+    assert sound.returncode == 0
+    assert "sound: 59 documents in 3 files" in sound.stdout
+    segment = next(path.glob("*.seg"))
+    octets = bytearray(segment.read_bytes())
+    octets[-1] ^= 1
+    segment.write_bytes(octets)
+    damaged = moverank("verify", path)
+    assert damaged.returncode == 1
+    assert "checksum" in damaged.stderr
+    assert moverank("info", path).returncode == 0
+
+
+def test_a_build_is_resumed(tmp_path, files):
+    path = tmp_path / "index"
+    again = moverank("index", path, files[0], tmp_path / "none.npy")
+    assert again.returncode == 2
+    assert "none.npy" in again.stderr
+    assert moverank("index", path, *files, "--resume").returncode == 0
+    assert moverank("index", path, *files, "--resume").returncode == 0
+    refused = moverank("index", path, *files)
+    assert refused.returncode == 2
+    assert "there is an index already" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_no_index(tmp_path, command):
+    found = moverank(command, tmp_path / "none")
+    assert found.returncode == 2
+    assert "does not exist" in found.stderr
+    assert "Traceback" not in found.stderr

@@ -1,0 +1,192 @@
+"""Payloads come back as they were given, and SQLite chooses by them as Python would."""
+
+import json
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moverank import IndexFormatError, payloads
+from moverank.payloads import Where, payload_arrays, payload_at
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("aZ.$\"' é[", max_size=3), inner, max_size=4),
+)
+
+
+@given(st.lists(VALUES, max_size=9))
+def test_payloads_come_back(values):
+    arrays = payload_arrays(values, len(values))
+    assert [payload_at(arrays, n) for n in range(len(values))] == values
+    assert bool(arrays) == any(value is not None for value in values)
+    if arrays:
+        everything = Where.of("payload IS NULL OR payload IS NOT NULL").matching(arrays, len(values))
+        assert everything.tolist() == list(range(len(values)))
+
+
+DOCUMENTS = [
+    None if n % 7 == 0 else {"n": n, "name": f"d{n}", "half": n / 2, "odd": n % 2 == 1, "tags": ["a", "b"][: n % 3]}
+    for n in range(100)
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "holds"),
+    [
+        ("n >= 50", lambda d: d["n"] >= 50),
+        ("n BETWEEN 3 AND 9 OR name = 'd20'", lambda d: 3 <= d["n"] <= 9 or d["name"] == "d20"),
+        ("odd", lambda d: d["odd"]),
+        ("NOT odd AND half < 10.5", lambda d: not d["odd"] and d["half"] < 10.5),
+        ("name LIKE 'd1%'", lambda d: d["name"].startswith("d1")),
+        ("payload ->> '$.tags[0]' = 'a'", lambda d: d["tags"][:1] == ["a"]),
+        ("json_array_length(tags) = 2", lambda d: len(d["tags"]) == 2),
+        ("EXISTS (SELECT 1 FROM json_each(tags) WHERE value = 'b')", lambda d: "b" in d["tags"]),
+        (("n IN (?, ?) OR name = ?", [3, 4, "d5"]), lambda d: d["n"] in (3, 4) or d["name"] == "d5"),
+        (("n < ?", (np.int64(9),)), lambda d: d["n"] < 9),
+        ("n = 3 -- a comment", lambda d: d["n"] == 3),
+        ("missing IS NULL AND n < 5", lambda d: d["n"] < 5),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 7, 4096])
+def test_conditions_choose_as_python_does(where, holds, at_once, monkeypatch):
+    monkeypatch.setattr(payloads, "DOCUMENTS_AT_ONCE", at_once)
+    arrays = payload_arrays(DOCUMENTS, 100)
+    expected = [n for n, document in enumerate(DOCUMENTS) if document is not None and holds(document)]
+    assert Where.of(where).matching(arrays, 100).tolist() == expected
+
+
+def test_documents_without_payloads_have_no_fields():
+    arrays = payload_arrays(DOCUMENTS, 100)
+    assert Where.of("payload IS NULL").matching(arrays, 100).tolist() == list(range(0, 100, 7))
+    assert Where.of("n IS NULL").matching({}, 5).tolist() == [0, 1, 2, 3, 4]
+    assert Where.of("n = 1").matching({}, 5).tolist() == []
+
+
+def test_any_name_can_be_a_field():
+    names = ["we ird", "apo'strophe", "do.t", "ünï", "select", "$", "[0]"]
+    arrays = payload_arrays([{name: 1} for name in names], len(names))
+    for place, name in enumerate(names):
+        quoted = f"`{name}`" if "]" in name else f"[{name}]"
+        assert Where.of(f"{quoted} = 1").matching(arrays, len(names)).tolist() == [place], name
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("year >", "syntax error"),
+        ("", "syntax error"),
+        ("1) UNION SELECT 1, 2 --", "syntax error"),
+        ("1; DROP TABLE x", "syntax error"),
+        ("year = 1 /*", "incomplete"),
+        ("year = ?", "bindings"),
+        (("year = ?", [1, 2]), "bindings"),
+        ("load_extension('x')", "not authorized"),
+        ("zeroblob(1000000000)", "not authorized"),
+        ("1 IN (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c)", "not authorized"),
+        ("1 IN (SELECT 1 FROM pragma_table_info('x'))", "not authorized|no such"),
+        ("foo(1)", "no such function"),
+        ("x.y = 1", "no such column"),
+        ('[quo"te] = 1', "no such column"),
+        ("[back\\slash] = 1", "no such column"),
+        (("n = ?", [2**80]), "large"),
+        (" + ".join(f"f{n}" for n in range(200)), "no such column"),
+    ],
+)
+def test_what_is_no_condition(where, message):
+    with pytest.raises(ValueError, match=f"(?s)^where: .* is no condition: .*({message})"):
+        Where.of(where)
+
+
+@pytest.mark.parametrize("where", [3, None, ("a",), ("a = ?", "text"), ("a = ?", 3), ("a = ?", [object()]), ["a"]])
+def test_conditions_of_another_type(where):
+    with pytest.raises(TypeError, match=r"^where: "):
+        Where.of(where)
+
+
+def test_double_quotes_are_refused_where_they_would_be_texts():
+    with pytest.raises(ValueError, match="texts stand in single ones"):
+        Where.of('name = "d3"')
+    assert Where.of("name = 'a\"b'").fields == ("name",)
+    assert Where.of("""name = 'it''s' -- "quoted" """).fields == ("name",)
+
+
+def test_conditions_that_fail_halfway():
+    arrays = payload_arrays([{"a": "{"}], 1)
+    with pytest.raises(ValueError, match=r"where: .* cannot be evaluated|files are damaged"):
+        Where.of("json_extract(a, '$.b') = 1").matching(arrays, 1)
+
+
+@pytest.mark.parametrize(
+    ("given_payloads", "kind", "message"),
+    [
+        ("text", TypeError, "expected a list of JSON values, got str"),
+        ({"a": 1}, TypeError, "expected a list of JSON values, got dict"),
+        (3, TypeError, "expected a list"),
+        ([1, 2], ValueError, "payloads: expected 1, one a document, got 2"),
+        ([object()], TypeError, "document 0: expected a JSON value, got object"),
+        ([{"a": [{1: 2}]}], TypeError, "document 0: names of fields are strings in JSON, got 1"),
+        ([float("nan")], ValueError, "document 0: Out of range"),
+        (["\ud800"], ValueError, "document 0: .* is not valid Unicode"),
+        ([np.float32(1)], TypeError, "document 0: expected a JSON value, got float32"),
+    ],
+)
+def test_what_is_no_payload(given_payloads, kind, message):
+    with pytest.raises(kind, match=message):
+        payload_arrays(given_payloads, 1)
+
+
+def test_payloads_that_lead_into_themselves():
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        payload_arrays([endless], 1)
+
+
+def test_damaged_texts():
+    for text in (b'{"a": ', b"\xff\xfe", b"1,2", b'"a"]', b"[" * 5000):
+        arrays = {
+            "payload_offsets": np.array([0, len(text), len(text) + 1]),
+            "payload_text": np.frombuffer(text + b"1", np.uint8),
+        }
+        with pytest.raises(IndexFormatError):
+            payload_at(arrays, 0)
+        if text != b"1,2":  # which is two of an array; verify tells
+            with pytest.raises(IndexFormatError):
+                Where.of("a = 1").matching(arrays, 2)
+
+
+def test_many_threads_ask_at_once():
+    arrays = payload_arrays(DOCUMENTS, 100)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: Where.of(("n < ?", [n])).matching(arrays, 100).tolist(), range(100)))
+    assert found == [[k for k in range(n) if k % 7] for n in range(100)]
+
+
+def test_ctrl_c_stops_a_long_condition():
+    arrays = payload_arrays([{"a": n} for n in range(4000)], 4000)
+    ten = json.dumps(list(range(10)))
+    crossed = ", ".join(f"json_each('{ten}') t{n}" for n in range(6))
+    where = Where.of(f"(SELECT count(*) FROM {crossed} WHERE t0.value + a > 3) > 0")
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    started = time.perf_counter()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        where.matching(arrays, 4000)
+    timer.join()
+    signal.signal(signal.SIGINT, previous)
+    assert time.perf_counter() - started < 20  # all of it would take an hour
