@@ -226,7 +226,9 @@ class PooledVectors:
     def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         if positions is not None and not self.exhaustive:
-            raise ValueError(f"subset: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}")
+            raise ValueError(
+                f"subset, where: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}"
+            )
         return PooledQuery(self, query, self.live if positions is None else positions)
 
     def search(

@@ -346,7 +346,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
             ValueError,
-            "subset: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
+            "subset, where: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
         ),
         (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
         (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -468,6 +469,25 @@ def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
     assert sorted(index.ids.tolist()) == sorted(f"d{n}" for n in range(40))
     index.verify()
     assert len(mr.Index.build_on_disk(path, [], resume=True)) == 40
+
+
+def test_a_build_takes_no_more_memory_for_more_documents(tmp_path, monkeypatch):
+    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1 << 20)
+
+    def peak(n_batches):
+        def batches():
+            rng = np.random.default_rng(0)
+            for _ in range(n_batches):
+                yield Batch(mr.Sequences.from_flat(rng.normal(size=(2000, 32)).astype(np.float32), range(0, 2001, 5)))
+
+        tracemalloc.start()
+        mr.Index.build_on_disk(tmp_path / str(n_batches), batches(), dtype="int8")
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(4)  # modules that are loaded when first needed
+    assert peak(160) < 1.3 * peak(40)
 
 
 def test_builds_that_cannot_be(docs, tmp_path):
