@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from moverank._core import __version__, build_info
@@ -37,7 +38,8 @@ from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
 if TYPE_CHECKING:
-    from moverank import encoders, readers
+    from moverank import encoders, readers, spaces
+    from moverank.spaces import fit
 
 __all__ = [
     "Alignment",
@@ -81,6 +83,7 @@ __all__ = [
     "certified_distances",
     "distances",
     "encoders",
+    "fit",
     "gradients",
     "maxsim",
     "measure",
@@ -88,6 +91,7 @@ __all__ = [
     "readers",
     "rerank",
     "rwmd",
+    "spaces",
     "transport",
     "transport_batch",
     "wmd",
@@ -96,9 +100,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Encoders are the text edge: who brings vectors never loads them.
-    if name == "encoders":
-        import moverank.encoders
-
-        return moverank.encoders
+    # Encoders and spaces are the text edge: who brings vectors never loads them.
+    if name in ("encoders", "spaces"):
+        return import_module(f"moverank.{name}")
+    if name == "fit":
+        return import_module("moverank.spaces").fit
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

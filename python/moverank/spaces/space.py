@@ -1,0 +1,237 @@
+"""Steps one after the other: learnt from a corpus once, saved, and applied to documents and queries alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from moverank._validate import whole_number
+from moverank.encoders.encoded import EncodedTexts, Encoder
+from moverank.sequences import Sequences
+from moverank.spaces.statistics import Moments, Statistics
+from moverank.spaces.steps import (
+    Affine,
+    AllButTheTop,
+    Centring,
+    ConceptorNegation,
+    Recipe,
+    RemoveCommon,
+    Sample,
+    Scaling,
+    Step,
+    UnitNorm,
+    Weighing,
+    Whitening,
+)
+
+#: Recipes that go by a name; the first three are A, W and R of the WRD paper.
+NAMED: dict[str, Recipe] = {
+    "all-but-the-top": AllButTheTop(),
+    "sif-scaling": Scaling("sif"),
+    "remove-common": RemoveCommon(),
+    "centring": Centring(),
+    "whitening": Whitening(),
+    "conceptor": ConceptorNegation(),
+    "unit-norm": UnitNorm(),
+    "idf": Weighing("idf"),
+    "sif": Weighing("sif"),
+    "norm": Weighing(None, by_norm=True),
+    "norm-idf": Weighing("idf", by_norm=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """What is done to encoded texts before they are compared. Made by `fit`, or of steps of one's own.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        Applied one after the other.
+
+    Examples
+    --------
+    >>> from moverank.encoders import WordVectors
+    >>> encoder = WordVectors.default()
+    >>> space = fit(encoder, ["a cat sat", "a dog ran", "the cat ran"], ["centring", "idf"])
+    >>> space
+    Space(Affine(centring, 128 to 128), WeighedBy(TokenWeights(idf, 6 tokens)))
+    >>> space(encoder.encode(["a cat ran"])).sequences.weights.round(2).tolist()
+    [1.29, 1.29, 1.29]
+    """
+
+    steps: Sequence[Step]
+
+    def __call__(self, encoded: EncodedTexts) -> EncodedTexts:
+        """Apply all steps to a batch of texts.
+
+        Parameters
+        ----------
+        encoded : EncodedTexts
+            What the encoder made of them; weights that it gave are multiplied with those of the steps.
+
+        Returns
+        -------
+        EncodedTexts
+            The same texts and tokens with other vectors and weights.
+
+        Raises
+        ------
+        ValueError
+            If the vectors are not of the dimension that the space was fitted to.
+        """
+        sequences, offsets = encoded.sequences, encoded.sequences.offsets
+        tokens = [token for own in encoded.tokens for token in own]
+        vectors, weights = sequences.astype("float32").tokens, sequences.weights
+        for step in self.steps:
+            vectors, weights = step.apply(tokens, vectors, weights)
+        moved = Sequences.from_flat(np.ascontiguousarray(vectors), offsets, weights)
+        return EncodedTexts(moved, encoded.tokens, encoded.kept, encoded.dropped)
+
+    def over(self, encoder: Encoder) -> SpaceEncoder:
+        """Encoder whose texts come out in this space."""
+        return SpaceEncoder(encoder, self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the steps into an .npz file of plain arrays, with everything that was learnt."""
+        from moverank.spaces.storing import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Space:
+        """Read what `save` wrote; ValueError if the file holds something else."""
+        from moverank.spaces.storing import load
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        return f"Space({', '.join(map(repr, self.steps))})"
+
+
+@dataclass(frozen=True)
+class SpaceEncoder:
+    """An encoder, and a space behind it."""
+
+    encoder: Encoder
+    space: Space
+
+    def encode(self, texts: Sequence[str], *, skip_empty: bool = False) -> EncodedTexts:
+        """Encode texts and move them into the space."""
+        return self.space(self.encoder.encode(texts, skip_empty=skip_empty))
+
+
+def fit(
+    encoder: Encoder,
+    texts: Iterable[str],
+    steps: Sequence[str | Recipe],
+    *,
+    sample: int = 20_000,
+    batch: int = 1024,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> Space:
+    """Learn a space from a corpus, in one pass and in memory that does not grow with it.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What makes vectors of texts.
+    texts : iterable of str
+        The corpus; the documents that will be searched are a good one. Texts without a token are passed over.
+    steps : sequence of str or Recipe
+        What to learn, in the order in which it will be applied: recipes of `moverank.spaces`, or their names
+        ("all-but-the-top", "sif-scaling", "remove-common", "centring", "whitening", "conceptor", "unit-norm"; weights:
+        "idf", "sif", "norm", "norm-idf").
+    sample : int, default 20000
+        Texts that are kept for steps that learn from whole texts, or behind a step that is not affine.
+    batch : int, default 1024
+        Texts encoded at a time.
+    seed : int, default 0
+        Of the sample.
+    progress : callable, optional
+        Called with the number of texts seen, after each batch.
+
+    Returns
+    -------
+    Space
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a step is unknown, or there is no text with a token.
+    """
+    recipes = [_recipe(step) for step in steps]
+    whole_number(sample, "sample", least=1)
+    whole_number(batch, "batch", least=1)
+    if isinstance(texts, str):
+        raise TypeError("texts: expected many texts, got one string")
+    statistics: Statistics | None = None
+    seen = 0
+    for some in _batches(texts, batch):
+        seen += len(some)
+        encoded = _encoded(encoder, some)
+        if encoded is not None:
+            if statistics is None:
+                statistics = Statistics(encoded.sequences.dim, sample, np.random.default_rng(seed))
+            statistics.add(encoded)
+        if progress is not None:
+            progress(seen)
+    if statistics is None:
+        raise ValueError("texts: no text has a token")
+    return Space(_fitted(recipes, statistics))
+
+
+def _recipe(step: str | Recipe) -> Recipe:
+    if isinstance(step, str):
+        if step not in NAMED:
+            raise ValueError(f"steps: unknown step {step!r}; known are {', '.join(map(repr, NAMED))}")
+        return NAMED[step]
+    if not hasattr(step, "fit"):
+        raise TypeError(f"steps: expected a name or a recipe of moverank.spaces, got {step!r}")
+    return step
+
+
+def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(texts)
+    while some := list(islice(iterator, size)):
+        yield some
+
+
+def _encoded(encoder: Encoder, texts: list[str]) -> EncodedTexts | None:
+    try:
+        return encoder.encode(texts, skip_empty=True)
+    except ValueError:
+        # Encoders say so if no text at all has a token; other faults would show in the first text alone, too.
+        if all(_is_empty(encoder, text) for text in texts):
+            return None
+        raise
+
+
+def _is_empty(encoder: Encoder, text: str) -> bool:
+    try:
+        return len(encoder.encode([text], skip_empty=True)) == 0
+    except ValueError:
+        return True
+
+
+def _fitted(recipes: Sequence[Recipe], statistics: Statistics) -> tuple[Step, ...]:
+    moments, sample = statistics.moments, statistics.sample
+    steps: list[Step] = []
+    for recipe in recipes:
+        step = recipe.fit(statistics, moments, sample)
+        steps.append(step)
+        sample = _moved(step, sample)
+        if isinstance(step, Affine):
+            moments = moments.mapped(step.shift, step.matrix)
+        else:
+            moments = Moments.of(np.concatenate([vectors for _, vectors in sample]))
+    return tuple(steps)
+
+
+def _moved(step: Step, sample: Sample) -> Sample:
+    return [(tokens, step.apply(tokens, vectors, None)[0]) for tokens, vectors in sample]

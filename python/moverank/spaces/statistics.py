@@ -1,0 +1,117 @@
+"""What is learnt from a corpus in one pass, in memory that does not grow with it but by new tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.encoders.encoded import EncodedTexts
+
+
+@dataclass
+class Moments:
+    """Mean and covariance of vectors, summed in float64."""
+
+    count: float
+    total: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, dim: int) -> Moments:
+        """Of no vectors yet."""
+        return cls(0.0, np.zeros(dim), np.zeros((dim, dim)))
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.floating]) -> Moments:
+        """Of some vectors, shape (n, d)."""
+        moments = cls.none(vectors.shape[1])
+        moments.add(vectors)
+        return moments
+
+    def add(self, vectors: NDArray[np.floating]) -> None:
+        """Count more vectors."""
+        wide = vectors.astype(np.float64)
+        self.count += len(wide)
+        self.total += wide.sum(axis=0)
+        self.squares += wide.T @ wide
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean vector."""
+        return self.total / self.count
+
+    @property
+    def second(self) -> NDArray[np.float64]:
+        """Mean of x xᵀ."""
+        return self.squares / self.count
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance matrix."""
+        return self.second - np.outer(self.mean, self.mean)
+
+    def mapped(self, shift: NDArray[np.float64], matrix: NDArray[np.float64]) -> Moments:
+        """Those of (x − shift) matrix, without looking at the vectors again."""
+        total = (self.total - self.count * shift) @ matrix
+        across = np.outer(shift, self.total)
+        centred = self.squares - across - across.T + self.count * np.outer(shift, shift)
+        return Moments(self.count, total, matrix.T @ centred @ matrix)
+
+
+@dataclass
+class Statistics:
+    """Counts of tokens, moments of their vectors, and a sample of texts.
+
+    Attributes
+    ----------
+    texts : int
+        Texts seen.
+    tokens : int
+        Tokens seen, repeats counted.
+    counts : Counter of str
+        How often each token was seen.
+    texts_with : Counter of str
+        In how many texts.
+    moments : Moments
+        Of the vectors of all tokens seen.
+    sample : list of (tokens, vectors)
+        Texts drawn with equal chances from all: what steps learn from that need texts as a whole, or follow one whose
+        effect on the moments is not known.
+    """
+
+    dim: int
+    sample_size: int
+    rng: np.random.Generator
+    texts: int = 0
+    tokens: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    texts_with: Counter[str] = field(default_factory=Counter)
+    moments: Moments = field(init=False)
+    sample: list[tuple[list[str], NDArray[np.float32]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.moments = Moments.none(self.dim)
+
+    def add(self, encoded: EncodedTexts) -> None:
+        """Count a batch of texts."""
+        sequences = encoded.sequences
+        for s, tokens in enumerate(encoded.tokens):
+            self.texts += 1
+            self.tokens += len(tokens)
+            self.counts.update(tokens)
+            self.texts_with.update(set(tokens))
+            # Algorithm R: each text so far is in the sample with the same chance.
+            place = self.texts - 1 if self.texts <= self.sample_size else int(self.rng.integers(self.texts))
+            if place < self.sample_size:
+                drawn = (tokens, np.array(sequences[s]))
+                if place == len(self.sample):
+                    self.sample.append(drawn)
+                else:
+                    self.sample[place] = drawn
+        self.moments.add(sequences.astype("float32").tokens)
+
+    def __repr__(self) -> str:
+        return f"Statistics({self.texts} texts, {self.tokens} tokens, {len(self.counts)} distinct)"

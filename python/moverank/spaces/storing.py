@@ -1,0 +1,91 @@
+"""Spaces in files: plain arrays and a JSON text, nothing that is executed."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.spaces.space import Space
+from moverank.spaces.steps import Affine, ScaledBy, Step, UnitNorm, WeighedBy
+from moverank.spaces.weights import TokenWeights
+
+FORMAT, VERSION = "moverank space", 1
+
+
+def save(space: Space, path: str | os.PathLike[str]) -> None:
+    """Write a space."""
+    arrays: dict[str, NDArray[Any]] = {}
+    steps = [_described(step, f"{place}.", arrays) for place, step in enumerate(space.steps)]
+    text = json.dumps({"format": FORMAT, "version": VERSION, "steps": steps})
+    arrays["space"] = np.frombuffer(text.encode(), dtype=np.uint8)
+    with Path(path).open("wb") as file:  # numpy would add an extension to a path
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def _described(step: Step, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    if isinstance(step, Affine):
+        arrays[prefix + "shift"], arrays[prefix + "matrix"] = step.shift, step.matrix
+        return {"kind": "affine", "name": step.name}
+    if isinstance(step, UnitNorm):
+        return {"kind": "unit norm"}
+    if isinstance(step, ScaledBy):
+        return {"kind": "scaled", "weights": _described_weights(step.weights, prefix, arrays)}
+    if isinstance(step, WeighedBy):
+        weights = None if step.weights is None else _described_weights(step.weights, prefix, arrays)
+        return {"kind": "weighed", "weights": weights, "by_norm": step.by_norm}
+    raise TypeError(f"a step of another package cannot be saved: {step!r}")
+
+
+def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    tokens = json.dumps(list(weights.table)).encode()
+    arrays[prefix + "tokens"] = np.frombuffer(tokens, dtype=np.uint8)
+    arrays[prefix + "weights"] = np.array(list(weights.table.values()))
+    return {"name": weights.name, "unseen": weights.unseen}
+
+
+def load(path: str | os.PathLike[str]) -> Space:
+    """Read a space; ValueError if the file holds something else."""
+    try:
+        # Opened here, as numpy leaves a file open that it cannot read.
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        text = json.loads(arrays["space"].tobytes())
+        if text["format"] != FORMAT:
+            raise ValueError("not a space")
+        if text["version"] != VERSION:
+            raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
+        return Space(tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"])))
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{os.fspath(path)}: holds no space of moverank: {error}") from None
+
+
+def _step(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> Step:
+    kind = entry["kind"]
+    if kind == "affine":
+        shift, matrix = arrays[prefix + "shift"], arrays[prefix + "matrix"]
+        fits = shift.ndim == 1 and matrix.ndim == 2 and len(shift) == len(matrix)
+        if not fits or not (np.isfinite(shift).all() and np.isfinite(matrix).all()):
+            raise ValueError("a matrix does not fit, or is not finite")
+        return Affine(shift, matrix, str(entry["name"]))
+    if kind == "unit norm":
+        return UnitNorm()
+    if kind == "scaled":
+        return ScaledBy(_weights(entry["weights"], prefix, arrays))
+    if kind == "weighed":
+        weights = None if entry["weights"] is None else _weights(entry["weights"], prefix, arrays)
+        return WeighedBy(weights, bool(entry["by_norm"]))
+    raise ValueError(f"unknown step {kind!r}")
+
+
+def _weights(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> TokenWeights:
+    tokens = json.loads(arrays[prefix + "tokens"].tobytes())
+    table = dict(zip(tokens, arrays[prefix + "weights"].tolist(), strict=True))
+    return TokenWeights(table, float(entry["unseen"]), name=str(entry["name"]))

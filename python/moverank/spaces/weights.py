@@ -1,0 +1,95 @@
+"""How much a token weighs by what it is, wherever it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._validate import positive_number
+
+if TYPE_CHECKING:
+    from moverank.spaces.statistics import Statistics
+
+
+class TokenWeights:
+    """A weight a token, and one for tokens that were never seen. A product of two weighs by both.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        Positive and finite.
+    unseen : float, default 1.0
+        Weight of all other tokens.
+    name : str, default "given"
+        What it is shown as.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a weight is not a positive, finite number; the message names its token.
+
+    Examples
+    --------
+    >>> rare = TokenWeights({"the": 0.1, "cat": 2.0})
+    >>> rare.of(["the", "cat", "axolotl"]).tolist()
+    [0.1, 2.0, 1.0]
+    >>> (rare * rare).of(["cat"]).tolist()
+    [4.0]
+    """
+
+    def __init__(self, weights: Mapping[str, float], unseen: float = 1.0, *, name: str = "given") -> None:
+        self.table = {token: positive_number(value, f"weight of {token!r}") for token, value in weights.items()}
+        self.unseen = positive_number(unseen, "unseen")
+        self.name = name
+
+    @classmethod
+    def idf(cls, statistics: Statistics) -> TokenWeights:
+        """Inverse document frequency, ln((1 + N) / (1 + N_t)) + 1: never 0, so that no text loses all of its mass.
+
+        References
+        ----------
+        .. [1] Sato, Yamada, Kashima, "Re-evaluating Word Mover's Distance", ICML 2022 (weights by TF-IDF).
+        """
+        n = statistics.texts
+
+        def weight(texts: int) -> float:
+            return float(np.log((1 + n) / (1 + texts)) + 1)
+
+        return cls({token: weight(texts) for token, texts in statistics.texts_with.items()}, weight(0), name="idf")
+
+    @classmethod
+    def sif(cls, statistics: Statistics, a: float = 1e-3) -> TokenWeights:
+        """Smooth inverse frequency, a / (a + p_t), p_t being the share of all tokens that are t.
+
+        References
+        ----------
+        .. [1] Arora, Liang, Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017.
+        """
+        smooth = positive_number(a, "a")
+        total = statistics.tokens
+        return cls(
+            {token: smooth / (smooth + count / total) for token, count in statistics.counts.items()}, 1.0, name="sif"
+        )
+
+    def of(self, tokens: Sequence[str]) -> NDArray[np.float64]:
+        """Weights of some tokens, shape (n,)."""
+        return np.array([self.table.get(token, self.unseen) for token in tokens], dtype=np.float64)
+
+    def __mul__(self, other: TokenWeights) -> TokenWeights:
+        if not isinstance(other, TokenWeights):
+            return NotImplemented
+        tokens = self.table.keys() | other.table.keys()
+        return TokenWeights(
+            {t: self.table.get(t, self.unseen) * other.table.get(t, other.unseen) for t in tokens},
+            self.unseen * other.unseen,
+            name=f"{self.name} * {other.name}",
+        )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"TokenWeights({self.name}, {len(self)} tokens)"
