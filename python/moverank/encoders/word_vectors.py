@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,10 +11,11 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import tokens_array
+from moverank._validate import tokens_array, whole_number
 from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedTexts
 from moverank.encoders.tokenize import pieces, words_of
+from moverank.encoders.vector_files import read_table, save_table
 from moverank.sequences import Sequences
 
 
@@ -50,6 +52,44 @@ class WordVectors:
         self._row_of = {word: row for row, word in enumerate(words)}
         if len(self._row_of) < len(words):
             raise ValueError("words: a word is given more than once")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, limit: int | None = None) -> WordVectors:
+        """Load a table of word vectors, in any of the formats in which they are found.
+
+        Parameters
+        ----------
+        path : path
+            GloVe's text, word2vec's text (a first line with two counts) or binary, fastText's .vec; an .npz archive
+            with `words` and `vectors`; or a folder that `save` wrote, which is mapped, not read. What a file is, is
+            seen from its beginning.
+        limit : int, optional
+            Load so many words only, the first: files list the most frequent ones first.
+
+        Returns
+        -------
+        WordVectors
+            Of words that are listed twice, the first counts.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is none of these, or damaged; the message names file and line.
+        """
+        if limit is not None:
+            whole_number(limit, "limit", least=1)
+        words, vectors = read_table(path, limit)
+        if len(set(words)) < len(words):
+            first = {word: row for row, word in reversed(list(enumerate(words)))}
+            kept = np.sort(np.fromiter(first.values(), dtype=np.int64, count=len(first)))
+            words, vectors = [words[row] for row in kept.tolist()], vectors[kept]
+        return cls(words, vectors)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the table into a folder that `load` maps: it opens in the time of its words, and processes share it."""
+        save_table(folder, list(self._row_of), self._vectors)
 
     @classmethod
     def default(cls) -> WordVectors:

@@ -1,0 +1,163 @@
+"""Files of word vectors as they are found in the wild, and the folder that they are mapped from once converted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = tuple[list[str], NDArray[np.float32]]
+
+#: Names in the folder that `save_table` writes.
+WORDS, VECTORS = "words.txt", "vectors.npy"
+
+#: Longest word that a binary file may hold, in bytes; more is no such file.
+LONGEST = 4096
+
+#: Bytes of text that are looked at for a first line.
+FIRST_LINE = 1 << 20
+
+
+def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
+    """Read words and vectors, by what a file looks like; only the first `limit` words.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is none of the known formats, or is damaged; the message names file and line.
+    """
+    file = Path(path)
+    if file.is_dir():
+        return _mapped(file, limit)
+    if file.suffix == ".npz":
+        return _archive(file, limit)
+    with file.open("rb") as opened:
+        first = opened.readline(FIRST_LINE)
+        head = first.split()
+        counted = len(head) == 2 and head[0].isdigit() and head[1].isdigit()
+        if not counted:
+            opened.seek(0)
+            return _text(file, opened, None, None, limit, first_line=1)
+        count, dim = int(head[0]), int(head[1])
+        if dim == 0 or count == 0:
+            raise ValueError(f"{file}: says that it has {count} words of {dim} dimensions")
+        start = opened.tell()
+        if _is_binary(opened.read(4 * dim + LONGEST), dim):
+            opened.seek(start)
+            return _binary(file, opened, min(count, limit or count), dim)
+        opened.seek(start)
+        return _text(file, opened, count, dim, limit, first_line=2)
+
+
+def save_table(folder: str | os.PathLike[str], words: list[str], vectors: NDArray[np.float32]) -> None:
+    """Write a table that can be mapped: vectors as they are in memory, words one a line."""
+    target = Path(folder)
+    broken = next((word for word in words if "\n" in word), None)
+    if broken is not None:
+        raise ValueError(f"words: {broken!r} has a line break, so it cannot be saved")
+    target.mkdir(exist_ok=True)
+    np.save(target / VECTORS, vectors)
+    (target / WORDS).write_text("\n".join(words), encoding="utf-8")
+
+
+def _mapped(folder: Path, limit: int | None) -> Table:
+    for name in (WORDS, VECTORS):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder}: has no {name}, so it is no folder that WordVectors.save wrote")
+    words = (folder / WORDS).read_text(encoding="utf-8").split("\n")
+    try:
+        vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{folder / VECTORS}: {error}") from None
+    return words[:limit], vectors[:limit]
+
+
+def _archive(path: Path, limit: int | None) -> Table:
+    """Fields `words` (UTF-8 bytes joined by newlines, or strings) and `vectors`."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
+            words, vectors = found["words"], found["vectors"]
+    except (ValueError, KeyError, EOFError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: holds no words and vectors: {error}") from None
+    listed = words.tolist() if words.dtype.kind == "U" else bytes(words).decode().split("\n")
+    return listed[:limit], vectors[:limit].astype(np.float32)
+
+
+def _is_binary(octets: bytes, dim: int) -> bool:
+    """Whether what follows the first line is word2vec's binary format: numbers in text have no such octets."""
+    place = octets.find(b" ")
+    following = octets[place + 1 : place + 1 + 4 * dim]
+    return any(octet > 0x7E or octet < 0x09 for octet in following)
+
+
+def _binary(path: Path, opened: BinaryIO, count: int, dim: int) -> Table:
+    if count * dim * 4 > path.stat().st_size:
+        raise ValueError(f"{path}: says that it has {count} words of {dim} dimensions, more than its bytes")
+    vectors = np.empty((count, dim), dtype=np.float32)
+    words: list[str] = []
+    for row in range(count):
+        word = _word(opened)
+        octets = opened.read(4 * dim)
+        if word is None or len(octets) < 4 * dim:
+            raise ValueError(f"{path}: ends at word {row} of {count}, or is none of word2vec's")
+        vectors[row] = np.frombuffer(octets, dtype="<f4")
+        words.append(word)
+    return words, vectors
+
+
+def _word(opened: BinaryIO) -> str | None:
+    """The next word; None if there is none. Some writers begin each with a line break."""
+    octets = bytearray()
+    while len(octets) < LONGEST:
+        octet = opened.read(1)
+        if not octet:
+            return None
+        if octet == b" ":
+            return octets.decode(errors="replace").lstrip("\n")
+        octets += octet
+    return None
+
+
+def _text(
+    path: Path, opened: BinaryIO, count: int | None, dim: int | None, limit: int | None, *, first_line: int
+) -> Table:
+    """A word and its numbers on each line. Words may have spaces in them, so numbers are counted from the end."""
+    words: list[str] = []
+    rows: list[NDArray[np.float32]] = []
+    for word, vector in _lines(path, opened, dim, first_line):
+        if len(words) == limit:
+            break
+        words.append(word)
+        rows.append(vector)
+    if not words:
+        raise ValueError(f"{path}: has no words in it")
+    if count is not None and limit is None and len(words) != count:
+        raise ValueError(f"{path}: says that it has {count} words, but has {len(words)}")
+    return words, np.array(rows)
+
+
+def _lines(path: Path, opened: BinaryIO, dim: int | None, first_line: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for number, line in enumerate(opened, first_line):
+        fields = line.rstrip(b" \r\n").split(b" ")
+        if fields == [b""]:
+            continue
+        if dim is not None and len(fields) <= dim:
+            raise ValueError(f"{path}:{number}: has {len(fields) - 1} numbers, the lines before have {dim}")
+        numbers = fields[1:] if dim is None else fields[-dim:]
+        try:
+            vector = np.array(numbers, dtype=np.float32)
+        except ValueError:
+            raise ValueError(f"{path}:{number}: is no word and numbers: {line[:60]!r}") from None
+        if len(numbers) == 0:
+            raise ValueError(f"{path}:{number}: has no numbers: {line[:60]!r}")
+        if dim is None:
+            dim = len(numbers)
+        yield b" ".join(fields[: len(fields) - len(numbers)]).decode(errors="replace"), vector
