@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moverank.encoders.tokenize import pieces, words_of
+from moverank.encoders.tokenize import Words, pieces
 
 N_QUERIES = 8
 N_DOCUMENTS = 400
@@ -69,7 +69,7 @@ def main() -> None:
     table = np.load(args.vectors)
     words = bytes(table["words"]).decode().split("\n")
     texts = [f"{d['title']} {d['text']}" for d in documents] + [str(q["text"]) for q in queries]
-    used = {part for text in texts for word in words_of(text) for part in [word, *pieces(word)]}
+    used = {part for text in texts for word in Words()(text) for part in [word, *pieces(word)]}
     keep = [i for i, word in enumerate(words) if i < N_FREQUENT_WORDS or word in used]
     vectors = table["vectors"][keep].astype(np.float32)
     scale = np.abs(vectors).max(axis=1) / 127

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
-from datasets import jsonl, rows_of, word_vectors
+from real_data import jsonl, rows_of, word_vectors
 
 MEASURES = [
     mr.wmd,

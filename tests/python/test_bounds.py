@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from datasets import cranfield
 from moverank import _core
 from moverank.measures import prepare
+from real_data import cranfield
 
 
 def assert_bounds_hold(query, docs, measure):

@@ -1,10 +1,10 @@
-"""Word vectors: what is looked up, what is dropped, what is refused."""
+"""Word vectors and other people's functions: what is looked up, what is dropped, what is refused."""
 
 import numpy as np
 import pytest
 
 import moverank as mr
-from moverank.encoders import WordVectors
+from moverank.encoders import STOP_WORDS, CallableEncoder, Words, WordVectors, encode_queries
 
 
 @pytest.fixture
@@ -54,3 +54,55 @@ def test_the_bundled_vectors_know_what_is_similar():
     near, far = mr.distances(encoded.sequences[0], encoded.sequences[1:])
     assert near < far
     assert "EncodedTexts(Sequences(3 sequences" in repr(encoded)
+
+
+def test_words_are_cut_as_asked():
+    assert Words()("Müller’s naïve re-run, 2 %") == ["müller's", "naïve", "re-run", "2"]
+    cased = WordVectors(["Cat", "cat"], np.eye(2), tokenize=Words(lower_case=False))
+    assert cased.encode(["Cat cat CAT"]).tokens == [["Cat", "cat"]]
+    no_stop_words = WordVectors(["the", "cat"], np.eye(2), tokenize=Words(stop_words=STOP_WORDS))
+    encoded = no_stop_words.encode(["The cat"])
+    assert encoded.tokens == [["cat"]]
+    assert encoded.dropped == [0]
+    chinese = WordVectors(["猫", "坐"], np.eye(2), tokenize=list)
+    assert chinese.encode(["猫坐着"]).tokens == [["猫", "坐"]]
+    with pytest.raises(TypeError, match="stop_words: expected a collection of words, got one string"):
+        Words(stop_words="the")
+
+
+def test_word_vectors_tell_progress(encoder):
+    seen = []
+    encoder.encode(["cat"] * 2500, progress=seen.append)
+    assert seen == [1000, 2000]
+
+
+def test_any_function_is_an_encoder():
+    def function(texts):
+        return [(t.split(), np.ones((len(t.split()), 2)), [2.0] * len(t.split())) for t in texts]
+
+    seen = []
+    encoder = CallableEncoder(function, lambda texts: [np.zeros((1, 2)) for _ in texts], batch_size=2)
+    encoded = encoder.encode(["a b", "c", "d e f"], progress=seen.append)
+    assert encoded.tokens == [["a", "b"], ["c"], ["d", "e", "f"]]
+    np.testing.assert_array_equal(encoded.sequences.weights, np.full(6, 2.0))
+    assert seen == [2, 3]
+    assert encoder.encode(["", "a"], skip_empty=True).kept == [1]
+    queries = encode_queries(encoder, ["a"])
+    assert queries.tokens == [["[0]"]]
+    np.testing.assert_array_equal(queries.sequences[0], np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ([], "returned 0 results for 1 texts"),
+        ([np.ones(3)], r"vectors of shape \(3,\) for text 0, expected \(n, d\)"),
+        ([(["a"], np.ones((2, 2)))], "returned 1 tokens and 2 vectors for text 0"),
+        ([(["a"], np.ones((1, 2)), [1.0, 2.0])], r"weights of shape \(2,\) for text 0"),
+        ([(["a"],)], "a tuple of 1 for text 0"),
+        ([(["a"], [[np.nan, 1.0]])], "not finite"),
+    ],
+)
+def test_functions_that_return_something_else(result, message):
+    with pytest.raises(ValueError, match=message):
+        CallableEncoder(lambda texts: result).encode(["a"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
-from datasets import cranfield
+from real_data import cranfield
 
 MEASURES = [
     mr.wmd,

@@ -1,8 +1,8 @@
 """Documents from files: the same as from memory, some at a time, and errors that say where."""
 
-import builtins
 import datetime
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -175,11 +175,10 @@ def test_bfloat16_in_safetensors_is_refused_by_name(tmp_path):
 
 
 def test_extras_are_named(tmp_path, monkeypatch):
-    found = builtins.__import__
-    monkeypatch.setattr(chunks, "import_module", lambda name: found("no_such_module_" + name))
-    for name, extra in (("x.parquet", "arrow"), ("x.safetensors", "safetensors")):
+    for name, extra, module in (("x.parquet", "arrow", "pyarrow"), ("x.safetensors", "safetensors", "safetensors")):
         (tmp_path / name).touch()
-        with pytest.raises(ImportError, match=rf"pip install moverank\[{extra}\]"):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(ImportError, match=rf"{module} is not installed: pip install 'moverank\[{extra}\]'"):
             list(read(tmp_path / name))
 
 

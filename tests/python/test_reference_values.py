@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from datasets import cranfield, rows_of, tsv, word_vectors
+from real_data import cranfield, rows_of, tsv, word_vectors
 
 
 def test_sts_benchmark_pairs():

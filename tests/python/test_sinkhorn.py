@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import moverank as mr
 import reference
-from datasets import cranfield
+from real_data import cranfield
 from strategies import transport_problems
 
 TIGHT = mr.Sinkhorn(epsilon=0.05, relative=False, tolerance=1e-11, max_iterations=100_000)

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import pearsonr
 
 import moverank as mr
-from datasets import path_of, tsv
 from moverank import spaces
 from moverank.encoders import WordVectors
+from real_data import path_of, tsv
 
 WORDS = [f"w{n}" for n in range(40)]
 

@@ -1,11 +1,26 @@
 """Text in, sequences of vectors out: small adapters with one method.
 
-The rest of the package never sees text.
+The rest of the package never sees text. Read `encoded` first: what every encoder returns.
 """
 
 from __future__ import annotations
 
-from moverank.encoders.encoded import EncodedTexts, Encoder
+from moverank.encoders.adapters import CallableEncoder, SentenceTransformerEncoder
+from moverank.encoders.encoded import EncodedTexts, Encoder, QueryEncoder, encode_queries
+from moverank.encoders.onnx import OnnxEncoder
+from moverank.encoders.stop_words import STOP_WORDS
+from moverank.encoders.tokenize import Words
 from moverank.encoders.word_vectors import WordVectors
 
-__all__ = ["EncodedTexts", "Encoder", "WordVectors"]
+__all__ = [
+    "STOP_WORDS",
+    "CallableEncoder",
+    "EncodedTexts",
+    "Encoder",
+    "OnnxEncoder",
+    "QueryEncoder",
+    "SentenceTransformerEncoder",
+    "WordVectors",
+    "Words",
+    "encode_queries",
+]

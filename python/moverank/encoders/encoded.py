@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from moverank.sequences import Sequences
+
+#: Called with the number of texts that are encoded so far.
+Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +28,7 @@ class EncodedTexts:
     kept : list of int
         Which of the given texts these are; all of them unless empty ones were skipped.
     dropped : list of int
-        For each kept text, how many of its words have no vector.
+        For each kept text, how many of its words have no vector, or were cut off.
     """
 
     sequences: Sequences
@@ -40,6 +46,81 @@ class EncodedTexts:
 class Encoder(Protocol):
     """Anything that turns texts into sequences of vectors."""
 
-    def encode(self, texts: Sequence[str], *, skip_empty: bool = False) -> EncodedTexts:
-        """Encode a batch of texts; ValueError names the first without a token unless `skip_empty`."""
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts; ValueError names the first without a token unless `skip_empty`."""
         ...
+
+
+@runtime_checkable
+class QueryEncoder(Encoder, Protocol):
+    """An encoder that treats queries unlike documents, as late-interaction models do."""
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode queries."""
+        ...
+
+
+def encode_queries(
+    encoder: Encoder, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+) -> EncodedTexts:
+    """Encode texts as queries, by an encoder that may or may not tell them from documents."""
+    encode = encoder.encode_queries if isinstance(encoder, QueryEncoder) else encoder.encode
+    return encode(texts, skip_empty=skip_empty, progress=progress)
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost."""
+
+    tokens: list[str]
+    vectors: NDArray[np.floating]
+    weights: NDArray[np.floating] | None = None
+    dropped: int = 0
+
+
+def require_texts(texts: Sequence[str]) -> Sequence[str]:
+    """Refuse one string in place of a list, and what is no string within it."""
+    if isinstance(texts, str):
+        raise TypeError("texts: expected a list of texts, got one string")
+    for t, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts: text {t} is no string but {type(text).__name__}")
+    return texts
+
+
+def gathered(
+    texts: Sequence[str], encoded: Iterable[EncodedText], *, skip_empty: bool, what: str = "token"
+) -> EncodedTexts:
+    """Put encoded texts, in the order of the texts, into one ragged batch; `what` is what an empty one lacks."""
+    found: list[EncodedText] = []
+    kept: list[int] = []
+    for t, one in enumerate(encoded):
+        if len(one.tokens):
+            found.append(one)
+            kept.append(t)
+        elif not skip_empty:
+            raise ValueError(f"texts: text {t} has no {what}: {shorten(texts[t])!r}")
+    if not found:
+        raise ValueError(f"texts: no text has a {what}")
+    vectors = np.concatenate([one.vectors for one in found]).astype(np.float32, copy=False)
+    offsets = np.zeros(len(found) + 1, dtype=np.int64)
+    np.cumsum([len(one.tokens) for one in found], out=offsets[1:])
+    given = [one.weights for one in found if one.weights is not None]
+    if given and len(given) < len(found):
+        raise ValueError("texts: some texts came with weights and some without")
+    weights = np.concatenate(given) if given else None
+    return EncodedTexts(
+        Sequences.from_flat(vectors, offsets, weights),
+        [one.tokens for one in found],
+        kept,
+        [one.dropped for one in found],
+    )
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """Beginning of a text, for messages."""
+    return text if len(text) <= length else text[: length - 1] + "…"

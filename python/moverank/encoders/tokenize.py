@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 
-_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _JOINT = re.compile(r"['-]")
 
 
-def words_of(text: str) -> list[str]:
-    """Lower-cased words, with inner apostrophes and hyphens; repeats are kept.
+@dataclass(frozen=True)
+class Words:
+    """Cut a text into words: runs of letters and digits, with inner apostrophes and hyphens; repeats are kept.
+
+    Parameters
+    ----------
+    lower_case : bool, default True
+        As the vocabularies of GloVe and of the bundled vectors are; word2vec's GoogleNews and fastText's are not.
+    stop_words : collection of str, default none
+        Words to leave out, in lower case; `STOP_WORDS` is a list for English. WMD was published without stop words,
+        WRD with all words, its norms weighing them; all words are the default here.
 
     Examples
     --------
-    >>> words_of("The T-cell's state-of-the-art (2020)!")
-    ['the', "t-cell's", 'state-of-the-art', '2020']
+    >>> Words()("The T-cell's state-of-the-art (2020), naïve!")
+    ['the', "t-cell's", 'state-of-the-art', '2020', 'naïve']
+    >>> Words(lower_case=False, stop_words={"the"})("The Cat")
+    ['Cat']
     """
-    return _WORD.findall(text.lower())
+
+    lower_case: bool = True
+    stop_words: Collection[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.stop_words, str):
+            raise TypeError("stop_words: expected a collection of words, got one string")
+
+    def __call__(self, text: str) -> list[str]:
+        """Words of a text, in order."""
+        plain = text.replace("’", "'")
+        words = _WORD.findall(plain.lower() if self.lower_case else plain)
+        return [word for word in words if word.lower() not in self.stop_words] if self.stop_words else words
 
 
 def pieces(word: str) -> list[str]:

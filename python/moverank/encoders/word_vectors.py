@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -13,25 +13,31 @@ from numpy.typing import NDArray
 
 from moverank._validate import tokens_array, whole_number
 from moverank.bags import Bags
-from moverank.encoders.encoded import EncodedTexts
-from moverank.encoders.tokenize import pieces, words_of
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
+from moverank.encoders.tokenize import Words, pieces
 from moverank.encoders.vector_files import read_table, save_table
-from moverank.sequences import Sequences
+
+_PLAIN = Words()
+_LOOKED_FOR = "word with a vector"
+#: Texts between two reports of progress.
+_REPORTED = 1000
 
 
 class WordVectors:
     """Look words up in a table of vectors.
 
-    A text is lower-cased and cut into words of letters and digits with inner hyphens and apostrophes. A word that has
-    no vector is split at these; parts that have none are dropped. Repeated words stay repeated, so that they weigh
-    more.
+    A text is cut into words; of letters and digits with inner hyphens and apostrophes, lower-cased, if nothing else is
+    said. A word that has no vector is split at these; parts that have none are dropped. Repeated words stay repeated,
+    so that they weigh more.
 
     Parameters
     ----------
     words : sequence of str
-        The vocabulary, lower case, without repeats.
+        The vocabulary, without repeats.
     vectors : array_like, shape (len(words), d)
         Their vectors; converted to float32.
+    tokenize : callable, optional
+        What cuts a text into words: `Words` with other options, or a segmenter for languages without spaces.
 
     Raises
     ------
@@ -45,16 +51,29 @@ class WordVectors:
     [['cat', 'sat']]
     """
 
-    def __init__(self, words: Sequence[str], vectors: NDArray[np.floating] | Sequence[Sequence[float]]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        vectors: NDArray[np.floating] | Sequence[Sequence[float]],
+        *,
+        tokenize: Callable[[str], Sequence[str]] = _PLAIN,
+    ) -> None:
         self._vectors = tokens_array(vectors, "vectors")
         if len(words) != len(self._vectors):
             raise ValueError(f"vectors: expected {len(words)} rows, one a word, got {len(self._vectors)}")
+        self._tokenize = tokenize
         self._row_of = {word: row for row, word in enumerate(words)}
         if len(self._row_of) < len(words):
             raise ValueError("words: a word is given more than once")
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, limit: int | None = None) -> WordVectors:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        limit: int | None = None,
+        tokenize: Callable[[str], Sequence[str]] = _PLAIN,
+    ) -> WordVectors:
         """Load a table of word vectors, in any of the formats in which they are found.
 
         Parameters
@@ -65,6 +84,8 @@ class WordVectors:
             seen from its beginning.
         limit : int, optional
             Load so many words only, the first: files list the most frequent ones first.
+        tokenize : callable, optional
+            What cuts a text into words, as for the class.
 
         Returns
         -------
@@ -85,7 +106,7 @@ class WordVectors:
             first = {word: row for row, word in reversed(list(enumerate(words)))}
             kept = np.sort(np.fromiter(first.values(), dtype=np.int64, count=len(first)))
             words, vectors = [words[row] for row in kept.tolist()], vectors[kept]
-        return cls(words, vectors)
+        return cls(words, vectors, tokenize=tokenize)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the table into a folder that `load` maps: it opens in the time of its words, and processes share it."""
@@ -110,7 +131,9 @@ class WordVectors:
     def __repr__(self) -> str:
         return f"WordVectors({len(self)} words, dim={self.dim})"
 
-    def encode(self, texts: Sequence[str], *, skip_empty: bool = False) -> EncodedTexts:
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
         """Turn texts into sequences of word vectors.
 
         Parameters
@@ -119,6 +142,8 @@ class WordVectors:
             The texts.
         skip_empty : bool, default False
             Leave out texts of which no word has a vector; they are missing from `EncodedTexts.kept`.
+        progress : callable, optional
+            Called with the number of texts so far, now and then.
 
         Returns
         -------
@@ -131,11 +156,12 @@ class WordVectors:
         ValueError
             If a text has no word with a vector (unless skipped), or no text is left; the message names it.
         """
-        tokens, kept, dropped = self._words_of(texts, skip_empty=skip_empty)
-        rows = [self._row_of[word] for words in tokens for word in words]
-        offsets = np.zeros(len(tokens) + 1, dtype=np.int64)
-        np.cumsum([len(words) for words in tokens], out=offsets[1:])
-        return EncodedTexts(Sequences.from_flat(self._vectors[rows], offsets), tokens, kept, dropped)
+        encoded = []
+        for words, unknown in self._known(require_texts(texts)):
+            encoded.append(EncodedText(words, self._vectors[[self._row_of[word] for word in words]], dropped=unknown))
+            if progress is not None and len(encoded) % _REPORTED == 0:
+                progress(len(encoded))
+        return gathered(texts, encoded, skip_empty=skip_empty, what=_LOOKED_FOR)
 
     def bags(self, texts: Sequence[str]) -> Bags:
         """Turn texts into bags over this table: what an index of many texts is best made of.
@@ -163,40 +189,24 @@ class WordVectors:
         >>> encoder.bags(["The cat sat.", "Cat, cat!"])
         Bags(2 documents, 3 words, vocabulary of 2, dim=2, counted)
         """
-        tokens, _, _ = self._words_of(texts, skip_empty=False)
-        return Bags(self._vectors, [[self._row_of[word] for word in words] for words in tokens])
+        rows = []
+        for t, (words, _) in enumerate(self._known(require_texts(texts))):
+            if not words:
+                raise ValueError(f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}")
+            rows.append([self._row_of[word] for word in words])
+        return Bags(self._vectors, rows)
 
-    def _words_of(self, texts: Sequence[str], *, skip_empty: bool) -> tuple[list[list[str]], list[int], list[int]]:
-        """Known words of the texts that have any, which texts these are, and how many words of each have no vector."""
-        if isinstance(texts, str):
-            raise TypeError("texts: expected a list of texts, got one string")
-        tokens: list[list[str]] = []
-        kept: list[int] = []
-        dropped: list[int] = []
-        for t, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"texts: text {t} is no string but {type(text).__name__}")
-            known, unknown = self._known(text)
-            if known:
-                tokens.append(known)
-                kept.append(t)
-                dropped.append(unknown)
-            elif not skip_empty:
-                raise ValueError(f"texts: text {t} has no word with a vector: {_shorten(text)!r}")
-        if not tokens:
-            raise ValueError("texts: no text has a word with a vector")
-        return tokens, kept, dropped
-
-    def _known(self, text: str) -> tuple[list[str], int]:
-        """Words of the text that have a vector, and how many do not."""
-        known: list[str] = []
-        unknown = 0
-        for word in words_of(text):
-            parts = [word] if word in self._row_of else pieces(word)
-            found = [part for part in parts if part in self._row_of]
-            known.extend(found)
-            unknown += not found
-        return known, unknown
+    def _known(self, texts: Iterable[str]) -> Iterator[tuple[list[str], int]]:
+        """Words of each text that have a vector, and how many do not."""
+        for text in texts:
+            known: list[str] = []
+            unknown = 0
+            for word in self._tokenize(text):
+                parts = [word] if word in self._row_of else pieces(word)
+                found = [part for part in parts if part in self._row_of]
+                known.extend(found)
+                unknown += not found
+            yield known, unknown
 
 
 @cache
@@ -206,7 +216,3 @@ def _bundled() -> WordVectors:
         words = bytes(table["words"]).decode().split("\n")
         vectors = table["codes"].astype(np.float32) * table["scale"][:, None]
     return WordVectors(words, vectors)
-
-
-def _shorten(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

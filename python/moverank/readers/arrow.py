@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._optional import optional
 from moverank.readers.batch import Batch
-from moverank.readers.chunks import DOCUMENTS, locating, optional, require_file, runs
+from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
 from moverank.readers.npy import PathLike
 from moverank.sequences import Sequences
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +40,3 @@ def require_file(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
     return path
-
-
-def optional(module: str, extra: str) -> Any:
-    """Import what is only needed here; ImportError names the extra that brings it."""
-    try:
-        return import_module(module)
-    except ImportError:
-        raise ImportError(f"{module} is not installed: pip install moverank[{extra}]") from None

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._optional import optional
 from moverank.readers.batch import Batch
-from moverank.readers.chunks import BYTES, DOCUMENTS, locating, optional, require_file
+from moverank.readers.chunks import BYTES, DOCUMENTS, locating, require_file
 from moverank.readers.npy import PathLike, flat_batches
 from moverank.sequences import Sequences
 

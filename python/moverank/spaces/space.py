@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from moverank._validate import whole_number
-from moverank.encoders.encoded import EncodedTexts, Encoder
+from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries
 from moverank.sequences import Sequences
 from moverank.spaces.statistics import Moments, Statistics
 from moverank.spaces.steps import (
@@ -120,9 +120,17 @@ class SpaceEncoder:
     encoder: Encoder
     space: Space
 
-    def encode(self, texts: Sequence[str], *, skip_empty: bool = False) -> EncodedTexts:
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
         """Encode texts and move them into the space."""
-        return self.space(self.encoder.encode(texts, skip_empty=skip_empty))
+        return self.space(self.encoder.encode(texts, skip_empty=skip_empty, progress=progress))
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode queries and move them into the space."""
+        return self.space(encode_queries(self.encoder, texts, skip_empty=skip_empty, progress=progress))
 
 
 def fit(

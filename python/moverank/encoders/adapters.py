@@ -1,0 +1,162 @@
+"""Other people's encoders, as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from moverank._validate import whole_number
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
+
+
+class CallableEncoder:
+    """Any function that makes vectors of texts.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of str. Returns, for each, an array of shape (n, d); or a pair of its tokens and that array; or
+        these and its weights, shape (n,). Tokens without names are called by their positions.
+    queries : callable, optional
+        The same for queries, if these are encoded in another way.
+    batch_size : int, default 32
+        Texts that are given to the function at a time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encoder = CallableEncoder(lambda texts: [(t.split(), np.eye(3)[: len(t.split())]) for t in texts])
+    >>> encoder.encode(["a cat", "the dog ran"]).tokens
+    [['a', 'cat'], ['the', 'dog', 'ran']]
+    """
+
+    def __init__(
+        self,
+        function: Callable[[list[str]], Sequence[Any]],
+        queries: Callable[[list[str]], Sequence[Any]] | None = None,
+        *,
+        batch_size: int = 32,
+    ) -> None:
+        self._function = function
+        self._queries = function if queries is None else queries
+        self._batch_size = whole_number(batch_size, "batch_size", least=1)
+
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts by the function."""
+        return self._encode(self._function, texts, skip_empty, progress)
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts by the function for queries."""
+        return self._encode(self._queries, texts, skip_empty, progress)
+
+    def _encode(
+        self,
+        function: Callable[[list[str]], Sequence[Any]],
+        texts: Sequence[str],
+        skip_empty: bool,
+        progress: Progress | None,
+    ) -> EncodedTexts:
+        encoded: list[EncodedText] = []
+        for start in range(0, len(require_texts(texts)), self._batch_size):
+            some = list(texts[start : start + self._batch_size])
+            found = function(some)
+            if len(found) != len(some):
+                raise ValueError(f"the encoder returned {len(found)} results for {len(some)} texts")
+            encoded += [_text(one, start + t) for t, one in enumerate(found)]
+            if progress is not None:
+                progress(len(encoded))
+        return gathered(texts, encoded, skip_empty=skip_empty)
+
+
+def _text(result: Any, number: int) -> EncodedText:
+    """Take apart what a function returned for one text."""
+    tokens, vectors, weights = None, result, None
+    if isinstance(result, tuple):
+        if len(result) not in (2, 3):
+            raise ValueError(f"the encoder returned a tuple of {len(result)} for text {number}, expected 2 or 3")
+        tokens, vectors, weights = result if len(result) == 3 else (*result, None)
+    array = np.asarray(vectors)
+    if array.ndim != 2:
+        raise ValueError(f"the encoder returned vectors of shape {array.shape} for text {number}, expected (n, d)")
+    names = [f"[{t}]" for t in range(len(array))] if tokens is None else [str(token) for token in tokens]
+    if len(names) != len(array):
+        raise ValueError(f"the encoder returned {len(names)} tokens and {len(array)} vectors for text {number}")
+    given = None if weights is None else np.asarray(weights, dtype=np.float64)
+    if given is not None and given.shape != (len(array),):
+        raise ValueError(f"the encoder returned weights of shape {given.shape} for text {number}, a vector each")
+    return EncodedText(names, array, given)
+
+
+class SentenceTransformerEncoder:
+    """Models of sentence-transformers and PyLate: their token vectors go straight in.
+
+    Parameters
+    ----------
+    model : SentenceTransformer, MultiVectorEncoder or pylate.models.ColBERT
+        A loaded model. A `SentenceTransformer` gives the vectors that it would pool, without special tokens; the others
+        what they score with, queries and documents each in their way.
+    batch_size : int, default 32
+        Texts that are encoded at a time.
+
+    Notes
+    -----
+    Vectors are computed where the model is; they come to the CPU batch by batch.
+    """
+
+    def __init__(self, model: Any, *, batch_size: int = 32) -> None:
+        kind = next((k for k in _KINDS if k in {base.__name__ for base in type(model).__mro__}), None)
+        if kind is None:
+            raise TypeError(f"model: expected one of {', '.join(_KINDS)}, got {type(model).__name__}")
+        self._model, self._kind = model, kind
+        self._batch_size = whole_number(batch_size, "batch_size", least=1)
+        self._calls = CallableEncoder(self._documents, self._of_queries, batch_size=batch_size)
+
+    def __repr__(self) -> str:
+        return f"SentenceTransformerEncoder({self._kind})"
+
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts as documents."""
+        return self._calls.encode(texts, skip_empty=skip_empty, progress=progress)
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts as queries."""
+        return self._calls.encode_queries(texts, skip_empty=skip_empty, progress=progress)
+
+    def _documents(self, texts: list[str]) -> list[Any]:
+        return self._encode(texts, queries=False)
+
+    def _of_queries(self, texts: list[str]) -> list[Any]:
+        return self._encode(texts, queries=True)
+
+    def _encode(self, texts: list[str], *, queries: bool) -> list[Any]:
+        if self._kind == "ColBERT":
+            options = {"batch_size": self._batch_size, "show_progress_bar": False, "convert_to_numpy": True}
+            return list(self._model.encode(texts, is_query=queries, **options))
+        encode = self._model.encode_query if queries else self._model.encode_document
+        found = encode(texts, output_value=None, batch_size=self._batch_size, show_progress_bar=False)
+        return [self._named(features) for features in found]
+
+    def _named(self, features: Any) -> tuple[list[str], Any]:
+        """Tokens and vectors of one text, without padding; of a model that pools, without special tokens."""
+        kept = features["attention_mask"].bool().cpu().numpy().copy()
+        ids = features["input_ids"].cpu().numpy()
+        if self._kind == "SentenceTransformer":
+            tokenizer = self._model.tokenizer
+            # What stands for unknown pieces is special by name only: it has its place in the text.
+            kept &= ~np.isin(ids, sorted({*tokenizer.all_special_ids} - {tokenizer.unk_token_id}))
+        vectors = features["token_embeddings"].float().cpu().numpy()[kept]
+        return self._model.tokenizer.convert_ids_to_tokens(ids[kept].tolist()), vectors
+
+
+#: The models that are known, by the names of their classes: the libraries are the caller's, and never imported here.
+_KINDS = ("ColBERT", "MultiVectorEncoder", "SentenceTransformer")

@@ -1,0 +1,210 @@
+"""Token vectors in context, from any transformer that was exported to ONNX."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._optional import optional
+from moverank._validate import whole_number
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
+from moverank.encoders.subwords import Subwords, merged, require_subwords
+
+
+class OnnxEncoder:
+    """Run a transformer and take the vectors of its last layer, one a token.
+
+    Texts are sorted by length into batches. Needs ``pip install 'moverank[text]'``; nothing is downloaded.
+
+    Parameters
+    ----------
+    model : path
+        The exported model. It takes `input_ids` and, if it wants them, `attention_mask` and `token_type_ids`.
+    tokenizer : path
+        Its tokenizer.json.
+    output : str, optional
+        Which of the model's outputs holds the token vectors, of shape (texts, tokens, d); by default
+        "last_hidden_state", or the only one that has three axes.
+    max_length : int, default 256
+        Tokens of a text that are encoded, special ones included; `EncodedTexts.dropped` counts the rest. Texts that are
+        longer than the model are better cut into passages.
+    special_tokens : bool, default False
+        Keep the vectors of [CLS], [SEP] and their like. Models of late interaction are trained with them; transport
+        between the words of texts is better off without, as they have mass and no meaning.
+    subwords : {"keep", "mean", "first"}, default "keep"
+        What becomes of the pieces of a word: all stay, or their mean or the first piece stands for the word.
+        Explanations read better over words.
+    batch_size : int, default 32
+        Texts that are encoded at a time. A model with dynamic quantisation computes scales over the batch, so that its
+        vectors depend in their last digits on what is encoded together; 1 makes them independent.
+    num_threads : int, optional
+        Threads of a batch; all cores by default.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime or tokenizers are not installed.
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged, or the model is none of tokens.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        tokenizer: str | os.PathLike[str],
+        *,
+        output: str | None = None,
+        max_length: int = 256,
+        special_tokens: bool = False,
+        subwords: Subwords = "keep",
+        batch_size: int = 32,
+        num_threads: int | None = None,
+    ) -> None:
+        require_subwords(subwords)
+        whole_number(max_length, "max_length", least=1)
+        self._batch_size = whole_number(batch_size, "batch_size", least=1)
+        self._special_tokens, self._subwords = special_tokens, subwords
+        self._name = Path(model).name
+        self._tokenizer = _tokenizer(Path(tokenizer), max_length)
+        self._session = _session(Path(model), num_threads)
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+        unknown = sorted(set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids"})
+        if unknown or "input_ids" not in self._inputs:
+            raise ValueError(
+                f"{model}: expected the inputs input_ids, attention_mask and token_type_ids, got {self._inputs}"
+            )
+        self._output = self._token_output(output)
+
+    def _token_output(self, wanted: str | None) -> str:
+        axes: dict[str, int] = {entry.name: len(entry.shape) for entry in self._session.get_outputs()}
+        if wanted is None:
+            of_tokens = [name for name, count in axes.items() if count == 3]
+            if "last_hidden_state" in of_tokens:
+                return "last_hidden_state"
+            if len(of_tokens) == 1:
+                return of_tokens[0]
+            raise ValueError(f"output: the model has {len(of_tokens)} outputs with three axes, of {sorted(axes)}")
+        if axes.get(wanted) != 3:
+            raise ValueError(f"output: the model has no output {wanted!r} with three axes; it has {sorted(axes)}")
+        return wanted
+
+    def __repr__(self) -> str:
+        return f"OnnxEncoder({self._name}, subwords={self._subwords!r})"
+
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Turn texts into sequences of token vectors.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            The texts.
+        skip_empty : bool, default False
+            Leave out texts without a token; they are missing from `EncodedTexts.kept`.
+        progress : callable, optional
+            Called with the number of texts that are encoded, after each batch.
+
+        Returns
+        -------
+        EncodedTexts
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string, or holds something else than strings.
+        ValueError
+            If a text has no token (unless skipped), or no text is left; the message names it.
+        """
+        if not len(require_texts(texts)):
+            raise ValueError("texts: no text has a token")
+        encodings = self._tokenizer.encode_batch(list(texts))
+        done: list[EncodedText | None] = [None] * len(texts)
+        finished = 0
+        for batch in self._batches(encodings):
+            vectors = self._run([encodings[t] for t in batch])
+            for row, t in enumerate(batch):
+                done[t] = self._text(texts[t], encodings[t], vectors[row])
+            finished += len(batch)
+            if progress is not None:
+                progress(finished)
+        return gathered(texts, (one for one in done if one is not None), skip_empty=skip_empty)
+
+    def _batches(self, encodings: Sequence[Any]) -> Iterator[list[int]]:
+        """Texts of about the same length, the longest first: what does not fit into memory fails at once."""
+        order = sorted(range(len(encodings)), key=lambda t: (-len(encodings[t].ids), t))
+        for start in range(0, len(order), self._batch_size):
+            yield order[start : start + self._batch_size]
+
+    def _run(self, encodings: Sequence[Any]) -> NDArray[np.float32]:
+        """Vectors of a batch, shape (texts, longest, d)."""
+        shape = (len(encodings), max(max(len(e.ids) for e in encodings), 1))
+        feed = {name: np.zeros(shape, dtype=np.int64) for name in self._inputs}
+        for row, encoding in enumerate(encodings):
+            length = len(encoding.ids)
+            feed["input_ids"][row, :length] = encoding.ids
+            if "attention_mask" in feed:
+                feed["attention_mask"][row, :length] = 1
+            if "token_type_ids" in feed:
+                feed["token_type_ids"][row, :length] = encoding.type_ids
+        found: NDArray[Any] = self._session.run([self._output], feed)[0]
+        return found.astype(np.float32, copy=False)
+
+    def _text(self, text: str, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
+        special = encoding.special_tokens_mask
+        kept = [p for p in range(len(encoding.ids)) if self._special_tokens or not special[p]]
+        cut = sum(len(part.ids) - sum(part.special_tokens_mask) for part in encoding.overflowing)
+        # A special token is a word of its own, numbered so that no other has its number.
+        words = [-1 - p if special[p] else encoding.word_ids[p] for p in kept]
+        of_words, first, last = merged(vectors[kept], words, self._subwords)
+        if self._subwords == "keep":
+            names = [encoding.tokens[p] for p in kept]
+        else:
+            names = [
+                encoding.tokens[kept[i]] if special[kept[i]] else _surface(text, encoding, kept[i], kept[j])
+                for i, j in zip(first, last, strict=True)
+            ]
+        return EncodedText(names, of_words, dropped=cut)
+
+
+def _surface(text: str, encoding: Any, first: int, last: int) -> str:
+    """What a word looks like in the text."""
+    return text[encoding.offsets[first][0] : encoding.offsets[last][1]]
+
+
+def _tokenizer(path: Path, max_length: int) -> Any:
+    module = optional("tokenizers", "text")
+    _require_file(path)
+    try:
+        tokenizer = module.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more specific
+        raise ValueError(f"{path}: is no tokenizer: {error}") from None
+    tokenizer.no_padding()
+    least = tokenizer.num_special_tokens_to_add(False) + 1
+    whole_number(max_length, "max_length", least=least)
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
+
+
+def _session(path: Path, num_threads: int | None) -> Any:
+    module = optional("onnxruntime", "text")
+    _require_file(path)
+    options = module.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
+    try:
+        return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library's errors share no base of their own
+        raise ValueError(f"{path}: is no model that onnxruntime can run: {error}") from None
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(2, "No such file", str(path))

@@ -1,0 +1,49 @@
+"""From the pieces that transformers see to the words that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: What becomes of the pieces of one word: each stays, their mean stands for the word, or the first of them does.
+Subwords = Literal["keep", "mean", "first"]
+
+
+def require_subwords(subwords: str) -> None:
+    """Refuse an unknown way."""
+    if subwords not in get_args(Subwords):
+        raise ValueError(f"subwords must be one of {', '.join(map(repr, get_args(Subwords)))}, got {subwords!r}")
+
+
+def merged(
+    vectors: NDArray[np.floating], words: Sequence[int], subwords: Subwords
+) -> tuple[NDArray[np.floating], list[int], list[int]]:
+    """Merge the vectors of pieces that belong to the same word.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, d)
+        One a piece.
+    words : sequence of int, length n
+        Number of the word to which each piece belongs; pieces of one word are neighbours.
+    subwords : str
+        The way.
+
+    Returns
+    -------
+    tuple of ndarray, list of int, list of int
+        One vector a word; which piece is its first, and which its last.
+    """
+    first = [p for p in range(len(words)) if p == 0 or words[p] != words[p - 1]]
+    last = [p - 1 for p in [*first[1:], len(words)]]
+    if subwords == "keep" or not first:
+        every = list(range(len(words)))
+        return vectors, every, every
+    if subwords == "first":
+        return vectors[first], first, last
+    counts = np.diff([*first, len(words)])
+    sums = np.add.reduceat(vectors.astype(np.float32, copy=False), first, axis=0)
+    return (sums / counts[:, None]).astype(np.float32), first, last

