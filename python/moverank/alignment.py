@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from moverank import _core
 from moverank.measures import Measure, measure, naming, require_same_dim
 from moverank.sequences import Sequences, as_query
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _by_name = measure
 
@@ -53,6 +57,8 @@ class Alignment:
         Ground costs.
     a, b : ndarray of float64, shapes (n,) and (m,)
         Normalised mass of query and document.
+    source_tokens, target_tokens : tuple of str, optional
+        What the tokens are called, if anyone said; see `named`.
 
     Examples
     --------
@@ -66,6 +72,8 @@ class Alignment:
     cost: NDArray[np.float32]
     a: NDArray[np.float64]
     b: NDArray[np.float64]
+    source_tokens: tuple[str, ...] | None = None
+    target_tokens: tuple[str, ...] | None = None
 
     @property
     def pairs(self) -> list[TokenMove]:
@@ -85,19 +93,52 @@ class Alignment:
             for p in order
         ]
 
-    def table(
-        self,
-        source_tokens: Sequence[str] | None = None,
-        target_tokens: Sequence[str] | None = None,
-        *,
-        max_rows: int | None = None,
-    ) -> str:
+    @property
+    def unmatched(self) -> NDArray[np.float64]:
+        """Share of the document's mass, token by token, that no query token came for, shape (m,).
+
+        Zero in balanced transport, where all of the document is explained.
+        """
+        left: NDArray[np.float64] = np.maximum(self.b - self.plan.sum(axis=0), 0.0)
+        return left
+
+    @property
+    def source_names(self) -> Sequence[str]:
+        """Tokens of the query; their positions where no tokens were given."""
+        return _positions(self.plan.shape[0]) if self.source_tokens is None else self.source_tokens
+
+    @property
+    def target_names(self) -> Sequence[str]:
+        """Tokens of the document; their positions where no tokens were given."""
+        return _positions(self.plan.shape[1]) if self.target_tokens is None else self.target_tokens
+
+    def named(self, source_tokens: Sequence[str], target_tokens: Sequence[str]) -> Alignment:
+        """Name the tokens.
+
+        Parameters
+        ----------
+        source_tokens, target_tokens : sequence of str, lengths n and m
+            Tokens of the query and of the document.
+
+        Returns
+        -------
+        Alignment
+            The same plan, with names.
+
+        Raises
+        ------
+        ValueError
+            If there is not one name a token.
+        """
+        sources = _checked(source_tokens, self.plan.shape[0], "source_tokens")
+        targets = _checked(target_tokens, self.plan.shape[1], "target_tokens")
+        return replace(self, source_tokens=sources, target_tokens=targets)
+
+    def table(self, *, max_rows: int | None = None) -> str:
         """Lay the moves out as a text table, grouped by query token; moves between the same two names are one line.
 
         Parameters
         ----------
-        source_tokens, target_tokens : sequence of str, optional
-            What to call the tokens; their positions if omitted.
         max_rows : int, optional
             Show this many lines at most, those of the largest mass; the rest is summed in one line.
 
@@ -105,35 +146,69 @@ class Alignment:
         -------
         str
         """
-        sources = _names(source_tokens, self.plan.shape[0], "source_tokens")
-        targets = _names(target_tokens, self.plan.shape[1], "target_tokens")
-        moves = _merged(self.pairs, sources, targets)
-        shown = moves if max_rows is None else moves[:max_rows]
-        rest = moves[len(shown) :]
+        from moverank.views.table import table
 
-        source_mass: dict[str, float] = {}
-        for name, mass in zip(sources, self.a, strict=True):
-            source_mass[name] = source_mass.get(name, 0.0) + float(mass)
-        shown = sorted(shown, key=lambda move: (-source_mass[move[0]], move[0], -move[2]))
-        left = max([len(move[0]) for move in shown] + [len("query token")])
-        right = max([len(move[1]) for move in shown] + [len("document token")])
-        lines = [
-            f"{'query token':<{left}}     {'document token':<{right}} {'mass %':>7} {'cost':>8} {'contribution':>13}"
-        ]
-        previous = None
-        for source, target, mass, contribution in shown:
-            name = source if source != previous else ""
-            previous = source
-            cost = contribution / mass
-            lines.append(f"{name:<{left}}  -> {target:<{right}} {100 * mass:>7.2f} {cost:>8.4f} {contribution:>13.5f}")
-        if rest:
-            mass = sum(move[2] for move in rest)
-            contribution = sum(move[3] for move in rest)
-            count = f"{len(rest)} smaller moves"
-            lines.append(f"{'':<{left}}     {count:<{right}} {100 * mass:>7.2f} {'':>8} {contribution:>13.5f}")
-        total = 100 * float(self.plan.sum())
-        lines.append(f"{'distance':<{left}}     {'':<{right}} {total:>7.2f} {'':>8} {self.value:>13.5f}")
-        return "\n".join(lines)
+        return table(self, max_rows)
+
+    def heatmap(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
+        """Draw where the mass of each query token goes; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        max_tokens : int, default 32
+            Document tokens to show, those that take most mass; the others are counted in the title.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+            With `figure` to save it.
+        """
+        from moverank.views.plots import heatmap
+
+        return heatmap(self, max_tokens, ax)
+
+    def flow(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
+        """Draw mass that flows from query tokens to document tokens; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        max_tokens : int, default 32
+            Document tokens to show, those that take most mass; the others are summed in one band.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+            With `figure` to save it.
+        """
+        from moverank.views.plots import flow
+
+        return flow(self, max_tokens, ax)
+
+    def to_html(self, *, title: str | None = None, page: bool = True) -> str:
+        """Make a picture for the browser: point at a token to see where its mass goes.
+
+        Parameters
+        ----------
+        title : str, optional
+            What stands above it.
+        page : bool, default True
+            A whole page, to be saved; otherwise a piece of one, as notebooks show.
+
+        Returns
+        -------
+        str
+            HTML that needs nothing from elsewhere.
+        """
+        from moverank.views.html import to_html
+
+        return to_html(self, title, page=page)
+
+    def _repr_html_(self) -> str:
+        return self.to_html(page=False)
 
     def __repr__(self) -> str:
         n, m = self.plan.shape
@@ -143,25 +218,14 @@ class Alignment:
         return self.table()
 
 
-def _merged(
-    moves: list[TokenMove], sources: Sequence[str], targets: Sequence[str]
-) -> list[tuple[str, str, float, float]]:
-    """Source name, target name, mass and contribution of the moves, added up where names repeat; largest mass first."""
-    totals: dict[tuple[str, str], tuple[float, float]] = {}
-    for move in moves:
-        key = (sources[move.source], targets[move.target])
-        mass, contribution = totals.get(key, (0.0, 0.0))
-        totals[key] = (mass + move.mass, contribution + move.contribution)
-    merged = [(*key, *total) for key, total in totals.items()]
-    return sorted(merged, key=lambda move: -move[2])
+def _positions(count: int) -> Sequence[str]:
+    return [f"[{t}]" for t in range(count)]
 
 
-def _names(names: Sequence[str] | None, count: int, argument: str) -> Sequence[str]:
-    if names is None:
-        return [f"[{t}]" for t in range(count)]
+def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]:
     if len(names) != count:
         raise ValueError(f"{argument}: expected {count} names, one a token, got {len(names)}")
-    return names
+    return tuple(names)
 
 
 def align(
@@ -197,7 +261,7 @@ def align(
     --------
     >>> import numpy as np
     >>> x = np.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> print(align(x, x[::-1], "wmd").table(["moon", "sun"], ["sun", "moon"]))
+    >>> print(align(x, x[::-1], "wmd").named(["moon", "sun"], ["sun", "moon"]))
     query token     document token  mass %     cost  contribution
     moon         -> moon             50.00   0.0000       0.00000
     sun          -> sun              50.00   0.0000       0.00000

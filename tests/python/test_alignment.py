@@ -25,7 +25,7 @@ def test_a_relaxed_alignment_sends_each_token_of_one_side_to_its_nearest():
 
 def test_the_table_names_tokens_and_adds_repeats_up():
     x = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    table = mr.align(x, x, "wmd").table(["go", "go", "now"], ["go", "go", "now"])
+    table = mr.align(x, x, "wmd").named(["go", "go", "now"], ["go", "go", "now"]).table()
     lines = table.splitlines()
     assert lines[1].split() == ["go", "->", "go", "66.67", "0.0000", "0.00000"]
     assert lines[2].split() == ["now", "->", "now", "33.33", "0.0000", "0.00000"]
@@ -45,4 +45,4 @@ def test_the_table_can_be_cut_and_still_sums():
 def test_wrong_numbers_of_names_are_refused():
     alignment = mr.align(np.eye(2), np.eye(2))
     with pytest.raises(ValueError, match="source_tokens: expected 2 names, one a token, got 1"):
-        alignment.table(["a"], ["b", "c"])
+        alignment.named(["a"], ["b", "c"])

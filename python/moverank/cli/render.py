@@ -34,7 +34,7 @@ def work_line(hits: Hits) -> str:
 
 def explanation(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> str:
     """Token table of one hit."""
-    return hit.alignment.table(query_tokens, document_tokens, max_rows=24)
+    return hit.alignment.named(query_tokens, document_tokens).table(max_rows=24)
 
 
 def hits_json(hits: Hits, titles: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""Alignments as text tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moverank.views.moves import named_moves
+
+if TYPE_CHECKING:
+    from moverank.alignment import Alignment
+
+
+def table(alignment: Alignment, max_rows: int | None) -> str:
+    """Lay the moves out, grouped by query token."""
+    moves = named_moves(alignment)
+    shown = moves if max_rows is None else moves[:max_rows]
+    rest = moves[len(shown) :]
+
+    source_mass: dict[str, float] = {}
+    for name, mass in zip(alignment.source_names, alignment.a, strict=True):
+        source_mass[name] = source_mass.get(name, 0.0) + float(mass)
+    shown = sorted(shown, key=lambda move: (-source_mass[move.source], move.source, -move.mass))
+    left = max([len(move.source) for move in shown] + [len("query token")])
+    right = max([len(move.target) for move in shown] + [len("document token")])
+    lines = [f"{'query token':<{left}}     {'document token':<{right}} {'mass %':>7} {'cost':>8} {'contribution':>13}"]
+    previous = None
+    for source, target, mass, contribution in shown:
+        name = source if source != previous else ""
+        previous = source
+        lines.append(
+            f"{name:<{left}}  -> {target:<{right}} {100 * mass:>7.2f} {contribution / mass:>8.4f} {contribution:>13.5f}"
+        )
+    if rest:
+        mass = sum(move.mass for move in rest)
+        contribution = sum(move.contribution for move in rest)
+        count = f"{len(rest)} smaller moves"
+        lines.append(f"{'':<{left}}     {count:<{right}} {100 * mass:>7.2f} {'':>8} {contribution:>13.5f}")
+    total = 100 * float(alignment.plan.sum())
+    lines.append(f"{'distance':<{left}}     {'':<{right}} {total:>7.2f} {'':>8} {alignment.value:>13.5f}")
+    return "\n".join(lines)
