@@ -38,7 +38,8 @@ from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
 if TYPE_CHECKING:
-    from moverank import encoders, readers, spaces
+    from moverank import encoders, ranking, readers, spaces
+    from moverank.ranking import Fusion, Passages, Ranking, Reranker
     from moverank.spaces import fit
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Clusters",
     "DimensionError",
     "DuplicateIdError",
+    "Fusion",
     "Gradients",
     "Hit",
     "Hits",
@@ -65,7 +67,10 @@ __all__ = [
     "MeasureMismatchError",
     "NoPermissionError",
     "NoSpaceError",
+    "Passages",
+    "Ranking",
     "ReadOnlyIndexError",
+    "Reranker",
     "Rung",
     "SearchStats",
     "Sequences",
@@ -88,6 +93,7 @@ __all__ = [
     "maxsim",
     "measure",
     "pairwise",
+    "ranking",
     "readers",
     "rerank",
     "rwmd",
@@ -98,11 +104,13 @@ __all__ = [
     "wrd",
 ]
 
+_OF_TEXT = {"fit": "spaces", **dict.fromkeys(("Fusion", "Passages", "Ranking", "Reranker"), "ranking")}
+
 
 def __getattr__(name: str) -> Any:
-    # Encoders and spaces are the text edge: who brings vectors never loads them.
-    if name in ("encoders", "spaces"):
+    # Encoders, spaces and rankers of texts are the text edge: who brings vectors never loads them.
+    if name in ("encoders", "ranking", "spaces"):
         return import_module(f"moverank.{name}")
-    if name == "fit":
-        return import_module("moverank.spaces").fit
+    if name in _OF_TEXT:
+        return getattr(import_module(f"moverank.{_OF_TEXT[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

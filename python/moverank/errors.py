@@ -23,6 +23,10 @@ class MeasureMismatchError(ValueError):
     """An index was built for another measure than is asked for; build one for this measure."""
 
 
+class NoTokensError(ValueError):
+    """A text has no token that an encoder knows, or no text of a batch has one."""
+
+
 class IndexNotFoundError(FileNotFoundError):
     """There is no index at a path."""
 

@@ -9,10 +9,31 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
 
 #: Called with the number of texts that are encoded so far.
 Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost."""
+
+    tokens: list[str]
+    vectors: NDArray[np.floating]
+    weights: NDArray[np.floating] | None = None
+    dropped: int = 0
+
+    @classmethod
+    def empty(cls) -> EncodedText:
+        """Text without a token."""
+        return cls([], np.zeros((0, 0), dtype=np.float32))
+
+    def copy(self) -> EncodedText:
+        """Arrays of its own."""
+        weights = None if self.weights is None else self.weights.copy()
+        return EncodedText(self.tokens, self.vectors.copy(), weights, self.dropped)
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +59,13 @@ class EncodedTexts:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def text(self, place: int) -> EncodedText:
+        """One of the texts that were kept."""
+        first, last = self.sequences.offsets[place : place + 2].tolist()
+        weights = self.sequences.weights
+        own = None if weights is None else weights[first:last]
+        return EncodedText(self.tokens[place], self.sequences[place], own, self.dropped[place])
 
     def __repr__(self) -> str:
         return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector)"
@@ -72,16 +100,6 @@ def encode_queries(
     return encode(texts, skip_empty=skip_empty, progress=progress)
 
 
-@dataclass(frozen=True)
-class EncodedText:
-    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost."""
-
-    tokens: list[str]
-    vectors: NDArray[np.floating]
-    weights: NDArray[np.floating] | None = None
-    dropped: int = 0
-
-
 def require_texts(texts: Sequence[str]) -> Sequence[str]:
     """Refuse one string in place of a list, and what is no string within it."""
     if isinstance(texts, str):
@@ -103,9 +121,9 @@ def gathered(
             found.append(one)
             kept.append(t)
         elif not skip_empty:
-            raise ValueError(f"texts: text {t} has no {what}: {shorten(texts[t])!r}")
+            raise NoTokensError(f"texts: text {t} has no {what}: {shorten(texts[t])!r}")
     if not found:
-        raise ValueError(f"texts: no text has a {what}")
+        raise NoTokensError(f"texts: no text has a {what}")
     vectors = np.concatenate([one.vectors for one in found]).astype(np.float32, copy=False)
     offsets = np.zeros(len(found) + 1, dtype=np.int64)
     np.cumsum([len(one.tokens) for one in found], out=offsets[1:])

@@ -14,6 +14,7 @@ from moverank._optional import optional
 from moverank._validate import whole_number
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
+from moverank.errors import NoTokensError
 
 
 class OnnxEncoder:
@@ -120,11 +121,11 @@ class OnnxEncoder:
         ------
         TypeError
             If `texts` is one string, or holds something else than strings.
-        ValueError
+        NoTokensError
             If a text has no token (unless skipped), or no text is left; the message names it.
         """
         if not len(require_texts(texts)):
-            raise ValueError("texts: no text has a token")
+            raise NoTokensError("texts: no text has a token")
         encodings = self._tokenizer.encode_batch(list(texts))
         done: list[EncodedText | None] = [None] * len(texts)
         finished = 0

@@ -16,6 +16,7 @@ from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
 from moverank.encoders.tokenize import Words, pieces
 from moverank.encoders.vector_files import read_table, save_table
+from moverank.errors import NoTokensError
 
 _PLAIN = Words()
 _LOOKED_FOR = "word with a vector"
@@ -153,7 +154,7 @@ class WordVectors:
         ------
         TypeError
             If `texts` is one string, or holds something else than strings.
-        ValueError
+        NoTokensError
             If a text has no word with a vector (unless skipped), or no text is left; the message names it.
         """
         encoded = []
@@ -180,7 +181,7 @@ class WordVectors:
         ------
         TypeError
             If `texts` is one string, or holds something else than strings.
-        ValueError
+        NoTokensError
             If a text has no word with a vector; the message names it.
 
         Examples
@@ -192,7 +193,7 @@ class WordVectors:
         rows = []
         for t, (words, _) in enumerate(self._known(require_texts(texts))):
             if not words:
-                raise ValueError(f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}")
+                raise NoTokensError(f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}")
             rows.append([self._row_of[word] for word in words])
         return Bags(self._vectors, rows)
 

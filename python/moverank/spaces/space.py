@@ -11,6 +11,7 @@ import numpy as np
 
 from moverank._validate import whole_number
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries
+from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
 from moverank.spaces.statistics import Moments, Statistics
 from moverank.spaces.steps import (
@@ -213,18 +214,8 @@ def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
 def _encoded(encoder: Encoder, texts: list[str]) -> EncodedTexts | None:
     try:
         return encoder.encode(texts, skip_empty=True)
-    except ValueError:
-        # Encoders say so if no text at all has a token; other faults would show in the first text alone, too.
-        if all(_is_empty(encoder, text) for text in texts):
-            return None
-        raise
-
-
-def _is_empty(encoder: Encoder, text: str) -> bool:
-    try:
-        return len(encoder.encode([text], skip_empty=True)) == 0
-    except ValueError:
-        return True
+    except NoTokensError:
+        return None
 
 
 def _fitted(recipes: Sequence[Recipe], statistics: Statistics) -> tuple[Step, ...]:

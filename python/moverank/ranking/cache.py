@@ -1,0 +1,96 @@
+"""Encoded texts that are kept, as encoding costs more than ranking."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from moverank._validate import whole_number
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, Progress, encode_queries, gathered
+from moverank.errors import NoTokensError
+
+
+class CachedEncoder:
+    """An encoder that remembers documents, the ones used last, up to a number of bytes of vectors. Thread-safe.
+
+    Queries are not kept: they rarely come again.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What encodes texts that are not known.
+    max_bytes : int, default 256 MiB
+        Size of the vectors that are kept.
+
+    Examples
+    --------
+    >>> from moverank.encoders import WordVectors
+    >>> cached = CachedEncoder(WordVectors.default())
+    >>> _ = cached.encode(["a cat", "a dog"]), cached.encode(["a dog", "a bird"])
+    >>> cached
+    CachedEncoder(3 texts, 1 hits, 3 misses)
+    """
+
+    def __init__(self, encoder: Encoder, *, max_bytes: int = 1 << 28) -> None:
+        self._encoder = encoder
+        self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
+        self._texts: OrderedDict[str, EncodedText] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self.hits = 0
+        self.misses = 0
+
+    def __repr__(self) -> str:
+        return f"CachedEncoder({len(self._texts)} texts, {self.hits} hits, {self.misses} misses)"
+
+    def __getstate__(self) -> tuple[Encoder, int]:
+        return self._encoder, self._max_bytes
+
+    def __setstate__(self, state: tuple[Encoder, int]) -> None:
+        encoder, max_bytes = state
+        self.__init__(encoder, max_bytes=max_bytes)  # type: ignore[misc]
+
+    def encode(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode texts, those that are not known."""
+        with self._lock:
+            known = {text: self._texts[text] for text in texts if text in self._texts}
+            for text in known:
+                self._texts.move_to_end(text)
+            self.hits += len(known)
+        fresh = [text for text in dict.fromkeys(texts) if text not in known]
+        if fresh:
+            known.update(zip(fresh, self._encoded(fresh, progress), strict=True))
+            self._keep({text: known[text] for text in fresh})
+        return gathered(texts, [known[text] for text in texts], skip_empty=skip_empty)
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode queries."""
+        return encode_queries(self._encoder, texts, skip_empty=skip_empty, progress=progress)
+
+    def _encoded(self, texts: list[str], progress: Progress | None) -> list[EncodedText]:
+        """Encode texts; those without a token come out empty."""
+        done = [EncodedText.empty() for _ in texts]
+        try:
+            encoded = self._encoder.encode(texts, skip_empty=True, progress=progress)
+        except NoTokensError:
+            return done
+        for place, t in enumerate(encoded.kept):
+            done[t] = encoded.text(place)
+        return done
+
+    def _keep(self, texts: dict[str, EncodedText]) -> None:
+        with self._lock:
+            self.misses += len(texts)
+            for text, encoded in texts.items():
+                if text not in self._texts:
+                    # A copy: a row of a batch would keep the whole batch alive.
+                    self._texts[text] = encoded.copy()
+                    self._bytes += encoded.vectors.nbytes
+            while self._bytes > self._max_bytes and self._texts:
+                _, dropped = self._texts.popitem(last=False)
+                self._bytes -= dropped.vectors.nbytes

@@ -1,0 +1,122 @@
+"""Texts that are to be ranked: cut into passages, encoded, and prepared for any number of queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder
+from moverank.errors import DuplicateIdError, NoTokensError
+from moverank.hits import Certificate, Hit
+from moverank.index import Index
+from moverank.measures import Measure
+from moverank.ranking.passages import Passages
+from moverank.ranking.results import Compared, RankedDocument
+
+
+class Candidates:
+    """Documents, and their passages as an index."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        texts: Sequence[str],
+        doc_ids: Sequence[Any] | None,
+        measure: Measure,
+        passages: Passages | None,
+    ) -> None:
+        self.texts = _require_documents(texts)
+        self.doc_ids = _require_ids(doc_ids, len(texts))
+        self._measure = measure
+        self._passages = passages
+        self._spans = [
+            (d, span)
+            for d, text in enumerate(texts)
+            for span in ([(0, len(text))] if passages is None else passages.spans(text))
+        ]
+        pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
+        self._compared = _Passages.of(encoder, pieces, measure)
+
+    def ranked(
+        self, query: EncodedText, k: int | None, num_threads: int | None
+    ) -> tuple[list[RankedDocument], Certificate]:
+        """Find the k nearest documents, or all; similarities are their scores. Those without a token come last."""
+        wanted = len(self.texts) if k is None else min(k, len(self.texts))
+        found: list[RankedDocument] = []
+        if self._compared is None:
+            certificate = Certificate.of(np.zeros(0), np.inf, len(self.texts), 0, "documents")
+        else:
+            found, certificate = self._nearest(self._compared, query, wanted, num_threads)
+        nearer = {document.doc_id for document in found}
+        empty = (d for d in range(len(self.texts)) if self.doc_ids[d] not in nearer)
+        while len(found) < wanted:
+            found.append(self._without_token(next(empty)))
+        return found, certificate
+
+    def _nearest(
+        self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None
+    ) -> tuple[list[RankedDocument], Certificate]:
+        # The k nearest documents are those of the nearest passages, of which there have to be enough.
+        asked = k
+        while True:
+            hits = compared.index.search(query.vectors, asked, weights=query.weights, num_threads=num_threads)
+            nearest: dict[int, RankedDocument] = {}
+            for hit in hits:
+                d, span = self._spans[compared.encoded.kept[hit.id]]
+                if d not in nearest:
+                    nearest[d] = self._document(
+                        d, span, hit, Compared(query, compared.encoded.text(hit.id), self._measure)
+                    )
+            if len(nearest) >= k or len(hits) == len(compared.index):
+                return list(nearest.values())[:k], hits.certificate
+            asked *= 2
+
+    def _document(self, d: int, span: tuple[int, int], hit: Hit, reasons: Compared) -> RankedDocument:
+        passage = None if self._passages is None else span
+        return RankedDocument(hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, reasons)
+
+    def _without_token(self, d: int) -> RankedDocument:
+        return RankedDocument(len(self.texts), self.doc_ids[d], -np.inf, np.inf, self.texts[d])
+
+
+@dataclass(frozen=True)
+class _Passages:
+    """Passages that have a token, encoded and indexed; ids are places, so that equal distances keep their order."""
+
+    encoded: EncodedTexts
+    index: Index
+
+    @classmethod
+    def of(cls, encoder: Encoder, pieces: list[str], measure: Measure) -> _Passages | None:
+        """Encode and index; None if no passage has a token."""
+        try:
+            encoded = encoder.encode(pieces, skip_empty=True)
+        except NoTokensError:
+            return None
+        return cls(encoded, Index.build(encoded.sequences, measure, prefilter=None))
+
+
+def _require_documents(texts: Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, str):
+        raise TypeError("documents: expected a list of texts or an Index, got one string")
+    for t, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"documents: document {t} is no string but {type(text).__name__}")
+    if not len(texts):
+        raise ValueError("documents: expected at least one, got none")
+    return texts
+
+
+def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
+    if doc_ids is None:
+        return range(count)
+    if len(doc_ids) != count:
+        raise ValueError(f"doc_ids: expected {count}, one a document, got {len(doc_ids)}")
+    if len(set(doc_ids)) < count:
+        twice = next(name for name, count in Counter(doc_ids).items() if count > 1)
+        raise DuplicateIdError(f"doc_ids: {twice!r} is given more than once")
+    return doc_ids

@@ -1,0 +1,271 @@
+"""Text in, ranking out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moverank._validate import real_array, thread_count, whole_number
+from moverank.encoders.encoded import EncodedText, Encoder, encode_queries
+from moverank.errors import MeasureMismatchError, NoTokensError
+from moverank.hits import Certificate, Hit
+from moverank.index import Index
+from moverank.measures import Measure, measure, wrd
+from moverank.ranking.cache import CachedEncoder
+from moverank.ranking.candidates import Candidates
+from moverank.ranking.fusion import Fusion
+from moverank.ranking.passages import Passages
+from moverank.ranking.results import ComparedHit, RankedDocument, Ranking, in_order
+
+_by_name = measure
+#: Ranks documents for one query, whose first-stage scores may be given.
+_RankOne = Callable[[EncodedText, "ArrayLike | None"], "tuple[tuple[RankedDocument, ...], Certificate]"]
+
+#: What suits a short query against longer documents: all of the query moves, and only part of a document has to answer.
+DEFAULT_MEASURE = wrd.replace(capacity=4)
+
+
+class Reranker:
+    """Rank texts for a query by optimal transport between their tokens.
+
+    Parameters
+    ----------
+    encoder : Encoder, optional
+        What makes vectors of texts; by default the English word vectors that come with the package, which need nothing
+        else installed. A transformer (`OnnxEncoder`, `SentenceTransformerEncoder`) ranks better.
+    measure : str or Measure, optional
+        What to rank by; by default that of the index, if one is ranked, else WRD with capacity 4: all of the query has
+        to be found in the document, not the other way round. Between sentences capacity 1 is right.
+    passages : Passages, optional
+        Cut documents into passages, of which the nearest counts; by default they are compared whole.
+    fusion : Fusion or float, optional
+        Add the first stage's scores: how much weight ours have, from 0 to 1; `Fusion.fit` finds it.
+    cache_bytes : int, default 256 MiB
+        Vectors of documents that are kept for the next query; 0 for none.
+    num_threads : int, optional
+        Threads of the transport; all cores by default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is malformed.
+
+    Examples
+    --------
+    >>> ranker = Reranker()
+    >>> ranking = ranker.rank("who painted it?", ["Stocks fell.", "A portrait by an unknown artist."], top_k=1)
+    >>> ranking[0].text
+    'A portrait by an unknown artist.'
+    >>> ranking[0].explain().pairs[0].contribution > 0
+    True
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder | None = None,
+        measure: str | Measure | None = None,
+        *,
+        passages: Passages | None = None,
+        fusion: Fusion | float | None = None,
+        cache_bytes: int = 1 << 28,
+        num_threads: int | None = None,
+    ) -> None:
+        if encoder is None:
+            from moverank.encoders.word_vectors import WordVectors
+
+            encoder = WordVectors.default()
+        # A string, such as the name of a model, has a method of that name, too.
+        if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):  # type: ignore[redundant-expr]
+            raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
+        self._encoder = CachedEncoder(encoder, max_bytes=cache_bytes)
+        self._measure = None if measure is None else _by_name(measure)
+        if passages is not None and not isinstance(passages, Passages):
+            raise TypeError(f"passages: expected Passages, got {passages!r}")
+        self._passages = passages
+        self._fusion = fusion if fusion is None or isinstance(fusion, Fusion) else Fusion(fusion)
+        thread_count(num_threads)
+        self._num_threads = num_threads
+
+    def __repr__(self) -> str:
+        options = [] if self._passages is None else [repr(self._passages)]
+        options += [] if self._fusion is None else [repr(self._fusion)]
+        name = "the index's measure" if self._measure is None else self._measure.name
+        return f"Reranker({', '.join([repr(self._encoder), name, *options])})"
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str] | Index,
+        *,
+        top_k: int | None = None,
+        doc_ids: Sequence[Any] | None = None,
+        scores: ArrayLike | None = None,
+    ) -> Ranking:
+        """Rank documents for a query.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        documents : sequence of str, or Index
+            The candidates' texts; or an index of their vectors by the same encoder and space, whose payload, a string
+            or an object with a "text", is given back.
+        top_k : int, optional
+            How many to return; all by default, of an index ten. Fewer are faster, as most others are not solved.
+        doc_ids : sequence, optional
+            What the texts are called, 0, 1, … by default; of an index, which of its documents are the candidates, all
+            by default.
+        scores : array_like, shape (n,), optional
+            The first stage's scores of the candidates, larger is better; needed with `fusion`.
+
+        Returns
+        -------
+        Ranking
+            The best first; equal ones in the order in which they came, of an index in the order of ids. Texts without a
+            token come last.
+
+        Raises
+        ------
+        NoTokensError
+            If the query has no token.
+        TypeError, ValueError
+            If an argument is malformed; the message names it, and the document.
+        MeasureMismatchError
+            If the index was built for another measure than the reranker was given.
+        """
+        if not isinstance(query, str):
+            raise TypeError(f"query: expected a string, got {type(query).__name__}")
+        one = None if scores is None else [scores]
+        return self.rank_batch([query], documents, top_k=top_k, doc_ids=doc_ids, scores=one)[0]
+
+    def rank_batch(
+        self,
+        queries: Sequence[str],
+        documents: Sequence[str] | Index,
+        *,
+        top_k: int | None = None,
+        doc_ids: Sequence[Any] | None = None,
+        scores: Sequence[ArrayLike] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Ranking]:
+        """Rank the same documents for several queries; they are encoded and prepared once.
+
+        Parameters
+        ----------
+        queries : sequence of str
+            The queries.
+        documents, top_k, doc_ids
+            As in `rank`.
+        scores : sequence of array_like, one a query, each of shape (n,), optional
+            The first stage's scores; needed with `fusion`.
+        progress : callable, optional
+            Called with the number of queries that are ranked.
+
+        Returns
+        -------
+        list of Ranking
+            One a query.
+        """
+        if top_k is not None:
+            whole_number(top_k, "top_k", least=1)
+        asked = self._queries(queries)
+        given = self._scores(scores, len(asked))
+        if isinstance(documents, Index):
+            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k)
+        else:
+            chosen = DEFAULT_MEASURE if self._measure is None else self._measure
+            rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
+        rankings = []
+        for q, (query, first) in enumerate(zip(asked, given, strict=True)):
+            found, certificate = rank_one(query, first)
+            rankings.append(Ranking(queries[q], found, chosen, certificate))
+            if progress is not None:
+                progress(q + 1)
+        return rankings
+
+    def _queries(self, queries: Sequence[str]) -> list[EncodedText]:
+        if isinstance(queries, str):
+            raise TypeError("queries: expected a list of texts, got one string")
+        if not len(queries):
+            raise ValueError("queries: expected at least one, got none")
+        for q, query in enumerate(queries):
+            if not isinstance(query, str):
+                raise TypeError(f"queries: query {q} is no string but {type(query).__name__}")
+        try:
+            encoded = encode_queries(self._encoder, queries)
+        except NoTokensError as error:
+            raise NoTokensError(f"queries, as {error}") from None
+        return [encoded.text(q) for q in range(len(queries))]
+
+    def _scores(self, scores: Sequence[ArrayLike] | None, count: int) -> Sequence[ArrayLike | None]:
+        if scores is None:
+            if self._fusion is not None:
+                raise ValueError("scores: fusion needs the first stage's scores")
+            return [None] * count
+        if self._fusion is None:
+            raise ValueError("scores: were given, but the reranker has no fusion")
+        if len(scores) != count:
+            raise ValueError(f"scores: expected {count}, one array a query, got {len(scores)}")
+        return scores
+
+    def _fused(
+        self, found: list[RankedDocument], first: ArrayLike | None, doc_ids: Sequence[Any]
+    ) -> list[RankedDocument]:
+        """Documents in the order in which they were given, with fused scores; as found, where nothing is fused."""
+        if self._fusion is None or first is None:
+            return found
+        of = {document.doc_id: document for document in found}
+        documents = [of[name] for name in doc_ids]
+        one = real_array(first, "scores", ndim=1, dtype=np.float64)
+        if len(one) != len(documents):
+            raise ValueError(f"scores: expected {len(documents)}, one a document, got {len(one)}")
+        fused = self._fusion(one, [document.score for document in documents])
+        return [replace(document, score=score) for document, score in zip(documents, fused.tolist(), strict=True)]
+
+    def _over_texts(self, candidates: Candidates, top_k: int | None) -> _RankOne:
+        def rank_one(query: EncodedText, first: ArrayLike | None) -> tuple[tuple[RankedDocument, ...], Certificate]:
+            k = None if self._fusion is not None else top_k
+            found, certificate = candidates.ranked(query, k, self._num_threads)
+            return in_order(self._fused(found, first, candidates.doc_ids), top_k), certificate
+
+        return rank_one
+
+    def _over_index(self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None) -> _RankOne:
+        if self._passages is not None:
+            raise ValueError("passages: an index holds documents as they were cut when it was built")
+        if self._fusion is not None and doc_ids is None:
+            raise ValueError("doc_ids: fusion needs to know of which documents the scores are")
+
+        def rank_one(query: EncodedText, first: ArrayLike | None) -> tuple[tuple[RankedDocument, ...], Certificate]:
+            options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
+            if doc_ids is None:
+                hits = index.search(query.vectors, 10 if top_k is None else top_k, **options)
+            else:
+                k = len(doc_ids) if top_k is None or self._fusion is not None else top_k
+                hits = index.rerank(query.vectors, doc_ids, k, **options)
+            found = [self._of_hit(query, hit) for hit in hits]
+            fused = self._fused(found, first, [] if doc_ids is None else doc_ids)
+            return in_order(fused, top_k), hits.certificate
+
+        return rank_one
+
+    def _of_hit(self, query: EncodedText, hit: Hit) -> RankedDocument:
+        text = _text_of(hit.payload)
+        reasons = ComparedHit(query, hit, text, self._encoder)
+        return RankedDocument(hit.rank, hit.id, hit.similarity, hit.distance, text, None, reasons)
+
+    def _measure_of(self, index: Index) -> Measure:
+        if self._measure is not None and self._measure != index.measure:
+            raise MeasureMismatchError(
+                f"the index was built for {index.measure.name}, the reranker is to rank by {self._measure.name}"
+            )
+        return index.measure
+
+
+def _text_of(payload: Any) -> str | None:
+    text = payload.get("text") if isinstance(payload, dict) else payload
+    return text if isinstance(text, str) else None

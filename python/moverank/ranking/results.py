@@ -1,0 +1,171 @@
+"""What a reranker returns: documents in order, each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, overload
+
+import numpy as np
+
+from moverank.alignment import Alignment, align
+from moverank.encoders.encoded import EncodedText, Encoder
+from moverank.hits import Certificate, Hit
+from moverank.measures import Measure
+
+
+class Reasons(Protocol):
+    """What a ranked document knows of how it was compared."""
+
+    def alignment(self) -> Alignment:
+        """Plan behind the distance, with named tokens."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A query and a text, as encoded, and the measure that compared them."""
+
+    query: EncodedText
+    text: EncodedText
+    measure: Measure
+
+    def alignment(self) -> Alignment:
+        """Solve once more, for the plan."""
+        found = align(self.query.vectors, self.text.vectors, self.measure, self.query.weights, self.text.weights)
+        return found.named(self.query.tokens, self.text.tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedHit:
+    """A query and a document of an index, which holds vectors, and perhaps the text; tokens are those of the text."""
+
+    query: EncodedText
+    hit: Hit
+    text: str | None
+    encoder: Encoder
+
+    def alignment(self) -> Alignment:
+        """Plan of the hit."""
+        found = self.hit.alignment
+        tokens = found.target_names
+        if self.text is not None:
+            encoded = self.encoder.encode([self.text]).tokens[0]
+            # An index over a vocabulary has each word once; then, positions have to do.
+            tokens = encoded if len(encoded) == len(tokens) else tokens
+        return found.named(self.query.tokens, tokens)
+
+
+@dataclass(frozen=True)
+class RankedDocument:
+    """One document of a ranking.
+
+    Attributes
+    ----------
+    rank : int
+        Place, from 0.
+    doc_id : int or str
+        What the document is called.
+    score : float
+        What it is ranked by, larger is better: the measure's similarity, or the fused score.
+    distance : float
+        The measure's value; infinite for a text without a token, which comes last.
+    text : str or None
+        The document; None where an index holds no text.
+    passage : tuple of int, optional
+        Where its nearest passage begins and ends in the text, if it was cut into passages.
+    """
+
+    rank: int
+    doc_id: Any
+    score: float
+    distance: float
+    text: str | None = field(repr=False)
+    passage: tuple[int, int] | None = None
+    _reasons: Reasons | None = field(default=None, repr=False, compare=False)
+
+    def explain(self) -> Alignment:
+        """Which token of the query moved where, and at what cost; its contributions sum to the distance.
+
+        Returns
+        -------
+        Alignment
+            With named tokens; print it, `to_html` it, draw it.
+
+        Raises
+        ------
+        ValueError
+            If the document has no token.
+        """
+        if self._reasons is None:
+            raise ValueError(f"document {self.doc_id!r} has no token: nothing moved")
+        return self._reasons.alignment()
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Ranking(Sequence[RankedDocument]):
+    """Documents for a query, the best first.
+
+    Attributes
+    ----------
+    query : str
+        The query.
+    documents : tuple of RankedDocument
+        The documents; the ranking is a sequence of them, too.
+    measure : Measure
+        What was computed.
+    certificate : Certificate
+        What is proved about the order by distance.
+    """
+
+    query: str
+    documents: tuple[RankedDocument, ...]
+    measure: Measure
+    certificate: Certificate
+
+    @property
+    def doc_ids(self) -> list[Any]:
+        """Ids, the best first."""
+        return [document.doc_id for document in self.documents]
+
+    @property
+    def scores(self) -> list[float]:
+        """Scores, the highest first."""
+        return [document.score for document in self.documents]
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    @overload
+    def __getitem__(self, key: int) -> RankedDocument: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[RankedDocument, ...]: ...
+    def __getitem__(self, key: int | slice) -> RankedDocument | tuple[RankedDocument, ...]:
+        return self.documents[key]
+
+    def __iter__(self) -> Iterator[RankedDocument]:
+        return iter(self.documents)
+
+    def __repr__(self) -> str:
+        best = f", best {self[0].doc_id!r} at {self[0].score:.6g}" if len(self) else ""
+        return f"Ranking({len(self)} documents by {self.measure.name}{best})"
+
+    def __str__(self) -> str:
+        width = max([len(str(document.doc_id)) for document in self] + [len("id")])
+        lines = [f"{'rank':>4}  {'id':<{width}}  {'score':>9}  {'distance':>9}  text"]
+        for document in self:
+            text = "" if document.text is None else " ".join(document.text.split())
+            room = max(20, 76 - width)
+            shown = text if len(text) <= room else text[: room - 1] + "…"
+            lines.append(
+                f"{document.rank + 1:>4}  {document.doc_id!s:<{width}}  {document.score:>9.5f}  "
+                f"{document.distance:>9.5f}  {shown}"
+            )
+        lines.append(str(self.certificate))
+        return "\n".join(lines)
+
+
+def in_order(documents: Sequence[RankedDocument], top_k: int | None) -> tuple[RankedDocument, ...]:
+    """The best documents, ranked by score; equal ones keep their order."""
+    order = np.argsort([-document.score for document in documents], kind="stable")[:top_k]
+    return tuple(replace(documents[place], rank=rank) for rank, place in enumerate(order.tolist()))

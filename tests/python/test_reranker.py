@@ -1,0 +1,253 @@
+"""Text in, ranking out: the same as distances say, with every option, and reasons that add up."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from moverank.data import demo_documents, demo_queries
+from moverank.encoders import CallableEncoder, WordVectors
+from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
+from moverank.ranking import DEFAULT_MEASURE, CachedEncoder, Fusion, Passages, Reranker
+
+ENCODER = WordVectors.default()
+TEXTS = [f"{d.title} {d.text}" for d in demo_documents()[:60]]
+IDS = [d.id for d in demo_documents()[:60]]
+QUERIES = [q.text for q in demo_queries()]
+
+
+def brute(query, texts, measure=DEFAULT_MEASURE):
+    one = ENCODER.encode([query]).sequences
+    return mr.distances(one, ENCODER.encode(texts).sequences, measure)
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 7, 200])
+@pytest.mark.parametrize("measure", [None, "wrd", "maxsim", mr.wmd.replace(capacity=2)])
+def test_the_order_is_that_of_the_distances(top_k, measure):
+    chosen = DEFAULT_MEASURE if measure is None else measure
+    expected = brute(QUERIES[0], TEXTS, chosen)
+    ranking = Reranker(ENCODER, measure).rank(QUERIES[0], TEXTS, top_k=top_k, doc_ids=IDS)
+    order = np.argsort(expected, kind="stable")[:top_k]
+    assert ranking.doc_ids == [IDS[d] for d in order]
+    assert [d.text for d in ranking] == [TEXTS[d] for d in order]
+    assert [d.rank for d in ranking] == list(range(len(order)))
+    np.testing.assert_allclose([d.distance for d in ranking], expected[order], rtol=1e-9)
+    np.testing.assert_allclose(ranking.scores, ranking.measure.similarity(expected[order]), rtol=1e-9)
+    assert ranking.certificate.exact
+
+
+def test_reasons_have_names_and_add_up():
+    ranking = Reranker().rank(QUERIES[1], TEXTS, top_k=3)
+    for document in ranking:
+        alignment = document.explain()
+        assert sum(move.contribution for move in alignment.pairs) == pytest.approx(document.distance, abs=1e-9)
+        assert list(alignment.source_names) == ENCODER.encode([QUERIES[1]]).tokens[0]
+        assert list(alignment.target_names) == ENCODER.encode([document.text]).tokens[0]
+
+
+def test_weights_of_a_space_are_used():
+    space = mr.fit(ENCODER, TEXTS, ["idf"])
+    encoder = space.over(ENCODER)
+    query, docs = encoder.encode(QUERIES[:1]).sequences, encoder.encode(TEXTS).sequences
+    expected = mr.distances(query, docs, DEFAULT_MEASURE)
+    ranking = Reranker(encoder).rank(QUERIES[0], TEXTS)
+    np.testing.assert_allclose([d.distance for d in ranking], np.sort(expected), rtol=1e-9)
+    assert ranking[0].explain().value == pytest.approx(ranking[0].distance, abs=1e-9)
+
+
+def test_texts_without_tokens_come_last():
+    ranking = Reranker(ENCODER).rank("cat", ["zzzqqq", "a dog", "", "the cat"])
+    assert ranking.doc_ids == [3, 1, 0, 2]
+    assert ranking[-1].distance == np.inf
+    assert ranking[-1].score == -np.inf
+    with pytest.raises(ValueError, match="document 2 has no token"):
+        ranking[-1].explain()
+    assert Reranker(ENCODER).rank("cat", ["", "zzzqqq"]).doc_ids == [0, 1]
+    assert Reranker(ENCODER).rank("cat", ["", "a dog"], top_k=1).doc_ids == [1]
+
+
+def test_equal_texts_keep_their_order():
+    assert Reranker(ENCODER).rank("cat", ["a dog", "the cat", "the cat", "a dog"]).doc_ids == [1, 2, 0, 3]
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_a_document_is_as_near_as_its_nearest_passage(top_k):
+    passages = Passages(words=20, overlap=5)
+    ranking = Reranker(ENCODER, passages=passages).rank(QUERIES[0], TEXTS, top_k=top_k)
+    expected = [brute(QUERIES[0], [text[a:b] for a, b in passages.spans(text)]).min() for text in TEXTS]
+    order = np.argsort(expected, kind="stable")[:top_k]
+    assert ranking.doc_ids == order.tolist()
+    for document in ranking:
+        start, end = document.passage
+        (value,) = brute(QUERIES[0], [document.text[start:end]])
+        assert value == pytest.approx(document.distance)
+        assert document.explain().value == pytest.approx(document.distance)
+
+
+def test_passages_cover_a_text():
+    text = " ".join(f"word{i}" for i in range(23))
+    spans = Passages(words=10, overlap=4).spans(text)
+    assert [len(text[a:b].split()) for a, b in spans] == [10, 10, 10, 5]
+    assert spans[0][0] == 0
+    assert spans[-1][1] == len(text)
+    assert Passages().spans("") == [(0, 0)]
+    assert Passages(words=3, overlap=2).spans("one") == [(0, 3)]
+    assert Passages(words=2, overlap=1).spans("a b c") == [(0, 3), (2, 5)]
+    with pytest.raises(ValueError, match="overlap must be less than words, 5, got 5"):
+        Passages(words=5, overlap=5)
+
+
+def test_fusion_adds_the_first_stage():
+    first = np.random.default_rng(0).normal(size=len(TEXTS))
+    similarities = DEFAULT_MEASURE.similarity(brute(QUERIES[0], TEXTS))
+    for weight in (0.0, 0.3, 1.0):
+        ranking = Reranker(ENCODER, fusion=weight).rank(QUERIES[0], TEXTS, scores=first, top_k=5)
+        z = [(x - x.mean()) / x.std() for x in (first, similarities)]
+        expected = (1 - weight) * z[0] + weight * z[1]
+        order = np.argsort(-expected, kind="stable")[:5]
+        assert ranking.doc_ids == order.tolist()
+        np.testing.assert_allclose(ranking.scores, expected[order])
+        np.testing.assert_allclose([d.distance for d in ranking], brute(QUERIES[0], TEXTS)[order])
+
+
+def test_fusion_is_fitted_to_what_ranks_best():
+    rng = np.random.default_rng(1)
+    relevance = [(rng.random(30) < 0.2).astype(float) for _ in range(60)]
+    good = [r + rng.normal(size=30) for r in relevance]
+    noise = [rng.normal(size=30) for _ in relevance]
+    assert Fusion.fit(noise, good, relevance).weight > 0.7
+    assert Fusion.fit(good, noise, relevance).weight < 0.3
+    twice = Fusion.fit(good, [r + rng.normal(size=30) for r in relevance], relevance).weight
+    assert 0.3 < twice < 0.7
+    assert Fusion.fit(good, good, relevance).weight == 0.0
+    assert Fusion.fit([[1, 2]], [[-np.inf, -np.inf]], [[0, 1]]).weight == 0.0
+
+
+def test_an_index_is_ranked_by_text():
+    docs = ENCODER.encode(TEXTS)
+    index = mr.Index.build(docs.sequences, DEFAULT_MEASURE, ids=IDS, payloads=[{"text": text} for text in TEXTS])
+    ranker = Reranker(ENCODER)
+    plain = ranker.rank(QUERIES[0], TEXTS, doc_ids=IDS, top_k=10)
+    found = ranker.rank(QUERIES[0], index)
+    assert found.doc_ids == plain.doc_ids
+    assert [d.text for d in found] == [d.text for d in plain]
+    assert found[0].explain().table() == plain[0].explain().table()
+    chosen = sorted(IDS)[:5]
+    assert set(ranker.rank(QUERIES[0], index, doc_ids=chosen).doc_ids) == set(chosen)
+    fused = Reranker(ENCODER, fusion=0.0).rank(QUERIES[0], index, doc_ids=chosen, scores=[1, 5, 2, 4, 3])
+    assert fused.doc_ids == [chosen[p] for p in (1, 3, 4, 2, 0)]
+    with pytest.raises(MeasureMismatchError, match="the index was built for wrd"):
+        Reranker(ENCODER, "wmd").rank(QUERIES[0], index)
+    with pytest.raises(ValueError, match="passages: an index holds documents as they were cut"):
+        Reranker(ENCODER, passages=Passages()).rank(QUERIES[0], index)
+    bare = mr.Index.build(docs.sequences, "wmd")
+    (document,) = Reranker(ENCODER).rank(QUERIES[0], bare, top_k=1)
+    assert document.text is None
+    assert document.explain().target_names[0] == "[0]"
+
+
+def test_a_batch_is_ranked_as_one_by_one():
+    ranker, seen = Reranker(ENCODER), []
+    batch = ranker.rank_batch(QUERIES[:3], TEXTS, top_k=4, progress=seen.append)
+    assert seen == [1, 2, 3]
+    for query, ranking in zip(QUERIES[:3], batch, strict=True):
+        alone = Reranker(ENCODER).rank(query, TEXTS, top_k=4)
+        assert ranking.query == query
+        assert ranking.doc_ids == alone.doc_ids
+        assert ranking.scores == alone.scores
+
+
+def test_queries_may_be_encoded_in_another_way():
+    encoder = CallableEncoder(
+        lambda texts: [np.eye(4)[: len(t)] for t in texts], lambda texts: [np.eye(4)[-len(t) :] for t in texts]
+    )
+    assert Reranker(encoder, "wmd").rank("aa", ["bb", "bbbb"]).doc_ids == [1, 0]
+
+
+def test_documents_are_encoded_once():
+    calls = []
+
+    def function(texts):
+        calls.extend(texts)
+        return [(list(t), np.ones((len(t), 2))) for t in texts]
+
+    encoder = CachedEncoder(CallableEncoder(function))
+    first = encoder.encode(["ab", "c", "ab"])
+    assert calls == ["ab", "c"]
+    again = encoder.encode(["c", "ab"])
+    assert calls == ["ab", "c"]
+    assert again.tokens == [first.tokens[1], first.tokens[0]]
+    assert (encoder.hits, encoder.misses) == (2, 2)
+    with pytest.raises(NoTokensError, match="text 0 has no token"):
+        encoder.encode([""])
+    encoder.encode_queries(["ab"])
+    assert calls == ["ab", "c", "", "ab"]
+    small = CachedEncoder(CallableEncoder(function), max_bytes=2 * 2 * 4)
+    small.encode(["ab"])
+    small.encode(["cd"])
+    assert repr(small) == "CachedEncoder(1 texts, 0 hits, 2 misses)"
+    calls.clear()
+    small.encode(["cd", "ab"])
+    assert calls == ["ab"]
+    assert repr(pickle.loads(pickle.dumps(CachedEncoder(ENCODER)))).startswith("CachedEncoder(0 texts")
+
+
+def test_threads_may_share_a_reranker():
+    ranker = Reranker(ENCODER, cache_bytes=100_000)
+    expected = {query: Reranker(ENCODER).rank(query, TEXTS, top_k=5).doc_ids for query in QUERIES}
+    wrong = []
+
+    def work():
+        wrong.extend(q for q in QUERIES if ranker.rank(q, TEXTS, top_k=5).doc_ids != expected[q])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_ranking_prints_and_is_a_sequence():
+    ranking = Reranker(ENCODER).rank("a cat", ["the dog", "the cat"])
+    assert repr(ranking).startswith("Ranking(2 documents by wrd(capacity=4), best 1 at 0.")
+    assert str(ranking).splitlines()[1].endswith("the cat")
+    assert str(ranking).splitlines()[-1].startswith("exact")
+    assert ranking[:1] == (ranking[0],)
+    assert "RankedDocument(rank=0, doc_id=1" in repr(ranking[0])
+    copy = pickle.loads(pickle.dumps(ranking))
+    assert copy.doc_ids == ranking.doc_ids
+    assert copy[0].explain().table() == ranking[0].explain().table()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda r: r.rank("zzzqqq", ["a cat"]), NoTokensError, "text 0 has no word with a vector: 'zzzqqq'"),
+        (lambda r: r.rank(["a"], ["a cat"]), TypeError, "query: expected a string, got list"),
+        (lambda r: r.rank("a", "a cat"), TypeError, "documents: expected a list of texts or an Index, got one string"),
+        (lambda r: r.rank("a", ["a cat", 3]), TypeError, "documents: document 1 is no string but int"),
+        (lambda r: r.rank("a", []), ValueError, "documents: expected at least one, got none"),
+        (lambda r: r.rank("a", ["a"], doc_ids=[1, 2]), ValueError, "doc_ids: expected 1, one a document, got 2"),
+        (lambda r: r.rank("a", ["a", "b"], doc_ids=["x", "x"]), DuplicateIdError, "'x' is given more than once"),
+        (lambda r: r.rank("a", ["a"], top_k=0), ValueError, "top_k must be at least 1"),
+        (lambda r: r.rank("a", ["a"], scores=[1.0]), ValueError, "were given, but the reranker has no fusion"),
+        (lambda r: r.rank_batch("a", ["a"]), TypeError, "queries: expected a list of texts, got one string"),
+        (lambda r: r.rank_batch([], ["a"]), ValueError, "queries: expected at least one, got none"),
+        (lambda r: r.rank_batch(["a", None], ["a"]), TypeError, "query 1 is no string but NoneType"),
+        (lambda r: Reranker(fusion=0.5).rank("a", ["a"]), ValueError, "fusion needs the first stage's scores"),
+        (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[1, 2]), ValueError, "scores: expected 1"),
+        (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[np.nan]), ValueError, "candidate 0 is not finite"),
+        (lambda r: Reranker(fusion=1.5), ValueError, "weight must be from 0 to 1, got 1.5"),
+        (lambda r: Reranker(encoder="minilm"), TypeError, "expected an object with a method encode, got str"),
+        (lambda r: Reranker(passages=100), TypeError, "passages: expected Passages, got 100"),
+        (lambda r: Reranker(measure="wxd"), ValueError, "wxd"),
+        (lambda r: Fusion.fit([], [], []), ValueError, "at least one"),
+        (lambda r: Fusion(0.5)([1.0], [1.0, 2.0]), ValueError, "first: expected 2 scores"),
+    ],
+)
+def test_bad_arguments_are_named(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call(Reranker(ENCODER))
