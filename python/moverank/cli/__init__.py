@@ -1,4 +1,4 @@
-"""The command line: ``moverank demo | search | index | info | verify | bench``."""
+"""The command line: ``moverank demo | index | search | rerank | explain | eval | info | verify | bench``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from moverank import __version__
-from moverank.cli import bench, demo, index, info, search, verify
+from moverank.cli import bench, demo, evaluate, explain, index, info, rerank, search, verify
 from moverank.cli.errors import UserError
 
 
@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"moverank {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, search, index, info, verify, bench):
+    for command in (demo, index, search, rerank, explain, evaluate, info, verify, bench):
         command.add_parser(commands)
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from moverank.cli.errors import UserError
 
 TEXT_SUFFIXES = (".txt", ".md")
+#: What stands for standard input.
+STDIN = Path("-")
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,17 @@ def read_documents(path: Path) -> list[Document]:
     """Read documents.
 
     A ``.jsonl`` file holds one object a line with `text` and, optionally, `id` or `_id` and `title`; any other file
-    one document a line; a folder one document a file that ends in .txt or .md, at any depth.
+    one document a line; a folder one document a file that ends in .txt or .md, at any depth. ``-`` is standard input,
+    JSON lines if it begins with a brace.
     """
     if path.is_dir():
         documents = _read_folder(path)
-    elif path.suffix == ".jsonl":
-        documents = _read_jsonl(path)
     else:
-        documents = [Document(str(number), "", line) for number, line in _lines(path) if line.strip()]
+        lines = read_lines(path)
+        if path.suffix == ".jsonl" or (path == STDIN and lines and lines[0][1].lstrip().startswith("{")):
+            documents = _read_jsonl(path, lines)
+        else:
+            documents = [Document(str(number), "", line) for number, line in lines]
     if not documents:
         raise UserError(f"{path}: no documents in it")
     seen: set[str] = set()
@@ -48,9 +54,11 @@ def read_documents(path: Path) -> list[Document]:
     return documents
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Text of a file, or of standard input."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        raw = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+        return raw.decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -58,34 +66,42 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path}:{line}: not UTF-8 text") from None
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    return list(enumerate(_read_text(path).splitlines(), start=1))
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """Lines that are not blank, with their numbers."""
+    # Not str.splitlines, which also cuts at characters that may stand within a line of JSON.
+    lines = enumerate(read_text(path).split("\n"), start=1)
+    return [(number, line.rstrip("\r")) for number, line in lines if line.strip()]
+
+
+def read_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """One JSON object of a line."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path}:{number}: not JSON: {getattr(error, 'msg', 'nested too deep')}") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path}:{number}: expected a JSON object")
+    return row
+
+
+def document_of(row: dict[str, Any], path: Path, number: int, default_id: str) -> Document:
+    """One document of an object with a text."""
+    text = _string(row, "text", path, number)
+    if not text.strip():
+        raise UserError(f"{path}:{number}: no text in this line")
+    return Document(_id(row, default_id), _string(row, "title", path, number), text)
 
 
 def _read_folder(folder: Path) -> list[Document]:
     files = sorted(p for p in folder.rglob("*") if p.suffix in TEXT_SUFFIXES and p.is_file())
     if not files:
         raise UserError(f"{folder}: no {' or '.join(TEXT_SUFFIXES)} files in it")
-    texts = [(p.relative_to(folder).as_posix(), _read_text(p)) for p in files]
+    texts = [(p.relative_to(folder).as_posix(), read_text(p)) for p in files]
     return [Document(name, "", text) for name, text in texts if text.strip()]
 
 
-def _read_jsonl(path: Path) -> list[Document]:
-    documents = []
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not JSON: {error.msg}") from None
-        if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}: expected a JSON object with a text")
-        text = _string(row, "text", path, number)
-        if not text.strip():
-            raise UserError(f"{path}:{number}: no text in this line")
-        documents.append(Document(_id(row, number), _string(row, "title", path, number), text))
-    return documents
+def _read_jsonl(path: Path, lines: list[tuple[int, str]]) -> list[Document]:
+    return [document_of(read_object(line, path, number), path, number, str(number)) for number, line in lines]
 
 
 def _string(row: dict[str, Any], field: str, path: Path, number: int) -> str:
@@ -95,8 +111,8 @@ def _string(row: dict[str, Any], field: str, path: Path, number: int) -> str:
     return value
 
 
-def _id(row: dict[str, Any], number: int) -> str:
+def _id(row: dict[str, Any], default: str) -> str:
     for field in ("id", "_id"):
         if row.get(field) is not None:
             return str(row[field])
-    return str(number)
+    return default

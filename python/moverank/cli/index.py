@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +10,26 @@ from typing import Any
 
 from moverank import readers
 from moverank._storage import STORED_AS
+from moverank.cli.documents import STDIN, TEXT_SUFFIXES, read_documents
+from moverank.cli.encoders import add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.cli.options import add_measure_options, chosen_measure
+from moverank.cli.progress import Bar
+from moverank.encoders import Encoder
+from moverank.errors import NoTokensError
 from moverank.index import Index
+
+#: Texts that are encoded at a time.
+TEXTS = 1024
 
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "index",
-        help="build an index in a folder, from files of vectors",
-        description="Build an index in a folder from files of token vectors, which together may be larger than memory.",
+        help="build an index in a folder, from texts or from vectors",
+        description="Build an index in a folder from texts, which are encoded and kept beside their vectors, or from "
+        "files of token vectors. Together they may be larger than memory.",
     )
     parser.add_argument("path", type=Path, help="the folder; it must not exist yet, or be empty")
     parser.add_argument(
@@ -29,7 +37,8 @@ def add_parser(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help=".npy, .safetensors, .parquet, .arrow or .feather; see moverank.readers for what has to be in them",
+        help="texts: .jsonl, .txt, .md or a folder of them, as for search; vectors: .npy, .safetensors, .parquet, "
+        ".arrow or .feather, see moverank.readers for what has to be in them",
     )
     parser.add_argument("--dtype", choices=list(STORED_AS), help="how to store tokens (default: as the files do)")
     parser.add_argument("--rescore", action="store_true", help="keep the tokens of the files beside those of --dtype")
@@ -47,6 +56,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with a build that was cut off")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     add_measure_options(parser)
+    add_encoder_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Build, and say what came of it."""
     measure = chosen_measure(args)
     started = time.perf_counter()
-    bar = Bar(quiet=args.quiet or not sys.stderr.isatty())
+    bar = Bar("documents", quiet=args.quiet)
     try:
         index = Index.build_on_disk(
             args.path,
@@ -76,7 +86,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _batches(args: argparse.Namespace) -> Iterator[readers.Batch]:
+    encoder: Encoder | None = None
     for path in args.files:
+        if path.is_dir() or path == STDIN or path.suffix in (".jsonl", *TEXT_SUFFIXES):
+            encoder = encoder or chosen_encoder(args)
+            yield from _encoded(path, encoder)
+            continue
         options: dict[str, Any] = {}
         if path.suffix in (".parquet", ".arrow", ".feather"):
             payload = "*" if args.payload == ["*"] else args.payload
@@ -86,22 +101,15 @@ def _batches(args: argparse.Namespace) -> Iterator[readers.Batch]:
         yield from readers.read(path, **options)
 
 
-class Bar:
-    """Documents that are in, on one line that is written anew."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._started = self._shown = time.monotonic()
-
-    def show(self, documents: int) -> None:
-        """Tell how many are in; ten times a second at the most."""
-        now = time.monotonic()
-        if not self._quiet and now - self._shown > 0.1:
-            self._shown = now
-            rate = documents / (now - self._started)
-            print(f"\r{documents:>12} documents, {rate:.0f}/s ", end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Leave the line."""
-        if self._shown > self._started:
-            print(file=sys.stderr)
+def _encoded(path: Path, encoder: Encoder) -> Iterator[readers.Batch]:
+    """Texts as vectors, with what search shows of them as the payload."""
+    documents = read_documents(path)
+    for start in range(0, len(documents), TEXTS):
+        some = documents[start : start + TEXTS]
+        try:
+            encoded = encoder.encode([document.content for document in some], skip_empty=True)
+        except NoTokensError:
+            continue
+        kept = [some[t] for t in encoded.kept]
+        payloads = [{"title": document.title, "text": document.content} for document in kept]
+        yield readers.Batch(encoded.sequences, [document.id for document in kept], payloads)

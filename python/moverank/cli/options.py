@@ -6,9 +6,7 @@ import argparse
 
 from moverank.cli.errors import UserError
 from moverank.measures import NAMED, Measure, measure
-
-#: A short query against long documents: all of the query must move, and only part of a document has to answer it.
-DEFAULT_CAPACITY = 4.0
+from moverank.ranking import DEFAULT_MEASURE
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +17,17 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
-def add_measure_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says how documents are compared."""
+def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity) -> None:
+    """Add what says how documents are compared; with wrd, by some capacity unless told otherwise."""
     parser.add_argument("--measure", default="wrd", help=f"one of {', '.join(NAMED)} (default: wrd)")
     parser.add_argument(
         "--capacity",
         type=float,
         help="how far a document's mass is only an upper limit, at least 1; 1 demands that the query explain the "
-        "whole document, inf that it explain any part of it (default: 4 with wrd, which suits short queries "
-        "against long documents; else the measure's own)",
+        f"whole document, inf that it explain any part of it (default: {capacity:g} with wrd, which suits "
+        f"{'two sentences' if capacity == 1 else 'short queries against long documents'}; else the measure's own)",
     )
+    parser.set_defaults(default_capacity=capacity)
 
 
 def chosen_measure(args: argparse.Namespace) -> Measure:
@@ -37,7 +36,7 @@ def chosen_measure(args: argparse.Namespace) -> Measure:
         chosen = measure(args.measure)
         if args.capacity is not None:
             return chosen.replace(capacity=args.capacity)
-        return chosen.replace(capacity=DEFAULT_CAPACITY) if args.measure == "wrd" else chosen
+        return chosen.replace(capacity=args.default_capacity) if args.measure == "wrd" else chosen
     except ValueError as error:
         raise UserError(str(error)) from None
 

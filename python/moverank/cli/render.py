@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from moverank.alignment import Alignment
 from moverank.hits import Hit, Hits
 
 WIDTH = 100
@@ -63,15 +64,20 @@ def hits_json(hits: Hits, titles: dict[str, str]) -> dict[str, Any]:
 
 def moves_json(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> list[dict[str, Any]]:
     """Token moves of one hit."""
+    return moves_of(hit.alignment.named(query_tokens, document_tokens))
+
+
+def moves_of(alignment: Alignment) -> list[dict[str, Any]]:
+    """Token moves of an alignment with names."""
     return [
         {
-            "query_token": query_tokens[move.source],
-            "document_token": document_tokens[move.target],
+            "query_token": alignment.source_names[move.source],
+            "document_token": alignment.target_names[move.target],
             "mass": move.mass,
             "cost": move.cost,
             "contribution": move.contribution,
         }
-        for move in hit.alignment.pairs
+        for move in alignment.pairs
     ]
 
 

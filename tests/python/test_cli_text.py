@@ -1,0 +1,223 @@
+"""The commands about texts, end to end: files in, files and standard output out, errors in one line."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from moverank.cli import main
+from moverank.data import demo_documents, demo_queries
+from moverank.encoders import WordVectors
+from tiny_models import save_model, save_tokenizer
+
+DOCS = demo_documents()[:40]
+QUERIES = demo_queries()[:3]
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(name, rows):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return str(path)
+
+    docs = write("docs.jsonl", [{"_id": d.id, "title": d.title, "text": d.text} for d in DOCS])
+    queries = write("queries.jsonl", [{"_id": q.id, "text": q.text} for q in QUERIES])
+    run = tmp_path / "run.trec"
+    lines = [f"{q.id} Q0 {d.id} {r} {40 - r} bm25" for q in QUERIES for r, d in enumerate(DOCS)]
+    run.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {"docs": docs, "queries": queries, "run": str(run)}
+
+
+def expected_order(query):
+    encoder = WordVectors.default()
+    docs = encoder.encode([f"{d.title} {d.text}" for d in DOCS]).sequences
+    values = mr.distances(encoder.encode([query]).sequences, docs, mr.wrd.replace(capacity=4))
+    return [DOCS[p].id for p in np.argsort(values, kind="stable")]
+
+
+def feed(monkeypatch, text):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+
+
+def test_a_trec_run_is_reranked(files, capsys):
+    arguments = ["--queries", files["queries"], "--docs", files["docs"], "-k", "5", "--tag", "ours"]
+    assert main(["rerank", files["run"], *arguments]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for query in QUERIES:
+        own = [row for row in rows if row[0] == query.id]
+        assert [row[2] for row in own] == expected_order(query.text)[:5]
+        assert [row[3] for row in own] == ["1", "2", "3", "4", "5"]
+        scores = [float(row[4]) for row in own]
+        assert scores == sorted(scores, reverse=True)
+        assert own[0][5] == "ours"
+
+
+def test_a_run_may_be_cut_fused_and_cut_into_passages(files, capsys):
+    arguments = ["--queries", files["queries"], "--docs", files["docs"], "--depth", "4"]
+    assert main(["rerank", files["run"], *arguments]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    first = {d.id for d in DOCS[:4]}
+    assert {row[2] for row in rows} == first
+    assert main(["rerank", files["run"], *arguments, "--fusion", "0"]) == 0
+    fused = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in fused[:4]] == [d.id for d in DOCS[:4]]
+    assert main(["rerank", files["run"], *arguments, "--passages", "30"]) == 0
+    cut = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[4] for row in cut] != [row[4] for row in rows]
+
+
+def test_json_lines_are_reranked_from_standard_input(capsys, monkeypatch):
+    request = {"id": "q", "query": "a cat", "documents": ["stock market", {"id": "x", "text": "the cat sat"}, "zzzqqq"]}
+    feed(monkeypatch, json.dumps(request) + "\n")
+    assert main(["rerank", "-", "--measure", "wmd"]) == 0
+    (answer,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answer["id"] == "q"
+    assert [result["id"] for result in answer["results"]] == ["x", "0", "2"]
+    assert answer["results"][-1] == {"rank": 3, "id": "2", "score": None, "distance": None}
+    assert answer["certificate"]["exact"] is True
+
+
+def test_the_output_of_rerank_can_be_scored(files, tmp_path, capsys):
+    pytest.importorskip("ir_measures")
+    assert main(["rerank", files["run"], "--queries", files["queries"], "--docs", files["docs"]]) == 0
+    run, qrels = tmp_path / "ours.trec", tmp_path / "qrels.tsv"
+    run.write_text(capsys.readouterr().out)
+    best = {q.id: expected_order(q.text)[0] for q in QUERIES}
+    qrels.write_text("query-id\tcorpus-id\tscore\n" + "".join(f"{q}\t{d}\t1\n" for q, d in best.items()))
+    assert main(["eval", "--qrels", str(qrels), "--run", str(run), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == {"queries": 3, "nDCG@10": 1.0, "AP": 1.0, "RR@10": 1.0, "R@100": 1.0}
+    trec = tmp_path / "qrels.trec"
+    trec.write_text("".join(f"{q.id} 0 {expected_order(q.text)[1]} 1\n" for q in QUERIES))
+    assert main(["eval", "--qrels", str(trec), "--run", str(run), "-m", "RR@10"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["queries  3", "RR@10    0.5000"]
+
+
+def test_sentence_pairs_are_scored(tmp_path, capsys):
+    scipy = pytest.importorskip("scipy.stats")
+    pairs = [
+        (5.0, "a cat sat", "a cat sat"),
+        (3.0, "a cat sat", "the dog sat"),
+        (3.0, "he plays guitar", "he plays music"),
+        (0.5, "shares fell", "a bird sings"),
+        (1.0, "zzzqqq", "a bird"),
+    ]
+    path = tmp_path / "sts.tsv"
+    path.write_text("score\tsentence1\tsentence2\n" + "".join("\t".join(map(str, row)) + "\n" for row in pairs))
+    assert main(["eval", "--sts", str(path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    encoder = WordVectors.default()
+    values = [1 - mr.wrd(encoder.encode([x]).sequences[0], encoder.encode([y]).sequences[0]) for _, x, y in pairs[:4]]
+    gold = [score for score, *_ in pairs[:4]]
+    assert (report["pairs"], report["skipped"]) == (4, 1)
+    assert report["Pearson"] == pytest.approx(scipy.pearsonr(values, gold)[0])
+    assert report["Spearman"] == pytest.approx(scipy.spearmanr(values, gold)[0])
+
+
+def test_explanations_are_printed_and_drawn(tmp_path, capsys, monkeypatch):
+    page = tmp_path / "out.html"
+    assert main(["explain", "a man plays", "someone is playing", "--html", str(page)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["query", "token", "document", "token", "mass", "%", "cost", "contribution"]
+    assert 'data-token="plays"' in page.read_text(encoding="utf-8")
+    feed(monkeypatch, "someone is playing")
+    assert main(["explain", "a man plays", "-", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["measure"] == "wrd"
+    assert sum(move["contribution"] for move in report["moves"]) == pytest.approx(report["distance"], abs=1e-9)
+    pytest.importorskip("matplotlib")
+    pictures = tmp_path / "heat.png", tmp_path / "flow.svg"
+    assert main(["explain", "a man", "a dog", "--heatmap", str(pictures[0]), "--flow", str(pictures[1])]) == 0
+    assert pictures[0].read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in pictures[1].read_text()
+
+
+def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
+    path = str(tmp_path / "index")
+    assert main(["index", path, files["docs"], "--dtype", "float16"]) == 0
+    assert main(["search", QUERIES[0].text, "--index", path, "-k", "3", "--json", "--explain"]) == 0
+    report = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert [hit["id"] for hit in report["hits"]] == expected_order(QUERIES[0].text)[:3]
+    assert report["hits"][0]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
+    total = sum(move["contribution"] for move in report["alignment_of_best"])
+    assert total == pytest.approx(report["hits"][0]["distance"], abs=1e-9)
+
+
+def test_other_encoders_can_be_chosen(tmp_path, capsys):
+    words = tmp_path / "words.txt"
+    words.write_text("cat 1 0\ndog 0.9 0.1\nsat 0 1\n")
+    assert main(["explain", "cat sat", "dog", "--vectors", str(words), "--measure", "wmd"]) == 0
+    assert "dog" in capsys.readouterr().out
+    model, tokenizer = save_model(tmp_path), save_tokenizer(tmp_path)
+    assert main(["explain", "cat played", "dog", "--model", str(model), "--tokenizer", str(tokenizer)]) == 0
+    assert "played" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rerank", "RUN"], "RUN:1: not JSON"),
+        (["rerank", "RUN", "--queries", "QUERIES"], "--queries and --docs go together"),
+        (["rerank", "RUN", "--queries", "DOCS", "--docs", "DOCS"], "is not in the file of queries"),
+        (["rerank", "RUN", "--queries", "QUERIES", "--docs", "QUERIES"], "is not in the file of documents"),
+        (["rerank", "QUERIES", "--queries", "QUERIES", "--docs", "DOCS"], "expected six columns of a TREC run"),
+        (["rerank", "QUERIES"], "QUERIES:1: expected a query, a text, and documents"),
+        (["rerank", "RUN", "-k", "0"], "-k must be at least 1, got 0"),
+        (["rerank", "RUN", "--depth", "0"], "--depth must be at least 1, got 0"),
+        (["rerank", "RUN", "--queries", "QUERIES", "--docs", "DOCS", "--fusion", "2"], "weight must be from 0 to 1"),
+        (["rerank", "none.trec"], "none.trec: cannot be read: No such file"),
+        (["eval", "--qrels", "RUN"], "--qrels needs a --run"),
+        (["eval"], "give either --qrels and --run, or --sts"),
+        (["eval", "--sts", "DOCS"], "DOCS:2: expected score, sentence1 and sentence2"),
+        (["eval", "--qrels", "RUN", "--run", "RUN"], "expected query, (0,) document and relevance"),
+        (["explain", "-", "-"], "only one of the texts can come from standard input"),
+        (["explain", "zzzqqq", "a"], "has no word with a vector: 'zzzqqq'"),
+        (["explain", "a", "b", "--html", "no/such/folder.html"], "No such file"),
+        (["explain", "a", "b", "--vectors", "DOCS", "--model", "RUN"], "--vectors and --model: give one of them"),
+        (["explain", "a", "b", "--model", "RUN"], "--model and --tokenizer go together"),
+        (["explain", "a", "b", "--vectors", "none"], "none"),
+        (["search", "a", "--index", "none"], "none"),
+    ],
+)
+def test_errors_are_one_line(files, arguments, message, capsys):
+    names = {name.upper(): path for name, path in files.items()}
+    assert main([names.get(argument, argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    for name, path in names.items():
+        message = message.replace(name, path)
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"query": "a", "documents": [3]}, "a document is neither a text nor an object"),
+        ({"query": "a", "documents": [{"id": "x"}]}, "no text in this line"),
+        ({"query": "a", "documents": [{"text": "b", "score": "high"}]}, "score 'high' is no finite number"),
+        ({"query": "a", "documents": ["b"]}, "--fusion: document '0' has no score"),
+        (
+            {"query": "zzzqqq", "documents": [{"text": "b", "score": 1}]},
+            "query '1': queries, as texts: text 0",
+        ),
+        (
+            {"query": "a", "documents": [{"id": "x", "text": "b", "score": 1}] * 2},
+            "'x' is given more than once",
+        ),
+        ([], "expected a JSON object"),
+    ],
+)
+def test_json_lines_that_will_not_do(request_, message, capsys, monkeypatch):
+    feed(monkeypatch, json.dumps(request_))
+    assert main(["rerank", "-", "--fusion", "0.5"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_extra_of_eval_is_named(files, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    assert main(["eval", "--qrels", files["run"], "--run", files["run"]]) == 2
+    assert "pip install 'moverank[eval]'" in capsys.readouterr().err
