@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+import warnings
 
 import pytest
 
@@ -13,6 +14,13 @@ MODULES = [m.name for m in pkgutil.walk_packages(moverank.__path__, "moverank.")
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_are_true(name):
-    if name == "moverank.torch":
-        pytest.importorskip("torch", reason="torch is not installed: pip install moverank[torch]")
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    try:
+        with warnings.catch_warnings():
+            if name.startswith("moverank.integrations."):
+                warnings.simplefilter("ignore")  # frameworks warn of their own old ways
+            module = importlib.import_module(name)
+    except ImportError as error:
+        if "moverank[" not in str(error):
+            raise
+        pytest.skip(str(error))
+    assert doctest.testmod(module).failed == 0

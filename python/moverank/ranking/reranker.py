@@ -96,6 +96,11 @@ class Reranker:
         name = "the index's measure" if self._measure is None else self._measure.name
         return f"Reranker({', '.join([repr(self._encoder), name, *options])})"
 
+    @property
+    def fuses(self) -> bool:
+        """Whether it needs the first stage's scores."""
+        return self._fusion is not None
+
     def rank(
         self,
         query: str,

@@ -1,0 +1,120 @@
+"""gensim's Word Mover's Distance under its names: the same numbers, from the index.
+
+Replace ``from gensim.similarities import WmdSimilarity`` by ``from moverank.integrations.gensim import WmdSimilarity``,
+and ``wv.wmdistance(x, y)`` by ``wmdistance(wv, x, y)``. Costs are in float32, so the seventh digit may differ;
+different words with the very same vectors are at distance 0 here, where gensim gives infinity. gensim itself is not
+imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.bags import Bags
+from moverank.index import Index
+from moverank.measures import wmd
+
+
+def wmdistance(kv_model: Any, document1: Sequence[str], document2: Sequence[str], norm: bool = True) -> float:
+    """Word Mover's Distance between two lists of words, as ``kv_model.wmdistance`` gives it.
+
+    Parameters
+    ----------
+    kv_model : gensim.models.KeyedVectors
+        The word vectors; anything with ``in`` and ``get_vector``.
+    document1, document2 : sequence of str
+        Words; those without a vector do not count.
+    norm : bool, default True
+        Divide vectors by their lengths.
+
+    Returns
+    -------
+    float
+        Infinite if a document has no word with a vector.
+    """
+    x, y = (_vectors(kv_model, _known(kv_model, document), norm) for document in (document1, document2))
+    return wmd(x, y) if len(x) and len(y) else math.inf
+
+
+class WmdSimilarity:
+    """Similarity of lists of words to those of a corpus, 1 / (1 + WMD); ``index[query]``, as in gensim.
+
+    Parameters
+    ----------
+    corpus : sequence of list of str
+        The documents.
+    kv_model : gensim.models.KeyedVectors
+        The word vectors.
+    num_best : int, optional
+        Return so many ``(position, similarity)`` only, the best; this is what the index makes fast. All similarities
+        as an array without it.
+    chunksize : int, default 256
+        Without effect, as in gensim.
+    """
+
+    def __init__(
+        self, corpus: Sequence[Sequence[str]], kv_model: Any, num_best: int | None = None, chunksize: int = 256
+    ) -> None:
+        self.corpus = corpus
+        self.wv = kv_model
+        self.num_best = num_best
+        self.chunksize = chunksize
+        known = [_known(kv_model, document) for document in corpus]
+        #: Positions of the documents that have a word with a vector; all others have similarity 0.
+        self._places = np.array([p for p, words in enumerate(known) if words], dtype=np.int64)
+        self._index: Index | None = None
+        if len(self._places):
+            vocabulary = {word: row for row, word in enumerate(dict.fromkeys(w for words in known for w in words))}
+            table = _vectors(kv_model, list(vocabulary), norm=True)
+            bags = Bags(table, [[vocabulary[word] for word in words] for words in known if words])
+            self._index = Index.build(bags, wmd, ids=self._places)
+
+    def __len__(self) -> int:
+        return len(self.corpus)
+
+    def __getitem__(self, query: Any) -> Any:
+        if not query or not isinstance(query[0], list):
+            return self._similarities(query)
+        return [self._similarities(one) for one in query]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[list(document)] for document in self.corpus)
+
+    def get_similarities(self, query: Any) -> NDArray[np.float64]:
+        """Similarities to all documents, shape (len(corpus),); one row a query if there are several."""
+        if not query or not isinstance(query[0], list):
+            return self._all(query)
+        return np.array([self._all(one) for one in query])
+
+    def _similarities(self, query: Sequence[str]) -> Any:
+        if self.num_best is None:
+            return self._all(query)
+        return self._nearest(query, self.num_best)
+
+    def _all(self, query: Sequence[str]) -> NDArray[np.float64]:
+        found = np.zeros(len(self.corpus))
+        for place, similarity in self._nearest(query, len(self.corpus)):
+            found[place] = similarity
+        return found
+
+    def _nearest(self, query: Sequence[str], k: int) -> list[tuple[int, float]]:
+        tokens = _vectors(self.wv, _known(self.wv, query), norm=True)
+        if self._index is None or not len(tokens):
+            return []
+        hits = self._index.search(tokens, k)
+        return list(zip(hits.ids.tolist(), hits.similarities.tolist(), strict=True))
+
+
+def _known(kv_model: Any, document: Iterable[str]) -> list[str]:
+    return [word for word in document if word in kv_model]
+
+
+def _vectors(kv_model: Any, words: Sequence[str], norm: bool) -> NDArray[np.float32]:
+    if not words:
+        return np.zeros((0, 1), dtype=np.float32)
+    return np.array([kv_model.get_vector(word, norm=norm) for word in words], dtype=np.float32)

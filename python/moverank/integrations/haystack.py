@@ -1,0 +1,87 @@
+"""Haystack: a ranker component. ``pip install 'moverank[haystack]'``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from moverank._optional import optional
+from moverank.measures import Measure
+from moverank.ranking import DEFAULT_MEASURE, Reranker
+
+optional("haystack", "haystack")
+
+from haystack import Document, component, default_from_dict, default_to_dict  # noqa: E402 - checked first
+
+
+@component
+class MoverankRanker:
+    """Rank documents for a query.
+
+    Parameters
+    ----------
+    top_k : int, default 10
+        How many documents to return.
+    measure : str or Measure, optional
+        What to rank by, as for `Reranker`.
+    reranker : Reranker, optional
+        What ranks, in place of one with the bundled word vectors and the measure. A pipeline with one cannot be
+        written to a file, as encoders cannot.
+    """
+
+    def __init__(self, top_k: int = 10, measure: str | Measure | None = None, reranker: Reranker | None = None) -> None:
+        if top_k < 1:
+            raise ValueError(f"top_k must be at least 1, got {top_k}")
+        if measure is not None and reranker is not None:
+            raise ValueError("measure: a reranker has one of its own")
+        self.top_k = top_k
+        self.measure = measure
+        self._given = reranker
+        self._reranker: Reranker | None = reranker
+
+    def warm_up(self) -> None:
+        """Load the word vectors."""
+        if self._reranker is None:
+            self._reranker = Reranker(measure=DEFAULT_MEASURE if self.measure is None else self.measure)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the component, for a pipeline that is written to a file."""
+        if self._given is not None or isinstance(self.measure, Measure):
+            raise ValueError("a ranker with a reranker or a measure of its own cannot be written to a file")
+        found: dict[str, Any] = default_to_dict(self, top_k=self.top_k, measure=self.measure)
+        return found
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> MoverankRanker:
+        """Make the component that `to_dict` described."""
+        made: MoverankRanker = default_from_dict(cls, data)
+        return made
+
+    @component.output_types(documents=list[Document])
+    def run(self, query: str, documents: list[Document], top_k: int | None = None) -> dict[str, list[Document]]:
+        """Rank documents; the best come first, with the measure's similarity as their score.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        documents : list of Document
+            The candidates.
+        top_k : int, optional
+            How many to return, in place of the component's own.
+
+        Returns
+        -------
+        dict
+            ``{"documents": [...]}``.
+        """
+        if not documents:
+            return {"documents": []}
+        for document in documents:
+            if document.content is None:
+                raise ValueError(f"documents: document {document.id!r} has no text")
+        self.warm_up()
+        assert self._reranker is not None
+        texts = [document.content or "" for document in documents]
+        ranking = self._reranker.rank(query, texts, top_k=self.top_k if top_k is None else top_k)
+        return {"documents": [replace(documents[ranked.doc_id], score=ranked.score) for ranked in ranking]}

@@ -1,0 +1,57 @@
+"""LangChain: a document compressor that reranks. ``pip install 'moverank[langchain]'``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from moverank._optional import optional
+from moverank.ranking import Reranker
+
+optional("langchain_core", "langchain")
+
+from langchain_core.documents import BaseDocumentCompressor, Document  # noqa: E402 - checked first, to name the extra
+from pydantic import ConfigDict, Field  # noqa: E402
+
+
+class MoverankCompressor(BaseDocumentCompressor):
+    """Keep the documents that are nearest to the query, the best first.
+
+    Parameters
+    ----------
+    reranker : Reranker, optional
+        What ranks; one with the bundled word vectors by default.
+    top_n : int, default 5
+        How many documents to keep.
+
+    Notes
+    -----
+    The score comes back as ``metadata["relevance_score"]``. It goes into a `ContextualCompressionRetriever`, or is
+    called by itself. A reranker with fusion has no scores to fuse here, and says so.
+
+    Examples
+    --------
+    >>> from langchain_core.documents import Document
+    >>> found = [Document(page_content="Stocks fell."), Document(page_content="A cat sat on a mat.")]
+    >>> [d.page_content for d in MoverankCompressor(top_n=1).compress_documents(found, "where is my cat?")]
+    ['A cat sat on a mat.']
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    reranker: Reranker = Field(default_factory=Reranker)
+    top_n: int = Field(default=5, ge=1)
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Any = None
+    ) -> Sequence[Document]:
+        """Rank documents for a query and keep the first; the given ones stay as they are."""
+        if not documents:
+            return []
+        ranking = self.reranker.rank(query, [document.page_content for document in documents], top_k=self.top_n)
+        return [
+            documents[ranked.doc_id].model_copy(
+                update={"metadata": {**documents[ranked.doc_id].metadata, "relevance_score": ranked.score}}
+            )
+            for ranked in ranking
+        ]

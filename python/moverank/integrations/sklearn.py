@@ -1,0 +1,114 @@
+"""scikit-learn: distances and neighbours of sequences, for its estimators. ``pip install 'moverank[sklearn]'``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank._optional import optional
+from moverank._validate import whole_number
+from moverank.batch import pairwise
+from moverank.index import Index
+from moverank.measures import Measure
+from moverank.sequences import Sequences, as_sequences
+
+_base = optional("sklearn.base", "sklearn")
+_sparse = optional("scipy.sparse", "sklearn")
+_validation = optional("sklearn.utils.validation", "sklearn")
+
+Texts = Sequences | Sequence[ArrayLike]
+
+
+def pairwise_distances(
+    X: Texts, Y: Texts | None = None, *, metric: str | Measure = "wrd", n_jobs: int | None = None
+) -> NDArray[np.float64]:
+    """Distances between sequences, as ``sklearn.metrics.pairwise_distances`` gives them between rows.
+
+    Parameters
+    ----------
+    X, Y : Sequences or sequence of array_like, each of shape (n_s, d)
+        Sequences; distances within `X` without `Y`.
+    metric : str or Measure, default "wrd"
+        What to compute.
+    n_jobs : int, optional
+        Threads; all cores by default, and if negative.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(X), len(Y))
+        For estimators with ``metric="precomputed"``.
+    """
+    threads = None if n_jobs is None or n_jobs < 0 else n_jobs
+    return pairwise(X, Y, metric, num_threads=threads)
+
+
+class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore[name-defined]
+    """The nearest sequences of a fitted set as a sparse graph, for estimators with ``metric="precomputed"``.
+
+    The counterpart of scikit-learn's `KNeighborsTransformer`; neighbours are exact, and most others are not solved.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 5
+        Neighbours of each sequence. In a graph of the fitted set itself each sequence is one of its own, so there is
+        one more.
+    measure : str or Measure, default "wrd"
+        What to compute.
+    num_threads : int, optional
+        Threads; all cores by default.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> X = [np.eye(3)[:2], np.eye(3)[:1], np.eye(3)[2:], np.eye(3)[1:]]
+    >>> model = make_pipeline(TransportNeighbors(2), KNeighborsClassifier(1, metric="precomputed"))
+    >>> model.fit(X, ["left", "left", "right", "right"]).predict([np.eye(3)[2:]])
+    array(['right'], dtype='<U5')
+    """
+
+    def __init__(self, n_neighbors: int = 5, measure: str | Measure = "wrd", num_threads: int | None = None) -> None:
+        self.n_neighbors = n_neighbors
+        self.measure = measure
+        self.num_threads = num_threads
+
+    def fit(self, X: Texts, y: object = None) -> TransportNeighbors:
+        """Take a set of sequences."""
+        whole_number(self.n_neighbors, "n_neighbors", least=1)
+        sequences = as_sequences(X, "X")
+        self.index_ = Index.build(sequences, self.measure, prefilter=None, num_threads=self.num_threads)
+        self.n_samples_fit_ = len(sequences)
+        return self
+
+    def fit_transform(self, X: Texts, y: object = None) -> Any:
+        """Take a set of sequences, and give its graph."""
+        return self.fit(X).transform(X)
+
+    def transform(self, X: Texts) -> Any:
+        """Graph of distances.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix of float64, shape (len(X), n_samples_fit_)
+            Each row holds `n_neighbors` + 1 distances, as many as there are if that is more.
+        """
+        distances, places = self.kneighbors(X, self.n_neighbors + 1)
+        rows = np.arange(0, distances.size + 1, distances.shape[1])
+        shape = (len(distances), self.n_samples_fit_)
+        return _sparse.csr_matrix((distances.ravel(), places.ravel(), rows), shape=shape)
+
+    def kneighbors(self, X: Texts, n_neighbors: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Nearest sequences of the fitted set, the nearest first.
+
+        Returns
+        -------
+        tuple of ndarray, both of shape (len(X), k)
+            Distances, and positions in the fitted set.
+        """
+        _validation.check_is_fitted(self, "index_")
+        k = min(self.n_neighbors if n_neighbors is None else n_neighbors, self.n_samples_fit_)
+        found = self.index_.search_batch(as_sequences(X, "X"), k)
+        return np.array([hits.distances for hits in found]), np.array([hits.ids for hits in found])

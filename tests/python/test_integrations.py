@@ -1,0 +1,254 @@
+"""Each framework's own objects and runners, with ours inside."""
+
+import asyncio
+import sys
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from moverank.ranking import Reranker
+
+#: The frameworks warn of their own old ways.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+QUERY = "where is the cat"
+TEXTS = ["Stocks fell sharply on Tuesday.", "The cat sat on the mat.", "A dog barked at the moon.", "zzzqqq"]
+RANKING = Reranker().rank(QUERY, TEXTS)
+
+
+def needs(module, extra):
+    return pytest.importorskip(module, reason=f"{module} is not installed: pip install moverank[{extra}]")
+
+
+def test_langchain_compresses_documents():
+    needs("langchain_core", "langchain")
+    from langchain_core.documents import Document
+
+    from moverank.integrations.langchain import MoverankCompressor
+
+    given = [Document(page_content=text, metadata={"n": n}) for n, text in enumerate(TEXTS)]
+    compressor = MoverankCompressor(top_n=2)
+    found = compressor.compress_documents(given, QUERY)
+    assert [d.metadata["n"] for d in found] == RANKING.doc_ids[:2]
+    assert [d.metadata["relevance_score"] for d in found] == pytest.approx(RANKING.scores[:2])
+    assert given[1].metadata == {"n": 1}
+    assert asyncio.run(compressor.acompress_documents(given, QUERY)) == found
+    assert compressor.compress_documents([], QUERY) == []
+    wmd = MoverankCompressor(reranker=Reranker(measure="wmd"))
+    assert len(wmd.compress_documents(given, QUERY)) == 4
+    with pytest.raises(ValueError, match="top_n"):
+        MoverankCompressor(top_n=0)
+
+
+def test_llama_index_postprocesses_nodes():
+    needs("llama_index.core", "llama-index")
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+    from moverank.integrations.llama_index import MoverankRerank
+
+    nodes = [NodeWithScore(node=TextNode(text=text, id_=str(n)), score=0.5) for n, text in enumerate(TEXTS)]
+    rerank = MoverankRerank(top_n=3, keep_retrieval_score=True)
+    found = rerank.postprocess_nodes(nodes, query_str=QUERY)
+    assert [int(node.node.node_id) for node in found] == RANKING.doc_ids[:3]
+    assert [node.score for node in found] == pytest.approx(RANKING.scores[:3])
+    assert found[0].node.metadata["retrieval_score"] == 0.5
+    assert asyncio.run(rerank.apostprocess_nodes(nodes, QueryBundle(QUERY)))[0].node.node_id == found[0].node.node_id
+    assert rerank.postprocess_nodes([], query_str=QUERY) == []
+    with pytest.raises(ValueError, match="reranking needs a query"):
+        rerank.postprocess_nodes(nodes)
+
+
+def test_haystack_runs_a_pipeline():
+    needs("haystack", "haystack")
+    from haystack import Document, Pipeline
+
+    from moverank.integrations.haystack import MoverankRanker
+
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", MoverankRanker(top_k=2))
+    documents = [Document(content=text, meta={"n": n}) for n, text in enumerate(TEXTS)]
+    found = pipeline.run({"ranker": {"query": QUERY, "documents": documents}})["ranker"]["documents"]
+    assert [d.meta["n"] for d in found] == RANKING.doc_ids[:2]
+    assert [d.score for d in found] == pytest.approx(RANKING.scores[:2])
+    assert documents[1].score is None
+    again = Pipeline.loads(pipeline.dumps(), allowed_modules=["moverank.integrations.haystack"])
+    data = {"ranker": {"query": QUERY, "documents": documents, "top_k": 1}}
+    assert again.run(data)["ranker"]["documents"] == found[:1]
+    assert MoverankRanker().run(QUERY, [])["documents"] == []
+    with pytest.raises(ValueError, match="has no text"):
+        MoverankRanker().run(QUERY, [Document(meta={"n": 1})])
+    with pytest.raises(ValueError, match="cannot be written to a file"):
+        MoverankRanker(reranker=Reranker()).to_dict()
+
+
+def test_pyterrier_transforms_results():
+    pt = needs("pyterrier", "pyterrier")
+    pd = needs("pandas", "pyterrier")
+    from moverank.integrations.pyterrier import MoverankTransformer
+
+    rows = [
+        {"qid": qid, "query": query, "docno": str(n), "text": text, "score": float(-n), "rank": n}
+        for qid, query in (("1", QUERY), ("2", "the stock market"))
+        for n, text in enumerate(TEXTS)
+    ]
+    frame = pd.DataFrame(rows)
+    found = MoverankTransformer().transform(frame)
+    first = found[found["qid"] == "1"]
+    assert first["docno"].tolist() == [str(n) for n in RANKING.doc_ids]
+    assert first["rank"].tolist() == [0, 1, 2, 3]
+    assert first["score"].tolist() == pytest.approx(RANKING.scores)
+    assert found[found["qid"] == "2"]["docno"].iloc[0] == "0"
+    cut = (pt.Transformer.from_df(frame, uniform=True) >> MoverankTransformer()) % 1
+    assert cut(frame[["qid", "query"]])["docno"].tolist() == ["1", "0"]
+    fused = MoverankTransformer(Reranker(fusion=0.0)).transform(frame)
+    assert fused["docno"].tolist() == [str(n) for n in range(4)] * 2
+    assert len(MoverankTransformer().transform(frame.iloc[:0])) == 0
+    with pytest.raises(ValueError, match="the columns text are missing"):
+        MoverankTransformer().transform(frame.drop(columns="text"))
+
+
+def test_rerankers_ranks():
+    library = needs("rerankers", "rerankers")
+    from moverank.integrations.rerankers import MoverankRanker
+
+    ranker = MoverankRanker()
+    results = ranker.rank(QUERY, TEXTS, doc_ids=["a", "b", "c", "d"])
+    assert [r.doc_id for r in results] == ["abcd"[n] for n in RANKING.doc_ids]
+    assert [r.rank for r in results] == [1, 2, 3, 4]
+    assert results.get_score_by_docid("b") == pytest.approx(RANKING.scores[0])
+    documents = [library.Document(text, doc_id=n) for n, text in enumerate(TEXTS)]
+    assert ranker.rank(QUERY, documents).top_k(1)[0].doc_id == 1
+    assert ranker.score(QUERY, TEXTS[1]) == pytest.approx(RANKING.scores[0])
+    assert asyncio.run(ranker.rank_async(QUERY, TEXTS)).top_k(1)[0].doc_id == 1
+
+
+def test_scikit_learn_finds_neighbours():
+    needs("sklearn", "sklearn")
+    from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    from moverank.integrations.sklearn import TransportNeighbors, pairwise_distances
+
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    X = [rng.normal(size=(rng.integers(2, 6), 5)) + 2 * label for label in y]
+    dense = pairwise_distances(X, metric="wmd")
+    np.testing.assert_allclose(dense, [mr.distances(x, X, "wmd") for x in X], atol=1e-6)
+    exact = KNeighborsClassifier(3, metric="precomputed").fit(dense[:30, :30], y[:30])
+    model = make_pipeline(TransportNeighbors(3, "wmd"), KNeighborsClassifier(3, metric="precomputed"))
+    model.fit(X[:30], y[:30])
+    np.testing.assert_array_equal(model.predict(X[30:]), exact.predict(dense[30:, :30]))
+    assert model.score(X[30:], y[30:]) > 0.9
+
+    graph = TransportNeighbors(2, "wmd").fit_transform(X)
+    assert graph.shape == (40, 40)
+    assert (np.diff(graph.indptr) == 3).all()
+    row = graph[7].toarray().ravel()
+    np.testing.assert_allclose(np.sort(row[row > 0]), np.sort(dense[7])[1:3], atol=1e-6)
+    search = GridSearchCV(model, {"transportneighbors__measure": ["wmd", "wrd"]}, cv=2).fit(X, y)
+    assert search.best_score_ > 0.7
+    distances, places = TransportNeighbors(4, "wmd").fit(X).kneighbors(X[:2])
+    np.testing.assert_allclose(distances, np.sort(dense[:2], axis=1)[:, :4], atol=1e-6)
+    assert places[:, 0].tolist() == [0, 1]
+    assert clone(TransportNeighbors(4)).get_params() == {"n_neighbors": 4, "measure": "wrd", "num_threads": None}
+    with pytest.raises(NotFittedError):
+        TransportNeighbors().transform(X)
+
+
+def test_gensim_agrees():
+    keyed = needs("gensim.models", "gensim").KeyedVectors
+    theirs = needs("gensim.similarities", "gensim").WmdSimilarity
+    pytest.importorskip("ot")
+    from moverank.integrations.gensim import WmdSimilarity, wmdistance
+
+    rng = np.random.default_rng(4)
+    words = [f"w{n}" for n in range(50)]
+    vectors = keyed(12)
+    vectors.add_vectors(words, rng.normal(size=(50, 12)).astype(np.float32))
+    corpus = [list(rng.choice([*words, "unknown"], size=rng.integers(1, 12))) for _ in range(30)] + [["unknown"]]
+    queries = [corpus[3], ["w1", "w1", "w2"], ["unknown"], ["w7", "unknown"]]
+    for query in queries:
+        for document in corpus:
+            for norm in (True, False):
+                expected = vectors.wmdistance(query, document, norm=norm)
+                assert wmdistance(vectors, query, document, norm=norm) == pytest.approx(expected, abs=2e-6)
+    for num_best in (None, 5):
+        ours, reference = WmdSimilarity(corpus, vectors, num_best), theirs(corpus, vectors, num_best)
+        assert len(ours) == len(reference)
+        for query in queries:
+            if num_best is None:
+                np.testing.assert_allclose(ours[query], reference[query], atol=2e-6)
+            else:
+                found, expected = ours[query], reference[query]
+                np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], atol=2e-6)
+                of = theirs(corpus, vectors)[query]  # equal ones may come in any order
+                np.testing.assert_allclose([s for _, s in found], [of[p] for p, _ in found], atol=2e-6)
+        both = ours[queries[:2]]
+        assert len(both) == 2
+        assert list(both[0]) == list(ours[queries[0]])
+    np.testing.assert_allclose(ours.get_similarities(queries[:2]), reference.get_similarities(queries[:2]), atol=2e-6)
+    assert len(list(ours)) == 31
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pot_agrees(seed):
+    ot = pytest.importorskip("ot")
+    from moverank.integrations.pot import emd, emd2
+
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 30, size=2)
+    a, b = rng.random(n), rng.random(m)
+    if seed % 2:
+        a[rng.random(n) < 0.2] = 0.0
+        a[0] = 1.0
+    b *= a.sum() / b.sum()
+    cost = rng.random((n, m))
+    expected = ot.emd2(a, b, cost)
+    assert emd2(a, b, cost) == pytest.approx(expected, rel=1e-9)
+    plan, log = emd(a, b, cost, log=True)
+    assert (plan * cost).sum() == pytest.approx(expected, rel=1e-9)
+    np.testing.assert_allclose(plan.sum(axis=1), a, atol=1e-9)
+    np.testing.assert_allclose(plan.sum(axis=0), b, atol=1e-9)
+    assert set(log) == set(ot.emd(a, b, cost, log=True)[1])
+    assert (log["u"][:, None] + log["v"][None, :] <= cost + 1e-9).all()
+    assert log["u"] @ a + log["v"] @ b == pytest.approx(expected, rel=1e-9)
+    value, said = emd2(a, b, cost, return_matrix=True)
+    assert value == said["cost"] == pytest.approx(expected, rel=1e-9)
+    np.testing.assert_array_equal(said["G"], plan)
+    several = np.stack([b, b[::-1]], axis=1)
+    assert emd2(a, several, cost) == pytest.approx(ot.emd2(a, several, cost), rel=1e-9)
+    assert emd2([], [], cost) == pytest.approx(ot.emd2([], [], cost), rel=1e-9)
+
+
+def test_pot_refusals_are_clear():
+    from moverank.integrations.pot import emd, emd2
+
+    with pytest.raises(ValueError, match=r"same total, got 1\.0 and 2\.0"):
+        emd([1.0], [2.0], [[1.0]])
+    assert emd2([1.0], [2.0], [[3.0]], check_marginals=False) == 3.0
+    with pytest.raises(NotImplementedError, match="potentials_init"):
+        emd([1.0], [1.0], [[1.0]], potentials_init=([0.0], [0.0]))
+    with pytest.raises(ValueError, match="negative"):
+        emd2([-1.0, 2.0], [1.0], [[1.0], [2.0]])
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("langchain", "langchain_core", "langchain"),
+        ("llama_index", "llama_index.core", "llama-index"),
+        ("haystack", "haystack", "haystack"),
+        ("pyterrier", "pyterrier", "pyterrier"),
+        ("rerankers", "rerankers", "rerankers"),
+        ("sklearn", "sklearn.base", "sklearn"),
+    ],
+)
+def test_a_framework_that_is_not_installed_is_named_with_its_extra(module, library, extra, monkeypatch):
+    monkeypatch.delitem(sys.modules, f"moverank.integrations.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=rf"is not installed: pip install 'moverank\[{extra}\]'"):
+        __import__(f"moverank.integrations.{module}")
