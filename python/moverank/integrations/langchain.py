@@ -17,12 +17,12 @@ from pydantic import ConfigDict, Field  # noqa: E402
 class MoverankCompressor(BaseDocumentCompressor):
     """Keep the documents that are nearest to the query, the best first.
 
-    Parameters
+    Attributes
     ----------
-    reranker : Reranker, optional
+    reranker : Reranker
         What ranks; one with the bundled word vectors by default.
-    top_n : int, default 5
-        How many documents to keep.
+    top_n : int
+        How many documents to keep; 5 by default.
 
     Notes
     -----

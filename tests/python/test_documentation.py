@@ -1,0 +1,41 @@
+"""What the README and the documentation show has to run as it stands."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Examples marked py, not python, need something that is not here.
+FENCED = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+EXAMPLES = [
+    pytest.param(example, id=f"{page.stem}-{place}")
+    for page in PAGES
+    for place, example in enumerate(FENCED.findall(page.read_text(encoding="utf-8")))
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_run_when_pasted(example, tmp_path):
+    ran = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    if ran.returncode and "moverank.integrations" in example and "ModuleNotFoundError" in ran.stderr:
+        pytest.skip(ran.stderr.strip().splitlines()[-1])
+    assert ran.returncode == 0, ran.stderr
+    if "print(hits[0].id, hits[0].payload)" in example:
+        assert "music {'year': 2024}" in ran.stdout
+    if "print(index.search(" in example:
+        assert "exact: all 3 documents were solved" in ran.stdout
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) > 20
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        missing = [t for t in targets if not t.startswith("http") and not (page.parent / t).exists()]
+        assert not missing, page
