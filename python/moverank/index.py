@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._validate import positive_number, real_number, thread_count, whole_number
+from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
 from moverank.changes import NONE_REMOVED, InMemory, Keeper, added, compacted, trained_on, without
 from moverank.disk.building import Build
@@ -35,6 +36,9 @@ from moverank.search import Budget
 from moverank.sequences import Sequences, as_sequences
 from moverank.setups import Documents, as_documents, names_for, next_id_behind, setup_for, stored_as
 from moverank.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from moverank.spaces import Space
 
 PathLike = str | os.PathLike[str]
 
@@ -87,6 +91,7 @@ class Index:
         prefilter: str | Clusters | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
+        space: Space | None = None,
         num_threads: int | None = None,
     ) -> Index:
         """Prepare documents for search.
@@ -113,6 +118,9 @@ class Index:
             Keep the documents as they are beside those of `dtype`: bounds then come from the compact ones, less what
             rounding can have changed, and answers are exact for `docs`, of which only what the bounds leave is read.
             Not under ground "sqeuclidean".
+        space : Space, optional
+            The space that the documents were moved into, kept with the index: `Index.space` gives it back, and a
+            `Reranker` moves queries into it. Documents are taken as they are.
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -137,7 +145,9 @@ class Index:
         part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
         whole = Snapshot(setup, [part], [NONE_REMOVED])
         next_id = next_id_behind(0, names)
-        return cls(InMemory(Snapshot(setup, whole.parts, whole.removed, next_id, trained_on(whole))), threads)
+        attached = None if space is None else AttachedSpace.of(space)
+        kept_with = Snapshot(setup, whole.parts, whole.removed, next_id, trained_on(whole), attached)
+        return cls(InMemory(kept_with), threads)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
 
@@ -294,6 +304,7 @@ class Index:
         prefilter: str | Clusters | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
+        space: Space | None = None,
         resume: bool = False,
         progress: Callable[[int], object] | None = None,
         num_threads: int | None = None,
@@ -310,7 +321,7 @@ class Index:
             A folder that does not exist yet, or is empty; or with ``resume=True`` that of a build that was cut off.
         batches : iterable of Batch
             The documents, as `moverank.readers` or a generator of yours gives them.
-        measure, prefilter, dtype, rescore
+        measure, prefilter, dtype, rescore, space
             As in `build`; what is not said is as in the first batch.
         resume : bool, default False
             Go on with a build that was cut off: batches that are in already are passed over, so these have to be the
@@ -352,7 +363,9 @@ class Index:
         """
         chosen = _by_name(measure)
         threads = thread_count(num_threads)
-        build = Build(Path(path), chosen, prefilter, dtype, rescore=rescore, resume=resume, num_threads=threads)
+        attached = None if space is None else AttachedSpace.of(space)
+        options: dict[str, Any] = {"rescore": rescore, "space": attached, "resume": resume, "num_threads": threads}
+        build = Build(Path(path), chosen, prefilter, dtype, **options)
         if build.is_complete:
             build.close()
         else:
@@ -486,6 +499,12 @@ class Index:
     def dim(self) -> int:
         """Dimension of the tokens."""
         return self._snapshot.setup.dim
+
+    @property
+    def space(self) -> Space | None:
+        """The space in which the documents are, if one was given: apply it to queries, too."""
+        attached = self._snapshot.space
+        return None if attached is None else attached.space
 
     def __len__(self) -> int:
         return len(self._snapshot)

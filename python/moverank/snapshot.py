@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank.alignment import Alignment, align
+from moverank.attached_space import AttachedSpace
 from moverank.errors import DuplicateIdError, IndexFormatError, UnknownIdError
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
@@ -41,6 +42,8 @@ class Snapshot:
         The id that the next document gets unless it comes with one.
     trained : Trained, optional
         What faiss made of the pooled vectors of the first parts, where the prefilter is not exhaustive.
+    space : AttachedSpace, optional
+        The space in which the documents are.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class Snapshot:
         removed: Sequence[Positions],
         next_id: int = 0,
         trained: Trained | None = None,
+        space: AttachedSpace | None = None,
     ) -> None:
         self.setup = setup
         self.parts = tuple(parts)
         self.removed = tuple(removed)
         self.next_id = next_id
         self.trained = trained
+        self.space = space
         #: Position of the first document of each part, and the number of all.
         self.firsts = np.cumsum([0] + [len(part) for part in parts])
 

@@ -203,3 +203,68 @@ def test_published_figures_of_sts_are_reproduced():
     for measure, expected in ((mr.wmd, 68.1), (mr.wrd, 79.4)):
         similarity = [-measure(x[k], y[k]) for k in both]
         assert 100 * pearsonr(similarity, scores)[0] == pytest.approx(expected, abs=0.05)
+
+
+def test_a_space_is_kept_with_an_index(encoder, texts, tmp_path):
+    space = spaces.fit(encoder, texts, ["whitening", "idf"])
+    docs = space(encoder.encode(texts)).sequences
+    index = mr.Index.build(docs, "wrd", payloads=texts, space=space)
+    assert index.space is not None
+    assert repr(index.space) == repr(space)
+    index.save(tmp_path / "saved")
+    with mr.Index.open(tmp_path / "saved", writable=True) as stored:
+        stored.add(docs[:2], payloads=texts[:2])
+        stored.remove([0])
+        stored.compact()
+    stored = mr.Index.open(tmp_path / "saved")
+    stored.verify()
+    again = stored.space(encoder.encode(texts)).sequences
+    np.testing.assert_array_equal(again.tokens, docs.tokens)
+    np.testing.assert_array_equal(again.weights, docs.weights)
+    assert mr.Index.build(docs, "wrd").space is None
+    with pytest.raises(AttributeError):
+        mr.Index.build(docs, "wrd", space="whitening")
+
+
+def test_queries_are_moved_into_the_space_of_an_index(encoder, texts):
+    space = spaces.fit(encoder, texts, ["all-but-the-top", "idf"])
+    index = mr.Index.build(space(encoder.encode(texts)).sequences, "wrd", payloads=texts, space=space)
+    found = mr.Reranker(encoder).rank(texts[5], index, top_k=3)
+    expected = mr.Reranker(space.over(encoder), "wrd").rank(texts[5], texts, top_k=3)
+    assert [d.distance for d in found] == pytest.approx([d.distance for d in expected], abs=1e-9)
+    assert found[0].text == texts[5]
+    assert found[0].explain().value == pytest.approx(found[0].distance, abs=1e-9)
+    with pytest.raises(ValueError, match="the index moves queries into its space itself"):
+        mr.Reranker(space.over(encoder)).rank(texts[5], index)
+
+
+def test_a_build_goes_on_in_its_space(encoder, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)
+    space, other = (spaces.fit(encoder, texts, [step]) for step in ("whitening", "idf"))
+    docs = space(encoder.encode(texts)).sequences
+    batches = [mr.readers.Batch(docs[start : start + 100]) for start in (0, 100, 200)]
+
+    def cut_off():
+        yield from batches[:2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mr.Index.build_on_disk(tmp_path / "i", cut_off(), space=space)
+    with pytest.raises(ValueError, match="resume: the build was begun with another space"):
+        mr.Index.build_on_disk(tmp_path / "i", batches, space=other, resume=True)
+    index = mr.Index.build_on_disk(tmp_path / "i", batches, space=space, resume=True)
+    assert len(index) == 300
+    assert repr(index.space) == repr(space)
+
+
+def test_a_damaged_space_in_an_index_is_found(encoder, texts, tmp_path):
+    space = spaces.fit(encoder, texts, ["idf"])
+    mr.Index.build(space(encoder.encode(texts)).sequences, "wrd", space=space).save(tmp_path / "i")
+    (file,) = (tmp_path / "i").glob("*.space")
+    octets = bytearray(file.read_bytes())
+    octets[len(octets) // 2] ^= 1
+    file.write_bytes(octets)
+    with pytest.raises(mr.errors.IndexFormatError, match="checksum"):
+        _ = mr.Index.open(tmp_path / "i").space
+    with pytest.raises(mr.errors.IndexFormatError, match="checksum"):
+        mr.Index.open(tmp_path / "i").verify()

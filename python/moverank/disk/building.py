@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from moverank._storage import token_dtype
+from moverank.attached_space import AttachedSpace
 from moverank.changes import NONE_REMOVED, trained_on
 from moverank.disk.manifest import MANIFEST
 from moverank.disk.store import Store
@@ -36,6 +37,8 @@ class Build:
         Where.
     measure, prefilter, dtype, rescore
         As in `Index.build`.
+    space : AttachedSpace or None
+        The space in which the documents are.
     resume : bool
         Go on with a build that was cut off, if there is one.
     num_threads : int
@@ -50,6 +53,7 @@ class Build:
         dtype: str | None,
         *,
         rescore: bool,
+        space: AttachedSpace | None,
         resume: bool,
         num_threads: int,
     ) -> None:
@@ -57,6 +61,7 @@ class Build:
         self._prefilter = prefilter
         self._dtype = dtype
         self._rescore = rescore
+        self._space = space
         self._threads = num_threads
         self._setup: Setup | None = None
         self._parts: list[Part] = []
@@ -80,6 +85,9 @@ class Build:
         manifest, snapshot = self._store.manifest, self._store.snapshot
         assert manifest is not None
         self._setup = self._resumed_setup(snapshot.setup)
+        if self._space is not None and (snapshot.space is None or snapshot.space.octets != self._space.octets):
+            raise ValueError("resume: the build was begun with another space")
+        self._space = snapshot.space
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
         self.is_complete = manifest.batches is None
@@ -171,7 +179,7 @@ class Build:
 
     def _snapshot(self) -> Snapshot:
         assert self._setup is not None
-        return Snapshot(self._setup, self._parts, [NONE_REMOVED] * len(self._parts), self._next_id)
+        return Snapshot(self._setup, self._parts, [NONE_REMOVED] * len(self._parts), self._next_id, space=self._space)
 
     def _complete(self) -> None:
         if self._skipped_batches:
@@ -181,4 +189,4 @@ class Build:
         self._write()
         whole = self._snapshot()
         trained = trained_on(whole)
-        self._store.commit(Snapshot(whole.setup, whole.parts, whole.removed, whole.next_id, trained))
+        self._store.commit(Snapshot(whole.setup, whole.parts, whole.removed, whole.next_id, trained, self._space))

@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 LARGEST = 1 << 26
 
 #: Names that files of an index have: nothing else in the folder is read or deleted, and no name leads out of it.
-FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss)")
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space)")
 
 #: Types of arrays: nothing else is ever made of a file's bytes.
 DTYPES = frozenset({"<f4", "<f2", "<u2", "|i1", "<f8", "<i8", "<i4", "<u4", "<u8", "|u1"})
@@ -58,6 +58,8 @@ class Manifest:
         faiss' own file, of the pooled vectors of the first documents.
     covered : int
         Documents in it.
+    space : FileEntry or None
+        The space in which the documents are.
     """
 
     setup: Setup
@@ -67,12 +69,13 @@ class Manifest:
     segments: tuple[Segment, ...]
     faiss: FileEntry | None = None
     covered: int = 0
+    space: FileEntry | None = None
 
     @property
     def files(self) -> list[FileEntry]:
         """All files but the manifest itself."""
         of_segments = [entry for s in self.segments for entry in (s.file, s.removed) if entry is not None]
-        return of_segments if self.faiss is None else [*of_segments, self.faiss]
+        return [*of_segments, *(entry for entry in (self.faiss, self.space) if entry is not None)]
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         ],
         "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
         "covered": manifest.covered,
+        "space": None if manifest.space is None else asdict(manifest.space),
     }
 
 
@@ -219,6 +223,7 @@ def _manifest_of(fields: Fields) -> Manifest:
         ),
         faiss=fields.child("faiss", _file_of),
         covered=fields.count("covered"),
+        space=fields.child("space", _file_of),
     )
     fields.done()
     _require_whole(manifest)

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from moverank.attached_space import AttachedSpace
 from moverank.disk.files import (
     FileEntry,
     NewFile,
@@ -72,6 +73,7 @@ class Store:
         self._segments: WeakKeyDictionary[Part, Segment] = WeakKeyDictionary()
         self._removed: WeakKeyDictionary[Part, tuple[Positions, FileEntry]] = WeakKeyDictionary()
         self._trained: tuple[Trained, FileEntry] | None = None
+        self._space: tuple[AttachedSpace, FileEntry] | None = None
 
     @property
     def manifest(self) -> Manifest | None:
@@ -189,7 +191,8 @@ class Store:
         trained = None
         if manifest.faiss is not None:
             trained = self._trained_of(manifest.faiss, manifest.covered, setup)
-        return Snapshot(setup, parts, removed, manifest.next_id, trained)
+        space = None if manifest.space is None else self._space_of(manifest.space)
+        return Snapshot(setup, parts, removed, manifest.next_id, trained, space)
 
     def _part_of(self, segment: Segment, setup: Setup) -> Part:
         part = Part(setup, read_segment(self.folder, segment, mmap=self.mmap), segment.numbers)
@@ -229,6 +232,19 @@ class Store:
         self._trained = trained, entry
         return trained
 
+    def _space_of(self, entry: FileEntry) -> AttachedSpace:
+        if self._space is not None and self._space[1] == entry:
+            return self._space[0]
+        octets = map_listed(self.folder, entry)  # now, as the file may be deleted before it is asked for
+
+        def load() -> bytes:
+            require_checksum(self.folder, entry, [octets])
+            return octets[:]
+
+        space = AttachedSpace(load)
+        self._space = space, entry
+        return space
+
     # ---- writing ---------------------------------------------------------------------------------------------------
 
     def require_writable(self) -> None:
@@ -255,7 +271,7 @@ class Store:
             place already, but not known to be durable, either may be found when the index is opened next.
         """
         self.require_writable()
-        before = self._removed.copy(), self._trained
+        before = self._removed.copy(), self._trained, self._space
         try:
             parts = [self._stored(part, snapshot.setup) for part in snapshot.parts]
             segments = []
@@ -264,6 +280,7 @@ class Store:
                 gone = self._stored_removed(part, removed) if len(removed) else None
                 segments.append(Segment(own.file, own.arrays, own.numbers, gone))
             trained, entry = self._stored_trained(snapshot)
+            space, of_space = self._stored_space(snapshot)
             manifest = Manifest(
                 setup=snapshot.setup,
                 generation=1 if self.manifest is None else self.manifest.generation + 1,
@@ -272,15 +289,16 @@ class Store:
                 segments=tuple(segments),
                 faiss=entry,
                 covered=0 if trained is None else trained.covered,
+                space=of_space,
             )
-            mapped = Snapshot(snapshot.setup, parts, snapshot.removed, snapshot.next_id, trained)
+            mapped = Snapshot(snapshot.setup, parts, snapshot.removed, snapshot.next_id, trained, space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)
             self._state = manifest, mapped
         except BaseException:
             # An interrupt may come at any point: what is on disk says how far it got.
             if self._holds_what_is_on_disk():
-                self._removed, self._trained = before
+                self._removed, self._trained, self._space = before
                 self._sweep()
             else:
                 self._in_doubt = True
@@ -318,6 +336,16 @@ class Store:
                 _write_faiss(trained.index, file)
                 self._trained = trained, file.finish()
         return self._trained
+
+    def _stored_space(self, snapshot: Snapshot) -> tuple[AttachedSpace | None, FileEntry | None]:
+        space = snapshot.space
+        if space is None:
+            return None, None
+        if self._space is None or self._space[0] is not space:
+            with NewFile(self._new_path("space")) as file:
+                file.write(space.octets)
+                self._space = space, file.finish()
+        return self._space
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         path = self.folder / NEXT_MANIFEST

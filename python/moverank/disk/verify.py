@@ -144,3 +144,8 @@ def _verify_together(snapshot: Snapshot) -> None:
         raise IndexFormatError("an id is as large as the next one to be given")
     if snapshot.trained is not None:
         _ = snapshot.trained.index
+    if snapshot.space is not None:
+        try:
+            _ = snapshot.space.space
+        except ValueError as error:
+            raise IndexFormatError(f"its space: {error}") from None

@@ -33,7 +33,7 @@ class CachedEncoder:
     """
 
     def __init__(self, encoder: Encoder, *, max_bytes: int = 1 << 28) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
         self._texts: OrderedDict[str, EncodedText] = OrderedDict()
         self._bytes = 0
@@ -45,7 +45,7 @@ class CachedEncoder:
         return f"CachedEncoder({len(self._texts)} texts, {self.hits} hits, {self.misses} misses)"
 
     def __getstate__(self) -> tuple[Encoder, int]:
-        return self._encoder, self._max_bytes
+        return self.encoder, self._max_bytes
 
     def __setstate__(self, state: tuple[Encoder, int]) -> None:
         encoder, max_bytes = state
@@ -70,13 +70,13 @@ class CachedEncoder:
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
         """Encode queries."""
-        return encode_queries(self._encoder, texts, skip_empty=skip_empty, progress=progress)
+        return encode_queries(self.encoder, texts, skip_empty=skip_empty, progress=progress)
 
     def _encoded(self, texts: list[str], progress: Progress | None) -> list[EncodedText]:
         """Encode texts; those without a token come out empty."""
         done = [EncodedText.empty() for _ in texts]
         try:
-            encoded = self._encoder.encode(texts, skip_empty=True, progress=progress)
+            encoded = self.encoder.encode(texts, skip_empty=True, progress=progress)
         except NoTokensError:
             return done
         for place, t in enumerate(encoded.kept):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank._validate import real_array, thread_count, whole_number
-from moverank.encoders.encoded import EncodedText, Encoder, encode_queries
+from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered
 from moverank.errors import MeasureMismatchError, NoTokensError
 from moverank.hits import Certificate, Hit
 from moverank.index import Index
@@ -20,6 +20,7 @@ from moverank.ranking.candidates import Candidates
 from moverank.ranking.fusion import Fusion
 from moverank.ranking.passages import Passages
 from moverank.ranking.results import ComparedHit, RankedDocument, Ranking, in_order
+from moverank.spaces.space import SpaceEncoder
 
 _by_name = measure
 #: Ranks documents for one query, whose first-stage scores may be given.
@@ -117,8 +118,8 @@ class Reranker:
         query : str
             The query.
         documents : sequence of str, or Index
-            The candidates' texts; or an index of their vectors by the same encoder and space, whose payload, a string
-            or an object with a "text", is given back.
+            The candidates' texts; or an index of their vectors by the same encoder, whose payload, a string or an
+            object with a "text", is given back. If the index has a space, queries are moved into it.
         top_k : int, optional
             How many to return; all by default, of an index ten. Fewer are faster, as most others are not solved.
         doc_ids : sequence, optional
@@ -181,6 +182,7 @@ class Reranker:
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
             chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k)
+            asked = self._moved(asked, documents)
         else:
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
             rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
@@ -262,6 +264,16 @@ class Reranker:
         text = _text_of(hit.payload)
         reasons = ComparedHit(query, hit, text, self._encoder)
         return RankedDocument(hit.rank, hit.id, hit.similarity, hit.distance, text, None, reasons)
+
+    def _moved(self, queries: list[EncodedText], index: Index) -> list[EncodedText]:
+        """Queries in the space of the index's documents."""
+        space = index.space
+        if space is None:
+            return queries
+        if isinstance(self._encoder.encoder, SpaceEncoder):
+            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
+        moved = space(gathered([""] * len(queries), queries, skip_empty=False))
+        return [moved.text(q) for q in range(len(queries))]
 
     def _measure_of(self, index: Index) -> Measure:
         if self._measure is not None and self._measure != index.measure:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -99,16 +100,28 @@ class Space:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the steps into an .npz file of plain arrays, with everything that was learnt."""
-        from moverank.spaces.storing import save
-
-        save(self, path)
+        Path(path).write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Space:
         """Read what `save` wrote; ValueError if the file holds something else."""
-        from moverank.spaces.storing import load
+        try:
+            return cls.from_bytes(Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
 
-        return load(path)
+    def to_bytes(self) -> bytes:
+        """Write the steps as `save` does."""
+        from moverank.spaces.storing import to_bytes
+
+        return to_bytes(self)
+
+    @classmethod
+    def from_bytes(cls, octets: bytes) -> Space:
+        """Read what `to_bytes` wrote; ValueError for anything else."""
+        from moverank.spaces.storing import from_bytes
+
+        return from_bytes(octets)
 
     def __repr__(self) -> str:
         return f"Space({', '.join(map(repr, self.steps))})"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import zipfile
-from pathlib import Path
+import zlib
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,15 @@ from moverank.spaces.weights import TokenWeights
 FORMAT, VERSION = "moverank space", 1
 
 
-def save(space: Space, path: str | os.PathLike[str]) -> None:
-    """Write a space."""
+def to_bytes(space: Space) -> bytes:
+    """Write a space down."""
     arrays: dict[str, NDArray[Any]] = {}
     steps = [_described(step, f"{place}.", arrays) for place, step in enumerate(space.steps)]
     text = json.dumps({"format": FORMAT, "version": VERSION, "steps": steps})
     arrays["space"] = np.frombuffer(text.encode(), dtype=np.uint8)
-    with Path(path).open("wb") as file:  # numpy would add an extension to a path
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
 
 
 def _described(step: Step, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -49,11 +50,10 @@ def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDA
     return {"name": weights.name, "unseen": weights.unseen}
 
 
-def load(path: str | os.PathLike[str]) -> Space:
-    """Read a space; ValueError if the file holds something else."""
+def from_bytes(octets: bytes) -> Space:
+    """Read what `to_bytes` wrote; ValueError for anything else."""
     try:
-        # Opened here, as numpy leaves a file open that it cannot read.
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as found:
+        with np.load(io.BytesIO(octets), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         text = json.loads(arrays["space"].tobytes())
         if text["format"] != FORMAT:
@@ -61,10 +61,8 @@ def load(path: str | os.PathLike[str]) -> Space:
         if text["version"] != VERSION:
             raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
         return Space(tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"])))
-    except FileNotFoundError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{os.fspath(path)}: holds no space of moverank: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"holds no space of moverank: {error}") from None
 
 
 def _step(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> Step:

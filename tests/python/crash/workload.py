@@ -8,9 +8,11 @@ import numpy as np
 import moverank as mr
 from moverank.disk import building
 from moverank.readers import Batch
+from moverank.spaces import Space, UnitNorm
 
 DIM = 4
 KINDS = ("Flat", None, "HNSW4")
+SPACE = Space([UnitNorm()])
 
 
 def document(name, version):
@@ -88,7 +90,12 @@ class Workload:
         docs, payloads = [document(name, version) for name in changed], [{"v": version}] * len(changed)
         if step == "build":
             mr.Index.build_on_disk(
-                self.folder, self.batches(changed, version), prefilter=self.prefilter, resume=True, num_threads=1
+                self.folder,
+                self.batches(changed, version),
+                prefilter=self.prefilter,
+                space=SPACE,
+                resume=True,
+                num_threads=1,
             )
             self.index = self.opened()
         elif step == "overwrite":

@@ -1,0 +1,41 @@
+"""The space of an index's documents: octets until it is asked for, as who brings vectors never needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moverank.spaces import Space
+
+
+class AttachedSpace:
+    """A space that belongs to an index.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the octets that `Space.to_bytes` made.
+    """
+
+    def __init__(self, load: Callable[[], bytes]) -> None:
+        self._load = load
+
+    @classmethod
+    def of(cls, space: Space) -> AttachedSpace:
+        """Attach a space, which is written down at once: what cannot be is refused before any work is done."""
+        octets = space.to_bytes()
+        return cls(lambda: octets)
+
+    @cached_property
+    def octets(self) -> bytes:
+        """The space, written down."""
+        return self._load()
+
+    @cached_property
+    def space(self) -> Space:
+        """The space."""
+        read: Callable[[bytes], Space] = import_module("moverank.spaces").Space.from_bytes
+        return read(self.octets)
