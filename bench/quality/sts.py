@@ -9,9 +9,11 @@ the training files, never to those that are measured; nothing is fitted to score
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 import moverank as mr
-from moverank.encoders import EncodedTexts, WordVectors
+from moverank.encoders import EncodedTexts, Words, WordVectors
 from moverank.spaces import Space, fit
 
 sys.path.append(str(Path(__file__).parents[1] / "python"))
@@ -41,9 +43,15 @@ SPACES: dict[str, list[str]] = {
     "norm × IDF": ["norm-idf"],
 }
 
-SETS = {
+#: What is measured and what spaces are fitted to, by word vectors.
+ENGLISH = {
     "STS-B dev": ("stsb-en-dev.tsv", ["stsb-en-train.tsv", "sick-train.tsv"]),
     "SICK trial": ("sick-trial.tsv", ["stsb-en-train.tsv", "sick-train.tsv"]),
+}
+SETS = {
+    "glove6b-100d-en": ENGLISH,
+    "minilmstatic-128d-en": ENGLISH,
+    "e5static-128d-zh": {"STS-B zh dev": ("stsb-zh-dev.seg.tsv", ["stsb-zh-train.seg.tsv"])},
 }
 
 
@@ -56,7 +64,10 @@ def rows(name: str) -> list[list[str]]:
 def word_vectors(name: str) -> WordVectors:
     """Static vectors of the data folder."""
     with np.load(DATA / f"wordvec/{name}.npz") as stored:
-        return WordVectors(bytes(stored["words"]).decode().split("\n"), stored["vectors"].astype(np.float32))
+        words = bytes(stored["words"]).decode().split("\n")
+        # Chinese comes cut into words.
+        tokenize = str.split if name.endswith("-zh") else Words()
+        return WordVectors(words, stored["vectors"].astype(np.float32), tokenize=tokenize)
 
 
 def cosine_of_means(x: EncodedTexts, y: EncodedTexts) -> NDArray[np.float64]:
@@ -102,12 +113,17 @@ def scored(encoder: WordVectors, pairs: list[list[str]]) -> tuple[EncodedTexts, 
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vectors", default="*", help="only word vectors whose name fits (default: *)")
+    args = parser.parse_args()
     print(environment("scipy"), end="\n\n")
     lines = []
-    for vectors in ("glove6b-100d-en", "minilmstatic-128d-en"):
+    for vectors, sets in SETS.items():
+        if not fnmatch(vectors, args.vectors):
+            continue
         encoder = word_vectors(vectors)
         fitted: dict[tuple[str, tuple[str, ...]], Space] = {}
-        for name, (test, training) in SETS.items():
+        for name, (test, training) in sets.items():
             x, y, scores = scored(encoder, rows(test))
             texts = [sentence for file in training for row in rows(file) for sentence in row[1:3]]
             for space_name, steps in SPACES.items():
