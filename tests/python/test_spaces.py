@@ -1,6 +1,7 @@
 """Spaces: what is learnt is what the definitions say, in one pass, and comes back from a file."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -268,3 +269,15 @@ def test_a_damaged_space_in_an_index_is_found(encoder, texts, tmp_path):
         _ = mr.Index.open(tmp_path / "i").space
     with pytest.raises(mr.errors.IndexFormatError, match="checksum"):
         mr.Index.open(tmp_path / "i").verify()
+
+
+@pytest.mark.parametrize(
+    ("shape", "held", "message"), [((1 << 40,), 8, "holds no space"), ((1 << 18,), 1 << 21, "unpacks to more than any")]
+)
+def test_a_space_that_claims_to_be_huge_is_refused(tmp_path, monkeypatch, shape, held, message):
+    monkeypatch.setattr("moverank.spaces.storing.LARGEST", 1 << 20)
+    head = repr({"descr": "<f8", "fortran_order": False, "shape": shape}).encode().ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("space.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(held))
+    with pytest.raises(ValueError, match=message):
+        spaces.Space.load(tmp_path / "bomb.npz")

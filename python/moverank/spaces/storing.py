@@ -17,6 +17,22 @@ from moverank.spaces.weights import TokenWeights
 
 FORMAT, VERSION = "moverank space", 1
 
+#: Bytes of a space, unpacked: far more than weights of a million tokens and matrices of 4096 dimensions have.
+LARGEST = 1 << 30
+
+#: What the libraries raise that read it.
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def to_bytes(space: Space) -> bytes:
     """Write a space down."""
@@ -53,6 +69,9 @@ def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDA
 def from_bytes(octets: bytes) -> Space:
     """Read what `to_bytes` wrote; ValueError for anything else."""
     try:
+        with zipfile.ZipFile(io.BytesIO(octets)) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > LARGEST:
+                raise ValueError("unpacks to more than any space has")
         with np.load(io.BytesIO(octets), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         text = json.loads(arrays["space"].tobytes())
@@ -61,7 +80,7 @@ def from_bytes(octets: bytes) -> Space:
         if text["version"] != VERSION:
             raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
         return Space(tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"])))
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"holds no space of moverank: {error}") from None
 
 
