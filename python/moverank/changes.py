@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -75,7 +76,7 @@ def added(keeper: Keeper, snapshot: Snapshot, part: Part, next_id: int) -> Snaps
     if first < len(parts) - 1:
         tail = keeper.merge(parts[first:], removed[first:])
         parts, removed = [*parts[:first], tail], [*removed[:first], NONE_REMOVED]
-    return Snapshot(snapshot.setup, parts, removed, next_id, snapshot.trained, snapshot.space)
+    return replace(snapshot, parts=parts, removed=removed, next_id=next_id)
 
 
 def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], trained: Trained | None) -> int:
@@ -105,20 +106,20 @@ def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
         gone = np.union1d(removed[p], positions[of_part == p] - snapshot.firsts[p])
         gone.flags.writeable = False
         removed[p] = gone
-    return Snapshot(snapshot.setup, snapshot.parts, removed, snapshot.next_id, snapshot.trained, snapshot.space)
+    return replace(snapshot, removed=removed)
 
 
 def compacted(keeper: Keeper, snapshot: Snapshot) -> Snapshot:
     """Make one part of all, without what was removed, and train the prefilter on it."""
-    setup, next_id = snapshot.setup, snapshot.next_id
     if len(snapshot) == 0:
-        return Snapshot(setup, [], [], next_id, space=snapshot.space)
-    whole = Snapshot(setup, [keeper.merge(snapshot.parts, snapshot.removed)], [NONE_REMOVED], next_id)
+        return replace(snapshot, parts=[], removed=[], trained=None)
+    part = keeper.merge(snapshot.parts, snapshot.removed)
+    whole = replace(snapshot, parts=[part], removed=[NONE_REMOVED], trained=None)
     try:
         trained = trained_on(whole)
     except ValueError:
         trained = None  # fewer are left than faiss learns from: to compare all of so few is faster anyway
-    return Snapshot(setup, whole.parts, whole.removed, next_id, trained, snapshot.space)
+    return replace(whole, trained=trained)
 
 
 def trained_on(snapshot: Snapshot) -> Trained | None:

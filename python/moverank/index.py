@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -137,17 +138,15 @@ class Index:
             the message says which.
         """
         chosen = _by_name(measure)
+        attached = None if space is None else AttachedSpace.of(space)
         batch = as_documents(docs)
         names = make_names(ids, len(batch))
         setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind)
         threads = thread_count(num_threads)
         kept = payload_arrays(payloads, len(batch))
         part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
-        whole = Snapshot(setup, [part], [NONE_REMOVED])
-        next_id = next_id_behind(0, names)
-        attached = None if space is None else AttachedSpace.of(space)
-        kept_with = Snapshot(setup, whole.parts, whole.removed, next_id, trained_on(whole), attached)
-        return cls(InMemory(kept_with), threads)
+        whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached)
+        return cls(InMemory(replace(whole, trained=trained_on(whole))), threads)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
 

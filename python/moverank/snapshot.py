@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ from moverank.search import Budget, Ladder, Prefilter, PrefilteredQuery
 from moverank.sinkhorn import Sinkhorn
 
 
+@dataclass(eq=False)
 class Snapshot:
     """Parts one behind the other, less what was removed. Positions are those of documents among all parts.
 
@@ -46,23 +48,19 @@ class Snapshot:
         The space in which the documents are.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        parts: Sequence[Part],
-        removed: Sequence[Positions],
-        next_id: int = 0,
-        trained: Trained | None = None,
-        space: AttachedSpace | None = None,
-    ) -> None:
-        self.setup = setup
-        self.parts = tuple(parts)
-        self.removed = tuple(removed)
-        self.next_id = next_id
-        self.trained = trained
-        self.space = space
+    setup: Setup
+    parts: Sequence[Part]
+    removed: Sequence[Positions]
+    next_id: int = 0
+    trained: Trained | None = None
+    space: AttachedSpace | None = None
+
+    def __post_init__(self) -> None:
+        # Copies, as a snapshot stays as it is whatever becomes of the lists that it was made of.
+        self.parts = tuple(self.parts)
+        self.removed = tuple(self.removed)
         #: Position of the first document of each part, and the number of all.
-        self.firsts = np.cumsum([0] + [len(part) for part in parts])
+        self.firsts = np.cumsum([0] + [len(part) for part in self.parts])
 
     @property
     def n_removed(self) -> int:

@@ -188,5 +188,4 @@ class Build:
             raise ValueError("batches: there are no documents in them")
         self._write()
         whole = self._snapshot()
-        trained = trained_on(whole)
-        self._store.commit(Snapshot(whole.setup, whole.parts, whole.removed, whole.next_id, trained, self._space))
+        self._store.commit(replace(whole, trained=trained_on(whole)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -291,7 +292,7 @@ class Store:
                 covered=0 if trained is None else trained.covered,
                 space=of_space,
             )
-            mapped = Snapshot(snapshot.setup, parts, snapshot.removed, snapshot.next_id, trained, space)
+            mapped = replace(snapshot, parts=parts, trained=trained, space=space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)
             self._state = manifest, mapped
