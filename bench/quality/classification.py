@@ -33,9 +33,7 @@ NEIGHBOURS = [1, 3, 5, 9, 13, 19]
 
 def encoder(name: str, stop_words: frozenset[str]) -> WordVectors:
     """Static vectors of the data folder."""
-    with np.load(DATA / f"wordvec/{name}.npz") as stored:
-        words = bytes(stored["words"]).decode().split("\n")
-        return WordVectors(words, stored["vectors"].astype(np.float32), tokenize=Words(stop_words=stop_words))
+    return WordVectors.load(DATA / f"wordvec/{name}.npz", tokenize=Words(stop_words=stop_words))
 
 
 def read() -> tuple[list[str], NDArray[np.str_]]:

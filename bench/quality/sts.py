@@ -63,11 +63,8 @@ def rows(name: str) -> list[list[str]]:
 
 def word_vectors(name: str) -> WordVectors:
     """Static vectors of the data folder."""
-    with np.load(DATA / f"wordvec/{name}.npz") as stored:
-        words = bytes(stored["words"]).decode().split("\n")
-        # Chinese comes cut into words.
-        tokenize = str.split if name.endswith("-zh") else Words()
-        return WordVectors(words, stored["vectors"].astype(np.float32), tokenize=tokenize)
+    # Chinese comes cut into words.
+    return WordVectors.load(DATA / f"wordvec/{name}.npz", tokenize=str.split if name.endswith("-zh") else Words())
 
 
 def cosine_of_means(x: EncodedTexts, y: EncodedTexts) -> NDArray[np.float64]:
