@@ -12,6 +12,12 @@ def ordinal(n: int) -> str:
     return f"{n}{suffix}"
 
 
+def on_one_line(text: str, length: int) -> str:
+    """Text without line breaks, cut at `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
 def told_apart(x: float, y: float) -> tuple[str, str]:
     """Write two numbers as short as shows that they differ."""
     for digits in (4, 6, 9, 12):

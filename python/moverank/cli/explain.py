@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from moverank._wording import on_one_line
 from moverank.alignment import align
 from moverank.cli.documents import STDIN, read_text
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     found = align(x.sequences, y.sequences, measure).named(x.tokens[0], y.tokens[0])
     try:
         if args.html is not None:
-            args.html.write_text(found.to_html(title=f"{measure.name}: {_short(query)}"), encoding="utf-8")
+            args.html.write_text(found.to_html(title=f"{measure.name}: {on_one_line(query, 80)}"), encoding="utf-8")
         for path, draw in ((args.heatmap, found.heatmap), (args.flow, found.flow)):
             if path is not None:
                 figure: Any = draw().figure
@@ -62,8 +63,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(found.table())
     return 0
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else line[:79] + "…"

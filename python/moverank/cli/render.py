@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from moverank._wording import on_one_line
 from moverank.alignment import Alignment
 from moverank.hits import Hit, Hits
 
@@ -21,7 +22,7 @@ def hits_table(hits: Hits, titles: dict[str, str], relevant: Sequence[str] = ())
     for hit in hits:
         mark = "*" if hit.id in relevant else " "
         start = f"{hit.rank + 1:>4}  {hit.distance:>9.5f}  {mark}  {hit.id!s:<{id_width}}  "
-        lines.append(start + shorten(titles[hit.id], max(20, WIDTH - len(start))))
+        lines.append(start + on_one_line(titles[hit.id], max(20, WIDTH - len(start))))
     return "\n".join(lines)
 
 
@@ -79,9 +80,3 @@ def moves_of(alignment: Alignment) -> list[dict[str, Any]]:
         }
         for move in alignment.pairs
     ]
-
-
-def shorten(text: str, length: int) -> str:
-    """First line of a text, cut at `length` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _text(result: Any, number: int) -> EncodedText:
     return EncodedText(names, array, given)
 
 
-class SentenceTransformerEncoder:
+class SentenceTransformerEncoder(CallableEncoder):
     """Models of sentence-transformers and PyLate: their token vectors go straight in.
 
     Parameters
@@ -114,31 +115,12 @@ class SentenceTransformerEncoder:
         if kind is None:
             raise TypeError(f"model: expected one of {', '.join(_KINDS)}, got {type(model).__name__}")
         self._model, self._kind = model, kind
-        self._batch_size = whole_number(batch_size, "batch_size", least=1)
-        self._calls = CallableEncoder(self._documents, self._of_queries, batch_size=batch_size)
+        super().__init__(partial(self._run, queries=False), partial(self._run, queries=True), batch_size=batch_size)
 
     def __repr__(self) -> str:
         return f"SentenceTransformerEncoder({self._kind})"
 
-    def encode(
-        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
-    ) -> EncodedTexts:
-        """Encode texts as documents."""
-        return self._calls.encode(texts, skip_empty=skip_empty, progress=progress)
-
-    def encode_queries(
-        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
-    ) -> EncodedTexts:
-        """Encode texts as queries."""
-        return self._calls.encode_queries(texts, skip_empty=skip_empty, progress=progress)
-
-    def _documents(self, texts: list[str]) -> list[Any]:
-        return self._encode(texts, queries=False)
-
-    def _of_queries(self, texts: list[str]) -> list[Any]:
-        return self._encode(texts, queries=True)
-
-    def _encode(self, texts: list[str], *, queries: bool) -> list[Any]:
+    def _run(self, texts: list[str], *, queries: bool) -> list[Any]:
         if self._kind == "ColBERT":
             options = {"batch_size": self._batch_size, "show_progress_bar": False, "convert_to_numpy": True}
             return list(self._model.encode(texts, is_query=queries, **options))

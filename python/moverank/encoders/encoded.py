@@ -100,14 +100,18 @@ def encode_queries(
     return encode(texts, skip_empty=skip_empty, progress=progress)
 
 
-def require_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Refuse one string in place of a list, and what is no string within it."""
+def require_texts(texts: Sequence[str], one: str = "text", expected: str = "a list of texts") -> Sequence[str]:
+    """Refuse one string in place of a list, and what is no string within it; `one` is what messages call each."""
     if isinstance(texts, str):
-        raise TypeError("texts: expected a list of texts, got one string")
+        raise TypeError(f"{_plural(one)}: expected {expected}, got one string")
     for t, text in enumerate(texts):
         if not isinstance(text, str):
-            raise TypeError(f"texts: text {t} is no string but {type(text).__name__}")
+            raise TypeError(f"{_plural(one)}: {one} {t} is no string but {type(text).__name__}")
     return texts
+
+
+def _plural(one: str) -> str:
+    return f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
 
 
 def gathered(

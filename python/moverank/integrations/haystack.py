@@ -7,7 +7,7 @@ from typing import Any
 
 from moverank._optional import optional
 from moverank.measures import Measure
-from moverank.ranking import DEFAULT_MEASURE, Reranker
+from moverank.ranking import Reranker
 
 optional("haystack", "haystack")
 
@@ -42,7 +42,7 @@ class MoverankRanker:
     def warm_up(self) -> None:
         """Load the word vectors."""
         if self._reranker is None:
-            self._reranker = Reranker(measure=DEFAULT_MEASURE if self.measure is None else self.measure)
+            self._reranker = Reranker(measure=self.measure)
 
     def to_dict(self) -> dict[str, Any]:
         """Describe the component, for a pipeline that is written to a file."""

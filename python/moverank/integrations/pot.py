@@ -6,7 +6,7 @@ the same numbers. Costs are dense arrays; POT's other backends, sparse costs and
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,9 +59,8 @@ def emd(
     NotImplementedError
         If potentials are given.
     """
-    total, solution = _solved(a, b, M, check_marginals, potentials_init)
-    plan = solution.plan * total
-    return (plan, _log(solution, total, a, b, center_dual)) if log else plan
+    solved = _solved(a, b, M, check_marginals, potentials_init)
+    return (solved.plan, solved.log(center_dual)) if log else solved.plan
 
 
 def emd2(
@@ -105,19 +104,42 @@ def emd2(
         options: dict[str, Any] = {"log": log, "return_matrix": return_matrix, "center_dual": center_dual}
         options |= {"check_marginals": check_marginals, "potentials_init": potentials_init}
         return [emd2(a, column, M, **options) for column in several.T]
-    total, solution = _solved(a, b, M, check_marginals, potentials_init)
-    value = solution.value * total
+    solved = _solved(a, b, M, check_marginals, potentials_init)
     if not (log or return_matrix):
-        return value
-    said = _log(solution, total, a, b, center_dual)
+        return solved.value
+    said = solved.log(center_dual)
     if return_matrix:
-        said["G"] = solution.plan * total
-    return [value, said]
+        said["G"] = solved.plan
+    return [solved.value, said]
 
 
-def _solved(
-    a: ArrayLike, b: ArrayLike, M: ArrayLike, check_marginals: bool, potentials_init: object
-) -> tuple[float, TransportResult]:
+class _Solved(NamedTuple):
+    """A solution, of masses whose total was divided out."""
+
+    a: NDArray[np.float64] | None
+    b: NDArray[np.float64] | None
+    total: float
+    of_one: TransportResult
+
+    @property
+    def value(self) -> float:
+        return self.of_one.value * self.total
+
+    @property
+    def plan(self) -> NDArray[np.float64]:
+        return self.of_one.plan * self.total
+
+    def log(self, center_dual: bool) -> dict[str, Any]:
+        """What POT tells besides."""
+        u, v = (potentials.copy() for potentials in self.of_one.potentials)
+        if center_dual:
+            of_u, of_v = (p if m is None else p[m > 0] for p, m in ((u, self.a), (v, self.b)))
+            shift = (of_u.mean() - of_v.mean()) / 2
+            u, v = u - shift, v + shift
+        return {"cost": self.value, "u": u, "v": v, "warning": None, "result_code": _OPTIMAL}
+
+
+def _solved(a: ArrayLike, b: ArrayLike, M: ArrayLike, check_marginals: bool, potentials_init: object) -> _Solved:
     if potentials_init is not None:
         raise NotImplementedError("potentials_init: the solver has no warm start")
     x, y = (_mass(side) for side in (a, b))
@@ -125,19 +147,9 @@ def _solved(
     other = 1.0 if y is None else float(y.sum())
     if check_marginals and abs(total - other) > 1e-6 * max(abs(total), abs(other)):
         raise ValueError(f"a and b must have the same total, got {total} and {other}")
-    return total, transport(np.asarray(M, dtype=np.float64), x, y)
+    return _Solved(x, y, total, transport(np.asarray(M, dtype=np.float64), x, y))
 
 
 def _mass(side: ArrayLike) -> NDArray[np.float64] | None:
     array = np.asarray(side, dtype=np.float64)
     return array if array.size else None
-
-
-def _log(solution: TransportResult, total: float, a: ArrayLike, b: ArrayLike, center_dual: bool) -> dict[str, Any]:
-    u, v = (potentials.copy() for potentials in solution.potentials)
-    if center_dual:
-        x, y = (_mass(side) for side in (a, b))
-        of_u, of_v = (p if m is None else p[m > 0] for p, m in ((u, x), (v, y)))
-        shift = (of_u.mean() - of_v.mean()) / 2
-        u, v = u - shift, v + shift
-    return {"cost": solution.value * total, "u": u, "v": v, "warning": None, "result_code": _OPTIMAL}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.hits import Certificate, Hit
 from moverank.index import Index
@@ -29,7 +29,9 @@ class Candidates:
         measure: Measure,
         passages: Passages | None,
     ) -> None:
-        self.texts = _require_documents(texts)
+        self.texts = require_texts(texts, "document", "a list of texts or an Index")
+        if not len(texts):
+            raise ValueError("documents: expected at least one, got none")
         self.doc_ids = _require_ids(doc_ids, len(texts))
         self._measure = measure
         self._passages = passages
@@ -64,19 +66,17 @@ class Candidates:
         asked = k
         while True:
             hits = compared.index.search(query.vectors, asked, weights=query.weights, num_threads=num_threads)
-            nearest: dict[int, RankedDocument] = {}
-            for hit in hits:
-                d, span = self._spans[compared.encoded.kept[hit.id]]
-                if d not in nearest:
-                    nearest[d] = self._document(
-                        d, span, hit, Compared(query, compared.encoded.text(hit.id), self._measure)
-                    )
+            owners = [self._spans[compared.encoded.kept[passage]][0] for passage in hits.ids.tolist()]
+            nearest = {d: place for place, d in reversed(list(enumerate(owners)))}
             if len(nearest) >= k or len(hits) == len(compared.index):
-                return list(nearest.values())[:k], hits.certificate
+                places = sorted(nearest.values())[:k]
+                return [self._document(compared, query, hits[place]) for place in places], hits.certificate
             asked *= 2
 
-    def _document(self, d: int, span: tuple[int, int], hit: Hit, reasons: Compared) -> RankedDocument:
+    def _document(self, compared: _Passages, query: EncodedText, hit: Hit) -> RankedDocument:
+        d, span = self._spans[compared.encoded.kept[hit.id]]
         passage = None if self._passages is None else span
+        reasons = Compared(query, compared.encoded.text(hit.id), self._measure)
         return RankedDocument(hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, reasons)
 
     def _without_token(self, d: int) -> RankedDocument:
@@ -98,17 +98,6 @@ class _Passages:
         except NoTokensError:
             return None
         return cls(encoded, Index.build(encoded.sequences, measure, prefilter=None))
-
-
-def _require_documents(texts: Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, str):
-        raise TypeError("documents: expected a list of texts or an Index, got one string")
-    for t, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"documents: document {t} is no string but {type(text).__name__}")
-    if not len(texts):
-        raise ValueError("documents: expected at least one, got none")
-    return texts
 
 
 def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:

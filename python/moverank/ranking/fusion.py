@@ -36,10 +36,10 @@ class Fusion:
 
     def __call__(self, first: ArrayLike, similarities: ArrayLike) -> NDArray[np.float64]:
         """Scores of one query's candidates, shape (n,)."""
-        one, two = _standardised(first, "first"), _standardised(similarities, "similarities")
-        if len(one) != len(two):
-            raise ValueError(f"first: expected {len(two)} scores, one a candidate, got {len(one)}")
-        return (1.0 - self.weight) * one + self.weight * two
+        return self._sum(*_both(first, similarities))
+
+    def _sum(self, first: NDArray[np.float64], similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (1.0 - self.weight) * first + self.weight * similarities
 
     @classmethod
     def fit(
@@ -76,18 +76,27 @@ class Fusion:
         whole_number(k, "k", least=1)
         weights = np.linspace(0.0, 1.0, whole_number(steps, "steps", least=1) + 1)
         gains = [np.asarray(grades, dtype=np.float64) for grades in relevance]
+        scores = [_both(f, s) for f, s in zip(first, similarities, strict=True)]
         means = [
-            np.mean([_ndcg(cls(w)(f, s), g, k) for f, s, g in zip(first, similarities, gains, strict=True)])
+            np.mean([_ndcg(cls(w)._sum(*both), g, k) for both, g in zip(scores, gains, strict=True)])
             for w in weights.tolist()
         ]
         return cls(float(weights[int(np.argmax(np.round(means, 12)))]))
+
+
+def _both(first: ArrayLike, similarities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both scores of one query's candidates, standardised."""
+    one, two = _standardised(first, "first"), _standardised(similarities, "similarities")
+    if len(one) != len(two):
+        raise ValueError(f"first: expected {len(two)} scores, one a candidate, got {len(one)}")
+    return one, two
 
 
 def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:
     """Mean 0 and deviation 1; what has no score, −inf, gets the lowest there is."""
     array = real_array(scores, name, ndim=1, dtype=np.float64).copy()
     missing = np.isneginf(array)
-    found = real_array(array[~missing], name, ndim=1, dtype=np.float64)
+    found = array[~missing]
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: candidate {int(np.flatnonzero(~(np.isfinite(array) | missing))[0])} is not finite")
     if len(found):

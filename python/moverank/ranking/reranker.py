@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank._validate import real_array, thread_count, whole_number
-from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered
+from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts
 from moverank.errors import MeasureMismatchError, NoTokensError
 from moverank.hits import Certificate, Hit
 from moverank.index import Index
@@ -195,13 +195,8 @@ class Reranker:
         return rankings
 
     def _queries(self, queries: Sequence[str]) -> list[EncodedText]:
-        if isinstance(queries, str):
-            raise TypeError("queries: expected a list of texts, got one string")
-        if not len(queries):
+        if not len(require_texts(queries, "query")):
             raise ValueError("queries: expected at least one, got none")
-        for q, query in enumerate(queries):
-            if not isinstance(query, str):
-                raise TypeError(f"queries: query {q} is no string but {type(query).__name__}")
         try:
             encoded = encode_queries(self._encoder, queries)
         except NoTokensError as error:

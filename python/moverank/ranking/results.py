@@ -8,6 +8,7 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
+from moverank._wording import on_one_line
 from moverank.alignment import Alignment, align
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.hits import Certificate, Hit
@@ -154,9 +155,7 @@ class Ranking(Sequence[RankedDocument]):
         width = max([len(str(document.doc_id)) for document in self] + [len("id")])
         lines = [f"{'rank':>4}  {'id':<{width}}  {'score':>9}  {'distance':>9}  text"]
         for document in self:
-            text = "" if document.text is None else " ".join(document.text.split())
-            room = max(20, 76 - width)
-            shown = text if len(text) <= room else text[: room - 1] + "…"
+            shown = on_one_line(document.text or "", max(20, 76 - width))
             lines.append(
                 f"{document.rank + 1:>4}  {document.doc_id!s:<{width}}  {document.score:>9.5f}  "
                 f"{document.distance:>9.5f}  {shown}"
