@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,19 @@ def _candidate(entry: Any, path: Path, number: int, default_id: str) -> Candidat
     return Candidate(document_of(entry, path, number, default_id), known)
 
 
-def read_run(path: Path, queries: dict[str, Document], documents: dict[str, Document]) -> list[Request]:
-    """Read a TREC run, ``query-id Q0 document-id rank score tag``, whose texts are elsewhere."""
-    found: dict[str, dict[str, Candidate]] = {}
+def run_rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Line number, query, document and score of each line of a TREC run, ``query-id Q0 document-id rank score tag``."""
     for number, line in read_lines(path):
         parts = line.split()
         if len(parts) != 6:
             raise UserError(f"{path}:{number}: expected six columns of a TREC run, got {len(parts)}")
-        query_id, _, document_id, _, score, _ = parts
+        yield number, parts[0], parts[2], parts[4]
+
+
+def read_run(path: Path, queries: dict[str, Document], documents: dict[str, Document]) -> list[Request]:
+    """Read a TREC run whose texts are elsewhere."""
+    found: dict[str, dict[str, Candidate]] = {}
+    for number, query_id, document_id, score in run_rows(path):
         if query_id not in queries:
             raise UserError(f"{path}:{number}: query {query_id!r} is not in the file of queries")
         if document_id not in documents:
