@@ -9,6 +9,7 @@
 #include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/relaxed.hpp"
+#include "proof.hpp"
 
 using namespace moverank;
 
@@ -20,53 +21,13 @@ struct Instance {
     double capacity = 1.0;
 
     [[nodiscard]] TransportProblem<float> view() const { return {{cost.data(), a.size(), b.size()}, a, b, capacity}; }
-    [[nodiscard]] double max_cost() const {
-        double largest = 0.0;
-        for (const float c : cost) {
-            largest = std::max(largest, std::abs(static_cast<double>(c)));
-        }
-        return largest;
-    }
 };
 
-/// Optimality proved from the plan and the potentials alone, by none of the solver's code.
-void check_certified(const Instance& p, const ExactSolver& solver, const SolveSummary& summary) {
-    const std::size_t n = p.a.size();
-    const std::size_t m = p.b.size();
-    const double scale = std::max(p.max_cost(), 1e-30);
-    std::vector<double> rows(n, 0.0);
-    std::vector<double> columns(m, 0.0);
-    double value = 0.0;
-    for (const Flow& flow : solver.flows()) {
-        CHECK(flow.mass > 0.0);
-        rows[flow.source] += flow.mass;
-        columns[flow.target] += flow.mass;
-        value += flow.mass * static_cast<double>(p.cost[flow.source * m + flow.target]);
+void check_certified(const TransportProblem<float>& problem, const ExactSolver& solver, const SolveSummary& summary) {
+    const std::string flaw = proof::flaw_of(problem, solver, summary);
+    if (!flaw.empty()) {
+        check::report(__FILE__, __LINE__, flaw);
     }
-    CHECK_NEAR(value, summary.value, 1e-13 * scale);
-    for (std::size_t i = 0; i < n; ++i) {
-        CHECK_NEAR(rows[i], p.a[i], 1e-12);
-    }
-    double dual = 0.0;
-    for (std::size_t i = 0; i < n; ++i) {
-        dual += p.a[i] * solver.f()[i];
-    }
-    for (std::size_t j = 0; j < m; ++j) {
-        if (p.capacity == 1.0) {
-            CHECK_NEAR(columns[j], p.b[j], 1e-12);
-        } else {
-            CHECK(p.b[j] > 0.0 ? columns[j] <= p.capacity * p.b[j] + 1e-12 : columns[j] == 0.0);
-            CHECK(solver.g()[j] <= 1e-12 * scale);
-        }
-        dual += p.b[j] == 0.0 || solver.g()[j] == 0.0 ? 0.0 : p.capacity * p.b[j] * solver.g()[j];
-        for (std::size_t i = 0; i < n; ++i) {
-            CHECK(solver.f()[i] + solver.g()[j] <= static_cast<double>(p.cost[i * m + j]) + 1e-11 * scale);
-        }
-    }
-    CHECK_NEAR(dual, value, 1e-10 * scale);
-    CHECK(summary.lower <= summary.value);
-    CHECK(summary.gap() <= 1e-10 * scale);
-    CHECK(summary.status == SolveStatus::optimal);
 }
 
 Instance random_problem(instances::Random& random, std::size_t n, std::size_t m, int kind) {
@@ -96,7 +57,7 @@ TEST(every_solve_proves_itself_for_all_shapes_masses_and_capacities) {
         for (const double capacity : {1.0, 1.0 + 1e-9, 1.7, 4.0, 1e6, unlimited_capacity}) {
             p.capacity = capacity;
             const SolveSummary summary = solver.solve(p.view());
-            check_certified(p, solver, summary);
+            check_certified(p.view(), solver, summary);
         }
     }
 }
@@ -106,42 +67,23 @@ TEST(a_fraction_of_the_mass_moves_and_proves_itself) {
     ExactSolver solver;
     for (int round = 0; round < 200; ++round) {
         Instance p = random_problem(random, 1 + random() % 20, 1 + random() % 20, round % 4);
-        const std::size_t n = p.a.size();
-        const std::size_t m = p.b.size();
         for (const double capacity : {1.0, 1.7, unlimited_capacity}) {
             for (const double fraction : {0.01, 0.5, 0.999, 1.0}) {
                 TransportProblem<float> problem = p.view();
                 problem.capacity = capacity;
                 problem.fraction = fraction;
-                const SolveSummary summary = solver.solve(problem);
-                std::vector<double> rows(n, 0.0);
-                std::vector<double> columns(m, 0.0);
-                double moved = 0.0;
-                for (const Flow& flow : solver.flows()) {
-                    rows[flow.source] += flow.mass;
-                    columns[flow.target] += flow.mass;
-                    moved += flow.mass;
-                }
-                CHECK_NEAR(moved, fraction, 1e-12);
-                const double multiplier = solver.multiplier();
-                double dual = -(1.0 - fraction) * multiplier;
-                for (std::size_t i = 0; i < n; ++i) {
-                    CHECK(rows[i] <= p.a[i] + 1e-12);
-                    CHECK(fraction == 1.0 || solver.f()[i] <= multiplier + 1e-11);
-                    dual += p.a[i] * solver.f()[i];
-                }
-                for (std::size_t j = 0; j < m; ++j) {
-                    CHECK(capacity == unlimited_capacity || columns[j] <= capacity * p.b[j] + 1e-12);
-                    dual += p.b[j] == 0.0 || solver.g()[j] == 0.0 ? 0.0 : capacity * p.b[j] * solver.g()[j];
-                    for (std::size_t i = 0; i < n; ++i) {
-                        CHECK(solver.f()[i] + solver.g()[j] <= static_cast<double>(p.cost[i * m + j]) + 1e-11);
-                    }
-                }
-                CHECK_NEAR(dual, summary.value, 1e-10);
-                CHECK(summary.gap() <= 1e-10);
+                check_certified(problem, solver, solver.solve(problem));
             }
         }
     }
+}
+
+TEST(a_fraction_moves_although_nothing_costs_anything) {
+    ExactSolver solver;
+    const Instance p{std::vector<float>(6, 0.0F), {0.5, 0.5}, {0.25, 0.25, 0.5}};
+    TransportProblem<float> problem = p.view();
+    problem.fraction = 0.5;
+    check_certified(problem, solver, solver.solve(problem));
 }
 
 TEST(uniform_square_problems_equal_the_best_permutation) {
@@ -243,7 +185,7 @@ TEST(degenerate_families_terminate) {
                 }
             }
             const SolveSummary summary = solver.solve(p.view());
-            check_certified(p, solver, summary);
+            check_certified(p.view(), solver, summary);
             CHECK_NEAR(summary.value, kind == 0 ? 1.0 : 0.0, 1e-12);
         }
     }
@@ -268,7 +210,7 @@ TEST(masses_and_costs_over_many_orders_of_magnitude) {
         for (float& c : p.cost) {
             c *= static_cast<float>(std::pow(10.0, 5.0 * exponent(random) + 30.0));
         }
-        check_certified(p, solver, solver.solve(p.view()));
+        check_certified(p.view(), solver, solver.solve(p.view()));
     }
 }
 

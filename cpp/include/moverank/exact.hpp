@@ -37,12 +37,14 @@ struct TransportProblem {
 enum class SolveStatus {
     optimal,
     above_cutoff,  ///< stopped: `lower` proves that the value exceeds the cutoff
-    pivot_limit,   ///< stopped: the plan is feasible and [lower, value] still brackets the optimum
+    pivot_limit,   ///< stopped: [lower, value] still brackets the optimum
 };
 
 /// What a solve proved: lower <= optimum <= value.
 struct SolveSummary {
-    double value = 0.0;  ///< <C, P> of the plan, in float64; an upper bound when above_cutoff
+    /// <C, P> of the plan, in float64; an upper bound when above_cutoff. Infinite if a stopped solve of a fraction of
+    /// the mass still moved more than that.
+    double value = 0.0;
     double lower = 0.0;  ///< value of a feasible dual solution
     std::int64_t pivots = 0;
     SolveStatus status = SolveStatus::optimal;

@@ -21,7 +21,7 @@ inline constexpr std::size_t entries_between_checks = 4'194'304;
 /// What may be appended to turn inequalities into equalities.
 struct Extras {
     bool slack_row = false;    ///< costs of 0: may fill any column
-    bool rest_column = false;  ///< costs of 0, but twice the largest against the slack row: may take from any row
+    bool rest_column = false;  ///< costs of 0, but more than any against the slack row: may take from any row
 };
 
 template <class Cost>
@@ -110,7 +110,8 @@ class DenseProblem {
             std::fill(slack, slack + columns.size(), Cost{0});
             finish_row(slack, n_columns);
             if (extras.rest_column) {
-                slack[columns.size()] = static_cast<Cost>(2.0 * largest);
+                // Dear whatever the costs are: what the rest takes from the slack row moves though it need not.
+                slack[columns.size()] = largest > 0.0 ? static_cast<Cost>(2.0 * largest) : Cost{1};
             }
         }
         cost = gathered_.data();

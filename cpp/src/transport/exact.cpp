@@ -40,6 +40,7 @@ class Simplex {
     SolveSummary solve(const TransportProblem<Cost>& problem, double cutoff, Interrupt* interrupt,
                        std::optional<double> padded_largest) {
         load(problem, padded_largest);
+        moves_too_much_ = false;
         settled_ = settle_in_closed_form(problem);
         if (settled_) {
             pivots_ = 0;
@@ -335,6 +336,9 @@ class Simplex {
         for (const Flow& flow : flows_) {
             summary.value += flow.mass * static_cast<double>(problem.cost(flow.source, flow.target));
         }
+        if (moves_too_much_) {
+            summary.value = infinity;  // of costs below 0 it would be less than the optimum
+        }
         // Both are the optimum to rounding; an interval must not be empty.
         summary.lower = std::min(summary.lower, summary.value);
         spread_potentials(problem);
@@ -359,6 +363,7 @@ class Simplex {
             if (quanta > 0 && i < dense_.rows.size() && j < dense_.columns.size()) {  // extras move nothing of ours
                 flows_.push_back({dense_.rows[i], dense_.columns[j], static_cast<double>(quanta) * masses_.quantum()});
             }
+            moves_too_much_ |= quanta > 0 && i == dense_.rows.size() && j == dense_.columns.size();
         }
     }
 
@@ -372,7 +377,8 @@ class Simplex {
             f_[dense_.rows[i]] = row_potentials_[i] - anchor;
         }
         for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
-            g_[dense_.columns[j]] = column_potentials_[j] + anchor;
+            // A column without a limit is never full, so its potential is 0, and not what rounding leaves of that.
+            g_[dense_.columns[j]] = problem.capacity < infinity ? column_potentials_[j] + anchor : 0.0;
         }
         if (dense_.columns.size() < g_.size()) {
             for (std::size_t j = 0; j < g_.size(); ++j) {
@@ -408,7 +414,8 @@ class Simplex {
     // closed forms
     std::vector<double> taken_;
     std::vector<std::size_t> by_cost_;
-    bool settled_ = false;  ///< the plan came from settle_in_closed_form; there is no tree
+    bool moves_too_much_ = false;  ///< the slack row still fills the rest column: only in what was stopped
+    bool settled_ = false;         ///< the plan came from settle_in_closed_form; there is no tree
 
     // the pivots
     const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
