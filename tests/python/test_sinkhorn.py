@@ -47,6 +47,18 @@ def test_plans_and_values_are_those_of_pot(seed, epsilon):
     np.testing.assert_allclose(result.plan, np.outer(a, b) * np.exp((f[:, None] + g - cost) / epsilon), rtol=1e-9)
 
 
+@pytest.mark.parametrize("tolerance", [1e-11, 1e-5])
+def test_what_converged_has_the_marginals_that_it_should(tolerance):
+    for seed in range(40):
+        cost, a, b = problem(seed)
+        for epsilon in (1e-30, 1e-4, 0.02, 0.1, 1.0):
+            how = TIGHT.replace(epsilon=epsilon, tolerance=tolerance, max_iterations=1000)
+            result = mr.transport(cost, a, b, epsilon=how)
+            error = np.abs(result.plan.sum(axis=1) - a).sum() + np.abs(result.plan.sum(axis=0) - b).sum()
+            assert error <= 1.01 * result.marginal_error + 1e-15
+            assert not result.converged or error <= 2 * tolerance
+
+
 @pytest.mark.parametrize("penalty", [0.05, 0.5, 5.0])
 @pytest.mark.parametrize("shape", [(12, 20), (20, 5), (1, 6), (6, 1)])
 def test_unbalanced_plans_are_those_of_pot(shape, penalty):

@@ -32,11 +32,13 @@ namespace moverank {
 
 /// What a scaling came to.
 struct SinkhornSummary {
-    double value = 0.0;           ///< of the dual at the last potentials; T_eps when converged
-    double epsilon = 0.0;         ///< in units of the cost
-    double marginal_error = 0.0;  ///< L1 distance of the plan's marginals from where the next sweep would put them
+    double value = 0.0;    ///< of the dual at the last potentials; T_eps when converged
+    double epsilon = 0.0;  ///< in units of the cost
+    /// L1 distance of the plan's marginals from where the next sweep would put them, or from the constraints if these
+    /// are farther.
+    double marginal_error = 0.0;
     std::int64_t iterations = 0;  ///< sweeps over both sides
-    bool converged = false;       ///< marginal_error <= tolerance
+    bool converged = false;       ///< to the tolerance
 };
 
 /// Bounds on the optimum without entropy, and the plan's own cost.

@@ -53,14 +53,17 @@ class Scaling {
             const ScalingChange<T> rows = row_step(u_.data(), step, omega);
             const ScalingChange<T> columns = column_step(v_.data(), step, omega);
             ++summary.iterations;
-            // After a plain sweep columns are where the rows' factors want them; then rows alone can be off.
-            const bool columns_settled = plain && summary.iterations > 1 && !has_penalty();
-            summary.marginal_error = xi_ * static_cast<double>(rows.error) + drift_ +
-                                     (columns_settled ? 0.0 : xi_ * static_cast<double>(columns.error));
+            // A plain sweep leaves columns where the rows' factors want them, and moves rows no further than columns.
+            const bool rows_settled = plain && !has_penalty();
+            summary.marginal_error = xi_ * static_cast<double>(columns.error) + drift_ +
+                                     (rows_settled ? 0.0 : xi_ * static_cast<double>(rows.error));
             const bool small = summary.marginal_error <= sinkhorn.tolerance;
-            summary.converged = small && plain;
+            const bool strained =
+                rows.strained || columns.strained || xi_ > scaling_range<T> || xi_ < 1.0 / scaling_range<T>;
+            // What is about to be absorbed is rounded once more, and has to show its marginals again.
+            summary.converged = small && plain && !strained;
             small ? schedule.calm() : schedule.advance();
-            if (rows.strained || columns.strained || xi_ > scaling_range<T> || xi_ < 1.0 / scaling_range<T>) {
+            if (strained) {
                 absorb();
             } else if (has_penalty() && summary.iterations % sweeps_between_translations == 1) {
                 translate();
@@ -71,6 +74,11 @@ class Scaling {
         }
         if (!summary.converged) {
             summary.marginal_error = measured_error();
+        }
+        if (!has_penalty()) {
+            const double seen = infeasibility();
+            summary.marginal_error = std::max(summary.marginal_error, seen);
+            summary.converged = summary.converged && seen <= 2.0 * sinkhorn.tolerance;
         }
         return finish(problem, summary);
     }
@@ -93,7 +101,7 @@ class Scaling {
             std::copy_n(u_.begin(), n_padded_, v_.begin());
             ++summary.iterations;
             summary.marginal_error = static_cast<double>(change.error);
-            summary.converged = summary.marginal_error <= sinkhorn.tolerance;
+            summary.converged = summary.marginal_error <= sinkhorn.tolerance && !change.strained;
             if (change.strained) {
                 absorb();
             }
@@ -373,6 +381,22 @@ class Scaling {
         sum_plan();
         total_ = sum_of(row_sums_);
         return rows + columns + std::abs(has_fraction() ? problem_.fraction - total_ : 0.0);
+    }
+
+    /// How far the plan is from meeting its constraints, by its own sums. Where epsilon is too small for the costs in
+    /// this precision, whole rows of K vanish, and what changes from sweep to sweep does not tell.
+    double infeasibility() {
+        sum_plan();
+        double error = has_fraction() ? std::abs(problem_.fraction - sum_of(row_sums_)) : 0.0;
+        for (std::size_t i = 0; i < n_; ++i) {
+            const double excess = row_sums_[i] - dense_.a[i];
+            error += has_fraction() ? std::max(excess, 0.0) : std::abs(excess);
+        }
+        for (std::size_t j = 0; j < m_; ++j) {
+            const double excess = column_sums_[j] - problem_.capacity * dense_.b[j];
+            error += has_limits() ? std::max(excess, 0.0) : std::abs(excess);
+        }
+        return error;
     }
 
     // ---- potentials and value --------------------------------------------------------------------------------------
