@@ -150,15 +150,17 @@ class OwnedQuery {
     PreparedSequence prepared_;
 };
 
-/// Lets Ctrl-C stop work that runs without the GIL.
-[[nodiscard]] inline Interrupt python_interrupt() {
-    return Interrupt([]() -> bool {
-        const py::gil_scoped_acquire locked;
-        if (PyErr_CheckSignals() != 0) {
-            throw py::error_already_set();
-        }
-        return false;
-    });
+/// Lets Ctrl-C, and a deadline if there is one, stop work that runs without the GIL.
+[[nodiscard]] inline Interrupt python_interrupt(std::optional<Interrupt::Clock::time_point> deadline = {}) {
+    return Interrupt(
+        []() -> bool {
+            const py::gil_scoped_acquire locked;
+            if (PyErr_CheckSignals() != 0) {
+                throw py::error_already_set();
+            }
+            return false;
+        },
+        deadline);
 }
 
 void bind_sequences(py::module_& module);

@@ -214,16 +214,27 @@ class BagCorpus {
     JoinedBags joined_;
 };
 
+/// Seconds from now; those that a clock cannot count to are never over.
+[[nodiscard]] std::optional<Interrupt::Clock::time_point> deadline_in(std::optional<double> seconds) {
+    constexpr double ages = 1e9;
+    if (!seconds || *seconds > ages) {
+        return {};
+    }
+    const std::chrono::duration<double> wait(*seconds);
+    return Interrupt::Clock::now() + std::chrono::duration_cast<Interrupt::Clock::duration>(wait);
+}
+
 /// One query's search with the arrays that it reads.
 class Search {
   public:
-    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal)
-        : Search(corpus, corpus->documents(), tokens, weights) {
+    Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal,
+           std::optional<double> seconds)
+        : Search(corpus, corpus->documents(), tokens, weights, seconds) {
         search_.emplace(corpus->documents(), query_.prepared(), goal, corpus->codes());
     }
     Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
-           const SearchGoal& goal, int num_threads)
-        : Search(corpus, corpus->documents(), tokens, weights) {
+           const SearchGoal& goal, std::optional<double> seconds, int num_threads)
+        : Search(corpus, corpus->documents(), tokens, weights, seconds) {
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
         search_.emplace(corpus->documents(), query_.prepared(), goal, num_threads, interrupt);
@@ -231,7 +242,7 @@ class Search {
 
     void seed(const Array<std::int64_t>& positions, int num_threads) {
         const std::span<const std::int64_t> seeds = checked_positions(positions);
-        Interrupt interrupt = python_interrupt();
+        Interrupt interrupt = python_interrupt(deadline_);
         const py::gil_scoped_release unlocked;
         search_->seed(seeds, num_threads, interrupt);
     }
@@ -252,13 +263,14 @@ class Search {
         if (candidates.size() != candidate_bounds.size()) {
             throw std::invalid_argument("expected one bound a position");
         }
-        Interrupt interrupt = python_interrupt();
+        Interrupt interrupt = python_interrupt(deadline_);
         const py::gil_scoped_release unlocked;
         search_->examine(candidates, candidate_bounds, num_threads, interrupt);
     }
 
     [[nodiscard]] double cutoff() const { return search_->cutoff(); }
     [[nodiscard]] double floor() const { return search_->floor(); }
+    [[nodiscard]] bool timed_out() const { return search_->timed_out(); }
 
     [[nodiscard]] py::dict counts() const {
         const SearchCounts& counts = search_->counts();
@@ -285,8 +297,10 @@ class Search {
 
   private:
     template <class Documents>
-    Search(std::shared_ptr<const void> corpus, const Documents& documents, const Tokens& tokens, const Weights& weights)
-        : corpus_(std::move(corpus)),
+    Search(std::shared_ptr<const void> corpus, const Documents& documents, const Tokens& tokens, const Weights& weights,
+           std::optional<double> seconds)
+        : deadline_(deadline_in(seconds)),
+          corpus_(std::move(corpus)),
           documents_(documents),
           tokens_(tokens),
           weights_(weights),
@@ -297,7 +311,7 @@ class Search {
         const std::span<const std::int64_t> candidates = checked_positions(positions);
         Array<double> out(static_cast<py::ssize_t>(candidates.size()));
         const std::span<double> out_view(out.mutable_data(), candidates.size());
-        Interrupt interrupt = python_interrupt();
+        Interrupt interrupt = python_interrupt(deadline_);
         {
             const py::gil_scoped_release unlocked;
             ((*search_).*bounds)(candidates, out_view, num_threads, interrupt);
@@ -314,6 +328,7 @@ class Search {
         return checked;
     }
 
+    std::optional<Interrupt::Clock::time_point> deadline_;
     std::shared_ptr<const void> corpus_;
     const PreparedDocuments& documents_;
     Tokens tokens_;
@@ -349,6 +364,7 @@ void bind_search(py::module_& module) {
              py::arg("num_threads"))
         .def_property_readonly("cutoff", &Search::cutoff)
         .def_property_readonly("floor", &Search::floor)
+        .def_property_readonly("timed_out", &Search::timed_out)
         .def_property_readonly("counts", &Search::counts)
         .def("hits", &Search::hits);
     py::class_<BagsPart, std::shared_ptr<BagsPart>>(module, "PreparedBags")
@@ -454,12 +470,12 @@ void bind_search(py::module_& module) {
         .def(
             "search",
             [](std::shared_ptr<const BagCorpus> corpus, const Tokens& query, const Weights& query_weights,
-               std::size_t k, double radius, double slack, int num_threads) {
+               std::size_t k, double radius, double slack, std::optional<double> seconds, int num_threads) {
                 return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
-                                                num_threads);
+                                                seconds, num_threads);
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            py::arg("num_threads"));
+            optional("seconds"), py::arg("num_threads"));
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
         .def(py::init<SequencesParts>(), py::arg("parts"))
         .def("__len__", [](const Corpus& corpus) { return corpus.documents().size(); })
@@ -469,11 +485,12 @@ void bind_search(py::module_& module) {
         .def(
             "search",
             [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,
-               double radius, double slack, int) {
-                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack));
+               double radius, double slack, std::optional<double> seconds, int) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
+                                                seconds);
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            py::arg("num_threads"));
+            optional("seconds"), py::arg("num_threads"));
     module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
 }
 

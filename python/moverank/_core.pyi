@@ -215,7 +215,14 @@ class Corpus:
         self, query: F32, query_weights: F64 | None, squared_distances: F32, max_pooled_norm: float
     ) -> F64: ...
     def search(
-        self, query: F32, query_weights: F64 | None, k: int, radius: float, slack: float, num_threads: int
+        self,
+        query: F32,
+        query_weights: F64 | None,
+        k: int,
+        radius: float,
+        slack: float,
+        seconds: float | None,
+        num_threads: int,
     ) -> TopKSearch: ...
 
 class BagCorpus:
@@ -224,7 +231,14 @@ class BagCorpus:
     def __init__(self, parts: list[PreparedBags]) -> None: ...
     def __len__(self) -> int: ...
     def search(
-        self, query: F32, query_weights: F64 | None, k: int, radius: float, slack: float, num_threads: int
+        self,
+        query: F32,
+        query_weights: F64 | None,
+        k: int,
+        radius: float,
+        slack: float,
+        seconds: float | None,
+        num_threads: int,
     ) -> TopKSearch: ...
 
 class TopKSearch:
@@ -238,6 +252,8 @@ class TopKSearch:
     def cutoff(self) -> float: ...
     @property
     def floor(self) -> float: ...
+    @property
+    def timed_out(self) -> bool: ...
     @property
     def counts(self) -> dict[str, Any]: ...
     def hits(self) -> tuple[I64, F64]: ...

@@ -31,7 +31,7 @@ class Certificate:
         How many of the hits, from the first on, are certainly in the true answer: all that are nearer than `bound`.
     error : float
         By how much, relative to the true one, the last hit's distance may be too large at the most: 0 if exact,
-        infinite if nothing is known.
+        infinite if nothing is known, or if a radius was asked for.
     statement : str
         The same as a sentence; also what ``str`` gives.
     """
@@ -52,14 +52,20 @@ class Certificate:
         unsolved: int,
         what: str,
         *,
+        k: int,
         radius: float | None = None,
     ) -> Certificate:
-        """Certificate of hits where no unsolved document is nearer than `bound`; `what` names the documents."""
+        """Certificate of hits where no unsolved document is nearer than `bound`; `what` names the documents.
+
+        Of the `k` that were asked for and could be had there may be fewer, where time was over.
+        """
         last = float(distances[-1]) if len(distances) else -np.inf
-        limit = last if radius is None else radius
+        # While places are left, any document belongs into the answer.
+        limit = radius if radius is not None else last if len(distances) == k else np.inf
         exact = unsolved == 0 or bound > limit
-        certain = len(distances) if exact else int(np.searchsorted(distances, bound, side="left"))
-        error = 0.0 if exact else (last / bound - 1.0 if bound > 0.0 else np.inf)
+        # What was solved within a radius is an answer, whatever else is.
+        certain = len(distances) if exact or radius is not None else int(np.searchsorted(distances, bound, side="left"))
+        error = 0.0 if exact else (max(last / bound - 1.0, 0.0) if bound > 0.0 and radius is None else np.inf)
         place = f"the {ordinal(len(distances))} distance"
         if unsolved == 0:
             statement = f"exact: all {n_documents} {what} were solved"
@@ -75,7 +81,7 @@ class Certificate:
                 f"not exact: {unsolved} of {n_documents} {what} were not solved, and {known}; "
                 f"{certain} of {len(distances)} hits are certain"
             )
-            if np.isfinite(error):
+            if np.isfinite(error) and len(distances):
                 statement += f"; {place} is at most {100 * error:.2g} % above the true one"
         return cls(exact, bound, unsolved, certain, error, statement)
 
@@ -120,12 +126,15 @@ class SearchStats:
         Documents solved to the end, seeds included.
     seconds : float
         Wall time of the search.
+    timed_out : bool
+        Whether `timeout` ended it.
     """
 
     documents: int
     rungs: tuple[Rung, ...]
     exact_solves: int
     seconds: float
+    timed_out: bool
 
     def __str__(self) -> str:
         lines = [f"{'':<24} {'seen':>9} {'dropped':>9} {'of all':>8} {'thread ms':>10}"]
@@ -137,6 +146,7 @@ class SearchStats:
         lines.append(
             f"solved {self.exact_solves} of {self.documents} documents "
             f"({100 * self.exact_solves / max(self.documents, 1):.2f} %) in {1000 * self.seconds:.2f} ms"
+            f"{', when time was over' if self.timed_out else ''}"
         )
         return "\n".join(lines)
 

@@ -538,7 +538,7 @@ class Index:
         subset: Ids | None = None,
         where: Condition | None = None,
         candidates: int | None = None,
-        time_budget: float | None = None,
+        timeout: float | None = None,
         slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
@@ -561,8 +561,9 @@ class Index:
         candidates : int, optional
             Look at so many documents, at least k: those that the prefilter brings; of bags those of lowest bound, not
             counting the ones that were solved to have bounds.
-        time_budget : float, optional
-            Stop after so many seconds; looked at between steps of some ten milliseconds, after the first documents.
+        timeout : float, optional
+            Stop after so many seconds, with what was found by then: fewer than k documents if no more were solved. What
+            faiss does, and the costs of a vocabulary under `Bags`, are waited for; solving is not.
         slack : float, default 0.0
             Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Not under ground "dot",
             whose costs may be negative.
@@ -592,7 +593,7 @@ class Index:
         """
         snapshot = self._snapshot
         goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
-        budget = _budget(candidates, time_budget, goal.k)
+        budget = _budget(candidates, timeout, goal.k)
         positions = snapshot.chosen(subset, None if where is None else Where.of(where))
         asked = self._query(query, weights)
         return snapshot.search(asked, goal, budget, positions, SUBSET, self._threads(num_threads))
@@ -604,6 +605,7 @@ class Index:
         k: int = 10,
         *,
         weights: ArrayLike | None = None,
+        timeout: float | None = None,
         slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
@@ -617,14 +619,14 @@ class Index:
             Ids of the candidates, in any order.
         k : int, default 10
             How many documents to return; all of the candidates if there are fewer.
-        weights, slack, num_threads
+        weights, timeout, slack, num_threads
             As in `search`.
 
         Returns
         -------
         Hits
-            The true top k of the candidates, nearest first, ties by id; certificate and statistics are about them
-            alone.
+            The true top k of the candidates, nearest first, ties by id, unless time was over before; certificate and
+            statistics are about them alone.
 
         Raises
         ------
@@ -642,9 +644,10 @@ class Index:
         """
         snapshot = self._snapshot
         goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
+        budget = _budget(None, timeout, goal.k)
         positions = snapshot.positions_of(ids)
         asked = self._query(query, weights)
-        return snapshot.search(asked, goal, Budget(), positions, "given candidates", self._threads(num_threads))
+        return snapshot.search(asked, goal, budget, positions, "given candidates", self._threads(num_threads))
 
     def range_search(
         self,
@@ -654,6 +657,7 @@ class Index:
         weights: ArrayLike | None = None,
         subset: Ids | None = None,
         where: Condition | None = None,
+        timeout: float | None = None,
         num_threads: int | None = None,
     ) -> Hits:
         """Find all documents within a distance, exactly.
@@ -664,13 +668,13 @@ class Index:
             Tokens of the query.
         radius : float
             Largest distance, in units of the ground cost; documents at this very distance are hits.
-        weights, subset, where, num_threads
+        weights, subset, where, timeout, num_threads
             As in `search`.
 
         Returns
         -------
         Hits
-            Any number of documents, nearest first, ties by id.
+            Any number of documents, nearest first, ties by id: all that there are, unless time was over before.
 
         Raises
         ------
@@ -687,13 +691,14 @@ class Index:
         array([0])
         """
         snapshot = self._snapshot
+        budget = _budget(None, timeout, 1)
         positions = snapshot.chosen(subset, None if where is None else Where.of(where))
         limit = real_number(radius, "radius")
         if np.isnan(limit):
             raise ValueError("radius must be a number, got nan")
         goal = Goal(len(snapshot), limit)
         asked = self._query(query, weights)
-        return snapshot.search(asked, goal, Budget(), positions, SUBSET, self._threads(num_threads))
+        return snapshot.search(asked, goal, budget, positions, SUBSET, self._threads(num_threads))
 
     def search_batch(
         self,
@@ -702,7 +707,7 @@ class Index:
         *,
         where: Condition | None = None,
         candidates: int | None = None,
-        time_budget: float | None = None,
+        timeout: float | None = None,
         slack: float = 0.0,
         num_threads: int | None = None,
         progress: Callable[[int, int], object] | None = None,
@@ -713,7 +718,7 @@ class Index:
         ----------
         queries : Sequences, Bags, or sequence of array_like, each of shape (n_q, d)
             Tokens of each query, weighted if they are.
-        k, where, candidates, time_budget, slack
+        k, where, candidates, timeout, slack
             As in `search`, for each query.
         num_threads : int, optional
             Queries at a time; all cores by default.
@@ -743,13 +748,13 @@ class Index:
         count = whole_number(k, "k", least=1)
         allowed = slack_number(slack, self.measure)
         threads = self._threads(num_threads)
-        _budget(candidates, time_budget, count)
+        _budget(candidates, timeout, count)
 
         snapshot = self._snapshot
         positions = snapshot.chosen(None, None if where is None else Where.of(where))
 
         def one(q: int) -> Hits:
-            budget = _budget(candidates, time_budget, count)
+            budget = _budget(candidates, timeout, count)
             asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
             return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
 
@@ -797,11 +802,11 @@ def slack_number(slack: Any, measure: Measure) -> float:
     return number
 
 
-def _budget(candidates: int | None, time_budget: float | None, k: int) -> Budget:
+def _budget(candidates: int | None, timeout: float | None, k: int) -> Budget:
     """Check a budget, and start its clock."""
     if candidates is not None and whole_number(candidates, "candidates", least=1) < k:
         raise ValueError(f"candidates must be at least k = {k}, got {candidates}")
     deadline = None
-    if time_budget is not None:
-        deadline = time.perf_counter() + positive_number(time_budget, "time_budget")
+    if timeout is not None:
+        deadline = time.perf_counter() + positive_number(timeout, "timeout")
     return Budget(candidates=candidates, deadline=deadline)

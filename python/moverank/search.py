@@ -29,8 +29,8 @@ SPREAD_SEEDS = 64
 #: Bags whose better bound is asked for each that a budget lets through.
 BOUNDS_A_CANDIDATE = 8
 
-#: Documents between two looks at the clock, a thread.
-DOCUMENTS_A_LOOK = 64
+#: Documents, a thread, that are bounded and then solved before the next are, where a search may run out of time.
+DOCUMENTS_A_STEP = 64
 
 Positions = NDArray[np.int64]
 Bounds = NDArray[np.float64]
@@ -49,6 +49,11 @@ class PrefilteredQuery(Protocol):
 class Prefilter(Protocol):
     """What finds documents that may be near, without looking at all of their tokens."""
 
+    @property
+    def exhaustive(self) -> bool:
+        """Whether it compares every document, so that it can be asked about any of them."""
+        ...
+
     def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         ...
@@ -66,9 +71,10 @@ class Budget:
         """Whether the answer will be exact."""
         return self.candidates is None and self.deadline is None
 
-    def is_spent(self) -> bool:
-        """Whether time is over."""
-        return self.deadline is not None and time.perf_counter() >= self.deadline
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the deadline, if there is one."""
+        return None if self.deadline is None else max(self.deadline - time.perf_counter(), 0.0)
 
 
 class Ladder:
@@ -89,31 +95,38 @@ class Ladder:
     # ---- collections of token vectors ------------------------------------------------------------------------------
 
     def over_tokens(self, candidates: PrefilteredQuery | None, *, seed_by_candidates: bool, bounds_from: str) -> None:
-        """Bounds cost a cost matrix each, so a prefilter says what to look at if not everything can be."""
+        """Bounds cost a cost matrix each, so a prefilter says what to look at, or at least where to begin."""
         self._bound_name = f"bound from {bounds_from}"
         if self._budget.unlimited:
             hint = candidates.nearest(self._n_seeds)[0] if candidates is not None and seed_by_candidates else None
             self._bound_and_examine(self._positions, hint)
             return
-        assert candidates is not None
-        limit = min(self._budget.candidates or len(self._positions), len(self._positions))
-        started = time.perf_counter()
-        nearest, self.left_out = candidates.nearest(limit)
-        n_seeds = min(self._n_seeds, len(nearest))
-        self._seen.append((candidates.name, len(self._positions) - n_seeds, time.perf_counter() - started))
+        nearest = self._positions
+        n_seeds = self._n_seeds
+        if candidates is not None:
+            limit = min(self._budget.candidates or len(self._positions), len(self._positions))
+            started = time.perf_counter()
+            nearest, self.left_out = candidates.nearest(limit)
+            if self._budget.candidates is None and len(nearest) < len(self._positions):
+                # An approximate prefilter finds some documents only; with enough time the others follow.
+                others = np.setdiff1d(self._positions, nearest, assume_unique=True)
+                nearest, self.left_out = np.concatenate([nearest, others]), np.inf
+            n_seeds = min(self._n_seeds, len(nearest))
+            self._seen.append((candidates.name, len(self._positions) - n_seeds, time.perf_counter() - started))
         if self._budget.deadline is None:
             self._bound_and_examine(nearest, nearest[:n_seeds] if seed_by_candidates else None)
             return
+        # Time may be over before all have bounds, so the first are solved before the next are bounded.
         self._search.seed(nearest[:n_seeds], self._threads)
         done = n_seeds
-        step = DOCUMENTS_A_LOOK * max(self._threads, 1)
-        while done < len(nearest) and not self._budget.is_spent():
+        step = DOCUMENTS_A_STEP * max(self._threads, 1)
+        while done < len(nearest) and not self._search.timed_out:
             chunk = nearest[done : done + step]
             self._examine(chunk, self._search.lower_bounds(chunk, self._threads))
             done += len(chunk)
         if done < len(nearest):
             # The order is not that of the bounds: what was not looked at may be anywhere above the prefilter's bound.
-            self.left_out = min(self.left_out, candidates.nearest(done)[1])
+            self.left_out = min(self.left_out, -np.inf if candidates is None else candidates.nearest(done)[1])
         self._seen.append((self._bound_name, done - n_seeds, 0.0))
 
     def _bound_and_examine(self, positions: Positions, seeds: Positions | None) -> None:
@@ -168,16 +181,7 @@ class Ladder:
         within = np.flatnonzero(bounds <= self._search.cutoff)
         positions, bounds = positions[within], self._leave_all_but(bounds, within)
         order = np.argsort(bounds, kind="stable")
-        positions, bounds = positions[order], bounds[order]
-        if self._budget.deadline is None:
-            self._search.examine(positions, bounds, self._threads)
-            return
-        step = DOCUMENTS_A_LOOK * max(self._threads, 1)
-        for start in range(0, len(positions), step):
-            if self._budget.is_spent():
-                self.left_out = min(self.left_out, float(bounds[start]))
-                return
-            self._search.examine(positions[start : start + step], bounds[start : start + step], self._threads)
+        self._search.examine(positions[order], bounds[order], self._threads)
 
     def _leave_all_but(self, bounds: Bounds, kept: NDArray[np.intp]) -> Bounds:
         """Bounds of the documents kept; of the others the least is remembered."""
@@ -189,6 +193,11 @@ class Ladder:
     def bound(self) -> float:
         """No document without a distance is nearer than this."""
         return min(self._search.floor, self.left_out)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether time was over before the search was."""
+        return self._search.timed_out
 
     @property
     def exact_solves(self) -> int:

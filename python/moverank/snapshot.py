@@ -189,7 +189,9 @@ class Snapshot:
         found, distances = np.empty(0, dtype=np.int64), np.empty(0)
         if len(positions):
             with naming(query.name, "docs"):
-                search = self.corpus.search(query.tokens, query.mass, k, goal.radius, goal.slack, threads)
+                search = self.corpus.search(
+                    query.tokens, query.mass, k, goal.radius, goal.slack, budget.seconds_left, threads
+                )
                 candidates = self._candidates(query, budget, subset, threads)
             ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)
             with _documents_sound():
@@ -205,6 +207,7 @@ class Snapshot:
             rungs=() if ladder is None else ladder.rungs(),
             exact_solves=0 if ladder is None else ladder.exact_solves,
             seconds=time.perf_counter() - started,
+            timed_out=ladder is not None and ladder.timed_out,
         )
         return Hits(
             ids=ids,
@@ -216,6 +219,7 @@ class Snapshot:
                 len(positions),
                 len(positions) - stats.exact_solves,
                 "documents" if subset is None else subset_name,
+                k=k,
                 radius=None if np.isinf(goal.radius) else goal.radius,
             ),
             stats=stats,
@@ -229,12 +233,14 @@ class Snapshot:
         """Where a search that cannot look at everything begins, and one over the whole collection finds seeds."""
         if self.setup.kind == "bags":
             return None
-        wanted = self._seeds_are_near and subset is None
-        if self.prefilter is not None and (wanted or not budget.unlimited):
+        if budget.candidates is not None:
+            if self.prefilter is None:
+                raise ValueError("candidates: need a prefilter, and this index was built without one")
             return self.prefilter.query(query, subset, threads)
-        if not budget.unlimited:
-            raise ValueError("candidates, time_budget: need a prefilter, and this index was built without one")
-        return None
+        if self.prefilter is None or (subset is not None and not self.prefilter.exhaustive):
+            return None
+        wanted = self._seeds_are_near and subset is None
+        return self.prefilter.query(query, subset, threads) if wanted or budget.deadline is not None else None
 
     @property
     def _seeds_are_near(self) -> bool:

@@ -1,6 +1,8 @@
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -52,6 +54,47 @@ TEST(a_poll_that_says_stop_interrupts) {
                                   }),
                      0),
                     Interrupted);
+}
+
+TEST(a_caller_without_work_still_polls) {
+    std::atomic<bool> asked{false};
+    Interrupt interrupt([&] { return asked.load(); });
+    bool interrupted = false;
+    try {
+        parallel_for(2, 2, 1, interrupt, [&](unsigned worker, std::size_t, std::size_t) {
+            if (worker == 0) {
+                while (!asked) {  // until the other has begun
+                    std::this_thread::yield();
+                }
+                return;
+            }
+            asked = true;
+            while (true) {  // a long solve, which looks up now and then
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                interrupt.check();
+            }
+        });
+    } catch (const Interrupted&) {
+        interrupted = true;
+    }
+    CHECK(interrupted);
+}
+
+TEST(a_failure_says_more_than_a_deadline) {
+    for (const int failing : {0, 1}) {
+        std::atomic<int> begun{0};
+        Interrupt interrupt;
+        const auto body = [&](unsigned worker, std::size_t, std::size_t) {
+            for (++begun; begun < 2;) {
+                std::this_thread::yield();
+            }
+            if (static_cast<int>(worker) == failing) {
+                throw std::runtime_error("broken");
+            }
+            throw DeadlinePassed();
+        };
+        CHECK_THROWS_AS((parallel_for(2, 2, 1, interrupt, body), 0), std::runtime_error);
+    }
 }
 
 TEST(threads_are_as_many_as_asked_for_but_never_more_than_items) {

@@ -174,3 +174,45 @@ TEST(candidates_may_come_in_several_calls_and_the_search_says_when_to_stop) {
     const SearchCounts& counts = search.counts();
     CHECK(counts.exact_solves + counts.pruned_by_bound + counts.pruned_by_solver <= static_cast<std::int64_t>(sent));
 }
+
+TEST(a_deadline_leaves_a_true_floor) {
+    instances::Random random(3);
+    const instances::Batch batch(random, 300, 40, 8);
+    for (const Measure& measure : measures) {
+        const PreparedSequences corpus(batch.view(), measure);
+        std::vector<double> all(corpus.size());
+        Interrupt unlimited;
+        distances(corpus[7], batch.view(), measure, all, 1, unlimited);
+        std::vector<std::int64_t> order(corpus.size());
+        std::iota(order.begin(), order.end(), 0);
+        for (const int microseconds : {0, 100, 300, 1000, 3000, 60'000'000}) {
+            Interrupt interrupt({}, Interrupt::Clock::now() + std::chrono::microseconds(microseconds));
+            TopKSearch search(corpus, corpus[7], {.k = 5});
+            search.seed(std::span(order).first(8), 2, interrupt);
+            const std::span<const std::int64_t> others = std::span(order).subspan(8);
+            std::vector<double> bounds(others.size());
+            search.lower_bounds(others, bounds, 2, interrupt);
+            std::vector<std::size_t> rising(others.size());
+            std::iota(rising.begin(), rising.end(), 0);
+            std::ranges::sort(rising, {}, [&](std::size_t c) { return bounds[c]; });
+            std::vector<std::int64_t> candidates;
+            for (const std::size_t c : rising) {
+                candidates.push_back(others[c]);
+            }
+            std::ranges::sort(bounds);
+            search.examine(candidates, bounds, 2, interrupt);
+
+            std::vector<double> outside = all;
+            for (const Hit& hit : search.hits()) {
+                CHECK(hit.distance == all[static_cast<std::size_t>(hit.position)]);
+                outside[static_cast<std::size_t>(hit.position)] = std::numeric_limits<double>::infinity();
+            }
+            // Nearer than the floor is only what was solved and not kept, behind the hits.
+            const double nearest = *std::ranges::min_element(outside);
+            CHECK(search.floor() <= nearest || search.hits().back().distance <= nearest);
+            CHECK(search.timed_out() || search.hits().size() >= 5);
+            CHECK(microseconds > 0 || (search.timed_out() && search.hits().empty()));
+            CHECK(microseconds < 60'000'000 || !search.timed_out());
+        }
+    }
+}

@@ -165,18 +165,51 @@ def test_slack(make, measure, seed, slack):
 
 @pytest.mark.parametrize("make", [collection, bag_collection])
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
-def test_time_budget(make, measure):
+@pytest.mark.parametrize("prefilter", ["Flat", "HNSW16", None])
+def test_timeout(make, measure, prefilter):
     docs, ids, query = make(8, n_docs=3000)
     values = values_of(query, docs, measure)
-    index = mr.Index.build(docs, measure, ids=ids)
-    for seconds in (1e-9, 1e-3, 60.0):
-        started = time.perf_counter()
-        hits = index.search(query, 7, time_budget=seconds)
-        assert len(hits) == 7
+    index = mr.Index.build(docs, measure, ids=ids, prefilter=None if make is bag_collection else prefilter)
+    for seconds in (1e-9, 1e-3, 4e-3, 60.0, 1e300):
+        hits = index.search(query, 7, timeout=seconds)
         assert_certificate_is_true(hits, values, ids, 7)
-        if seconds == 60.0:
-            assert hits.certificate.exact
-            assert time.perf_counter() - started < 30
+        assert hits.certificate.exact or hits.stats.timed_out
+        assert hits.certificate.exact or seconds < 1
+        assert seconds > 1e-9 or len(hits) == 0
+        few = index.rerank(query, ids[:500].tolist(), 7, timeout=seconds)
+        assert_certificate_is_true(few, values[:500], ids[:500], 7)
+        assert few.certificate.exact or few.stats.timed_out
+
+
+@pytest.mark.parametrize("make", [collection, bag_collection])
+def test_radius_with_a_timeout(make):
+    docs, ids, query = make(9, n_docs=3000)
+    values = values_of(query, docs, mr.wmd)
+    index = mr.Index.build(docs, mr.wmd, ids=ids)
+    radius = float(np.quantile(values, 0.5))
+    for seconds in (1e-9, 2e-3, 60.0):
+        hits = index.range_search(query, radius, timeout=seconds)
+        by_id = dict(zip(ids.tolist(), values, strict=True))
+        assert [by_id[i] for i in hits.ids.tolist()] == hits.distances.tolist()
+        assert len(hits) == hits.certificate.certain
+        assert hits.certificate.exact == (len(hits) == np.count_nonzero(values <= radius))
+    assert hits.certificate.exact
+    assert not hits.stats.timed_out
+
+
+def test_a_timeout_cuts_a_long_solve_short():
+    """One document whose solve takes far longer than there is time for."""
+    rng = np.random.default_rng(0)
+    docs = [rng.normal(size=(2500, 4)) for _ in range(3)]
+    index = mr.Index.build(docs, "wmd", num_threads=1)
+    started = time.perf_counter()
+    hits = index.search(rng.normal(size=(2500, 4)), 2, timeout=0.05)
+    seconds = time.perf_counter() - started
+    assert hits.stats.timed_out
+    assert len(hits) < 2
+    assert "3 of 3 documents were not solved" in str(hits.certificate)
+    assert "when time was over" in str(hits.stats)
+    assert seconds < 5  # it would take some ten
 
 
 @pytest.mark.parametrize("make", [collection, bag_collection])
@@ -290,11 +323,11 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
             TypeError,
             "candidates must be an integer",
         ),
-        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, time_budget=0), ValueError, "time_budget must be above 0"),
+        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, timeout=0), ValueError, "timeout must be above 0"),
         (
-            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, time_budget="1"),
+            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, timeout="1"),
             TypeError,
-            "time_budget must be a real number",
+            "timeout must be a real number",
         ),
         (
             lambda d, q: mr.Index.build(d, "wrd").search(q, 5, slack=-0.1),
@@ -336,7 +369,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, prefilter=None).search(q, candidates=50),
             ValueError,
-            "candidates, time_budget: need a prefilter, and this index was built without one",
+            "candidates: need a prefilter, and this index was built without one",
         ),
         (
             lambda d, q: mr.Index.build(d, prefilter="Nonsense"),

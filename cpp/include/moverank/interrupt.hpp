@@ -1,9 +1,10 @@
-/// Stopping long work from outside: Ctrl-C on the calling thread, the first failure on any other.
+/// Stopping long work: by Ctrl-C on the calling thread, by the first failure on any other, by a deadline.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -15,22 +16,39 @@ class Interrupted : public std::runtime_error {
     Interrupted() : std::runtime_error("interrupted") {}
 };
 
+/// Thrown out of a computation whose deadline has passed.
+class DeadlinePassed : public std::runtime_error {
+  public:
+    DeadlinePassed() : std::runtime_error("the deadline has passed") {}
+};
+
 /// Shared by the threads of one call. The thread that made it polls the outside world, at most every 20 ms; the
-/// others only look at a flag.
+/// others only look at a flag, and at the clock if there is a deadline.
 class Interrupt {
   public:
-    /// `poll` returns true when the work should stop; it may also throw.
-    explicit Interrupt(std::function<bool()> poll = {}) : poll_(std::move(poll)) {}
+    using Clock = std::chrono::steady_clock;
 
-    /// Throws Interrupted once a stop was asked for. Cheap enough for every few microseconds of work.
+    /// `poll` returns true when the work should stop; it may also throw.
+    explicit Interrupt(std::function<bool()> poll = {}, std::optional<Clock::time_point> deadline = {})
+        : poll_(std::move(poll)), deadline_(deadline) {}
+
+    /// Throws Interrupted once a stop was asked for, DeadlinePassed once the time is over. Cheap enough for every few
+    /// microseconds of work.
     void check() {
         if (stopped()) {
             throw Interrupted();
         }
-        if (!poll_ || std::this_thread::get_id() != owner_) {
+        const bool polls = poll_ && std::this_thread::get_id() == owner_;
+        if (!polls && !deadline_) {
             return;
         }
-        const auto now = std::chrono::steady_clock::now();
+        const Clock::time_point now = Clock::now();
+        if (deadline_ && now >= *deadline_) {
+            throw DeadlinePassed();
+        }
+        if (!polls) {
+            return;
+        }
         if (now - last_poll_ < std::chrono::milliseconds(20)) {
             return;
         }
@@ -45,8 +63,9 @@ class Interrupt {
 
   private:
     std::function<bool()> poll_;
+    std::optional<Clock::time_point> deadline_;
     std::thread::id owner_ = std::this_thread::get_id();
-    std::chrono::steady_clock::time_point last_poll_ = std::chrono::steady_clock::now();
+    Clock::time_point last_poll_ = Clock::now();
     std::atomic<bool> stopped_{false};
 };
 

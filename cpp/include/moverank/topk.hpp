@@ -49,7 +49,8 @@ struct SearchCounts {
     double solve_seconds = 0.0;  ///< all other documents
 };
 
-/// The state of one query's search. Feed it candidates until the answer is complete.
+/// The state of one query's search. Feed it candidates until the answer is complete, or until the deadline of an
+/// Interrupt has passed: what was solved by then is the answer, `floor` says what it is worth, and nothing is thrown.
 class TopKSearch {
   public:
     /// `corpus` and what `query` views must outlive the search. k is capped at the corpus size. `codes` of the corpus,
@@ -61,12 +62,13 @@ class TopKSearch {
                Interrupt& interrupt);
 
     /// Evaluate a few documents to the end, and keep the mean of their row potentials for bounds. Documents must not
-    /// come twice, here or to `examine`.
+    /// come twice, here or to `examine`, whether or not time was left for them.
     void seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
     /// out[c] = a lower bound on the distance of document positions[c], at the price of a cost matrix: the relaxed
     /// problem's value, or, if that is larger, the dual value that the seeds' potentials have for it. Where the seeds
-    /// resemble what the query's neighbours look like, it leaves little more than these.
+    /// resemble what the query's neighbours look like, it leaves little more than these. Minus infinity where time was
+    /// over.
     void lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                       Interrupt& interrupt);
 
@@ -84,8 +86,10 @@ class TopKSearch {
     /// What a bound must exceed for its document to be dropped: the k-th best distance so far or the radius, less what
     /// slack allows.
     [[nodiscard]] double cutoff() const;
-    /// No document that `examine` dropped is nearer than this.
+    /// No document that was seeded or examined and has no distance is nearer than this.
     [[nodiscard]] double floor() const { return floor_; }
+    /// Whether a deadline kept anything from being done.
+    [[nodiscard]] bool timed_out() const { return timed_out_; }
     /// The answer so far, nearest first, ties by position: the k nearest, and all others at the k-th distance, so that
     /// whoever has names for documents can say which of these to keep.
     [[nodiscard]] std::vector<Hit> hits() const;
@@ -94,6 +98,8 @@ class TopKSearch {
   private:
     struct OverBags;
 
+    template <class Body>
+    double timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Interrupt& interrupt, Body body);
     [[nodiscard]] double threshold() const;
     void offer(const Hit& hit);
     [[nodiscard]] std::vector<PairEvaluator> evaluators_of(unsigned n_workers, Interrupt& interrupt) const;
@@ -107,6 +113,7 @@ class TopKSearch {
     std::vector<Hit> heap_;  ///< the k nearest, a max-heap by distance
     std::vector<Hit> ties_;  ///< others as far away as the k-th
     double floor_ = std::numeric_limits<double>::infinity();
+    bool timed_out_ = false;
     SearchCounts counts_;
     std::vector<double> potentials_;  ///< mean of the latest seeds'; empty where bounds cannot use any
 

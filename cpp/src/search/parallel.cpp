@@ -1,7 +1,9 @@
 #include "moverank/parallel.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <exception>
 #include <fstream>
 #include <mutex>
@@ -55,15 +57,56 @@ class Loop {
         : n_items_(n_items), chunk_(chunk), interrupt_(interrupt), body_(body) {}
 
     void run(unsigned worker) noexcept {
-        try {
+        guarded([&] {
             while (true) {
-                interrupt_.check();
                 const std::size_t begin = next_.fetch_add(chunk_, std::memory_order_relaxed);
                 if (begin >= n_items_) {
                     return;
                 }
+                interrupt_.check();  // only now: what is complete was not stopped
                 body_(worker, begin, std::min(begin + chunk_, n_items_));
             }
+        });
+    }
+
+    /// The same on a thread that `wait_for` waits for.
+    void run_beside(unsigned worker) noexcept {
+        run(worker);
+        const std::scoped_lock lock(guard_);
+        ++n_finished_;
+        finished_.notify_one();
+    }
+
+    /// The caller has nothing left to do, but still has to listen for Ctrl-C while others are busy.
+    void wait_for(std::size_t n_others) noexcept {
+        while (true) {
+            {
+                std::unique_lock lock(guard_);
+                if (finished_.wait_for(lock, std::chrono::milliseconds(20), [&] { return n_finished_ == n_others; })) {
+                    return;
+                }
+            }
+            guarded([&] { interrupt_.check(); });
+        }
+    }
+
+    void rethrow() const {
+        if (failure_) {
+            std::rethrow_exception(failure_);
+        }
+        if (late_) {
+            throw DeadlinePassed();
+        }
+    }
+
+  private:
+    template <class Work>
+    void guarded(Work work) noexcept {
+        try {
+            work();
+        } catch (const DeadlinePassed&) {
+            const std::scoped_lock lock(guard_);
+            late_ = true;  // the others have the same clock
         } catch (...) {
             const std::scoped_lock lock(guard_);
             // Whoever stopped first has the reason; the others only report that they were stopped.
@@ -74,20 +117,16 @@ class Loop {
         }
     }
 
-    void rethrow() const {
-        if (failure_) {
-            std::rethrow_exception(failure_);
-        }
-    }
-
-  private:
     std::size_t n_items_;
     std::size_t chunk_;
     Interrupt& interrupt_;
     const std::function<void(unsigned, std::size_t, std::size_t)>& body_;
     std::atomic<std::size_t> next_{0};
-    std::mutex guard_;  // failure_
+    std::mutex guard_;  // all below
+    std::condition_variable finished_;
+    std::size_t n_finished_ = 0;
     std::exception_ptr failure_;
+    bool late_ = false;
 };
 
 }  // namespace
@@ -106,12 +145,13 @@ void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, In
         workers.reserve(n_threads);
         for (unsigned w = 1; w < n_threads && w < n_chunks; ++w) {
             try {
-                workers.emplace_back([&loop, w] { loop.run(w); });
+                workers.emplace_back([&loop, w] { loop.run_beside(w); });
             } catch (const std::system_error&) {
                 break;  // no more threads to be had: those that exist do the work
             }
         }
         loop.run(0);
+        loop.wait_for(workers.size());
     }
     loop.rethrow();
 }

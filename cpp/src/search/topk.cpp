@@ -34,19 +34,6 @@ class Stopwatch {
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-/// Call body(worker, item) for all items; returns the seconds of all threads together.
-template <class Body>
-double timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Interrupt& interrupt, Body body) {
-    std::vector<double> seconds(n_workers, 0.0);
-    parallel_for(n_items, n_workers, chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
-        const Stopwatch watch(seconds[w]);
-        for (std::size_t item = begin; item < end; ++item) {
-            body(w, item);
-        }
-    });
-    return std::accumulate(seconds.begin(), seconds.end(), 0.0);
-}
-
 /// A bound that is not a number would drop its document without a word.
 void require_numbers(std::span<const double> bounds) {
     if (std::ranges::any_of(bounds, [](double bound) { return std::isnan(bound); })) {
@@ -55,6 +42,24 @@ void require_numbers(std::span<const double> bounds) {
 }
 
 }  // namespace
+
+/// Call body(worker, item) for all items that the deadline lets through; returns the seconds of all threads together.
+template <class Body>
+double TopKSearch::timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Interrupt& interrupt,
+                             Body body) {
+    std::vector<double> seconds(n_workers, 0.0);
+    try {
+        parallel_for(n_items, n_workers, chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+            const Stopwatch watch(seconds[w]);
+            for (std::size_t item = begin; item < end; ++item) {
+                body(w, item);
+            }
+        });
+    } catch (const DeadlinePassed&) {
+        timed_out_ = true;
+    }
+    return std::accumulate(seconds.begin(), seconds.end(), 0.0);
+}
 
 TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const SearchGoal& goal,
                        const DocumentCodes* codes)
@@ -116,7 +121,7 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
     const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
-    std::vector<double> distances(positions.size());
+    std::vector<std::optional<double>> distances(positions.size());
     std::vector<std::vector<double>> potentials(positions.size());
     counts_.seed_seconds += timed_for(positions.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t s) {
         const PreparedSequence document = corpus_.at(static_cast<std::size_t>(positions[s]), buffers[w]);
@@ -126,26 +131,31 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
             potentials[s].assign(f.begin(), f.end());
         }
     });
+    const auto n_solved = std::ranges::count_if(distances, [](const auto& found) { return found.has_value(); });
     // In the order of the seeds, so that rounding does not depend on the threads.
     potentials_.clear();
     for (std::size_t s = 0; s < positions.size(); ++s) {
-        offer({distances[s], positions[s]});
+        if (!distances[s]) {
+            floor_ = -infinity;
+            continue;
+        }
+        offer({*distances[s], positions[s]});
         potentials_.resize(potentials[s].size(), 0.0);
         for (std::size_t i = 0; i < potentials_.size(); ++i) {
-            potentials_[i] += potentials[s][i] / static_cast<double>(positions.size());
+            potentials_[i] += potentials[s][i] / static_cast<double>(n_solved);
         }
     }
     if (over_bags_) {
         over_bags_->bounds.reset();
     }
-    counts_.seeds += static_cast<std::int64_t>(positions.size());
-    counts_.exact_solves += static_cast<std::int64_t>(positions.size());
+    counts_.seeds += n_solved;
+    counts_.exact_solves += n_solved;
 }
 
 void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                               Interrupt& interrupt) {
+    std::ranges::fill(out, -infinity);
     if (!corpus_.measure().bounded_by_relaxation()) {
-        std::ranges::fill(out, -infinity);
         return;
     }
     const unsigned n_workers = thread_count(n_threads, positions.size());
@@ -189,6 +199,7 @@ void TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::
     if (!has_one_sided_bounds()) {
         throw std::logic_error("this search has no one-sided bounds");
     }
+    std::ranges::fill(out, -infinity);
     const BagBounds& bounds = bag_bounds(*over_bags_);
     counts_.scan_seconds +=
         timed_for(positions.size(), thread_count(n_threads, positions.size()), bags_a_chunk, interrupt,
@@ -225,6 +236,7 @@ void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
     // An outdated cutoff is larger than the true one: it prunes less and never wrongly, so the answer depends on the
     // candidates alone and not on who evaluated them when (but for slack, which leaves a choice). Equal distances
     // may still belong to the answer, hence the strict comparisons.
+    std::vector<std::uint8_t> settled(n_candidates, 0);
     std::mutex guard;  // heap_, floor_ and counts_
     std::atomic<double> shared_cutoff{cutoff()};
     const auto examine_one = [&](unsigned w, std::size_t c) {
@@ -240,6 +252,7 @@ void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
             const Stopwatch watch(seconds);
             result = evaluators[w].distance(corpus_.at(static_cast<std::size_t>(positions[c]), buffers[w]), limit);
         }
+        settled[c] = 1;
         const std::scoped_lock lock(guard);
         if (result.outcome == PairOutcome::evaluated) {
             ++counts_.exact_solves;
@@ -253,12 +266,18 @@ void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<cons
         (result.outcome == PairOutcome::pruned_by_bound ? counts_.bound_seconds : counts_.solve_seconds) += seconds;
         return true;
     };
-    parallel_for(n_candidates, n_workers, candidates_a_chunk, interrupt,
-                 [&](unsigned w, std::size_t begin, std::size_t end) {
-                     // Bounds rise: what follows one that is out, is out as well.
-                     for (std::size_t c = begin; c < end && examine_one(w, c); ++c) {
-                     }
-                 });
+    try {
+        parallel_for(n_candidates, n_workers, candidates_a_chunk, interrupt,
+                     [&](unsigned w, std::size_t begin, std::size_t end) {
+                         // Bounds rise: what follows one that is out, is out as well.
+                         for (std::size_t c = begin; c < end && examine_one(w, c); ++c) {
+                         }
+                     });
+    } catch (const DeadlinePassed&) {
+        timed_out_ = true;
+        const auto first_left = std::ranges::find(settled, 0);
+        floor_ = std::min(floor_, bounds[static_cast<std::size_t>(first_left - settled.begin())]);
+    }
 }
 
 std::vector<Hit> TopKSearch::hits() const {

@@ -50,7 +50,7 @@ class Candidates:
         wanted = len(self.texts) if k is None else min(k, len(self.texts))
         found: list[RankedDocument] = []
         if self._compared is None:
-            certificate = Certificate.of(np.zeros(0), np.inf, len(self.texts), 0, "documents")
+            certificate = Certificate.of(np.zeros(0), np.inf, len(self.texts), 0, "documents", k=0)
         else:
             found, certificate = self._nearest(self._compared, query, wanted, num_threads)
         nearer = {document.doc_id for document in found}
