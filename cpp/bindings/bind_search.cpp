@@ -37,7 +37,7 @@ class SequencesPart {
         : tokens_(std::move(tokens)),
           offsets_(offsets),
           mass_(weights),
-          prepared_(as_sequences(tokens_, offsets_, weights), measure) {}
+          prepared_(prepare_all(as_sequences(tokens_, offsets_, weights), measure)) {}
     SequencesPart(StoredTokens tokens, const Offsets& offsets, const Array<double>& mass,
                   const std::optional<Array<float>>& inverse_norms, double max_norm, const Measure& measure)
         : tokens_(std::move(tokens)),
@@ -50,7 +50,10 @@ class SequencesPart {
     /// Keep codes of the tokens for lower bounds.
     void add_codes(StoredTokens codes) {
         stored_codes_ = std::move(codes);
-        codes_.emplace(prepared_, as_tokens(stored_codes_));
+        const TokensView view = as_tokens(stored_codes_);
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        codes_.emplace(prepared_, view, &interrupt);
     }
     void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
                     const std::optional<Array<float>>& squares, const std::optional<Array<std::int32_t>>& sums,
@@ -67,9 +70,11 @@ class SequencesPart {
     [[nodiscard]] Array<float> pooled() const {
         Array<float> out({prepared_.size(), prepared_.dim()});
         const MatrixView<float> rows = as_writable(out);
+        Interrupt interrupt = python_interrupt();
         {
             const py::gil_scoped_release unlocked;
             for (std::size_t s = 0; s < prepared_.size(); ++s) {
+                interrupt.check();
                 pool(prepared_.measure().ground, prepared_[s], {rows.row(s), prepared_.dim()});
             }
         }
@@ -94,6 +99,12 @@ class SequencesPart {
     }
 
   private:
+    [[nodiscard]] static PreparedSequences prepare_all(const SequencesView& sequences, const Measure& measure) {
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        return {sequences, measure, &interrupt};
+    }
+
     StoredTokens tokens_;
     Offsets offsets_;
     Weights mass_;  ///< as given, or as found before
@@ -110,9 +121,9 @@ class BagsPart {
     BagsPart(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
              const std::optional<Array<float>>& counts, const Measure& measure, const Array<std::uint32_t>& known)
         : arrays_(py::make_tuple(offsets, counts)),
-          prepared_(BagsView{table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
-                             checked_counts(counts, words)},
-                    measure, as_span(known)) {}
+          prepared_(prepare_all({table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
+                                 checked_counts(counts, words)},
+                                measure, as_span(known))) {}
     BagsPart(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
              const std::optional<Array<float>>& counts, const Array<double>& totals, std::size_t first_word,
              const Measure& measure)
@@ -124,6 +135,12 @@ class BagsPart {
     [[nodiscard]] const PreparedBags& prepared() const { return prepared_; }
 
   private:
+    [[nodiscard]] static PreparedBags prepare_all(const BagsView& bags, const Measure& measure,
+                                                  std::span<const std::uint32_t> known) {
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        return {bags, measure, known, &interrupt};
+    }
     [[nodiscard]] static TokensView table(const Tokens& vectors) {
         const MatrixView<const float> rows = as_matrix(vectors);
         return {rows.data(), rows.rows(), rows.cols()};

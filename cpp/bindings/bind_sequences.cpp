@@ -63,13 +63,20 @@ Measure make_measure(const std::string& ground, const std::string& weighting, do
 
 std::int64_t first_non_finite_row(const Tokens& tokens) {
     const MatrixView<const float> view = as_matrix(tokens);
+    constexpr std::size_t entries_at_once = 1 << 20;
+    const std::size_t rows_at_once = std::max<std::size_t>(1, entries_at_once / std::max<std::size_t>(1, view.cols()));
+    Interrupt interrupt = python_interrupt();
     const py::gil_scoped_release unlocked;
-    if (all_finite({view.data(), view.rows() * view.cols()})) {
-        return -1;
-    }
-    for (std::size_t t = 0; t < view.rows(); ++t) {
-        if (!all_finite({view.row(t), view.cols()})) {
-            return static_cast<std::int64_t>(t);
+    for (std::size_t begin = 0; begin < view.rows(); begin += rows_at_once) {
+        interrupt.check();
+        const std::size_t end = std::min(begin + rows_at_once, view.rows());
+        if (all_finite({view.row(begin), (end - begin) * view.cols()})) {
+            continue;
+        }
+        for (std::size_t t = begin; t < end; ++t) {
+            if (!all_finite({view.row(t), view.cols()})) {
+                return static_cast<std::int64_t>(t);
+            }
         }
     }
     return -1;

@@ -180,7 +180,9 @@ SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weigh
         {
             const py::gil_scoped_release unlocked;
             summary = solver.solve(problem, options, &interrupt);
+            interrupt.check();
             bounds = solver.bounds();
+            interrupt.check();
             solver.plan(plan_view);
         }
         return {summary, bounds, plan, copy_of(solver.f()), copy_of(solver.g()), solver.multiplier()};
@@ -191,7 +193,8 @@ SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weigh
 template <class Cost>
 class Problems {
   public:
-    Problems(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction)
+    Problems(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
+             Interrupt& interrupt)
         : n_(size_of(costs, 1)),
           m_(size_of(costs, 2)),
           sources_(a, "a", n_, size_of(costs, 0)),
@@ -199,6 +202,9 @@ class Problems {
         const std::size_t n_problems = size_of(costs, 0);
         views_.reserve(n_problems);
         for (std::size_t p = 0; p < n_problems; ++p) {
+            if (p % problems_between_checks == 0) {
+                interrupt.check();
+            }
             const MatrixView<const Cost> cost(costs.data() + p * n_ * m_, n_, m_);
             require_finite(cost, "costs[" + std::to_string(p) + "]");
             views_.push_back({cost, sources_[p], targets_[p], capacity, fraction});
@@ -207,6 +213,8 @@ class Problems {
     [[nodiscard]] std::span<const TransportProblem<Cost>> views() const { return views_; }
 
   private:
+    static constexpr std::size_t problems_between_checks = 64;
+
     static std::size_t size_of(const Array<Cost>& costs, int axis) {
         if (costs.ndim() != 3) {
             throw std::invalid_argument("expected a three-dimensional array, got " + std::to_string(costs.ndim()));
@@ -231,9 +239,9 @@ Array<T> column(const std::vector<Result>& results, Get get) {
 template <class Cost>
 py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
                          int num_threads) {
-    const Problems<Cost> problems(costs, a, b, capacity, fraction);
-    std::vector<SolveSummary> solved(problems.views().size());
     Interrupt interrupt = python_interrupt();
+    const Problems<Cost> problems(costs, a, b, capacity, fraction, interrupt);
+    std::vector<SolveSummary> solved(problems.views().size());
     {
         const py::gil_scoped_release unlocked;
         transport_batch(problems.views(), solved, num_threads, interrupt);
@@ -247,9 +255,9 @@ py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weigh
 template <class Cost>
 py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
                         const Sinkhorn& options, int num_threads) {
-    const Problems<Cost> problems(costs, a, b, capacity, fraction);
-    std::vector<SinkhornResult> scaled(problems.views().size());
     Interrupt interrupt = python_interrupt();
+    const Problems<Cost> problems(costs, a, b, capacity, fraction, interrupt);
+    std::vector<SinkhornResult> scaled(problems.views().size());
     {
         const py::gil_scoped_release unlocked;
         sinkhorn_batch(problems.views(), options, scaled, num_threads, interrupt);

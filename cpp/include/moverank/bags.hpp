@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
@@ -42,7 +43,9 @@ class PreparedBags {
   public:
     /// `known`: rows of the table that have numbers already, in their order; as far as bags use them, their vectors
     /// must be what they were. Throws SequenceError for a bag that cannot be measured; a word outside the table is one.
-    PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known = {});
+    /// `interrupt` may be null.
+    PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known = {},
+                 Interrupt* interrupt = nullptr);
     /// The same from what was found before, which stays the caller's. Throws std::invalid_argument if sizes do not fit
     /// or a word has no vector; what is no array's size or a place in another is not checked.
     PreparedBags(const BagArrays& found, const Measure& measure);
@@ -74,7 +77,7 @@ class PreparedBags {
         const auto begin = static_cast<std::size_t>(found_.offsets[s]);
         return all.subspan(begin, static_cast<std::size_t>(found_.offsets[s + 1]) - begin);
     }
-    void take_words(const BagsView& bags, std::span<const std::uint32_t> known);
+    void take_words(const BagsView& bags, std::span<const std::uint32_t> known, Interrupt* interrupt);
     [[nodiscard]] double total_of(const BagsView& bags, std::size_t s, std::span<const double> norms_of_rows) const;
     void find_longest();
 

@@ -56,8 +56,8 @@ struct CodeArrays {
 class PreparedCodes final : public DocumentCodes {
   public:
     /// Throws std::invalid_argument under sqeuclidean, where r would depend on the query, or if shapes differ, and
-    /// SequenceError for codes that cannot be measured.
-    PreparedCodes(const PreparedSequences& sequences, const TokensView& codes);
+    /// SequenceError for codes that cannot be measured. `interrupt` may be null.
+    PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt = nullptr);
     /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found);
     PreparedCodes(const PreparedCodes&) = delete;

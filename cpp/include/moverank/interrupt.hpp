@@ -69,4 +69,11 @@ class Interrupt {
     std::atomic<bool> stopped_{false};
 };
 
+/// The same where there need not be one.
+inline void check(Interrupt* interrupt) {
+    if (interrupt != nullptr) {
+        interrupt->check();
+    }
+}
+
 }  // namespace moverank

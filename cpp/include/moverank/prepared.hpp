@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/views.hpp"
 
@@ -83,7 +84,8 @@ struct PreparedArrays {
 /// A ragged batch prepared once and kept, as an index does. The tokens stay the caller's.
 class PreparedSequences final : public PreparedDocuments {
   public:
-    PreparedSequences(const SequencesView& sequences, const Measure& measure);
+    /// `interrupt` may be null.
+    PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt = nullptr);
     /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
     PreparedSequences(const SequencesView& sequences, const Measure& measure, const PreparedArrays& found);
     PreparedSequences(const PreparedSequences&) = delete;

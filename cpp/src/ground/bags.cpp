@@ -13,10 +13,19 @@ namespace {
 
 [[nodiscard]] std::string word_name(std::uint32_t word) { return "word " + std::to_string(word); }
 
+/// A bag takes less time than a look at the clock.
+void check_now_and_then(Interrupt* interrupt, std::size_t s) {
+    constexpr std::size_t bags_between_checks = 1024;
+    if (s % bags_between_checks == 0) {
+        check(interrupt);
+    }
+}
+
 /// How many bags use each row of the table.
-[[nodiscard]] std::vector<std::uint32_t> uses_of_rows(const BagsView& bags) {
+[[nodiscard]] std::vector<std::uint32_t> uses_of_rows(const BagsView& bags, Interrupt* interrupt) {
     std::vector<std::uint32_t> uses(bags.vectors.rows(), 0);
     for (std::size_t s = 0; s < bags.size(); ++s) {
+        check_now_and_then(interrupt, s);
         for (auto t = static_cast<std::size_t>(bags.offsets[s]); t < static_cast<std::size_t>(bags.offsets[s + 1]);
              ++t) {
             if (bags.words[t] >= uses.size()) {
@@ -38,9 +47,10 @@ namespace {
 
 }  // namespace
 
-PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known)
+PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known,
+                           Interrupt* interrupt)
     : measure_(measure) {
-    take_words(bags, known);
+    take_words(bags, known, interrupt);
     const std::size_t dim = bags.vectors.cols();
     found_.vectors = {vectors_.data(), new_rows_.size(), dim};
     found_.words = words_;
@@ -60,6 +70,7 @@ PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::sp
     }
     totals_.resize(size());
     for (std::size_t s = 0; s < size(); ++s) {
+        check_now_and_then(interrupt, s);
         totals_[s] = total_of(bags, s, norms_of_rows);
     }
     found_.totals = totals_;
@@ -78,8 +89,8 @@ PreparedBags::PreparedBags(const BagArrays& found, const Measure& measure)
     find_longest();
 }
 
-void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_t> known) {
-    const std::vector<std::uint32_t> uses = uses_of_rows(bags);
+void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_t> known, Interrupt* interrupt) {
+    const std::vector<std::uint32_t> uses = uses_of_rows(bags, interrupt);
     std::vector<std::uint32_t> number(uses.size());
     std::vector<bool> is_known(uses.size());
     for (std::size_t word = 0; word < known.size(); ++word) {

@@ -22,7 +22,7 @@ namespace {
 
 }  // namespace
 
-PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes)
+PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt)
     : sequences_(sequences), codes_(codes), rho_(sequences.size()) {
     require_suitable();
     const GroundCost ground = sequences.measure().ground;
@@ -36,6 +36,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     std::vector<float> tokens;
     std::vector<float> decoded(dim);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
+        check(interrupt);
         const PreparedSequence sequence = sequences[s];
         const std::size_t first = sequences.first_token(s);
         tokens.resize(sequence.size() * dim);

@@ -101,12 +101,13 @@ PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, s
     return {sequence.tokens, mass, is_cosine ? std::span<const float>(inverse_norms) : std::span<const float>{}};
 }
 
-PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure)
+PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt)
     : sequences_(sequences),
       measure_(measure),
       mass_(sequences.tokens.rows()),
       inverse_norms_(measure.ground == GroundCost::cosine ? sequences.tokens.rows() : 0) {
     for (std::size_t s = 0; s < sequences.size(); ++s) {
+        check(interrupt);
         const auto begin = static_cast<std::size_t>(sequences.offsets[s]);
         const SequenceView raw = sequences[s];
         const std::size_t length = raw.tokens.rows();

@@ -71,6 +71,7 @@ void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const Di
     const std::size_t m = document.tokens.rows();
     cost_.resize(query.tokens.rows() * m);
     for (std::size_t i = 0; i < query.tokens.rows(); ++i) {
+        check(interrupt_);
         for (std::size_t j = 0; j < m; ++j) {
             const double* x = query.tokens.row(i);
             const double* y = document.tokens.row(j);
@@ -142,6 +143,7 @@ void GradientEvaluator::add_from_costs(double share, const DifferentiableSequenc
     const std::size_t dim = query.tokens.cols();
     const std::size_t m = document.tokens.rows();
     for (std::size_t i = 0; i < query.tokens.rows(); ++i) {
+        check(interrupt_);
         for (std::size_t j = 0; j < m; ++j) {
             const double moved = share * plan_[i * m + j];
             if (moved == 0.0) {

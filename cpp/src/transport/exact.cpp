@@ -244,9 +244,7 @@ class Simplex {
                 return Stop::optimal;
             }
             done += run.pivots;
-            if (interrupt_ != nullptr) {
-                interrupt_->check();
-            }
+            check(interrupt_);
         }
         return Stop::limit;
     }

@@ -68,8 +68,8 @@ class Scaling {
             } else if (has_penalty() && summary.iterations % sweeps_between_translations == 1) {
                 translate();
             }
-            if (interrupt != nullptr && static_cast<std::size_t>(summary.iterations) % pause == 0) {
-                interrupt->check();
+            if (static_cast<std::size_t>(summary.iterations) % pause == 0) {
+                check(interrupt);
             }
         }
         if (!summary.converged) {
@@ -105,9 +105,7 @@ class Scaling {
             if (change.strained) {
                 absorb();
             }
-            if (interrupt != nullptr) {
-                interrupt->check();
-            }
+            check(interrupt);
         }
         summary.marginal_error = measured_error() / 2.0;
         return finish(problem, summary);
