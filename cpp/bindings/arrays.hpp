@@ -6,12 +6,15 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moverank/interrupt.hpp"
@@ -150,10 +153,17 @@ class OwnedQuery {
     PreparedSequence prepared_;
 };
 
-/// Lets Ctrl-C, and a deadline if there is one, stop work that runs without the GIL.
-[[nodiscard]] inline Interrupt python_interrupt(std::optional<Interrupt::Clock::time_point> deadline = {}) {
+/// What one thread of Python raises to end the calls of others, which signals do not reach.
+using StopFlag = std::atomic<bool>;
+
+/// Lets Ctrl-C, and a deadline or a flag if there is one, stop work that runs without the GIL.
+[[nodiscard]] inline Interrupt python_interrupt(std::optional<Interrupt::Clock::time_point> deadline = {},
+                                                std::shared_ptr<const StopFlag> stop = {}) {
     return Interrupt(
-        []() -> bool {
+        [stop = std::move(stop)]() -> bool {
+            if (stop && stop->load(std::memory_order_relaxed)) {
+                return true;
+            }
             const py::gil_scoped_acquire locked;
             if (PyErr_CheckSignals() != 0) {
                 throw py::error_already_set();

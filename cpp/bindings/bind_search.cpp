@@ -231,35 +231,45 @@ class BagCorpus {
     JoinedBags joined_;
 };
 
-/// Seconds from now; those that a clock cannot count to are never over.
-[[nodiscard]] std::optional<Interrupt::Clock::time_point> deadline_in(std::optional<double> seconds) {
-    constexpr double ages = 1e9;
-    if (!seconds || *seconds > ages) {
-        return {};
+/// When a search has to end.
+class Limits {
+  public:
+    /// Seconds that a clock cannot count to are never over.
+    Limits(std::optional<double> seconds, std::shared_ptr<const StopFlag> stop) : stop_(std::move(stop)) {
+        constexpr double ages = 1e9;
+        if (seconds && *seconds <= ages) {
+            const std::chrono::duration<double> wait(*seconds);
+            deadline_ = Interrupt::Clock::now() + std::chrono::duration_cast<Interrupt::Clock::duration>(wait);
+        }
     }
-    const std::chrono::duration<double> wait(*seconds);
-    return Interrupt::Clock::now() + std::chrono::duration_cast<Interrupt::Clock::duration>(wait);
-}
+    [[nodiscard]] Interrupt interrupt() const { return python_interrupt(deadline_, stop_); }
+    /// For what has to be done whole, or not at all.
+    [[nodiscard]] Interrupt interrupt_without_deadline() const { return python_interrupt({}, stop_); }
+
+  private:
+    std::optional<Interrupt::Clock::time_point> deadline_;
+    std::shared_ptr<const StopFlag> stop_;
+};
 
 /// One query's search with the arrays that it reads.
 class Search {
   public:
     Search(std::shared_ptr<const Corpus> corpus, const Tokens& tokens, const Weights& weights, const SearchGoal& goal,
-           std::optional<double> seconds)
-        : Search(corpus, corpus->documents(), tokens, weights, seconds) {
+           Limits limits)
+        : Search(corpus, corpus->documents(), tokens, weights, std::move(limits)) {
         search_.emplace(corpus->documents(), query_.prepared(), goal, corpus->codes());
     }
     Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
-           const SearchGoal& goal, std::optional<double> seconds, int num_threads)
-        : Search(corpus, corpus->documents(), tokens, weights, seconds) {
-        Interrupt interrupt = python_interrupt();
+           const SearchGoal& goal, Limits limits, int num_threads)
+        : Search(corpus, corpus->documents(), tokens, weights, std::move(limits)) {
+        Interrupt interrupt = limits_.interrupt_without_deadline();
         const py::gil_scoped_release unlocked;
         search_.emplace(corpus->documents(), query_.prepared(), goal, num_threads, interrupt);
     }
 
     void seed(const Array<std::int64_t>& positions, int num_threads) {
         const std::span<const std::int64_t> seeds = checked_positions(positions);
-        Interrupt interrupt = python_interrupt(deadline_);
+        Interrupt interrupt = limits_.interrupt();
         const py::gil_scoped_release unlocked;
         search_->seed(seeds, num_threads, interrupt);
     }
@@ -280,7 +290,7 @@ class Search {
         if (candidates.size() != candidate_bounds.size()) {
             throw std::invalid_argument("expected one bound a position");
         }
-        Interrupt interrupt = python_interrupt(deadline_);
+        Interrupt interrupt = limits_.interrupt();
         const py::gil_scoped_release unlocked;
         search_->examine(candidates, candidate_bounds, num_threads, interrupt);
     }
@@ -315,8 +325,8 @@ class Search {
   private:
     template <class Documents>
     Search(std::shared_ptr<const void> corpus, const Documents& documents, const Tokens& tokens, const Weights& weights,
-           std::optional<double> seconds)
-        : deadline_(deadline_in(seconds)),
+           Limits limits)
+        : limits_(std::move(limits)),
           corpus_(std::move(corpus)),
           documents_(documents),
           tokens_(tokens),
@@ -328,7 +338,7 @@ class Search {
         const std::span<const std::int64_t> candidates = checked_positions(positions);
         Array<double> out(static_cast<py::ssize_t>(candidates.size()));
         const std::span<double> out_view(out.mutable_data(), candidates.size());
-        Interrupt interrupt = python_interrupt(deadline_);
+        Interrupt interrupt = limits_.interrupt();
         {
             const py::gil_scoped_release unlocked;
             ((*search_).*bounds)(candidates, out_view, num_threads, interrupt);
@@ -345,7 +355,7 @@ class Search {
         return checked;
     }
 
-    std::optional<Interrupt::Clock::time_point> deadline_;
+    Limits limits_;
     std::shared_ptr<const void> corpus_;
     const PreparedDocuments& documents_;
     Tokens tokens_;
@@ -372,6 +382,9 @@ Array<double> pairwise_of(const SequencesPart& rows, const SequencesPart& column
 
 void bind_search(py::module_& module) {
     const auto optional = [](const char* name) { return py::arg(name).noconvert().none(true); };
+    py::class_<StopFlag, std::shared_ptr<StopFlag>>(module, "StopFlag")
+        .def(py::init([] { return std::make_shared<StopFlag>(false); }))
+        .def("set", [](StopFlag& flag) { flag.store(true, std::memory_order_relaxed); });
     py::class_<Search>(module, "TopKSearch")
         .def("seed", &Search::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
         .def("lower_bounds", &Search::lower_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
@@ -487,12 +500,13 @@ void bind_search(py::module_& module) {
         .def(
             "search",
             [](std::shared_ptr<const BagCorpus> corpus, const Tokens& query, const Weights& query_weights,
-               std::size_t k, double radius, double slack, std::optional<double> seconds, int num_threads) {
+               std::size_t k, double radius, double slack, std::optional<double> seconds,
+               std::shared_ptr<StopFlag> stop, int num_threads) {
                 return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
-                                                seconds, num_threads);
+                                                Limits(seconds, std::move(stop)), num_threads);
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            optional("seconds"), py::arg("num_threads"));
+            optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"));
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
         .def(py::init<SequencesParts>(), py::arg("parts"))
         .def("__len__", [](const Corpus& corpus) { return corpus.documents().size(); })
@@ -502,12 +516,12 @@ void bind_search(py::module_& module) {
         .def(
             "search",
             [](std::shared_ptr<const Corpus> corpus, const Tokens& query, const Weights& query_weights, std::size_t k,
-               double radius, double slack, std::optional<double> seconds, int) {
+               double radius, double slack, std::optional<double> seconds, std::shared_ptr<StopFlag> stop, int) {
                 return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
-                                                seconds);
+                                                Limits(seconds, std::move(stop)));
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
-            optional("seconds"), py::arg("num_threads"));
+            optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"));
     module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
 }
 

@@ -205,6 +205,12 @@ class PreparedBags:
     @property
     def norms(self) -> F64: ...
 
+class StopFlag:
+    """Ends searches that were given it, at the latest 20 ms after it was set."""
+
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+
 class Corpus:
     """Prepared sequences that are searched as one."""
 
@@ -222,6 +228,7 @@ class Corpus:
         radius: float,
         slack: float,
         seconds: float | None,
+        stop: StopFlag | None,
         num_threads: int,
     ) -> TopKSearch: ...
 
@@ -238,6 +245,7 @@ class BagCorpus:
         radius: float,
         slack: float,
         seconds: float | None,
+        stop: StopFlag | None,
         num_threads: int,
     ) -> TopKSearch: ...
 

@@ -754,10 +754,11 @@ class Index:
         positions = snapshot.chosen(None, None if where is None else Where.of(where))
 
         def one(q: int) -> Hits:
-            budget = _budget(candidates, timeout, count)
+            budget = replace(_budget(candidates, timeout, count), stop=stop)
             asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
             return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
 
+        stop = _core.StopFlag()
         answers: list[Hits] = []
         workers = ThreadPoolExecutor(max_workers=threads or _core.build_info()["threads"])
         try:
@@ -766,6 +767,7 @@ class Index:
                 if progress is not None:
                     progress(len(answers), len(batch))
         finally:
+            stop.set()  # what still runs is not wanted any more
             workers.shutdown(cancel_futures=True)
         return answers
 

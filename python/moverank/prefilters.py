@@ -91,7 +91,7 @@ class ClusteredQuery:
 
     def _estimates(self) -> NDArray[np.float64]:
         """The reused-potential bound of each document's clusters, which is close to their distance."""
-        search = self._clusters.search(self._query.tokens, self._query.mass, 1, np.inf, 0.0, None, self._threads)
+        search = self._clusters.search(self._query.tokens, self._query.mass, 1, np.inf, 0.0, None, None, self._threads)
         step = max(len(self._positions) // SPREAD_SEEDS, 1)
         search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
         return search.lower_bounds(self._positions, self._threads)

@@ -65,6 +65,8 @@ class Budget:
 
     candidates: int | None = None
     deadline: float | None = None
+    #: Raised where the search runs on a thread that Ctrl-C does not reach.
+    stop: _core.StopFlag | None = None
 
     @property
     def unlimited(self) -> bool:

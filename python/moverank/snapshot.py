@@ -190,7 +190,7 @@ class Snapshot:
         if len(positions):
             with naming(query.name, "docs"):
                 search = self.corpus.search(
-                    query.tokens, query.mass, k, goal.radius, goal.slack, budget.seconds_left, threads
+                    query.tokens, query.mass, k, goal.radius, goal.slack, budget.seconds_left, budget.stop, threads
                 )
                 candidates = self._candidates(query, budget, subset, threads)
             ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)

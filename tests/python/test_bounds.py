@@ -14,7 +14,7 @@ def assert_bounds_hold(query, docs, measure):
     corpus = _core.Corpus([part])
     values = mr.distances(query, docs, measure)
     everything = np.arange(len(docs), dtype=np.int64)
-    search = corpus.search(query, None, 1, np.inf, 0.0, None, 0)
+    search = corpus.search(query, None, 1, np.inf, 0.0, None, None, 0)
     assert (search.lower_bounds(everything, 0) <= values).all()
     pooled, pooled_query = part.pooled(), corpus.pool_query(query, None)
     largest = float(np.sqrt((np.vstack([pooled, pooled_query]).astype(np.float64) ** 2).sum(axis=1).max()))
