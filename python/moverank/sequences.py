@@ -71,7 +71,7 @@ class Sequences:
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
-        self._tokens: NDArray[Any] = read_only(np.concatenate(arrays))
+        self._tokens: NDArray[Any] = read_only(_joined(arrays, offsets))
         self._scales: NDArray[np.float32] | None = None
         self._offsets = read_only(offsets)
         self._weights = None if flat_weights is None else read_only(flat_weights)
@@ -304,6 +304,15 @@ class Sequences:
         dtype = "" if self.dtype == "float32" else f", {self.dtype}"
         weighted = "" if self._weights is None else ", weighted"
         return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{dtype}{weighted})"
+
+
+def _joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """All tokens as one array, copied a thousand sequences at a time, between which Ctrl-C is heard."""
+    flat = np.empty((int(offsets[-1]), arrays[0].shape[1]), dtype=np.float32)
+    for first in range(0, len(arrays), 1000):
+        last = min(first + 1000, len(arrays))
+        np.concatenate(arrays[first:last], out=flat[offsets[first] : offsets[last]])
+    return flat
 
 
 def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
