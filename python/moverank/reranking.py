@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from moverank._validate import positive_number
 from moverank.bags import Bags
 from moverank.hits import Hits
 from moverank.index import Index
 from moverank.measures import Measure
 from moverank.sequences import Sequences
+
+#: Seconds left of a timeout that has run out: a search wants more than none.
+JUST_OVER = 1e-9
 
 
 def rerank(
@@ -22,6 +27,7 @@ def rerank(
     *,
     ids: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
     weights: ArrayLike | None = None,
+    timeout: float | None = None,
     slack: float = 0.0,
     num_threads: int | None = None,
 ) -> Hits:
@@ -44,6 +50,9 @@ def rerank(
         Unique names of the candidates; 0 to N − 1 by default. Equal distances rank by id.
     weights : array_like, shape (n,), optional
         Mass of the query's tokens.
+    timeout : float, optional
+        Stop after so many seconds, with what was found by then: fewer than k documents if no more were solved. To
+        prepare the documents counts, and is waited for.
     slack : float, default 0.0
         Stop when the k-th distance is proved to be at most (1 + slack) times the true one.
     num_threads : int, optional
@@ -52,7 +61,7 @@ def rerank(
     Returns
     -------
     Hits
-        The true top k, nearest first, ties by id, with certificate and statistics.
+        The true top k, nearest first, ties by id, unless time was over before, with certificate and statistics.
 
     Raises
     ------
@@ -66,5 +75,9 @@ def rerank(
     >>> rerank(np.eye(4)[2:], docs, k=2, ids=["a", "b", "c"]).ids.tolist()
     ['c', 'b']
     """
+    started = time.perf_counter()
+    seconds = None if timeout is None else positive_number(timeout, "timeout")
     index = Index.build(docs, measure, ids=ids, prefilter=None, num_threads=num_threads)
-    return index.search(query, k, weights=weights, slack=slack)
+    if seconds is not None:
+        seconds = max(seconds - (time.perf_counter() - started), JUST_OVER)
+    return index.search(query, k, weights=weights, timeout=seconds, slack=slack)

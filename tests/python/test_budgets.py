@@ -176,6 +176,9 @@ def test_timeout(make, measure, prefilter):
         assert hits.certificate.exact or hits.stats.timed_out
         assert hits.certificate.exact or seconds < 1
         assert seconds > 1e-9 or len(hits) == 0
+        given = mr.rerank(query, docs, 7, measure, ids=ids, timeout=seconds)
+        assert_certificate_is_true(given, values, ids, 7)
+        assert given.certificate.exact or given.stats.timed_out
         few = index.rerank(query, ids[:500].tolist(), 7, timeout=seconds)
         assert_certificate_is_true(few, values[:500], ids[:500], 7)
         assert few.certificate.exact or few.stats.timed_out
