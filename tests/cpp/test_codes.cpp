@@ -79,6 +79,23 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     }
 }
 
+TEST(tokens_that_codes_hold_exactly_are_bounded_whatever_the_capacity) {
+    const std::vector<float> tokens{1.0F, 0.0F, -1.0F, 1.0F, 0.0F, 1.0F};
+    const std::vector<std::int64_t> offsets{0, 1, 3};
+    const Coded coded(tokens, 2, 1);
+    for (const double capacity : {1.0, 3.0, unlimited_capacity}) {
+        const Measure measure{GroundCost::dot, Weighting::uniform, capacity};
+        const PreparedSequences documents({{tokens.data(), 3, 2}, offsets, {}}, measure);
+        const PreparedCodes codes(documents, coded.view());
+        PairEvaluator evaluator(measure);
+        evaluator.set_query(documents[0]);
+        const double bound = evaluator.lower_bound(codes.at(1), codes.largest_norm()) - codes.slack(1, 1.0);
+        const double value = evaluator.distance(documents[1]).distance;
+        CHECK(bound <= value);
+        CHECK(bound >= value - 0.02);
+    }
+}
+
 TEST(codes_that_bound_nothing_are_refused) {
     instances::Random random(5);
     const instances::Batch batch(random, 5, 4, 3);

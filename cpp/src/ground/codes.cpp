@@ -64,8 +64,8 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             largest = std::max(largest, r);
             take_token(first + t, decoded, code_norm);
         }
-        // In relaxed problems a token of the document may take all.
-        const bool is_limited = sequences.measure().problem != Problem::relaxed;
+        // In relaxed problems and without limits a token of the document may take all.
+        const bool is_limited = sequences.measure().problem != Problem::relaxed && !sequences.measure().unlimited();
         rho_[s] = (is_limited ? std::min(sequences.measure().capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }
     found_.inverse_norms = inverse_norms_;
