@@ -96,6 +96,32 @@ TEST(tokens_that_codes_hold_exactly_are_bounded_whatever_the_capacity) {
     }
 }
 
+TEST(codes_of_tokens_near_the_end_of_float32_bound_them_as_well) {
+    // Products of two scales leave float32's range long before products of two tokens do.
+    instances::Random random(6);
+    for (const GroundCost ground : {GroundCost::dot, GroundCost::euclidean}) {
+        const Measure measure{ground, Weighting::uniform};
+        for (const float size : {1e-18F, 3e-20F, 1e-21F, 1e-22F, 1e-23F, 1e-30F}) {
+            instances::Batch batch(random, 60, 3, 4);
+            for (float& x : batch.tokens) {
+                x *= size;
+            }
+            const PreparedSequences documents(batch.view(), measure);
+            const Coded coded(batch.tokens, 4, 127);
+            const PreparedCodes codes(documents, coded.view());
+            PairEvaluator evaluator(measure);
+            for (std::size_t q = 0; q < 10; ++q) {
+                evaluator.set_query(documents[q]);
+                const double query_norm = max_norm(documents[q]);
+                for (std::size_t s = 0; s < documents.size(); ++s) {
+                    const double bound = evaluator.lower_bound(codes.at(s), codes.largest_norm());
+                    CHECK(bound - codes.slack(s, query_norm) <= evaluator.distance(documents[s]).distance);
+                }
+            }
+        }
+    }
+}
+
 TEST(codes_that_bound_nothing_are_refused) {
     instances::Random random(5);
     const instances::Batch batch(random, 5, 4, 3);

@@ -313,10 +313,12 @@ MOVERANK_BYTES void fill_tile_of_codes(const CodeBlock& block, std::size_t first
         multiply_codes<tokens_a_tile>(block, i, tokens, sums, rows);
         const Floats query_scales = load(block.query_scales + i);
         for (std::size_t t = 0; t < count; ++t) {
-            Floats value = load(rows[t] + i) * (query_scales * splat(costs.tokens.scales()[first + t]));
+            // One scale after the other: a whole number of either is no finer than float32, their product may be.
+            Floats value = load(rows[t] + i) * query_scales * splat(costs.tokens.scales()[first + t]);
             if constexpr (ground == GroundCost::euclidean) {
                 const Floats squares = load(block.query_squares + i) + splat(block.squares[first + t]);
-                value = max(squares - (value + value) - squares * splat(code_expansion_error), Floats{});
+                const Floats error = multiply_add(squares, splat(code_expansion_error), splat(code_underflow_error));
+                value = max(squares - (value + value) - error, Floats{});
             }
             store(rows[t] + i, value);
         }

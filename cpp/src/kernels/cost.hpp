@@ -59,6 +59,8 @@ inline constexpr std::size_t code_group = 4;
 /// Of squared lengths of two tokens: more than what rounding can add to the expansion of their squared distance, which
 /// is lowered by it.
 inline constexpr float code_expansion_error = 0x1p-20F;
+/// What rounding can add to it besides, where it is near the end of float32's range.
+inline constexpr float code_underflow_error = 0x1p-146F;
 
 /// Compiled once per instruction set.
 struct CostKernels {
