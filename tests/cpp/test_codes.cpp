@@ -122,6 +122,22 @@ TEST(codes_of_tokens_near_the_end_of_float32_bound_them_as_well) {
     }
 }
 
+TEST(sums_of_codes_too_long_for_whole_numbers_are_floats) {
+    constexpr std::size_t dim = 140'000;  // 127 * 127 * dim leaves 32 bits
+    const std::vector<float> tokens(2 * dim, 1.0F);
+    const std::vector<std::int64_t> offsets{0, 1, 2};
+    const Measure measure{GroundCost::dot, Weighting::uniform};
+    const PreparedSequences documents({{tokens.data(), 2, dim}, offsets, {}}, measure);
+    const Coded coded(tokens, dim, 127);
+    const PreparedCodes codes(documents, coded.view());
+    PairEvaluator evaluator(measure);
+    evaluator.set_query(documents[0]);
+    const double bound = evaluator.lower_bound(codes.at(1), codes.largest_norm());
+    const double value = evaluator.distance(documents[1]).distance;
+    CHECK(bound - codes.slack(1, max_norm(documents[0])) <= value);
+    CHECK_NEAR(bound, value, 1e-3 * static_cast<double>(dim));
+}
+
 TEST(codes_that_bound_nothing_are_refused) {
     instances::Random random(5);
     const instances::Batch batch(random, 5, 4, 3);

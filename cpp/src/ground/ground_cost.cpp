@@ -147,8 +147,8 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
 
 void GroundCosts::compute_codes(const CodedSequence& document) {
     const PreparedSequence& sequence = document.sequence;
-    const bool whole_numbers =
-        kernels().multiplies_codes && !document.sums.empty() && !needs_double(sequence.inverse_norms);
+    const bool whole_numbers = kernels().multiplies_codes && !document.sums.empty() && dim_ <= longest_code &&
+                               !needs_double(sequence.inverse_norms);
     if (!whole_numbers) {
         code_radii_in_use_ = {};
         compute(sequence);

@@ -56,6 +56,9 @@ struct CodeBlock {
 /// Components whose products are added up at once.
 inline constexpr std::size_t code_group = 4;
 
+/// Up to so many components their sum of products stays within 32 bits.
+inline constexpr std::size_t longest_code = 1U << 17U;
+
 /// Of squared lengths of two tokens: more than what rounding can add to the expansion of their squared distance, which
 /// is lowered by it.
 inline constexpr float code_expansion_error = 0x1p-20F;
