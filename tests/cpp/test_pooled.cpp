@@ -93,6 +93,23 @@ TEST(the_margins_hold_far_from_the_origin_and_for_near_duplicates) {
     }
 }
 
+TEST(the_margins_hold_where_products_leave_float32) {
+    instances::Random random(4);
+    for (const std::size_t dim : {1, 2, 8, 64}) {
+        for (const float size : {1e-18F, 1e-21F, 1e-22F, 3e-23F, 1e-23F, 1e-30F}) {
+            for (const std::size_t longest : {1, 4}) {
+                instances::Batch batch(random, 300, longest, dim);
+                for (float& x : batch.tokens) {
+                    x *= size;
+                }
+                for (const GroundCost ground : {GroundCost::euclidean, GroundCost::sqeuclidean}) {
+                    check_bound(batch, ground, Weighting::uniform);
+                }
+            }
+        }
+    }
+}
+
 TEST(single_tokens_make_the_bound_tight) {
     // With one token on each side the pooled distance is the cost itself: the margins are all that separates them.
     instances::Random random(3);

@@ -43,7 +43,8 @@ PooledBound::PooledBound(GroundCost ground, std::size_t dim, double max_pooled_n
     const double gamma = n * unit / (1.0 - n * unit);
     const double reach = 2.0 * max_pooled_norm;
     relative_error_ = gamma;
-    expansion_error_ = 2.0 * gamma * reach * reach;
+    // Each of the 4 d products in it may be off by half of float32's smallest step besides.
+    expansion_error_ = 2.0 * gamma * reach * reach + static_cast<double>(dim) * 0x1p-148;
     // Twice what rounding both pooled vectors to float32 can move them; the rest covers their float64 sums.
     rounding_error_ = 2.0 * unit * reach + std::sqrt(static_cast<double>(dim)) * 0x1p-149;
 }
