@@ -214,6 +214,24 @@ TEST(masses_and_costs_over_many_orders_of_magnitude) {
     }
 }
 
+TEST(masses_below_the_quantum_move_a_value_no_further_than_stated) {
+    // Each column takes a quantum at least, and the first, where all else is, gives it up: at twice the largest cost.
+    constexpr std::size_t n = 2;
+    constexpr std::size_t m = 64;
+    const std::vector<double> a(n, 0.5);
+    std::vector<double> b(m, 1e-18);
+    b[0] = 1.0;
+    ExactSolver solver;
+    for (const float near : {-1.0F, 1.0F}) {
+        std::vector<float> cost(n * m, -near);
+        cost[0] = cost[m] = near;
+        for (const double capacity : {1.0, 1.5}) {
+            const SolveSummary summary = solver.solve(TransportProblem<float>{{cost.data(), n, m}, a, b, capacity});
+            CHECK_NEAR(summary.value, static_cast<double>(near), exact_value_error(n, m, 1.0));
+        }
+    }
+}
+
 TEST(double_costs_are_solved_in_double) {
     // The costs differ only beyond float32: solved there, the choice between both diagonals would be lost.
     const std::vector<double> cost{1.0, 1.0 + 2e-9, 1.0 + 1e-9, 1.0};

@@ -40,7 +40,7 @@ enum class SolveStatus {
     pivot_limit,   ///< stopped: [lower, value] still brackets the optimum
 };
 
-/// What a solve proved: lower <= optimum <= value.
+/// What a solve proved: lower <= optimum <= value, the latter to exact_value_error, as masses are rounded.
 struct SolveSummary {
     /// <C, P> of the plan, in float64; an upper bound when above_cutoff. Infinite if a stopped solve of a fraction of
     /// the mass still moved more than that.
@@ -59,8 +59,9 @@ struct Flow {
     double mass;
 };
 
-/// How far a solved value can lie from the optimum of its problem, through the quantisation of masses and float64
-/// rounding, when no cost exceeds max_cost in size. Cutoffs and bounds that prune keep this distance.
+/// How far quantised masses and float64 rounding can move a solved value from the optimum of its problem, when no cost
+/// exceeds max_cost in size. Cutoffs and bounds that prune keep this distance. (A value may be above the optimum by its
+/// gap besides.)
 [[nodiscard]] double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_cost);
 
 class ExactSolver {

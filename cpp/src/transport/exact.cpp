@@ -441,8 +441,14 @@ class Simplex {
 }  // namespace
 
 double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_cost) {
-    return static_cast<double>(n_rows + n_columns) * mass_quantum(n_rows, 2.0 * static_cast<double>(n_columns)) *
-           max_cost;
+    const auto n = static_cast<double>(n_rows);
+    const auto m = static_cast<double>(n_columns);
+    // Half a quantum a row, one a column, as much again where the largest column makes up for these, each moved between
+    // costs of opposite sign; the rest is sums in float64.
+    const double moved = 2.5 * (n + m) * mass_quantum(n_rows, 2.0 * m);
+    // The sum of up to m limits of up to 2 each.
+    const double summed = 2.0 * m * m * std::numeric_limits<double>::epsilon();
+    return (moved + summed) * max_cost;
 }
 
 class ExactSolver::Impl {
