@@ -150,6 +150,30 @@ TEST(any_potentials_at_all_make_a_bound) {
     }
 }
 
+TEST(a_solve_that_is_cut_off_proves_no_more_than_the_value_to_the_end) {
+    // Masses below a quantum are rounded up, to where costs are least: the value is under the optimum by that much.
+    constexpr std::size_t m = 64;
+    const std::vector<float> query_tokens{1.0F, 0.0F, 0.0F, 1.0F};
+    std::vector<float> tokens(2 * m, 1.0F);
+    std::vector<double> weights(m, 1e-18);
+    std::ranges::copy(std::vector{-0.0F, -0.25F, -0.5F, -0.625F}, tokens.begin());
+    weights[0] = weights[1] = 0.5;
+    const std::vector<std::int64_t> one{0, 2};
+    const std::vector<std::int64_t> all{0, static_cast<std::int64_t>(m)};
+    const Measure measure{GroundCost::dot, Weighting::uniform};
+    const PreparedSequences query({{query_tokens.data(), 2, 2}, one, {}}, measure);
+    const PreparedSequences document({{tokens.data(), m, 2}, all, weights}, measure);
+    PairEvaluator evaluator(measure);
+    evaluator.set_query(query[0]);
+    const double value = evaluator.distance(document[0]).distance;
+    CHECK(value < 0.3125 - 1e-13);
+    const double cutoff = value - 1e-11;
+    const PairResult result = evaluator.distance(document[0], cutoff);
+    CHECK(result.outcome == PairOutcome::pruned_by_solver);
+    CHECK(result.distance > cutoff);
+    CHECK(result.distance <= value);
+}
+
 TEST(candidates_may_come_in_several_calls_and_the_search_says_when_to_stop) {
     instances::Random random(2);
     const instances::Batch batch(random, 200, 10, 4);

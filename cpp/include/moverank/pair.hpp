@@ -22,7 +22,7 @@ class DualBound;
 enum class PairOutcome {
     evaluated,         ///< `distance` is the measure's value
     pruned_by_bound,   ///< a bound from minima or reused potentials exceeds the cutoff; `distance` is that bound
-    pruned_by_solver,  ///< the solver's dual value exceeds the cutoff; `distance` is that value
+    pruned_by_solver,  ///< the solver's dual value exceeds the cutoff; `distance` bounds what it would have solved to
 };
 
 struct PairResult {

@@ -129,9 +129,10 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
     if (measure_.problem == Problem::entropic) {
         return {scale(positive).value, PairOutcome::evaluated};
     }
-    const SolveSummary summary = solve_exactly(positive, cutoff);
+    const double slack = pruning_slack(positive);
+    const SolveSummary summary = solve_exactly(positive, cutoff + slack);
     if (summary.status == SolveStatus::above_cutoff) {
-        return {summary.lower, PairOutcome::pruned_by_solver};
+        return {summary.lower - slack, PairOutcome::pruned_by_solver};
     }
     return {summary.value, PairOutcome::evaluated};
 }
