@@ -272,6 +272,31 @@ TEST(a_high_price_of_marginals_is_balanced_transport_and_its_interval_holds) {
     }
 }
 
+TEST(the_interval_of_priced_marginals_holds_the_value_in_closed_form) {
+    // One token a side: mass p that moves at cost c has its best price where log p = -c / (2 rho). With so small an
+    // epsilon only rounding is left between the interval and that.
+    instances::Random random(8);
+    std::uniform_real_distribution<double> ratio(-250.0, 50.0);
+    std::uniform_real_distribution<double> exponent(-12.0, -9.0);
+    SinkhornSolver solver;
+    const std::vector<double> one{1.0};
+    for (int round = 0; round < 3000; ++round) {
+        const double penalty = 0.5 + 0.001 * static_cast<double>(round);
+        const double cost = penalty * ratio(random);
+        const auto twice = 2.0L * static_cast<long double>(penalty);
+        const long double value = -twice * std::expm1(-static_cast<long double>(cost) / twice);
+        solver.solve(TransportProblem<double>{{&cost, 1, 1}, one, one},
+                     {.epsilon = std::pow(10.0, exponent(random)) * penalty,
+                      .relative = false,
+                      .tolerance = 1e-14,
+                      .max_iterations = 2000,
+                      .marginal_penalty = penalty});
+        const SinkhornBounds bounds = solver.bounds();
+        CHECK(static_cast<long double>(bounds.lower) <= value);
+        CHECK(static_cast<long double>(bounds.upper) >= value);
+    }
+}
+
 TEST(a_symmetric_problem_has_one_potential) {
     instances::Random random(7);
     SinkhornSolver solver;

@@ -38,14 +38,14 @@ double DualBound<Cost>::value(const DualProblem<Cost>& problem, std::span<const 
         for (std::size_t i = 0; i < n_; ++i) {
             const double worth = problem.a[i] * problem.worth(f_[i]);
             value += worth;
-            size += std::abs(worth);
+            size += std::abs(worth) * problem.sensitivity(f_[i]);
         }
     }
     for (std::size_t j = 0; j < m_; ++j) {
         if (g_[j] != 0.0) {
             const double worth = problem.capacity * problem.b[j] * problem.worth(g_[j]);
             value += worth;
-            size += std::abs(worth);
+            size += std::abs(worth) * problem.sensitivity(g_[j]);
         }
     }
     return value - static_cast<double>(n_ + m_ + 8) * 2.0 * std::numeric_limits<double>::epsilon() * size;

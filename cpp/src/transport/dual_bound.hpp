@@ -1,6 +1,7 @@
 /// A lower bound on the optimum from any row potentials.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -34,6 +35,10 @@ struct DualProblem {
     /// What a potential contributes, a unit of mass.
     [[nodiscard]] double worth(double potential) const {
         return has_penalty() ? unbalanced_worth(potential, marginal_penalty) : potential;
+    }
+    /// How many times a relative error of the potential can show in its worth: no more than 1 + x in e^x - 1.
+    [[nodiscard]] double sensitivity(double potential) const {
+        return has_penalty() ? 1.0 + std::max(0.0, -potential / marginal_penalty) : 1.0;
     }
 };
 

@@ -27,10 +27,16 @@ constexpr double least_single_tolerance = 2e-6;
 
 constexpr std::int64_t sweeps_between_translations = 8;
 
-/// rho KL(marginal | mass) for one token.
-[[nodiscard]] double unbalanced_price(double marginal, double mass, double penalty) {
-    return penalty * ((marginal > 0.0 ? marginal * std::log(marginal / mass) : 0.0) - marginal + mass);
-}
+/// rho KL(marginal | mass) for one token, and the sum of its terms' sizes, which its rounding is relative to.
+struct UnbalancedPrice {
+    double value, size;
+
+    UnbalancedPrice(double marginal, double mass, double penalty) {
+        const double entropy = marginal > 0.0 ? marginal * std::log(marginal / mass) : 0.0;
+        value = penalty * (entropy - marginal + mass);
+        size = penalty * (std::abs(entropy) + marginal + mass);
+    }
+};
 
 /// One problem at a time, in a workspace that only grows. The plan is xi u_i K_ij v_j around the potentials f_start and
 /// g_start; f_start includes the multiplier, where there is one.
@@ -515,13 +521,19 @@ class Scaling {
         const double margin = static_cast<double>(n_ + m_ + 16) * 4.0 * rounding;
         if (has_penalty()) {
             found.upper = found.plan_cost;
+            double size = dense_.largest * std::max(1.0, sum_of(row_sums_));
+            const auto add = [&](double marginal, double mass) {
+                const UnbalancedPrice price(marginal, mass, problem_.marginal_penalty);
+                found.upper += price.value;
+                size += price.size;
+            };
             for (std::size_t i = 0; i < n_; ++i) {
-                found.upper += unbalanced_price(row_sums_[i], dense_.a[i], problem_.marginal_penalty);
+                add(row_sums_[i], dense_.a[i]);
             }
             for (std::size_t j = 0; j < m_; ++j) {
-                found.upper += unbalanced_price(column_sums_[j], dense_.b[j], problem_.marginal_penalty);
+                add(column_sums_[j], dense_.b[j]);
             }
-            found.upper += margin * (dense_.largest + problem_.marginal_penalty) * std::max(1.0, sum_of(row_sums_));
+            found.upper += margin * size;
             return;
         }
         for (std::size_t i = 0; i < n_; ++i) {
