@@ -1,6 +1,7 @@
 """Transformers from ONNX files: which tokens they give, in batches of any size, and what they refuse."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_models_with_fewer_inputs_and_outputs(tmp_path, files):
     np.testing.assert_allclose(
         encoder.encode(["dog"]).sequences[0][0], TABLE[PIECES.index("dog")], rtol=1e-6, atol=1e-6
     )
+
+
+def test_threads_are_counted_where_the_system_tells_no_affinity(files, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert OnnxEncoder(*files).encode(["dog"]).tokens == [["dog"]]
 
 
 def test_files_and_options_that_will_not_do(tmp_path, files):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank import _core
 from moverank._optional import optional
 from moverank._validate import whole_number
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
@@ -199,7 +200,7 @@ def _session(path: Path, num_threads: int | None) -> Any:
     _require_file(path)
     options = module.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if num_threads is None else num_threads
+    options.intra_op_num_threads = _core.build_info()["threads"] if num_threads is None else num_threads
     try:
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors share no base of their own
