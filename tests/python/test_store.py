@@ -409,6 +409,15 @@ def test_folders_belong_to_opened_indexes_alone(docs):
             call()
 
 
+def test_a_system_without_posix_folders_is_told_so(docs, folder, tmp_path, monkeypatch):
+    index = mr.Index.build(docs, "wrd")
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    for call in (lambda: mr.Index.open(folder), lambda: index.save(tmp_path / "new")):
+        with pytest.raises(NotImplementedError, match="need a POSIX system"):
+            call()
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_no_permission(folder, docs):
     folder.chmod(0o555)

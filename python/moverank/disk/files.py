@@ -56,6 +56,14 @@ def writing(path: Path) -> Iterator[None]:
         raise IndexWriteError(error.errno, f"could not be written: {error.strerror}", name) from None
 
 
+def require_posix() -> None:
+    """Refuse systems on which a folder cannot be made durable, nor a file replaced while others read it."""
+    if not hasattr(os, "O_DIRECTORY"):
+        raise NotImplementedError(
+            "indexes in folders need a POSIX system (Linux, macOS); keep them in memory on this one"
+        )
+
+
 # Nothing else in the package changes a folder: tests make each of these calls of `os` fail, and end the process there.
 
 

@@ -20,7 +20,7 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
-        import fcntl  # where there is none, indexes can still be read
+        import fcntl  # Windows has none; there the rest of the package works
 
         path = folder / LOCK
         with writing(path):

@@ -26,6 +26,7 @@ from moverank.disk.files import (
     remove_file,
     replace_file,
     require_checksum,
+    require_posix,
     sync_folder,
     writing,
 )
@@ -100,6 +101,7 @@ class Store:
         IndexExistsError
             If there is an index and it is not to be overwritten, or something else.
         """
+        require_posix()
         if folder.exists():
             foreign = not folder.is_dir() or any(not _is_ours(entry.name) for entry in folder.iterdir())
             if foreign:
@@ -119,6 +121,7 @@ class Store:
     @classmethod
     def open(cls, folder: Path, *, writable: bool, mmap: bool, incomplete: bool = False) -> Store:
         """Open an index that is there, and load it."""
+        require_posix()
         read_manifest(folder)  # so that no lock is left in a folder that is no index
         store = cls(folder, Lock(folder) if writable else None, mmap=mmap)
         try:
