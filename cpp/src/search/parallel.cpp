@@ -8,7 +8,6 @@
 #include <fstream>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -140,18 +139,19 @@ void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, In
                   const std::function<void(unsigned worker, std::size_t begin, std::size_t end)>& body) {
     Loop loop(n_items, chunk, interrupt, body);
     const std::size_t n_chunks = (n_items + chunk - 1) / chunk;
-    {
-        std::vector<std::jthread> workers;
-        workers.reserve(n_threads);
-        for (unsigned w = 1; w < n_threads && w < n_chunks; ++w) {
-            try {
-                workers.emplace_back([&loop, w] { loop.run_beside(w); });
-            } catch (const std::system_error&) {
-                break;  // no more threads to be had: those that exist do the work
-            }
+    std::vector<std::thread> workers;  // the C++ library of macOS has no std::jthread yet
+    workers.reserve(n_threads);
+    for (unsigned w = 1; w < n_threads && w < n_chunks; ++w) {
+        try {
+            workers.emplace_back([&loop, w] { loop.run_beside(w); });
+        } catch (const std::exception&) {
+            break;  // no more threads to be had, or no memory for one: those that exist do the work
         }
-        loop.run(0);
-        loop.wait_for(workers.size());
+    }
+    loop.run(0);
+    loop.wait_for(workers.size());
+    for (std::thread& worker : workers) {
+        worker.join();
     }
     loop.rethrow();
 }
