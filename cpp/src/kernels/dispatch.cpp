@@ -7,6 +7,10 @@
 #include "kernels.hpp"
 #include "moverank/simd.hpp"
 
+#ifdef MOVERANK_X86
+#include <cpuid.h>
+#endif
+
 // What the other files of this folder define in each level's namespace.
 #define MOVERANK_DECLARE_LEVEL(name)                            \
     namespace moverank::name {                                  \
@@ -51,9 +55,14 @@ struct Level {
 
 #ifdef MOVERANK_X86
 [[nodiscard]] bool has_baseline() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+/// clang 14, which Debian 12 has, does not know this name in __builtin_cpu_supports.
+[[nodiscard]] bool has_f16c() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
 [[nodiscard]] bool has_avx2() {
     return has_baseline() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c");
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && has_f16c();
 }
 [[nodiscard]] bool has_avx512() {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
