@@ -25,7 +25,8 @@ def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> 
         raise ValueError(f"{name}: expected an array of shape {shape}, got shape {array.shape}")
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported as such
+    # What float32 cannot hold becomes infinite and is reported as such; casts speak of some NaN but not of others.
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(array, dtype=dtype)
 
 

@@ -33,6 +33,8 @@ TAKE_TOKENS = {
         ([[1.0, 2.0, np.nan]], ValueError, "token 0 is not finite"),
         ([[1.0, 2.0, 3.0], [1.0, -np.inf, 0.0]], ValueError, "token 1 is not finite"),
         ([[1e39, 0.0, 0.0]], ValueError, "token 0 is not finite in float32"),
+        # A NaN that signals: casts of it warn.
+        (np.full((1, 3), 0x7FF0000000000001).view(np.float64), ValueError, "token 0 is not finite"),
         (np.zeros((0, 3)), ValueError, "has no tokens"),
         (np.zeros((3, 0)), ValueError, "tokens have no dimensions"),
         (np.ones(3), ValueError, r"expected an array of shape \(n, d\), got shape \(3,\)"),
