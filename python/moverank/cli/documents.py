@@ -77,8 +77,17 @@ def read_object(line: str, path: Path, number: int) -> dict[str, Any]:
     """One JSON object of a line."""
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path}:{number}: not JSON: {getattr(error, 'msg', 'nested too deep')}") from None
+        if "\\u" in line:
+            # What takes two escapes may have been cut between them; half of it could neither be encoded nor printed.
+            json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}:{number}: has half of a surrogate pair, which is no character") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{number}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise UserError(f"{path}:{number}: not JSON: nested too deep") from None
+    except ValueError:  # of int
+        raise UserError(f"{path}:{number}: not JSON: a number with too many digits") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}:{number}: expected a JSON object")
     return row
