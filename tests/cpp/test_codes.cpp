@@ -79,6 +79,27 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     }
 }
 
+TEST(entropic_values_short_of_convergence_are_not_below_bounds_by_codes) {
+    instances::Random random(6);
+    for (const GroundCost ground : {GroundCost::cosine, GroundCost::euclidean, GroundCost::dot}) {
+        Measure measure{ground, Weighting::norm, 1.0, Problem::entropic};
+        measure.sinkhorn.max_iterations = 1;
+        const instances::Batch batch(random, 100, 8, 2);
+        const PreparedSequences documents(batch.view(), measure);
+        const Coded coded(batch.tokens, 2, 1);
+        const PreparedCodes codes(documents, coded.view());
+        PairEvaluator evaluator(measure);
+        for (std::size_t q = 0; q < 20; ++q) {
+            evaluator.set_query(documents[q]);
+            for (std::size_t s = 0; s < documents.size(); ++s) {
+                const double value = evaluator.distance(documents[s]).distance;
+                const double slack = codes.slack(s, max_norm(documents[q]));
+                CHECK(evaluator.lower_bound(codes.at(s), codes.largest_norm()) - slack <= value);
+            }
+        }
+    }
+}
+
 TEST(tokens_that_codes_hold_exactly_are_bounded_whatever_the_capacity) {
     const std::vector<float> tokens{1.0F, 0.0F, -1.0F, 1.0F, 0.0F, 1.0F};
     const std::vector<std::int64_t> offsets{0, 1, 3};

@@ -25,7 +25,8 @@ namespace {
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt)
     : sequences_(sequences), codes_(codes), rho_(sequences.size()) {
     require_suitable();
-    const GroundCost ground = sequences.measure().ground;
+    const Measure& measure = sequences.measure();
+    const GroundCost ground = measure.ground;
     const std::size_t dim = sequences.dim();
     const bool is_cosine = ground == GroundCost::cosine;
     inverse_norms_.resize(is_cosine ? codes.rows() : 0);
@@ -64,9 +65,10 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             largest = std::max(largest, r);
             take_token(first + t, decoded, code_norm);
         }
-        // In relaxed problems and without limits a token of the document may take all.
-        const bool is_limited = sequences.measure().problem != Problem::relaxed && !sequences.measure().unlimited();
-        rho_[s] = (is_limited ? std::min(sequences.measure().capacity * weighted, largest) : largest) * (1.0 + 1e-9);
+        // Without a limit a token of the document may take all, and in relaxed problems, whose value an entropic one
+        // may be short of convergence.
+        const bool is_limited = measure.problem == Problem::exact && !measure.unlimited();
+        rho_[s] = (is_limited ? std::min(measure.capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }
     found_.inverse_norms = inverse_norms_;
     found_.squares = squares_;

@@ -181,10 +181,10 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
     if (radii.empty()) {
         return bound;
     }
-    // In relaxed problems of the document's side a token of the query may take all.
-    const double rounded = measure_.problem == Problem::relaxed
-                               ? *std::ranges::max_element(radii)
-                               : std::inner_product(radii.begin(), radii.end(), query_mass_.begin(), 0.0);
+    // In relaxed problems of the document's side, and so in entropic ones, a token of the query may take all.
+    const double rounded = measure_.problem == Problem::exact
+                               ? std::inner_product(radii.begin(), radii.end(), query_mass_.begin(), 0.0)
+                               : *std::ranges::max_element(radii);
     return bound - rounded * (measure_.ground == GroundCost::dot ? largest_code : 1.0);
 }
 
