@@ -1,6 +1,8 @@
 """Word vectors in the formats in which they are found, and files that only look like it."""
 
 import contextlib
+import io
+import re
 
 import numpy as np
 import pytest
@@ -77,13 +79,74 @@ def test_words_with_spaces_and_words_that_come_twice(tmp_path):
         (b"4000000000 300\n\xff\xfe\xfd \xff\xff", "more than its bytes"),
         (b"2 2\nthe \x80\x01\xff\x00\x80\x01\xff\x00cat \x80", "ends at word 1 of 2|more than its bytes"),
         (b"the 1 nan\n", "token 0 is not finite"),
+        (b"the 1 1e39\n", "token 0 is not finite"),
+        (b"1 99999999999999\nthe 1\n", "says that words have 99999999999999 dimensions, more than its bytes"),
         (b"PK\x03\x04 zip\n", "is no word and numbers"),
     ],
 )
 def test_files_that_only_look_like_it(tmp_path, octets, message):
-    (tmp_path / "v").write_bytes(octets)
-    with pytest.raises(ValueError, match=message):
-        WordVectors.load(tmp_path / "v")
+    refused(tmp_path / "v", octets, message)
+
+
+def refused(path, octets, message):
+    """By a ValueError that begins with the name of the file."""
+    path.write_bytes(octets)
+    folder = path.parent if path.name in ("words.txt", "vectors.npy") else path
+    with pytest.raises(ValueError, match=f"^{re.escape(str(folder))}.*({message})") as caught:
+        WordVectors.load(folder)
+    assert caught.type is ValueError
+
+
+def npy(array):
+    octets = io.BytesIO()
+    np.save(octets, array)
+    return octets.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "octets", "message"),
+    [
+        ("words.txt", b"the\nca\xe3t\nsat", r"words\.txt:2: not UTF-8 text"),
+        ("words.txt", b"the\nthe\nthe\nthe", "has 4 words, and vectors of shape"),
+        ("vectors.npy", npy(np.ones((4, 2), np.float32)), "has 3 words, and vectors of shape"),
+        ("vectors.npy", npy(np.ones(3, np.float32)), "has 3 words, and vectors of shape"),
+        ("vectors.npy", npy(np.ones((3, 2), complex)), "expected real numbers"),
+        ("vectors.npy", b"", r"vectors\.npy: "),
+        ("vectors.npy", b"PK\3\4", r"vectors\.npy: "),
+    ],
+)
+def test_a_folder_that_was_changed(tmp_path, name, octets, message):
+    WordVectors(["the", "cat", "sat"], np.ones((3, 2))).save(tmp_path / "table")
+    refused(tmp_path / "table" / name, octets, message)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "holds no words and vectors"),
+        ({"words": np.frombuffer(b"a\n\xff", np.uint8)}, "holds no words and vectors: .*can't decode"),
+        ({"words": np.array([0x110000, 97], np.uint32).view("U1")}, "holds no words and vectors: words are no text"),
+        ({"words": np.array([0xD800, 97], np.uint32).view("U1")}, "holds no words and vectors: words are no text"),
+        ({"words": np.array(["a", "b", "c"])}, "has 3 words, and vectors of shape"),
+        ({"words": np.array(["a", "b"]), "vectors": np.ones((2, 2), complex)}, "expected real numbers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_archive_of_something_else(tmp_path, arrays, message):
+    octets = io.BytesIO()
+    np.savez(octets, **({"vectors": np.ones((2, 2))} | arrays if arrays else {}))
+    refused(tmp_path / "v.npz", octets.getvalue(), message)
+    refused(tmp_path / "v.npz", octets.getvalue()[:-30], "holds no words and vectors")
+
+
+def test_a_number_of_very_many_digits_is_no_count_but_a_word(tmp_path):
+    (tmp_path / "v").write_bytes(b"9" * 5000 + b" 2\n")
+    assert table(WordVectors.load(tmp_path / "v"))[0] == ["9" * 5000]
+
+
+def test_words_come_back_with_the_ends_that_they_have(tmp_path):
+    WordVectors(["a\r", "b", "a"], np.ones((3, 2))).save(tmp_path / "table")
+    assert table(WordVectors.load(tmp_path / "table"))[0] == ["a\r", "b", "a"]
 
 
 def test_paths_that_are_no_tables(tmp_path):

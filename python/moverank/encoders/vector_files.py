@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ LONGEST = 4096
 #: Bytes of text that are looked at for a first line.
 FIRST_LINE = 1 << 20
 
+#: Digits that a count may have.
+LONGEST_COUNT = 18
+
 
 def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
     """Read words and vectors, by what a file looks like; only the first `limit` words.
@@ -34,19 +38,21 @@ def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
     """
     file = Path(path)
     if file.is_dir():
-        return _mapped(file, limit)
+        return _paired(file, *_mapped(file), limit)
     if file.suffix == ".npz":
-        return _archive(file, limit)
+        return _paired(file, *_archive(file), limit)
     with file.open("rb") as opened:
         first = opened.readline(FIRST_LINE)
         head = first.split()
-        counted = len(head) == 2 and head[0].isdigit() and head[1].isdigit()
+        counted = len(head) == 2 and all(count.isdigit() and len(count) <= LONGEST_COUNT for count in head)
         if not counted:
             opened.seek(0)
             return _text(file, opened, None, None, limit, first_line=1)
         count, dim = int(head[0]), int(head[1])
         if dim == 0 or count == 0:
             raise ValueError(f"{file}: says that it has {count} words of {dim} dimensions")
+        if dim > file.stat().st_size:
+            raise ValueError(f"{file}: says that words have {dim} dimensions, more than its bytes")
         start = opened.tell()
         if _is_binary(opened.read(4 * dim + LONGEST), dim):
             opened.seek(start)
@@ -63,32 +69,50 @@ def save_table(folder: str | os.PathLike[str], words: list[str], vectors: NDArra
         raise ValueError(f"words: {broken!r} has a line break, so it cannot be saved")
     target.mkdir(exist_ok=True)
     np.save(target / VECTORS, vectors)
-    (target / WORDS).write_text("\n".join(words), encoding="utf-8")
+    (target / WORDS).write_bytes("\n".join(words).encode())
 
 
-def _mapped(folder: Path, limit: int | None) -> Table:
+def _mapped(folder: Path) -> tuple[list[str], Any]:
     for name in (WORDS, VECTORS):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: has no {name}, so it is no folder that WordVectors.save wrote")
-    words = (folder / WORDS).read_text(encoding="utf-8").split("\n")
     try:
-        vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Not as text, of which a carriage return would end a line.
+        words = (folder / WORDS).read_bytes().decode().split("\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(f"{folder / WORDS}:{line}: not UTF-8 text") from None
+    try:
+        return words, np.lib.format.open_memmap(folder / VECTORS, mode="r")
+    except Exception as error:
         raise ValueError(f"{folder / VECTORS}: {error}") from None
-    return words[:limit], vectors[:limit]
 
 
-def _archive(path: Path, limit: int | None) -> Table:
+def _archive(path: Path) -> tuple[list[str], Any]:
     """Fields `words` (UTF-8 bytes joined by newlines, or strings) and `vectors`."""
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
-            words, vectors = found["words"], found["vectors"]
-    except (ValueError, KeyError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path}: holds no words and vectors: {error}") from None
-    listed = words.tolist() if words.dtype.kind == "U" else bytes(words).decode().split("\n")
-    return listed[:limit], vectors[:limit].astype(np.float32)
+    with path.open("rb") as opened:
+        try:
+            with np.load(opened, allow_pickle=False) as found:
+                words, vectors = found["words"], found["vectors"]
+            return _strings(words) if words.dtype.kind == "U" else bytes(words).decode().split("\n"), vectors
+        except Exception as error:  # numpy and zipfile raise a dozen kinds for files that are no archives
+            raise ValueError(f"{path}: holds no words and vectors: {error}") from None
+
+
+def _strings(words: NDArray[np.str_]) -> list[str]:
+    """Strings of an array, which takes any numbers for characters."""
+    codes = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("=")).view(np.uint32)
+    if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():
+        raise ValueError("words are no text")
+    return words.ravel().tolist()
+
+
+def _paired(path: Path, words: list[str], vectors: Any, limit: int | None) -> Table:
+    """Check that there is a vector for every word."""
+    shape: tuple[int, ...] = getattr(vectors, "shape", ())
+    if len(shape) != 2 or shape[0] != len(words):
+        raise ValueError(f"{path}: has {len(words)} words, and vectors of shape {shape}")
+    return words[:limit], vectors[:limit]
 
 
 def _is_binary(octets: bytes, dim: int) -> bool:
@@ -132,11 +156,12 @@ def _text(
     """A word and its numbers on each line. Words may have spaces in them, so numbers are counted from the end."""
     words: list[str] = []
     rows: list[NDArray[np.float32]] = []
-    for word, vector in _lines(path, opened, dim, first_line):
-        if len(words) == limit:
-            break
-        words.append(word)
-        rows.append(vector)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        for word, vector in _lines(path, opened, dim, first_line):
+            if len(words) == limit:
+                break
+            words.append(word)
+            rows.append(vector)
     if not words:
         raise ValueError(f"{path}: has no words in it")
     if count is not None and limit is None and len(words) != count:

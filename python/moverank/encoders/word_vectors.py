@@ -107,7 +107,10 @@ class WordVectors:
             first = {word: row for row, word in reversed(list(enumerate(words)))}
             kept = np.sort(np.fromiter(first.values(), dtype=np.int64, count=len(first)))
             words, vectors = [words[row] for row in kept.tolist()], vectors[kept]
-        return cls(words, vectors, tokenize=tokenize)
+        try:
+            return cls(words, vectors, tokenize=tokenize)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the table into a folder that `load` maps: it opens in the time of its words, and processes share it."""
