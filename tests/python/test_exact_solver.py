@@ -2,6 +2,7 @@
 
 import re
 import signal
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -246,9 +247,15 @@ def test_a_signal_handler_may_solve_while_a_solve_waits():
     cost = rng.random((250, 250))
     expected = mr.transport(cost).value
     inner = []
-    previous = signal.signal(signal.SIGALRM, lambda *_: inner.append(mr.transport(cost[:200, :200]).value))
+    alarm = partial(signal.setitimer, signal.ITIMER_REAL, 1e-3)
+
+    def handle(*_):
+        inner.append(mr.transport(cost[:200, :200]).value)
+        alarm()  # not before: on a slow machine handlers would interrupt handlers without end
+
+    previous = signal.signal(signal.SIGALRM, handle)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+        alarm()
         values = {mr.transport(cost).value for _ in range(40)}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
