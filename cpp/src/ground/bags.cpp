@@ -13,10 +13,10 @@ namespace {
 
 [[nodiscard]] std::string word_name(std::uint32_t word) { return "word " + std::to_string(word); }
 
-/// A bag takes less time than a look at the clock.
-void check_now_and_then(Interrupt* interrupt, std::size_t s) {
-    constexpr std::size_t bags_between_checks = 1024;
-    if (s % bags_between_checks == 0) {
+/// A bag, or a word, takes less time than a look at the clock.
+void check_now_and_then(Interrupt* interrupt, std::size_t done) {
+    constexpr std::size_t steps_between_checks = 1024;
+    if (done % steps_between_checks == 0) {
         check(interrupt);
     }
 }
@@ -112,8 +112,11 @@ void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_
         decode(bags.vectors.run(new_rows_[word], 1), std::span(vectors_).subspan(word * dim, dim));
         number[new_rows_[word]] = static_cast<std::uint32_t>(known.size() + word);
     }
-    words_.resize(bags.words.size());
-    std::ranges::transform(bags.words, words_.begin(), [&](std::uint32_t row) { return number[row]; });
+    words_.reserve(bags.words.size());  // and not all of it filled at once, between two looks
+    for (const std::uint32_t row : bags.words) {
+        check_now_and_then(interrupt, words_.size());
+        words_.push_back(number[row]);
+    }
 }
 
 /// Checks bag s.

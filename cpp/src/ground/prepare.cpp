@@ -102,18 +102,20 @@ PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, s
 }
 
 PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt)
-    : sequences_(sequences),
-      measure_(measure),
-      mass_(sequences.tokens.rows()),
-      inverse_norms_(measure.ground == GroundCost::cosine ? sequences.tokens.rows() : 0) {
+    : sequences_(sequences), measure_(measure) {
+    const std::size_t n_tokens = sequences.tokens.rows();
+    const bool is_cosine = measure.ground == GroundCost::cosine;
+    mass_.reserve(n_tokens);  // and filled as documents come: to touch all of it takes a while
+    inverse_norms_.reserve(is_cosine ? n_tokens : 0);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
         check(interrupt);
         const auto begin = static_cast<std::size_t>(sequences.offsets[s]);
         const SequenceView raw = sequences[s];
         const std::size_t length = raw.tokens.rows();
-        const std::span<float> norms =
-            inverse_norms_.empty() ? std::span<float>{} : std::span(inverse_norms_).subspan(begin, length);
-        const std::span<double> mass = std::span(mass_).subspan(begin, length);
+        mass_.resize(begin + length);
+        inverse_norms_.resize(is_cosine ? begin + length : 0);
+        const std::span<float> norms = is_cosine ? std::span(inverse_norms_).last(length) : std::span<float>{};
+        const std::span<double> mass = std::span(mass_).last(length);
         require_tokens_and_weights(raw, measure, s);
         found_.max_norm = std::max(found_.max_norm, take_norms(raw, measure, mass, norms, s));
         take_mass(raw, measure, mass, s);
