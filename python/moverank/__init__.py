@@ -24,6 +24,7 @@ from moverank.errors import (
     MeasureMismatchError,
     NoPermissionError,
     NoSpaceError,
+    NoTokensError,
     ReadOnlyIndexError,
     UnknownIdError,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "MeasureMismatchError",
     "NoPermissionError",
     "NoSpaceError",
+    "NoTokensError",
     "Passages",
     "Ranking",
     "ReadOnlyIndexError",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+
+F = TypeVar("F")
 
 
 def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> NDArray[Any]:
@@ -75,6 +78,13 @@ def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[n
     return cuts
 
 
+def as_list(value: Any, name: str, items: str) -> list[Any]:
+    """A collection as a list; a text, a mapping or a single thing in place of one is a TypeError."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name}: expected a list of {items}, got {type(value).__name__}")
+    return list(value)
+
+
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """View that cannot be written through."""
     view = array.view()
@@ -82,18 +92,21 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def whole_number(value: Any, name: str, *, least: int) -> int:
-    """Check an integer argument; bools and floats are not integers."""
+def whole_number(value: Any, name: str, *, least: int, most: int = (1 << 63) - 1) -> int:
+    """Check an integer argument, which the core takes in 64 bits; bools and floats are not integers."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+    number = int(value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, got {number}")
+    return number
 
 
 def thread_count(num_threads: int | None) -> int:
     """Number of threads for the core; 0 stands for all cores."""
-    return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=1)
+    return 0 if num_threads is None else whole_number(num_threads, "num_threads", least=1, most=(1 << 31) - 1)
 
 
 def real_number(value: Any, name: str) -> float:
@@ -117,6 +130,21 @@ def fraction_number(value: Any) -> float:
     if fraction > 1:
         raise ValueError(f"fraction must be at most 1, got {fraction}")
     return fraction
+
+
+def require_callable(value: F, name: str) -> F:
+    """Refuse what cannot be called before it has to be."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected something to call, got {type(value).__name__}")
+    return value
+
+
+def one_of(value: object, name: str, known: Collection[str]) -> None:
+    """Check a string that has to be one of some."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def capacity_number(value: Any) -> float:

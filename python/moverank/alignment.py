@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._validate import as_list, whole_number
 from moverank.measures import Measure, measure, naming, require_same_dim
 from moverank.sequences import Sequences, as_query
 
@@ -127,8 +128,8 @@ class Alignment:
 
         Raises
         ------
-        ValueError
-            If there is not one name a token.
+        TypeError, ValueError
+            If there is not one name, a string, a token.
         """
         sources = _checked(source_tokens, self.plan.shape[0], "source_tokens")
         targets = _checked(target_tokens, self.plan.shape[1], "target_tokens")
@@ -148,6 +149,8 @@ class Alignment:
         """
         from moverank.views.table import table
 
+        if max_rows is not None:
+            whole_number(max_rows, "max_rows", least=0)
         return table(self, max_rows)
 
     def heatmap(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
@@ -205,6 +208,8 @@ class Alignment:
         """
         from moverank.views.html import to_html
 
+        if title is not None and not isinstance(title, str):
+            raise TypeError(f"title must be a string, got {title!r}")
         return to_html(self, title, page=page)
 
     def _repr_html_(self) -> str:
@@ -223,9 +228,13 @@ def _positions(count: int) -> Sequence[str]:
 
 
 def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]:
-    if len(names) != count:
-        raise ValueError(f"{argument}: expected {count} names, one a token, got {len(names)}")
-    return tuple(names)
+    listed = as_list(names, argument, "names")
+    if len(listed) != count:
+        raise ValueError(f"{argument}: expected {count} names, one a token, got {len(listed)}")
+    for t, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise TypeError(f"{argument}: name {t} is no string but {type(name).__name__}")
+    return tuple(listed)
 
 
 def align(

@@ -26,6 +26,10 @@ class AttachedSpace:
     @classmethod
     def of(cls, space: Space) -> AttachedSpace:
         """Attach a space, which is written down at once: what cannot be is refused before any work is done."""
+        from moverank.spaces import Space
+
+        if not isinstance(space, Space):
+            raise TypeError(f"space: expected a Space, got {type(space).__name__}")
         octets = space.to_bytes()
         return cls(lambda: octets)
 

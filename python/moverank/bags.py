@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._validate import offsets_array, read_only, real_array, tokens_array
+from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_array
+from moverank.measures import WEIGHTINGS
 from moverank.sequences import Sequences
 
 
@@ -176,9 +178,11 @@ class Bags:
 
     def weights_of(self, s: int, weighting: str) -> NDArray[np.float64] | None:
         """Mass of document `s` under a weighting, shape (m_s,); None where the weighting itself says it."""
+        one_of(weighting, "weighting", WEIGHTINGS)
+        rows = self._rows(s)
         if self._counts is None:
             return None
-        mass = self._counts[self._rows(s)].astype(np.float64)
+        mass = self._counts[rows].astype(np.float64)
         if weighting == "norm":
             mass *= np.linalg.norm(self[s].astype(np.float64), axis=1)
         return mass
@@ -196,6 +200,7 @@ class Bags:
         Sequences
             With weights if there are counts.
         """
+        one_of(weighting, "weighting", WEIGHTINGS)
         weights: NDArray[np.float64] | None = None
         tokens = self._vectors[self._words]
         if self._counts is not None:
@@ -205,9 +210,10 @@ class Bags:
         return Sequences.from_flat(tokens, self._offsets, weights)
 
     def _rows(self, s: int) -> slice:
-        if not 0 <= s < len(self):
+        place = operator.index(s)
+        if not 0 <= place < len(self):
             raise IndexError(f"document {s} of {len(self)}")
-        return slice(int(self._offsets[s]), int(self._offsets[s + 1]))
+        return slice(int(self._offsets[place]), int(self._offsets[place + 1]))
 
     def __len__(self) -> int:
         return len(self._offsets) - 1

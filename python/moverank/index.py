@@ -361,6 +361,8 @@ class Index:
         array([3])
         """
         chosen = _by_name(measure)
+        if not isinstance(batches, Iterable):
+            raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
         threads = thread_count(num_threads)
         attached = None if space is None else AttachedSpace.of(space)
         options: dict[str, Any] = {"rescore": rescore, "space": attached, "resume": resume, "num_threads": threads}
@@ -525,7 +527,7 @@ class Index:
         """
         snapshot = self._snapshot
         named: Ids = [id]  # type: ignore[assignment]
-        return snapshot.payload(int(snapshot.positions_of(named)[0]))
+        return snapshot.payload(int(snapshot.positions_of(named, "id")[0]))
 
     # ---- searches --------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank import _core
-from moverank._validate import capacity_number, fraction_number
+from moverank._validate import capacity_number, fraction_number, one_of
 from moverank.errors import DimensionError
 from moverank.sequences import Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
@@ -23,13 +23,6 @@ Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot")
 WEIGHTINGS = ("uniform", "norm", "given")
 PROBLEMS = ("exact", "relaxed", "sinkhorn")
-
-
-def _one_of(value: object, name: str, known: tuple[str, ...]) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, got {value!r}")
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -89,10 +82,10 @@ class Measure:
     _spec: _core.Measure = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _one_of(self.ground, "ground", GROUNDS)
-        _one_of(self.weighting, "weighting", WEIGHTINGS)
+        one_of(self.ground, "ground", GROUNDS)
+        one_of(self.weighting, "weighting", WEIGHTINGS)
         if not isinstance(self.problem, Sinkhorn):
-            _one_of(self.problem, "problem", PROBLEMS)
+            one_of(self.problem, "problem", PROBLEMS)
         if self.problem == "sinkhorn":
             object.__setattr__(self, "problem", Sinkhorn())
         object.__setattr__(self, "capacity", capacity_number(self.capacity))

@@ -254,10 +254,10 @@ def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
     return StrNames(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
 
 
-def listed_ids(ids: Any) -> list[Any]:
-    """Ids as a list of plain values; one string or no list at all is a TypeError."""
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise TypeError(f"ids: expected a list of ids, got {ids!r}")
+def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
+    """Ids as a list of plain values; one string or no list at all is a TypeError that names the argument."""
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
+        raise TypeError(f"{argument}: expected a list of ids, got {ids!r}")
     return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
 
 

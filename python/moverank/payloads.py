@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._validate import as_list
 from moverank.errors import IndexFormatError
 from moverank.layout import require_cuts
 
@@ -54,9 +55,7 @@ def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDAr
     """
     if payloads is None:
         return {}
-    if isinstance(payloads, (str, bytes, Mapping)) or not hasattr(payloads, "__iter__"):
-        raise TypeError(f"payloads: expected a list of JSON values, got {type(payloads).__name__}")
-    listed = list(payloads)
+    listed = as_list(payloads, "payloads", "JSON values")
     if len(listed) != count:
         raise ValueError(f"payloads: expected {count}, one a document, got {len(listed)}")
     texts = [b"" if value is None else _text_of(value, position) for position, value in enumerate(listed)]

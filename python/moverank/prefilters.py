@@ -53,8 +53,7 @@ class Clusters:
     per_document: int = 4
 
     def __post_init__(self) -> None:
-        if whole_number(self.per_document, "per_document", least=1) > MOST_CLUSTERS:
-            raise ValueError(f"per_document must be at most {MOST_CLUSTERS}, got {self.per_document}")
+        whole_number(self.per_document, "per_document", least=1, most=MOST_CLUSTERS)
 
 
 class ClusteredVectors:

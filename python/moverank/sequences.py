@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
-from moverank._validate import offsets_array, read_only, real_array, tokens_array, weights_array
+from moverank._validate import as_list, offsets_array, read_only, real_array, tokens_array, weights_array
 
 
 class Sequences:
@@ -47,6 +48,8 @@ class Sequences:
     """
 
     __slots__ = ("_offsets", "_scales", "_tokens", "_weights")
+    #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
+    __array_ufunc__ = None
 
     def __init__(self, sequences: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> None:
         if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__iter__"):
@@ -61,13 +64,11 @@ class Sequences:
                 raise ValueError(f"sequence {s}: has dimension {array.shape[1]}, sequence 0 has {dim}")
         flat_weights = None
         if weights is not None:
-            if len(weights) != len(arrays):
-                raise ValueError(f"weights: expected {len(arrays)} arrays, one a sequence, got {len(weights)}")
+            given = as_list(weights, "weights", "arrays")
+            if len(given) != len(arrays):
+                raise ValueError(f"weights: expected {len(arrays)} arrays, one a sequence, got {len(given)}")
             flat_weights = np.concatenate(
-                [
-                    weights_array(w, f"sequence {s}", len(x))
-                    for s, (w, x) in enumerate(zip(weights, arrays, strict=True))
-                ]
+                [weights_array(w, f"sequence {s}", len(x)) for s, (w, x) in enumerate(zip(given, arrays, strict=True))]
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
@@ -230,9 +231,16 @@ class Sequences:
 
     def weights_of(self, s: int) -> NDArray[np.float64] | None:
         """Weights of sequence `s`, shape (n_s,), or None if the batch has none."""
-        if self._weights is None:
-            return None
-        return self._weights[self._offsets[s] : self._offsets[s + 1]]
+        rows = self._rows(s)
+        return None if self._weights is None else self._weights[rows]
+
+    def _rows(self, s: int) -> slice:
+        place = operator.index(s)
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(f"sequence {s} of {len(self)}")
+        return slice(self._offsets[place], self._offsets[place + 1])
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -243,10 +251,7 @@ class Sequences:
     def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Sequences: ...
     def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> NDArray[np.float32] | Sequences:
         if isinstance(key, (int, np.integer)):
-            s = int(key) + len(self) if key < 0 else int(key)
-            if not 0 <= s < len(self):
-                raise IndexError(f"sequence {key} of {len(self)}")
-            rows = slice(self._offsets[s], self._offsets[s + 1])
+            rows = self._rows(int(key))
             return decode(self._tokens[rows], None if self._scales is None else self._scales[rows])
         if isinstance(key, slice) and key.step in (None, 1):
             start, stop, _ = key.indices(len(self))

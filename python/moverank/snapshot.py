@@ -131,26 +131,26 @@ class Snapshot:
             found = np.where(own >= 0, own + first, found)
         return found
 
-    def positions_of(self, ids: Ids) -> Positions:
-        """Rising positions of some documents, each given once.
+    def positions_of(self, ids: Ids, argument: str = "ids") -> Positions:
+        """Rising positions of some documents, each given once; `argument` is what messages call the ids.
 
         Raises
         ------
         UnknownIdError, DuplicateIdError
             If an id is not in the index or is given twice; the message names it.
         """
-        listed = listed_ids(ids)
+        listed = listed_ids(ids, argument)
         if not listed:
-            raise ValueError("ids: expected at least one candidate")
+            raise ValueError(f"{argument}: expected at least one id, got none")
         foreign = [name for name in listed if not is_name(name, self.setup.ids)]
         found = np.empty(0, dtype=np.int64) if foreign else self.find(listed)
         if foreign or (found < 0).any():
             unknown = foreign[0] if foreign else listed[int(np.argmin(found))]
-            raise UnknownIdError(f"ids: {unknown!r} is not in the index")
+            raise UnknownIdError(f"{argument}: {unknown!r} is not in the index")
         rising = np.sort(found)
         if (rising[1:] == rising[:-1]).any():
             twice = rising[1:][rising[1:] == rising[:-1]][0]
-            raise DuplicateIdError(f"ids: {listed[int(np.argmax(found == twice))]!r} is given more than once")
+            raise DuplicateIdError(f"{argument}: {listed[int(np.argmax(found == twice))]!r} is given more than once")
         return rising
 
     def document(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -169,7 +169,7 @@ class Snapshot:
         """Rising positions of the documents of a subset for which a condition holds; None for all."""
         if subset is None and where is None:
             return None
-        positions = self.positions if subset is None else self.positions_of(subset)
+        positions = self.positions if subset is None else self.positions_of(subset, "subset")
         if where is None:
             return positions
         matching = [part.matching(where) + first for part, first in zip(self.parts, self.firsts, strict=False)]

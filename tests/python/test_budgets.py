@@ -345,9 +345,9 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[]),
             ValueError,
-            "ids: expected at least one candidate",
+            "subset: expected at least one id, got none",
         ),
-        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[-1]), KeyError, "ids: -1 is not in the index"),
+        (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[-1]), KeyError, "subset: -1 is not in the index"),
         (lambda d, q: mr.Index.build(d, "wrd").range_search(q, np.nan), ValueError, "radius must be a number, got nan"),
         (
             lambda d, q: mr.Index.build(d, "wrd").range_search(q, "1"),

@@ -102,7 +102,7 @@ def test_reranking_names_ids_that_it_cannot_use():
         index.rerank(np.eye(2), [0])
     with pytest.raises(ValueError, match="ids: 'a' is given more than once"):
         index.rerank(np.eye(2), ["a", "b", "a"])
-    with pytest.raises(ValueError, match="ids: expected at least one candidate"):
+    with pytest.raises(ValueError, match="ids: expected at least one id, got none"):
         index.rerank(np.eye(2), [])
     with pytest.raises(TypeError, match="ids: expected a list of ids, got 'ab'"):
         index.rerank(np.eye(2), "ab")

@@ -245,7 +245,7 @@ def test_a_ranking_prints_and_is_a_sequence():
         (lambda r: Reranker(passages=100), TypeError, "passages: expected Passages, got 100"),
         (lambda r: Reranker(measure="wxd"), ValueError, "wxd"),
         (lambda r: Fusion.fit([], [], []), ValueError, "at least one"),
-        (lambda r: Fusion(0.5)([1.0], [1.0, 2.0]), ValueError, "first: expected 2 scores"),
+        (lambda r: Fusion(0.5)([1.0], [1.0, 2.0]), ValueError, "similarities: expected 1, as in first, got 2"),
     ],
 )
 def test_bad_arguments_are_named(call, kind, message):

@@ -223,7 +223,7 @@ def test_a_space_is_kept_with_an_index(encoder, texts, tmp_path):
     np.testing.assert_array_equal(again.tokens, docs.tokens)
     np.testing.assert_array_equal(again.weights, docs.weights)
     assert mr.Index.build(docs, "wrd").space is None
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match="space: expected a Space, got str"):
         mr.Index.build(docs, "wrd", space="whitening")
 
 

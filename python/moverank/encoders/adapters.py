@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from moverank._validate import whole_number
+from moverank._validate import require_callable, whole_number
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 
 
@@ -40,8 +40,8 @@ class CallableEncoder:
         *,
         batch_size: int = 32,
     ) -> None:
-        self._function = function
-        self._queries = function if queries is None else queries
+        self._function = require_callable(function, "function")
+        self._queries = function if queries is None else require_callable(queries, "queries")
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
 
     def encode(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +100,18 @@ def encode_queries(
     return encode(texts, skip_empty=skip_empty, progress=progress)
 
 
+def require_encoder(encoder: Any) -> None:
+    """Refuse what has no method encode; a string, such as the name of a model, has one of another kind."""
+    if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):
+        raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
+
+
 def require_texts(texts: Sequence[str], one: str = "text", expected: str = "a list of texts") -> Sequence[str]:
     """Refuse one string in place of a list, and what is no string within it; `one` is what messages call each."""
-    if isinstance(texts, str):
-        raise TypeError(f"{_plural(one)}: expected {expected}, got one string")
+    given: Any = texts
+    if isinstance(given, str) or not (isinstance(given, Sized) and isinstance(given, Iterable)):
+        found = "one string" if isinstance(given, str) else type(given).__name__
+        raise TypeError(f"{_plural(one)}: expected {expected}, got {found}")
     for t, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"{_plural(one)}: {one} {t} is no string but {type(text).__name__}")

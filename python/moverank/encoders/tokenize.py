@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _JOINT = re.compile(r"['-]")
@@ -34,8 +35,10 @@ class Words:
     stop_words: Collection[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if isinstance(self.stop_words, str):
-            raise TypeError("stop_words: expected a collection of words, got one string")
+        given: Any = self.stop_words
+        if isinstance(given, str) or not isinstance(given, Collection):
+            found = "one string" if isinstance(given, str) else type(given).__name__
+            raise TypeError(f"stop_words: expected a collection of words, got {found}")
 
     def __call__(self, text: str) -> list[str]:
         """Words of a text, in order."""

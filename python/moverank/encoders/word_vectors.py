@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import tokens_array, whole_number
+from moverank._validate import as_list, require_callable, tokens_array, whole_number
 from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
 from moverank.encoders.tokenize import Words, pieces
@@ -60,11 +60,15 @@ class WordVectors:
         tokenize: Callable[[str], Sequence[str]] = _PLAIN,
     ) -> None:
         self._vectors = tokens_array(vectors, "vectors")
-        if len(words) != len(self._vectors):
-            raise ValueError(f"vectors: expected {len(words)} rows, one a word, got {len(self._vectors)}")
-        self._tokenize = tokenize
-        self._row_of = {word: row for row, word in enumerate(words)}
-        if len(self._row_of) < len(words):
+        listed = as_list(words, "words", "words")
+        if len(listed) != len(self._vectors):
+            raise ValueError(f"vectors: expected {len(listed)} rows, one a word, got {len(self._vectors)}")
+        for row, word in enumerate(listed):
+            if not isinstance(word, str):
+                raise TypeError(f"words: word {row} is no string but {type(word).__name__}")
+        self._tokenize = require_callable(tokenize, "tokenize")
+        self._row_of = {word: row for row, word in enumerate(listed)}
+        if len(self._row_of) < len(listed):
             raise ValueError("words: a word is given more than once")
 
     @classmethod
@@ -194,7 +198,9 @@ class WordVectors:
         Bags(2 documents, 3 words, vocabulary of 2, dim=2, counted)
         """
         rows = []
-        for t, (words, _) in enumerate(self._known(require_texts(texts))):
+        if not len(require_texts(texts)):
+            raise ValueError("texts: expected at least one, got none")
+        for t, (words, _) in enumerate(self._known(texts)):
             if not words:
                 raise NoTokensError(f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}")
             rows.append([self._row_of[word] for word in words])

@@ -7,7 +7,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from moverank._validate import whole_number
-from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, Progress, encode_queries, gathered
+from moverank.encoders.encoded import (
+    EncodedText,
+    EncodedTexts,
+    Encoder,
+    Progress,
+    encode_queries,
+    gathered,
+    require_encoder,
+    require_texts,
+)
 from moverank.errors import NoTokensError
 
 
@@ -33,6 +42,7 @@ class CachedEncoder:
     """
 
     def __init__(self, encoder: Encoder, *, max_bytes: int = 1 << 28) -> None:
+        require_encoder(encoder)
         self.encoder = encoder
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
         self._texts: OrderedDict[str, EncodedText] = OrderedDict()
@@ -55,6 +65,7 @@ class CachedEncoder:
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
         """Encode texts, those that are not known."""
+        require_texts(texts)
         with self._lock:
             known = {text: self._texts[text] for text in texts if text in self._texts}
             for text in known:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from moverank._validate import as_list
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.hits import Certificate, Hit
@@ -103,9 +104,14 @@ class _Passages:
 def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     if doc_ids is None:
         return range(count)
-    if len(doc_ids) != count:
-        raise ValueError(f"doc_ids: expected {count}, one a document, got {len(doc_ids)}")
-    if len(set(doc_ids)) < count:
-        twice = next(name for name, count in Counter(doc_ids).items() if count > 1)
+    listed = as_list(doc_ids, "doc_ids", "ids")
+    if len(listed) != count:
+        raise ValueError(f"doc_ids: expected {count}, one a document, got {len(listed)}")
+    try:
+        counts = Counter(listed)
+    except TypeError as error:
+        raise TypeError(f"doc_ids: {error}") from None
+    if len(counts) < count:
+        twice = next(name for name, count in counts.items() if count > 1)
         raise DuplicateIdError(f"doc_ids: {twice!r} is given more than once")
-    return doc_ids
+    return listed

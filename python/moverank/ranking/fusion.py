@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._validate import real_array, real_number, whole_number
+from moverank._validate import as_list, real_array, real_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -68,28 +68,37 @@ class Fusion:
         -------
         Fusion
         """
-        if not len(first) == len(similarities) == len(relevance) or not len(first):
-            raise ValueError(
-                f"expected as many queries in each, and at least one: there are {len(first)} in first, "
-                f"{len(similarities)} in similarities, {len(relevance)} in relevance"
-            )
+        given = {"first": first, "similarities": similarities, "relevance": relevance}
+        listed = {name: as_list(arrays, name, "arrays, one a query") for name, arrays in given.items()}
+        counts = {name: len(arrays) for name, arrays in listed.items()}
+        if len(set(counts.values())) > 1 or not counts["first"]:
+            found = ", ".join(f"{count} in {name}" for name, count in counts.items())
+            raise ValueError(f"expected as many queries in each, and at least one: there are {found}")
         whole_number(k, "k", least=1)
         weights = np.linspace(0.0, 1.0, whole_number(steps, "steps", least=1) + 1)
-        gains = [np.asarray(grades, dtype=np.float64) for grades in relevance]
-        scores = [_both(f, s) for f, s in zip(first, similarities, strict=True)]
-        means = [
-            np.mean([_ndcg(cls(w)._sum(*both), g, k) for both, g in zip(scores, gains, strict=True)])
-            for w in weights.tolist()
-        ]
+        queries = []
+        for q, (own, ours, grades) in enumerate(zip(*listed.values(), strict=True)):
+            both = _both(own, ours, f"[{q}]")
+            queries.append((both, _gains(grades, f"relevance[{q}]", len(both[0]))))
+        means = [np.mean([_ndcg(cls(w)._sum(*both), gains, k) for both, gains in queries]) for w in weights.tolist()]
         return cls(float(weights[int(np.argmax(np.round(means, 12)))]))
 
 
-def _both(first: ArrayLike, similarities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _both(first: ArrayLike, similarities: ArrayLike, of: str = "") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both scores of one query's candidates, standardised."""
-    one, two = _standardised(first, "first"), _standardised(similarities, "similarities")
+    one, two = _standardised(first, f"first{of}"), _standardised(similarities, f"similarities{of}")
     if len(one) != len(two):
-        raise ValueError(f"first: expected {len(two)} scores, one a candidate, got {len(one)}")
+        raise ValueError(f"similarities{of}: expected {len(one)}, as in first, got {len(two)}")
     return one, two
+
+
+def _gains(grades: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
+    gains: NDArray[np.float64] = real_array(grades, name, ndim=1, dtype=np.float64)
+    if len(gains) != count:
+        raise ValueError(f"{name}: expected {count}, one a candidate, got {len(gains)}")
+    if not np.isfinite(gains).all():
+        raise ValueError(f"{name}: candidate {int(np.argmin(np.isfinite(gains)))} is not finite")
+    return gains
 
 
 def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._validate import real_array, thread_count, whole_number
+from moverank._validate import as_list, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts
 from moverank.errors import MeasureMismatchError, NoTokensError
 from moverank.hits import Certificate, Hit
 from moverank.index import Index
 from moverank.measures import Measure, measure, wrd
+from moverank.names import listed_ids
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.fusion import Fusion
@@ -79,15 +80,12 @@ class Reranker:
             from moverank.encoders.word_vectors import WordVectors
 
             encoder = WordVectors.default()
-        # A string, such as the name of a model, has a method of that name, too.
-        if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):  # type: ignore[redundant-expr]
-            raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
-        self._encoder = CachedEncoder(encoder, max_bytes=cache_bytes)
+        self._encoder = CachedEncoder(encoder, max_bytes=whole_number(cache_bytes, "cache_bytes", least=0))
         self._measure = None if measure is None else _by_name(measure)
         if passages is not None and not isinstance(passages, Passages):
             raise TypeError(f"passages: expected Passages, got {passages!r}")
         self._passages = passages
-        self._fusion = fusion if fusion is None or isinstance(fusion, Fusion) else Fusion(fusion)
+        self._fusion = _fusion(fusion)
         thread_count(num_threads)
         self._num_threads = num_threads
 
@@ -210,9 +208,10 @@ class Reranker:
             return [None] * count
         if self._fusion is None:
             raise ValueError("scores: were given, but the reranker has no fusion")
-        if len(scores) != count:
-            raise ValueError(f"scores: expected {count}, one array a query, got {len(scores)}")
-        return scores
+        listed = as_list(scores, "scores", "arrays, one a query")
+        if len(listed) != count:
+            raise ValueError(f"scores: expected {count}, one array a query, got {len(listed)}")
+        return listed
 
     def _fused(
         self, found: list[RankedDocument], first: ArrayLike | None, doc_ids: Sequence[Any]
@@ -225,7 +224,10 @@ class Reranker:
         one = real_array(first, "scores", ndim=1, dtype=np.float64)
         if len(one) != len(documents):
             raise ValueError(f"scores: expected {len(documents)}, one a document, got {len(one)}")
-        fused = self._fusion(one, [document.score for document in documents])
+        try:
+            fused = self._fusion(one, [document.score for document in documents])
+        except ValueError as error:
+            raise ValueError(f"scores, as {error}") from None
         return [replace(document, score=score) for document, score in zip(documents, fused.tolist(), strict=True)]
 
     def _over_texts(self, candidates: Candidates, top_k: int | None) -> _RankOne:
@@ -241,16 +243,19 @@ class Reranker:
             raise ValueError("passages: an index holds documents as they were cut when it was built")
         if self._fusion is not None and doc_ids is None:
             raise ValueError("doc_ids: fusion needs to know of which documents the scores are")
+        chosen = None if doc_ids is None else listed_ids(doc_ids, "doc_ids")
+        if chosen is not None and not chosen:
+            raise ValueError("doc_ids: expected at least one, got none")
 
         def rank_one(query: EncodedText, first: ArrayLike | None) -> tuple[tuple[RankedDocument, ...], Certificate]:
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
-            if doc_ids is None:
+            if chosen is None:
                 hits = index.search(query.vectors, 10 if top_k is None else top_k, **options)
             else:
-                k = len(doc_ids) if top_k is None or self._fusion is not None else top_k
-                hits = index.rerank(query.vectors, doc_ids, k, **options)
+                k = len(chosen) if top_k is None or self._fusion is not None else top_k
+                hits = index.rerank(query.vectors, chosen, k, **options)
             found = [self._of_hit(query, hit) for hit in hits]
-            fused = self._fused(found, first, [] if doc_ids is None else doc_ids)
+            fused = self._fused(found, first, [] if chosen is None else chosen)
             return in_order(fused, top_k), hits.certificate
 
         return rank_one
@@ -276,6 +281,15 @@ class Reranker:
                 f"the index was built for {index.measure.name}, the reranker is to rank by {self._measure.name}"
             )
         return index.measure
+
+
+def _fusion(given: Fusion | float | None) -> Fusion | None:
+    if given is None or isinstance(given, Fusion):
+        return given
+    try:
+        return Fusion(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"fusion: {error}") from None
 
 
 def _text_of(payload: Any) -> str | None:

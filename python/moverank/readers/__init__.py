@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from moverank._validate import as_list
 from moverank.readers.arrow import read_arrow
 from moverank.readers.batch import Batch
 from moverank.readers.chunks import require_file
@@ -46,7 +47,8 @@ def read(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **opt
     ValueError
         If an extension is none of these.
     """
-    listed = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else as_list(paths, "paths", "paths")
+    listed = [Path(path) for path in given]
     for path in listed:
         if path.suffix not in _BY_SUFFIX:
             raise ValueError(f"{path}: expected a file that ends in {', '.join(_BY_SUFFIX)}")

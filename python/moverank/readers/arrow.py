@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._optional import optional
+from moverank._validate import whole_number
 from moverank.readers.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
 from moverank.readers.npy import PathLike
@@ -60,6 +61,7 @@ def read_arrow(
     ValueError, TypeError
         If it is not what it should be; the message names file, column and document.
     """
+    whole_number(documents, "documents", least=1)
     checked = require_file(Path(path))
     pa = optional("pyarrow", "arrow")
     try:

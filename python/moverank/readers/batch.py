@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moverank._validate import as_list
 from moverank.bags import Bags
 from moverank.names import Ids, listed_ids
 from moverank.sequences import Sequences
@@ -37,12 +38,16 @@ class Batch:
 
     def __init__(self, docs: Documents, ids: Ids | None = None, payloads: Sequence[Any] | None = None) -> None:
         checked = as_documents(docs)
-        for name, given in (("ids", None if ids is None else listed_ids(ids)), ("payloads", payloads)):
+        listed = {
+            "ids": None if ids is None else listed_ids(ids),
+            "payloads": None if payloads is None else as_list(payloads, "payloads", "JSON values"),
+        }
+        for name, given in listed.items():
             if given is not None and len(given) != len(checked):
                 raise ValueError(f"{name}: expected {len(checked)}, one a document, got {len(given)}")
         object.__setattr__(self, "docs", checked)
         object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "payloads", payloads)
+        object.__setattr__(self, "payloads", listed["payloads"])
 
     def __len__(self) -> int:
         return len(self.docs)

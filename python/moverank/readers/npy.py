@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._storage import dtype_of
+from moverank._validate import whole_number
 from moverank.readers.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
 from moverank.sequences import Sequences
@@ -54,6 +55,7 @@ def read_npy(
     ValueError, TypeError
         If files are not what they should be; the message names file and document.
     """
+    whole_number(documents, "documents", least=1)
     arrays = {
         name: _mapped(Path(path))
         for name, path in (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._optional import optional
+from moverank._validate import whole_number
 from moverank.readers.batch import Batch
 from moverank.readers.chunks import BYTES, DOCUMENTS, locating, require_file
 from moverank.readers.npy import PathLike, flat_batches
@@ -59,6 +60,7 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
     ValueError, TypeError
         If it is not what it should be; the message names file and document. bfloat16, which numpy lacks, is refused.
     """
+    whole_number(documents, "documents", least=1)
     checked = require_file(Path(path))
     module = optional("safetensors", "safetensors")
     try:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from moverank._validate import whole_number
-from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries
+from moverank._validate import as_list, whole_number
+from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries, require_encoder
 from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
 from moverank.spaces.statistics import Moments, Statistics
@@ -83,9 +84,13 @@ class Space:
 
         Raises
         ------
+        TypeError
+            If these are no encoded texts.
         ValueError
             If the vectors are not of the dimension that the space was fitted to.
         """
+        if not isinstance(encoded, EncodedTexts):
+            raise TypeError(f"encoded: expected EncodedTexts, got {type(encoded).__name__}")
         sequences, offsets = encoded.sequences, encoded.sequences.offsets
         tokens = [token for own in encoded.tokens for token in own]
         vectors, weights = sequences.astype("float32").tokens, sequences.weights
@@ -96,6 +101,7 @@ class Space:
 
     def over(self, encoder: Encoder) -> SpaceEncoder:
         """Encoder whose texts come out in this space."""
+        require_encoder(encoder)
         return SpaceEncoder(encoder, self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -187,11 +193,15 @@ def fit(
     TypeError, ValueError
         If a step is unknown, or there is no text with a token.
     """
-    recipes = [_recipe(step) for step in steps]
+    require_encoder(encoder)
+    recipes = [_recipe(step) for step in as_list(steps, "steps", "names or recipes")]
     whole_number(sample, "sample", least=1)
     whole_number(batch, "batch", least=1)
-    if isinstance(texts, str):
-        raise TypeError("texts: expected many texts, got one string")
+    whole_number(seed, "seed", least=0)
+    given: Any = texts
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        found = "one string" if isinstance(given, str) else type(given).__name__
+        raise TypeError(f"texts: expected many texts, got {found}")
     statistics: Statistics | None = None
     seen = 0
     for some in _batches(texts, batch):

@@ -41,6 +41,8 @@ class TokenWeights:
     """
 
     def __init__(self, weights: Mapping[str, float], unseen: float = 1.0, *, name: str = "given") -> None:
+        if not isinstance(weights, Mapping):
+            raise TypeError(f"weights: expected a mapping of tokens to numbers, got {type(weights).__name__}")
         self.table = {token: positive_number(value, f"weight of {token!r}") for token, value in weights.items()}
         self.unseen = positive_number(unseen, "unseen")
         self.name = name

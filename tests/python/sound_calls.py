@@ -1,0 +1,161 @@
+"""One sound call of each public function, by name: what `test_arguments` then spoils, an argument at a time."""
+
+import numpy as np
+
+import moverank as mr
+from moverank import encoders, readers, spaces
+from moverank.encoders import CallableEncoder, Words, WordVectors
+from moverank.ranking import CachedEncoder, Fusion, Passages, Reranker
+from moverank.readers import Batch
+from moverank.spaces import Space, TokenWeights
+
+X = np.eye(3)
+DOCS = [np.eye(3), np.ones((2, 3))]
+
+SEQUENCES = mr.Sequences(DOCS)
+BAGS = mr.Bags(X, [[0, 1], [2]])
+ALIGNMENT = mr.align(X, X)
+ENTROPIC = mr.wmd.replace(problem="sinkhorn")
+WORDS = WordVectors(["cat", "dog", "a"], X)
+SPACE = mr.fit(WORDS, ["a cat", "a dog"], ["centring"])
+FUSING = Reranker(WORDS, fusion=0.5)
+
+
+def index():
+    return mr.Index.build(DOCS, "wmd", ids=["a", "b"], payloads=[{"n": 1}, None])
+
+
+CALLS = {
+    "distances": (mr.distances, {"query": X, "docs": DOCS, "measure": "wmd", "weights": None, "num_threads": 1}),
+    "certified_distances": (
+        mr.certified_distances,
+        {"query": X, "docs": DOCS, "measure": ENTROPIC, "weights": None, "num_threads": 1},
+    ),
+    "pairwise": (mr.pairwise, {"A": DOCS, "B": DOCS, "measure": "wmd", "num_threads": 1}),
+    "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
+    "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
+    "rerank": (
+        mr.rerank,
+        {"query": X, "docs": DOCS, "k": 1, "measure": "wmd", "ids": None, "weights": None, "slack": 0.0}
+        | {"num_threads": 1},
+    ),
+    "transport": (mr.transport, {"cost": X, "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None}),
+    "transport_batch": (
+        mr.transport_batch,
+        {"costs": [X, X], "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None, "num_threads": 1},
+    ),
+    "measure": (mr.measure, {"name": "wmd"}),
+    "Measure": (
+        mr.Measure,
+        {"ground": "cosine", "weighting": "norm", "capacity": 1, "problem": "exact", "fraction": 1},
+    ),
+    "Measure.__call__": (mr.wmd, {"x": X, "y": X, "a": None, "b": None, "capacity": 2}),
+    "Sinkhorn": (
+        mr.Sinkhorn,
+        {"epsilon": 0.1, "relative": True, "tolerance": 0.1, "max_iterations": 9, "marginal_penalty": 1}
+        | {"debiased": False},
+    ),
+    "Sequences": (mr.Sequences, {"sequences": DOCS, "weights": None}),
+    "Sequences.from_flat": (
+        mr.Sequences.from_flat,
+        {"tokens": X, "offsets": [0, 1, 3], "weights": None, "dtype": "float32", "scales": None},
+    ),
+    "Sequences.astype": (SEQUENCES.astype, {"dtype": "int8"}),
+    "Sequences.weights_of": (SEQUENCES.weights_of, {"s": 0}),
+    "Sequences.__getitem__": (SEQUENCES.__getitem__, {"key": 0}),
+    "Sequences.__add__": (lambda other: SEQUENCES + other, {"other": SEQUENCES}),
+    "Bags": (mr.Bags, {"vectors": X, "documents": [[0], [1, 2]]}),
+    "Bags.from_flat": (mr.Bags.from_flat, {"vectors": X, "words": [0, 1], "offsets": [0, 1, 2], "counts": None}),
+    "Bags.weights_of": (BAGS.weights_of, {"s": 0, "weighting": "norm"}),
+    "Bags.to_sequences": (BAGS.to_sequences, {"weighting": "norm"}),
+    "Bags.__getitem__": (BAGS.__getitem__, {"s": 0}),
+    "Clusters": (mr.Clusters, {"per_document": 2}),
+    "Alignment.named": (ALIGNMENT.named, {"source_tokens": ["a", "b", "c"], "target_tokens": ["a", "b", "c"]}),
+    "Alignment.table": (ALIGNMENT.table, {"max_rows": 2}),
+    "Alignment.heatmap": (ALIGNMENT.heatmap, {"max_tokens": 2}),
+    "Alignment.flow": (ALIGNMENT.flow, {"max_tokens": 2}),
+    "Alignment.to_html": (ALIGNMENT.to_html, {"title": "a"}),
+    "Index.build": (
+        mr.Index.build,
+        {"docs": DOCS, "measure": "wmd", "ids": None, "payloads": None, "prefilter": "Flat", "dtype": None}
+        | {"space": None, "num_threads": 1},
+    ),
+    "Index.build_on_disk": (
+        mr.Index.build_on_disk,
+        {"path": "index", "batches": [Batch(DOCS)], "measure": "wmd", "prefilter": "Flat", "dtype": None}
+        | {"space": None, "num_threads": 1},
+    ),
+    "Index.open": (
+        lambda **options: index().save("saved", overwrite=True) or mr.Index.open(**options),
+        {"path": "saved", "measure": None, "num_threads": 1},
+    ),
+    "Index.save": (lambda path: index().save(path), {"path": "index"}),
+    "Index.add": (lambda **new: index().add(**new), {"docs": DOCS, "ids": ["c", "d"], "payloads": None}),
+    "Index.upsert": (lambda **new: index().upsert(**new), {"docs": DOCS, "ids": ["a", "d"], "payloads": None}),
+    "Index.remove": (lambda ids: index().remove(ids), {"ids": ["a"]}),
+    "Index.payload": (index().payload, {"id": "a"}),
+    "Index.search": (
+        index().search,
+        {"query": X, "k": 1, "weights": None, "subset": None, "where": None, "candidates": None, "timeout": None}
+        | {"slack": 0.0, "num_threads": 1},
+    ),
+    "Index.search_batch": (
+        index().search_batch,
+        {"queries": [X], "k": 1, "where": None, "candidates": None, "timeout": None, "slack": 0.0, "num_threads": 1},
+    ),
+    "Index.rerank": (
+        index().rerank,
+        {"query": X, "ids": ["a"], "k": 1, "weights": None, "timeout": None, "slack": 0.0, "num_threads": 1},
+    ),
+    "Index.range_search": (
+        index().range_search,
+        {"query": X, "radius": 1, "weights": None, "subset": None, "where": None, "timeout": None, "num_threads": 1},
+    ),
+    "Reranker": (
+        Reranker,
+        {"encoder": WORDS, "measure": None, "passages": None, "fusion": None, "cache_bytes": 0, "num_threads": 1},
+    ),
+    "Reranker.rank": (
+        FUSING.rank,
+        {"query": "cat", "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [1, 2]},
+    ),
+    "Reranker.rank_batch": (
+        FUSING.rank_batch,
+        {"queries": ["cat"], "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [[1, 2]]},
+    ),
+    "Fusion": (Fusion, {"weight": 0.5}),
+    "Fusion.__call__": (Fusion(0.5), {"first": [1, 2], "similarities": [2, 1]}),
+    "Fusion.fit": (
+        Fusion.fit,
+        {"first": [[1, 2]], "similarities": [[2, 1]], "relevance": [[0, 1]], "k": 10, "steps": 4},
+    ),
+    "Passages": (Passages, {"words": 10, "overlap": 2}),
+    "CachedEncoder": (CachedEncoder, {"encoder": WORDS, "max_bytes": 9}),
+    "CachedEncoder.encode": (CachedEncoder(WORDS).encode, {"texts": ["cat"]}),
+    "CachedEncoder.encode_queries": (CachedEncoder(WORDS).encode_queries, {"texts": ["cat"]}),
+    "CallableEncoder": (CallableEncoder, {"function": len, "queries": None, "batch_size": 1}),
+    "CallableEncoder.encode": (CallableEncoder(lambda t: [X] * len(t)).encode, {"texts": ["cat"]}),
+    "CallableEncoder.encode_queries": (CallableEncoder(lambda t: [X] * len(t)).encode_queries, {"texts": ["cat"]}),
+    "encode_queries": (lambda texts: encoders.encode_queries(WORDS, texts), {"texts": ["cat"]}),
+    "WordVectors": (WordVectors, {"words": ["a", "b", "c"], "vectors": X, "tokenize": str.split}),
+    "WordVectors.load": (
+        lambda limit: WORDS.save("words") or WordVectors.load("words", limit=limit),
+        {"limit": 2},
+    ),
+    "WordVectors.encode": (WORDS.encode, {"texts": ["cat"]}),
+    "WordVectors.bags": (WORDS.bags, {"texts": ["cat"]}),
+    "Words": (Words, {"stop_words": []}),
+    "fit": (mr.fit, {"encoder": WORDS, "texts": ["a cat"], "steps": ["idf"], "sample": 9, "batch": 9, "seed": 0}),
+    "Space.__call__": (SPACE, {"encoded": WORDS.encode(["cat"])}),
+    "Space.over": (SPACE.over, {"encoder": WORDS}),
+    "Space.from_bytes": (Space.from_bytes, {"octets": SPACE.to_bytes()}),
+    "TokenWeights": (TokenWeights, {"weights": {"a": 1}, "unseen": 1}),
+    "AllButTheTop": (spaces.AllButTheTop, {"directions": 1}),
+    "RemoveCommon": (spaces.RemoveCommon, {"directions": 1}),
+    "ConceptorNegation": (spaces.ConceptorNegation, {"aperture": 1}),
+    "Whitening": (spaces.Whitening, {"dim": 1, "floor": 0.1}),
+    "Scaling": (spaces.Scaling, {"weights": "sif"}),
+    "Weighing": (spaces.Weighing, {"weights": "idf"}),
+    "Batch": (Batch, {"docs": DOCS, "ids": None, "payloads": None}),
+    "read": (readers.read, {"paths": []}),
+}  # fmt: skip

@@ -1,0 +1,108 @@
+"""Every argument of every public function: what it cannot be is refused by an error that names it and says what came.
+
+`CALLS` has one sound call of each function, `WRONG` what an argument of some name can never be. A public function that
+is not in the tables, or a parameter of which they do not say what is wrong, fails a test.
+"""
+
+import inspect
+import re
+
+import pytest
+
+import moverank as mr
+from moverank import encoders, ranking, readers, spaces
+from sound_calls import CALLS
+from wrong_values import SAID, WRONG
+
+CASES = [
+    pytest.param(name, parameter, *case, id=f"{name}-{parameter}-{place}")
+    for name, (_, arguments) in CALLS.items()
+    for parameter in arguments
+    for place, case in enumerate(WRONG.get(f"{name}.{parameter}", WRONG.get(parameter, [])))
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "parameter", "value", "kind", "fault"), CASES)
+def test_what_an_argument_cannot_be_is_refused_by_name(name, parameter, value, kind, fault):
+    call, arguments = CALLS[name]
+    with pytest.raises(kind, match=fault) as refused:
+        call(**{**arguments, parameter: value})
+    assert re.search(rf"\b({SAID.get(parameter, parameter)})\b", str(refused.value))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_calls_are_sound_without_the_fault(name):
+    call, arguments = CALLS[name]
+    call(**arguments)
+
+
+# ---- nothing is left out ---------------------------------------------------------------------------------------------
+
+#: What calls return, and what only says what others have to look like: nobody has to make one.
+MADE_BY_US = {
+    "Alignment", "Certificate", "CertifiedDistances", "Gradients", "Hit", "Hits", "Index", "Ranking", "RankedDocument",
+    "Rung", "SearchStats", "SinkhornBatch", "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult",
+    "Verified", "EncodedTexts", "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
+}  # fmt: skip
+#: Tested where their libraries or files are.
+ELSEWHERE = {
+    "OnnxEncoder", "OnnxEncoder.encode", "SentenceTransformerEncoder", "read_arrow", "read_npy", "read_safetensors",
+    "Space.load", "Space.save", "WordVectors.save",
+}  # fmt: skip
+#: Methods of steps and recipes, which give each other what they have to; and what hands all to a constructor.
+INNER = {"apply", "fit", "add", "of", "idf", "sif", "replace", "similarity", "spans", "text"}
+#: True or false by whatever is given, or called when there is something to tell.
+FREE = {
+    "self", "cls", "progress", "mmap", "writable", "overwrite", "rescore", "resume", "skip_empty", "ax", "page",
+    "lower_case", "by_norm",
+}  # fmt: skip
+
+
+def public():
+    """Public functions, constructors and methods that take something, by name."""
+    for module in (mr, encoders, ranking, spaces, readers):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isfunction(thing):
+                yield name, thing
+            if not inspect.isclass(thing) or issubclass(thing, BaseException):
+                continue
+            if name not in MADE_BY_US:
+                yield name, thing.__init__
+            if getattr(thing, "_is_protocol", False):
+                continue
+            for own, method in vars(thing).items():
+                function = getattr(method, "__func__", method)
+                if inspect.isfunction(function) and (own in ("__call__", "__getitem__", "__add__") or own[0] != "_"):
+                    yield f"{name}.{own}", function
+
+
+PUBLIC = {
+    name: set(inspect.signature(function).parameters) - FREE
+    for name, function in public()
+    if name not in ELSEWHERE and (name in CALLS or name.rpartition(".")[2] not in INNER)
+}
+
+
+#: Arguments whose errors are those of what they are given to: paths, words of a text, options of readers.
+PASSED_ON = {
+    "WordVectors.load": {"path", "tokenize"},
+    "Words.__call__": {"text"},
+    "encode_queries": {"encoder"},
+    "TokenWeights": {"name"},
+    "read": {"options"},
+    "Hits.__getitem__": {"key"},
+    "Ranking.__getitem__": {"key"},
+}
+
+
+@pytest.mark.parametrize("name", [name for name, parameters in PUBLIC.items() if parameters])
+def test_of_every_public_function_every_argument_is_tried(name):
+    _, arguments = CALLS.get(name, (None, {}))
+    tried = {p for p in arguments if f"{name}.{p}" in WRONG or p in WRONG}
+    assert PUBLIC[name] - tried == PASSED_ON.get(name, set())

@@ -1,0 +1,281 @@
+"""What an argument can never be: for each a value, the error's class, and what its message says of it."""
+
+import numpy as np
+
+import moverank as mr
+from sound_calls import SPACE, X
+
+NAN, HUGE = float("nan"), 10**30
+
+TOKENS = [
+    ([[1.0, NAN, 0.0]], ValueError, "token 0 is not finite"),
+    (np.zeros((0, 3)), ValueError, "no tokens|at least one token"),
+    (np.zeros((3, 0)), ValueError, "no dimensions|one dimension"),
+    (np.ones(3), ValueError, r"expected an array of shape \(n, d\), got shape \(3,\)"),
+    ([[1.0, 2.0], [1.0]], ValueError, "not a rectangular array"),
+    ([["a", "b", "c"]], TypeError, "expected real numbers, got dtype <U1"),
+    (None, TypeError, "expected real numbers, got dtype object"),
+    (X + 1j, TypeError, "expected real numbers, got dtype complex128"),
+]
+TABLE = TOKENS[:6]
+QUERY = [*TOKENS, (np.eye(4), mr.DimensionError, "dimension 4 and .* dimension 3|dimension 3 and .* dimension 4")]
+BATCH = [
+    ([X, [[1.0, NAN, 0.0]]], ValueError, "sequence 1: token 0 is not finite"),
+    ([X, np.zeros((0, 3))], ValueError, "sequence 1: has no tokens"),
+    ([X, np.eye(4)], ValueError, "sequence 1: has dimension 4, sequence 0 has 3"),
+    ([X, "a"], TypeError, "sequence 1: expected real numbers"),
+    ([np.ones(3)], ValueError, r"sequence 0: expected an array of shape \(n, d\), got shape \(3,\)"),
+    ([], ValueError, "expected at least one sequence, got none"),
+    (3, TypeError, r"expected a list of \(n, d\) arrays, got int"),
+    ("abc", TypeError, r"expected a list of \(n, d\) arrays, got text"),
+]
+BATCHES = [*BATCH, (X, ValueError, r"expected a batch, got one array of shape \(3, 3\)")]
+MASS = [
+    ([1, NAN, 1], ValueError, r"weight 1 is not finite \(nan\)"),
+    ([1, 1, -1], ValueError, r"weight 2 is negative \(-1\)"),
+    ([0, 0, 0], ValueError, "total mass is zero"),
+    ([1, 1], ValueError, "expected 3 weights, one a token, got 2"),
+    (1.0, ValueError, r"got (shape )?\(\)"),
+    ("abc", TypeError, "expected real numbers"),
+]
+POSITIVE = [
+    (0, ValueError, "above 0.* got 0"),
+    (-1, ValueError, "above 0.* got -1"),
+    (NAN, ValueError, "above 0.* got nan"),
+    ("1", TypeError, "must be a real number, got '1'"),
+    (True, TypeError, "must be a real number, got True"),
+    (1j, TypeError, "must be a real number, got 1j"),
+]
+FINITE = [*POSITIVE, (np.inf, ValueError, "above 0 and finite, got inf")]
+WHOLE = [
+    (-1, ValueError, "must be at least [01], got -1"),
+    (1.5, TypeError, "must be an integer, got 1.5"),
+    ("3", TypeError, "must be an integer, got '3'"),
+    (True, TypeError, "must be an integer, got True"),
+    (HUGE, ValueError, f"must be at most [0-9]+, got {HUGE}"),
+]
+COUNT = [*WHOLE, (0, ValueError, "must be at least 1, got 0")]
+EPSILON = [*FINITE[:3], ("1", TypeError, "must be a (real number|number or a Sinkhorn), got '1'")]
+FLAG = [("yes", TypeError, "must be True or False, got 'yes'")]
+IDS = [
+    (["a"], ValueError, "expected 2, one a document, got 1"),
+    ("ab", TypeError, "expected a list of ids, got 'ab'"),
+    (3, TypeError, "expected a list of ids, got 3"),
+]
+NAMES = [
+    *IDS,
+    (["a", "a"], mr.DuplicateIdError, "'a' is given more than once"),
+    ([1, "a"], TypeError, "expected all integers or all strings, got int and str"),
+    ([1.0, 2.0], TypeError, "expected all integers or all strings, got float"),
+    ([HUGE, 1], ValueError, "an integer does not fit into 64 bits"),
+    (["a", "\ud800"], ValueError, "is not valid Unicode"),
+]
+CHOSEN = [
+    (["c"], mr.UnknownIdError, "'c' is not in the index"),
+    ([0], mr.UnknownIdError, "0 is not in the index"),
+    (["a", "a"], mr.DuplicateIdError, "'a' is given more than once"),
+    ([], ValueError, "expected at least one id, got none"),
+    ("a", TypeError, "expected a list of ids, got 'a'"),
+]
+PAYLOADS = [
+    ([1], ValueError, "expected 2, one a document, got 1"),
+    ("ab", TypeError, "expected a list of JSON values, got str"),
+    ({"a": 1}, TypeError, "expected a list of JSON values, got dict"),
+    (3, TypeError, "expected a list of JSON values, got int"),
+]
+JSON = [
+    *PAYLOADS,
+    ([1, {1}], TypeError, "document 1: expected a JSON value, got set"),
+    ([1, {1: 2}], TypeError, "document 1: names of fields are strings in JSON, got 1"),
+    ([NAN, 1], ValueError, "document 0: Out of range float values"),
+    (["\ud800", 1], ValueError, "document 0: .* is not valid Unicode"),
+]
+TEXTS = [
+    ("cat", TypeError, "got one string"),
+    (3, TypeError, "got int"),
+    (["cat", 3], TypeError, r"\b1 is no string but int"),
+]
+NOTHING = [([], ValueError, "at least one, got none|no text has")]
+LEVELS = [("norm ", ValueError, "must be one of '.*', got 'norm '"), (3, TypeError, "must be a string, got 3")]
+SCORES = [
+    ([1], ValueError, "expected 2, (one|as)"),
+    ([1, np.inf], ValueError, "candidate 1 is not finite"),
+    (["a", "b"], TypeError, "expected real numbers"),
+]
+LISTS = [
+    (3, TypeError, "expected a list of arrays, one a query, got int"),
+    ("ab", TypeError, "expected a list of arrays, one a query, got str"),
+]
+WITHIN = [(2, IndexError, "2 of 2"), (-3, IndexError, "-3 of 2")]
+PATH = [
+    (3, TypeError, "os.PathLike object, not int"),
+    ("none/index", (mr.IndexNotFoundError, mr.IndexWriteError), "none/index"),
+]
+ENCODER = [
+    (3, TypeError, "expected an object with a method encode, got int"),
+    ("minilm", TypeError, "expected an object with a method encode, got str"),
+]
+OFFSETS = [
+    ([0.0, 3.0], TypeError, "expected integers, got dtype float64"),
+    (3, ValueError, r"expected shape \(N \+ 1,\) with N at least 1, got shape \(\)"),
+    ([1, 2], ValueError, "must start at 0 and end at [23]"),
+]
+TOKEN_NAMES = [
+    (["a"], ValueError, "expected 3 names, one a token, got 1"),
+    ("abc", TypeError, "expected a list of names, got str"),
+    (["a", "b", 3], TypeError, "name 2 is no string but int"),
+]
+
+#: By the name of a parameter; by function and parameter where functions differ.
+WRONG = {
+    "x": QUERY, "y": QUERY, "query": QUERY, "docs": BATCHES, "A": BATCHES, "B": BATCHES, "queries": BATCHES,
+    "sequences": BATCH, "vectors": TABLE, "a": MASS, "b": MASS, "weights": MASS, "k": COUNT, "num_threads": COUNT,
+    "candidates": COUNT, "top_k": COUNT, "cache_bytes": WHOLE, "max_bytes": WHOLE, "batch_size": COUNT, "limit": COUNT,
+    "sample": COUNT, "batch": COUNT, "seed": WHOLE, "steps": COUNT, "directions": COUNT, "dim": COUNT, "words": COUNT,
+    "overlap": WHOLE, "per_document": COUNT, "max_rows": WHOLE, "max_tokens": COUNT, "max_iterations": WHOLE,
+    "timeout": FINITE, "epsilon": EPSILON, "tolerance": FINITE, "aperture": FINITE, "unseen": FINITE,
+    "fraction": [*FINITE, (1.5, ValueError, "must be at most 1, got 1.5")], "marginal_penalty": POSITIVE,
+    "floor": POSITIVE[1:], "relative": FLAG, "debiased": FLAG, "ids": NAMES, "subset": CHOSEN, "payloads": JSON,
+    "texts": TEXTS, "documents": [*TEXTS, *NOTHING], "encoder": ENCODER, "path": PATH, "offsets": OFFSETS,
+    "source_tokens": TOKEN_NAMES, "target_tokens": TOKEN_NAMES, "s": [*WITHIN, ("a", TypeError, "integer")],
+    "ground": LEVELS, "weighting": LEVELS, "problem": LEVELS,
+    "capacity": [
+        (0.5, ValueError, "must be at least 1, got 0.5"),
+        (NAN, ValueError, "must be at least 1, got nan"),
+        ("1", TypeError, "must be a real number, got '1'"),
+    ],
+    "slack": [
+        (-0.1, ValueError, "must be finite and at least 0, got -0.1"),
+        (NAN, ValueError, "must be finite and at least 0, got nan"),
+        ("1", TypeError, "must be a real number, got '1'"),
+    ],
+    "radius": [(NAN, ValueError, "must be a number, got nan"), ("1", TypeError, "must be a real number, got '1'")],
+    "measure": [("emd", ValueError, "unknown .*'emd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
+    "measure.name": [("emd", ValueError, "unknown measure 'emd'"), (3, TypeError, "a name or a Measure, got 3")],
+    "dtype": [("int4", ValueError, "must be one of 'float32', .*got 'int4'")],
+    "prefilter": [
+        ("zzz", ValueError, "faiss cannot make 'zzz'"),
+        (3, TypeError, "must be a faiss factory string, Clusters or None, got 3"),
+    ],
+    "space": [(3, TypeError, "expected a Space, got int"), ("x", TypeError, "expected a Space, got str")],
+    "where": [
+        ("n >", ValueError, "'n >' is no condition"),
+        (3, TypeError, "expected an expression, .* got 3"),
+        (("n = ?", [object()]), TypeError, "a value has to be a string or a number"),
+        ('n = "x"', ValueError, "has double quotes"),
+    ],
+    "cost": [
+        ([[1.0, NAN]], ValueError, r"entry \(0, 1\) is not finite \(nan\)"),
+        (np.zeros((0, 2)), ValueError, r"at least one row and one column, got shape \(0, 2\)"),
+        ([1.0], ValueError, r"expected an array of shape \(n, d\), got shape \(1,\)"),
+        (None, TypeError, "expected real numbers"),
+    ],
+    "costs": [
+        ([[[1.0]], [[NAN]]], ValueError, r"costs\[1\]: entry \(0, 0\) is not finite \(nan\)"),
+        (X, ValueError, r"expected an array of shape \(N, n, m\), got shape \(3, 3\)"),
+        (None, TypeError, "expected real numbers"),
+    ],
+    "scales": [([1, 1, 1], ValueError, "int8 tokens need them, other types have none")],
+    "counts": [
+        ([1], ValueError, "expected 2, one a word, got 1"),
+        ([1, 0], ValueError, r"entry 1 is not a positive number \(0.0\)"),
+        ([1, NAN], ValueError, r"entry 1 is not a positive number \(nan\)"),
+    ],
+    "id": [("c", mr.UnknownIdError, "'c' is not in the index"), (0, mr.UnknownIdError, "0 is not in the index")],
+    "batches": [
+        (3, TypeError, "expected an iterable of Batch, got int"),
+        ([X], TypeError, "expected each to be a Batch, got ndarray"),
+        ([], ValueError, "there are no documents in them"),
+    ],
+    "title": [(3, TypeError, "must be a string, got 3")],
+    "passages": [(3, TypeError, "expected Passages, got 3")],
+    "fusion": [(2, ValueError, "from 0 to 1, got 2"), ("x", TypeError, "must be a real number, got 'x'")],
+    "weight": [(2, ValueError, "from 0 to 1, got 2"), ("x", TypeError, "must be a real number, got 'x'")],
+    "doc_ids": [
+        *IDS[:1],
+        ("ab", TypeError, "expected a list of ids, got str"),
+        (["a", "a"], mr.DuplicateIdError, "'a' is given more than once"),
+        ([["a"], ["b"]], TypeError, "unhashable type: 'list'"),
+    ],
+    "scores": [*SCORES, (None, ValueError, "fusion needs the first stage's scores")],
+    "first": SCORES[1:],
+    "similarities": SCORES,
+    "relevance": [
+        *LISTS,
+        ([[1]], ValueError, r"relevance\[0\]: expected 2, one a candidate, got 1"),
+        ([[1, NAN]], ValueError, r"relevance\[0\]: candidate 1 is not finite"),
+    ],
+    "function": [(3, TypeError, "expected something to call, got int")],
+    "tokenize": [(3, TypeError, "expected something to call, got int")],
+    "stop_words": [("the", TypeError, "got one string"), (3, TypeError, "expected a collection of words, got int")],
+    "encoded": [("cat", TypeError, "expected EncodedTexts, got str")],
+    "paths": [(3, TypeError, "expected a list of paths, got int")],
+    "octets": [(b"abc", ValueError, "holds no space of moverank"), (SPACE.to_bytes()[:-30], ValueError, "no space")],
+    "key": [*WITHIN, (slice(1, 1), ValueError, "cannot be empty"), ([[0]], ValueError, "one-dimensional selection")],
+    "other": [
+        (X, TypeError, "operand 'Sequences' does not support"),
+        (3, TypeError, "unsupported operand"),
+        (mr.Sequences([np.eye(2)]), ValueError, "dimension 3 and 2"),
+    ],
+    "Index.remove.ids": CHOSEN,
+    "Index.rerank.ids": CHOSEN,
+    "Sequences.weights": [
+        ([[1, 1, 1]], ValueError, "expected 2 arrays, one a sequence, got 1"),
+        ([[1, 1, 1], [1, NAN]], ValueError, "sequence 1: weight 1 is not finite"),
+        (3, TypeError, "expected a list of arrays, got int"),
+    ],
+    "Sequences.from_flat.tokens": [TOKENS[3], *TOKENS[5:]],
+    "Sequences.from_flat.weights": [
+        ([1, NAN, 1], ValueError, "sequence 1: weight 0 is not finite"),
+        ([0, 1, 1], ValueError, "sequence 0: total mass is zero"),
+        ([1, 1], ValueError, "expected 3 weights, one a token, got 2"),
+    ],
+    "Bags.documents": [
+        ([[0], [5]], ValueError, "document 1: word 5 is no row of vectors, which has 3"),
+        ([[0], []], ValueError, "document 1: has no words"),
+        ([[0], [0.5]], TypeError, r"document 1: expected integers, rows of vectors, got \[0.5\]"),
+        ("ab", TypeError, "expected lists of words, got str"),
+        ([], ValueError, "expected at least one, got none"),
+    ],
+    "Bags.from_flat.words": [
+        ([0, 9], ValueError, "document 1: word 9 is no row of vectors"),
+        ([0.5, 1], TypeError, r"expected integers of shape \(T,\), got dtype float64"),
+    ],
+    "WordVectors.words": [
+        (["a", "a", "b"], ValueError, "a word is given more than once"),
+        ("abc", TypeError, "expected a list of words, got str"),
+        (["a", "b", 3], TypeError, "word 2 is no string but int"),
+    ],
+    "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
+    "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
+    "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
+    "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array a query, got 2")],
+    "CallableEncoder.queries": [(3, TypeError, "expected something to call, got int")],
+    "Fusion.fit.first": [*LISTS, ([[1, NAN]], ValueError, r"first\[0\]: candidate 1 is not finite")],
+    "Fusion.fit.similarities": [*LISTS, ([[1]], ValueError, r"similarities\[0\]: expected 2, as in first, got 1")],
+    "fit.texts": [
+        ("a cat", TypeError, "expected many texts, got one string"),
+        (3, TypeError, "expected many texts, got int"),
+        (["zzz"], ValueError, "no text has a token"),
+    ],
+    "fit.steps": [
+        (["zzz"], ValueError, "unknown step 'zzz'; known are"),
+        ([3], TypeError, "expected a name or a recipe of moverank.spaces, got 3"),
+        ("idf", TypeError, "expected a list of names or recipes, got str"),
+    ],
+    "TokenWeights.weights": [
+        ({"a": -1}, ValueError, "weight of 'a' must be above 0 and finite, got -1.0"),
+        (3, TypeError, "expected a mapping of tokens to numbers, got int"),
+    ],
+    "Scaling.weights": [("tf", ValueError, "must be 'idf', 'sif' or TokenWeights, got 'tf'")],
+    "Weighing.weights": [("tf", ValueError, "must be 'idf', 'sif' or TokenWeights, got 'tf'")],
+    "Batch.ids": IDS,
+    "Batch.payloads": PAYLOADS,
+}  # fmt: skip
+
+#: What messages say where it is not the parameter's name: what it holds, or what the system says.
+SAID = {
+    "sequences": "sequence|list", "documents": "documents?", "name": "measure", "path": "path|PathLike|index",
+    "words": "words?", "offsets": "offsets", "tokens": "tokens?", "weights": "weights?|mass",
+    "s": "sequence|document|integer", "key": "sequences?", "other": "Sequences|sequences", "octets": "space",
+}  # fmt: skip
