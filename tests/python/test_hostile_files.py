@@ -1,6 +1,5 @@
 """Files that no index wrote, or that were changed since: refused by name, with nothing done for them."""
 
-import json
 import os
 import resource
 import subprocess
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from fuzz.index_reader import write_manifest
+from damaged import change, content, segment
 
 
 @pytest.fixture
@@ -22,22 +21,6 @@ def folder(tmp_path):
     index.remove(["d3"])
     index.save(tmp_path / "index")
     return tmp_path / "index"
-
-
-def content(folder):
-    return json.loads((folder / "manifest.json").read_bytes().split(b"\n")[1])
-
-
-def change(folder, *path, to):
-    value = place = content(folder)
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = to
-    write_manifest(folder / "manifest.json", value)
-
-
-def segment(folder):
-    return next(folder.glob("*.seg"))
 
 
 @pytest.mark.parametrize("megabytes", [2500])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import zlib
 from dataclasses import asdict, dataclass
@@ -168,14 +169,12 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         with open_file(path) as file:
-            octets = b"".join(iter(lambda: file.read(LARGEST), b"")) if path.stat().st_size <= LARGEST else b""
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise IndexFormatError(f"{path}: is larger than any manifest")
+            octets = b"".join(iter(lambda: file.read(LARGEST), b""))
     except (FileNotFoundError, NotADirectoryError):
         what = "has no manifest.json, so it is no index" if folder.exists() else "does not exist"
         raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None
-    except IsADirectoryError:
-        raise IndexFormatError(f"{path}: is a folder, not a file") from None
-    if len(octets) > LARGEST:
-        raise IndexFormatError(f"{path}: is larger than any manifest")
     try:
         return parse(octets)
     except IndexVersionError as error:

@@ -1,0 +1,238 @@
+"""An index that is damaged says what is wrong: in which file, which field or array, and what is there instead."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from damaged import GONE, change, content, overwrite, rewrite
+
+DOCS = [np.full((3, 4), n + 1.0) + np.eye(3, 4) for n in range(9)]
+TABLE = np.random.default_rng(0).normal(size=(6, 4))
+BAGS = mr.Bags(TABLE, [[n % 6, (n + 1) % 6] for n in range(9)])
+NAMES = [f"d{n}" for n in range(9)]
+
+SORTS = {
+    "plain": lambda: mr.Index.build(DOCS, "wrd", ids=NAMES, payloads=[{"n": n} for n in range(9)]),
+    "ints": lambda: mr.Index.build(DOCS, "wrd", ids=np.arange(9)[::-1].copy()),
+    "clusters": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.Clusters(2)),
+    "codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int8", rescore=True),
+    "bags": lambda: mr.Index.build(BAGS, "wrd"),
+    "faiss": lambda: mr.Index.build(DOCS, "wrd", prefilter="HNSW4"),
+    "space": lambda: mr.Index.build(DOCS, "wrd", space=SPACE),
+}
+WORDS = mr.encoders.WordVectors(["cat", "dog"], np.eye(2))
+SPACE = mr.fit(WORDS, ["a cat", "a dog"], ["centring"])
+
+
+@pytest.fixture
+def make(tmp_path):
+    def made(sort):
+        index = SORTS[sort]()
+        index.remove(index.ids[3:4].tolist())
+        index.save(tmp_path / sort)
+        return tmp_path / sort
+
+    return made
+
+
+SEGMENT = ("segments", 0)
+ARRAYS = (*SEGMENT, "arrays")
+LARGE = "array 'tokens' lies outside of its file, or not where arrays begin"
+
+
+@pytest.mark.parametrize(
+    ("sort", "place", "value", "message"),
+    [
+        ("plain", ("covered",), GONE, "manifest: 'covered' is missing"),
+        ("plain", ("colour",), "red", "manifest: 'colour' is unknown"),
+        ("plain", ("next_id",), "x", "manifest: 'next_id' is 'x', expected int"),
+        ("plain", ("next_id",), -1, "the next id is -1"),
+        ("plain", ("generation",), -1, "manifest: 'generation' is -1, expected a count"),
+        ("plain", ("batches",), -1, "fewer than no batches are in"),
+        ("plain", ("covered",), 5, "faiss' file covers documents that are not those of the first segments"),
+        ("plain", ("dim",), 0, "describes an index that cannot be"),
+        ("plain", ("kind",), "tables", "kind is 'tables', expected one of sequences, bags"),
+        ("plain", ("ids",), "uuid", "ids is 'uuid', expected one of int, str"),
+        ("plain", ("dtype",), "int4", "dtype must be one of 'float32', .*got 'int4'"),
+        ("plain", ("prefilter",), 3, "manifest: 'prefilter' is 3, expected dict"),
+        ("plain", ("measure",), None, "has no measure"),
+        ("plain", ("measure", "ground"), "x", "ground must be one of .*got 'x'"),
+        ("plain", ("measure", "capacity"), 0.5, "capacity must be at least 1, got 0.5"),
+        ("plain", ("measure", "problem"), None, "manifest: measure: 'problem' is null"),
+        ("plain", ("segments",), {}, "manifest: 'segments' is {}, expected list"),
+        ("plain", SEGMENT, 3, "segment 0: expected an object, got int"),
+        ("plain", (*SEGMENT, "file"), None, "a segment has no file, no arrays or no numbers"),
+        ("plain", (*SEGMENT, "removed", "nbytes"), 800, "more documents are removed than there are"),
+        ("plain", (*SEGMENT, "removed", "nbytes"), 7, "more documents are removed than there are"),
+        ("plain", (*SEGMENT, "numbers", "max_norm"), -1, "number 'max_norm' is -1"),
+        ("plain", (*SEGMENT, "numbers", "max_norm"), GONE, r"numbers are \['pooled_norm'\], expected \['max_norm', "),
+        ("codes", (*SEGMENT, "numbers", "largest_code_norm"), GONE, "expected .*'largest_code_norm'"),
+        ("clusters", (*SEGMENT, "numbers", "cluster_max_norm"), GONE, "expected .*'cluster_max_norm'"),
+        ("bags", (*SEGMENT, "numbers", "first_word"), 3, "the words of a segment do not begin where those before it"),
+        ("plain", (*ARRAYS, "tokens"), GONE, "array 'tokens': missing"),
+        ("plain", (*ARRAYS, "colours"), {"dtype": "<f4", "shape": [9], "offset": 64}, "array 'colours': unknown"),
+        ("plain", (*ARRAYS, "tokens", "dtype"), "<f9", "dtype '<f9' is not one of "),
+        ("plain", (*ARRAYS, "tokens", "dtype"), "<f2", r"array 'tokens': dtype <f2 and shape \[27, 4\] do not fit the"),
+        ("plain", (*ARRAYS, "tokens", "shape"), [27, -4], r"shape \[27, -4\] is not one of an array"),
+        ("plain", (*ARRAYS, "tokens", "shape"), [27, 5], r"array 'tokens': dtype <f4 and shape \[27, 5\] do not fit"),
+        ("plain", (*ARRAYS, "mass", "shape"), [26], r"array 'mass': dtype <f8 and shape \[26\] do not fit the others"),
+        ("plain", (*ARRAYS, "tokens", "offset"), 65, LARGE),
+        ("plain", (*ARRAYS, "tokens", "offset"), 1 << 40, LARGE),
+        ("plain", (*SEGMENT, "file", "crc32"), "x", "'crc32' is 'x', expected int"),
+        ("plain", (*SEGMENT, "file", "file"), "../x", "'../x' is not the name of an index's file"),
+    ],
+)
+def test_manifests_that_do_not_say_what_they_should(make, sort, place, value, message):
+    folder = make(sort)
+    change(folder, *place, to=value)
+    with pytest.raises(mr.IndexFormatError, match=rf"manifest\.json: .*{message}"):
+        mr.Index.open(folder)
+
+
+def test_a_file_is_named_once(make):
+    folder = make("plain")
+    entry = content(folder)["segments"][0]
+    change(folder, *SEGMENT, "removed", "file", to=entry["file"]["file"])
+    with pytest.raises(mr.IndexFormatError, match="a file is named twice"):
+        mr.Index.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("octets", "message"),
+    [
+        (b"{}", "not JSON that a moverank wrote"),
+        (b'{"version": 1, "format": \n', "manifest: 'format' is None, expected str"),
+        (b'{"format": "faiss", "version": 1, "content":\n{}\n}\n', "not the manifest of a moverank index"),
+        (b'{"format": 3, "content":\n{}\n}\n', "manifest: 'format' is 3, expected str"),
+        (b'{"format": "moverank index", "version": 1, "crc32": "0", "content":\n{}\n}\n', "checksum does not hold"),
+    ],
+)
+def test_files_that_are_no_manifest(make, octets, message):
+    folder = make("plain")
+    (folder / "manifest.json").write_bytes(octets)
+    with pytest.raises(mr.IndexFormatError, match=rf"manifest\.json: .*{message}"):
+        mr.Index.open(folder)
+
+
+def test_a_manifest_that_nobody_would_want_to_read(make):
+    folder = make("plain")
+    os.truncate(folder / "manifest.json", (1 << 26) + 1)
+    with pytest.raises(mr.IndexFormatError, match=r"manifest\.json: is larger than any manifest"):
+        mr.Index.open(folder)
+
+
+def test_folders_that_are_no_index(tmp_path):
+    with pytest.raises(mr.IndexNotFoundError, match=f"no index: the folder does not exist: '{tmp_path}/none'"):
+        mr.Index.open(tmp_path / "none")
+    with pytest.raises(mr.IndexNotFoundError, match=r"no index: the folder has no manifest\.json, so it is no"):
+        mr.Index.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change_of_size", "message"),
+    [
+        (lambda octets: octets[:-1], "has 1807 bytes, the manifest says 1808; the index is damaged"),
+        (lambda octets: octets[:-1] + b"x", "checksum is [0-9a-f]{8}, the manifest says [0-9a-f]{8}; the index is dam"),
+    ],
+)
+def test_files_that_are_not_what_the_manifest_says(make, change_of_size, message):
+    folder = make("plain")
+    path = next(folder.glob("*.seg"))
+    path.write_bytes(change_of_size(path.read_bytes()))
+    with pytest.raises(mr.IndexFormatError, match=f"{path.name}: {message}"):
+        mr.Index.open(folder, mmap=False)
+
+
+def test_positions_of_removed_documents_rise_within_the_segment(make):
+    folder = make("plain")
+    for positions in ([9], [-1], [5, 5]):
+        rewrite(folder, np.array(positions, dtype="<i8").tobytes(), *SEGMENT, "removed")
+        with pytest.raises(mr.IndexFormatError, match=r"\.gone: holds no rising positions of documents"):
+            mr.Index.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("sort", "array", "place", "value", "message"),
+    [
+        ("plain", "tokens", 5, np.nan, "array 'tokens': has a token that is not finite"),
+        ("plain", "mass", 5, 0.9, "array 'mass': does not sum to 1 in every document"),
+        ("plain", "inverse_norms", 5, -1, "array 'inverse_norms': has a number that it cannot have"),
+        ("plain", "offsets", 1, 28, "array 'offsets': does not cut '.*' into runs; the index's files are damaged"),
+        ("plain", "id_offsets", 1, -1, "array 'id_offsets': does not cut 'id_text' into runs"),
+        ("plain", "id_text", 0, 0xFF, "ids: not in UTF-8"),
+        ("plain", "id_text", 0, 0x64 + 1, "ids: a hash is not that of its name"),
+        ("plain", "id_hashes", 0, 2**64 - 1, "ids: their hashes are in no order"),
+        ("plain", "id_order", 0, 9, "ids: their order is not one"),
+        ("plain", "payload_text", 0, 0x20, "payload of document 0: is not JSON"),
+        ("ints", "ids", 0, 0, "ids: do not rise in their order"),
+        ("ints", "ids", 0, 1 << 40, "an id is as large as the next one to be given"),
+        ("clusters", "cluster_mass", 0, 5.0, "array 'cluster_mass': does not sum to 1 in every document"),
+        ("clusters", "cluster_tokens", 0, np.inf, "array 'cluster_tokens': has a number that it cannot have"),
+        ("codes", "code_rho", 0, np.nan, "array 'code_rho': has a number that it cannot have"),
+        ("bags", "rows", slice(2), 1, "array 'rows': a word comes twice"),
+        ("bags", "words", 0, 77, "the index's files do not fit together: .*a bag has a word without a vector"),
+    ],
+)
+def test_arrays_that_hold_what_they_cannot(make, sort, array, place, value, message):
+    folder = make(sort)
+    overwrite(folder, array, place, value)
+    name = content(folder)["segments"][0]["file"]["file"]
+    with pytest.raises(mr.IndexFormatError, match=message) as refused, mr.Index.open(folder) as index:
+        index.verify()
+    assert name in str(refused.value) or "an id is" in message
+
+
+def test_payloads_that_are_no_json_fit_no_condition(make):
+    folder = make("plain")
+    overwrite(folder, "payload_text", 0, 0x20)
+    with pytest.raises(mr.IndexFormatError, match="payloads: are not JSON; the index's files are damaged"):
+        mr.Index.open(folder).search(DOCS[0], 1, where="n = 1")
+
+
+def test_ids_are_unique_across_segments(tmp_path):
+    mr.Index.build(DOCS * 4).save(tmp_path / "index")
+    with mr.Index.open(tmp_path / "index", writable=True) as index:
+        index.add(DOCS[:1], ids=[36])
+    assert len(content(tmp_path / "index")["segments"]) == 2
+    overwrite(tmp_path / "index", "ids", 35, 36)
+    with pytest.raises(mr.IndexFormatError, match="two documents have the same id"):
+        mr.Index.open(tmp_path / "index").verify()
+
+
+def test_what_faiss_wrote_is_of_these_documents(make):
+    folder = make("faiss")
+    entry = content(folder)["faiss"]
+    whole = (folder / entry["file"]).read_bytes()
+    rewrite(folder, whole[:100], "faiss")
+    with pytest.raises(mr.IndexFormatError, match=rf"{entry['file']}: faiss cannot read it: "):
+        mr.Index.open(folder).search(DOCS[0], 1)
+    mr.Index.build([doc[:, :3] for doc in DOCS], "wrd", prefilter="HNSW4").save(folder / "other")
+    other = folder / "other" / content(folder / "other")["faiss"]["file"]
+    rewrite(folder, other.read_bytes(), "faiss")
+    with pytest.raises(mr.IndexFormatError, match=rf"{entry['file']}: is not of this index's documents"):
+        mr.Index.open(folder).search(DOCS[0], 1)
+
+
+def test_a_space_that_is_none(make):
+    folder = make("space")
+    rewrite(folder, b"PK and nothing more", "space")
+    with pytest.raises(mr.IndexFormatError, match="its space: holds no space of moverank"):
+        mr.Index.open(folder).verify()
+
+
+def test_a_document_that_cannot_be_measured_is_no_answer(make):
+    folder = make("plain")
+    overwrite(folder, "mass", 0, 7.0)
+    with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify tells what is damaged"):
+        mr.Index.open(folder).search(DOCS[0], 9)
+
+
+def test_messages_name_files_as_they_are_called(make):
+    """What a message names can be looked at: the path of the folder, as it was given, and the file in it."""
+    folder = make("plain")
+    next(folder.glob("*.seg")).unlink()
+    with pytest.raises(mr.IndexFormatError, match=rf"{re.escape(str(folder))}/[0-9a-f]{{16}}\.seg: is missing"):
+        mr.Index.open(folder)
