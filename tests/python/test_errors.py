@@ -1,0 +1,170 @@
+"""Every error that has a name: when it comes, which built-in one it also is, and that the documentation tells of it."""
+
+import inspect
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from crash.disk import Disk
+from moverank import errors
+from moverank.disk import building
+from moverank.readers import Batch
+
+DOCS = [np.eye(3), np.ones((2, 3))]
+CLASSES = {name: found for name, found in vars(errors).items() if inspect.isclass(found)}
+STORAGE = Path(__file__).resolve().parents[2] / "docs" / "storage.md"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(building, "SEGMENT_BYTES", 1)
+    mr.Index.build(DOCS, "wmd", ids=["a", "b"]).save("index")
+
+
+def being_built():
+    """A build whose first batch is in is opened by somebody else."""
+
+    def batches():
+        yield Batch(DOCS)
+        yield Batch(DOCS[:1] * 2)
+        mr.Index.open("begun")
+
+    mr.Index.build_on_disk("begun", batches(), "wmd")
+
+
+def changed(call):
+    with mr.Index.open("index", writable=True) as index:
+        call(index)
+
+
+def closed():
+    index = mr.Index.open("index")
+    index.close()
+    index.search(DOCS[0])
+
+
+def failing(kind, name):
+    """Add to an index on a disk that fails at the first call of a name."""
+
+    class Failing(Disk):
+        def _count(self, own):
+            if own == name:
+                raise OSError(kind, os.strerror(kind))
+            return False
+
+    with mr.Index.open("index", writable=True) as index, Failing():
+        index.add(DOCS[:1], ids=["c"])
+
+
+def version():
+    path = Path("index/manifest.json")
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 0'))
+    mr.Index.open("index")
+
+
+def twice():
+    with mr.Index.open("index", writable=True):
+        mr.Index.open("index", writable=True)
+
+
+CASES = {
+    "DuplicateIdError": (
+        ValueError,
+        lambda: changed(lambda index: index.add(DOCS[:1], ids=["b"])),
+        "ids: 'b' is in the index already; upsert replaces documents",
+    ),
+    "UnknownIdError": (KeyError, lambda: changed(lambda index: index.remove(["c"])), "ids: 'c' is not in the index"),
+    "DimensionError": (
+        ValueError,
+        lambda: mr.Index.open("index").search(np.eye(4)),
+        "query has dimension 4 and the index has dimension 3",
+    ),
+    "MeasureMismatchError": (
+        ValueError,
+        lambda: mr.Index.open("index", measure="wrd"),
+        "index: the index was built for wmd, not for wrd; build another for that",
+    ),
+    "NoTokensError": (
+        ValueError,
+        lambda: mr.encoders.WordVectors.default().encode(["a cat", "zzqq"]),
+        "texts: text 1 has no word with a vector: 'zzqq'",
+    ),
+    "IndexNotFoundError": (
+        FileNotFoundError,
+        lambda: mr.Index.open("none"),
+        "no index: the folder does not exist: 'none'",
+    ),
+    "IndexExistsError": (
+        FileExistsError,
+        lambda: mr.Index.build(DOCS).save("index"),
+        "there is an index already; overwrite=True replaces it, or choose another path: 'index'",
+    ),
+    "IndexFormatError": (
+        ValueError,
+        lambda: Path("index/manifest.json").write_text("{}") and mr.Index.open("index"),
+        "index/manifest.json: not JSON that a moverank wrote",
+    ),
+    "IndexVersionError": (
+        errors.IndexFormatError,
+        version,
+        r"index/manifest\.json: written in version 0 of the format, .* reads version 1; open it with an older moverank",
+    ),
+    "IndexIncompleteError": (
+        RuntimeError,
+        being_built,
+        r"begun: the index is not yet built, [12] batches are in; Index.build_on_disk\(..., resume=True\) goes on",
+    ),
+    "IndexLockedError": (
+        RuntimeError,
+        twice,
+        f"index: process {os.getpid()} has it open for writing; wait until it closes it, or open it for reading",
+    ),
+    "ReadOnlyIndexError": (
+        RuntimeError,
+        lambda: mr.Index.open("index").compact(),
+        r"index: was opened for reading; Index.open\(path, writable=True\) opens it for writing",
+    ),
+    "IndexClosedError": (RuntimeError, closed, "the index was closed; Index.open opens it again"),
+    "IndexWriteError": (
+        OSError,
+        lambda: failing(5, "write"),
+        "could not be written: Input/output error: 'index/.*seg'",
+    ),
+    "NoSpaceError": (
+        errors.IndexWriteError,
+        lambda: failing(28, "open"),
+        "no space to write: No space left on device; make some and call again: 'index/.*seg'",
+    ),
+    "NoPermissionError": (
+        PermissionError,
+        lambda: failing(13, "replace"),
+        "may not be written: Permission denied; open it where you have permission: 'index/.*'",
+    ),
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", CLASSES)
+def test_each_error_says_what_came_and_what_to_do(name):
+    built_in, call, message = CASES[name]
+    with pytest.raises(CLASSES[name], match=message) as raised:
+        call()
+    assert type(raised.value) is CLASSES[name]
+    assert isinstance(raised.value, built_in)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_each_is_a_name_of_the_package(name):
+    assert getattr(mr, name) is CLASSES[name]
+    assert name in mr.__all__
+
+
+def test_the_documentation_tells_of_every_error_of_an_index():
+    rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(rows) <= set(CLASSES)
+    assert set(CLASSES) - set(rows) == {"NoTokensError"}  # which is of texts
