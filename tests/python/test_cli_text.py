@@ -174,6 +174,17 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["eval"], "give either --qrels and --run, or --sts"),
         (["eval", "--sts", "DOCS"], "DOCS:2: expected score, sentence1 and sentence2"),
         (["eval", "--qrels", "RUN", "--run", "RUN"], "expected query, (0,) document and relevance"),
+        (["rerank", "EMPTY"], "EMPTY: no queries in it"),
+        (["rerank", "EMPTY", "--queries", "QUERIES", "--docs", "DOCS"], "EMPTY: no rankings in it"),
+        (["rerank", "TWICE", "--queries", "QUERIES", "--docs", "DOCS"], "TWICE:2: document 'D0' is listed twice for"),
+        (["rerank", "WORDS", "--queries", "QUERIES", "--docs", "DOCS"], "WORDS:1: score 'high' is no finite number"),
+        (["eval", "--qrels", "EMPTY", "--run", "RUN"], "EMPTY: no judgements in it"),
+        (["eval", "--qrels", "JUDGED", "--run", "WORDS"], "WORDS:1: score 'high' is no finite number"),
+        (["eval", "--qrels", "JUDGED", "--run", "RUN"], "no query of the run is judged"),
+        (["eval", "--qrels", "JUDGED", "--run", "RUN", "-m", "nDGC"], "--metric: "),
+        (["eval", "--sts", "EMPTY"], "EMPTY: no pairs in it"),
+        (["eval", "--sts", "PAIRS"], "PAIRS: fewer than two pairs can be compared"),
+        (["eval", "--sts", "PAIRS", "--vectors", "STRANGE"], "PAIRS: texts: no text has a word with a vector"),
         (["explain", "-", "-"], "only one of the texts can come from standard input"),
         (["explain", "zzzqqq", "a"], "has no word with a vector: 'zzzqqq'"),
         (["explain", "a", "b", "--html", "no/such/folder.html"], "No such file"),
@@ -183,7 +194,19 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["search", "a", "--index", "none"], "none"),
     ],
 )
-def test_errors_are_one_line(files, arguments, message, capsys):
+def test_errors_are_one_line(files, tmp_path, arguments, message, capsys):
+    written = {
+        "empty": "",
+        "twice": f"{QUERIES[0].id} Q0 {DOCS[0].id} 1 2.0 x\n" * 2,
+        "words": f"{QUERIES[0].id} Q0 {DOCS[0].id} 1 high x\n",
+        "judged": "q 0 d 1\n",
+        "pairs": "score\tsentence1\tsentence2\n1\ta cat\ta dog\n2\tzzqq\tzzqq\n",
+        "strange": "grok 1 0\n",
+    }
+    for name, text in written.items():
+        files[name] = str(tmp_path / name)
+        (tmp_path / name).write_text(text)
+    message = message.replace("D0", DOCS[0].id)
     names = {name.upper(): path for name, path in files.items()}
     assert main([names.get(argument, argument) for argument in arguments]) == 2
     error = capsys.readouterr().err

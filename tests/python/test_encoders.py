@@ -106,3 +106,9 @@ def test_any_function_is_an_encoder():
 def test_functions_that_return_something_else(result, message):
     with pytest.raises(ValueError, match=message):
         CallableEncoder(lambda texts: result).encode(["a"])
+
+
+def test_all_texts_have_weights_or_none():
+    encoder = CallableEncoder(lambda texts: [(["a"], np.ones((1, 2)), [1.0]), (["b"], np.ones((1, 2)))])
+    with pytest.raises(ValueError, match="texts: some texts came with weights and some without"):
+        encoder.encode(["a", "b"])

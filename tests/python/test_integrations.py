@@ -230,7 +230,7 @@ def test_pot_refusals_are_clear():
     with pytest.raises(ValueError, match=r"same total, got 1\.0 and 2\.0"):
         emd([1.0], [2.0], [[1.0]])
     assert emd2([1.0], [2.0], [[3.0]], check_marginals=False) == 3.0
-    with pytest.raises(NotImplementedError, match="potentials_init"):
+    with pytest.raises(NotImplementedError, match="potentials_init: the solver has no warm start"):
         emd([1.0], [1.0], [[1.0]], potentials_init=([0.0], [0.0]))
     with pytest.raises(ValueError, match="negative"):
         emd2([-1.0, 2.0], [1.0], [[1.0], [2.0]])

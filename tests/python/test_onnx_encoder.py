@@ -81,7 +81,7 @@ def test_progress_is_told(files):
 
 
 def test_models_with_fewer_inputs_and_outputs(tmp_path, files):
-    encoder = OnnxEncoder(save_model(tmp_path, inputs=("input_ids",), outputs=1), files[1])
+    encoder = OnnxEncoder(save_model(tmp_path, inputs=("input_ids",), outputs=1, name="states"), files[1])
     np.testing.assert_allclose(
         encoder.encode(["dog"]).sequences[0][0], TABLE[PIECES.index("dog")], rtol=1e-6, atol=1e-6
     )
@@ -96,9 +96,15 @@ def test_files_and_options_that_will_not_do(tmp_path, files):
     model, tokenizer = files
     text = tmp_path / "text"
     text.write_text("no model")
+    for name in ("pixels", "twofold"):
+        (tmp_path / name).mkdir()
+    pixels = save_model(tmp_path / "pixels", inputs=("input_ids", "pixels"))
+    twofold = save_model(tmp_path / "twofold", outputs=3, name="states")
     for call, kind, message in (
         (lambda: OnnxEncoder(tmp_path / "none.onnx", tokenizer), FileNotFoundError, "none.onnx"),
         (lambda: OnnxEncoder(model, tmp_path / "none.json"), FileNotFoundError, "none.json"),
+        (lambda: OnnxEncoder(pixels, tokenizer), ValueError, "expected the inputs .*, got .*'pixels'"),
+        (lambda: OnnxEncoder(twofold, tokenizer), ValueError, "output: the model has 2 outputs with three axes, of"),
         (lambda: OnnxEncoder(text, tokenizer), ValueError, "is no model that onnxruntime can run"),
         (lambda: OnnxEncoder(model, text), ValueError, "is no tokenizer"),
         (lambda: OnnxEncoder(model, tokenizer, output="pooled"), ValueError, "no output 'pooled' with three axes"),

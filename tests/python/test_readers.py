@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import os
 import sys
 
 import numpy as np
@@ -153,6 +154,20 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read(f / "docs.parquet", tokens="year"), ValueError, "'year': document 4 of the batch is null"),
         (lambda f: read(f / "docs.parquet", tokens="day"), TypeError, "column 'day': expected lists"),
         (lambda f: read(f / "docs.parquet", id="day"), TypeError, "ids are integers or strings"),
+        (lambda f: read(f / "docs.parquet", id="year"), ValueError, "column 'year': an id is null"),
+        (lambda f: read(f / "docs.parquet", weights="id"), TypeError, "column 'id': expected lists, got string"),
+        (lambda f: read(f / "docs.parquet", weights="words"), TypeError, "column 'words': expected real numbers, got"),
+        (lambda f: read(f / "docs.parquet", weights="short"), ValueError, "column 'short': has not one weight a token"),
+        (lambda f: read(f / "docs.parquet", tokens="ragged"), ValueError, "'ragged': tokens are not of one dimension"),
+        (lambda f: read(f / "half.arrow"), ValueError, r"half\.arrow: cannot be read behind row 20: "),
+        (lambda f: read(f / "empty.safetensors"), ValueError, r"empty\.safetensors: has no tensors"),
+        (lambda f: read(f / "cube.safetensors"), ValueError, r"tensor 'a' has shape \(1, 1, 1\), expected \(n, d\)"),
+        (lambda f: read_npy(f / "weights.npy", f / "offsets.npy"), ValueError, r"with offsets, \(T, d\) is expected"),
+        (lambda f: read_npy(f / "tokens.npy", f / "falling.npy"), ValueError, "offsets decrease at document 1"),
+        (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is no \.npy file, but an archive of some"),
+        (lambda f: read_npy(f / "tokens.npy", documents=0), ValueError, "documents must be at least 1, got 0"),
+        (lambda f: read(f / "docs.parquet", documents=1.5), TypeError, "documents must be an integer, got 1.5"),
+        (lambda f: read(f / "cube.safetensors", documents=True), TypeError, "documents must be an integer, got True"),
     ],
 )  # fmt: skip
 def test_files_that_are_not_what_they_should_be(tmp_path, call, kind, message):
@@ -160,7 +175,20 @@ def test_files_that_are_not_what_they_should_be(tmp_path, call, kind, message):
     poisoned[OFFSETS[45]] = np.nan
     saved(tmp_path, tokens=TOKENS, offsets=OFFSETS, weights=WEIGHTS, nan=poisoned)
     np.save(tmp_path / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
-    pq.write_table(arrow_table("nested"), tmp_path / "docs.parquet")
+    falling = OFFSETS.copy()
+    falling[1:3] = falling[2:0:-1]
+    saved(tmp_path, falling=falling)
+    np.savez(tmp_path / "several.npz", TOKENS)
+    safetensors_numpy.save_file({}, tmp_path / "empty.safetensors")
+    safetensors_numpy.save_file({"a": np.ones((1, 1, 1))}, tmp_path / "cube.safetensors")
+    table = arrow_table("nested")
+    wrong = {"short": [[1.0]] * 50, "words": [["a"]] * 50, "ragged": [[[1.0], [1.0, 2.0]]] * 50}
+    for name, column in wrong.items():
+        table = table.append_column(name, pa.array(column))
+    pq.write_table(table, tmp_path / "docs.parquet")
+    with pa.OSFile(str(tmp_path / "half.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=20)
+    os.truncate(tmp_path / "half.arrow", (tmp_path / "half.arrow").stat().st_size // 2)
     for name in ("cut.npy", "cut.parquet", "cut.arrow", "cut.safetensors", "x.csv"):
         (tmp_path / name).write_bytes(b"PAR1 or not")
     with pytest.raises(kind, match=message):

@@ -16,6 +16,7 @@ ENCODER = WordVectors.default()
 TEXTS = [f"{d.title} {d.text}" for d in demo_documents()[:60]]
 IDS = [d.id for d in demo_documents()[:60]]
 QUERIES = [q.text for q in demo_queries()]
+INDEX = mr.Index.build(ENCODER.encode(TEXTS[:3]).sequences, "wrd")
 
 
 def brute(query, texts, measure=DEFAULT_MEASURE):
@@ -240,6 +241,22 @@ def test_a_ranking_prints_and_is_a_sequence():
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"]), ValueError, "fusion needs the first stage's scores"),
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[1, 2]), ValueError, "scores: expected 1"),
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[np.nan]), ValueError, "candidate 0 is not finite"),
+        (lambda r: r.rank("a", INDEX, doc_ids=[]), ValueError, "doc_ids: expected at least one, got none"),
+        (
+            lambda r: Reranker(fusion=0.5).rank("a", INDEX, scores=[1]),
+            ValueError,
+            "doc_ids: fusion needs to know of which",
+        ),
+        (
+            lambda r: Reranker(measure="wmd").rank("a", INDEX),
+            MeasureMismatchError,
+            "the index was built for wrd, the reranker is to rank by wmd",
+        ),
+        (
+            lambda r: Reranker(passages=Passages(9, 1)).rank("a", INDEX),
+            ValueError,
+            "passages: an index holds documents as they were cut when it was built",
+        ),
         (lambda r: Reranker(fusion=1.5), ValueError, "weight must be from 0 to 1, got 1.5"),
         (lambda r: Reranker(encoder="minilm"), TypeError, "expected an object with a method encode, got str"),
         (lambda r: Reranker(passages=100), TypeError, "passages: expected Passages, got 100"),

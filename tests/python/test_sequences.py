@@ -115,6 +115,17 @@ def test_views_of_any_layout_are_handled():
         (lambda: mr.Sequences.from_flat(np.eye(2), [0, 1, 2], [1, -1]), ValueError, "sequence 1: weight 0 is neg"),
         (lambda: mr.Sequences.from_flat(np.eye(2), [0, 1, 2], [np.nan, 1]), ValueError, "sequence 0: weight 0 is not"),
         (lambda: mr.Sequences.from_flat(np.eye(2), [0, 2], [1]), ValueError, "weights: expected 2 weights"),
+        (lambda: mr.Sequences.from_flat(np.zeros((2, 0)), [0, 2]), ValueError, r"have no dimensions \(shape \(2, 0\)"),
+        (
+            lambda: mr.Sequences.from_flat(np.eye(2), [0, 2], dtype="int8", scales=[1, 1]),
+            TypeError,
+            "tokens: expected int8 as int8, got dtype float64; astype converts a batch",
+        ),
+        (
+            lambda: mr.Sequences.from_flat(np.eye(2), [0, 2], dtype="bfloat16"),
+            TypeError,
+            "tokens: expected bfloat16 as uint16, got dtype float64; astype converts a batch",
+        ),
     ],
 )
 def test_bad_batches_are_refused(make, kind, message):

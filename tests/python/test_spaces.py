@@ -150,6 +150,24 @@ def test_files_that_hold_no_space(encoder, texts, tmp_path, how):
         spaces.Space.load(tmp_path / "none.npz")
 
 
+def test_steps_of_others_and_files_of_others_are_no_space(encoder, texts, tmp_path):
+    class Own:
+        def apply(self, tokens, vectors, weights):
+            return vectors, weights
+
+    with pytest.raises(TypeError, match=r"a step of another package cannot be saved: .*Own"):
+        spaces.Space([Own()]).save(tmp_path / "own.npz")
+    assert not (tmp_path / "own.npz").exists()
+    for text, message in (
+        ({"format": "x", "version": 1}, "not a space"),
+        ({"format": "moverank space", "version": 1, "steps": [{"kind": "twist"}]}, "unknown step 'twist'"),
+        ({"format": "moverank space", "version": 9, "steps": []}, "version 9 of the format, this moverank reads 1"),
+    ):
+        np.savez(tmp_path / "space.npz", space=np.frombuffer(json.dumps(text).encode(), np.uint8))
+        with pytest.raises(ValueError, match=rf"space\.npz: holds no space of moverank: {message}"):
+            spaces.Space.load(tmp_path / "space.npz")
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [

@@ -290,8 +290,8 @@ def test_a_forked_child_may_not_write(folder, docs):
         if child == 0:
             try:
                 index.add(docs[:1])
-            except mr.IndexLockedError:
-                os._exit(7)
+            except mr.IndexLockedError as error:
+                os._exit(7 if "before this process was forked; open it anew" in str(error) else 1)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         index.add(docs[:1])
@@ -515,3 +515,26 @@ def test_builds_that_cannot_be(docs, tmp_path):
         mr.Index.build_on_disk(path, batches_of(docs), prefilter="IVV9")
     with pytest.raises(ValueError, match="ids: expected 2"):
         Batch(docs[:2], [1])
+
+
+def test_what_names_its_documents_by_strings_needs_them(docs):
+    index = mr.Index.build(docs[:2], ids=["a", "b"])
+    with pytest.raises(ValueError, match="ids: needed, as the documents of this index have strings for names"):
+        index.add(docs[:1])
+    index = mr.Index.build(docs[:1], ids=[2**63 - 1])
+    with pytest.raises(ValueError, match="ids: none of 64 bits are left behind 9223372036854775807; give some"):
+        index.add(docs[:1])
+
+
+def test_bags_have_less_to_choose(tmp_path):
+    bags = mr.Bags(np.eye(3), [[0, 1], [2]])
+    for options, message in (
+        ({"dtype": "int8"}, "dtype: bags have one table of float32 vectors; only sequences are stored in other types"),
+        ({"rescore": True}, "rescore: bags have nothing to rescore, as their vectors are shared"),
+        ({"prefilter": "HNSW4"}, "prefilter: bags need none, as any search bounds every document; got 'HNSW4'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mr.Index.build(bags, **options)
+    index = mr.Index.build(bags)
+    with pytest.raises(TypeError, match="docs: expected Bags, as the index was built of them, got Sequences"):
+        index.add([np.eye(3)])

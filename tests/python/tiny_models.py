@@ -29,7 +29,9 @@ def save_tokenizer(folder: Path) -> Path:
     return path
 
 
-def save_model(folder: Path, *, inputs=("input_ids", "attention_mask", "token_type_ids"), outputs=2) -> Path:
+def save_model(
+    folder: Path, *, inputs=("input_ids", "attention_mask", "token_type_ids"), outputs=2, name="last_hidden_state"
+) -> Path:
     """Each token's vector is its row of TABLE plus the mean of the rows of all tokens that are not padding."""
     ids = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "tokens"]) for name in inputs]
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["rows"])]
@@ -41,14 +43,16 @@ def save_model(folder: Path, *, inputs=("input_ids", "attention_mask", "token_ty
             helper.make_node("ReduceSum", ["kept", "middle"], ["sum"], keepdims=1),
             helper.make_node("ReduceSum", ["mask3", "middle"], ["count"], keepdims=1),
             helper.make_node("Div", ["sum", "count"], ["mean"]),
-            helper.make_node("Add", ["rows", "mean"], ["last_hidden_state"]),
+            helper.make_node("Add", ["rows", "mean"], [name]),
         ]
     else:
-        nodes.append(helper.make_node("Identity", ["rows"], ["last_hidden_state"]))
-    found = [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["texts", "tokens", 6])]
+        nodes.append(helper.make_node("Identity", ["rows"], [name]))
+    found = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", "tokens", 6])]
     if outputs > 1:
-        nodes.append(helper.make_node("ReduceSum", ["last_hidden_state", "middle"], ["pooled"], keepdims=0))
+        nodes.append(helper.make_node("ReduceSum", [name, "middle"], ["pooled"], keepdims=0))
         found.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["texts", 6]))
+    if outputs > 2:
+        found.append(helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["texts", "tokens", 6]))
     constants = [
         numpy_helper.from_array(TABLE, "table"),
         numpy_helper.from_array(np.array([2]), "last"),

@@ -18,7 +18,7 @@ from moverank.cli.encoders import add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
-from moverank.cli.runs import run_rows
+from moverank.cli.runs import finite_score, run_rows
 from moverank.errors import NoTokensError
 
 METRICS = ("nDCG@10", "AP", "RR@10", "R@100")
@@ -94,13 +94,10 @@ def _qrels(path: Path) -> list[Any]:
 
 def _run(path: Path) -> list[Any]:
     library = optional("ir_measures", "eval")
-    found = []
-    for number, query, document, score in run_rows(path):
-        try:
-            found.append(library.ScoredDoc(query, document, float(score)))
-        except ValueError:
-            raise UserError(f"{path}:{number}: score {score!r} is no number") from None
-    return found
+    return [
+        library.ScoredDoc(query, document, finite_score(score, path, number))
+        for number, query, document, score in run_rows(path)
+    ]
 
 
 def _is_integer(text: str) -> bool:

@@ -52,7 +52,7 @@ def _candidate(entry: Any, path: Path, number: int, default_id: str) -> Candidat
     if not isinstance(entry, dict):
         raise UserError(f"{path}:{number}: a document is neither a text nor an object")
     score = entry.get("score")
-    known = None if score is None else _score(score, path, number)
+    known = None if score is None else finite_score(score, path, number)
     return Candidate(document_of(entry, path, number, default_id), known)
 
 
@@ -76,13 +76,14 @@ def read_run(path: Path, queries: dict[str, Document], documents: dict[str, Docu
         own = found.setdefault(query_id, {})
         if document_id in own:
             raise UserError(f"{path}:{number}: document {document_id!r} is listed twice for query {query_id!r}")
-        own[document_id] = Candidate(documents[document_id], _score(score, path, number))
+        own[document_id] = Candidate(documents[document_id], finite_score(score, path, number))
     if not found:
         raise UserError(f"{path}: no rankings in it")
     return [Request(name, queries[name].text, list(own.values())) for name, own in found.items()]
 
 
-def _score(value: Any, path: Path, number: int) -> float:
+def finite_score(value: Any, path: Path, number: int) -> float:
+    """Score in a line of a file; infinite ones and words are refused."""
     try:
         score = float(value)
     except (TypeError, ValueError):
