@@ -147,6 +147,20 @@ def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
     assert total == pytest.approx(report["hits"][0]["distance"], abs=1e-9)
 
 
+def test_what_was_not_found_or_kept_cannot_be_explained(files, tmp_path, capsys):
+    path = str(tmp_path / "index")
+    assert main(["index", path, files["docs"]]) == 0
+    vectors = WordVectors.default().encode(["a cat"]).sequences
+    with mr.Index.open(path, writable=True) as index:
+        index.remove(index.ids)
+        index.add(vectors, ids=["bare"])
+        assert main(["search", "cat", "--index", path, "--explain"]) == 2
+        assert "--explain: the index holds no text of document 'bare'" in capsys.readouterr().err
+        index.remove(["bare"])
+    assert main(["search", "cat", "--index", path, "--explain"]) == 0
+    assert "exact: all 0 documents were solved" in capsys.readouterr().out
+
+
 def test_other_encoders_can_be_chosen(tmp_path, capsys):
     words = tmp_path / "words.txt"
     words.write_text("cat 1 0\ndog 0.9 0.1\nsat 0 1\n")

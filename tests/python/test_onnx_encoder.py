@@ -111,6 +111,7 @@ def test_files_and_options_that_will_not_do(tmp_path, files):
         (lambda: OnnxEncoder(model, tokenizer, subwords="last"), ValueError, "subwords must be one of 'keep'"),
         (lambda: OnnxEncoder(model, tokenizer, max_length=2), ValueError, "max_length must be at least 3, got 2"),
         (lambda: OnnxEncoder(model, tokenizer, batch_size=0), ValueError, "batch_size must be at least 1"),
+        (lambda: OnnxEncoder(model, tokenizer, num_threads=0), ValueError, "num_threads must be at least 1, got 0"),
     ):
         with pytest.raises(kind, match=message):
             call()

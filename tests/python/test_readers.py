@@ -166,6 +166,8 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read_npy(f / "tokens.npy", f / "falling.npy"), ValueError, "offsets decrease at document 1"),
         (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is no \.npy file, but an archive of some"),
         (lambda f: read_npy(f / "tokens.npy", documents=0), ValueError, "documents must be at least 1, got 0"),
+        (lambda f: read(f / "docs.parquet", tokens="mass", dim=0), ValueError, "dim must be at least 1, got 0"),
+        (lambda f: read(f / "docs.parquet", payload="year"), TypeError, "payload: expected a list of columns, got str"),
         (lambda f: read(f / "docs.parquet", documents=1.5), TypeError, "documents must be an integer, got 1.5"),
         (lambda f: read(f / "cube.safetensors", documents=True), TypeError, "documents must be an integer, got True"),
     ],

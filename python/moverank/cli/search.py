@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         hits, texts, titles = _of_index(args, asked)
     names = None
-    if args.explain:
+    if args.explain and len(hits):
         best = hits[0]
         if texts[best.id] is None:
             raise UserError(f"--explain: the index holds no text of document {best.id!r}")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._optional import optional
-from moverank._validate import whole_number
+from moverank._validate import thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
+from moverank.readers.chunks import require_file
 
 
 class OnnxEncoder:
@@ -72,6 +73,7 @@ class OnnxEncoder:
         require_subwords(subwords)
         whole_number(max_length, "max_length", least=1)
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
+        thread_count(num_threads)
         self._special_tokens, self._subwords = special_tokens, subwords
         self._name = Path(model).name
         self._tokenizer = _tokenizer(Path(tokenizer), max_length)
@@ -183,7 +185,7 @@ def _surface(text: str, encoding: Any, first: int, last: int) -> str:
 
 def _tokenizer(path: Path, max_length: int) -> Any:
     module = optional("tokenizers", "text")
-    _require_file(path)
+    require_file(path)
     try:
         tokenizer = module.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more specific
@@ -197,7 +199,7 @@ def _tokenizer(path: Path, max_length: int) -> Any:
 
 def _session(path: Path, num_threads: int | None) -> Any:
     module = optional("onnxruntime", "text")
-    _require_file(path)
+    require_file(path)
     options = module.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = _core.build_info()["threads"] if num_threads is None else num_threads
@@ -205,8 +207,3 @@ def _session(path: Path, num_threads: int | None) -> Any:
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors share no base of their own
         raise ValueError(f"{path}: is no model that onnxruntime can run: {error}") from None
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(2, "No such file", str(path))

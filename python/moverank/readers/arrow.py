@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._optional import optional
-from moverank._validate import whole_number
+from moverank._validate import as_list, whole_number
 from moverank.readers.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
 from moverank.readers.npy import PathLike
@@ -62,6 +62,8 @@ def read_arrow(
         If it is not what it should be; the message names file, column and document.
     """
     whole_number(documents, "documents", least=1)
+    if dim is not None:
+        whole_number(dim, "dim", least=1)
     checked = require_file(Path(path))
     pa = optional("pyarrow", "arrow")
     try:
@@ -71,7 +73,7 @@ def read_arrow(
     wanted = [name for name in (id, tokens, weights) if name is not None]
     if payload == "*":
         payload = [name for name in schema.names if name not in wanted]
-    listed = [] if payload is None else list(payload)
+    listed = [] if payload is None else as_list(payload, "payload", "columns")
     for name in [*wanted, *listed]:
         if name not in schema.names:
             raise ValueError(f"{checked}: has no column {name!r}, only {', '.join(map(repr, schema.names))}")
