@@ -168,3 +168,45 @@ def test_the_documentation_tells_of_every_error_of_an_index():
     rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(rows) <= set(CLASSES)
     assert set(CLASSES) - set(rows) == {"NoTokensError"}  # which is of texts
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_faiss_writes_may_meet_a_full_disk():
+    class Full(Disk):
+        def write(self, descriptor, octets):
+            if self._paths[descriptor].suffix == ".faiss":
+                raise OSError(28, os.strerror(28))
+            return super().write(descriptor, octets)
+
+    index = mr.Index.build(DOCS * 9, "wrd", prefilter="HNSW4")
+    with Full(), pytest.raises(mr.NoSpaceError, match=r"no space to write: .*\.faiss'"):
+        index.save("other")
+    assert not Path("other").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_disk_that_takes_nothing_and_does_not_say_why():
+    class Deaf(Disk):
+        def write(self, descriptor, octets):
+            return 0
+
+    message = "could not be written: nothing is written any more: 'index/"
+    with mr.Index.open("index", writable=True) as index, Deaf(), pytest.raises(mr.IndexWriteError, match=message):
+        index.add(DOCS[:1], ids=["c"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_change_whose_end_is_not_known_is_the_last():
+    class Doubtful(Disk):
+        def _count(self, name):
+            if name == "fsync" and "replace" in self.calls:
+                raise OSError(5, os.strerror(5))
+            return super()._count(name)
+
+    with mr.Index.open("index", writable=True) as index:
+        with Doubtful(), pytest.raises(mr.IndexWriteError, match="could not be written: Input/output error: 'index'"):
+            index.remove(["a"])
+        with pytest.raises(mr.IndexWriteError, match=r"an earlier change was cut off .*; close the index and open it"):
+            index.remove(["b"])
+        assert index.search(DOCS[0], 2).ids.tolist() == ["a", "b"]
+    assert mr.Index.open("index").ids.tolist() == ["b"]

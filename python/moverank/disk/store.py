@@ -86,8 +86,7 @@ class Store:
     def snapshot(self) -> Snapshot:
         """That state."""
         snapshot = self._state[1]
-        if snapshot is None:
-            raise RuntimeError("nothing was loaded or committed yet")
+        assert snapshot is not None, "nothing was loaded or committed yet"
         return snapshot
 
     # ---- opening ---------------------------------------------------------------------------------------------------
