@@ -102,4 +102,5 @@ TEST(threads_are_as_many_as_asked_for_but_never_more_than_items) {
     CHECK(thread_count(3, 2) == 2);
     CHECK(thread_count(3, 0) == 1);
     CHECK(thread_count(0, 1000000) >= 1);
+    CHECK(thread_count(1'000'000'000, 1000000) == 1024);
 }

@@ -8,7 +8,8 @@
 
 namespace moverank {
 
-/// Threads to use for `requested` (0: all that this process may run on) on `n_items` items.
+/// Threads to use for `requested` (0: as many as there are CPUs that this process may use) on `n_items` items, and
+/// never more than 1024.
 [[nodiscard]] unsigned thread_count(int requested, std::size_t n_items);
 
 /// Run body(worker, begin, end) over [0, n_items) in chunks. `worker` < n_threads names the executing thread, so

@@ -2,51 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <condition_variable>
 #include <exception>
-#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#ifdef __linux__
-#include <sched.h>
-#endif
+#include "cpus.hpp"
 
 namespace moverank {
 
 namespace {
 
-/// CPUs that a Linux control group grants (cgroup v2 cpu.max: "quota period" or "max period"); 0 when unlimited.
-[[nodiscard]] unsigned cgroup_cpus() {
-    std::ifstream file("/sys/fs/cgroup/cpu.max");
-    std::string quota;
-    double period = 0.0;
-    if (!(file >> quota >> period) || quota == "max" || period <= 0.0) {
-        return 0;
-    }
-    return static_cast<unsigned>(std::max(1.0, std::ceil(std::strtod(quota.c_str(), nullptr) / period)));
-}
-
-/// CPUs that the scheduler may put this process on. hardware_concurrency() says so too with some C++ libraries; with
-/// others it counts every CPU of the machine.
-[[nodiscard]] unsigned affinity_cpus() {
-#ifdef __linux__
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
-        return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
-    }
-#endif
-    return std::max(1U, std::thread::hardware_concurrency());
-}
-
-[[nodiscard]] unsigned usable_cpus() {
-    const unsigned by_affinity = affinity_cpus();
-    const unsigned by_group = cgroup_cpus();
-    return by_group == 0 ? by_affinity : std::min(by_affinity, by_group);
-}
+/// No call takes more threads than this, whatever it was asked for: each has a workspace.
+constexpr unsigned most_threads = 1024;
 
 /// The loop's state, shared by its threads.
 class Loop {
@@ -132,7 +102,7 @@ class Loop {
 
 unsigned thread_count(int requested, std::size_t n_items) {
     const unsigned wanted = requested > 0 ? static_cast<unsigned>(requested) : usable_cpus();
-    return static_cast<unsigned>(std::clamp<std::size_t>(n_items, 1, wanted));
+    return static_cast<unsigned>(std::clamp<std::size_t>(n_items, 1, std::min(wanted, most_threads)));
 }
 
 void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,
