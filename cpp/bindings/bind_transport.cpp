@@ -2,7 +2,9 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <memory>
 
 #include "arrays.hpp"
 #include "moverank/alignment.hpp"
@@ -95,22 +97,32 @@ void require_finite(MatrixView<const Cost> cost, const std::string& name) {
     }
 }
 
-/// A solver that keeps its workspace from call to call, unless that would grow large. A signal handler may call in
-/// while a solve looks at its interrupt; it gets a solver of its own.
+/// Solvers that keep their workspaces from call to call, unless these would grow large: as many as ran at once, to a
+/// limit. They belong to no thread, as what a thread has for itself ends the process where there is no memory for it.
+/// Called with the GIL, which guards them; a solve may release it, and a signal handler call in meanwhile.
 template <class Solver, class Solve>
 auto with_solver(std::size_t n_entries, Solve solve) {
     constexpr std::size_t entries_worth_keeping = 65536;
-    static thread_local Solver kept;
-    static thread_local bool in_use = false;
-    if (in_use || n_entries > entries_worth_keeping) {
+    constexpr std::size_t solvers_worth_keeping = 16;
+    static std::array<std::unique_ptr<Solver>, solvers_worth_keeping> idle;
+    if (n_entries > entries_worth_keeping) {
         Solver solver;
         return solve(solver);
     }
-    struct Use {
-        Use() { in_use = true; }
-        ~Use() { in_use = false; }
-    } use;
-    return solve(kept);
+    struct Taken {
+        Taken() {
+            const auto found = std::ranges::find_if(idle, [](const auto& one) { return bool(one); });
+            solver = found == idle.end() ? std::make_unique<Solver>() : std::move(*found);
+        }
+        ~Taken() {
+            const auto place = std::ranges::find_if(idle, [](const auto& one) { return !one; });
+            if (place != idle.end()) {
+                *place = std::move(solver);
+            }
+        }
+        std::unique_ptr<Solver> solver;
+    } taken;
+    return solve(*taken.solver);
 }
 
 /// The problem behind one set of arrays, which it views.

@@ -1,43 +1,11 @@
 /// What a thread's workspace costs: nothing per pair once it is warm, and no more than stated.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/batch.hpp"
 #include "moverank/pair.hpp"
+#include "watched_memory.hpp"
 
 using namespace moverank;
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-std::atomic<std::size_t> allocated_bytes{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-    ++allocations;
-    allocated_bytes += size;
-    void* storage = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (storage == nullptr) {
-        throw std::bad_alloc();
-    }
-    return storage;
-}
-
-constexpr std::size_t usual_alignment = alignof(std::max_align_t);
-
-}  // namespace
-
-// Every form that the core could call.
-void* operator new(std::size_t size) { return counted(size, usual_alignment); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* storage) noexcept { std::free(storage); }
-void operator delete(void* storage, std::size_t) noexcept { std::free(storage); }
-void operator delete(void* storage, std::align_val_t) noexcept { std::free(storage); }
-void operator delete(void* storage, std::size_t, std::align_val_t) noexcept { std::free(storage); }
 
 TEST(a_warm_evaluator_allocates_nothing) {
     instances::Random random(1);
@@ -53,7 +21,7 @@ TEST(a_warm_evaluator_allocates_nothing) {
         PairEvaluator evaluator(measure);
         std::size_t before = 0;
         for (int round = 0; round < 2; ++round) {
-            before = allocations;
+            before = memory::allocations;
             for (const std::size_t query : {0, 1, 2}) {
                 evaluator.set_query(prepared[query]);
                 for (std::size_t s = 0; s < prepared.size(); ++s) {
@@ -63,7 +31,7 @@ TEST(a_warm_evaluator_allocates_nothing) {
                 }
             }
         }
-        CHECK(allocations == before);
+        CHECK(memory::allocations == before);
     }
 }
 
@@ -90,9 +58,9 @@ TEST(a_batch_takes_no_more_than_its_formula_however_many_documents) {
         const auto bytes_for = [&](const SequencesView& documents, const Measure& measure) {
             std::vector<double> out(documents.size());
             Interrupt interrupt;
-            const std::size_t before = allocated_bytes;
+            const std::size_t before = memory::allocated_bytes;
             distances(query[0], documents, measure, out, 1, interrupt);
-            return allocated_bytes - before;
+            return memory::allocated_bytes - before;
         };
         std::size_t most = 0;
         for (std::size_t s = 0; s < few.view().size(); ++s) {
