@@ -109,21 +109,21 @@ def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
     return replace(snapshot, removed=removed)
 
 
-def compacted(keeper: Keeper, snapshot: Snapshot) -> Snapshot:
+def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
     """Make one part of all, without what was removed, and train the prefilter on it."""
     if len(snapshot) == 0:
         return replace(snapshot, parts=[], removed=[], trained=None)
     part = keeper.merge(snapshot.parts, snapshot.removed)
     whole = replace(snapshot, parts=[part], removed=[NONE_REMOVED], trained=None)
     try:
-        trained = trained_on(whole)
+        trained = trained_on(whole, num_threads)
     except ValueError:
         trained = None  # fewer are left than faiss learns from: to compare all of so few is faster anyway
     return replace(whole, trained=trained)
 
 
-def trained_on(snapshot: Snapshot) -> Trained | None:
-    """What faiss makes of all documents, where the prefilter asks for it.
+def trained_on(snapshot: Snapshot, num_threads: int) -> Trained | None:
+    """What faiss makes of all documents, where the prefilter asks for it; 0 threads stand for all cores.
 
     Raises
     ------
@@ -133,4 +133,4 @@ def trained_on(snapshot: Snapshot) -> Trained | None:
     chosen = snapshot.setup.prefilter
     if not isinstance(chosen, str):
         return None
-    return train(chosen, [part.arrays["pooled"] for part in snapshot.parts], snapshot.setup.measure)
+    return train(chosen, [part.arrays["pooled"] for part in snapshot.parts], snapshot.setup.measure, num_threads)

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank import _core
+from moverank._threads import count_of, each
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
@@ -146,7 +145,7 @@ class Index:
         kept = payload_arrays(payloads, len(batch))
         part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
         whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached)
-        return cls(InMemory(replace(whole, trained=trained_on(whole))), threads)
+        return cls(InMemory(replace(whole, trained=trained_on(whole, threads))), threads)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
 
@@ -468,7 +467,7 @@ class Index:
             As in `add`.
         """
         with self._change() as keeper:
-            keeper.commit(compacted(keeper, keeper.snapshot))
+            keeper.commit(compacted(keeper, keeper.snapshot, self._num_threads))
 
     @contextmanager
     def _change(self) -> Iterator[Keeper]:
@@ -755,23 +754,14 @@ class Index:
         snapshot = self._snapshot
         positions = snapshot.chosen(None, None if where is None else Where.of(where))
 
+        stop = _core.StopFlag()
+
         def one(q: int) -> Hits:
             budget = replace(_budget(candidates, timeout, count), stop=stop)
             asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
             return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
 
-        stop = _core.StopFlag()
-        answers: list[Hits] = []
-        workers = ThreadPoolExecutor(max_workers=threads or _core.build_info()["threads"])
-        try:
-            for hits in workers.map(one, range(len(batch))):
-                answers.append(hits)
-                if progress is not None:
-                    progress(len(answers), len(batch))
-        finally:
-            stop.set()  # what still runs is not wanted any more
-            workers.shutdown(cancel_futures=True)
-        return answers
+        return each(one, len(batch), count_of(threads), progress, abandon=stop.set)
 
     @property
     def _snapshot(self) -> Snapshot:

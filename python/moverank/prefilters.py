@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._threads import openmp_count
 from moverank._validate import whole_number
 from moverank.measures import Measure
 from moverank.query import Query
@@ -118,7 +119,7 @@ class Trained:
             return self._load() if found is None else found
 
 
-def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure) -> Trained | None:
+def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure, num_threads: int) -> Trained | None:
     """Make a faiss index of pooled vectors; None where all are to be compared, which needs none.
 
     Parameters
@@ -129,6 +130,8 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure)
         One vector a document, part after part.
     measure : Measure
         What is searched by.
+    num_threads : int
+        Threads to use; 0 stands for all cores.
 
     Raises
     ------
@@ -143,10 +146,11 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure)
     step = -(-count // LEARNED_FROM)
     try:
         index = faiss.index_factory(pooled[0].shape[1], kind, _metric(faiss, measure))
-        if not index.is_trained:
-            index.train(np.concatenate([part[::step] for part in pooled]))
-        for part in pooled:
-            index.add(part)
+        with _on_threads(faiss, openmp_count(num_threads)):
+            if not index.is_trained:
+                index.train(np.concatenate([part[::step] for part in pooled]))
+            for part in pooled:
+                index.add(part)
         configure(index, factory)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
@@ -240,7 +244,8 @@ class PooledVectors:
         distances: list[NDArray[np.float32]] = []
         found: list[Positions] = []
         covered = 0 if self._trained is None else self._trained.covered
-        with _one_thread(faiss):
+        # On the calling thread alone: others would spin for work on the cores that the search goes on with.
+        with _on_threads(faiss, 1):
             if self._trained is not None:
                 n_gone = covered - int(np.searchsorted(positions, covered))
                 near, places = self._trained.index.search(pooled[None], min(count + n_gone, covered))
@@ -263,10 +268,10 @@ class PooledVectors:
 
 
 @contextmanager
-def _one_thread(faiss: Any) -> Iterator[None]:
-    """Keep faiss on the calling thread: others would spin for work on the cores that the search goes on with."""
+def _on_threads(faiss: Any, count: int) -> Iterator[None]:
+    """Let faiss use so many threads when it is called from this one."""
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    faiss.omp_set_num_threads(count)
     try:
         yield
     finally:

@@ -42,7 +42,7 @@ class Build:
     resume : bool
         Go on with a build that was cut off, if there is one.
     num_threads : int
-        For clusters; 0 stands for all cores.
+        For clusters and for faiss; 0 stands for all cores.
     """
 
     def __init__(
@@ -188,4 +188,4 @@ class Build:
             raise ValueError("batches: there are no documents in them")
         self._write()
         whole = self._snapshot()
-        self._store.commit(replace(whole, trained=trained_on(whole)))
+        self._store.commit(replace(whole, trained=trained_on(whole, self._threads)))

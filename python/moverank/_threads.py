@@ -1,0 +1,178 @@
+"""One call for each of many things, on several threads."""
+
+from __future__ import annotations
+
+import _thread
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from moverank import _core
+
+Result = TypeVar("Result")
+
+_is_forked = False
+
+
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = True
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+#: Seconds between two looks at whether others are done, should none say so.
+_LOOK = 0.02
+
+
+def count_of(num_threads: int) -> int:
+    """How many threads an argument stands for: 0 for as many as there are CPUs that this process may use."""
+    return num_threads or int(_core.build_info()["threads"])
+
+
+def openmp_count(num_threads: int) -> int:
+    """How many threads OpenMP may be told to use, which ends the process where it cannot have them.
+
+    It also waits for ever, in a forked child, for threads that its parent had.
+    """
+    if _is_forked:
+        return 1
+    others = count_of(num_threads) - 1
+    gate = _thread.allocate_lock()
+    started = 0
+    with gate, suppress(RuntimeError, MemoryError):
+        # Twice as many: these may not be gone yet when OpenMP starts its own.
+        while started < 2 * others:
+            _thread.start_new_thread(_pass, (gate,))
+            started += 1
+    return 1 + started // 2
+
+
+def _pass(gate: _thread.LockType) -> None:
+    with gate:
+        pass
+
+
+class _Calls:
+    """Which calls were begun, and what came of them. Threads may end for want of memory anywhere in here."""
+
+    def __init__(self, call: Callable[[int], object], count: int) -> None:
+        self._call = call
+        self._numbers = iter(range(count))
+        self._guard = _thread.allocate_lock()
+        self._arrived = _thread.allocate_lock()
+        self._begun = [False] * count
+        self._over = [False] * count
+        self._stopped = False
+        self.n_over = 0
+        self.results: list[Any] = [None] * count
+        self.failures: list[BaseException | None] = [None] * count
+
+    def make_one(self) -> bool:
+        """Make the next call; False if there is none to be begun."""
+        with self._guard:
+            number = None if self._stopped else next(self._numbers, None)
+            if number is None:
+                return False
+            self._begun[number] = True
+        try:
+            self.results[number] = self._call(number)
+        except BaseException as error:
+            self.failures[number] = error
+            self._stopped = True
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._over[number] = True
+            with self._guard:
+                self.n_over += 1
+        return True
+
+    def help(self) -> None:
+        """Make calls on a thread of its own, until there are no more."""
+        with suppress(MemoryError):  # whoever waits misses the result
+            while self.make_one():
+                self._arrive()
+        self._arrive()
+
+    def _arrive(self) -> None:
+        with suppress(RuntimeError):  # another one was faster
+            self._arrived.release()
+
+    def stop(self) -> None:
+        """Begin no more."""
+        self._stopped = True
+
+    def wait(self) -> bool:
+        """Wait until another thread has made a call; False if none is at any."""
+        if self._over == self._begun:
+            return False
+        self._arrived.acquire(timeout=_LOOK)
+        return True
+
+
+def each(
+    call: Callable[[int], Result],
+    count: int,
+    num_threads: int,
+    progress: Callable[[int, int], object] | None = None,
+    *,
+    abandon: Callable[[], object] = lambda: None,
+) -> list[Result]:
+    """What ``call(0)`` to ``call(count - 1)`` return, made on several threads, of which the calling one is the first.
+
+    Threads that cannot be had are done without. They are none of `threading`, which waits for ever for a thread that
+    has no memory to begin with.
+
+    Parameters
+    ----------
+    call : callable
+        Called with each number once.
+    count : int
+        How many there are.
+    num_threads : int
+        Threads, at the most.
+    progress : callable, optional
+        Called on the calling thread with the number of calls that are over and that of all: with each number once.
+
+    abandon : callable, optional
+        Called before this returns or raises, once no result is wanted any more: calls under way on other threads, which
+        Ctrl-C does not reach, can learn by it that they should end.
+
+    Raises
+    ------
+    BaseException
+        What the first call raised that failed, in the order of the numbers; calls that were not begun are not made.
+    """
+    calls = _Calls(call, count)
+    reported = 0
+
+    def report() -> None:
+        nonlocal reported
+        while progress is not None and reported < calls.n_over:
+            reported += 1
+            progress(reported, count)
+
+    try:
+        for _ in range(min(num_threads, count) - 1):
+            try:
+                _thread.start_new_thread(calls.help, ())
+            except (RuntimeError, MemoryError):
+                break
+        while calls.make_one():
+            report()
+        while calls.wait():
+            report()
+        report()
+    finally:
+        calls.stop()
+        abandon()
+        while calls.wait():
+            pass
+    for failure in calls.failures:
+        if failure is not None:
+            raise failure
+    if calls.n_over < count:
+        raise MemoryError("a thread had none left")
+    return calls.results
