@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank import _core
 from moverank._threads import count_of, each
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.attached_space import AttachedSpace

@@ -23,3 +23,11 @@ def run(script, *arguments):
 
 def test_each_allocation_of_the_extension_may_fail():
     assert run("failing_new.py").endswith("MemoryErrors, nothing else")
+
+
+def test_whatever_the_limit_on_the_address_space_calls_answer_or_raise_memory_error():
+    calls = ("search", "search on 200 threads", "search_batch", "pairwise", "transport", "sinkhorn", "build of codes")
+    changes = ("build_on_disk", "open", "open and read", "verify", "save", "add", "upsert", "compact")
+    last = run("address_space.py", "--points", "6", "--documents", "1500", *calls, *changes)
+    assert last.endswith("MemoryErrors, nothing else")
+    assert " 0 MemoryErrors" not in last

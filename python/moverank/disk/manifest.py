@@ -171,7 +171,7 @@ def read_manifest(folder: Path) -> Manifest:
         with open_file(path) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
                 raise IndexFormatError(f"{path}: is larger than any manifest")
-            octets = b"".join(iter(lambda: file.read(LARGEST), b""))
+            octets = file.read()  # no more memory than the file has bytes: who has run out of it asks as well
     except (FileNotFoundError, NotADirectoryError):
         what = "has no manifest.json, so it is no index" if folder.exists() else "does not exist"
         raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None

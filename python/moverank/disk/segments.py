@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import mmap as memory_map
 from collections.abc import Mapping
@@ -104,9 +105,15 @@ def require_magic(folder: Path, segment: Segment, octets: Any) -> None:
 
 
 def map_listed(folder: Path, entry: FileEntry) -> memory_map.mmap:
-    """Map a file, which stays readable when it is deleted."""
+    """Map a file, which stays readable when it is deleted; MemoryError if there is no address space for it."""
+    path = folder / entry.file
     with open_listed(folder, entry) as file:
-        return memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
+        try:
+            return memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_READ)
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError(f"{path}: its {entry.nbytes} bytes cannot be mapped") from None
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _view(octets: Any, entry: ArrayEntry) -> NDArray[Any]:

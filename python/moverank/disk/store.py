@@ -112,9 +112,19 @@ class Store:
         else:
             with writing(folder):
                 folder.mkdir()
-        store = cls(folder, Lock(folder), mmap=mmap)
-        with suppress(IndexFormatError, IndexNotFoundError):
-            store._state = read_manifest(folder), None
+        try:
+            store = cls(folder, Lock(folder), mmap=mmap)
+        except BaseException:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+        try:
+            with writing(folder), suppress(IndexFormatError, IndexNotFoundError):
+                store._state = read_manifest(folder), None
+        except BaseException:
+            store.discard_if_empty()
+            store.close()
+            raise
         return store
 
     @classmethod
@@ -258,6 +268,8 @@ class Store:
             )
         self._lock.require()
         if self._in_doubt:
+            self._settle()
+        if self._in_doubt:
             raise IndexWriteError(
                 5,
                 "an earlier change was cut off while it was made durable; close the index and open it",
@@ -294,17 +306,16 @@ class Store:
                 covered=0 if trained is None else trained.covered,
                 space=of_space,
             )
-            mapped = replace(snapshot, parts=parts, trained=trained, space=space)
+            # Made before the manifest is replaced: there may be no memory for it behind that.
+            state = manifest, replace(snapshot, parts=parts, trained=trained, space=space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)
-            self._state = manifest, mapped
+            self._state = state
         except BaseException:
             # An interrupt may come at any point: what is on disk says how far it got.
-            if self._holds_what_is_on_disk():
-                self._removed, self._trained, self._space = before
-                self._sweep()
-            else:
-                self._in_doubt = True
+            self._removed, self._trained, self._space = before
+            self._in_doubt = True
+            self._settle()
             raise
         self._sweep()
 
@@ -313,7 +324,10 @@ class Store:
         return self._written(parts[0].setup, *merged(parts, removed))
 
     def _written(self, setup: Setup, arrays: Mapping[str, Chunked], numbers: Mapping[str, float]) -> Part:
-        return self._part_of(write_segment(self._new_path("seg"), arrays, numbers), setup)
+        path = self._new_path("seg")
+        segment = write_segment(path, arrays, numbers)
+        with writing(path):
+            return self._part_of(segment, setup)
 
     def _new_path(self, kind: str) -> Path:
         return self.folder / f"{secrets.token_hex(8)}.{kind}"
@@ -360,19 +374,22 @@ class Store:
         replace_file(path, self.folder / MANIFEST)
         sync_folder(self.folder)
 
-    def _holds_what_is_on_disk(self) -> bool:
-        """Whether the state on disk is the one that was loaded or committed last."""
+    def _settle(self) -> None:
+        """End the doubt, if the state on disk is the one that was loaded or committed last."""
         try:
-            return read_manifest(self.folder) == self.manifest
+            on_disk: Manifest | None = read_manifest(self.folder)
         except IndexNotFoundError:
-            return self.manifest is None
-        except (OSError, IndexFormatError):
-            return False
+            on_disk = None
+        except (OSError, IndexFormatError, MemoryError):
+            return  # it cannot be said, or not yet
+        if on_disk == self.manifest:
+            self._in_doubt = False
+            self._sweep()
 
     def _sweep(self) -> None:
         """Delete files of ours that the state on disk does not need; what cannot be deleted stays for the next time."""
-        needed = set() if self.manifest is None else {entry.file for entry in self.manifest.files}
-        with suppress(OSError):
+        with suppress(OSError, MemoryError):
+            needed = set() if self.manifest is None else {entry.file for entry in self.manifest.files}
             for entry in list(self.folder.iterdir()):
                 if entry.name == NEXT_MANIFEST or (FILE_NAME.fullmatch(entry.name) and entry.name not in needed):
                     with suppress(OSError):
