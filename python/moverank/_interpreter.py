@@ -1,0 +1,31 @@
+"""Which of a process's interpreters this is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def require_main() -> None:
+    """Refuse subinterpreters, in which to load the compiled core would wait for ever.
+
+    Raises
+    ------
+    ImportError
+        If this is one.
+    """
+    # Python has had a name for itself to ask by since 3.13, and one of more underscores before.
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters: Any = import_module(name)
+        except ImportError:
+            continue
+        if interpreters.get_current() != interpreters.get_main():
+            raise ImportError(
+                "moverank works in the main interpreter of a process alone, and this is a subinterpreter: "
+                "use threads, or processes (under mod_wsgi, WSGIApplicationGroup %{GLOBAL})"
+            )
+        return
+
+
+require_main()

@@ -1,0 +1,38 @@
+"""One interpreter of a process, and its lock: the core refuses others in words, and claims no more than is tested."""
+
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+SUBINTERPRETER = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+first = {first!r}
+exec(first)
+code = '''
+try:
+    import moverank
+except ImportError as error:
+    print(error)
+'''
+interpreters.run_string(interpreters.create(), code)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="subinterpreters are CPython's")
+@pytest.mark.parametrize("first", ["", "import moverank"])
+def test_a_subinterpreter_is_told_no_and_does_not_hang(first):
+    script = SUBINTERPRETER.format(first=first)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert found.stdout.startswith("moverank works in the main interpreter of a process alone"), found.stderr
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has its lock")
+def test_without_a_proof_the_lock_is_taken_back():
+    script = "import moverank, sys; print(sys._is_gil_enabled())"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert found.stdout == "True\n", found.stderr
