@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <memory>
 
 #include "arrays.hpp"
@@ -82,16 +83,19 @@ class Marginals {
 };
 
 template <class Cost>
-void require_finite(MatrixView<const Cost> cost, const std::string& name) {
-    if (all_finite(std::span(cost.data(), cost.rows() * cost.cols()))) {
+void require_within_limit(MatrixView<const Cost> cost, const std::string& name) {
+    if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= cost_limit<Cost>) {
         return;
     }
     for (std::size_t i = 0; i < cost.rows(); ++i) {
-        const Cost* row = cost.row(i);
         for (std::size_t j = 0; j < cost.cols(); ++j) {
-            if (!std::isfinite(row[j])) {
-                throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) +
-                                            ") is not finite (" + std::to_string(row[j]) + ")");
+            const auto entry = static_cast<double>(cost(i, j));
+            if (!(std::abs(entry) <= cost_limit<Cost>)) {
+                char fault[80];
+                std::snprintf(fault, sizeof fault, "is %s (%.3g); the largest size is %.2g",
+                              std::isfinite(entry) ? "too large" : "not finite", entry, cost_limit<Cost>);
+                throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) + ") " +
+                                            fault);
             }
         }
     }
@@ -140,7 +144,7 @@ class SingleProblem {
   private:
     static MatrixView<const Cost> checked(const Array<Cost>& cost) {
         const MatrixView<const Cost> view = as_matrix(cost);
-        require_finite(view, "cost");
+        require_within_limit(view, "cost");
         return view;
     }
 
@@ -218,7 +222,7 @@ class Problems {
                 interrupt.check();
             }
             const MatrixView<const Cost> cost(costs.data() + p * n_ * m_, n_, m_);
-            require_finite(cost, "costs[" + std::to_string(p) + "]");
+            require_within_limit(cost, "costs[" + std::to_string(p) + "]");
             views_.push_back({cost, sources_[p], targets_[p], capacity, fraction});
         }
     }

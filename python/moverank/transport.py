@@ -97,7 +97,7 @@ def transport(
     ----------
     cost : array_like, shape (n, m)
         Price of moving one unit of mass from source i to target j. float32 and float64 are solved as they are; other
-        real dtypes are converted to float64. Any sign, but finite.
+        real dtypes are converted to float64. Any sign, but finite, and of a size up to 1.2e38 (float32) or 9.7e288.
     a, b : array_like, shape (n,) and (m,), optional
         Non-negative mass of sources and targets; uniform if omitted. Each is normalised to total 1 in float64: totals
         need not agree, and no rounding of the input is ever an error.
@@ -253,7 +253,7 @@ def transport_batch(
     ----------
     costs : array_like, shape (N, n, m)
         One cost matrix a problem. float32 and float64 are solved as they are; other real dtypes are converted to
-        float64. Any sign, but finite.
+        float64. Any sign, but finite, and of a size up to 1.2e38 (float32) or 9.7e288.
     a, b : array_like, shape (n,) or (N, n), and (m,) or (N, m), optional
         Non-negative mass of sources and targets, the same for all problems or a row for each; uniform if omitted.
         Each is normalised to total 1 in float64.

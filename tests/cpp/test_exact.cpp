@@ -241,10 +241,37 @@ TEST(double_costs_are_solved_in_double) {
     CHECK(summary.value == 1.0);
 }
 
-TEST(costs_that_are_not_finite_are_refused) {
+template <class Cost>
+void solve_at_the_limit() {
+    instances::Random random(8);
+    std::uniform_real_distribution<double> unit(-1.0, 1.0);
+    ExactSolver solver;
+    for (int round = 0; round < 100; ++round) {
+        std::vector<Cost> cost(24 * 17);
+        std::ranges::generate(cost, [&] {
+            return static_cast<Cost>(cost_limit<Cost> * (round % 2 == 0 ? unit(random) : std::round(unit(random))));
+        });
+        const std::vector<double> a = instances::masses(random, 24);
+        const std::vector<double> b = instances::masses(random, 17);
+        for (const double capacity : {1.0, 1.5, unlimited_capacity}) {
+            for (const double fraction : {1.0, 0.5}) {
+                const TransportProblem<Cost> problem{{cost.data(), 24, 17}, a, b, capacity, fraction};
+                CHECK(proof::flaw_of(problem, solver, solver.solve(problem)).empty());
+            }
+        }
+    }
+}
+
+TEST(sums_of_the_largest_costs_do_not_overflow) {
+    solve_at_the_limit<float>();
+    solve_at_the_limit<double>();
+}
+
+TEST(costs_that_are_not_finite_or_too_large_are_refused) {
     const std::vector<double> one{1.0};
     ExactSolver solver;
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::max()}) {
         const TransportProblem<float> problem{{&bad, 1, 1}, one, one};
         CHECK_THROWS_AS(solver.solve(problem), std::invalid_argument);
     }

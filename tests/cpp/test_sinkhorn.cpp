@@ -297,6 +297,19 @@ TEST(the_interval_of_priced_marginals_holds_the_value_in_closed_form) {
     }
 }
 
+TEST(potentials_that_float32_cannot_hold_are_no_end_of_it) {
+    const Instance<float> p{{7.6e36F, 5.5e37F}, {1.0}, {1e-37, 1.0}, 1.0, 0.5};
+    for (const std::int64_t sweeps : {50, 1000}) {
+        SinkhornSolver solver;
+        Sinkhorn sinkhorn{.epsilon = 0.01};
+        sinkhorn.max_iterations = sweeps;
+        CHECK(std::isfinite(solver.solve(p.view(), sinkhorn).value));
+        const SinkhornBounds bounds = solver.bounds();
+        CHECK(bounds.lower <= 2.75001e37 && bounds.upper >= 2.74999e37);
+        CHECK(std::isfinite(bounds.upper));
+    }
+}
+
 TEST(a_symmetric_problem_has_one_potential) {
     instances::Random random(7);
     SinkhornSolver solver;

@@ -174,6 +174,16 @@ def test_results_print_well():
     ("kwargs", "kind", "message"),
     [
         ({"cost": [[1.0, np.nan]]}, ValueError, r"cost: entry \(0, 1\) is not finite"),
+        (
+            {"cost": np.float32([[1], [3e38]]), "fraction": 0.5},
+            ValueError,
+            r"cost: entry \(1, 0\) is too large \(3e\+38\)",
+        ),
+        (
+            {"cost": [[1e300]]},
+            ValueError,
+            r"cost: entry \(0, 0\) is too large \(1e\+300\); the largest size is 9.7e\+288",
+        ),
         ({"cost": [1.0, 2.0]}, ValueError, r"cost: expected an array of shape \(n, d\)"),
         ({"cost": np.zeros((0, 3))}, ValueError, "cost: expected at least one row"),
         ({"cost": [["a"]]}, TypeError, "cost: expected real numbers"),

@@ -75,8 +75,8 @@ class DenseProblem {
 
     [[nodiscard]] static double largest_of(const Cost* values, std::size_t n) {
         const Cost found = kernels().scan.largest(values, n);
-        if (!std::isfinite(found)) {
-            throw std::invalid_argument("cost has an entry that is not finite");
+        if (!(static_cast<double>(found) <= cost_limit<Cost>)) {
+            throw std::invalid_argument("cost has an entry that is not finite, or too large");
         }
         return static_cast<double>(found);
     }

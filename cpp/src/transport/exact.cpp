@@ -28,6 +28,9 @@ constexpr double final_tolerance = 1e-12;
 /// what it leaves, the float64 phase finds.
 constexpr float coarse_tolerance = 0x1p-17F;
 
+/// Float32 potentials are sums of costs along paths; of larger costs they might leave its range.
+constexpr double coarse_cost_limit = 0x1p100;
+
 enum class Stop { optimal, cutoff, limit };
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;
@@ -54,7 +57,7 @@ class Simplex {
         pivots_ = 0;
         const auto n_nodes = static_cast<std::int64_t>(n_rows_ + n_columns_);
         Stop stop = Stop::optimal;
-        if (kernels_.improve_coarse != nullptr) {
+        if (kernels_.improve_coarse != nullptr && max_cost_ <= coarse_cost_limit) {
             // Cheap pivots on float32 potentials. Rounding may mislead them, so their number is limited; the next
             // phase neither trusts nor needs their outcome.
             stop = improve(kernels_.improve_coarse, tableau_.coarse, coarse_tolerance * static_cast<float>(max_cost_),

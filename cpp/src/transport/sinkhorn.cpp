@@ -611,7 +611,7 @@ class SinkhornSolver::Impl {
     Scaling<double, double> twice;
     std::variant<Scaling<float, float>*, Scaling<float, double>*, Scaling<double, double>*> latest = &single;
 
-    /// Call `solve` with the scaling that the tolerance needs.
+    /// Call `solve` with the scaling that the tolerance and the size of the costs need.
     template <class Solve>
     SinkhornSummary with_float_costs(const Sinkhorn& sinkhorn, Solve solve) {
         if (sinkhorn.tolerance < least_single_tolerance) {
@@ -619,7 +619,13 @@ class SinkhornSolver::Impl {
             return solve(mixed);
         }
         latest = &single;
-        return solve(single);
+        const SinkhornSummary summary = solve(single);
+        if (std::isfinite(summary.value)) {
+            return summary;
+        }
+        // On their way potentials may grow to many times the largest cost, which float32 may not be able to hold.
+        latest = &mixed;
+        return solve(mixed);
     }
 };
 
