@@ -36,8 +36,8 @@ CALLS = {
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (
         mr.rerank,
-        {"query": X, "docs": DOCS, "k": 1, "measure": "wmd", "ids": None, "weights": None, "slack": 0.0}
-        | {"num_threads": 1},
+        {"query": X, "docs": DOCS, "k": 1, "measure": "wmd", "ids": None, "weights": None}
+        | {"timeout": None, "slack": 0.0, "num_threads": 1},
     ),
     "transport": (mr.transport, {"cost": X, "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None}),
     "transport_batch": (

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +136,6 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
     bag_index = mr.Index.build(bags, "wmd", **more)
     stored_path = folder / "stored"
     mr.Index.build(few, "wrd", **more).save(stored_path)
-    stored = mr.Index.open(stored_path, writable=True, **more)
     answers = {id(i): i.search(query, 5).ids.tolist() for i in (index, capacious)}
     bag_answer = bag_index.search(query, 5).ids.tolist()
     fresh = iter(range(10**9))
@@ -169,17 +169,27 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
             shutil.rmtree(path)
         return done
 
-    def change() -> None:
-        stored.remove(stored.add(few).tolist())
+    @contextmanager
+    def stored():
+        """The index in the folder without what was added; opened anew, as a change may have been cut off."""
+        with mr.Index.open(stored_path, writable=True, **more) as index:
+            if len(index) > len(few):
+                index.remove(index.ids[len(few) :].tolist())
+            yield index
 
-    def stored_is_sound() -> bool:
-        stored.verify()
-        found = mr.Index.open(stored_path)
-        return len(found) == len(stored) and found.ids.tolist() == stored.ids.tolist()
+    def change() -> None:
+        with stored() as index:
+            index.add(few)
 
     def compact() -> None:
-        stored.add(few[:10])
-        stored.compact()
+        with stored() as index:
+            index.add(few[:10])
+            index.compact()
+
+    def stored_is_sound() -> bool:
+        found = mr.Index.open(stored_path)
+        found.verify()
+        return found.ids[: len(few)].tolist() == list(range(len(few)))
 
     return [
         Operation("sequences from a list", lambda: mr.Sequences([docs[s] for s in range(len(docs))])),
