@@ -103,6 +103,32 @@ TEST(the_bound_holds_for_norms_a_million_to_one) {
     }
 }
 
+TEST(cosine_costs_stay_within_their_range_whatever_rounding_says) {
+    instances::Random random(7);
+    std::normal_distribution<float> normal;
+    int at_an_end = 0;
+    for (const std::size_t dim : dims) {
+        for (int round = 0; round < 50; ++round) {
+            std::vector<float> tokens(3 * dim);
+            for (std::size_t k = 0; k < dim; ++k) {
+                tokens[k] = normal(random);
+                tokens[dim + k] = 3.0F * tokens[k];
+                tokens[2 * dim + k] = -7.0F * tokens[k];
+            }
+            const std::vector<std::int64_t> offsets{0, 1, 3};
+            const PreparedSequences prepared({{tokens.data(), 3, dim}, offsets, {}},
+                                             {GroundCost::cosine, Weighting::uniform});
+            const GroundCosts costs = costs_between(GroundCost::cosine, prepared[0], prepared[1]);
+            const float same = costs.matrix().matrix(0, 0);
+            const float opposite = costs.matrix().matrix(0, 1);
+            CHECK(same >= 0.0F && same < 1e-4F);
+            CHECK(opposite <= 2.0F && opposite > 1.9999F);
+            at_an_end += (same == 0.0F ? 1 : 0) + (opposite == 2.0F ? 1 : 0);
+        }
+    }
+    CHECK(at_an_end > 100);
+}
+
 TEST(cosine_survives_norms_at_the_ends_of_float32) {
     const std::vector<float> tokens{1e-30F, 2e-30F, 1e30F, 2e30F, 3e-42F, 0.0F, 0.0F, 1e-20F};
     const std::vector<std::int64_t> offsets{0, 2, 4};

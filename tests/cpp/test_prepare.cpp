@@ -1,7 +1,12 @@
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numeric>
+#include <random>
 #include <string>
 
 #include "check.hpp"
+#include "instances.hpp"
 #include "moverank/prepared.hpp"
 
 using namespace moverank;
@@ -53,6 +58,30 @@ TEST(mass_survives_weights_at_the_ends_of_float64) {
     for (const double w : {1e308, 5e-324}) {
         prepare_two(tokens, {w, w}, wmd, mass, norms);
         CHECK(mass == (std::vector<double>{0.5, 0.5}));
+    }
+}
+
+TEST(masses_and_inverse_norms_are_as_near_as_stated) {
+    instances::Random random(1);
+    std::uniform_real_distribution<double> exponent(-30.0, 0.0);
+    for (const std::size_t n : {1, 2, 7, 64, 1000}) {
+        std::vector<double> mass(n);
+        std::vector<float> norms(n);
+        std::vector<double> weights(n);
+        std::vector<float> tokens(2 * n);
+        std::ranges::generate(weights, [&] { return std::pow(10.0, exponent(random)); });
+        std::ranges::generate(tokens, [&] { return static_cast<float>(std::pow(10.0, exponent(random) / 3.0)); });
+        prepare({{tokens.data(), n, 2}, weights}, wrd, mass, norms, 0);
+        const auto total = std::accumulate(weights.begin(), weights.end(), 0.0L);
+        const long double allowed = static_cast<long double>(n + 2) * 0x1p-53L;
+        CHECK(std::abs(std::accumulate(mass.begin(), mass.end(), 0.0L) - 1.0L) <= allowed);
+        for (std::size_t t = 0; t < n; ++t) {
+            const long double share = static_cast<long double>(weights[t]) / total;
+            CHECK(std::abs(static_cast<long double>(mass[t]) / share - 1.0L) <= allowed);
+            const long double norm =
+                std::hypot(static_cast<long double>(tokens[2 * t]), static_cast<long double>(tokens[2 * t + 1]));
+            CHECK(std::abs(static_cast<long double>(norms[t]) * norm - 1.0L) <= 0x1.001p-24L);
+        }
     }
 }
 

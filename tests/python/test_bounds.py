@@ -45,6 +45,30 @@ def test_bounds_hold_on_hostile_numbers(dim, kind):
             assert_bounds_hold(batch[0], batch, mr.Measure(ground, weighting))
 
 
+@pytest.mark.parametrize("dim", [1, 7, 64, 768])
+@pytest.mark.parametrize("threshold", [0, 2**30], ids=["expansion", "differences"])
+def test_pooled_bounds_hold_by_either_of_faiss_formulas(dim, threshold):
+    import faiss
+
+    rng = np.random.default_rng(dim)
+    base = rng.normal(size=dim)
+    nearness = 10.0 ** rng.uniform(-8, 1, size=80)
+    docs = mr.Sequences([(base + near * rng.normal(size=(2, dim))) for near in nearness])
+    before = faiss.cvar.distance_compute_blas_threshold
+    faiss.cvar.distance_compute_blas_threshold = threshold
+    try:
+        for measure in (mr.wmd, mr.wrd, mr.Measure("sqeuclidean", "uniform")):
+            part = prepare(docs, measure)
+            corpus = _core.Corpus([part])
+            pooled, pooled_query = part.pooled(), corpus.pool_query(docs[0], None)
+            squared, found = faiss.knn(pooled_query[None], pooled, len(docs))
+            largest = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
+            values = mr.distances(docs[0], docs, measure)
+            assert (corpus.pooled_bounds(docs[0], None, squared[0], largest) <= values[found[0]]).all()
+    finally:
+        faiss.cvar.distance_compute_blas_threshold = before
+
+
 def test_bounds_hold_on_real_tokens():
     data = cranfield()
     docs = mr.Sequences.from_flat(data["doc_tokens"].astype(np.float32), data["doc_off"])
