@@ -52,8 +52,8 @@ PooledBound::PooledBound(GroundCost ground, std::size_t dim, double max_pooled_n
 double PooledBound::operator()(float squared_distance) const {
     const double squared = static_cast<double>(squared_distance) * (1.0 - relative_error_) - expansion_error_;
     const double distance = std::max(0.0, std::sqrt(std::max(0.0, squared)) - rounding_error_);
-    // cost_error_ is a few thousand times what the solver's own arithmetic can be off by (exact_value_error), so it
-    // covers that as well.
+    // cost_error_ has two units of float32 to spare, more than what rounding masses can do to the value of a balanced
+    // problem of up to 2^16 tokens a side.
     switch (ground_) {
         case GroundCost::euclidean: return distance - cost_error_;
         case GroundCost::sqeuclidean: return distance * distance - cost_error_;
