@@ -351,7 +351,7 @@ class Simplex {
         std::int64_t* surplus = tableau_.open;  // free after the start
         std::ranges::copy(masses_.supply_quanta(), surplus);
         std::ranges::transform(masses_.demand_quanta(), surplus + tableau_.first_column, std::negate{});
-        flows_.clear();
+        std::int64_t* plan = tableau_.flow;  // what flows with the perturbation is not needed any more
         for (std::size_t k = tableau_.n_edges; k-- > 0;) {
             const std::size_t slot = tableau_.top_down[k];
             const std::size_t i = tableau_.edge_row[slot];
@@ -361,6 +361,14 @@ class Simplex {
             const bool child_is_row = tableau_.child_is_row_of(slot);
             const std::int64_t quanta = child_is_row ? row : -column;
             (child_is_row ? column : row) += child_is_row ? quanta : -quanta;
+            plan[slot] = quanta;
+        }
+        // By slots, as how the tree is ordered depends on the instruction set, and so would the last bits of sums.
+        flows_.clear();
+        for (std::size_t slot = 0; slot < tableau_.n_edges; ++slot) {
+            const std::int64_t quanta = plan[slot];
+            const std::size_t i = tableau_.edge_row[slot];
+            const std::size_t j = tableau_.edge_column[slot];
             if (quanta > 0 && i < dense_.rows.size() && j < dense_.columns.size()) {  // extras move nothing of ours
                 flows_.push_back({dense_.rows[i], dense_.columns[j], static_cast<double>(quanta) * masses_.quantum()});
             }
