@@ -276,3 +276,32 @@ TEST(costs_that_are_not_finite_or_too_large_are_refused) {
         CHECK_THROWS_AS(solver.solve(problem), std::invalid_argument);
     }
 }
+
+TEST(columns_that_could_take_all_have_potentials_of_zero) {
+    // Times a limit of a million, what rounding leaves of 0 would be a dual value of its own.
+    instances::Random random(13);
+    ExactSolver solver;
+    for (int round = 0; round < 100; ++round) {
+        Instance p = random_problem(random, 1 + random() % 30, 1 + random() % 30, round % 4);
+        p.capacity = 1e6;
+        for (float& c : p.cost) {
+            c = random() % 2 == 0 ? 1e12F : c;
+        }
+        TransportProblem<float> problem = p.view();
+        problem.fraction = round % 2 == 0 ? 1.0 : 0.999;
+        check_certified(problem, solver, solver.solve(problem));
+        for (std::size_t j = 0; j < p.b.size(); ++j) {
+            CHECK(p.capacity * p.b[j] < 2.0 || p.b[j] == 0.0 || solver.g()[j] == 0.0);
+        }
+    }
+}
+
+TEST(limits_that_sum_to_far_more_than_one_do_not_widen_the_interval) {
+    constexpr std::size_t n = 300;
+    const Instance p{std::vector<float>(n * n, -1.0F), std::vector<double>(n, 1.0 / n), std::vector<double>(n, 1.0 / n),
+                     unlimited_capacity};
+    TransportProblem<float> problem = p.view();
+    problem.fraction = 0.9;
+    ExactSolver solver;
+    CHECK(solver.solve(problem).gap() <= 1e-12);
+}

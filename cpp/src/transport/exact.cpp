@@ -31,6 +31,10 @@ constexpr float coarse_tolerance = 0x1p-17F;
 /// Float32 potentials are sums of costs along paths; of larger costs they might leave its range.
 constexpr double coarse_cost_limit = 0x1p100;
 
+/// No column can take more than all mass. A limit of twice that is as good as none, and its potential is 0 by
+/// complementary slackness.
+constexpr double most_taken = 2.0;
+
 enum class Stop { optimal, cutoff, limit };
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;
@@ -86,10 +90,8 @@ class Simplex {
         supplies_ = dense_.a;
         demands_ = dense_.b;
         if (problem.capacity > 1.0) {
-            // No column can take more than all mass. A limit of twice that is as good as none, and its potential is 0
-            // by complementary slackness.
             std::ranges::transform(demands_, demands_.begin(),
-                                   [&](double mass) { return std::min(problem.capacity * mass, 2.0); });
+                                   [&](double mass) { return std::min(problem.capacity * mass, most_taken); });
         }
         if (has_rest_) {
             demands_.push_back(1.0 - problem.fraction);
@@ -303,17 +305,23 @@ class Simplex {
         return dual_sum();
     }
 
+    /// Potentials are what they are but for a constant. The slack's is 0 by convention.
+    [[nodiscard]] double anchor() const { return has_slack_ ? row_potentials_[n_rows_ - 1] : 0.0; }
+
     /// <a, f> + kappa <b, g>, less what rounding can have added.
     [[nodiscard]] double dual_sum() const {
+        const double constant = anchor();  // times limits that sum to far more than 1, it would be most of the rounding
         double value = 0.0;
         double size = 0.0;
         for (std::size_t i = 0; i < n_rows_; ++i) {
-            value += supplies_[i] * row_potentials_[i];
-            size += supplies_[i] * std::abs(row_potentials_[i]);
+            const double worth = supplies_[i] * (row_potentials_[i] - constant);
+            value += worth;
+            size += std::abs(worth);
         }
         for (std::size_t j = 0; j < n_columns_; ++j) {
-            value += demands_[j] * column_potentials_[j];
-            size += demands_[j] * std::abs(column_potentials_[j]);
+            const double worth = demands_[j] * (column_potentials_[j] + constant);
+            value += worth;
+            size += std::abs(worth);
         }
         const auto terms = static_cast<double>(n_rows_ + n_columns_ + 4);
         return value - terms * std::numeric_limits<double>::epsilon() * size;
@@ -378,16 +386,19 @@ class Simplex {
 
     /// Potentials for the caller: the slack's is 0 by convention, and tokens without mass get what the others allow.
     void spread_potentials(const TransportProblem<Cost>& problem) {
-        const double anchor = has_slack_ ? row_potentials_.back() : 0.0;
-        multiplier_ = has_rest_ ? -(anchor + column_potentials_[n_columns_ - 1]) : 0.0;
+        const double constant = anchor();
+        multiplier_ = has_rest_ ? -(constant + column_potentials_[n_columns_ - 1]) : 0.0;
         f_.assign(problem.a.size(), has_rest_ ? multiplier_ : infinity);
         g_.assign(problem.b.size(), has_slack_ ? 0.0 : infinity);
         for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
-            f_[dense_.rows[i]] = row_potentials_[i] - anchor;
+            f_[dense_.rows[i]] = row_potentials_[i] - constant;
         }
         for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
-            // A column without a limit is never full, so its potential is 0, and not what rounding leaves of that.
-            g_[dense_.columns[j]] = problem.capacity < infinity ? column_potentials_[j] + anchor : 0.0;
+            // A column that could take all is never full, so its potential is 0, and not what rounding leaves of that:
+            // times the limit, however large, it would be part of the dual value.
+            const std::size_t place = dense_.columns[j];
+            const bool may_fill = !has_slack_ || problem.capacity * problem.b[place] < most_taken;
+            g_[place] = may_fill ? column_potentials_[j] + constant : 0.0;
         }
         if (dense_.columns.size() < g_.size()) {
             for (std::size_t j = 0; j < g_.size(); ++j) {
