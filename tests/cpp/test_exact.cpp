@@ -305,3 +305,24 @@ TEST(limits_that_sum_to_far_more_than_one_do_not_widen_the_interval) {
     ExactSolver solver;
     CHECK(solver.solve(problem).gap() <= 1e-12);
 }
+
+TEST(subnormal_costs_are_bounded_to_their_last_step) {
+    instances::Random random(14);
+    ExactSolver solver;
+    for (int round = 0; round < 300; ++round) {
+        const std::size_t n = 1 + random() % 20;
+        const std::size_t m = 1 + random() % 20;
+        std::vector<double> cost(n * m);
+        std::ranges::generate(cost, [&] { return static_cast<double>(random() % 1000) * 0x1p-1074; });
+        const std::vector<double> a = instances::masses(random, n);
+        const std::vector<double> b = instances::masses(random, m);
+        const TransportProblem<double> problem{{cost.data(), n, m}, a, b};
+        const SolveSummary whole = solver.solve(problem);
+        const double error = exact_value_error(n, m, 1000.0 * 0x1p-1074);
+        for (const double cutoff : {whole.value - 0x1p-1073, whole.value}) {
+            const SolveSummary stopped = solver.solve(problem, cutoff);
+            CHECK(stopped.lower <= whole.value + error);
+            CHECK(stopped.status == SolveStatus::optimal);  // nothing so near is proved
+        }
+    }
+}

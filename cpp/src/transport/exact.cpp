@@ -312,7 +312,7 @@ class Simplex {
     [[nodiscard]] double dual_sum() const {
         const double constant = anchor();  // times limits that sum to far more than 1, it would be most of the rounding
         double value = 0.0;
-        double size = 0.0;
+        double size = std::numeric_limits<double>::min();  // products may underflow
         for (std::size_t i = 0; i < n_rows_; ++i) {
             const double worth = supplies_[i] * (row_potentials_[i] - constant);
             value += worth;
@@ -470,7 +470,7 @@ double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_c
     const double moved = 2.5 * (n + m) * mass_quantum(n_rows, 2.0 * m);
     // The sum of up to m limits of up to 2 each.
     const double summed = 2.0 * m * m * std::numeric_limits<double>::epsilon();
-    return (moved + summed) * max_cost;
+    return (moved + summed) * (max_cost + std::numeric_limits<double>::min());  // products may underflow
 }
 
 class ExactSolver::Impl {
