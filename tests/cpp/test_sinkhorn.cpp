@@ -335,3 +335,19 @@ TEST(a_symmetric_problem_has_one_potential) {
         CHECK_NEAR(found.value, solver.solve(padded_costs, mass, mass, 1.0, 1.0, sinkhorn).value, 1e-6);
     }
 }
+
+TEST(the_epsilon_that_is_stated_is_the_one_that_was_used) {
+    // Two tokens a side, in float32, which has no inverse of what is asked for. In closed form
+    // T = -epsilon log((1 + e^(-c / epsilon)) / 2).
+    constexpr float c = 1e-40F;
+    const std::vector<float> cost{0.0F, c, c, 0.0F};
+    const std::vector<double> half{0.5, 0.5};
+    SinkhornSolver solver;
+    for (const double epsilon : {1e-45, 1e-40, 1e-37}) {
+        const SinkhornSummary found = solver.solve(TransportProblem<float>{{cost.data(), 2, 2}, half, half},
+                                                   {.epsilon = epsilon, .relative = false});
+        CHECK(found.converged);
+        const double value = -found.epsilon * std::log((1.0 + std::exp(-static_cast<double>(c) / found.epsilon)) / 2.0);
+        CHECK_NEAR(found.value / value, 1.0, 1e-3);
+    }
+}

@@ -171,7 +171,9 @@ class Scaling {
             unit = unit > 0.0 ? unit : dense_.largest;
             epsilon_ *= unit > 0.0 ? unit : 1.0;
         }
-        epsilon_ = std::max(epsilon_, std::numeric_limits<double>::min());
+        // The kernel matrix is made with its inverse: a smaller one would not be that of the potentials.
+        constexpr double least = 1.0 / static_cast<double>(std::numeric_limits<T>::max());
+        epsilon_ = std::max({epsilon_, std::numeric_limits<double>::min(), least});
         for (AlignedVector<T>* of_rows : {&a_, &u_, &f_start_, &u_limit_, &u_shift_}) {
             grow(*of_rows, n_padded_);
         }
