@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moverank.spaces import Space
@@ -30,8 +30,10 @@ class AttachedSpace:
 
         if not isinstance(space, Space):
             raise TypeError(f"space: expected a Space, got {type(space).__name__}")
-        octets = space.to_bytes()
-        return cls(lambda: octets)
+        return _holding(space.to_bytes())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _holding, (self.octets,)
 
     @cached_property
     def octets(self) -> bytes:
@@ -43,3 +45,7 @@ class AttachedSpace:
         """The space."""
         read: Callable[[bytes], Space] = import_module("moverank.spaces").Space.from_bytes
         return read(self.octets)
+
+
+def _holding(octets: bytes) -> AttachedSpace:
+    return AttachedSpace(lambda: octets)

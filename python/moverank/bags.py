@@ -222,6 +222,9 @@ class Bags:
         """Vectors of the words of document `s`, shape (m_s, d)."""
         return self._vectors[self._words[self._rows(s)]]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Bags.from_flat, (self._vectors, self._words, self._offsets, self._counts)
+
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
         counted = "" if self._counts is None else ", counted"

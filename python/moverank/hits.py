@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,22 @@ class SearchStats:
         return "\n".join(lines)
 
 
+class Documents(Protocol):
+    """The documents behind hits, by rank. When pickled they are taken along."""
+
+    def alignment(self, rank: int) -> Alignment:
+        """Which query token moved to which token of the document."""
+        ...
+
+    def payload(self, rank: int) -> Any:
+        """What was given with the document."""
+        ...
+
+    def only(self, rank: int) -> Documents:
+        """The same with one document, which then has rank 0."""
+        ...
+
+
 @dataclass(frozen=True, repr=False)
 class Hit:
     """One document of the answer.
@@ -171,18 +187,17 @@ class Hit:
     rank: int
     distance: float
     similarity: float
-    _align: Callable[[], Alignment] = field(compare=False)
-    _load: Callable[[], Any] = field(compare=False)
+    _document: Documents = field(compare=False)
 
     @cached_property
     def payload(self) -> Any:
         """What was given with the document, a JSON value; None if nothing was. Read when first asked for."""
-        return self._load()
+        return self._document.payload(0)
 
     @cached_property
     def alignment(self) -> Alignment:
         """Which query token moved to which token of the document; solved when first asked for."""
-        return self._align()
+        return self._document.alignment(0)
 
     def __repr__(self) -> str:
         return f"Hit(id={self.id!r}, rank={self.rank}, distance={self.distance:.6g})"
@@ -225,8 +240,13 @@ class Hits:
     measure: Measure
     certificate: Certificate
     stats: SearchStats
-    _align: Callable[[int], Alignment] = field(compare=False)
-    _load: Callable[[int], Any] = field(compare=False)
+    _documents: Documents = field(compare=False)
+
+    def __post_init__(self) -> None:
+        self.ids.flags.writeable = self.distances.flags.writeable = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Hits, tuple(getattr(self, own.name) for own in fields(self))
 
     @property
     def similarities(self) -> NDArray[np.float64]:
@@ -253,8 +273,7 @@ class Hits:
             rank=rank,
             distance=distance,
             similarity=self.measure.similarity(distance),
-            _align=lambda: self._align(rank),
-            _load=lambda: self._load(rank),
+            _document=self._documents.only(rank),
         )
 
     def __iter__(self) -> Iterator[Hit]:

@@ -514,6 +514,17 @@ class Index:
         snapshot = self._snapshot
         return is_name(id, snapshot.setup.ids) and bool(snapshot.find([id])[0] >= 0)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        keeper = self._open_keeper()
+        if not isinstance(keeper, Store):
+            return _in_memory, (keeper.snapshot, self._num_threads)
+        if keeper.writable:
+            raise TypeError(
+                "an index that is open for writing cannot be pickled or copied, as it can have one writer alone: "
+                "pass its path on, or an index that was opened for reading"
+            )
+        return _opened, (keeper.folder, keeper.mmap, self._num_threads)
+
     def __repr__(self) -> str:
         return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim})"
 
@@ -785,6 +796,14 @@ class Index:
 
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)
+
+
+def _in_memory(snapshot: Snapshot, num_threads: int) -> Index:
+    return Index(InMemory(snapshot), num_threads)
+
+
+def _opened(folder: Path, mmap: bool, num_threads: int) -> Index:
+    return Index(Store.open(folder, writable=False, mmap=mmap), num_threads)
 
 
 def slack_number(slack: Any, measure: Measure) -> float:

@@ -23,6 +23,9 @@ from moverank.names import IntNames, Positions, StrNames, stored_names
 from moverank.payloads import Where, payload_at
 from moverank.sequences import Sequences
 
+#: Tokens of one document and their mass.
+Document = tuple[NDArray[np.float32], NDArray[np.float64]]
+
 #: Conditions whose documents a part remembers: pages of one search, or a handful of tenants.
 CONDITIONS_KEPT = 16
 
@@ -79,6 +82,10 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.arrays["offsets"]) - 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays alone: what the core made of them it makes again when it is asked for.
+        return Part, (self.setup, dict(self.arrays), dict(self.numbers))
 
     @property
     def nbytes(self) -> int:
@@ -157,7 +164,7 @@ class Part:
     def _matching(self) -> Callable[[Where], Positions]:
         return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
 
-    def document(self, position: int, vocabulary: Vocabulary | None) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def document(self, position: int, vocabulary: Vocabulary | None) -> Document:
         """Tokens and mass of one document; those of bags come from the vocabulary."""
         arrays = self.arrays
         run = slice(int(arrays["offsets"][position]), int(arrays["offsets"][position + 1]))

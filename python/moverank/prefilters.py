@@ -104,9 +104,10 @@ LEARNED_FROM = 1 << 18
 class Trained:
     """What faiss made of the pooled vectors of the first documents of an index; loaded when it is first asked for."""
 
-    def __init__(self, covered: int, load: Callable[[], Any]) -> None:
+    def __init__(self, covered: int, factory: str, load: Callable[[], Any]) -> None:
         #: How many documents these are.
         self.covered = covered
+        self._factory = factory
         self._load = load
         self._loading = threading.Lock()
 
@@ -117,6 +118,19 @@ class Trained:
             # Whoever waited here while another thread loaded it finds it loaded.
             found = self.__dict__.get("index")
             return self._load() if found is None else found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        octets = import_module("faiss").serialize_index(self.index)
+        return _restored, (self.covered, self._factory, octets)
+
+
+def _restored(covered: int, factory: str, octets: NDArray[np.uint8]) -> Trained:
+    def load() -> Any:
+        index = import_module("faiss").deserialize_index(octets)
+        configure(index, factory)
+        return index
+
+    return Trained(covered, factory, load)
 
 
 def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure, num_threads: int) -> Trained | None:
@@ -155,7 +169,7 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"prefilter: faiss cannot make {factory!r} of {count} documents: {reason}") from None
-    return Trained(count, lambda: index)
+    return Trained(count, factory, lambda: index)
 
 
 def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure) -> None:

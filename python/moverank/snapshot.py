@@ -20,7 +20,7 @@ from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
 from moverank.measures import Measure, naming
 from moverank.names import Ids, Positions, is_name, listed_ids
-from moverank.parts import Part, Vocabulary
+from moverank.parts import Document, Part, Vocabulary
 from moverank.payloads import Where
 from moverank.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.query import Goal, Query
@@ -69,6 +69,9 @@ class Snapshot:
 
     def __len__(self) -> int:
         return int(self.firsts[-1]) - self.n_removed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Snapshot, (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space)
 
     @cached_property
     def positions(self) -> Positions:
@@ -153,7 +156,7 @@ class Snapshot:
             raise DuplicateIdError(f"{argument}: {listed[int(np.argmax(found == twice))]!r} is given more than once")
         return rising
 
-    def document(self, position: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def document(self, position: int) -> Document:
         """Tokens and mass of one document."""
         part, own = self.place(position)
         return self.parts[part].document(own, self.vocabulary)
@@ -201,7 +204,6 @@ class Snapshot:
         # All that share the k-th distance are there; the lower ids of these stay.
         order = np.lexsort((ids, distances))[:k]
         found, ids, distances = found[order], ids[order], distances[order]
-        ids.flags.writeable = distances.flags.writeable = False
         stats = SearchStats(
             documents=len(positions),
             rungs=() if ladder is None else ladder.rungs(),
@@ -223,8 +225,7 @@ class Snapshot:
                 radius=None if np.isinf(goal.radius) else goal.radius,
             ),
             stats=stats,
-            _align=lambda rank: self._alignment(query, int(found[rank])),
-            _load=lambda rank: self.payload(int(found[rank])),
+            _documents=FoundDocuments(self, query, found.tolist()),
         )
 
     def _candidates(
@@ -255,10 +256,69 @@ class Snapshot:
         near = self._seeds_are_near and candidates is not None
         ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
 
-    def _alignment(self, query: Query, position: int) -> Alignment:
+
+class FoundDocuments:
+    """Documents that one search found, in the state of the index that it saw.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        That state.
+    query : Query
+        What was asked.
+    positions : list of int
+        Of the documents, the nearest first.
+    """
+
+    def __init__(self, snapshot: Snapshot, query: Query, positions: list[int]) -> None:
+        self._snapshot = snapshot
+        self._query = query
+        self._positions = positions
+
+    def alignment(self, rank: int) -> Alignment:
+        """Solve once more, for the plan."""
         with _documents_sound():
-            tokens, mass = self.document(position)
-            return align(query.tokens, tokens, self.setup.measure, query.mass, mass)
+            return _aligned(self._query, self._snapshot.document(self._positions[rank]), self._snapshot.setup.measure)
+
+    def payload(self, rank: int) -> Any:
+        """What was given with the document."""
+        return self._snapshot.payload(self._positions[rank])
+
+    def only(self, rank: int) -> FoundDocuments:
+        """The same with one document."""
+        return FoundDocuments(self._snapshot, self._query, [self._positions[rank]])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        documents = [self._snapshot.document(position) for position in self._positions]
+        payloads = [self._snapshot.payload(position) for position in self._positions]
+        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup.measure)
+
+
+@dataclass(frozen=True)
+class KeptDocuments:
+    """What is left of found documents where there is no index: their tokens and mass, and their payloads."""
+
+    query: Query
+    documents: list[Document]
+    payloads: list[Any]
+    measure: Measure
+
+    def alignment(self, rank: int) -> Alignment:
+        """Solve once more, for the plan."""
+        return _aligned(self.query, self.documents[rank], self.measure)
+
+    def payload(self, rank: int) -> Any:
+        """What was given with the document."""
+        return self.payloads[rank]
+
+    def only(self, rank: int) -> KeptDocuments:
+        """The same with one document."""
+        return KeptDocuments(self.query, [self.documents[rank]], [self.payloads[rank]], self.measure)
+
+
+def _aligned(query: Query, document: Document, measure: Measure) -> Alignment:
+    tokens, mass = document
+    return align(query.tokens, tokens, measure, query.mass, mass)
 
 
 @contextmanager

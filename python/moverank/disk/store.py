@@ -66,7 +66,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, lock: Lock | None, *, mmap: bool) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # the process may go elsewhere
         self.mmap = mmap
         # One value, so that an interrupt cannot come between its halves.
         self._state: tuple[Manifest | None, Snapshot | None] = (None, None)
@@ -241,7 +241,7 @@ class Store:
                 raise IndexFormatError(f"{self.folder / entry.file}: is not of this index's documents")
             return index
 
-        trained = Trained(covered, load)
+        trained = Trained(covered, str(setup.prefilter), load)
         self._trained = trained, entry
         return trained
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,16 @@ class OnnxEncoder:
         batch_size: int = 32,
         num_threads: int | None = None,
     ) -> None:
+        # What it takes to make another one: a session that runs in one process cannot go to another.
+        self._arguments = (Path(model).absolute(), Path(tokenizer).absolute())
+        self._options: dict[str, Any] = {
+            "output": output,
+            "max_length": max_length,
+            "special_tokens": special_tokens,
+            "subwords": subwords,
+            "batch_size": batch_size,
+            "num_threads": num_threads,
+        }
         require_subwords(subwords)
         whole_number(max_length, "max_length", least=1)
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
@@ -98,6 +109,9 @@ class OnnxEncoder:
         if axes.get(wanted) != 3:
             raise ValueError(f"output: the model has no output {wanted!r} with three axes; it has {sorted(axes)}")
         return wanted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(OnnxEncoder, **self._options), self._arguments
 
     def __repr__(self) -> str:
         return f"OnnxEncoder({self._name}, subwords={self._subwords!r})"

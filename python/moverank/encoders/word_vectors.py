@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,12 @@ class WordVectors:
 
     def __repr__(self) -> str:
         return f"WordVectors({len(self)} words, dim={self.dim})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # The vectors that come with the package are there in any process.
+        if _bundled.cache_info().currsize and self is _bundled():
+            return _bundled, ()
+        return super().__reduce_ex__(protocol)
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
