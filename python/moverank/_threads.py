@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import _thread
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from moverank import _core
 
 Result = TypeVar("Result")
 
 _is_forked = False
+_locks: WeakSet[Lock] = WeakSet()
 
 
-def _note_fork() -> None:
+class Lock:
+    """A lock that a forked child finds open: who held it in the parent is not there to open it."""
+
+    def __init__(self) -> None:
+        self.renew()
+        _locks.add(self)
+
+    def renew(self) -> None:
+        """Forget who holds it."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+
+def _begin_as_a_child() -> None:
     global _is_forked
     _is_forked = True
+    for lock in list(_locks):
+        lock.renew()
 
 
-os.register_at_fork(after_in_child=_note_fork)
+os.register_at_fork(after_in_child=_begin_as_a_child)
 
 #: Seconds between two looks at whether others are done, should none say so.
 _LOOK = 0.02

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._threads import count_of, each
+from moverank._threads import Lock, count_of, each
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
@@ -79,7 +78,7 @@ class Index:
         self._keeper: Keeper | None = keeper
         self._num_threads = num_threads
         #: Held by whoever changes the index; searches never wait for it.
-        self._changing = threading.Lock()
+        self._changing = Lock()
 
     @classmethod
     def build(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._threads import openmp_count
+from moverank._threads import Lock, openmp_count
 from moverank._validate import whole_number
 from moverank.measures import Measure
 from moverank.query import Query
@@ -109,7 +108,7 @@ class Trained:
         self.covered = covered
         self._factory = factory
         self._load = load
-        self._loading = threading.Lock()
+        self._loading = Lock()
 
     @cached_property
     def index(self) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from moverank._threads import Lock
 from moverank._validate import whole_number
 from moverank.encoders.encoded import (
     EncodedText,
@@ -47,7 +47,7 @@ class CachedEncoder:
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
         self._texts: OrderedDict[str, EncodedText] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.hits = 0
         self.misses = 0
 
