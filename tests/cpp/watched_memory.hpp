@@ -63,6 +63,13 @@ void* operator new(std::size_t size) { return memory::allocate(size, memory::usu
 void* operator new(std::size_t size, std::align_val_t alignment) {
     return memory::allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    try {
+        return memory::allocate(size, memory::usual_alignment);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
 void operator delete(void* storage) noexcept { memory::give_back(storage); }
 void operator delete(void* storage, std::size_t) noexcept { memory::give_back(storage); }
 void operator delete(void* storage, std::align_val_t) noexcept { memory::give_back(storage); }
