@@ -64,7 +64,8 @@ def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[n
         raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
     if cuts.ndim != 1 or cuts.size < 2:
         raise ValueError(f"offsets: expected shape (N + 1,) with N at least 1, got shape {cuts.shape}")
-    cuts = np.ascontiguousarray(cuts, dtype=np.int64)
+    # Always a copy: the core finds its way by them, so nobody may change them behind its back.
+    cuts = np.array(cuts, dtype=np.int64, order="C")
     if cuts[0] != 0 or cuts[-1] != n_items:
         raise ValueError(
             f"offsets: must start at 0 and end at {n_items}, the number of {items}, got {cuts[0]} and {cuts[-1]}"

@@ -101,7 +101,8 @@ class Bags:
         Returns
         -------
         Bags
-            A view of the arrays. Who changes them afterwards changes the batch.
+            A view of the arrays, but for the offsets. Who changes them afterwards changes the batch; an index that was
+            built of it then answers for neither, or refuses.
 
         Raises
         ------
