@@ -71,3 +71,15 @@ inline void report(const char* file, int line, const std::string& what) {
         if (!thrown_)                                                                \
             check::report(__FILE__, __LINE__, #expression " does not throw " #type); \
     } while (false)
+
+#define CHECK_THROWS_SAYING(expression, type, message)                                              \
+    do {                                                                                            \
+        std::string said_ = "nothing";                                                              \
+        try {                                                                                       \
+            (void)(expression);                                                                     \
+        } catch (const type& error) {                                                               \
+            said_ = error.what();                                                                   \
+        }                                                                                           \
+        if (said_ != (message))                                                                     \
+            check::report(__FILE__, __LINE__, #expression " says " + said_ + ", not " + (message)); \
+    } while (false)

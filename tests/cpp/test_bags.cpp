@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "bag_instances.hpp"
@@ -151,4 +152,30 @@ TEST(what_bags_are_made_of_is_checked) {
     CHECK(fault({0, 2}, {}) == "word 2 has a vector that is not finite");
     CHECK(fault({0, 0}, {1.0F, 0.0F}) == "count 0 is not a positive number");
     CHECK(fault({0, 0}, {1.0F, -1.0F}) == "count 0 is not a positive number");
+}
+
+TEST(every_fault_of_a_bag_is_named) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> vectors{3, 4, 0, 0, 1, nan, 1e25F, 0};
+    const auto refused = [&](const Measure& measure, const std::vector<std::uint32_t>& words,
+                             const std::vector<float>& counts, const std::string& fault) {
+        const std::vector<std::int64_t> offsets{0, 1, static_cast<std::int64_t>(words.size())};
+        const BagsView bags{{vectors.data(), 4, 2}, words, offsets, counts};
+        CHECK_THROWS_SAYING(PreparedBags(bags, measure), SequenceError, "sequence 1: " + fault);
+    };
+    const Measure wmd{GroundCost::euclidean, Weighting::uniform};
+    const Measure wrd{GroundCost::cosine, Weighting::norm};
+    refused(wmd, {0}, {}, "has no words");
+    refused(wmd, {0, 9}, {}, "word 9 is not in the vocabulary, which has 4 words");
+    refused(wmd, {0, 2}, {}, "word 2 has a vector that is not finite");
+    refused(wmd, {0, 3}, {}, "word 3 has a vector too long for costs in float32");
+    refused(wrd, {0, 1}, {}, "word 1 has a zero vector, which has no direction under cosine cost");
+    refused(wmd, {0, 0}, {1.0F, 0.0F}, "count 0 is not a positive number");
+    refused(wmd, {0, 0}, {1.0F, nan}, "count 0 is not a positive number");
+    refused({GroundCost::euclidean, Weighting::norm}, {0, 1}, {}, "total mass is zero");
+    const std::vector<std::uint32_t> word{0};
+    const std::vector<std::int64_t> offsets{0, 1};
+    CHECK_THROWS_SAYING(
+        PreparedBags(BagsView{{vectors.data(), 4, 2}, word, offsets, {}}, {GroundCost::euclidean, Weighting::given}),
+        SequenceError, "sequence 0: has no counts, which weighting 'given' needs");
 }

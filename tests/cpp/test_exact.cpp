@@ -273,7 +273,18 @@ TEST(costs_that_are_not_finite_or_too_large_are_refused) {
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::max()}) {
         const TransportProblem<float> problem{{&bad, 1, 1}, one, one};
-        CHECK_THROWS_AS(solver.solve(problem), std::invalid_argument);
+        CHECK_THROWS_SAYING(solver.solve(problem), std::invalid_argument, "cost has an entry that is not finite");
+    }
+}
+
+TEST(masses_that_sum_to_nothing_are_refused) {
+    const std::vector<double> one{1.0};
+    const std::vector<double> none{0.0};
+    const float cost = 1.0F;
+    ExactSolver solver;
+    for (const TransportProblem<float>& problem :
+         {TransportProblem<float>{{&cost, 1, 1}, none, one}, TransportProblem<float>{{&cost, 1, 1}, one, none}}) {
+        CHECK_THROWS_SAYING(solver.solve(problem), std::invalid_argument, "total mass is zero");
     }
 }
 

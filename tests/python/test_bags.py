@@ -71,6 +71,18 @@ def test_bags_of_words_that_occur_once_have_the_distances_of_their_sequences_to_
     np.testing.assert_array_equal(hits.distances, expected)
 
 
+def test_words_of_any_length_have_a_direction():
+    """Squares of the shortest and of the longest leave float32, so that their costs are computed in float64."""
+    bags, _ = random_bags(6, counted=False)
+    lengths = 10.0 ** np.random.default_rng(6).integers(-30, 30, size=(len(bags.vectors), 1))
+    scaled = mr.Bags.from_flat(bags.vectors * lengths, bags.words, bags.offsets)
+    measure = mr.Measure("cosine", "uniform")
+    for query in (bags[3], scaled[3]):
+        hits = mr.Index.build(scaled, measure).search(query, 120)
+        plain = mr.Index.build(bags, measure).search(bags[3], 120)
+        np.testing.assert_allclose(hits.distances, plain.distances, atol=2e-6)
+
+
 def test_most_of_a_large_collection_is_never_solved():
     bags, _ = random_bags(11, n_docs=20_000, n_words=2000, dim=6, counted=False)
     for measure in (mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.rwmd):

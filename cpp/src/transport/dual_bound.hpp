@@ -47,15 +47,13 @@ struct DualProblem {
 template <class Cost>
 class DualBound {
   public:
-    /// f' and g of all rows and columns, until the next call.
-    void transform(const DualProblem<Cost>& problem, std::span<const double> f);
-    [[nodiscard]] std::span<const double> f() const { return {f_.data(), n_}; }
-    [[nodiscard]] std::span<const double> g() const { return {g_.data(), m_}; }
-
     /// The value of that solution, less what rounding can have added.
     [[nodiscard]] double value(const DualProblem<Cost>& problem, std::span<const double> f);
 
   private:
+    /// f_ and g_ of all rows and columns.
+    void transform(const DualProblem<Cost>& problem, std::span<const double> f);
+
     const ScalingKernels<Cost, double>& scaling_ = kernels().scaling<Cost, double>();
     const SimplexKernels<Cost>& simplex_ = kernels().simplex<Cost>();
     AlignedVector<double> f_, g_;

@@ -1,0 +1,125 @@
+"""The compiled core takes no caller at its word: arrays that do not fit each other are refused before they are read."""
+
+import numpy as np
+import pytest
+
+import moverank as mr
+from moverank import _core
+
+X = np.eye(3, dtype=np.float32)
+CUTS = np.array([0, 1, 3])
+EVEN = np.array([1.0, 0.5, 0.5])
+ONES = np.ones(3, dtype=np.float32)
+WMD, WRD = mr.wmd._spec, mr.wrd._spec
+ENTROPY = mr.Sinkhorn()._spec
+CODES = np.eye(3, dtype=np.int8)
+NANS = np.full_like(X, np.nan)
+WORDS = np.array([0, 1, 2], dtype=np.uint32)
+
+
+def distances(query=X, query_weights=None, tokens=X, scales=None, offsets=CUTS, weights=None):
+    return _core.distances(query, query_weights, tokens, scales, offsets, weights, WMD, 1)
+
+
+def sequences(measure=WMD, tokens=X, mass=EVEN, inverse_norms=None):
+    return _core.PreparedSequences.from_arrays(tokens, None, CUTS, mass, inverse_norms, 1.0, measure)
+
+
+def unseeded(part):
+    return _core.Corpus([part]).search(X, None, 2, np.inf, 0.0, None, 1)
+
+
+def search(part):
+    found = unseeded(part)
+    found.seed(np.arange(2), 1)
+    return found
+
+
+def bags(counts=None, totals=(1.0, 2.0), measure=WMD):
+    part = _core.PreparedBags.from_arrays(X, WORDS, CUTS, counts, np.array(totals), 0, measure)
+    found = _core.BagCorpus([part]).search(X, None, 2, np.inf, 0.0, None, 1)
+    found.seed(np.arange(2), 1)
+
+
+def gradients(offsets):
+    tokens = X.astype(np.float64)
+    return _core.gradients(tokens, CUTS, None, tokens, offsets, None, WMD, 1)
+
+
+def codes(**changed):
+    arrays = {"inverse_norms": None, "squares": ONES, "sums": None, "rho": np.zeros(2), "largest_norm": 1.0}
+    sequences().take_codes(CODES, ONES, *{**arrays, **changed}.values())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: _core.weights_fault(np.ones((2, 2))), "expected a one-dimensional array, got 2"),
+        (lambda: distances(query=ONES), "expected a two-dimensional array, got 1"),
+        (lambda: _core.transport_batch(EVEN, None, None, 1, 1, 1), "expected a three-dimensional array, got 1"),
+        (lambda: distances(query_weights=np.ones(2)), "expected one weight a token"),
+        (lambda: distances(weights=np.ones(4)), "expected one weight a token"),
+        (lambda: distances(tokens=np.asfortranarray(X)), "expected tokens as a two-dimensional array in C order"),
+        (lambda: distances(tokens=X.astype(np.float64)), "tokens of this dtype are not known"),
+        (lambda: distances(tokens=CODES), "int8 tokens have scales, others have none"),
+        (lambda: distances(scales=ONES), "int8 tokens have scales, others have none"),
+        (lambda: distances(tokens=CODES, scales=ONES[:2]), "expected one scale a token"),
+        (lambda: distances(offsets=np.array([0, 4])), "offsets must start at 0 and end at the number of tokens"),
+        (lambda: distances(offsets=np.array([0, 2, 1, 3])), "offsets must not decrease"),
+        (lambda: distances(query=X[:, :2].copy()), "query has dimension 2, the documents have dimension 3"),
+        (lambda: gradients(np.array([0, 3])), "expected as many queries as documents"),
+        (lambda: _core.transport(X, np.ones(2), None, 1, 1), "a does not fit the cost"),
+        (lambda: _core.Measure("cos", "norm", 1, 1, "exact", ENTROPY), "ground must be one of .*got 'cos'"),
+        (lambda: _core.Measure("dot", "norm", 0.5, 1, "exact", ENTROPY), "capacity must be at least 1, got 0"),
+        (lambda: _core.Measure("dot", "norm", 1, 2, "exact", ENTROPY), "fraction must be above 0 and at most 1"),
+        (lambda: _core.Sinkhorn(0, True, 1, 1, 1, False), "epsilon, tolerance and marginal_penalty must be positive"),
+        (lambda: sequences(mass=EVEN[:2]), "expected one weight a token|expected a mass a token"),
+        (lambda: sequences(measure=WRD), "expected a mass a token, and an inverse norm under the cosine ground cost"),
+        (lambda: search(sequences(mass=EVEN * 3)), "the mass of a document is not 1"),
+        (lambda: search(sequences(tokens=NANS)), "a cost is not finite"),
+        (lambda: search(sequences(measure=mr.maxsim._spec, tokens=NANS)), "a distance is not a number"),
+        (lambda: unseeded(sequences(tokens=NANS)).lower_bounds(np.array([1]), 1), "a bound is not a number"),
+        (lambda: codes(rho=np.zeros(3)), "arrays of codes are of other sizes than the codes"),
+        (lambda: codes(squares=ONES[:1]), "arrays of codes are of other sizes than the codes"),
+        (lambda: search(sequences()).lower_bounds(np.array([2]), 1), "a position lies outside the corpus"),
+        (lambda: search(sequences()).examine(np.array([0]), np.zeros(2), 1), "expected one bound a position"),
+        (lambda: search(sequences()).one_sided_bounds(np.array([0]), 1), "this search has no one-sided bounds"),
+        (lambda: sequences().code_arrays, "these sequences have no codes"),
+        (
+            lambda: _core.PreparedBags(X, WORDS, CUTS, ONES[:1], WMD, WORDS[:0]),
+            "expected one count a word",
+        ),
+        (lambda: bags(counts=ONES * np.float32(np.nan)), "the mass of a word is not a positive number"),
+        (lambda: bags(counts=ONES * 0), "a bag has no mass"),
+        (lambda: bags(totals=(1.0, 2.0, 3.0)), "expected a count a word, and a total a bag"),
+    ],
+)
+def test_arrays_that_do_not_fit(call, message):
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        call()
+
+
+def test_parts_that_are_searched_as_one_are_alike():
+    coded = _core.PreparedSequences(X, None, CUTS, None, WMD)
+    coded.add_codes(CODES, ONES)
+    wider = _core.PreparedSequences(np.eye(4, dtype=np.float32), None, np.array([0, 4]), None, WMD)
+    for parts, message in (
+        ([], "expected at least one collection"),
+        ([sequences(), wider], "collections of different dimensions cannot be searched as one"),
+        ([sequences(), _core.PreparedSequences(X, None, CUTS, None, WRD)], "prepared for different measures cannot"),
+        ([coded, sequences()], "expected codes of every collection"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _core.Corpus(parts)
+    one = _core.PreparedBags(X, WORDS, CUTS, None, WMD, WORDS[:0])
+    with pytest.raises(ValueError, match="words of one collection do not begin where those before it end"):
+        _core.BagCorpus([one, one])
+
+
+def test_codes_fit_the_tokens_that_they_are_of():
+    prepared = _core.PreparedSequences(X, None, CUTS, None, WMD)
+    with pytest.raises(ValueError, match="expected one code a token"):
+        prepared.add_codes(CODES[:2], ONES[:2])
+    squared = _core.PreparedSequences(X, None, CUTS, None, mr.Measure("sqeuclidean", "uniform")._spec)
+    with pytest.raises(ValueError, match="codes give no bound under the squared Euclidean ground cost"):
+        squared.add_codes(CODES, ONES)
