@@ -164,7 +164,7 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read(f / "cube.safetensors"), ValueError, r"tensor 'a' has shape \(1, 1, 1\), expected \(n, d\)"),
         (lambda f: read_npy(f / "weights.npy", f / "offsets.npy"), ValueError, r"with offsets, \(T, d\) is expected"),
         (lambda f: read_npy(f / "tokens.npy", f / "falling.npy"), ValueError, "offsets decrease at document 1"),
-        (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is no \.npy file, but an archive of some"),
+        (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is no \.npy file of plain"),
         (lambda f: read_npy(f / "tokens.npy", documents=0), ValueError, "documents must be at least 1, got 0"),
         (lambda f: read(f / "docs.parquet", tokens="mass", dim=0), ValueError, "dim must be at least 1, got 0"),
         (lambda f: read(f / "docs.parquet", payload="year"), TypeError, "payload: expected a list of columns, got str"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,20 @@ def runs(offsets: NDArray[Any], bytes_a_token: int, documents: int) -> Iterator[
         last = min(max(last, first + 1), first + documents, n)
         yield first, last
         first = last
+
+
+#: What NumPy, zipfile and json raise of files that are not what they seem.
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextmanager

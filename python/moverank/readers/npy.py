@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from moverank._storage import dtype_of
 from moverank._validate import whole_number
 from moverank.readers.batch import Batch
-from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
+from moverank.readers.chunks import DOCUMENTS, UNREADABLE, locating, require_file, runs
 from moverank.sequences import Sequences
 
 PathLike = str | os.PathLike[str]
@@ -69,11 +70,9 @@ def read_npy(
 def _mapped(path: Path) -> NDArray[Any]:
     require_file(path)
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array: NDArray[Any] = open_memmap(path, mode="r")
+    except UNREADABLE as error:
         raise ValueError(f"{path}: is no .npy file of plain numbers: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path}: is no .npy file, but an archive of some")
     return array
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank.readers.chunks import UNREADABLE
 from moverank.spaces.space import Space
 from moverank.spaces.steps import Affine, ScaledBy, Step, UnitNorm, WeighedBy
 from moverank.spaces.weights import TokenWeights
@@ -19,19 +19,6 @@ FORMAT, VERSION = "moverank space", 1
 
 #: Bytes of a space, unpacked: far more than weights of a million tokens and matrices of 4096 dimensions have.
 LARGEST = 1 << 30
-
-#: What the libraries raise that read it.
-_UNREADABLE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def to_bytes(space: Space) -> bytes:
@@ -80,7 +67,7 @@ def from_bytes(octets: bytes) -> Space:
         if text["version"] != VERSION:
             raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
         return Space(tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"])))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(f"holds no space of moverank: {error}") from None
 
 
