@@ -93,8 +93,6 @@ class CertifiedDistances:
         return len(self.values)
 
     def __repr__(self) -> str:
-        if len(self) == 0:
-            return "CertifiedDistances(0 documents)"
         return (
             f"CertifiedDistances({len(self)} documents, values {self.values.min():.6g} to {self.values.max():.6g}, "
             f"intervals at most {(self.upper - self.lower).max():.1e} wide, {all_or_not('converged', self.converged)})"

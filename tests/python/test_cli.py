@@ -1,12 +1,16 @@
 """The command line, end to end."""
 
+import io
+import itertools
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from moverank.cli import main
+from moverank.cli.progress import Bar
 
 DOCUMENTS = [
     {"id": "fruit", "title": "Fruit", "text": "Apples and pears grow on trees in the garden."},
@@ -164,3 +168,34 @@ def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m moverank demo | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, timeout=120)
     assert done.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_with_one_line(capsys):
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        assert main(["bench", "--seconds", "600"]) == 130
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert capsys.readouterr().err.splitlines()[-1] == "moverank: interrupted"
+
+
+def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    clock = itertools.count(0.0, 0.25)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    for screen, total, quiet, shown in (
+        (Terminal(), 9, False, "\r           4 of 9 documents, 16/s \n"),
+        (Terminal(), None, False, "\r           4 documents, 16/s \n"),
+        (Terminal(), 9, True, ""),
+        (io.StringIO(), 9, False, ""),
+    ):
+        monkeypatch.setattr(sys, "stderr", screen)
+        bar = Bar("documents", total, quiet=quiet)
+        bar.show(4)
+        bar.close()
+        assert screen.getvalue() == shown

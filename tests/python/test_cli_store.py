@@ -66,3 +66,32 @@ def test_no_index(tmp_path, command):
     assert found.returncode == 2
     assert "does not exist" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_columns_become_ids_tokens_and_payloads(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "name": [f"d{n}" for n in range(9)],
+            "vectors": [rng.normal(size=8).tolist() for _ in range(9)],
+            "mass": [[1.0, 3.0]] * 9,
+            "year": list(range(2000, 2009)),
+        }
+    )
+    pq.write_table(table, tmp_path / "docs.parquet")
+    columns = ["--id", "name", "--tokens", "vectors", "--weights", "mass", "--dim", "4"]
+    for payload, expected in ((["year"], {"year": 2003}), (["*"], {"year": 2003}), ([], None)):
+        path = tmp_path / f"index{len(payload)}{payload}"
+        options = [text for name in payload for text in ("--payload", name)]
+        built = moverank("index", path, tmp_path / "docs.parquet", *columns, *options)
+        assert built.returncode == 0, built.stderr
+        assert mr.Index.open(path).payload("d3") == expected
+
+
+def test_files_without_a_known_word_add_nothing(tmp_path):
+    (tmp_path / "known.txt").write_text("a cat sat\n")
+    (tmp_path / "strange.txt").write_text("zzqq\nqqzz\n")
+    built = moverank("index", tmp_path / "index", tmp_path / "strange.txt", tmp_path / "known.txt")
+    assert built.returncode == 0, built.stderr
+    assert len(mr.Index.open(tmp_path / "index")) == 1

@@ -192,6 +192,14 @@ def test_payloads_that_are_no_json_fit_no_condition(make):
         mr.Index.open(folder).search(DOCS[0], 1, where="n = 1")
 
 
+@pytest.mark.parametrize(("sort", "array"), [("plain", "offsets"), ("clusters", "cluster_offsets")])
+def test_what_does_not_fit_together_is_found_when_it_is_searched(make, sort, array):
+    folder = make(sort)
+    overwrite(folder, array, 2, 0)
+    with pytest.raises(mr.IndexFormatError, match="the index's files do not fit together: offsets must not decrease"):
+        mr.Index.open(folder).search(DOCS[0], 2, candidates=4)
+
+
 def test_ids_are_unique_across_segments(tmp_path):
     mr.Index.build(DOCS * 4).save(tmp_path / "index")
     with mr.Index.open(tmp_path / "index", writable=True) as index:

@@ -167,6 +167,8 @@ def test_hits_print_as_a_table():
     assert repr(hits[1]).startswith("Hit(id='second', rank=1, distance=0.707")
     assert "solved 2 of 2 documents (100.00 %)" in str(hits.stats)
     assert [hit.id for hit in hits[:1]] == ["first"]
+    assert hits.similarities.tolist() == [hit.similarity for hit in hits]
+    assert ["first" in index, "third" in index, 0 in index] == [True, False, False]
     assert repr(index) == "Index(2 documents, measure=wmd, dim=2)"
     assert len(index) == 2
     with pytest.raises(IndexError):

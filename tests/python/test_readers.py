@@ -81,6 +81,10 @@ def test_safetensors(tmp_path):
     each = {f"d{n:02}": TOKENS[OFFSETS[n] : OFFSETS[n + 1]].astype(np.float16) for n in range(50)}
     safetensors_numpy.save_file(each, tmp_path / "each.safetensors")
     require_same(read(tmp_path / "each.safetensors", documents=11), "float16", ids=sorted(each), limit=11)
+    whole = {name: tensor.astype(np.float64) if name < "d10" else tensor for name, tensor in each.items()}
+    safetensors_numpy.save_file(whole, tmp_path / "mixed.safetensors")
+    docs = [doc for batch in read(tmp_path / "mixed.safetensors", documents=20) for doc in batch.docs]
+    np.testing.assert_array_equal(np.concatenate(docs), TOKENS.astype(np.float16))
 
 
 def arrow_table(kind):

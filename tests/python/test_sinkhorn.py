@@ -230,6 +230,7 @@ def test_every_way_to_ask_gives_the_same_distance(measure):
     np.testing.assert_array_equal(hits.distances, values[order])
     certified = mr.certified_distances(query, docs, measure)
     np.testing.assert_array_equal(certified.values, values)
+    assert repr(certified).startswith(f"CertifiedDistances({len(certified)} documents, values {values.min():.6g} to ")
     if not (isinstance(measure.problem, mr.Sinkhorn) and math.isfinite(measure.problem.marginal_penalty)):
         exact = mr.distances(query, docs, measure.replace(problem="exact"))
         assert (certified.lower <= exact + 1e-9).all()

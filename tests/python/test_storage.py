@@ -140,3 +140,11 @@ def test_what_cannot_be_stored_is_refused(docs, call, kind, message):
 
 def flat(tokens, dtype, scales=None):
     return mr.Sequences.from_flat(tokens, [0, 1], dtype=dtype, scales=scales)
+
+
+def test_types_go_by_what_numpy_calls_them_too():
+    docs = mr.Sequences([np.eye(3)])
+    for dtype, name in ((np.float16, "float16"), (np.dtype("int8"), "int8"), ("<f4", "float32")):
+        assert docs.astype(dtype).dtype == name
+    with pytest.raises(ValueError, match=r"dtype must be one of 'float32', .*, got <class 'float'>"):
+        docs.astype(float)

@@ -517,6 +517,26 @@ def test_builds_that_cannot_be(docs, tmp_path):
         Batch(docs[:2], [1])
 
 
+def test_a_build_may_go_on_with_another_way_to_tell_faiss(docs, tmp_path, monkeypatch):
+    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    path = tmp_path / "index"
+    with pytest.raises(RuntimeError, match="the source broke"):
+        mr.Index.build_on_disk(path, batches_of(docs, upto=28), prefilter="HNSW8")
+    index = mr.Index.build_on_disk(path, batches_of(docs), prefilter="HNSW4", resume=True)
+    assert index.search(docs[3], 1, candidates=40).ids.tolist() == ["d3"]
+    index.verify()
+
+
+def test_too_few_documents_to_learn_from_are_compared_with_all(docs, tmp_path):
+    mr.Index.build(docs, "wrd", prefilter="IVF4,Flat").save(tmp_path / "index")
+    with mr.Index.open(tmp_path / "index", writable=True) as index:
+        index.remove(index.ids[2:])
+        index.compact()
+        assert index.search(docs[1], 1, candidates=2).ids.tolist() == [1]
+        index.verify()
+    assert mr.Index.open(tmp_path / "index").search(docs[1], 1).ids.tolist() == [1]
+
+
 def test_what_names_its_documents_by_strings_needs_them(docs):
     index = mr.Index.build(docs[:2], ids=["a", "b"])
     with pytest.raises(ValueError, match="ids: needed, as the documents of this index have strings for names"):

@@ -32,9 +32,6 @@ class _Rows:
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         return np.asarray(self._tensor[rows])
 
-    def reshape(self, *shape: int) -> NDArray[Any]:
-        return np.asarray(self._tensor[:]).reshape(*shape)
-
 
 def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[Batch]:
     """Read documents from a .safetensors file.
