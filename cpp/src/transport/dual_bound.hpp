@@ -49,6 +49,9 @@ class DualBound {
   public:
     /// The value of that solution, less what rounding can have added.
     [[nodiscard]] double value(const DualProblem<Cost>& problem, std::span<const double> f);
+    /// f' and g of all rows and columns, until the next call: what rounding adds is proved from their sizes.
+    [[nodiscard]] std::span<const double> f() const { return {f_.data(), n_}; }
+    [[nodiscard]] std::span<const double> g() const { return {g_.data(), m_}; }
 
   private:
     /// f_ and g_ of all rows and columns.
