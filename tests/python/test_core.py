@@ -26,7 +26,7 @@ def sequences(measure=WMD, tokens=X, mass=EVEN, inverse_norms=None):
 
 
 def unseeded(part):
-    return _core.Corpus([part]).search(X, None, 2, np.inf, 0.0, None, 1)
+    return _core.Corpus([part]).search(X, None, 2, np.inf, 0.0, None, None, 1)
 
 
 def search(part):
@@ -37,7 +37,7 @@ def search(part):
 
 def bags(counts=None, totals=(1.0, 2.0), measure=WMD):
     part = _core.PreparedBags.from_arrays(X, WORDS, CUTS, counts, np.array(totals), 0, measure)
-    found = _core.BagCorpus([part]).search(X, None, 2, np.inf, 0.0, None, 1)
+    found = _core.BagCorpus([part]).search(X, None, 2, np.inf, 0.0, None, None, 1)
     found.seed(np.arange(2), 1)
 
 

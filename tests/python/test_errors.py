@@ -133,17 +133,17 @@ CASES = {
     "IndexWriteError": (
         OSError,
         lambda: failing(5, "write"),
-        "could not be written: Input/output error: 'index/.*seg'",
+        "could not be written: Input/output error: '.*/index/.*seg'",
     ),
     "NoSpaceError": (
         errors.IndexWriteError,
         lambda: failing(28, "open"),
-        "no space to write: No space left on device; make some and call again: 'index/.*seg'",
+        "no space to write: No space left on device; make some and call again: '.*/index/.*seg'",
     ),
     "NoPermissionError": (
         PermissionError,
         lambda: failing(13, "replace"),
-        "may not be written: Permission denied; open it where you have permission: 'index/.*'",
+        "may not be written: Permission denied; open it where you have permission: '.*/index/.*'",
     ),
 }
 
@@ -166,7 +166,7 @@ def test_each_is_a_name_of_the_package(name):
 
 def test_the_documentation_tells_of_every_error_of_an_index():
     rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert set(rows) <= set(CLASSES)
+    assert set(rows) <= {*CLASSES, "MemoryError"}
     assert set(CLASSES) - set(rows) == {"NoTokensError"}  # which is of texts
 
 
@@ -190,7 +190,7 @@ def test_a_disk_that_takes_nothing_and_does_not_say_why():
         def write(self, descriptor, octets):
             return 0
 
-    message = "could not be written: nothing is written any more: 'index/"
+    message = "could not be written: nothing is written any more: '.*/index/"
     with mr.Index.open("index", writable=True) as index, Deaf(), pytest.raises(mr.IndexWriteError, match=message):
         index.add(DOCS[:1], ids=["c"])
 
@@ -204,7 +204,10 @@ def test_a_change_whose_end_is_not_known_is_the_last():
             return super()._count(name)
 
     with mr.Index.open("index", writable=True) as index:
-        with Doubtful(), pytest.raises(mr.IndexWriteError, match="could not be written: Input/output error: 'index'"):
+        with (
+            Doubtful(),
+            pytest.raises(mr.IndexWriteError, match=r"Input/output error: '.*/index'"),
+        ):
             index.remove(["a"])
         with pytest.raises(mr.IndexWriteError, match=r"an earlier change was cut off .*; close the index and open it"):
             index.remove(["b"])
