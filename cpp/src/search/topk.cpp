@@ -135,11 +135,12 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
     // In the order of the seeds, so that rounding does not depend on the threads.
     potentials_.clear();
     for (std::size_t s = 0; s < positions.size(); ++s) {
-        if (!distances[s]) {
+        const std::optional<double>& distance = distances[s];
+        if (!distance) {
             floor_ = -infinity;
             continue;
         }
-        offer({*distances[s], positions[s]});
+        offer({*distance, positions[s]});
         potentials_.resize(potentials[s].size(), 0.0);
         for (std::size_t i = 0; i < potentials_.size(); ++i) {
             potentials_[i] += potentials[s][i] / static_cast<double>(n_solved);
