@@ -8,6 +8,7 @@ adds in steps of its own. Ends with 1 if a call took longer, or if what it left 
 """
 
 import argparse
+import gc
 import os
 import shutil
 import signal
@@ -69,6 +70,9 @@ class Interrupter:
         self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def __enter__(self) -> "Interrupter":
+        # What is raised in a callback of the collector is lost, and a Ctrl-C may fall there; hypothesis has one.
+        self._callbacks = gc.callbacks[:]
+        gc.callbacks.clear()
         self._previous = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
@@ -77,6 +81,7 @@ class Interrupter:
         self._watcher.wait()
         self._watcher.stdout.close()
         signal.signal(signal.SIGINT, self._previous)
+        gc.callbacks.extend(self._callbacks)
 
     def overrun(self, call, after: float) -> float | None:
         """Processor seconds between the signal and the end of a call; None if that was done before."""
