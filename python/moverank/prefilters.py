@@ -151,14 +151,13 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
     ValueError
         If faiss cannot make such an index of the documents.
     """
-    kind, _, _ = factory.partition(";")
-    if kind == "Flat":
+    if factory.partition(";")[0] == "Flat":
         return None
     faiss: Any = import_module("faiss")
     count = sum(map(len, pooled))
     step = -(-count // LEARNED_FROM)
     try:
-        index = faiss.index_factory(pooled[0].shape[1], kind, _metric(faiss, measure))
+        index = _untrained(faiss, factory, pooled[0].shape[1], measure)
         with _on_threads(faiss, openmp_count(num_threads)):
             if not index.is_trained:
                 index.train(np.concatenate([part[::step] for part in pooled]))
@@ -177,10 +176,19 @@ def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure
         return
     faiss: Any = import_module("faiss")
     try:
-        configure(faiss.index_factory(dim, prefilter.partition(";")[0], _metric(faiss, measure)), prefilter)
+        configure(_untrained(faiss, prefilter, dim, measure), prefilter)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"prefilter: faiss cannot make {prefilter!r}: {reason}") from None
+
+
+def _untrained(faiss: Any, factory: str, dim: int, measure: Measure) -> Any:
+    """What faiss makes of a factory string; RuntimeError if nothing."""
+    try:
+        factory.encode()  # half of a character would be a TypeError of the bindings
+    except UnicodeEncodeError as error:
+        raise RuntimeError(error) from None
+    return faiss.index_factory(dim, factory.partition(";")[0], _metric(faiss, measure))
 
 
 def configure(index: Any, factory: str) -> None:

@@ -155,6 +155,7 @@ WRONG = {
     "dtype": [("int4", ValueError, "must be one of 'float32', .*got 'int4'")],
     "prefilter": [
         ("zzz", ValueError, "faiss cannot make 'zzz'"),
+        ("Flat\ud800", ValueError, "faiss cannot make .*surrogates not allowed"),
         (3, TypeError, "must be a faiss factory string, Clusters or None, got 3"),
     ],
     "space": [(3, TypeError, "expected a Space, got int"), ("x", TypeError, "expected a Space, got str")],
