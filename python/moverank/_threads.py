@@ -45,23 +45,31 @@ def _begin_as_a_child() -> None:
 
 os.register_at_fork(after_in_child=_begin_as_a_child)
 
+#: No call takes more, whatever it was asked for; the core's do not either.
+MOST_THREADS = 1024
+
 #: Seconds between two looks at whether others are done, should none say so.
 _LOOK = 0.02
 
 
 def count_of(num_threads: int) -> int:
     """How many threads an argument stands for: 0 for as many as there are CPUs that this process may use."""
-    return num_threads or int(_core.build_info()["threads"])
+    return min(num_threads, MOST_THREADS) or _usable_cpus()
+
+
+def _usable_cpus() -> int:
+    return int(_core.build_info()["threads"])
 
 
 def openmp_count(num_threads: int) -> int:
     """How many threads OpenMP may be told to use, which ends the process where it cannot have them.
 
-    It also waits for ever, in a forked child, for threads that its parent had.
+    It also waits for ever, in a forked child, for threads that its parent had. More than there are CPUs it has no use
+    for.
     """
     if _is_forked:
         return 1
-    others = count_of(num_threads) - 1
+    others = min(count_of(num_threads), _usable_cpus()) - 1
     gate = _thread.allocate_lock()
     started = 0
     with gate, suppress(RuntimeError, MemoryError):
@@ -193,9 +201,12 @@ def each(
         abandon()
         while calls.wait():
             pass
-    for failure in calls.failures:
+    failure = next((one for one in calls.failures if one is not None), None)
+    try:
         if failure is not None:
             raise failure
+    finally:
+        del failure, calls.failures  # whose traceback has this frame, and all that it holds
     if calls.n_over < count:
         raise MemoryError("a thread had none left")
     return calls.results

@@ -14,7 +14,7 @@ DOCS = mr.Sequences([np.random.default_rng(n).normal(size=(1 + n % 7, 6)) for n 
 
 # ---- fork ------------------------------------------------------------------------------------------------------------
 
-#: A process that has used all there is on several threads, and what a child of it does, within a minute.
+#: A process that has used all there is on several threads, and what a child of it does, unless it hangs.
 FORKED = """
 import os, signal, sys, threading
 import numpy as np
@@ -45,7 +45,7 @@ expected = everything()
 def in_child(call):
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(180)
         os._exit(7 if call() else 1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 """

@@ -1,9 +1,11 @@
 """Answers do not depend on threads: on how many there are, whether they can be had at all, or what else runs."""
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import faiss
@@ -88,6 +90,26 @@ def test_whatever_ends_a_thread_reaches_the_caller():
         each(call, 20, 2)
 
 
+def test_what_failed_is_let_go_with_its_error():
+    class Query:
+        pass
+
+    gone = []
+
+    def call(number):
+        query = Query()
+        gone.append(weakref.ref(query))
+        raise ValueError(f"call {number}")
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="call 0"):
+            each(call, 3, 1)
+        assert gone[0]() is None
+    finally:
+        gc.enable()
+
+
 # ---- more threads than cores, and fewer than asked for ---------------------------------------------------------------
 
 
@@ -149,10 +171,11 @@ def test_faiss_learns_on_the_threads_that_it_may_use(docs, monkeypatch):
     set_threads = faiss.omp_set_num_threads
     before = faiss.omp_get_max_threads()
     monkeypatch.setattr(faiss, "omp_set_num_threads", lambda count: (asked.append(count), set_threads(count)))
-    mr.Index.build(docs, prefilter="HNSW8", num_threads=3)
-    assert asked == [3, before]
-    mr.Index.build(docs, prefilter="HNSW8")
-    assert asked == [3, before, mr.build_info()["threads"], before]
+    usable = mr.build_info()["threads"]
+    for num_threads, expected in ((1, 1), (None, usable), (10**9, usable)):
+        asked.clear()
+        mr.Index.build(docs, prefilter="HNSW8", num_threads=num_threads)
+        assert asked == [expected, before]
     assert faiss.omp_get_max_threads() == before
 
 
