@@ -4,8 +4,8 @@
 
 For each call it looks for the room that the call needs beyond what the process has, and makes it again with so many
 smaller rooms. Every try has to end with the right answer or with MemoryError, and to leave indexes as they were. A call
-that takes a minute is taken for one that hangs. Linux with glibc, whose allocator is told to give back what is free, so
-that a limit is felt where memory is asked for.
+that takes three minutes is taken for one that hangs. Linux with glibc, whose allocator is told to give back what is
+free, so that a limit is felt where memory is asked for.
 """
 
 import argparse
@@ -171,7 +171,7 @@ def attempt(call, room):
     """What a call returns with so much room, or the error that it raises."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    faulthandler.dump_traceback_later(60, exit=True)
+    faulthandler.dump_traceback_later(180, exit=True)
     limit(address_space() + room)
     try:
         return call()
