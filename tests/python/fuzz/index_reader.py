@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 import moverank as mr
+from fuzz.json_changes import change_somewhere
 from moverank.disk.manifest import MANIFEST
 
 DIM = 4
@@ -105,42 +106,8 @@ def _cut(path, rng):
 
 def _edit(manifest, rng):
     """Change one value somewhere in the manifest to something that it is not."""
-    _, content, _, _ = manifest.read_bytes().split(b"\n")
-    value = json.loads(content)
-    place = value
-    while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not keys:
-            break
-        key = keys[rng.integers(len(keys))]
-        if isinstance(place[key], (dict, list)) and rng.random() < 0.9:
-            place = place[key]
-            continue
-        old = place[key]
-        choices = [
-            -1,
-            0,
-            1,
-            2**31,
-            2**62,
-            2**80,
-            1e308,
-            None,
-            "",
-            "../../etc/passwd",
-            [],
-            {},
-            True,
-            "int8",
-            "<f8",
-            [1] * 9,
-        ]
-        if isinstance(old, int):
-            choices += [old + 1, old - 1, old * 2, old + 64, old - 64] * 3
-        place[key] = choices[rng.integers(len(choices))]
-        if isinstance(place, dict) and rng.random() < 0.1:
-            del place[key]
-        break
+    value = json.loads(manifest.read_bytes().split(b"\n")[1])
+    change_somewhere(value, rng)
     write_manifest(manifest, value)
 
 

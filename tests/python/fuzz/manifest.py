@@ -1,53 +1,63 @@
-"""Coverage-guided fuzzing of the reader of manifests, with atheris.
+"""The reader of manifests: anything is refused by name, or it is one on which the rest of the reader can rely.
 
-    python -m fuzz.manifest -max_total_time=60 [corpus]       from tests/python
-
-The input is the content of a manifest, which gets the checksum that it should have.
+An input is the content of a manifest, which gets the checksum that it should have.
 """
 
-import sys
-import tempfile
+import json
+import math
+import string
 import zlib
-from pathlib import Path
 
-import atheris
+import numpy as np
 
 import moverank.layout
-from fuzz.index_reader import write_indexes
+from fuzz.json_changes import change_somewhere
 from moverank.disk import fields, manifest
 from moverank.errors import IndexFormatError
 
-# As modules, not as they are imported: an editable install has an importer of its own.
-for module in (manifest, fields, moverank.layout):
-    for name, value in list(vars(module).items()):
-        if getattr(value, "__module__", None) == module.__name__ and callable(value) and not isinstance(value, type):
-            setattr(module, name, atheris.instrument_func(value))
-for name, value in list(vars(fields.Fields).items()):
-    if callable(value):
-        setattr(fields.Fields, name, atheris.instrument_func(value))
+TRACED = (manifest, fields, moverank.layout)
+
+#: Of these and a dot are the names of an index's files made.
+NAMED_BY = frozenset(string.ascii_lowercase + string.digits)
 
 
-def read(octets):
-    """Anything is a manifest, or refused by name."""
+def check(octets):
+    """Whether it was accepted."""
     content = octets.replace(b"\n", b" ")
     head = b'{"format": "moverank index", "version": 1, "crc32": "%08x", "content":' % zlib.crc32(content)
     try:
         found = manifest.parse(head + b"\n" + content + b"\n}\n")
     except IndexFormatError:
-        return
+        return False
+    for file in found.files:
+        stem, _, kind = file.file.partition(".")
+        assert NAMED_BY.issuperset(stem + kind), file
+        assert file.nbytes >= 0, file
+    for segment in found.segments:
+        _require_sound(segment, found.setup.dim)
     assert manifest.parse(manifest.to_bytes(found)) == found
+    return True
 
 
-def main():
-    """Fuzz from the manifests of one index of each sort."""
-    corpus = tempfile.mkdtemp()
-    with tempfile.TemporaryDirectory() as folder:
-        for index in write_indexes(Path(folder)):
-            content = (index / manifest.MANIFEST).read_bytes().split(b"\n")[1]
-            (Path(corpus) / index.name).write_bytes(content)
-    atheris.Setup([*sys.argv, corpus], read)
-    atheris.Fuzz()
+def mutate(octets, rng):
+    """Change a value or two, so that the rest is what it should be."""
+    try:
+        value = json.loads(octets)
+    except (ValueError, RecursionError):
+        return octets[: rng.integers(len(octets) + 1)]
+    for _ in range(rng.integers(1, 3)):
+        if isinstance(value, (dict, list)):
+            change_somewhere(value, rng)
+    return json.dumps(value).encode()
 
 
-if __name__ == "__main__":
-    main()
+def _require_sound(segment, dim):
+    """Arrays lie in their file, and offsets have an end for every beginning."""
+    for name, array in segment.arrays.items():
+        assert min(array.shape) >= 0, name
+        assert array.offset % 64 == 0, name
+        assert 0 < array.offset <= segment.file.nbytes - math.prod(array.shape) * np.dtype(array.dtype).itemsize, name
+        assert array.shape[1:] in ((), (dim,)), name
+    documents = segment.arrays["offsets"].shape[0] - 1
+    assert documents == len(segment) >= 0
+    assert segment.removed is None or 0 < segment.removed.nbytes <= 8 * documents

@@ -11,13 +11,12 @@ import faulthandler
 import resource
 import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from fuzz.index_reader import damage, exercise, write_indexes
+from fuzz.scratch import scratch_folder
 
 
 def main():
@@ -32,21 +31,21 @@ def main():
         resource.setrlimit(resource.RLIMIT_AS, (options.megabytes << 20, options.megabytes << 20))
     started = time.monotonic()
     seed, refused = options.seed, 0
-    with tempfile.TemporaryDirectory() as folder:
-        sources = write_indexes(Path(folder))
-        while time.monotonic() - started < options.seconds and seed - options.seed < options.runs:
-            rng = np.random.default_rng(seed)
-            target = Path(folder) / "damaged"
-            faulthandler.dump_traceback_later(30, exit=True)  # no file may make it hang
-            try:
-                damage(sources[rng.integers(len(sources))], target, rng)
-                refused += exercise(target) > 0
-            except BaseException:
-                print(f"seed {seed} found something", file=sys.stderr)
-                raise
-            faulthandler.cancel_dump_traceback_later()
-            shutil.rmtree(target)
-            seed += 1
+    folder = scratch_folder()
+    sources = write_indexes(folder)
+    while time.monotonic() - started < options.seconds and seed - options.seed < options.runs:
+        rng = np.random.default_rng(seed)
+        target = folder / "damaged"
+        faulthandler.dump_traceback_later(30, exit=True)  # no file may make it hang
+        try:
+            damage(sources[rng.integers(len(sources))], target, rng)
+            refused += exercise(target) > 0
+        except BaseException:
+            print(f"seed {seed} found something", file=sys.stderr)
+            raise
+        faulthandler.cancel_dump_traceback_later()
+        shutil.rmtree(target)
+        seed += 1
     print(f"{seed - options.seed} damaged indexes, {refused} refused; no crash, no hang, no error without a name")
 
 
