@@ -310,6 +310,20 @@ TEST(potentials_that_float32_cannot_hold_are_no_end_of_it) {
     }
 }
 
+TEST(columns_without_a_limit_have_no_potentials_to_look_for) {
+    Sinkhorn sinkhorn{.epsilon = 0.01};
+    sinkhorn.max_iterations = 2;
+    const Instance<double> p{{-1.0, 2.0, 3.0, 0.5, -4.0, 1.0}, {0.25, 0.75}, {0.5, 0.25, 0.25}, infinity};
+    SinkhornSolver solver;
+    CHECK(solver.solve(p.view(), sinkhorn).converged);
+    CHECK(std::ranges::all_of(solver.g(), [](double g) { return g == 0.0; }));
+
+    // A sweep that let the mass grow first would have a value beyond float64.
+    const Instance<double> far{{-3.6e288}, {1.0}, {1.0}, infinity};
+    CHECK_NEAR(solver.solve(far.view(), {.epsilon = 3.6e278, .relative = false, .max_iterations = 1}).value, -3.6e288,
+               1e279);
+}
+
 TEST(a_symmetric_problem_has_one_potential) {
     instances::Random random(7);
     SinkhornSolver solver;

@@ -205,9 +205,7 @@ class Scaling {
     void start() {
         std::fill_n(f_.begin(), n_, 0.0);
         simplex_.c_transform(dense_.cost, n_, stride_, f_.data(), g_.data());
-        if (has_limits()) {
-            std::ranges::transform(g_, g_.begin(), [](double g) { return std::min(g, 0.0); });
-        }
+        hold_to_limits();
         std::fill(&g_[m_ - 1] + 1, &g_[stride_ - 1] + 1, 0.0);
         kernels_.row_transform(dense_.cost, n_, stride_, g_.data(), f_.data());
         copy_to_start();
@@ -423,9 +421,14 @@ class Scaling {
             f_[i] += shift;
             f_[i] = has_fraction() ? std::min(f_[i], multiplier_) : f_[i];
         }
+        hold_to_limits();
+    }
+
+    /// Potentials of columns with a limit are not above 0, and exactly that where there is room for everything.
+    void hold_to_limits() {
         if (has_limits()) {
-            for (std::size_t j = 0; j < m_; ++j) {
-                g_[j] = problem_.capacity < infinity ? std::min(g_[j], 0.0) : 0.0;
+            for (double& g : std::span(g_.data(), m_)) {
+                g = problem_.capacity < infinity ? std::min(g, 0.0) : 0.0;
             }
         }
     }
