@@ -62,11 +62,12 @@ def _bags(data, measure):
     dim, lengths = _lengths(data)
     n_words = 1 + data.up_to(4)
     table, offsets = _array(data, n_words, dim), _offsets(data, lengths)
-    rows = (
-        np.array([data.up_to(n_words - 1) for _ in range(sum(lengths))])
-        if data.up_to(7)
-        else _array(data, sum(lengths))
-    )
+    way = data.up_to(7)
+    if way == 0:
+        rows = _array(data, sum(lengths))
+    else:
+        last = n_words - 1 if way > 1 else n_words  # the latter is not in the table
+        rows = np.array([data.up_to(last) for _ in range(sum(lengths))])
     counts = _weights(data, sum(lengths))
     made = _attempt(lambda: mr.Bags.from_flat(table, rows, offsets, counts))
     query = _query(data, dim)
@@ -123,7 +124,12 @@ def _lengths(data):
 
 
 def _offsets(data, lengths):
-    return np.cumsum([0, *lengths]) if data.up_to(7) else _array(data, len(lengths) + 1)
+    way = data.up_to(7)
+    if way == 0:
+        return _array(data, len(lengths) + 1)
+    if way == 1:
+        return np.array([0, *(data.up_to(sum(lengths)) for _ in lengths)])  # places in any order
+    return np.cumsum([0, *lengths])
 
 
 def _query(data, dim):
