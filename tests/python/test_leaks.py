@@ -1,0 +1,20 @@
+"""Memory stays flat over calls of every kind; ten thousand of each are for `tests/stress/leaks.py` by itself."""
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LEAKS = Path(__file__).parents[1] / "stress" / "leaks.py"
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="bytes can be counted with glibc 2.33 or later only"
+)
+
+
+@pytest.mark.parametrize("arguments", [["--planted", "--calls", "100"], ["--calls", "20"]], ids=["planted", "public"])
+def test_what_leaks_is_found_and_no_public_call_does(arguments):
+    found = subprocess.run([sys.executable, LEAKS, *arguments], capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr

@@ -1,0 +1,110 @@
+"""Texts: encoded, ranked, moved into spaces; and documents from files."""
+
+import pickle
+from contextlib import suppress
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+from safetensors.numpy import save_file
+
+import moverank as mr
+import tiny_models
+from moverank import encoders, ranking, readers, spaces
+from public_calls.inputs import DIM, TEXTS, documents, random, word_vectors
+
+
+def of_encoders(folder):
+    words = encoders.WordVectors.default()
+    words.save(folder / "table")
+    plain = encoders.Words(stop_words=encoders.STOP_WORDS)
+    small = encoders.WordVectors(["man", "dog"], np.eye(2), tokenize=plain)
+    mine = encoders.CallableEncoder(lambda texts: [(text.split(), np.eye(9)[: len(text.split())]) for text in texts])
+
+    def encode():
+        found = words.encode(TEXTS)
+        return found.text(1), found.sequences, words.bags(TEXTS), words.dim, len(words), "dog" in words, repr(words)
+
+    def unknown():
+        with suppress(ValueError):
+            small.encode(["xyzzy"])
+        return small.encode(["a man", "xyzzy"], skip_empty=True)
+
+    model, tokenizer = tiny_models.save_model(folder), tiny_models.save_tokenizer(folder)
+    onnx = encoders.OnnxEncoder(model, tokenizer, num_threads=1)
+    return {
+        "word vectors": encode,
+        "texts without tokens": unknown,
+        "word vectors from a file": lambda: encoders.WordVectors.load(folder / "table", limit=100).encode(["the"]),
+        "word vectors into a file": lambda: small.save(folder / "small"),
+        "encoders of others": lambda: (mine.encode(TEXTS), encoders.encode_queries(mine, TEXTS)),
+        "transformers": lambda: onnx.encode(["the cat sat", "the dog"]),
+    }
+
+
+def of_rankings(folder):
+    index = mr.Index.build(encoders.WordVectors.default().encode(TEXTS).sequences, "wrd", payloads=TEXTS)
+    ranker = mr.Reranker(num_threads=1)
+    over_passages = mr.Reranker(passages=mr.Passages(3, 1), num_threads=1)
+    fused = mr.Reranker(fusion=0.5, num_threads=1)
+    few = ranking.CachedEncoder(word_vectors(), max_bytes=300)
+
+    def rank():
+        found = ranker.rank("who plays music?", TEXTS, top_k=2)
+        shown = f"{found} {found!r} {ranker!r}"
+        return found[0].explain(), found[:1], found.doc_ids, found.scores, list(found), shown
+
+    return {
+        "ranking of texts": rank,
+        "ranking of an index": lambda: ranker.rank_batch(["music", "a dog"], index, top_k=2)[0][0].explain(),
+        "ranking of passages": lambda: over_passages.rank("music", TEXTS)[0].explain(),
+        "ranking with scores": lambda: (fused.fuses, fused.rank("music", TEXTS, scores=[4, 3, 2, 1])),
+        "fusion": lambda: mr.Fusion.fit([[3.0, 2.0, 1.0]], [[0.1, 0.4, 0.1]], [[0, 1, 0]]),
+        "encoders that remember": lambda: (few.encode(TEXTS), few.encode_queries(TEXTS), pickle.dumps(few)),
+    }
+
+
+def of_spaces(folder):
+    encoder = word_vectors()
+    recipes = ["all-but-the-top", "sif-scaling", "remove-common", "centring", "conceptor", "unit-norm", "norm-idf"]
+    space = mr.fit(encoder, TEXTS, recipes, sample=3)
+    over = space.over(encoder)
+    index = mr.Index.build(over.encode(TEXTS).sequences, "wrd", space=space)
+
+    def learnt():
+        counted = spaces.Statistics(DIM, 2, random())
+        counted.add(encoder.encode(TEXTS))
+        weights = spaces.TokenWeights.idf(counted) * spaces.TokenWeights.sif(counted)
+        return weights.of(["a", "man"]), repr(counted), mr.fit(encoder, TEXTS, ["whitening", "sif"])
+
+    def kept():
+        space.save(folder / "space.npz")
+        return spaces.Space.load(folder / "space.npz"), spaces.Space.from_bytes(space.to_bytes())
+
+    return {
+        "learning a space": learnt,
+        "moving into a space": lambda: (space(encoder.encode(TEXTS)), over.encode(TEXTS), over.encode_queries(TEXTS)),
+        "space in a file": kept,
+        "space of an index": lambda: (index.space, index.search(over.encode_queries(TEXTS[:1]).sequences, 2)),
+    }
+
+
+def of_readers(folder):
+    docs = documents(12)
+    np.save(folder / "tokens.npy", docs.tokens)
+    np.save(folder / "offsets.npy", docs.offsets)
+    np.save(folder / "square.npy", np.ones((3, 2, DIM), np.float32))
+    save_file({"tokens": docs.tokens.copy(), "offsets": docs.offsets.copy()}, folder / "docs.safetensors")
+    table = pyarrow.table({"id": list(range(12)), "tokens": [x.tolist() for x in docs], "year": [1] * 12})
+    pyarrow.parquet.write_table(table, folder / "docs.parquet")
+    return {
+        "documents from npy": lambda: (
+            list(readers.read_npy(folder / "tokens.npy", folder / "offsets.npy", documents=5)),
+            list(readers.read(folder / "square.npy")),
+        ),
+        "documents from safetensors": lambda: list(readers.read_safetensors(folder / "docs.safetensors")),
+        "documents from parquet": lambda: list(readers.read_arrow(folder / "docs.parquet", payload="*")),
+    }
+
+
+KINDS = (of_encoders, of_rankings, of_spaces, of_readers)
