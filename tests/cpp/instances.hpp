@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -63,6 +64,50 @@ struct Batch {
     }
     [[nodiscard]] moverank::SequencesView view() const {
         return {{tokens.data(), tokens.size() / dim, dim}, offsets, {}};
+    }
+};
+
+/// Tokens rounded to multiples of a step of their own.
+struct Coded {
+    std::vector<std::int8_t> codes;
+    std::vector<float> scales;
+    std::size_t dim;
+
+    Coded(const std::vector<float>& tokens, std::size_t dimension, int levels)
+        : codes(tokens.size()), scales(tokens.size() / dimension), dim(dimension) {
+        for (std::size_t t = 0; t < scales.size(); ++t) {
+            float largest = 0.0F;
+            for (std::size_t k = 0; k < dim; ++k) {
+                largest = std::max(largest, std::abs(tokens[t * dim + k]));
+            }
+            scales[t] = largest / static_cast<float>(levels);
+            for (std::size_t k = 0; k < dim; ++k) {
+                const float code = scales[t] > 0.0F ? tokens[t * dim + k] / scales[t] : 0.0F;
+                codes[t * dim + k] = static_cast<std::int8_t>(std::lround(code));
+            }
+        }
+    }
+    [[nodiscard]] moverank::TokensView view() const {
+        return {moverank::TokenType::int8, codes.data(), scales.size(), dim, dim, scales.data()};
+    }
+};
+
+/// Both ways in which a vector index may compute squared distances in float32.
+struct SquaredDistances {
+    float direct = 0.0F;
+    float expanded = 0.0F;
+
+    SquaredDistances(const std::vector<float>& p, const std::vector<float>& q) {
+        float pp = 0.0F;
+        float qq = 0.0F;
+        float pq = 0.0F;
+        for (std::size_t k = 0; k < p.size(); ++k) {
+            direct += (p[k] - q[k]) * (p[k] - q[k]);
+            pp += p[k] * p[k];
+            qq += q[k] * q[k];
+            pq += p[k] * q[k];
+        }
+        expanded = std::max(0.0F, pp + qq - 2.0F * pq);
     }
 };
 

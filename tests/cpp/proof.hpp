@@ -22,9 +22,9 @@ template <class Cost>
 }
 
 /// What of the latest solve does not prove that its value is the optimum; empty: nothing. Costs are compared relative
-/// to the largest, masses to 1.
-template <class Cost>
-[[nodiscard]] std::string flaw_of(const moverank::TransportProblem<Cost>& problem, const moverank::ExactSolver& solver,
+/// to the largest, masses to 1. `solver`: an ExactSolver, or whatever else has flows and potentials.
+template <class Cost, class Solver>
+[[nodiscard]] std::string flaw_of(const moverank::TransportProblem<Cost>& problem, const Solver& solver,
                                   const moverank::SolveSummary& summary) {
     constexpr double least = 1e-300;  // subnormal costs are exact to that
     const std::size_t n = problem.a.size();

@@ -11,34 +11,7 @@
 #include "moverank/pair.hpp"
 
 using namespace moverank;
-
-namespace {
-
-/// Tokens rounded to multiples of a step of their own.
-struct Coded {
-    std::vector<std::int8_t> codes;
-    std::vector<float> scales;
-    std::size_t dim;
-
-    Coded(const std::vector<float>& tokens, std::size_t dimension, int levels)
-        : codes(tokens.size()), scales(tokens.size() / dimension), dim(dimension) {
-        for (std::size_t t = 0; t < scales.size(); ++t) {
-            float largest = 0.0F;
-            for (std::size_t k = 0; k < dim; ++k) {
-                largest = std::max(largest, std::abs(tokens[t * dim + k]));
-            }
-            scales[t] = largest / static_cast<float>(levels);
-            for (std::size_t k = 0; k < dim; ++k) {
-                codes[t * dim + k] = static_cast<std::int8_t>(std::lround(tokens[t * dim + k] / scales[t]));
-            }
-        }
-    }
-    [[nodiscard]] TokensView view() const {
-        return {TokenType::int8, codes.data(), scales.size(), dim, dim, scales.data()};
-    }
-};
-
-}  // namespace
+using instances::Coded;
 
 TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     instances::Random random(4);

@@ -13,21 +13,6 @@ namespace {
 
 constexpr GroundCost grounds[] = {GroundCost::cosine, GroundCost::euclidean, GroundCost::sqeuclidean};
 
-/// Both ways in which a vector index may compute squared distances in float32.
-std::pair<float, float> squared_distances(const std::vector<float>& p, const std::vector<float>& q) {
-    float direct = 0.0F;
-    float pp = 0.0F;
-    float qq = 0.0F;
-    float pq = 0.0F;
-    for (std::size_t k = 0; k < p.size(); ++k) {
-        direct += (p[k] - q[k]) * (p[k] - q[k]);
-        pp += p[k] * p[k];
-        qq += q[k] * q[k];
-        pq += p[k] * q[k];
-    }
-    return {direct, std::max(0.0F, pp + qq - 2.0F * pq)};
-}
-
 /// The bound must hold for every pair; returns the mean of bound / value, so that no margin hides behind its size.
 double check_bound(const instances::Batch& batch, GroundCost ground, Weighting weighting) {
     const Measure measure{ground, weighting};
@@ -51,10 +36,10 @@ double check_bound(const instances::Batch& batch, GroundCost ground, Weighting w
         const PooledBound bound(ground, batch.dim, largest,
                                 cost_error_bound(ground, batch.dim, max_norm(prepared[0]), prepared.max_norm()));
         const double value = evaluator.distance(prepared[s]).distance;
-        const auto [direct, expansion] = squared_distances(p, q);
-        CHECK(bound(direct) <= value);
-        CHECK(bound(expansion) <= value);
-        tightness += value > 0.0 ? bound(direct) / value : 0.0;
+        const instances::SquaredDistances squared(p, q);
+        CHECK(bound(squared.direct) <= value);
+        CHECK(bound(squared.expanded) <= value);
+        tightness += value > 0.0 ? bound(squared.direct) / value : 0.0;
     }
     return tightness / static_cast<double>(prepared.size() - 1);
 }
