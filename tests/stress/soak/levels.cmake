@@ -1,0 +1,23 @@
+# The same seeds on every instruction set that this machine has: what has to be the same bits, is.
+# cmake -DSOAK=program -DLEVELS=a,b -DCOUNT=seeds -DFOLDER=where -P levels.cmake
+string(REPLACE "," ";" levels "${LEVELS}")
+set(states "")
+foreach(level IN LISTS levels)
+  set(state "${FOLDER}/soak_${level}.state")
+  file(REMOVE "${state}")
+  set(expect "")
+  if(states)
+    list(GET states -1 other)
+    set(expect --expect "${other}")
+  endif()
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env MOVERANK_SIMD=${level} "${SOAK}" --quiet --count ${COUNT} --state "${state}" ${expect}
+                  RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+  if(errors MATCHES "MOVERANK_SIMD must be one of")
+    continue()
+  endif()
+  message("${output}${errors}")
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "failed on ${level}")
+  endif()
+  list(APPEND states "${state}")
+endforeach()
