@@ -5,18 +5,22 @@ import ot
 from scipy.optimize import linprog
 
 
-def linear_program(cost, a, b, capacity=1.0):
+def linear_program(cost, a, b, capacity=1.0, fraction=1.0, tolerance=1e-7):
     """Value of the transport problem by HiGHS on float64."""
     cost = np.asarray(cost, dtype=np.float64)
     n, m = cost.shape
     rows = np.kron(np.eye(n), np.ones(m))
     columns = np.kron(np.ones(n), np.eye(m))
-    if capacity == 1:
-        solved = linprog(cost.ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.concatenate([a, b]), method="highs")
+    limits = np.minimum(min(capacity, 1e300) * b, 2.0)  # infinity times no mass is no mass
+    if fraction < 1:
+        met = {"A_eq": np.ones((1, n * m)), "b_eq": [fraction]}
+        kept = {"A_ub": np.vstack([rows, columns]), "b_ub": np.concatenate([a, limits])}
+    elif capacity == 1:
+        met, kept = {"A_eq": np.vstack([rows, columns]), "b_eq": np.concatenate([a, b])}, {}
     else:
-        solved = linprog(
-            cost.ravel(), A_eq=rows, b_eq=a, A_ub=columns, b_ub=np.minimum(capacity * b, 2.0), method="highs"
-        )
+        met, kept = {"A_eq": rows, "b_eq": a}, {"A_ub": columns, "b_ub": limits}
+    options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+    solved = linprog(cost.ravel(), **met, **kept, method="highs", options=options)
     assert solved.status == 0, solved.message
     return solved.fun
 
