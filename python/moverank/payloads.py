@@ -108,6 +108,14 @@ def payload_at(arrays: Mapping[str, NDArray[Any]], position: int) -> Any:
         raise IndexFormatError(f"payload of document {position}: is not JSON; the index's files are damaged") from None
 
 
+def _is_json(octets: bytes) -> bool:
+    try:
+        json.loads(octets)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _texts(arrays: Mapping[str, NDArray[Any]], first: int, last: int) -> list[bytes]:
     cuts = arrays["payload_offsets"][first : last + 1].tolist()
     octets = arrays["payload_text"][cuts[0] : cuts[-1]].tobytes()
@@ -195,7 +203,8 @@ class Where:
                 except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
                     if str(error) == "interrupted":
                         raise KeyboardInterrupt from None
-                    if "malformed JSON" in str(error) or not isinstance(error, sqlite3.Error):
+                    # The condition may read texts of payloads as JSON that are none, which is no fault of the files.
+                    if not isinstance(error, sqlite3.Error) or not _is_json(joined):
                         raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
                     raise ValueError(f"where: {self.expression!r} cannot be evaluated: {error}") from None
         return np.array(sorted(found), dtype=np.int64)

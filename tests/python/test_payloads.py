@@ -126,8 +126,11 @@ def test_double_quotes_are_refused_where_they_would_be_texts():
 
 def test_conditions_that_fail_halfway():
     arrays = payload_arrays([{"a": "{"}], 1)
-    with pytest.raises(ValueError, match=r"where: .* cannot be evaluated|files are damaged"):
+    with pytest.raises(ValueError, match=r"where: .* cannot be evaluated: malformed JSON"):
         Where.of("json_extract(a, '$.b') = 1").matching(arrays, 1)
+    arrays = payload_arrays([{"n": -(2**63)}], 1)
+    with pytest.raises(ValueError, match=r"where: 'abs\(n\) = 1' cannot be evaluated: integer overflow"):
+        Where.of("abs(n) = 1").matching(arrays, 1)
 
 
 @pytest.mark.parametrize(
