@@ -80,6 +80,12 @@ def test_haystack_runs_a_pipeline():
         MoverankRanker().run(QUERY, [Document(meta={"n": 1})])
     with pytest.raises(ValueError, match="cannot be written to a file"):
         MoverankRanker(reranker=Reranker()).to_dict()
+    with pytest.raises(ValueError, match="top_k must be at least 1, got 0"):
+        MoverankRanker(top_k=0)
+    with pytest.raises(TypeError, match="top_k must be an integer, got 'two'"):
+        MoverankRanker(top_k="two")
+    with pytest.raises(ValueError, match="measure: a reranker has one of its own"):
+        MoverankRanker(measure="wmd", reranker=Reranker())
 
 
 def test_pyterrier_transforms_results():

@@ -112,6 +112,16 @@ def test_learning_moves_a_cloud_onto_another():
         (lambda: mrt.wrd(torch.ones(2, 2), torch.zeros(2, 2)), ValueError, "y[0]: token 0 is a zero vector"),
         (lambda: mrt.wmd(torch.ones(2, 2).int(), torch.ones(2, 2).int()), TypeError, "x: expected a tensor of real"),
         (lambda: mrt.wmd(torch.ones(2, 2), torch.ones(2, 2), torch.ones(3)), ValueError, "a[0]: expected shape (2,)"),
+        (
+            lambda: mrt.wmd(torch.ones(2, 2), torch.ones(2, 2), [torch.ones(2)] * 2),
+            ValueError,
+            "a: expected weights for 1 sequences, got 2",
+        ),
+        (
+            lambda: mrt.distance(torch.ones(2, 2), torch.ones(2, 2), mr.Measure("cosine", "given")),
+            ValueError,
+            "a: weighting 'given' needs weights",
+        ),
         (lambda: mrt.sinkhorn(torch.ones(1, 1), torch.ones(1, 1), epsilon=0.0), ValueError, "epsilon must be above 0"),
         (
             lambda: mrt.transport(torch.ones(2, 2), epsilon=mr.Sinkhorn()),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from moverank._optional import optional
+from moverank._validate import whole_number
 from moverank.measures import Measure
 from moverank.ranking import Reranker
 
@@ -30,8 +31,7 @@ class MoverankRanker:
     """
 
     def __init__(self, top_k: int = 10, measure: str | Measure | None = None, reranker: Reranker | None = None) -> None:
-        if top_k < 1:
-            raise ValueError(f"top_k must be at least 1, got {top_k}")
+        whole_number(top_k, "top_k", least=1)
         if measure is not None and reranker is not None:
             raise ValueError("measure: a reranker has one of its own")
         self.top_k = top_k
