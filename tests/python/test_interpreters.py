@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import sysconfig
+from types import SimpleNamespace
 
 import pytest
+
+from moverank._interpreter import require_main
 
 SUBINTERPRETER = """
 try:
@@ -29,6 +32,16 @@ def test_a_subinterpreter_is_told_no_and_does_not_hang(first):
     script = SUBINTERPRETER.format(first=first)
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert found.stdout.startswith("moverank works in the main interpreter of a process alone"), found.stderr
+
+
+@pytest.mark.parametrize("name", ["_interpreters", "_xxsubinterpreters"])
+def test_either_name_that_python_has_for_itself_is_asked(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "_interpreters", None)
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(get_current=lambda: 1, get_main=lambda: 0))
+    with pytest.raises(ImportError, match=r"works in the main interpreter of a process alone.*WSGIApplicationGroup"):
+        require_main()
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(get_current=lambda: 0, get_main=lambda: 0))
+    require_main()
 
 
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python always has its lock")

@@ -75,6 +75,24 @@ def test_threads_that_never_run_are_not_waited_for(monkeypatch):
     assert each(lambda n: n, 20, 8) == list(range(20))
 
 
+def test_a_thread_that_runs_out_of_memory_ends_the_call(monkeypatch):
+    """It has taken a number by then, and no other thread makes that call."""
+
+    class Full(list):
+        def __setitem__(self, place, value):
+            raise MemoryError
+
+    def run(function, arguments):
+        calls = function.__self__
+        with monkeypatch.context() as patched:
+            patched.setattr(calls, "_begun", Full(calls._begun))
+            function(*arguments)
+
+    monkeypatch.setattr("moverank._threads._thread.start_new_thread", run)
+    with pytest.raises(MemoryError, match="a thread had none left"):
+        each(lambda n: n, 20, 2)
+
+
 def test_whatever_ends_a_thread_reaches_the_caller():
     caller = threading.get_ident()
     begun = threading.Event()
