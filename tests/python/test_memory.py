@@ -1,5 +1,6 @@
-"""Where there is no memory, there is a MemoryError, and everything is as it was: short forms of tests/stress."""
+"""Where there is no memory, there is a MemoryError, and everything is as it was: mostly short forms of tests/stress."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,27 @@ def test_whatever_the_limit_on_the_address_space_calls_answer_or_raise_memory_er
     last = run("address_space.py", "--points", "4", "--documents", "1000", *calls, *changes)
     assert last.endswith("MemoryErrors, nothing else")
     assert " 0 MemoryErrors" not in last
+
+
+NO_ADDRESSES = """
+import resource, sys
+from pathlib import Path
+import numpy as np, moverank as mr
+folder, rng = sys.argv[1], np.random.default_rng(0)
+mr.Index.build([rng.normal(size=(4000, 256)) for _ in range(10)], "wmd").save(folder)
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+usual = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (taken + 2**24, usual[1]))
+try:
+    mr.Index.open(folder)
+except MemoryError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_AS, usual)
+assert len(mr.Index.open(folder)) == 10
+"""
+
+
+def test_a_file_that_does_not_fit_the_address_space_is_named(tmp_path):
+    command = [sys.executable, "-c", NO_ADDRESSES, str(tmp_path / "index")]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert re.fullmatch(r".*/index/\S+: its 4\d{7} bytes cannot be mapped\n", found.stdout), found.stderr
