@@ -143,6 +143,48 @@ TEST(cosine_survives_norms_at_the_ends_of_float32) {
     CHECK_NEAR(static_cast<double>(cost(1, 1)), along_y, 1e-6);
 }
 
+TEST(a_cost_does_not_depend_on_the_tokens_beside_its_own) {
+    instances::Random random(7);
+    std::normal_distribution<float> normal;
+    for (const std::size_t dim : {1, 2, 17}) {
+        std::vector<float> tokens(40 * dim);
+        for (std::size_t t = 0; t < 40; ++t) {
+            // Each side's last token is extreme.
+            const float size = t == 19 ? 1e-20F : t == 39 ? 1e17F : 1.0F;
+            for (std::size_t k = 0; k < dim; ++k) {
+                tokens[t * dim + k] = size * normal(random);
+            }
+        }
+        const Measure measure{GroundCost::cosine, Weighting::uniform};
+        const std::vector<std::int64_t> with{0, 20, 40};
+        const std::vector<std::int64_t> without{0, 19, 20, 39};
+        const PreparedSequences all({{tokens.data(), 40, dim}, with, {}}, measure);
+        const PreparedSequences fewer({{tokens.data(), 39, dim}, without, {}}, measure);
+        GroundCosts costs = costs_between(GroundCost::cosine, all[0], all[1]);
+        const GroundCosts turned = costs_between(GroundCost::cosine, all[1], all[0]);
+        const GroundCosts apart = costs_between(GroundCost::cosine, fewer[0], fewer[2]);
+        constexpr std::size_t stride = 32;  // of rows of 20
+        std::vector<float> rows(20 * stride);
+        const double largest = costs.tabulate(all[1].tokens, all[1].inverse_norms, rows.data());
+        costs.compute(all[1]);
+        CHECK(largest == costs.largest());
+        std::vector<float> column_minima(20, 2.0F);
+        for (std::size_t i = 0; i < 20; ++i) {
+            float row_minimum = 2.0F;
+            for (std::size_t j = 0; j < 20; ++j) {
+                const float cost = costs.matrix().matrix(i, j);
+                CHECK(i == 19 || j == 19 || cost == apart.matrix().matrix(i, j));
+                CHECK(cost == turned.matrix().matrix(j, i));
+                CHECK(cost == rows[j * stride + i]);
+                row_minimum = std::min(row_minimum, cost);
+                column_minima[j] = std::min(column_minima[j], cost);
+            }
+            CHECK(costs.row_minima()[i] == row_minimum);
+        }
+        CHECK(std::ranges::equal(costs.column_minima(), column_minima));
+    }
+}
+
 TEST(equal_tokens_cost_exactly_nothing_under_differences) {
     instances::Random random(4);
     const instances::Batch batch(random, 1, 5, 37);

@@ -21,8 +21,8 @@ class VocabularyCosts;
 /// Costs of one query against documents that come one at a time: the matrix C_ij = c(x_i, y_j), and its minima.
 ///
 /// The query is packed once, for kernels that stream documents past it. Bitwise equal tokens cost exactly 0 under
-/// euclidean and sqeuclidean, cosine costs are clipped to [0, 2], and c(x, y) = c(y, x) to the last bit. Storage grows
-/// to the largest pair seen. Not thread-safe: one object a thread.
+/// euclidean and sqeuclidean, cosine costs are clipped to [0, 2], and c(x, y) = c(y, x) to the last bit, whatever lies
+/// beside x and y. Storage grows to the largest pair seen. Not thread-safe: one object a thread.
 class GroundCosts {
   public:
     explicit GroundCosts(GroundCost ground) : ground_(ground) {}
@@ -55,7 +55,10 @@ class GroundCosts {
 
   private:
     void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
-    void fill_in_double(const TokensView& tokens);
+    /// Compute costs of tokens with extreme norms once more, in float64. Returns the largest size of any cost.
+    [[nodiscard]] double correct_extremes(const TokensView& tokens, std::span<const float> inverse_norms, float* costs,
+                                          std::size_t i_stride, std::size_t j_stride);
+    void find_minima();
     [[nodiscard]] CostBlock block_of(const TokensView& tokens, std::span<const float> inverse_norms);
     [[nodiscard]] bool needs_double(std::span<const float> inverse_norms) const;
 

@@ -11,8 +11,7 @@
 namespace moverank {
 
 /// A row a word, so that a document's costs are a gather of whole rows. Entries are bit for bit those that GroundCosts
-/// computes for a document with that token (but where norms are so extreme that it works in float64). Read by many
-/// threads at once.
+/// computes for a document with that token. Read by many threads at once.
 class VocabularyCosts {
   public:
     /// Costs to the words of `bags`. All tokens of `query` must have mass.

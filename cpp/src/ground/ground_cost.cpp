@@ -29,9 +29,12 @@ constexpr float largest_fast_inverse = 1e15F;
 
 [[nodiscard]] double gamma(double n) { return n * unit / (1.0 - n * unit); }
 
+[[nodiscard]] bool is_extreme(float inverse_norm) {
+    return !(inverse_norm >= smallest_fast_inverse && inverse_norm <= largest_fast_inverse);
+}
+
 [[nodiscard]] bool has_extremes(std::span<const float> inverse_norms) {
-    return !std::ranges::all_of(inverse_norms,
-                                [](float x) { return x >= smallest_fast_inverse && x <= largest_fast_inverse; });
+    return std::ranges::any_of(inverse_norms, is_extreme);
 }
 
 /// For norms near the ends of float32's range. Components of x lie x_stride apart.
@@ -46,7 +49,7 @@ constexpr float largest_fast_inverse = 1e15F;
         xx += a * a;
         yy += b * b;
     }
-    return static_cast<float>(std::clamp(1.0 - xy / std::sqrt(xx) / std::sqrt(yy), 0.0, 2.0));
+    return static_cast<float>(std::clamp(1.0 - xy / (std::sqrt(xx) * std::sqrt(yy)), 0.0, 2.0));
 }
 
 }  // namespace
@@ -125,20 +128,20 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     const bool from_table = !document.words.empty();
     const bool in_double = !from_table && needs_double(document.inverse_norms);
     prepare_document(document.size(), with_matrix || in_double);
-    if (in_double) {
-        fill_in_double(document.tokens);
+    CostBlock block = block_of(document.tokens, document.inverse_norms);
+    block.cost = with_matrix || in_double ? cost_.data() : nullptr;
+    block.column_minima = of_columns ? column_minima_.data() : nullptr;
+    if (from_table) {
+        block.table = table_->row(0);
+        block.words = document.words.data();
+        kernels().cost.gather(block);
     } else {
-        CostBlock block = block_of(document.tokens, document.inverse_norms);
-        block.cost = with_matrix ? cost_.data() : nullptr;
-        block.column_minima = of_columns ? column_minima_.data() : nullptr;
-        if (from_table) {
-            block.table = table_->row(0);
-            block.words = document.words.data();
-            kernels().cost.gather(block);
-        } else {
-            kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
-        }
-        largest_ = static_cast<double>(block.largest);
+        kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
+    }
+    largest_ = static_cast<double>(block.largest);
+    if (in_double) {
+        largest_ = correct_extremes(document.tokens, document.inverse_norms, cost_.data(), stride_, 1);
+        find_minima();
     }
     if (with_matrix) {
         finish_matrix();
@@ -222,42 +225,43 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
 }
 
 double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {
-    const bool in_double = needs_double(inverse_norms);
-    prepare_document(tokens.rows(), in_double);
-    if (in_double) {
-        fill_in_double(tokens);
-        for (std::size_t j = 0; j < m_; ++j) {
-            float* row = rows + j * n_padded_;
-            for (std::size_t i = 0; i < n_; ++i) {
-                row[i] = cost_[i * stride_ + j];
-            }
-            std::fill(row + n_, row + n_padded_, std::numeric_limits<float>::infinity());
-        }
-        return largest_;
-    }
+    prepare_document(tokens.rows(), false);
     CostBlock block = block_of(tokens, inverse_norms);
     block.cost = rows;
     kernels().cost.tabulate[static_cast<std::size_t>(ground_)](block);
+    if (needs_double(inverse_norms)) {
+        return correct_extremes(tokens, inverse_norms, rows, 1, n_padded_);
+    }
     return static_cast<double>(block.largest);
 }
 
-void GroundCosts::fill_in_double(const TokensView& tokens) {
+/// The others keep theirs: what two tokens cost does not depend on those beside them.
+double GroundCosts::correct_extremes(const TokensView& tokens, std::span<const float> inverse_norms, float* costs,
+                                     std::size_t i_stride, std::size_t j_stride) {
+    float largest = 0.0F;
+    for (std::size_t j = 0; j < m_; ++j) {
+        const bool extreme = is_extreme(inverse_norms[j]);
+        decode(tokens.run(j, 1), {decoded_.data(), dim_});
+        for (std::size_t i = 0; i < n_; ++i) {
+            float& cost = costs[i * i_stride + j * j_stride];
+            if (extreme || is_extreme(inverse_norms_[i])) {
+                cost = cosine_cost_in_double(&packed_[i], n_padded_, decoded_.data(), dim_);
+            }
+            largest = std::max(largest, cost);
+        }
+    }
+    return static_cast<double>(largest);
+}
+
+void GroundCosts::find_minima() {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     std::fill_n(row_minima_.begin(), n_, infinity);
     std::fill_n(column_minima_.begin(), m_, infinity);
-    largest_ = 0.0;
-    for (std::size_t j = 0; j < m_; ++j) {
-        decode(tokens.run(j, 1), {decoded_.data(), dim_});
-        for (std::size_t i = 0; i < n_; ++i) {
-            const float cost = cosine_cost_in_double(&packed_[i], n_padded_, decoded_.data(), dim_);
-            cost_[i * stride_ + j] = cost;
-            row_minima_[i] = std::min(row_minima_[i], cost);
-            column_minima_[j] = std::min(column_minima_[j], cost);
-            largest_ = std::max(largest_, static_cast<double>(cost));
-        }
-    }
     for (std::size_t i = 0; i < n_; ++i) {
-        std::fill(&cost_[i * stride_ + m_], &cost_[(i + 1) * stride_], infinity);
+        for (std::size_t j = 0; j < m_; ++j) {
+            row_minima_[i] = std::min(row_minima_[i], cost_[i * stride_ + j]);
+            column_minima_[j] = std::min(column_minima_[j], cost_[i * stride_ + j]);
+        }
     }
 }
 

@@ -101,12 +101,6 @@ class Query {
 /// The table's entries, and the distances that come of them, against those of documents with the words' vectors.
 void check_word_costs(const JoinedBags& bags, const PreparedSequence& query, const VocabularyCosts& table,
                       std::span<const double> values, Report& report) {
-    // Costs of directions are made in float64 where norms are far from 1: of a word by those of its neighbours in the
-    // table, of a document by those of its own tokens.
-    const auto is_extreme = [](float inverse_norm) { return inverse_norm < 1e-15F || inverse_norm > 1e15F; };
-    if (std::ranges::any_of(query.inverse_norms, is_extreme) || std::ranges::any_of(bags.inverse_norms(), is_extreme)) {
-        return;
-    }
     const GroundCost ground = bags.measure().ground;
     GroundCosts computed(ground);
     computed.set_query(query);
