@@ -16,7 +16,8 @@ def linear_program(cost, a, b, capacity=1.0, fraction=1.0, tolerance=1e-7):
         met = {"A_eq": np.ones((1, n * m)), "b_eq": [fraction]}
         kept = {"A_ub": np.vstack([rows, columns]), "b_ub": np.concatenate([a, limits])}
     elif capacity == 1:
-        met, kept = {"A_eq": np.vstack([rows, columns]), "b_eq": np.concatenate([a, b])}, {}
+        # What the last column gets follows, but for rounding, by which HiGHS may call the whole infeasible.
+        met, kept = {"A_eq": np.vstack([rows, columns[:-1]]), "b_eq": np.concatenate([a, b[:-1]])}, {}
     else:
         met, kept = {"A_eq": rows, "b_eq": a}, {"A_ub": columns, "b_ub": limits}
     options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
