@@ -30,6 +30,9 @@ LIMIT = 0.1
 #: Processor seconds in which a signal hardly finds its way.
 SHORT = 0.03
 
+#: Ctrl-C, and the alarm that repeats it where it would be lost.
+SIGNALS = (signal.SIGINT, signal.SIGALRM)
+
 #: Ctrl-C comes from outside, so this runs in a process of its own: it waits until another one has computed for so long,
 #: or has told that it is done, sends the signal, and answers with the time that it was by then.
 WATCHER = """
@@ -73,14 +76,15 @@ class Interrupter:
         # What is raised in a callback of the collector is lost, and a Ctrl-C may fall there; hypothesis has one.
         self._callbacks = gc.callbacks[:]
         gc.callbacks.clear()
-        self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        self._previous = [signal.signal(number, self._on_signal) for number in SIGNALS]
         return self
 
     def __exit__(self, *_) -> None:
         self._watcher.stdin.close()
         self._watcher.wait()
         self._watcher.stdout.close()
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in zip(SIGNALS, self._previous, strict=True):
+            signal.signal(number, handler)
         gc.callbacks.extend(self._callbacks)
 
     def overrun(self, call, after: float) -> float | None:
@@ -99,9 +103,17 @@ class Interrupter:
         sent = float(self._watcher.stdout.readline())
         return ended - sent if stopped else None
 
-    def _on_signal(self, *_) -> None:
-        if self._armed:
-            raise KeyboardInterrupt
+    def _on_signal(self, _, frame) -> None:
+        if not self._armed:
+            return
+        while frame is not None:
+            # What is raised by a weak reference's callback or a destructor is lost: once more, behind it.
+            code = frame.f_code
+            if code.co_name == "__del__" or code.co_filename.endswith(("weakref.py", "_weakrefset.py")):
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
+                return
+            frame = frame.f_back
+        raise KeyboardInterrupt
 
 
 def processor_seconds(call) -> float:
