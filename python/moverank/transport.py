@@ -304,8 +304,9 @@ def transport_batch(
 
 def _cost_array(value: ArrayLike, name: str, *, ndim: int) -> NDArray[Any]:
     """Convert costs to float32 if that is what they are, else to float64. The core checks that they are finite."""
-    dtype = np.float32 if getattr(value, "dtype", None) == np.float32 else np.float64
-    cost = real_array(value, name, ndim=ndim, dtype=dtype)
+    parts = value if isinstance(value, (list, tuple)) and len(value) > 0 else [value]
+    is_single = all(getattr(part, "dtype", None) == np.float32 for part in parts)
+    cost = real_array(value, name, ndim=ndim, dtype=np.float32 if is_single else np.float64)
     if 0 in cost.shape[-2:]:
         raise ValueError(f"{name}: expected at least one row and one column, got shape {cost.shape}")
     return cost

@@ -219,6 +219,14 @@ def test_a_batch_is_its_problems_one_by_one(dtype, capacity):
     assert shared.values[7] == mr.transport(costs[7], a[0], capacity=capacity).value
 
 
+def test_a_list_of_float32_matrices_is_solved_as_it_is():
+    costs = np.random.default_rng(3).random((5, 6, 7), dtype=np.float32)
+    values = mr.transport_batch(costs, epsilon=0.05).values
+    assert np.array_equal(mr.transport_batch(list(costs), epsilon=0.05).values, values)
+    mixed = mr.transport_batch([costs[0], *costs[1:].astype(np.float64)], epsilon=0.05).values
+    assert (mixed != values).all()  # in float64, all of them
+
+
 def test_batches_print_well():
     batch = mr.transport_batch([[[1.0]], [[2.5]], [[0.5]]])
     expected = r"TransportBatch\(3 problems, values 0.5 to 2.5, gap at most \d.\de-1\d, all optimal\)"
