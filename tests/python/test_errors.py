@@ -1,8 +1,10 @@
 """Every error that has a name: when it comes, which built-in one it also is, and that the documentation tells of it."""
 
+import importlib
 import inspect
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +215,10 @@ def test_a_change_whose_end_is_not_known_is_the_last():
             index.remove(["b"])
         assert index.search(DOCS[0], 2).ids.tolist() == ["a", "b"]
     assert mr.Index.open("index").ids.tolist() == ["b"]
+
+
+def test_without_torch_its_module_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "moverank.torch", raising=False)
+    with pytest.raises(ImportError, match=r"^moverank.torch needs torch: pip install moverank\[torch\]$"):
+        importlib.import_module("moverank.torch")
