@@ -1,5 +1,6 @@
 """An index in a folder: what was acknowledged is there, whoever opens it, and changes are as good as building anew."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -282,6 +283,20 @@ def test_the_lock_holds_across_processes(folder):
         process.start()
         assert f"process {os.getpid()} has it open" in queue.get(timeout=60)
         process.join()
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_without_a_lock_a_folder_is_left_as_it_was(tmp_path, docs, monkeypatch, was_there):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    target = tmp_path / "index"
+    if was_there:
+        target.mkdir()
+    monkeypatch.setattr("moverank.disk.store.Lock", no_locks)
+    with pytest.raises(OSError, match="No locks available"):
+        mr.Index.build(docs).save(target)
+    assert target.exists() == was_there
 
 
 def test_a_forked_child_may_not_write(folder, docs):

@@ -101,7 +101,8 @@ class Store:
             If there is an index and it is not to be overwritten, or something else.
         """
         require_posix()
-        if folder.exists():
+        is_new = not folder.exists()
+        if not is_new:
             foreign = not folder.is_dir() or any(not _is_ours(entry.name) for entry in folder.iterdir())
             if foreign:
                 raise IndexExistsError(17, "there is something else than an index; choose another path", str(folder))
@@ -115,8 +116,9 @@ class Store:
         try:
             store = cls(folder, Lock(folder), mmap=mmap)
         except BaseException:
-            with suppress(OSError):
-                folder.rmdir()
+            if is_new:
+                with suppress(OSError):
+                    folder.rmdir()
             raise
         try:
             with writing(folder), suppress(IndexFormatError, IndexNotFoundError):
