@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from keep import CPP
+
 import moverank._core
 
 ROOT = Path(__file__).parents[2]
 COPY = ROOT / "build" / "planted"
-CPP = ("batch", "exact", "sinkhorn")
-PYTHON = ("batches", "documents", "manifest", "vectors")
 
 
 class Bug(NamedTuple):
