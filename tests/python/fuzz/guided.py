@@ -14,31 +14,31 @@ import atheris
 import numpy as np
 
 
-def trace(module):
+def trace(module, *, comparisons):
     """Trace the functions and methods of a module that is loaded: an editable install has an importer of its own."""
     for value in list(vars(module).values()):
         if getattr(value, "__module__", None) != module.__name__:
             continue
         if isinstance(value, type):
             for method in list(vars(value).values()):
-                _trace(method)
+                _trace(method, comparisons)
         else:
-            _trace(value)
+            _trace(value, comparisons)
 
 
-def _trace(value):
+def _trace(value, comparisons):
     # In place: whoever imported it by name has it, too. Properties, class methods and caches wrap what is meant.
     for wrapper in ("fget", "__func__", "__wrapped__"):
         value = getattr(value, wrapper, value)
     if hasattr(value, "__code__"):
-        atheris.instrument_func(value)
+        value.__code__ = atheris.patch_code(value.__code__, trace_dataflow=comparisons)
 
 
 def main():
     """Fuzz until told to stop, or to the first find."""
     target = importlib.import_module(f"fuzz.{sys.argv[1]}")
     for module in target.TRACED:
-        trace(module)
+        trace(module, comparisons=getattr(target, "TRACES_COMPARISONS", True))
 
     def run(octets):
         target.check(octets)
