@@ -53,9 +53,10 @@ def encode(tokens: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArr
 
 
 def decode(tokens: NDArray[Any], scales: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Stored tokens as float32, exactly; float32 itself is not copied."""
+    """Stored tokens as float32, exactly; float32 itself is not copied. Damaged scales may make it infinite, or NaN."""
     if scales is not None:
-        scaled: NDArray[np.float32] = tokens.astype(np.float32) * scales[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled: NDArray[np.float32] = tokens.astype(np.float32) * scales[:, None]
         return scaled
     if tokens.dtype == np.uint16:
         return (tokens.astype(np.uint32) << np.uint32(16)).view(np.float32)

@@ -18,6 +18,7 @@ SORTS = {
     "plain": lambda: mr.Index.build(DOCS, "wrd", ids=NAMES, payloads=[{"n": n} for n in range(9)]),
     "ints": lambda: mr.Index.build(DOCS, "wrd", ids=np.arange(9)[::-1].copy()),
     "clusters": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.Clusters(2)),
+    "int8": lambda: mr.Index.build(DOCS, "wrd", dtype="int8"),
     "codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int8", rescore=True),
     "bags": lambda: mr.Index.build(BAGS, "wrd"),
     "faiss": lambda: mr.Index.build(DOCS, "wrd", prefilter="HNSW4"),
@@ -236,6 +237,16 @@ def test_a_document_that_cannot_be_measured_is_no_answer(make):
     overwrite(folder, "mass", 0, 7.0)
     with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify tells what is damaged"):
         mr.Index.open(folder).search(DOCS[0], 9)
+
+
+@pytest.mark.parametrize("scale", [3e38, np.inf, np.nan])
+def test_tokens_that_are_too_large_are_refused_where_they_are_looked_at(make, scale):
+    """Cosines need no scale, so that a search does not come upon it."""
+    folder = make("int8")
+    overwrite(folder, "scales", 0, scale)
+    found = mr.Index.open(folder).search(DOCS[0], 9)
+    with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify tells what is damaged"):
+        [hit.alignment for hit in found]
 
 
 def test_messages_name_files_as_they_are_called(make):

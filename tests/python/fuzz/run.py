@@ -12,6 +12,7 @@ import resource
 import shutil
 import sys
 import time
+import warnings
 
 import numpy as np
 
@@ -39,7 +40,9 @@ def main():
         faulthandler.dump_traceback_later(30, exit=True)  # no file may make it hang
         try:
             damage(sources[rng.integers(len(sources))], target, rng)
-            refused += exercise(target) > 0
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                refused += exercise(target) > 0
         except BaseException:
             print(f"seed {seed} found something", file=sys.stderr)
             raise
