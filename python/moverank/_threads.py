@@ -115,9 +115,11 @@ class _Calls:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._over[number] = True
-            with self._guard:
-                self.n_over += 1
+            try:
+                with self._guard:
+                    self.n_over += 1
+            finally:
+                self._over[number] = True  # last, as whoever waits may then look at the number of all
         return True
 
     def help(self) -> None:

@@ -61,6 +61,18 @@ def test_the_first_failure_in_order_is_raised_and_no_call_begins_after_it():
     assert len(begun) == 2
 
 
+def test_no_call_is_missed_wherever_threads_are_switched():
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(500):
+            reports = []
+            assert each(lambda n: n, 200, 4, lambda done, _, reports=reports: reports.append(done)) == list(range(200))
+            assert reports == list(range(1, 201))
+    finally:
+        sys.setswitchinterval(usual)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
 def test_threads_that_cannot_be_had_are_done_without(error, monkeypatch):
     def refuse(function, arguments):
