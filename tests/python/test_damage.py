@@ -232,11 +232,18 @@ def test_a_space_that_is_none(make):
         mr.Index.open(folder).verify()
 
 
-def test_a_document_that_cannot_be_measured_is_no_answer(make):
-    folder = make("plain")
-    overwrite(folder, "mass", 0, 7.0)
-    with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify tells what is damaged"):
-        mr.Index.open(folder).search(DOCS[0], 9)
+@pytest.mark.parametrize(
+    ("sort", "array", "place", "value"),
+    [("plain", "mass", 0, 7.0), ("plain", "offsets", 1, 0), ("codes", "mass", 0, 7.0), ("codes", "offsets", 1, 0)],
+)
+def test_a_document_that_cannot_be_measured_is_no_answer(make, sort, array, place, value):
+    folder = make(sort)
+    overwrite(folder, array, place, value)
+    message = r"a document cannot be measured: the mass of a document is not 1; verify tells what is damaged"
+    index = mr.Index.open(folder)
+    for k, subset in ((9, None), (1, index.ids[:3].tolist())):
+        with pytest.raises(mr.IndexFormatError, match=message):
+            index.search(DOCS[0], k, subset=subset)
 
 
 @pytest.mark.parametrize("scale", [3e38, np.inf, np.nan])

@@ -174,6 +174,7 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
     if (!measure_.bounded_by_relaxation()) {
         return -infinity;
     }
+    require_mass(document.sequence);
     // Tokens without mass can only lower what minima say, so they may stay.
     costs_.compute_codes(document);
     const double bound = bound_from_matrix(document.sequence);
