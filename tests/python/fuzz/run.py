@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--runs", type=int, default=1 << 60)
     parser.add_argument("--megabytes", type=int, default=0, help="of address space; AddressSanitizer needs all")
+    parser.add_argument("--note", type=Path, help="file for the seed at work: sanitizers name none")
     options = parser.parse_args()
     if options.megabytes:
         resource.setrlimit(resource.RLIMIT_AS, (options.megabytes << 20, options.megabytes << 20))
@@ -37,6 +39,8 @@ def main():
     while time.monotonic() - started < options.seconds and seed - options.seed < options.runs:
         rng = np.random.default_rng(seed)
         target = folder / "damaged"
+        if options.note:
+            options.note.write_text(str(seed))
         faulthandler.dump_traceback_later(30, exit=True)  # no file may make it hang
         try:
             damage(sources[rng.integers(len(sources))], target, rng)
