@@ -101,8 +101,8 @@ class Store:
             If there is an index and it is not to be overwritten, or something else.
         """
         require_posix()
-        is_new = not folder.exists()
-        if not is_new:
+        was_there = folder.exists()
+        if was_there:
             foreign = not folder.is_dir() or any(not _is_ours(entry.name) for entry in folder.iterdir())
             if foreign:
                 raise IndexExistsError(17, "there is something else than an index; choose another path", str(folder))
@@ -116,7 +116,7 @@ class Store:
         try:
             store = cls(folder, Lock(folder), mmap=mmap)
         except BaseException:
-            if is_new:
+            if not was_there:
                 with suppress(OSError):
                     folder.rmdir()
             raise
