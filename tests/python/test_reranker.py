@@ -272,3 +272,25 @@ def test_a_ranking_prints_and_is_a_sequence():
 def test_bad_arguments_are_named(call, kind, message):
     with pytest.raises(kind, match=message):
         call(Reranker(ENCODER))
+
+
+def test_rankings_over_an_index_carry_payloads_and_obey_conditions():
+    encoder = WordVectors.default()
+    texts = ["A man performs songs.", "The dog sleeps.", "A band plays music."]
+    payloads = [{"text": text, "year": 2000 + n} for n, text in enumerate(texts)]
+    index = mr.Index.build(encoder.encode(texts).sequences, "wrd", payloads=payloads)
+    ranker = mr.Reranker(encoder)
+    ranking = ranker.rank("music", index, where="year < 2002")
+    assert [document.payload["year"] for document in ranking] == [2000, 2001]
+    assert (ranking.stats.documents, ranking.skipped) == (2, 0)
+    with pytest.raises(ValueError, match="where: chooses by the payloads of an index"):
+        ranker.rank("music", texts, where="year < 2002")
+    with pytest.raises(ValueError, match="where: chooses among all documents of an index"):
+        ranker.rank("music", index, doc_ids=[0], where="year < 2002")
+
+
+def test_documents_without_a_token_are_counted():
+    ranking = mr.Reranker().rank("music", ["zzqq", "a song", "qqzz"])
+    assert (ranking.skipped, ranking.doc_ids, ranking.stats.documents) == (2, [1, 0, 2], 1)
+    assert mr.Reranker(passages=mr.Passages(2, 0)).rank("music", ["zz qq a song", "zzqq"]).skipped == 1
+    assert mr.Reranker().rank("music", ["zzqq"]).skipped == 1

@@ -12,11 +12,11 @@ import numpy as np
 from moverank._validate import as_list
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
 from moverank.errors import DuplicateIdError, NoTokensError
-from moverank.hits import Certificate, Hit
+from moverank.hits import Certificate, Hit, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure
 from moverank.ranking.passages import Passages
-from moverank.ranking.results import Compared, RankedDocument
+from moverank.ranking.results import Compared, Found, RankedDocument
 
 
 class Candidates:
@@ -44,41 +44,40 @@ class Candidates:
         pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
         self._compared = _Passages.of(encoder, pieces, measure)
 
-    def ranked(
-        self, query: EncodedText, k: int | None, num_threads: int | None
-    ) -> tuple[list[RankedDocument], Certificate]:
+    def ranked(self, query: EncodedText, k: int | None, num_threads: int | None) -> Found:
         """Find the k nearest documents, or all; similarities are their scores. Those without a token come last."""
         wanted = len(self.texts) if k is None else min(k, len(self.texts))
-        found: list[RankedDocument] = []
         if self._compared is None:
             certificate = Certificate.of(np.zeros(0), np.inf, len(self.texts), 0, "documents", k=0)
+            found = Found([], certificate, SearchStats(0, (), 0, 0.0, False), len(self.texts))
         else:
-            found, certificate = self._nearest(self._compared, query, wanted, num_threads)
-        nearer = {document.doc_id for document in found}
+            found = self._nearest(self._compared, query, wanted, num_threads)
+        nearer = {document.doc_id for document in found.documents}
         empty = (d for d in range(len(self.texts)) if self.doc_ids[d] not in nearer)
-        while len(found) < wanted:
-            found.append(self._without_token(next(empty)))
-        return found, certificate
+        while len(found.documents) < wanted:
+            found.documents.append(self._without_token(next(empty)))
+        return found
 
-    def _nearest(
-        self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None
-    ) -> tuple[list[RankedDocument], Certificate]:
+    def _nearest(self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None) -> Found:
         # The k nearest documents are those of the nearest passages, of which there have to be enough.
         asked = k
+        skipped = len(self.texts) - len({self._spans[piece][0] for piece in compared.encoded.kept})
         while True:
             hits = compared.index.search(query.vectors, asked, weights=query.weights, num_threads=num_threads)
             owners = [self._spans[compared.encoded.kept[passage]][0] for passage in hits.ids.tolist()]
             nearest = {d: place for place, d in reversed(list(enumerate(owners)))}
             if len(nearest) >= k or len(hits) == len(compared.index):
-                places = sorted(nearest.values())[:k]
-                return [self._document(compared, query, hits[place]) for place in places], hits.certificate
+                documents = [self._document(compared, query, hits[place]) for place in sorted(nearest.values())[:k]]
+                return Found(documents, hits.certificate, hits.stats, skipped)
             asked *= 2
 
     def _document(self, compared: _Passages, query: EncodedText, hit: Hit) -> RankedDocument:
         d, span = self._spans[compared.encoded.kept[hit.id]]
         passage = None if self._passages is None else span
         reasons = Compared(query, compared.encoded.text(hit.id), self._measure)
-        return RankedDocument(hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, reasons)
+        return RankedDocument(
+            hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, _reasons=reasons
+        )
 
     def _without_token(self, d: int) -> RankedDocument:
         return RankedDocument(len(self.texts), self.doc_ids[d], -np.inf, np.inf, self.texts[d])

@@ -12,20 +12,20 @@ from numpy.typing import ArrayLike
 from moverank._validate import as_list, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts
 from moverank.errors import MeasureMismatchError, NoTokensError
-from moverank.hits import Certificate, Hit
-from moverank.index import Index
+from moverank.hits import Hit
+from moverank.index import Condition, Index
 from moverank.measures import Measure, measure, wrd
 from moverank.names import listed_ids
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.fusion import Fusion
 from moverank.ranking.passages import Passages
-from moverank.ranking.results import ComparedHit, RankedDocument, Ranking, in_order
+from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
 from moverank.spaces.space import SpaceEncoder
 
 _by_name = measure
 #: Ranks documents for one query, whose first-stage scores may be given.
-_RankOne = Callable[[EncodedText, "ArrayLike | None"], "tuple[tuple[RankedDocument, ...], Certificate]"]
+_RankOne = Callable[[EncodedText, "ArrayLike | None"], Found]
 
 #: What suits a short query against longer documents: all of the query moves, and only part of a document has to answer.
 DEFAULT_MEASURE = wrd.replace(capacity=4)
@@ -108,6 +108,7 @@ class Reranker:
         top_k: int | None = None,
         doc_ids: Sequence[Any] | None = None,
         scores: ArrayLike | None = None,
+        where: Condition | None = None,
     ) -> Ranking:
         """Rank documents for a query.
 
@@ -125,6 +126,8 @@ class Reranker:
             by default.
         scores : array_like, shape (n,), optional
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
+        where : str, or tuple of str and a sequence, optional
+            Of an index, rank documents only whose payload fulfils this condition, as in `Index.search`.
 
         Returns
         -------
@@ -144,7 +147,7 @@ class Reranker:
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         one = None if scores is None else [scores]
-        return self.rank_batch([query], documents, top_k=top_k, doc_ids=doc_ids, scores=one)[0]
+        return self.rank_batch([query], documents, top_k=top_k, doc_ids=doc_ids, scores=one, where=where)[0]
 
     def rank_batch(
         self,
@@ -154,6 +157,7 @@ class Reranker:
         top_k: int | None = None,
         doc_ids: Sequence[Any] | None = None,
         scores: Sequence[ArrayLike] | None = None,
+        where: Condition | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> list[Ranking]:
         """Rank the same documents for several queries; they are encoded and prepared once.
@@ -162,7 +166,7 @@ class Reranker:
         ----------
         queries : sequence of str
             The queries.
-        documents, top_k, doc_ids
+        documents, top_k, doc_ids, where
             As in `rank`.
         scores : sequence of array_like, one a query, each of shape (n,), optional
             The first stage's scores; needed with `fusion`.
@@ -179,15 +183,18 @@ class Reranker:
         asked = self._queries(queries)
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
-            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k)
+            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where)
             asked = self._moved(asked, documents)
         else:
+            if where is not None:
+                raise ValueError("where: chooses by the payloads of an index; these documents are texts")
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
             rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
         rankings = []
         for q, (query, first) in enumerate(zip(asked, given, strict=True)):
-            found, certificate = rank_one(query, first)
-            rankings.append(Ranking(queries[q], found, chosen, certificate))
+            found = rank_one(query, first)
+            best = in_order(found.documents, top_k)
+            rankings.append(Ranking(queries[q], best, chosen, found.certificate, found.stats, found.skipped))
             if progress is not None:
                 progress(q + 1)
         return rankings
@@ -231,14 +238,16 @@ class Reranker:
         return [replace(document, score=score) for document, score in zip(documents, fused.tolist(), strict=True)]
 
     def _over_texts(self, candidates: Candidates, top_k: int | None) -> _RankOne:
-        def rank_one(query: EncodedText, first: ArrayLike | None) -> tuple[tuple[RankedDocument, ...], Certificate]:
+        def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             k = None if self._fusion is not None else top_k
-            found, certificate = candidates.ranked(query, k, self._num_threads)
-            return in_order(self._fused(found, first, candidates.doc_ids), top_k), certificate
+            found = candidates.ranked(query, k, self._num_threads)
+            return replace(found, documents=self._fused(found.documents, first, candidates.doc_ids))
 
         return rank_one
 
-    def _over_index(self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None) -> _RankOne:
+    def _over_index(
+        self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None, where: Condition | None
+    ) -> _RankOne:
         if self._passages is not None:
             raise ValueError("passages: an index holds documents as they were cut when it was built")
         if self._fusion is not None and doc_ids is None:
@@ -246,24 +255,28 @@ class Reranker:
         chosen = None if doc_ids is None else listed_ids(doc_ids, "doc_ids")
         if chosen is not None and not chosen:
             raise ValueError("doc_ids: expected at least one, got none")
+        if chosen is not None and where is not None:
+            raise ValueError("where: chooses among all documents of an index; doc_ids are a choice already")
 
-        def rank_one(query: EncodedText, first: ArrayLike | None) -> tuple[tuple[RankedDocument, ...], Certificate]:
+        def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
             if chosen is None:
-                hits = index.search(query.vectors, 10 if top_k is None else top_k, **options)
+                hits = index.search(query.vectors, 10 if top_k is None else top_k, where=where, **options)
             else:
                 k = len(chosen) if top_k is None or self._fusion is not None else top_k
                 hits = index.rerank(query.vectors, chosen, k, **options)
             found = [self._of_hit(query, hit) for hit in hits]
             fused = self._fused(found, first, [] if chosen is None else chosen)
-            return in_order(fused, top_k), hits.certificate
+            return Found(fused, hits.certificate, hits.stats)
 
         return rank_one
 
     def _of_hit(self, query: EncodedText, hit: Hit) -> RankedDocument:
         text = _text_of(hit.payload)
         reasons = ComparedHit(query, hit, text, self._encoder)
-        return RankedDocument(hit.rank, hit.id, hit.similarity, hit.distance, text, None, reasons)
+        return RankedDocument(
+            hit.rank, hit.id, hit.similarity, hit.distance, text, payload=hit.payload, _reasons=reasons
+        )
 
     def _moved(self, queries: list[EncodedText], index: Index) -> list[EncodedText]:
         """Queries in the space of the index's documents."""

@@ -11,7 +11,7 @@ import numpy as np
 from moverank._wording import on_one_line
 from moverank.alignment import Alignment, align
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.hits import Certificate, Hit
+from moverank.hits import Certificate, Hit, SearchStats
 from moverank.measures import Measure
 
 
@@ -75,6 +75,8 @@ class RankedDocument:
         The document; None where an index holds no text.
     passage : tuple of int, optional
         Where its nearest passage begins and ends in the text, if it was cut into passages.
+    payload : JSON value, optional
+        What an index keeps with the document.
     """
 
     rank: int
@@ -83,6 +85,7 @@ class RankedDocument:
     distance: float
     text: str | None = field(repr=False)
     passage: tuple[int, int] | None = None
+    payload: Any = field(default=None, repr=False)
     _reasons: Reasons | None = field(default=None, repr=False, compare=False)
 
     def explain(self) -> Alignment:
@@ -103,6 +106,16 @@ class RankedDocument:
         return self._reasons.alignment()
 
 
+@dataclass(frozen=True)
+class Found:
+    """What comparing a query with documents brought, before first-stage scores are added."""
+
+    documents: list[RankedDocument]
+    certificate: Certificate
+    stats: SearchStats
+    skipped: int = 0
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Ranking(Sequence[RankedDocument]):
     """Documents for a query, the best first.
@@ -117,12 +130,18 @@ class Ranking(Sequence[RankedDocument]):
         What was computed.
     certificate : Certificate
         What is proved about the order by distance.
+    stats : SearchStats
+        What the comparison cost.
+    skipped : int
+        Documents without a token, which are not compared; those that are returned come last, at distance infinity.
     """
 
     query: str
     documents: tuple[RankedDocument, ...]
     measure: Measure
     certificate: Certificate
+    stats: SearchStats
+    skipped: int = 0
 
     @property
     def doc_ids(self) -> list[Any]:
