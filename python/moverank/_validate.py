@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._arrays import ENCODE_FIRST, is_tensor, is_text, plain_array
 
 F = TypeVar("F")
 
 
 def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> NDArray[Any]:
     """Convert to a C-contiguous real array of `dtype` and `ndim` dimensions, without a copy where none is needed."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: not a rectangular array: {error}") from None
+    array = plain_array(value, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
@@ -35,6 +33,8 @@ def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> 
 
 def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
     """Check one sequence's tokens: (n, d), n and d at least 1, finite."""
+    if is_text(value):
+        raise TypeError(f"{name}: expected real numbers, got text; {ENCODE_FIRST}")
     tokens: NDArray[np.float32] = real_array(value, name, ndim=2, dtype=np.float32)
     if tokens.shape[0] == 0:
         raise ValueError(f"{name}: has no tokens; an empty sequence has no mass to move")
@@ -46,9 +46,17 @@ def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
     return tokens
 
 
+def mass_array(value: Any, name: str, *, ndim: int) -> NDArray[np.float64]:
+    """Convert to float64; a masked weight is one of zero, as NumPy leaves it out of sums too."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.filled(0)
+    mass: NDArray[np.float64] = real_array(value, name, ndim=ndim, dtype=np.float64)
+    return mass
+
+
 def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
     """Check one sequence's weights: (n,), finite, non-negative, not all zero."""
-    weights: NDArray[np.float64] = real_array(value, name, ndim=1, dtype=np.float64)
+    weights = mass_array(value, name, ndim=1)
     if weights.shape[0] != n:
         raise ValueError(f"{name}: expected {n} weights, one a token, got {weights.shape[0]}")
     fault = _core.weights_fault(weights)
@@ -59,7 +67,7 @@ def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
 
 def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[np.int64]:
     """Check offsets that cut `n_items` items, such as tokens, among owners, such as sequences, which all get some."""
-    cuts = np.asarray(value)
+    cuts = plain_array(value, "offsets")
     if cuts.dtype.kind not in "iu":
         raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
     if cuts.ndim != 1 or cuts.size < 2:
@@ -80,10 +88,25 @@ def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[n
 
 
 def as_list(value: Any, name: str, items: str) -> list[Any]:
-    """A collection as a list; a text, a mapping or a single thing in place of one is a TypeError."""
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name}: expected a list of {items}, got {type(value).__name__}")
-    return list(value)
+    """A collection as a list, by position whatever labels it has.
+
+    Series and indexes of pandas, arrays, tensors of one dimension, Arrow arrays, tuples and generators are taken; a
+    text, a mapping, a set, a table or a single thing in place of a list is a TypeError, masked entries a ValueError.
+    """
+    found = type(value).__name__
+    single = not isinstance(value, Iterable) or getattr(value, "shape", None) == ()
+    if single or isinstance(value, (str, bytes, Mapping, Set)):
+        raise TypeError(f"{name}: expected a list of {items}, got {found}")
+    if hasattr(value, "columns"):
+        raise TypeError(f"{name}: expected a list of {items}, got {found}; give one of its columns")
+    if hasattr(value, "to_pylist"):  # Arrow: its scalars equal no string and no number
+        return list(value.to_pylist())
+    if is_tensor(value) and value.ndim == 1:  # elements would be tensors, which hash by identity
+        return list(plain_array(value, name))
+    listed = list(value)
+    if any(item is np.ma.masked for item in listed):
+        raise ValueError(f"{name}: has masked entries; leave them out, as in x[~mask]")
+    return listed
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank._arrays import plain_array
 from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_array
 from moverank.measures import WEIGHTINGS
 from moverank.sequences import Sequences
@@ -62,7 +63,7 @@ class Bags:
         words: list[NDArray[Any]] = []
         counts: list[NDArray[Any]] = []
         for s, document in enumerate(documents):
-            rows = np.asarray(document)
+            rows = plain_array(document, f"document {s}")
             if rows.size == 0:
                 raise ValueError(f"document {s}: has no words")
             if rows.ndim != 1 or rows.dtype.kind not in "iu":
@@ -119,7 +120,7 @@ class Bags:
         [2, 1]
         """
         table = tokens_array(vectors, "vectors")
-        rows = np.asarray(words)
+        rows = plain_array(words, "words")
         if rows.dtype.kind not in "iu" or rows.ndim != 1:
             raise TypeError(f"words: expected integers of shape (T,), got dtype {rows.dtype}, shape {rows.shape}")
         cuts = offsets_array(offsets, len(rows), "document", "words")

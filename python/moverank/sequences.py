@@ -9,8 +9,17 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank._arrays import plain_array
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
-from moverank._validate import as_list, offsets_array, read_only, real_array, tokens_array, weights_array
+from moverank._validate import (
+    as_list,
+    mass_array,
+    offsets_array,
+    read_only,
+    real_array,
+    tokens_array,
+    weights_array,
+)
 
 
 class Sequences:
@@ -129,7 +138,7 @@ class Sequences:
         _require_finite(flat, steps, cuts)
         mass: NDArray[np.float64] | None = None
         if weights is not None:
-            mass = real_array(weights, "weights", ndim=1, dtype=np.float64)
+            mass = mass_array(weights, "weights", ndim=1)
             if len(mass) != len(flat):
                 raise ValueError(f"weights: expected {len(flat)} weights, one a token, got {len(mass)}")
             # All at once first: a batch may hold millions of sequences. The loop below only finds whom to name.
@@ -328,7 +337,7 @@ def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[ND
     if dtype in ("float32", "float16"):
         flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
         return flat, None
-    flat = np.asarray(tokens)
+    flat = plain_array(tokens, "tokens")
     if flat.dtype != STORED_AS[dtype]:
         expected = np.dtype(STORED_AS[dtype]).name
         raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")

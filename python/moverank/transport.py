@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._validate import capacity_number, fraction_number, real_array, thread_count
+from moverank._validate import capacity_number, fraction_number, mass_array, real_array, thread_count
 from moverank._wording import all_or_not
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 
@@ -317,7 +317,7 @@ def _mass_array(value: ArrayLike | None, name: str, *shapes: tuple[int, ...]) ->
     if value is None:
         return None
     ndim = min(len(shapes), max(1, np.ndim(value)))
-    weights: NDArray[np.float64] = real_array(value, name, ndim=ndim, dtype=np.float64)
+    weights = mass_array(value, name, ndim=ndim)
     if weights.shape != shapes[ndim - 1]:
         if ndim == 1:
             raise ValueError(f"{name}: expected {shapes[0][0]} weights, one a token, got {len(weights)}")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from moverank._validate import require_callable, whole_number
+from moverank._arrays import plain_array
+from moverank._validate import mass_array, require_callable, whole_number
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 
 
@@ -82,13 +83,14 @@ def _text(result: Any, number: int) -> EncodedText:
         if len(result) not in (2, 3):
             raise ValueError(f"the encoder returned a tuple of {len(result)} for text {number}, expected 2 or 3")
         tokens, vectors, weights = result if len(result) == 3 else (*result, None)
-    array = np.asarray(vectors)
+    array = plain_array(vectors, f"the vectors that the encoder returned for text {number}")
     if array.ndim != 2:
         raise ValueError(f"the encoder returned vectors of shape {array.shape} for text {number}, expected (n, d)")
     names = [f"[{t}]" for t in range(len(array))] if tokens is None else [str(token) for token in tokens]
     if len(names) != len(array):
         raise ValueError(f"the encoder returned {len(names)} tokens and {len(array)} vectors for text {number}")
-    given = None if weights is None else np.asarray(weights, dtype=np.float64)
+    name = f"the weights that the encoder returned for text {number}"
+    given = None if weights is None else mass_array(weights, name, ndim=1)
     if given is not None and given.shape != (len(array),):
         raise ValueError(f"the encoder returned weights of shape {given.shape} for text {number}, a vector each")
     return EncodedText(names, array, given)

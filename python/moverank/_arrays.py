@@ -1,0 +1,96 @@
+"""What users have, as NumPy arrays: tensors of any framework, data frames, nested lists. Nothing is imported for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: What to do with a text where vectors are expected.
+ENCODE_FIRST = (
+    "texts are not vectors: encode them first, encoder.encode(texts).sequences, or rank texts with moverank.Reranker"
+)
+
+
+def plain_array(value: Any, name: str) -> NDArray[Any]:
+    """Convert to an array of whatever dtype it has; errors name the argument.
+
+    Tensors are detached and brought to the CPU, and bfloat16, which NumPy does not have, becomes float32.
+
+    Raises
+    ------
+    TypeError
+        If it is sparse, or its kind cannot be converted at all.
+    ValueError
+        If it is not rectangular, or has masked entries.
+    """
+    if is_sparse(value):
+        raise TypeError(f"{name}: sparse {type(value).__name__} is not taken; make a dense array of it first")
+    try:
+        array = np.asarray(_on_cpu(value))
+        if array.dtype.kind == "O" and array.ndim == 1:
+            array = _rows_together(array)
+    except ValueError as error:
+        raise ValueError(f"{name}: not a rectangular array: {error}") from None
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name}: {type(value).__name__} cannot be converted to an array: {error}") from None
+    refuse_masked(value, name)
+    if array.dtype.kind == "V" and array.dtype.names is None and "float" in array.dtype.name:
+        return array.astype(np.float32)  # bfloat16 and the like, of the package ml_dtypes
+    return array
+
+
+def refuse_masked(value: Any, name: str) -> None:
+    """ValueError for masked entries, alone or within a list: to use what is under a mask is what it is to prevent."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    for part in parts:
+        if part is np.ma.masked or (isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part)):
+            raise ValueError(
+                f"{name}: has masked entries; leave them out, as in x[~mask], or for a padded batch of sequences use "
+                "Sequences.from_padded(tokens, mask)"
+            )
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text, or a collection that begins with one."""
+    if isinstance(value, (list, tuple)) or getattr(getattr(value, "dtype", None), "kind", "") in ("O", "U", "S", "T"):
+        return any(isinstance(part, (str, bytes)) for part in list(value)[:1])
+    return isinstance(value, (str, bytes))
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether it is a sparse matrix of SciPy or a sparse tensor."""
+    if hasattr(value, "tocsr") and hasattr(value, "toarray"):
+        return True
+    return bool(getattr(value, "is_sparse", False) or getattr(value, "is_sparse_csr", False))
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether it is a tensor of torch, or what behaves as one."""
+    return hasattr(value, "detach") and hasattr(value, "cpu") and hasattr(value, "numpy")
+
+
+def _on_cpu(value: Any) -> Any:
+    """The same where NumPy can read it."""
+    if is_tensor(value):
+        tensor = value.detach().cpu()
+        if hasattr(tensor, "resolve_conj"):
+            tensor = tensor.resolve_conj().resolve_neg()
+        return (tensor.float() if str(tensor.dtype).rpartition(".")[2] == "bfloat16" else tensor).numpy()
+    if isinstance(value, (list, tuple)) and any(is_tensor(part) for part in value):
+        return [_on_cpu(part) for part in value]
+    if hasattr(value, "__cuda_array_interface__") and hasattr(value, "get"):  # CuPy
+        return value.get()
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return value
+
+
+def _rows_together(array: NDArray[Any]) -> NDArray[Any]:
+    """Arrays that lie in a one-dimensional array of objects, such as a Series of vectors, as one of two dimensions."""
+    rows = [_on_cpu(row) for row in array.tolist()]
+    if not rows or not all(isinstance(row, (list, tuple)) or np.ndim(row) == 1 for row in rows):
+        return array
+    together = np.asarray(rows)
+    return array if together.dtype.kind == "O" else together
