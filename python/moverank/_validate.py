@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -93,12 +93,7 @@ def as_list(value: Any, name: str, items: str) -> list[Any]:
     Series and indexes of pandas, arrays, tensors of one dimension, Arrow arrays, tuples and generators are taken; a
     text, a mapping, a set, a table or a single thing in place of a list is a TypeError, masked entries a ValueError.
     """
-    found = type(value).__name__
-    single = not isinstance(value, Iterable) or getattr(value, "shape", None) == ()
-    if single or isinstance(value, (str, bytes, Mapping, Set)):
-        raise TypeError(f"{name}: expected a list of {items}, got {found}")
-    if hasattr(value, "columns"):
-        raise TypeError(f"{name}: expected a list of {items}, got {found}; give one of its columns")
+    _require_order(value, f"{name}: expected a list of {items}")
     if hasattr(value, "to_pylist"):  # Arrow: its scalars equal no string and no number
         return list(value.to_pylist())
     if is_tensor(value) and value.ndim == 1:  # elements would be tensors, which hash by identity
@@ -107,6 +102,56 @@ def as_list(value: Any, name: str, items: str) -> list[Any]:
     if any(item is np.ma.masked for item in listed):
         raise ValueError(f"{name}: has masked entries; leave them out, as in x[~mask]")
     return listed
+
+
+def _require_order(value: Any, expected: str) -> None:
+    """Refuse what gives no items, or gives them in no order; a mapping and a table give the names of what they hold."""
+    found = type(value).__name__
+    single = not isinstance(value, Iterable) or getattr(value, "shape", None) == ()
+    # The keys of a dict are a Set, too, and have an order.
+    if single or isinstance(value, (str, bytes, Mapping, set, frozenset)):
+        raise TypeError(f"{expected}, got {found}")
+    if hasattr(value, "columns"):
+        raise TypeError(f"{expected}, got {found}; give one of its columns")
+
+
+def text_list(value: Any, name: str, one: str, items: str) -> list[str]:
+    """A collection of texts as a list, by position; `one` is what messages call each of them.
+
+    TypeError says what came in place of the collection, or of a text: pandas has NaN where one is missing.
+    """
+    if isinstance(value, str):
+        raise TypeError(f"{name}: expected a list of {items}, got one string")
+    texts = as_list(value, name, items)
+    for t, text in enumerate(texts):
+        if type(text) is not str:
+            texts[t] = _plain_text(text, name, one, t)
+    return texts
+
+
+def text_stream(value: Any, name: str, one: str) -> Iterator[str]:
+    """Texts one by one, checked as by `text_list`: those of a collection, by position, or of a generator."""
+    if isinstance(value, str):
+        raise TypeError(f"{name}: expected many texts, got one string")
+    _require_order(value, f"{name}: expected many texts")
+    value = value.to_pylist() if hasattr(value, "to_pylist") else value
+    return (text if type(text) is str else _plain_text(text, name, one, t) for t, text in enumerate(value))
+
+
+def _plain_text(value: Any, name: str, one: str, place: int) -> str:
+    """One of several texts, as a plain string: NumPy's are of a type of their own."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if is_missing(value):
+        raise TypeError(f"{name}: {one} {place} is missing ({value}); leave it out or give an empty string")
+    raise TypeError(f"{name}: {one} {place} is no string but {type(value).__name__}")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether this is what stands for nothing: None, NaN, NaT, pandas' NA, NumPy's masked."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType", "MaskedConstant"}:
+        return True
+    return isinstance(value, (float, np.floating)) and math.isnan(value)
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -70,7 +70,7 @@ def test_texts_without_tokens_are_named_or_skipped(files):
             encoder.encode(nothing, skip_empty=True)
     with pytest.raises(TypeError, match="got one string"):
         encoder.encode("cat")
-    with pytest.raises(TypeError, match="text 1 is no string but NoneType"):
+    with pytest.raises(TypeError, match="text 1 is missing"):
         encoder.encode(["cat", None])
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from collections import deque
 
 import numpy as np
 import pytest
@@ -149,6 +150,74 @@ def test_an_index_is_ranked_by_text():
     assert document.explain().target_names[0] == "[0]"
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        list,
+        tuple,
+        np.array,
+        lambda texts: np.array(texts, dtype=object),
+        iter,
+        lambda texts: dict(enumerate(texts)).values(),
+        lambda texts: dict.fromkeys(texts).keys(),
+        deque,
+    ],
+)
+def test_texts_and_ids_are_paired_by_position_whatever_holds_them(given):
+    texts, ids = ["dog on sofa", "a cat sat", "stock market"], ["x", "y", "z"]
+    plain = Reranker(ENCODER).rank("cat", texts, doc_ids=ids)
+    ranking = Reranker(ENCODER).rank("cat", given(texts), doc_ids=given(ids))
+    assert [(d.doc_id, d.text) for d in ranking] == [(d.doc_id, d.text) for d in plain]
+    assert type(ranking[0].text) is str
+    assert [r.query for r in Reranker(ENCODER).rank_batch(given(texts), texts)] == texts
+    assert ENCODER.encode(given(texts)).tokens == ENCODER.encode(texts).tokens
+    assert repr(mr.fit(ENCODER, given(texts), ["idf"])) == repr(mr.fit(ENCODER, texts, ["idf"]))
+
+
+def test_labels_of_pandas_are_not_positions():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"id": ["A", "B", "C"], "text": ["dog on sofa", "a cat sat", "stock market"]})
+    for shown in (frame.sort_values("text"), frame[::-1], frame.iloc[1:], frame.set_index("id", drop=False)):
+        ranking = Reranker(ENCODER).rank("cat", shown.text, doc_ids=shown.id)
+        expected = Reranker(ENCODER).rank("cat", shown.text.tolist(), doc_ids=shown.id.tolist())
+        assert [(d.doc_id, d.text) for d in ranking] == [(d.doc_id, d.text) for d in expected]
+        queries = [ranking.query for ranking in Reranker(ENCODER).rank_batch(shown.text, ["a cat"])]
+        assert queries == shown.text.tolist()
+        for encode in (ENCODER.encode, CachedEncoder(ENCODER).encode, CallableEncoder(one_vector_per_letter).encode):
+            assert encode(shown.text).tokens == encode(shown.text.tolist()).tokens
+        assert ENCODER.bags(shown.text).words.tolist() == ENCODER.bags(shown.text.tolist()).words.tolist()
+    fused = Reranker(ENCODER, fusion=0.0)
+    scores = pd.Series([1.0, 3.0, 2.0], index=[2, 0, 1])
+    assert fused.rank("cat", frame.text, doc_ids=frame.id, scores=scores).doc_ids == ["B", "C", "A"]
+    with pytest.raises(TypeError, match="documents: expected a list of texts or an Index, got DataFrame"):
+        Reranker(ENCODER).rank("cat", frame)
+    with pytest.raises(TypeError, match=r"documents: document 1 is missing \(<NA>\)"):
+        Reranker(ENCODER).rank("cat", pd.Series(["a cat", pd.NA], dtype="string"))
+    with pytest.raises(TypeError, match=r"texts: text 1 is missing \(nan\)"):
+        mr.fit(ENCODER, pd.Series(["a cat", np.nan]), ["idf"])
+    with pytest.raises(TypeError, match="texts: expected many texts, got DataFrame"):
+        mr.fit(ENCODER, frame, ["idf"])
+
+
+def one_vector_per_letter(texts):
+    return [(list(text), np.ones((len(text), 2))) for text in texts]
+
+
+def test_arrow_columns_are_texts():
+    pa = pytest.importorskip("pyarrow")
+    column = pa.chunked_array([["a dog"], ["a cat"]])
+    assert Reranker(ENCODER).rank("cat", column).doc_ids == [1, 0]
+    with pytest.raises(TypeError, match=r"document 0 is missing \(None\)"):
+        Reranker(ENCODER).rank("cat", pa.array([None, "a cat"]))
+
+
+def test_no_documents_are_ranked_as_none():
+    for ranking in Reranker(ENCODER).rank_batch(["a cat", "a dog"], []):
+        assert len(ranking) == 0
+        assert ranking.certificate.exact
+        assert repr(ranking) == "Ranking(0 documents by wrd(capacity=4))"
+
+
 def test_a_batch_is_ranked_as_one_by_one():
     ranker, seen = Reranker(ENCODER), []
     batch = ranker.rank_batch(QUERIES[:3], TEXTS, top_k=4, progress=seen.append)
@@ -234,14 +303,18 @@ def test_a_ranking_prints_and_is_a_sequence():
         (lambda r: r.rank(["a"], ["a cat"]), TypeError, "query: expected a string, got list"),
         (lambda r: r.rank("a", "a cat"), TypeError, "documents: expected a list of texts or an Index, got one string"),
         (lambda r: r.rank("a", ["a cat", 3]), TypeError, "documents: document 1 is no string but int"),
-        (lambda r: r.rank("a", []), ValueError, "documents: expected at least one, got none"),
-        (lambda r: r.rank("a", ["a"], doc_ids=[1, 2]), ValueError, "doc_ids: expected 1, one a document, got 2"),
+        (lambda r: r.rank("a", {"x": "a cat"}), TypeError, "expected a list of texts or an Index, got dict"),
+        (lambda r: r.rank("a", {"a cat"}), TypeError, "expected a list of texts or an Index, got set"),
+        (lambda r: r.rank("a", ["a", None]), TypeError, r"documents: document 1 is missing \(None\); leave it out"),
+        (lambda r: r.rank("a", ["a", np.nan]), TypeError, r"documents: document 1 is missing \(nan\)"),
+        (lambda r: r.rank("a", ["a"], doc_ids=[1, 2]), ValueError, "doc_ids: expected 1, one per document, got 2"),
+        (lambda r: r.rank("a", ["a", "b"], doc_ids=[1, np.nan]), TypeError, r"doc_ids: id 1 is missing \(nan\)"),
         (lambda r: r.rank("a", ["a", "b"], doc_ids=["x", "x"]), DuplicateIdError, "'x' is given more than once"),
         (lambda r: r.rank("a", ["a"], top_k=0), ValueError, "top_k must be at least 1"),
         (lambda r: r.rank("a", ["a"], scores=[1.0]), ValueError, "were given, but the reranker has no fusion"),
         (lambda r: r.rank_batch("a", ["a"]), TypeError, "queries: expected a list of texts, got one string"),
         (lambda r: r.rank_batch([], ["a"]), ValueError, "queries: expected at least one, got none"),
-        (lambda r: r.rank_batch(["a", None], ["a"]), TypeError, "query 1 is no string but NoneType"),
+        (lambda r: r.rank_batch(["a", None], ["a"]), TypeError, r"query 1 is missing \(None\)"),
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"]), ValueError, "fusion needs the first stage's scores"),
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[1, 2]), ValueError, "scores: expected 1"),
         (lambda r: Reranker(fusion=0.5).rank("a", ["a"], scores=[np.nan]), ValueError, "candidate 0 is not finite"),

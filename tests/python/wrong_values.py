@@ -136,7 +136,7 @@ WRONG = {
     "timeout": FINITE, "epsilon": EPSILON, "tolerance": FINITE, "aperture": FINITE, "unseen": FINITE,
     "fraction": [*FINITE, (1.5, ValueError, "must be at most 1, got 1.5")], "marginal_penalty": POSITIVE,
     "floor": POSITIVE[1:], "relative": FLAG, "debiased": FLAG, "ids": NAMES, "subset": CHOSEN, "payloads": JSON,
-    "texts": TEXTS, "documents": [*TEXTS, *NOTHING], "encoder": ENCODER, "path": PATH, "offsets": OFFSETS,
+    "texts": TEXTS, "documents": TEXTS, "encoder": ENCODER, "path": PATH, "offsets": OFFSETS,
     "source_tokens": TOKEN_NAMES, "target_tokens": TOKEN_NAMES, "s": [*WITHIN, ("a", TypeError, "integer")],
     "ground": LEVELS, "weighting": LEVELS, "problem": LEVELS,
     "capacity": [
@@ -244,11 +244,13 @@ WRONG = {
     ],
     "WordVectors.words": [
         (["a", "a", "b"], ValueError, "a word is given more than once"),
-        ("abc", TypeError, "expected a list of words, got str"),
+        ("abc", TypeError, "expected a list of words, got one string"),
         (["a", "b", 3], TypeError, "word 2 is no string but int"),
     ],
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
+    "Reranker.rank.where": [("n > 1", ValueError, "chooses by the payloads of an index; these documents are texts")],
+    "Reranker.rank_batch.where": [("n > 1", ValueError, "chooses by the payloads of an index")],
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
     "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array a query, got 2")],
     "CallableEncoder.queries": [(3, TypeError, "expected something to call, got int")],

@@ -65,8 +65,9 @@ class CallableEncoder:
         progress: Progress | None,
     ) -> EncodedTexts:
         encoded: list[EncodedText] = []
-        for start in range(0, len(require_texts(texts)), self._batch_size):
-            some = list(texts[start : start + self._batch_size])
+        texts = require_texts(texts)
+        for start in range(0, len(texts), self._batch_size):
+            some = texts[start : start + self._batch_size]
             found = function(some)
             if len(found) != len(some):
                 raise ValueError(f"the encoder returned {len(found)} results for {len(some)} texts")

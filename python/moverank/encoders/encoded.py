@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._validate import text_list
 from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
 
@@ -106,16 +107,9 @@ def require_encoder(encoder: Any) -> None:
         raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
 
 
-def require_texts(texts: Sequence[str], one: str = "text", expected: str = "a list of texts") -> Sequence[str]:
-    """Refuse one string in place of a list, and what is no string within it; `one` is what messages call each."""
-    given: Any = texts
-    if isinstance(given, str) or not (isinstance(given, Sized) and isinstance(given, Iterable)):
-        found = "one string" if isinstance(given, str) else type(given).__name__
-        raise TypeError(f"{_plural(one)}: expected {expected}, got {found}")
-    for t, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"{_plural(one)}: {one} {t} is no string but {type(text).__name__}")
-    return texts
+def require_texts(texts: Iterable[str], one: str = "text", items: str = "texts") -> list[str]:
+    """Texts as a list of plain strings, by position; TypeError for one string, or what is no string within."""
+    return text_list(texts, _plural(one), one, items)
 
 
 def _plural(one: str) -> str:

@@ -141,9 +141,10 @@ class OnnxEncoder:
         NoTokensError
             If a text has no token (unless skipped), or no text is left; the message names it.
         """
-        if not len(require_texts(texts)):
+        texts = require_texts(texts)
+        if not texts:
             raise NoTokensError("texts: no text has a token")
-        encodings = self._tokenizer.encode_batch(list(texts))
+        encodings = self._tokenizer.encode_batch(texts)
         done: list[EncodedText | None] = [None] * len(texts)
         finished = 0
         for batch in self._batches(encodings):

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import as_list, require_callable, tokens_array, whole_number
+from moverank._validate import require_callable, text_list, tokens_array, whole_number
 from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
 from moverank.encoders.tokenize import Words, pieces
@@ -61,12 +61,9 @@ class WordVectors:
         tokenize: Callable[[str], Sequence[str]] = _PLAIN,
     ) -> None:
         self._vectors = tokens_array(vectors, "vectors")
-        listed = as_list(words, "words", "words")
+        listed = text_list(words, "words", "word", "words")
         if len(listed) != len(self._vectors):
             raise ValueError(f"vectors: expected {len(listed)} rows, one a word, got {len(self._vectors)}")
-        for row, word in enumerate(listed):
-            if not isinstance(word, str):
-                raise TypeError(f"words: word {row} is no string but {type(word).__name__}")
         self._tokenize = require_callable(tokenize, "tokenize")
         self._row_of = {word: row for row, word in enumerate(listed)}
         if len(self._row_of) < len(listed):
@@ -171,8 +168,9 @@ class WordVectors:
         NoTokensError
             If a text has no word with a vector (unless skipped), or no text is left; the message names it.
         """
+        texts = require_texts(texts)
         encoded = []
-        for words, unknown in self._known(require_texts(texts)):
+        for words, unknown in self._known(texts):
             encoded.append(EncodedText(words, self._vectors[[self._row_of[word] for word in words]], dropped=unknown))
             if progress is not None and len(encoded) % _REPORTED == 0:
                 progress(len(encoded))
@@ -205,7 +203,8 @@ class WordVectors:
         Bags(2 documents, 3 words, vocabulary of 2, dim=2, counted)
         """
         rows = []
-        if not len(require_texts(texts)):
+        texts = require_texts(texts)
+        if not texts:
             raise ValueError("texts: expected at least one, got none")
         for t, (words, _) in enumerate(self._known(texts)):
             if not words:

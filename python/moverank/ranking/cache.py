@@ -65,7 +65,7 @@ class CachedEncoder:
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
         """Encode texts, those that are not known."""
-        require_texts(texts)
+        texts = require_texts(texts)
         with self._lock:
             known = {text: self._texts[text] for text in texts if text in self._texts}
             for text in known:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from moverank._validate import as_list
+from moverank._validate import as_list, is_missing
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.hits import Certificate, Hit, SearchStats
@@ -30,15 +30,13 @@ class Candidates:
         measure: Measure,
         passages: Passages | None,
     ) -> None:
-        self.texts = require_texts(texts, "document", "a list of texts or an Index")
-        if not len(texts):
-            raise ValueError("documents: expected at least one, got none")
-        self.doc_ids = _require_ids(doc_ids, len(texts))
+        self.texts = require_texts(texts, "document", "texts or an Index")
+        self.doc_ids = _require_ids(doc_ids, len(self.texts))
         self._measure = measure
         self._passages = passages
         self._spans = [
             (d, span)
-            for d, text in enumerate(texts)
+            for d, text in enumerate(self.texts)
             for span in ([(0, len(text))] if passages is None else passages.spans(text))
         ]
         pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
@@ -105,7 +103,10 @@ def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
         return range(count)
     listed = as_list(doc_ids, "doc_ids", "ids")
     if len(listed) != count:
-        raise ValueError(f"doc_ids: expected {count}, one a document, got {len(listed)}")
+        raise ValueError(f"doc_ids: expected {count}, one per document, got {len(listed)}")
+    for place, name in enumerate(listed):
+        if is_missing(name):
+            raise TypeError(f"doc_ids: id {place} is missing ({name})")
     try:
         counts = Counter(listed)
     except TypeError as error:

@@ -180,6 +180,7 @@ class Reranker:
         """
         if top_k is not None:
             whole_number(top_k, "top_k", least=1)
+        queries = require_texts(queries, "query")
         asked = self._queries(queries)
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
@@ -199,8 +200,8 @@ class Reranker:
                 progress(q + 1)
         return rankings
 
-    def _queries(self, queries: Sequence[str]) -> list[EncodedText]:
-        if not len(require_texts(queries, "query")):
+    def _queries(self, queries: list[str]) -> list[EncodedText]:
+        if not queries:
             raise ValueError("queries: expected at least one, got none")
         try:
             encoded = encode_queries(self._encoder, queries)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from moverank._validate import as_list, whole_number
+from moverank._validate import as_list, text_stream, whole_number
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries, require_encoder
 from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
@@ -198,13 +197,10 @@ def fit(
     whole_number(sample, "sample", least=1)
     whole_number(batch, "batch", least=1)
     whole_number(seed, "seed", least=0)
-    given: Any = texts
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        found = "one string" if isinstance(given, str) else type(given).__name__
-        raise TypeError(f"texts: expected many texts, got {found}")
+    stream = text_stream(texts, "texts", "text")
     statistics: Statistics | None = None
     seen = 0
-    for some in _batches(texts, batch):
+    for some in _batches(stream, batch):
         seen += len(some)
         encoded = _encoded(encoder, some)
         if encoded is not None:
@@ -228,8 +224,7 @@ def _recipe(step: str | Recipe) -> Recipe:
     return step
 
 
-def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(texts)
+def _batches(iterator: Iterator[str], size: int) -> Iterator[list[str]]:
     while some := list(islice(iterator, size)):
         yield some
 
