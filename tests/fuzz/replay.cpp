@@ -3,9 +3,12 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "input.hpp"
+#include "moverank/simd.hpp"
 
 namespace {
 
@@ -21,6 +24,12 @@ void run(const fs::path& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    try {
+        std::clog << "on " << moverank::simd_level() << std::endl;
+    } catch (const std::runtime_error& error) {  // a level that this processor lacks: ctest skips by the message
+        std::cerr << error.what() << '\n';
+        return 1;
+    }
     std::size_t n_files = 0;
     for (const fs::path path : std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {
         std::vector<fs::path> files{path};

@@ -47,7 +47,7 @@ def test_every_instruction_set_solves_alike():
         if done.returncode == 0:
             values.add(done.stdout)
         else:
-            assert "MOVERANK_SIMD must be one of" in done.stderr, done.stderr
+            assert "MOVERANK_SIMD" in done.stderr, done.stderr  # not compiled in, or not had by this processor
             refused += 1
     assert len(values) == 1
     assert refused < len(LEVELS)

@@ -98,13 +98,20 @@ struct Level {
         throw std::runtime_error("this processor is too old: x86-64-v2 (SSE4.2 and POPCNT) is needed");
     }
     std::string names;
+    bool is_known = false;
     for (const Level& level : all) {
+        is_known = is_known || std::string_view(wanted) == level.kernels.level;
         if (level.runs_here && std::string_view(wanted) == level.kernels.level) {
             return level.kernels;
         }
         if (level.runs_here) {
             names += (names.empty() ? "" : ", ") + std::string(level.kernels.level);
         }
+    }
+    // Tests of one level are skipped by the first message, and by nothing else: a misspelt level fails them.
+    if (is_known) {
+        throw std::runtime_error("MOVERANK_SIMD: this processor does not have " + std::string(wanted) + ", only " +
+                                 names);
     }
     throw std::runtime_error("MOVERANK_SIMD must be one of " + names + " on this machine, got '" + wanted + "'");
 }

@@ -1,11 +1,12 @@
 # A run that was interrupted goes on, on other numbers of threads, to the results of one that was not.
-# cmake -DSOAK=program -DCOUNT=seeds -DFOLDER=where -P resumes.cmake
+# cmake -DSOAK=[emulator,]program -DCOUNT=seeds -DFOLDER=where -P resumes.cmake
+string(REPLACE "," ";" soak "${SOAK}")  # with the emulator that it takes, if any
 set(whole "${FOLDER}/soak_whole.state")
 set(pieces "${FOLDER}/soak_pieces.state")
 file(REMOVE "${whole}" "${pieces}")
 
 function(run expected)
-  execute_process(COMMAND "${SOAK}" --quiet --count ${COUNT} ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output
+  execute_process(COMMAND ${soak} --quiet --count ${COUNT} ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output
                   ERROR_VARIABLE output)
   message("${output}")
   if(NOT output MATCHES "${expected}")
