@@ -120,14 +120,14 @@ CALLS = {
         {
             "query": "cat", "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [1, 2],
             "where": None,
-        },  # fmt: skip
+        },
     ),
     "Reranker.rank_batch": (
         FUSING.rank_batch,
         {
             "queries": ["cat"], "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [[1, 2]],
             "where": None,
-        },  # fmt: skip
+        },
     ),
     "Fusion": (Fusion, {"weight": 0.5}),
     "Fusion.__call__": (Fusion(0.5), {"first": [1, 2], "similarities": [2, 1]}),

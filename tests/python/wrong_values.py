@@ -58,7 +58,7 @@ COUNT = [*WHOLE, (0, ValueError, "must be at least 1, got 0")]
 EPSILON = [*FINITE[:3], ("1", TypeError, "must be a (real number|number or a Sinkhorn), got '1'")]
 FLAG = [("yes", TypeError, "must be True or False, got 'yes'")]
 IDS = [
-    (["a"], ValueError, "expected 2, one a document, got 1"),
+    (["a"], ValueError, "expected 2, one (a|per) document, got 1"),
     ("ab", TypeError, "expected a list of ids, got 'ab'"),
     (3, TypeError, "expected a list of ids, got 3"),
 ]
@@ -78,7 +78,7 @@ CHOSEN = [
     ("a", TypeError, "expected a list of ids, got 'a'"),
 ]
 PAYLOADS = [
-    ([1], ValueError, "expected 2, one a document, got 1"),
+    ([1], ValueError, "expected 2, one (a|per) document, got 1"),
     ("ab", TypeError, "expected a list of JSON values, got str"),
     ({"a": 1}, TypeError, "expected a list of JSON values, got dict"),
     (3, TypeError, "expected a list of JSON values, got int"),
