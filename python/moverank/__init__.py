@@ -27,6 +27,7 @@ from moverank.errors import (
     NoSpaceError,
     NoTokensError,
     ReadOnlyIndexError,
+    TextFormatError,
     UnknownIdError,
 )
 from moverank.gradients import Gradients, gradients
@@ -80,6 +81,7 @@ __all__ = [
     "Sinkhorn",
     "SinkhornBatch",
     "SinkhornResult",
+    "TextFormatError",
     "TokenMove",
     "TransportBatch",
     "TransportResult",

@@ -69,3 +69,7 @@ class NoSpaceError(IndexWriteError):
 
 class NoPermissionError(IndexWriteError, PermissionError):
     """The folder or a file in it may not be written; the index is as it was before the call."""
+
+
+class TextFormatError(ValueError):
+    """A file holds no text, or none in a layout that is read; the message says where, and what was expected."""

@@ -15,6 +15,7 @@ from crash.disk import Disk
 from moverank import errors
 from moverank.disk import building
 from moverank.readers import Batch
+from moverank.readers.texts import TextFiles
 
 DOCS = [np.eye(3), np.ones((2, 3))]
 CLASSES = {name: found for name, found in vars(errors).items() if inspect.isclass(found)}
@@ -90,6 +91,11 @@ CASES = {
         ValueError,
         lambda: mr.Index.open("index", measure="wrd"),
         "index: the index was built for wmd, not for wrd; build another for that",
+    ),
+    "TextFormatError": (
+        ValueError,
+        lambda: list(TextFiles("/dev/null")),
+        "/dev/null: no documents in it",
     ),
     "NoTokensError": (
         ValueError,
@@ -169,7 +175,7 @@ def test_each_is_a_name_of_the_package(name):
 def test_the_documentation_tells_of_every_error_of_an_index():
     rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(rows) <= {*CLASSES, "MemoryError"}
-    assert set(CLASSES) - set(rows) == {"NoTokensError"}  # which is of texts
+    assert set(CLASSES) - set(rows) == {"NoTokensError", "TextFormatError"}  # which are of texts
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,0 +1,142 @@
+"""Bytes as text: which encoding they are in, and their lines with numbers."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from moverank.errors import TextFormatError
+from moverank.readers.texts.opening import Source, opened
+
+#: Bytes of a line, or of a file that is one document, at the most: a text of this size is a mistake.
+MOST_BYTES = 1 << 26
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding_of(source: Source, given: str | None = None) -> str:
+    """Encoding of a file: what its mark says, else what is given, else UTF-8.
+
+    Raises
+    ------
+    TextFormatError
+        If the file is not text.
+    """
+    for mark, encoding in _MARKS:
+        if source.head.startswith(mark):
+            return encoding
+    if given is not None and _is_wide(given):
+        return given
+    if b"\x00" in source.head:
+        raise TextFormatError(f"{source.name}: is binary, not text")
+    return "utf-8" if given is None else given
+
+
+def is_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text by this name; it has others, such as rot13."""
+    try:
+        "a".encode(name)
+    except (LookupError, UnicodeError):
+        return False
+    return True
+
+
+def lines_of(source: Source, encoding: str) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers; they end as those of Unix, Windows or an old Macintosh."""
+    for number, raw in enumerate(_split(source, encoding), start=1):
+        if len(raw) >= MOST_BYTES:
+            raise TextFormatError(f"{source.name}:{number}: a line of {MOST_BYTES >> 20} MiB or more")
+        try:
+            line = (
+                raw if isinstance(raw, str) else raw.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
+            )
+        except UnicodeDecodeError:
+            raise TextFormatError(f"{source.name}:{number}: not {_called(encoding)} text") from None
+        if "\x00" in line:
+            raise TextFormatError(f"{source.name}:{number}: has a NUL byte: binary, not text")
+        if line.strip():
+            yield number, line.rstrip("\r\n")
+
+
+def whole_text(source: Source, encoding: str) -> str:
+    """All of a file as one text."""
+    raw = source.stream.read(MOST_BYTES)
+    if len(raw) == MOST_BYTES:
+        raise TextFormatError(f"{source.name}: {MOST_BYTES >> 20} MiB or more for one document")
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TextFormatError(f"{source.name}:{line}: not {_called(encoding)} text") from None
+    if "\x00" in text:
+        raise TextFormatError(f"{source.name}: is binary, not text")
+    return text
+
+
+def read_lines(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """Lines of a file that are not blank, with their numbers.
+
+    Parameters
+    ----------
+    path : path
+        The file, packed or not; ``-`` for standard input.
+    encoding : str, optional
+        Of a file that does not begin with a mark; UTF-8 by default.
+
+    Yields
+    ------
+    tuple of int and str
+        Number of the line, from 1, and the line.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    TextFormatError
+        If it is not text; the message names the line.
+    """
+    with opened(path) as source:
+        yield from lines_of(source, encoding_of(source, encoding))
+
+
+def read_text(path: Path, *, encoding: str | None = None) -> str:
+    """Text of a file; as `read_lines`."""
+    with opened(path) as source:
+        return whole_text(source, encoding_of(source, encoding))
+
+
+def _split(source: Source, encoding: str) -> Iterator[bytes | str]:
+    only_returns = b"\r" in source.head and b"\n" not in source.head
+    if not (_is_wide(encoding) or only_returns):
+        # Bytes, not characters, are cut into lines: an error then knows its line, and other characters that Python
+        # takes for ends of lines may stand within a line of JSON.
+        while line := source.stream.readline(MOST_BYTES):
+            yield line
+        return
+    text = io.TextIOWrapper(source.stream, encoding, newline=None if only_returns else "\n")
+    number = 1
+    try:
+        while decoded := text.readline(MOST_BYTES):
+            yield decoded
+            number += 1
+    except UnicodeError:
+        raise TextFormatError(f"{source.name}:{number}: not {_called(encoding)} text from about here on") from None
+    finally:
+        text.detach()
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether a character takes several bytes, of which one may look like the end of a line."""
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32", "utf-7"))
+
+
+def _called(encoding: str) -> str:
+    return "UTF-8" if encoding.startswith("utf-8") else encoding
