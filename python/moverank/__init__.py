@@ -11,9 +11,11 @@ from moverank.alignment import Alignment, TokenMove, align
 from moverank.bags import Bags
 from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
 from moverank.disk.verify import Verified
+from moverank.encoder_identity import EncoderCheck, EncoderIdentity
 from moverank.errors import (
     DimensionError,
     DuplicateIdError,
+    EncoderMismatchError,
     IndexClosedError,
     IndexExistsError,
     IndexFormatError,
@@ -53,6 +55,9 @@ __all__ = [
     "Clusters",
     "DimensionError",
     "DuplicateIdError",
+    "EncoderCheck",
+    "EncoderIdentity",
+    "EncoderMismatchError",
     "Fusion",
     "Gradients",
     "Hit",

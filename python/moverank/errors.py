@@ -23,6 +23,13 @@ class MeasureMismatchError(ValueError):
     """An index was built for another measure than is asked for; build one for this measure."""
 
 
+class EncoderMismatchError(ValueError):
+    """An index was built with another encoder than is given; their vectors have nothing to do with each other.
+
+    Encode queries with the encoder that the message names; or, if you know better, ask not to have it checked.
+    """
+
+
 class NoTokensError(ValueError):
     """A text has no token that an encoder knows, or no text of a batch has one."""
 

@@ -23,6 +23,7 @@ from moverank.changes import NONE_REMOVED, InMemory, Keeper, added, compacted, t
 from moverank.disk.building import Build
 from moverank.disk.store import Store
 from moverank.disk.verify import Verified, verify
+from moverank.encoder_identity import EncoderCheck, EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, IndexClosedError, MeasureMismatchError
 from moverank.hits import Hits
 from moverank.measures import Measure, measure
@@ -34,10 +35,19 @@ from moverank.query import Goal, Query
 from moverank.readers import Batch
 from moverank.search import Budget
 from moverank.sequences import Sequences, as_sequences
-from moverank.setups import Documents, as_documents, names_for, next_id_behind, setup_for, stored_as
+from moverank.setups import (
+    Documents,
+    as_documents,
+    names_for,
+    next_id_behind,
+    require_encoder_fits,
+    setup_for,
+    stored_as,
+)
 from moverank.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from moverank.encoders import Encoder
     from moverank.spaces import Space
 
 PathLike = str | os.PathLike[str]
@@ -92,6 +102,7 @@ class Index:
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,
+        encoder: Encoder | EncoderIdentity | None = None,
         num_threads: int | None = None,
     ) -> Index:
         """Prepare documents for search.
@@ -121,6 +132,9 @@ class Index:
         space : Space, optional
             The space that the documents were moved into, kept with the index: `Index.space` gives it back, and a
             `Reranker` moves queries into it. Documents are taken as they are.
+        encoder : Encoder or EncoderIdentity, optional
+            What made vectors of the documents' texts, before they were moved into the space. The index keeps its
+            identity, and `require_encoder` refuses another one.
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -130,6 +144,8 @@ class Index:
 
         Raises
         ------
+        DimensionError
+            If the encoder makes vectors of another dimension than the documents have.
         TypeError
             If ids are neither all integers nor all strings, or a document is not made of real numbers.
         ValueError
@@ -138,13 +154,15 @@ class Index:
         """
         chosen = _by_name(measure)
         attached = None if space is None else AttachedSpace.of(space)
+        identity = None if encoder is None else EncoderIdentity.of(encoder)
         batch = as_documents(docs)
+        require_encoder_fits(identity, attached, batch.dim)
         names = make_names(ids, len(batch))
         setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind)
         threads = thread_count(num_threads)
         kept = payload_arrays(payloads, len(batch))
         part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
-        whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached)
+        whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached, encoder=identity)
         return cls(InMemory(replace(whole, trained=trained_on(whole, threads))), threads)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
@@ -157,6 +175,7 @@ class Index:
         mmap: bool = True,
         writable: bool = False,
         measure: str | Measure | None = None,
+        encoder: Encoder | EncoderIdentity | None = None,
         num_threads: int | None = None,
     ) -> Index:
         """Open the index in a folder.
@@ -172,6 +191,8 @@ class Index:
             Open it for changes too. There can be one writer at a time, beside any number of readers.
         measure : str or Measure, optional
             What searches are expected to compute.
+        encoder : Encoder or EncoderIdentity, optional
+            What is expected to have made the documents' vectors, as for `require_encoder`.
         num_threads : int, optional
             Threads that a search uses unless it is told otherwise; all cores by default.
 
@@ -191,6 +212,8 @@ class Index:
             If it is to be written to and another process, or another part of this one, has it open for that.
         MeasureMismatchError
             If it was built for another measure than is expected.
+        EncoderMismatchError
+            If it was built with another encoder than is expected.
 
         Examples
         --------
@@ -206,13 +229,19 @@ class Index:
         """
         expected = None if measure is None else _by_name(measure)
         threads = thread_count(num_threads)
+        identity = None if encoder is None else EncoderIdentity.of(encoder)
         store = Store.open(Path(path), writable=writable, mmap=mmap)
-        found = store.snapshot.setup.measure
-        if expected is not None and found != expected:
+        try:
+            found = store.snapshot.setup.measure
+            if expected is not None and found != expected:
+                raise MeasureMismatchError(
+                    f"{path}: the index was built for {found.name}, not for {expected.name}; build another for that"
+                )
+            if identity is not None:
+                checked(store.snapshot.encoder, identity)
+        except BaseException:
             store.close()
-            raise MeasureMismatchError(
-                f"{path}: the index was built for {found.name}, not for {expected.name}; build another for that"
-            )
+            raise
         return cls(store, threads)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
@@ -303,6 +332,7 @@ class Index:
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,
+        encoder: Encoder | EncoderIdentity | None = None,
         resume: bool = False,
         progress: Callable[[int], object] | None = None,
         num_threads: int | None = None,
@@ -319,7 +349,7 @@ class Index:
             A folder that does not exist yet, or is empty; or with ``resume=True`` that of a build that was cut off.
         batches : iterable of Batch
             The documents, as `moverank.readers` or a generator of yours gives them.
-        measure, prefilter, dtype, rescore, space
+        measure, prefilter, dtype, rescore, space, encoder
             As in `build`; what is not said is as in the first batch.
         resume : bool, default False
             Go on with a build that was cut off: batches that are in already are passed over, so these have to be the
@@ -340,7 +370,7 @@ class Index:
             If there is something at the path already.
         IndexLockedError
             If somebody else builds there.
-        MeasureMismatchError, ValueError
+        MeasureMismatchError, EncoderMismatchError, ValueError
             If a build that is to be resumed was begun otherwise.
         DuplicateIdError
             If two documents have the same id.
@@ -364,8 +394,9 @@ class Index:
             raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
         threads = thread_count(num_threads)
         attached = None if space is None else AttachedSpace.of(space)
-        options: dict[str, Any] = {"rescore": rescore, "space": attached, "resume": resume, "num_threads": threads}
-        build = Build(Path(path), chosen, prefilter, dtype, **options)
+        identity = None if encoder is None else EncoderIdentity.of(encoder)
+        options: dict[str, Any] = {"rescore": rescore, "space": attached, "encoder": identity}
+        build = Build(Path(path), chosen, prefilter, dtype, **options, resume=resume, num_threads=threads)
         if build.is_complete:
             build.close()
         else:
@@ -374,7 +405,14 @@ class Index:
 
     # ---- changes ---------------------------------------------------------------------------------------------------
 
-    def add(self, docs: Documents, ids: Ids | None = None, *, payloads: Sequence[Any] | None = None) -> NDArray[Any]:
+    def add(
+        self,
+        docs: Documents,
+        ids: Ids | None = None,
+        *,
+        payloads: Sequence[Any] | None = None,
+        encoder: Encoder | EncoderIdentity | None = None,
+    ) -> NDArray[Any]:
         """Add documents. The next search sees them; if the index is in a folder they are there, durably.
 
         Parameters
@@ -385,6 +423,8 @@ class Index:
             Their names, none of which the index has; by default the integers behind the largest that it ever had.
         payloads : sequence, shape (N,), optional
             As in `build`.
+        encoder : Encoder or EncoderIdentity, optional
+            What made their vectors; it has to be the index's, as for `require_encoder`.
 
         Returns
         -------
@@ -397,6 +437,8 @@ class Index:
             If an id is given twice or in the index already; nothing is added.
         DimensionError
             If tokens are of another dimension.
+        EncoderMismatchError
+            If the index was built with another encoder.
         ReadOnlyIndexError
             If the index was not opened for writing.
         IndexWriteError, NoSpaceError, NoPermissionError
@@ -406,7 +448,7 @@ class Index:
         """
         with self._change() as keeper:
             snapshot = keeper.snapshot
-            part = self._new_part(snapshot, docs, ids, payloads)
+            part = self._new_part(snapshot, docs, ids, payloads, encoder)
             listed = part.names.take(np.arange(len(part)))
             known = snapshot.find(listed.tolist()) >= 0
             if known.any():
@@ -435,12 +477,19 @@ class Index:
         with self._change() as keeper:
             keeper.commit(without(keeper.snapshot, keeper.snapshot.positions_of(ids)))
 
-    def upsert(self, docs: Documents, ids: Ids, *, payloads: Sequence[Any] | None = None) -> None:
+    def upsert(
+        self,
+        docs: Documents,
+        ids: Ids,
+        *,
+        payloads: Sequence[Any] | None = None,
+        encoder: Encoder | EncoderIdentity | None = None,
+    ) -> None:
         """Add documents in place of those of the same ids, if there are any: both in one step.
 
         Parameters
         ----------
-        docs, ids, payloads
+        docs, ids, payloads, encoder
             As in `add`. A document that is replaced loses its payload.
 
         Raises
@@ -450,7 +499,7 @@ class Index:
         """
         with self._change() as keeper:
             snapshot = keeper.snapshot
-            part = self._new_part(snapshot, docs, ids, payloads)
+            part = self._new_part(snapshot, docs, ids, payloads, encoder)
             found = snapshot.find(part.names.take(np.arange(len(part))).tolist())
             snapshot = without(snapshot, np.sort(found[found >= 0]))
             keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
@@ -476,8 +525,17 @@ class Index:
             keeper.require_writable()
             yield keeper
 
-    def _new_part(self, snapshot: Snapshot, docs: Documents, ids: Ids | None, payloads: Sequence[Any] | None) -> Part:
+    def _new_part(
+        self,
+        snapshot: Snapshot,
+        docs: Documents,
+        ids: Ids | None,
+        payloads: Sequence[Any] | None,
+        encoder: Encoder | EncoderIdentity | None,
+    ) -> Part:
         setup = snapshot.setup
+        if encoder is not None:
+            checked(snapshot.encoder, encoder)
         batch = stored_as(as_documents(docs), setup)
         names = names_for(setup, ids, len(batch), snapshot.next_id)
         kept = payload_arrays(payloads, len(batch))
@@ -505,6 +563,44 @@ class Index:
         """The space in which the documents are, if one was given: apply it to queries, too."""
         attached = self._snapshot.space
         return None if attached is None else attached.space
+
+    @property
+    def encoder(self) -> EncoderIdentity | None:
+        """What made vectors of the documents' texts, if it was given when the index was built."""
+        return self._snapshot.encoder
+
+    def require_encoder(self, encoder: Encoder | EncoderIdentity) -> EncoderCheck:
+        """Refuse an encoder that is not the one that made the documents' vectors; call it where a text meets an index.
+
+        Parameters
+        ----------
+        encoder : Encoder or EncoderIdentity
+            What makes vectors of queries, or of documents that are to be added.
+
+        Returns
+        -------
+        EncoderCheck
+            Whether they are the same, or why that cannot be checked: the index does not know its encoder, or the one
+            or the other has no name.
+
+        Raises
+        ------
+        EncoderMismatchError
+            If it is another one; the message names both, and in what they differ.
+        TypeError
+            If it is no encoder.
+
+        Examples
+        --------
+        >>> from moverank.encoders import WordVectors
+        >>> encoder = WordVectors.default()
+        >>> index = Index.build(encoder.bags(["a cat", "a dog"]), encoder=encoder)
+        >>> index.require_encoder(encoder).same
+        True
+        >>> index.encoder.differences(WordVectors(["cat"], [[1.0] * 128]).identity)  # which would be an error
+        ('digest',)
+        """
+        return checked(self.encoder, encoder)
 
     def __len__(self) -> int:
         return len(self._snapshot)

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank._storage import token_dtype
+from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
+from moverank.encoder_identity import EncoderIdentity
+from moverank.errors import DimensionError
 from moverank.layout import Setup
 from moverank.measures import Measure, require_same_dim
 from moverank.names import Ids, IntNames, StrNames, make_names
@@ -60,6 +63,16 @@ def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
     if measure.ground == "sqeuclidean":
         raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
     return token_dtype(dtype)
+
+
+def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace | None, dim: int) -> None:
+    """Refuse an encoder that cannot have made the documents; a space may change their dimension."""
+    if encoder is None:
+        return
+    if space is None and encoder.dim not in (None, dim):
+        raise DimensionError(f"encoder: makes vectors of dimension {encoder.dim}, the documents have {dim}")
+    if space is not None and "space" in encoder.options:
+        raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
 
 
 def stored_as(docs: Sequences | Bags, setup: Setup) -> Sequences | Bags:

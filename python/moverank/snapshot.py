@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
+from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import DuplicateIdError, IndexFormatError, UnknownIdError
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
@@ -46,6 +47,8 @@ class Snapshot:
         What faiss made of the pooled vectors of the first parts, where the prefilter is not exhaustive.
     space : AttachedSpace, optional
         The space in which the documents are.
+    encoder : EncoderIdentity, optional
+        What made vectors of the documents' texts, before they were moved into the space.
     """
 
     setup: Setup
@@ -54,6 +57,7 @@ class Snapshot:
     next_id: int = 0
     trained: Trained | None = None
     space: AttachedSpace | None = None
+    encoder: EncoderIdentity | None = None
 
     def __post_init__(self) -> None:
         # Copies, as a snapshot stays as it is whatever becomes of the lists that it was made of.
@@ -71,7 +75,8 @@ class Snapshot:
         return int(self.firsts[-1]) - self.n_removed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Snapshot, (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space)
+        kept = (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space, self.encoder)
+        return Snapshot, kept
 
     @cached_property
     def positions(self) -> Positions:

@@ -25,6 +25,9 @@ def index():
     return mr.Index.build(DOCS, "wmd", ids=["a", "b"], payloads=[{"n": 1}, None])
 
 
+#: What may come with documents that are added.
+ADDED = {"payloads": None, "encoder": None}
+
 CALLS = {
     "distances": (mr.distances, {"query": X, "docs": DOCS, "measure": "wmd", "weights": None, "num_threads": 1}),
     "certified_distances": (
@@ -78,20 +81,27 @@ CALLS = {
     "Index.build": (
         mr.Index.build,
         {"docs": DOCS, "measure": "wmd", "ids": None, "payloads": None, "prefilter": "Flat", "dtype": None}
-        | {"space": None, "num_threads": 1},
+        | {"space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.build_on_disk": (
         mr.Index.build_on_disk,
         {"path": "index", "batches": [Batch(DOCS)], "measure": "wmd", "prefilter": "Flat", "dtype": None}
-        | {"space": None, "num_threads": 1},
+        | {"space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.open": (
         lambda **options: index().save("saved", overwrite=True) or mr.Index.open(**options),
-        {"path": "saved", "measure": None, "num_threads": 1},
+        {"path": "saved", "measure": None, "encoder": None, "num_threads": 1},
     ),
     "Index.save": (lambda path: index().save(path), {"path": "index"}),
-    "Index.add": (lambda **new: index().add(**new), {"docs": DOCS, "ids": ["c", "d"], "payloads": None}),
-    "Index.upsert": (lambda **new: index().upsert(**new), {"docs": DOCS, "ids": ["a", "d"], "payloads": None}),
+    "Index.add": (lambda **new: index().add(**new), {"docs": DOCS, "ids": ["c", "d"], **ADDED}),
+    "Index.upsert": (lambda **new: index().upsert(**new), {"docs": DOCS, "ids": ["a", "d"], **ADDED}),
+    "Index.require_encoder": (index().require_encoder, {"encoder": CallableEncoder(len, name="mine")}),
+    "EncoderIdentity": (
+        mr.EncoderIdentity,
+        {"kind": "A", "name": "a", "dim": 3, "digest": "0" * 32, "options": {}},
+    ),
+    "EncoderIdentity.differences": (mr.EncoderIdentity("A").differences, {"other": mr.EncoderIdentity("B")}),
+    "EncoderIdentity.from_json": (mr.EncoderIdentity.from_json, {"value": mr.EncoderIdentity("A").as_json()}),
     "Index.remove": (lambda ids: index().remove(ids), {"ids": ["a"]}),
     "Index.payload": (index().payload, {"id": "a"}),
     "Index.search": (
@@ -139,7 +149,7 @@ CALLS = {
     "CachedEncoder": (CachedEncoder, {"encoder": WORDS, "max_bytes": 9}),
     "CachedEncoder.encode": (CachedEncoder(WORDS).encode, {"texts": ["cat"]}),
     "CachedEncoder.encode_queries": (CachedEncoder(WORDS).encode_queries, {"texts": ["cat"]}),
-    "CallableEncoder": (CallableEncoder, {"function": len, "queries": None, "batch_size": 1}),
+    "CallableEncoder": (CallableEncoder, {"function": len, "queries": None, "batch_size": 1, "name": None}),
     "CallableEncoder.encode": (CallableEncoder(lambda t: [X] * len(t)).encode, {"texts": ["cat"]}),
     "CallableEncoder.encode_queries": (CallableEncoder(lambda t: [X] * len(t)).encode_queries, {"texts": ["cat"]}),
     "encode_queries": (lambda texts: encoders.encode_queries(WORDS, texts), {"texts": ["cat"]}),

@@ -45,9 +45,9 @@ def test_the_calls_are_sound_without_the_fault(name):
 
 #: What calls return, and what only says what others have to look like: nobody has to make one.
 MADE_BY_US = {
-    "Alignment", "Certificate", "CertifiedDistances", "Gradients", "Hit", "Hits", "Index", "Ranking", "RankedDocument",
-    "Rung", "SearchStats", "SinkhornBatch", "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult",
-    "Verified", "EncodedTexts", "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
+    "Alignment", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index", "Ranking",
+    "RankedDocument", "Rung", "SearchStats", "SinkhornBatch", "SinkhornResult", "TokenMove", "TransportBatch",
+    "TransportResult", "Verified", "EncodedTexts", "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
 }  # fmt: skip
 #: Tested where their libraries or files are.
 ELSEWHERE = {
@@ -59,7 +59,7 @@ INNER = {"apply", "fit", "add", "of", "idf", "sif", "replace", "similarity", "sp
 #: True or false by whatever is given, or called when there is something to tell.
 FREE = {
     "self", "cls", "progress", "mmap", "writable", "overwrite", "rescore", "resume", "skip_empty", "ax", "page",
-    "lower_case", "by_norm",
+    "lower_case", "by_norm", "check_encoder",
 }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def test_a_file_is_named_once(make):
         (b'{"version": 1, "format": \n', "manifest: 'format' is None, expected str"),
         (b'{"format": "faiss", "version": 1, "content":\n{}\n}\n', "not the manifest of a moverank index"),
         (b'{"format": 3, "content":\n{}\n}\n', "manifest: 'format' is 3, expected str"),
-        (b'{"format": "moverank index", "version": 1, "crc32": "0", "content":\n{}\n}\n', "checksum does not hold"),
+        (b'{"format": "moverank index", "version": 2, "crc32": "0", "content":\n{}\n}\n', "checksum does not hold"),
     ],
 )
 def test_files_that_are_no_manifest(make, octets, message):

@@ -26,7 +26,7 @@ STORAGE = Path(__file__).resolve().parents[2] / "docs" / "storage.md"
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(building, "SEGMENT_BYTES", 1)
-    mr.Index.build(DOCS, "wmd", ids=["a", "b"]).save("index")
+    mr.Index.build(DOCS, "wmd", ids=["a", "b"], encoder=mr.EncoderIdentity("A", "a")).save("index")
 
 
 def being_built():
@@ -66,7 +66,7 @@ def failing(kind, name):
 
 def version():
     path = Path("index/manifest.json")
-    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 0'))
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
     mr.Index.open("index")
 
 
@@ -97,6 +97,11 @@ CASES = {
         lambda: list(TextFiles("/dev/null")),
         "/dev/null: no documents in it",
     ),
+    "EncoderMismatchError": (
+        ValueError,
+        lambda: mr.Index.open("index", encoder=mr.EncoderIdentity("A", "b")),
+        "encoder: the index was built with A 'a', given is A 'b'; they differ in name",
+    ),
     "NoTokensError": (
         ValueError,
         lambda: mr.encoders.WordVectors.default().encode(["a cat", "zzqq"]),
@@ -120,7 +125,7 @@ CASES = {
     "IndexVersionError": (
         errors.IndexFormatError,
         version,
-        r"index/manifest\.json: written in version 0 of the format, .* reads version 1; open it with an older moverank",
+        r"index/manifest\.json: written in version 1 of the format, .* reads version 2; open it with an older moverank",
     ),
     "IndexIncompleteError": (
         RuntimeError,

@@ -58,8 +58,8 @@ def test_verify_finds_every_change_of_a_file(folder, name, how):
 
 def test_a_later_version_is_told_from_damage(folder):
     path = folder / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 2'))
-    with pytest.raises(mr.IndexVersionError, match=r"written in version 2 of the format.*with a newer moverank"):
+    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 3'))
+    with pytest.raises(mr.IndexVersionError, match=r"written in version 3 of the format.*with a newer moverank"):
         mr.Index.open(folder)
 
 

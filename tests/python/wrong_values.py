@@ -115,6 +115,12 @@ ENCODER = [
     (3, TypeError, "expected an object with a method encode, got int"),
     ("minilm", TypeError, "expected an object with a method encode, got str"),
 ]
+NAME = [
+    (3, TypeError, "expected a string, got 3"),
+    ("", ValueError, "expected 1 to 1000 characters, got 0"),
+    ("a" * 1001, ValueError, "expected 1 to 1000 characters, got 1001"),
+    ("\ud800", ValueError, "is not valid Unicode"),
+]
 OFFSETS = [
     ([0.0, 3.0], TypeError, "expected integers, got dtype float64"),
     (3, ValueError, r"expected shape \(N \+ 1,\) with N at least 1, got shape \(\)"),
@@ -254,6 +260,24 @@ WRONG = {
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
     "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array a query, got 2")],
     "CallableEncoder.queries": [(3, TypeError, "expected something to call, got int")],
+    "CallableEncoder.name": NAME,
+    "EncoderIdentity.kind": NAME,
+    "EncoderIdentity.name": NAME,
+    "EncoderIdentity.digest": [*NAME, ("0" * 31, ValueError, "expected 32 hexadecimal digits, got '0+'")],
+    "EncoderIdentity.options": [
+        (3, TypeError, "expected a mapping, got int"),
+        ({3: 1}, TypeError, "expected a string, got 3"),
+        ({"a": [1]}, TypeError, r"'a': expected a string, a number, True, False or None, got \[1\]"),
+        ({"a": NAN}, ValueError, "'a': expected a finite number of 64 bits, got nan"),
+        ({"a": HUGE}, ValueError, f"'a': expected a finite number of 64 bits, got {HUGE}"),
+        ({"a": "\ud800"}, ValueError, "is not valid Unicode"),
+        ({str(n): n for n in range(101)}, ValueError, "expected 100 at the most, got 101"),
+    ],
+    "EncoderIdentity.differences.other": [("a", TypeError, "expected an EncoderIdentity, got str")],
+    "EncoderIdentity.from_json.value": [
+        ({"kind": "A"}, ValueError, "expected an object of kind, name, dim, digest and options"),
+        (3, ValueError, "expected an object of kind, name, dim, digest and options, got 3"),
+    ],
     "Fusion.fit.first": [*LISTS, ([[1, NAN]], ValueError, r"first\[0\]: candidate 1 is not finite")],
     "Fusion.fit.similarities": [*LISTS, ([[1]], ValueError, r"similarities\[0\]: expected 2, as in first, got 1")],
     "fit.texts": [
@@ -278,7 +302,7 @@ WRONG = {
 
 #: What messages say where it is not the parameter's name: what it holds, or what the system says.
 SAID = {
-    "sequences": "sequence|list", "documents": "documents?", "name": "measure", "path": "path|PathLike|index",
+    "sequences": "sequence|list", "documents": "documents?", "name": "measure|name", "path": "path|PathLike|index",
     "words": "words?", "offsets": "offsets", "tokens": "tokens?", "weights": "weights?|mass",
-    "s": "sequence|document|integer", "key": "sequences?", "other": "Sequences|sequences", "octets": "space",
+    "s": "sequence|document|integer", "key": "sequences?", "other": "Sequences|sequences|other", "octets": "space",
 }  # fmt: skip

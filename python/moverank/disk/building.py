@@ -13,6 +13,7 @@ from moverank.attached_space import AttachedSpace
 from moverank.changes import NONE_REMOVED, trained_on
 from moverank.disk.manifest import MANIFEST
 from moverank.disk.store import Store
+from moverank.encoder_identity import EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, MeasureMismatchError
 from moverank.layout import Setup
 from moverank.measures import Measure
@@ -21,7 +22,7 @@ from moverank.parts import Part, build_part
 from moverank.payloads import payload_arrays
 from moverank.prefilters import Clusters, require_factory
 from moverank.readers import Batch
-from moverank.setups import names_for, next_id_behind, setup_for, stored_as
+from moverank.setups import names_for, next_id_behind, require_encoder_fits, setup_for, stored_as
 from moverank.snapshot import Snapshot
 
 #: Bytes of a segment, about. A build takes twice this, besides a batch or two and what faiss needs.
@@ -39,6 +40,8 @@ class Build:
         As in `Index.build`.
     space : AttachedSpace or None
         The space in which the documents are.
+    encoder : EncoderIdentity or None
+        What made vectors of the documents' texts.
     resume : bool
         Go on with a build that was cut off, if there is one.
     num_threads : int
@@ -54,6 +57,7 @@ class Build:
         *,
         rescore: bool,
         space: AttachedSpace | None,
+        encoder: EncoderIdentity | None,
         resume: bool,
         num_threads: int,
     ) -> None:
@@ -62,6 +66,7 @@ class Build:
         self._dtype = dtype
         self._rescore = rescore
         self._space = space
+        self._encoder = encoder
         self._threads = num_threads
         self._setup: Setup | None = None
         self._parts: list[Part] = []
@@ -88,6 +93,11 @@ class Build:
         if self._space is not None and (snapshot.space is None or snapshot.space.octets != self._space.octets):
             raise ValueError("resume: the build was begun with another space")
         self._space = snapshot.space
+        if self._encoder is not None:
+            if snapshot.encoder is None:
+                raise ValueError("resume: the build was begun without an encoder")
+            checked(snapshot.encoder, self._encoder)
+        self._encoder = snapshot.encoder
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
         self.is_complete = manifest.batches is None
@@ -166,6 +176,7 @@ class Build:
         if self._setup is None:
             ids = "int" if batch.ids is None else kind_of(listed_ids(batch.ids))
             self._setup = setup_for(batch.docs, self._measure, self._prefilter, self._dtype, self._rescore, ids)
+            require_encoder_fits(self._encoder, self._space, self._setup.dim)
             require_factory(self._setup.prefilter, self._setup.dim, self._measure)
         return self._setup
 
@@ -179,7 +190,8 @@ class Build:
 
     def _snapshot(self) -> Snapshot:
         assert self._setup is not None
-        return Snapshot(self._setup, self._parts, [NONE_REMOVED] * len(self._parts), self._next_id, space=self._space)
+        removed = [NONE_REMOVED] * len(self._parts)
+        return Snapshot(self._setup, self._parts, removed, self._next_id, space=self._space, encoder=self._encoder)
 
     def _complete(self) -> None:
         if self._skipped_batches:

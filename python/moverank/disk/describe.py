@@ -28,6 +28,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "stored as": setup.dtype if setup.kind == "sequences" else "words of a shared table, float32",
         "bounds from": setup.codes or "the tokens themselves",
         "prefilter": setup.prefilter if setup.kind == "sequences" else "none needed",
+        "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
         "ids": setup.ids,
         "payloads": "yes" if any("payload_text" in segment.arrays for segment in manifest.segments) else "no",
         "segments": len(manifest.segments),

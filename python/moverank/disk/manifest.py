@@ -16,6 +16,7 @@ from moverank._storage import token_dtype
 from moverank.disk.fields import Fields, parsed
 from moverank.disk.files import FileEntry, open_file
 from moverank.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, Segment
+from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionError
 from moverank.layout import Setup, require_layout
 from moverank.measures import Measure
@@ -25,7 +26,7 @@ from moverank.sinkhorn import Sinkhorn
 FORMAT = "moverank index"
 
 #: Raised with every change that an older reader would misread. Older versions are read as long as this says so.
-VERSION = 1
+VERSION = 2
 
 MANIFEST = "manifest.json"
 
@@ -61,6 +62,8 @@ class Manifest:
         Documents in it.
     space : FileEntry or None
         The space in which the documents are.
+    encoder : EncoderIdentity or None
+        What made vectors of the documents' texts.
     """
 
     setup: Setup
@@ -71,6 +74,7 @@ class Manifest:
     faiss: FileEntry | None = None
     covered: int = 0
     space: FileEntry | None = None
+    encoder: EncoderIdentity | None = None
 
     @property
     def files(self) -> list[FileEntry]:
@@ -123,6 +127,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
         "covered": manifest.covered,
         "space": None if manifest.space is None else asdict(manifest.space),
+        "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
     }
 
 
@@ -223,6 +228,7 @@ def _manifest_of(fields: Fields) -> Manifest:
         faiss=fields.child("faiss", _file_of),
         covered=fields.count("covered"),
         space=fields.child("space", _file_of),
+        encoder=_encoder_of(fields.take_optional("encoder", dict)),
     )
     fields.done()
     _require_whole(manifest)
@@ -275,6 +281,13 @@ def _prefilter_of(fields: Fields) -> str | Clusters:
     return Clusters(fields.count("clusters")) if fields.has("clusters") else fields.take("faiss", str)
 
 
+def _encoder_of(value: dict[str, Any] | None) -> EncoderIdentity | None:
+    try:
+        return None if value is None else EncoderIdentity.from_json(value)
+    except (TypeError, ValueError) as error:
+        raise IndexFormatError(f"encoder: {error}") from None
+
+
 def _segment_of(fields: Fields, setup: Setup) -> Segment:
     file = fields.child("file", _file_of)
     arrays = fields.child("arrays", lambda f: {name: _array_of(Fields(value, name)) for name, value in f.items()})
@@ -323,6 +336,9 @@ def _require_whole(manifest: Manifest) -> None:
         raise IndexFormatError("fewer than no batches are in")
     if not 0 <= manifest.next_id <= 1 << 63:
         raise IndexFormatError(f"the next id is {manifest.next_id:.3g}")
+    encoder = manifest.encoder
+    if encoder is not None and manifest.space is None and encoder.dim not in (None, manifest.setup.dim):
+        raise IndexFormatError(f"its encoder has dimension {encoder.dim}, its tokens {manifest.setup.dim}")
     names = [entry.file for entry in manifest.files]
     if len(set(names)) < len(names):
         raise IndexFormatError("a file is named twice")

@@ -207,7 +207,7 @@ class Store:
         if manifest.faiss is not None:
             trained = self._trained_of(manifest.faiss, manifest.covered, setup)
         space = None if manifest.space is None else self._space_of(manifest.space)
-        return Snapshot(setup, parts, removed, manifest.next_id, trained, space)
+        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder)
 
     def _part_of(self, segment: Segment, setup: Setup) -> Part:
         part = Part(setup, read_segment(self.folder, segment, mmap=self.mmap), segment.numbers)
@@ -307,6 +307,7 @@ class Store:
                 faiss=entry,
                 covered=0 if trained is None else trained.covered,
                 space=of_space,
+                encoder=snapshot.encoder,
             )
             # Made before the manifest is replaced: there may be no memory for it behind that.
             state = manifest, replace(snapshot, parts=parts, trained=trained, space=space)

@@ -15,6 +15,7 @@ from moverank._storage import first_non_finite
 from moverank.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
 from moverank.disk.segments import map_listed, require_magic
 from moverank.disk.store import Store
+from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import IndexFormatError
 from moverank.layout import COLUMNS, OFFSETS, require_cuts
 from moverank.parts import Part
@@ -36,14 +37,18 @@ class Verified:
         Files beside the manifest.
     nbytes : int
         Their bytes.
+    encoder : EncoderIdentity or None
+        What the index says made its vectors; nothing in the files proves it.
     """
 
     documents: int
     files: int
     nbytes: int
+    encoder: EncoderIdentity | None
 
     def __str__(self) -> str:
-        return f"sound: {self.documents} documents in {self.files} files of {self.nbytes} bytes"
+        made = "an encoder that is not known" if self.encoder is None else str(self.encoder)
+        return f"sound: {self.documents} documents in {self.files} files of {self.nbytes} bytes, by {made}"
 
 
 def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verified:
@@ -64,7 +69,7 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
         except IndexFormatError as error:
             raise IndexFormatError(f"{store.folder / segment.file.file}: {error}") from None
     _verify_together(snapshot)
-    return Verified(len(snapshot), len(manifest.files), total)
+    return Verified(len(snapshot), len(manifest.files), total, snapshot.encoder)
 
 
 def _told(

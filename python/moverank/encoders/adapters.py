@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from moverank._arrays import plain_array
 from moverank._validate import mass_array, require_callable, whole_number
+from moverank.encoder_identity import EncoderIdentity, Option
+from moverank.encoders.digests import digest
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 
 
@@ -25,6 +28,8 @@ class CallableEncoder:
         The same for queries, if these are encoded in another way.
     batch_size : int, default 32
         Texts that are given to the function at a time.
+    name : str, optional
+        What it is called. Indexes keep it, and refuse an encoder of another name; without one nothing can be checked.
 
     Examples
     --------
@@ -40,10 +45,17 @@ class CallableEncoder:
         queries: Callable[[list[str]], Sequence[Any]] | None = None,
         *,
         batch_size: int = 32,
+        name: str | None = None,
     ) -> None:
+        self._named_identity = EncoderIdentity("CallableEncoder", name)
         self._function = require_callable(function, "function")
         self._queries = function if queries is None else require_callable(queries, "queries")
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What tells it from other encoders: its name, if it was given one."""
+        return self._named_identity
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -123,6 +135,13 @@ class SentenceTransformerEncoder(CallableEncoder):
     def __repr__(self) -> str:
         return f"SentenceTransformerEncoder({self._kind})"
 
+    @cached_property
+    def identity(self) -> EncoderIdentity:
+        """What tells it from other encoders: its weights, of which a sample is read, and its options."""
+        return EncoderIdentity(
+            self._kind, _model_name(self._model), None, digest(_sampled(self._model)), _model_options(self._model)
+        )
+
     def _run(self, texts: list[str], *, queries: bool) -> list[Any]:
         if self._kind == "ColBERT":
             options = {"batch_size": self._batch_size, "show_progress_bar": False, "convert_to_numpy": True}
@@ -141,6 +160,44 @@ class SentenceTransformerEncoder(CallableEncoder):
             kept &= ~np.isin(ids, sorted({*tokenizer.all_special_ids} - {tokenizer.unk_token_id}))
         vectors = features["token_embeddings"].float().cpu().numpy()[kept]
         return self._model.tokenizer.convert_ids_to_tokens(ids[kept].tolist()), vectors
+
+
+def _model_name(model: Any) -> str | None:
+    """What the library loaded it from, if it says so: the name of a repository, or of a folder."""
+    card = getattr(model, "model_card_data", None)
+    found = getattr(card, "base_model", None) or getattr(model, "name_or_path", None)
+    return os.path.basename(found.rstrip(os.sep)) if isinstance(found, str) and found else None  # noqa: PTH119
+
+
+#: Weights of one parameter of which a digest is taken: training changes all of them.
+_SAMPLED = 1 << 12
+
+#: What changes the vectors of a model of sentence-transformers or PyLate, by the names of its attributes.
+_OPTIONS = (
+    "max_seq_length", "query_length", "document_length", "query_prefix", "document_prefix", "do_query_expansion",
+    "attend_to_expansion_tokens", "default_prompt_name",
+)  # fmt: skip
+
+
+def _sampled(model: Any) -> Iterator[bytes]:
+    """Names, types and shapes of a model's parameters, and a sample of each."""
+    for name, values in sorted(model.state_dict().items()):
+        flat = values.detach().reshape(-1)
+        some = flat[:: max(flat.numel() // _SAMPLED, 1)].float().cpu().numpy()
+        yield f"{name} {tuple(values.shape)}\0".encode()
+        yield some.astype("<f4").tobytes()
+
+
+def _model_options(model: Any) -> dict[str, Option]:
+    options: dict[str, Option] = {}
+    for name in _OPTIONS:
+        value = getattr(model, name, None)
+        if value is None or isinstance(value, (str, bool, int, float)):
+            options[name] = value
+    prompts = getattr(model, "prompts", None)
+    if isinstance(prompts, dict):
+        options |= {f"prompt {name}": text for name, text in prompts.items() if isinstance(text, str)}
+    return options
 
 
 #: The models that are known, by the names of their classes: the libraries are the caller's, and never imported here.

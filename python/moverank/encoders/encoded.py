@@ -73,7 +73,10 @@ class EncodedTexts:
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into sequences of vectors."""
+    """Anything that turns texts into sequences of vectors.
+
+    An attribute `identity`, an `EncoderIdentity`, lets an index refuse another encoder than the one it was built with.
+    """
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None

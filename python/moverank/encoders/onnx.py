@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank._optional import optional
 from moverank._validate import thread_count, whole_number
+from moverank.encoder_identity import EncoderIdentity
+from moverank.encoders.digests import digest_of_files, name_of
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
@@ -109,6 +111,27 @@ class OnnxEncoder:
         if axes.get(wanted) != 3:
             raise ValueError(f"output: the model has no output {wanted!r} with three axes; it has {sorted(axes)}")
         return wanted
+
+    @cached_property
+    def identity(self) -> EncoderIdentity:
+        """What tells it from other encoders: its files and options. They are read when it is first asked for.
+
+        Weights that the model has in a file of their own count if that has the model's name and "_data" or ".data"
+        behind it.
+        """
+        model, tokenizer = self._arguments
+        beside = [model.with_name(model.name + suffix) for suffix in ("_data", ".data")]
+        files = [model, tokenizer, *filter(Path.is_file, beside)]
+        axes = {entry.name: entry.shape for entry in self._session.get_outputs()}
+        dim = axes[self._output][-1]
+        compared = ("max_length", "special_tokens", "subwords")
+        return EncoderIdentity(
+            "OnnxEncoder",
+            name_of(model),
+            dim if isinstance(dim, int) and dim > 0 else None,
+            digest_of_files(files),
+            {"output": self._output} | {name: self._options[name] for name in compared},
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(OnnxEncoder, **self._options), self._arguments

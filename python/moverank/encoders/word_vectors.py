@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
+from itertools import chain
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from moverank._validate import require_callable, text_list, tokens_array, whole_number
 from moverank.bags import Bags
+from moverank.encoder_identity import EncoderIdentity
+from moverank.encoders.digests import digest, digest_of_words, name_of, tokenizer_options
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
 from moverank.encoders.tokenize import Words, pieces
 from moverank.encoders.vector_files import read_table, save_table
@@ -23,6 +26,8 @@ _PLAIN = Words()
 _LOOKED_FOR = "word with a vector"
 #: Texts between two reports of progress.
 _REPORTED = 1000
+#: Rows of a table whose digest is taken at a time.
+_ROWS_AT_ONCE = 1 << 12
 
 
 class WordVectors:
@@ -68,6 +73,7 @@ class WordVectors:
         self._row_of = {word: row for row, word in enumerate(listed)}
         if len(self._row_of) < len(listed):
             raise ValueError("words: a word is given more than once")
+        self._name: str | None = None
 
     @classmethod
     def load(
@@ -110,9 +116,11 @@ class WordVectors:
             kept = np.sort(np.fromiter(first.values(), dtype=np.int64, count=len(first)))
             words, vectors = [words[row] for row in kept.tolist()], vectors[kept]
         try:
-            return cls(words, vectors, tokenize=tokenize)
+            loaded = cls(words, vectors, tokenize=tokenize)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
+        loaded._name = name_of(path)
+        return loaded
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the table into a folder that `load` maps: it opens in the time of its words, and processes share it."""
@@ -127,6 +135,18 @@ class WordVectors:
     def dim(self) -> int:
         """Dimension of the vectors."""
         return int(self._vectors.shape[1])
+
+    @cached_property
+    def identity(self) -> EncoderIdentity:
+        """What tells it from other encoders: its words and vectors, and how it cuts texts. Read when first asked for.
+
+        It takes a second for a gigabyte of vectors.
+        """
+        words = digest_of_words(self._row_of)
+        starts = range(0, len(self._vectors), _ROWS_AT_ONCE)
+        rows = (np.ascontiguousarray(self._vectors[s : s + _ROWS_AT_ONCE], dtype="<f4").data for s in starts)
+        learnt = digest(chain([words.encode()], rows))
+        return EncoderIdentity("WordVectors", self._name, self.dim, learnt, tokenizer_options(self._tokenize))
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -231,4 +251,6 @@ def _bundled() -> WordVectors:
     with np.load(io.BytesIO(packed), allow_pickle=False) as table:
         words = bytes(table["words"]).decode().split("\n")
         vectors = table["codes"].astype(np.float32) * table["scale"][:, None]
-    return WordVectors(words, vectors)
+    bundled = WordVectors(words, vectors)
+    bundled._name = "English vectors of the package"
+    return bundled

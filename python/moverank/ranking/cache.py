@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from moverank._threads import Lock
 from moverank._validate import whole_number
+from moverank.encoder_identity import EncoderIdentity
 from moverank.encoders.encoded import (
     EncodedText,
     EncodedTexts,
@@ -53,6 +54,11 @@ class CachedEncoder:
 
     def __repr__(self) -> str:
         return f"CachedEncoder({len(self._texts)} texts, {self.hits} hits, {self.misses} misses)"
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """That of the encoder."""
+        return EncoderIdentity.of(self.encoder)
 
     def __getstate__(self) -> tuple[Encoder, int]:
         return self.encoder, self._max_bytes

@@ -48,6 +48,8 @@ class Reranker:
         Add the first stage's scores: how much weight ours have, from 0 to 1; `Fusion.fit` finds it.
     cache_bytes : int, default 256 MiB
         Vectors of documents that are kept for the next query; 0 for none.
+    check_encoder : bool, default True
+        Refuse an index that was built with another encoder; False ranks whatever vectors of equal dimension it has.
     num_threads : int, optional
         Threads of the transport; all cores by default.
 
@@ -74,6 +76,7 @@ class Reranker:
         passages: Passages | None = None,
         fusion: Fusion | float | None = None,
         cache_bytes: int = 1 << 28,
+        check_encoder: bool = True,
         num_threads: int | None = None,
     ) -> None:
         if encoder is None:
@@ -86,6 +89,7 @@ class Reranker:
             raise TypeError(f"passages: expected Passages, got {passages!r}")
         self._passages = passages
         self._fusion = _fusion(fusion)
+        self._check_encoder = check_encoder
         thread_count(num_threads)
         self._num_threads = num_threads
 
@@ -143,6 +147,8 @@ class Reranker:
             If an argument is malformed; the message names it, and the document.
         MeasureMismatchError
             If the index was built for another measure than the reranker was given.
+        EncoderMismatchError
+            If it was built with another encoder, unless that is not to be checked.
         """
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
@@ -181,6 +187,8 @@ class Reranker:
         if top_k is not None:
             whole_number(top_k, "top_k", least=1)
         queries = require_texts(queries, "query")
+        if isinstance(documents, Index):
+            self._require_encoder_of(documents)
         asked = self._queries(queries)
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
@@ -279,13 +287,17 @@ class Reranker:
             hit.rank, hit.id, hit.similarity, hit.distance, text, payload=hit.payload, _reasons=reasons
         )
 
+    def _require_encoder_of(self, index: Index) -> None:
+        if index.space is not None and isinstance(self._encoder.encoder, SpaceEncoder):
+            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
+        if self._check_encoder:
+            index.require_encoder(self._encoder)
+
     def _moved(self, queries: list[EncodedText], index: Index) -> list[EncodedText]:
         """Queries in the space of the index's documents."""
         space = index.space
         if space is None:
             return queries
-        if isinstance(self._encoder.encoder, SpaceEncoder):
-            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
         moved = space(gathered([""] * len(queries), queries, skip_empty=False))
         return [moved.text(q) for q in range(len(queries))]
 

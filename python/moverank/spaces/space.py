@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from moverank._validate import as_list, text_stream, whole_number
+from moverank.encoder_identity import EncoderIdentity
+from moverank.encoders.digests import digest
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries, require_encoder
 from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
@@ -138,6 +140,13 @@ class SpaceEncoder:
 
     encoder: Encoder
     space: Space
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """That of the encoder, with a digest of the space among its options."""
+        inner = EncoderIdentity.of(self.encoder)
+        options = {**inner.options, "space": digest([self.space.to_bytes()])}
+        return replace(inner, dim=None, options=options)
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None

@@ -24,9 +24,9 @@ NAMED_BY = frozenset(string.ascii_lowercase + string.digits)
 def check(octets):
     """Whether it was accepted."""
     content = octets.replace(b"\n", b" ")
-    head = b'{"format": "moverank index", "version": 1, "crc32": "%08x", "content":' % zlib.crc32(content)
+    head = {"format": manifest.FORMAT, "version": manifest.VERSION, "crc32": f"{zlib.crc32(content):08x}"}
     try:
-        found = manifest.parse(head + b"\n" + content + b"\n}\n")
+        found = manifest.parse(json.dumps(head)[:-1].encode() + b', "content":\n' + content + b"\n}\n")
     except IndexFormatError:
         return False
     for file in found.files:
