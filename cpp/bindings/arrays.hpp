@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "moverank/bags.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
@@ -135,9 +136,14 @@ inline void require_same_dim(std::size_t query_dim, std::size_t document_dim) {
     }
 }
 
-/// A query that owns what preparation writes; the tokens stay in the caller's array.
+/// A query that owns what preparation writes; the tokens stay in the caller's array, and so do words.
 class OwnedQuery {
   public:
+    /// A query made of words, of which given costs are about `n_words`.
+    OwnedQuery(const Array<std::uint32_t>& words, const Weights& weights, std::size_t n_words)
+        : mass_(as_span(words).size()),
+          prepared_(
+              prepare_words(as_span(words), checked_weights(weights, mass_.size()), n_words, mass_, query_index)) {}
     OwnedQuery(const Tokens& tokens, const Weights& weights, const Measure& measure)
         : mass_(static_cast<std::size_t>(tokens.shape(0))),
           inverse_norms_(mass_.size()),

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "arrays.hpp"
+#include "columns.hpp"
+#include "moverank/bag_batch.hpp"
 #include "moverank/batch.hpp"
 #include "moverank/clusters.hpp"
 #include "moverank/ground_cost.hpp"
@@ -115,6 +117,20 @@ class SequencesPart {
     std::optional<PreparedCodes> codes_;
 };
 
+/// Given costs as an array has them: float32 or float64.
+[[nodiscard]] CostTable as_costs(const py::array& costs) {
+    if (costs.ndim() != 2 || (costs.flags() & py::array::c_style) == 0) {
+        throw std::invalid_argument("expected costs as a two-dimensional array in C order");
+    }
+    if (holds<float>(costs)) {
+        return CostTable(as_matrix(Array<float>(costs)));
+    }
+    if (holds<double>(costs)) {
+        return CostTable(as_matrix(Array<double>(costs)));
+    }
+    throw std::invalid_argument("expected costs in float32 or float64");
+}
+
 /// Prepared bags of words together with their arrays.
 class BagsPart {
   public:
@@ -131,6 +147,28 @@ class BagsPart {
           prepared_(BagArrays{table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
                               span_or_none(counts), as_span(totals), first_word},
                     measure) {}
+    /// Of words whose costs are given.
+    BagsPart(const py::array& costs, const Array<std::uint32_t>& words, const Offsets& offsets,
+             const std::optional<Array<double>>& counts, const Measure& measure, const Array<std::uint32_t>& known)
+        : arrays_(py::make_tuple(costs, words, offsets, counts)),
+          prepared_(prepare_all({{},
+                                 as_span(words),
+                                 checked_offsets(offsets, as_span(words).size()),
+                                 checked_counts(counts, words),
+                                 as_costs(costs)},
+                                measure, as_span(known))) {}
+    BagsPart(const py::array& costs, const Array<std::uint32_t>& words, const Offsets& offsets,
+             const std::optional<Array<double>>& counts, const Array<double>& totals, std::size_t first_word,
+             const Measure& measure)
+        : arrays_(py::make_tuple(costs, words, offsets, counts, totals)),
+          prepared_(BagArrays{{},
+                              as_span(words),
+                              checked_offsets(offsets, as_span(words).size()),
+                              span_or_none(counts),
+                              as_span(totals),
+                              first_word,
+                              as_costs(costs)},
+                    measure) {}
 
     [[nodiscard]] const PreparedBags& prepared() const { return prepared_; }
 
@@ -145,8 +183,9 @@ class BagsPart {
         const MatrixView<const float> rows = as_matrix(vectors);
         return {rows.data(), rows.rows(), rows.cols()};
     }
-    [[nodiscard]] static std::span<const float> checked_counts(const std::optional<Array<float>>& counts,
-                                                               const Array<std::uint32_t>& words) {
+    template <class T>
+    [[nodiscard]] static std::span<const T> checked_counts(const std::optional<Array<T>>& counts,
+                                                           const Array<std::uint32_t>& words) {
         if (counts && counts->size() != words.size()) {
             throw std::invalid_argument("expected one count a word");
         }
@@ -167,6 +206,13 @@ template <class Part>
         prepared.push_back(&part->prepared());
     }
     return prepared;
+}
+
+[[nodiscard]] OwnedQuery own_query(const Array<std::uint32_t>& words, const Weights& weights, const JoinedBags& bags) {
+    if (!bags.has_given_costs()) {
+        throw std::invalid_argument("expected tokens for a query, as documents have vectors");
+    }
+    return {words, weights, bags.dim()};
 }
 
 [[nodiscard]] OwnedQuery own_query(const Tokens& tokens, const Weights& weights, std::size_t dim,
@@ -262,9 +308,18 @@ class Search {
     Search(std::shared_ptr<const BagCorpus> corpus, const Tokens& tokens, const Weights& weights,
            const SearchGoal& goal, Limits limits, int num_threads)
         : Search(corpus, corpus->documents(), tokens, weights, std::move(limits)) {
-        Interrupt interrupt = limits_.interrupt_without_deadline();
-        const py::gil_scoped_release unlocked;
-        search_.emplace(corpus->documents(), query_.prepared(), goal, num_threads, interrupt);
+        begin(corpus->documents(), goal, num_threads);
+    }
+    /// For words whose costs are given.
+    Search(std::shared_ptr<const BagCorpus> corpus, const Array<std::uint32_t>& words, const Weights& weights,
+           const SearchGoal& goal, Limits limits, int num_threads)
+        : limits_(std::move(limits)),
+          corpus_(corpus),
+          documents_(corpus->documents()),
+          words_(words),
+          weights_(weights),
+          query_(own_query(words, weights, corpus->documents())) {
+        begin(corpus->documents(), goal, num_threads);
     }
 
     void seed(const Array<std::int64_t>& positions, int num_threads) {
@@ -333,6 +388,12 @@ class Search {
           weights_(weights),
           query_(own_query(tokens_, weights_, documents.dim(), documents.measure())) {}
 
+    void begin(const JoinedBags& bags, const SearchGoal& goal, int num_threads) {
+        Interrupt interrupt = limits_.interrupt_without_deadline();
+        const py::gil_scoped_release unlocked;
+        search_.emplace(bags, query_.prepared(), goal, num_threads, interrupt);
+    }
+
     using Bounds = void (TopKSearch::*)(std::span<const std::int64_t>, std::span<double>, int, Interrupt&);
     [[nodiscard]] Array<double> bounds_of(const Array<std::int64_t>& positions, int num_threads, Bounds bounds) {
         const std::span<const std::int64_t> candidates = checked_positions(positions);
@@ -359,6 +420,7 @@ class Search {
     std::shared_ptr<const void> corpus_;
     const PreparedDocuments& documents_;
     Tokens tokens_;
+    Array<std::uint32_t> words_;
     Weights weights_;
     OwnedQuery query_;
     std::optional<TopKSearch> search_;
@@ -376,6 +438,53 @@ Array<double> pairwise_of(const SequencesPart& rows, const SequencesPart& column
         pairwise(rows.prepared(), columns.prepared(), out_view, num_threads, interrupt);
     }
     return out;
+}
+
+Array<double> pairwise_bags(const BagCorpus& rows, const BagCorpus& columns, bool mirrored, bool zero_diagonal,
+                            int num_threads) {
+    Array<double> out({rows.documents().size(), columns.documents().size()});
+    const MatrixView<double> out_view = as_writable(out);
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        pairwise(rows.documents(), columns.documents(), {mirrored, zero_diagonal}, out_view, num_threads, interrupt);
+    }
+    return out;
+}
+
+/// Tokens, or words where costs are given.
+[[nodiscard]] OwnedQuery own_query_of(const py::array& query, const Weights& weights, const JoinedBags& bags) {
+    if (holds<std::uint32_t>(query)) {
+        return own_query(Array<std::uint32_t>(query), weights, bags);
+    }
+    if (!holds<float>(query)) {
+        throw std::invalid_argument("expected a query of float32 tokens or of uint32 words, in C order");
+    }
+    return own_query(Tokens(query), weights, bags.dim(), bags.measure());
+}
+
+Array<double> bag_distances(const py::array& query, const Weights& weights, const BagCorpus& corpus, int num_threads) {
+    const OwnedQuery owned = own_query_of(query, weights, corpus.documents());
+    Array<double> out(static_cast<py::ssize_t>(corpus.documents().size()));
+    const std::span<double> out_view(out.mutable_data(), corpus.documents().size());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        distances(owned.prepared(), corpus.documents(), out_view, num_threads, interrupt);
+    }
+    return out;
+}
+
+py::tuple bag_certified_distances(const py::array& query, const Weights& weights, const BagCorpus& corpus,
+                                  int num_threads) {
+    const OwnedQuery owned = own_query_of(query, weights, corpus.documents());
+    std::vector<CertifiedDistance> found(corpus.documents().size());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        certified_distances(owned.prepared(), corpus.documents(), found, num_threads, interrupt);
+    }
+    return columns_of(found);
 }
 
 }  // namespace
@@ -411,13 +520,34 @@ void bind_search(py::module_& module) {
             },
             py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
             optional("counts"), py::arg("totals").noconvert(), py::arg("first_word"), py::arg("measure"))
+        .def_static(
+            "of_costs",
+            [](const py::array& costs, const Array<std::uint32_t>& words, const Offsets& offsets,
+               const std::optional<Array<double>>& counts, const Measure& measure, const Array<std::uint32_t>& known) {
+                return std::make_shared<BagsPart>(costs, words, offsets, counts, measure, known);
+            },
+            py::arg("costs"), py::arg("words").noconvert(), py::arg("offsets").noconvert(), optional("counts"),
+            py::arg("measure"), py::arg("known").noconvert())
+        .def_static(
+            "from_cost_arrays",
+            [](const py::array& costs, const Array<std::uint32_t>& words, const Offsets& offsets,
+               const std::optional<Array<double>>& counts, const Array<double>& totals, std::size_t first_word,
+               const Measure& measure) {
+                return std::make_shared<BagsPart>(costs, words, offsets, counts, totals, first_word, measure);
+            },
+            py::arg("costs"), py::arg("words").noconvert(), py::arg("offsets").noconvert(), optional("counts"),
+            py::arg("totals").noconvert(), py::arg("first_word"), py::arg("measure"))
         .def_property_readonly("arrays",
                                [](const std::shared_ptr<BagsPart>& part) {
                                    const BagArrays& found = part->prepared().arrays();
                                    const py::object owner = py::cast(part);
+                                   py::dict out;
+                                   if (part->prepared().has_given_costs()) {
+                                       out["totals"] = view_of(found.totals, owner);
+                                       return out;
+                                   }
                                    const auto* vectors = static_cast<const float*>(found.vectors.data());
                                    const std::size_t size = found.vectors.rows() * found.vectors.cols();
-                                   py::dict out;
                                    out["vectors"] = view_of(std::span(vectors, size), owner)
                                                         .reshape({static_cast<py::ssize_t>(found.vectors.rows()),
                                                                   static_cast<py::ssize_t>(found.vectors.cols())});
@@ -506,6 +636,16 @@ void bind_search(py::module_& module) {
                                                 Limits(seconds, std::move(stop)), num_threads);
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"))
+        .def(
+            "search",
+            [](std::shared_ptr<const BagCorpus> corpus, const Array<std::uint32_t>& query, const Weights& query_weights,
+               std::size_t k, double radius, double slack, std::optional<double> seconds,
+               std::shared_ptr<StopFlag> stop, int num_threads) {
+                return std::make_unique<Search>(std::move(corpus), query, query_weights, make_goal(k, radius, slack),
+                                                Limits(seconds, std::move(stop)), num_threads);
+            },
+            py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
             optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"));
     py::class_<Corpus, std::shared_ptr<Corpus>>(module, "Corpus")
         .def(py::init<SequencesParts>(), py::arg("parts"))
@@ -523,6 +663,12 @@ void bind_search(py::module_& module) {
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
             optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"));
     module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
+    module.def("pairwise_bags", &pairwise_bags, py::arg("rows"), py::arg("columns"), py::arg("mirrored"),
+               py::arg("zero_diagonal"), py::arg("num_threads"));
+    module.def("bag_distances", &bag_distances, py::arg("query"), optional("query_weights"), py::arg("corpus"),
+               py::arg("num_threads"));
+    module.def("bag_certified_distances", &bag_certified_distances, py::arg("query"), optional("query_weights"),
+               py::arg("corpus"), py::arg("num_threads"));
 }
 
 }  // namespace moverank::bindings

@@ -42,7 +42,8 @@ Measure make_measure(const std::string& ground, const std::string& weighting, do
     static const std::map<std::string, GroundCost> grounds{{"cosine", GroundCost::cosine},
                                                            {"euclidean", GroundCost::euclidean},
                                                            {"sqeuclidean", GroundCost::sqeuclidean},
-                                                           {"dot", GroundCost::dot}};
+                                                           {"dot", GroundCost::dot},
+                                                           {"given", GroundCost::given}};
     static const std::map<std::string, Weighting> weightings{
         {"uniform", Weighting::uniform}, {"norm", Weighting::norm}, {"given", Weighting::given}};
     static const std::map<std::string, Problem> problems{

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "arrays.hpp"
+#include "columns.hpp"
 #include "moverank/alignment.hpp"
 #include "moverank/batch.hpp"
 #include "moverank/exact.hpp"
@@ -243,14 +244,6 @@ class Problems {
     std::vector<TransportProblem<Cost>> views_;
 };
 
-/// One array of what `get` finds in each result.
-template <class T, class Result, class Get>
-Array<T> column(const std::vector<Result>& results, Get get) {
-    Array<T> out(static_cast<py::ssize_t>(results.size()));
-    std::ranges::transform(results, out.mutable_data(), get);
-    return out;
-}
-
 /// Values, dual values, pivots and whether each was solved to the end.
 template <class Cost>
 py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
@@ -345,10 +338,7 @@ py::tuple certified_distances_to(const Tokens& query_tokens, const Weights& quer
         const py::gil_scoped_release unlocked;
         certified_distances(query.prepared(), documents, measure, found, num_threads, interrupt);
     }
-    using C = CertifiedDistance;
-    return py::make_tuple(column<double>(found, &C::value), column<double>(found, &C::lower),
-                          column<double>(found, &C::upper), column<std::int64_t>(found, &C::iterations),
-                          column<double>(found, &C::marginal_error), column<bool>(found, &C::converged));
+    return columns_of(found);
 }
 
 }  // namespace

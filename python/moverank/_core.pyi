@@ -197,6 +197,20 @@ class PreparedBags:
         first_word: int,
         measure: Measure,
     ) -> PreparedBags: ...
+    @staticmethod
+    def of_costs(
+        costs: NDArray[Any], words: U32, offsets: I64, counts: F64 | None, measure: Measure, known: U32
+    ) -> PreparedBags: ...
+    @staticmethod
+    def from_cost_arrays(
+        costs: NDArray[Any],
+        words: U32,
+        offsets: I64,
+        counts: F64 | None,
+        totals: F64,
+        first_word: int,
+        measure: Measure,
+    ) -> PreparedBags: ...
     def __len__(self) -> int: ...
     @property
     def arrays(self) -> dict[str, NDArray[Any]]: ...
@@ -239,7 +253,7 @@ class BagCorpus:
     def __len__(self) -> int: ...
     def search(
         self,
-        query: F32,
+        query: F32 | U32,
         query_weights: F64 | None,
         k: int,
         radius: float,
@@ -267,3 +281,10 @@ class TopKSearch:
     def hits(self) -> tuple[I64, F64]: ...
 
 def pairwise(rows: PreparedSequences, columns: PreparedSequences, num_threads: int) -> F64: ...
+def pairwise_bags(
+    rows: BagCorpus, columns: BagCorpus, mirrored: bool, zero_diagonal: bool, num_threads: int
+) -> F64: ...
+def bag_distances(query: F32 | U32, query_weights: F64 | None, corpus: BagCorpus, num_threads: int) -> F64: ...
+def bag_certified_distances(
+    query: F32 | U32, query_weights: F64 | None, corpus: BagCorpus, num_threads: int
+) -> tuple[F64, F64, F64, I64, F64, NDArray[np.bool_]]: ...

@@ -118,7 +118,7 @@ TEST(values_fall_with_capacity_down_to_the_relaxed_query_side) {
             CHECK(value <= previous + 1e-12);
             previous = value;
         }
-        CHECK_NEAR(previous, relaxed_side(instances::Minima(p.view().cost).rows, p.a), 1e-12);
+        CHECK_NEAR(previous, relaxed_side<float>(instances::Minima(p.view().cost).rows, p.a), 1e-12);
     }
 }
 

@@ -32,6 +32,7 @@ double reference(GroundCost ground, const float* x, const float* y, std::size_t 
         case GroundCost::euclidean: return std::sqrt(squared);
         case GroundCost::sqeuclidean: return squared;
         case GroundCost::dot: return -xy;
+        case GroundCost::given: break;
     }
     return 0.0;
 }

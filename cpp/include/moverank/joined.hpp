@@ -68,10 +68,16 @@ class JoinedBags final : public PreparedDocuments {
     explicit JoinedBags(std::vector<const PreparedBags*> parts);
 
     [[nodiscard]] std::size_t size() const override { return joints_.size(); }
+    /// Of the vectors; under given costs, words that queries are made of.
     [[nodiscard]] std::size_t dim() const { return parts_.front()->dim(); }
     [[nodiscard]] const Measure& measure() const override { return parts_.front()->measure(); }
     [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const override;
+    /// Bag s as a query: with tokens, or with words where costs are given.
+    [[nodiscard]] PreparedSequence query(std::size_t s, DocumentBuffer& buffer) const;
 
+    [[nodiscard]] bool has_given_costs() const { return parts_.front()->has_given_costs(); }
+    /// Of all words, where they are given.
+    [[nodiscard]] const CostTable& costs() const { return parts_.front()->arrays().costs; }
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// A table a part: of the words that are new with it.
     [[nodiscard]] std::size_t n_tables() const { return parts_.size(); }
@@ -86,8 +92,8 @@ class JoinedBags final : public PreparedDocuments {
     /// One bag, as its part has it.
     struct Bag {
         std::span<const std::uint32_t> words;
-        std::span<const float> counts;  ///< empty: all are 1
-        double total;                   ///< the sum of counts times word masses
+        Counts counts;  ///< empty: all are 1
+        double total;   ///< the sum of counts times word masses
     };
     [[nodiscard]] Bag operator[](std::size_t s) const {
         const auto [part, position] = joints_(s);

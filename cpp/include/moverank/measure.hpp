@@ -12,6 +12,7 @@ enum class GroundCost {
     euclidean,    ///< |x - y|
     sqeuclidean,  ///< |x - y|^2
     dot,          ///< -<x, y>
+    given,        ///< whatever a table says: of bags only, whose words have costs in place of vectors
 };
 
 /// How a sequence without weights of its own gets its mass.

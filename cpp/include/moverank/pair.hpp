@@ -48,7 +48,8 @@ class PairEvaluator {
     PairEvaluator& operator=(PairEvaluator&&) noexcept;
 
     /// The query of all that follows. What the sequence views must outlive them under a debiased measure. Where
-    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these.
+    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these; where it has
+    /// them in float64, that is what problems are solved in.
     void set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary = nullptr);
 
     /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first. An entropic value is that of
@@ -76,7 +77,11 @@ class PairEvaluator {
     void reuse_potentials(std::span<const double> f) { reused_.assign(f.begin(), f.end()); }
 
   private:
+    [[nodiscard]] double relaxed_bound_of(const PreparedSequence& document);
     [[nodiscard]] double relaxed_value(const PreparedSequence& document);
+    [[nodiscard]] bool in_double() const;
+    /// What the document's words cost, as given, where that is in float64.
+    [[nodiscard]] MatrixView<const double> exact_costs(const PreparedSequence& document);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
     double bound_from_matrix(const PreparedSequence& document);
@@ -93,6 +98,8 @@ class PairEvaluator {
     SinkhornSolver sinkhorn_;
     std::vector<std::size_t> order_;
     std::vector<double> reused_, centred_;
+    const VocabularyCosts* vocabulary_ = nullptr;
+    std::vector<double> exact_costs_, exact_row_minima_, exact_column_minima_;
     std::unique_ptr<DualBound<float>> dual_bound_;
     // debiased only
     PreparedSequence query_;

@@ -121,6 +121,7 @@ class PositivePart {
 
   private:
     std::vector<float> tokens_;
+    std::vector<std::uint32_t> words_;
     std::vector<double> mass_;
     std::vector<float> inverse_norms_;
 };

@@ -16,11 +16,13 @@
 namespace moverank {
 
 /// One side: each token's mass goes to its cheapest partner. Accumulated in float64.
-[[nodiscard]] double relaxed_side(std::span<const float> minima, std::span<const double> mass);
+template <class Cost>
+[[nodiscard]] double relaxed_side(std::span<const Cost> minima, std::span<const double> mass);
 
 /// The best of the sides that bound T_capacity: both at capacity 1, the query side above, where `column_minima` is not
 /// read. Of a fraction of the mass the cheapest part counts; `order` is scratch for that.
-[[nodiscard]] double relaxed_bound(std::span<const float> row_minima, std::span<const float> column_minima,
+template <class Cost>
+[[nodiscard]] double relaxed_bound(std::span<const Cost> row_minima, std::span<const Cost> column_minima,
                                    std::span<const double> a, std::span<const double> b, double capacity,
                                    double fraction, std::vector<std::size_t>& order);
 

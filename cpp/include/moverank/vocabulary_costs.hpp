@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
 
 #include "moverank/aligned.hpp"
 #include "moverank/interrupt.hpp"
@@ -14,8 +17,13 @@ namespace moverank {
 /// computes for a document with that token. Read by many threads at once.
 class VocabularyCosts {
   public:
-    /// Costs to the words of `bags`. All tokens of `query` must have mass.
-    VocabularyCosts(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
+    VocabularyCosts() = default;
+    VocabularyCosts(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
+        compute(bags, query, n_threads, interrupt);
+    }
+    /// Costs to the words of `bags`, which must outlive what follows. All tokens of `query` must have mass; where costs
+    /// are given it is made of words instead, whose rows of the table are read. Storage grows to the largest seen.
+    void compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
 
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// Entries a row: the query's tokens, and infinite ones up to a whole number of vectors.
@@ -24,8 +32,19 @@ class VocabularyCosts {
     /// Largest size of an entry.
     [[nodiscard]] double largest() const { return largest_; }
 
+    /// Whether entries are rounded from costs given in float64, of which `exact` has those of a document.
+    [[nodiscard]] bool in_double() const { return bags_ != nullptr && bags_->costs().in_double(); }
+    void exact(std::span<const std::uint32_t> document_words, MatrixView<double> out) const;
+    /// How far rounding can have moved an entry, and so the value of a problem over them.
+    [[nodiscard]] double rounding() const;
+
   private:
-    std::size_t n_words_, stride_;
+    void take_given(const PreparedSequence& query, Interrupt& interrupt);
+    void tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt);
+
+    const JoinedBags* bags_ = nullptr;
+    std::vector<std::uint32_t> query_words_;  ///< of a query that is made of words
+    std::size_t n_words_ = 0, stride_ = 0;
     AlignedVector<float> costs_;
     double largest_ = 0.0;
 };

@@ -6,6 +6,9 @@
 #include <string>
 
 #include "../kernels/kernels.hpp"
+#include "moverank/exact.hpp"
+#include "moverank/finite.hpp"
+#include "moverank/mass.hpp"
 
 namespace moverank {
 
@@ -23,7 +26,7 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
 
 /// How many bags use each row of the table.
 [[nodiscard]] std::vector<std::uint32_t> uses_of_rows(const BagsView& bags, Interrupt* interrupt) {
-    std::vector<std::uint32_t> uses(bags.vectors.rows(), 0);
+    std::vector<std::uint32_t> uses(std::max(bags.vectors.rows(), bags.costs.rows()), 0);
     for (std::size_t s = 0; s < bags.size(); ++s) {
         check_now_and_then(interrupt, s);
         for (auto t = static_cast<std::size_t>(bags.offsets[s]); t < static_cast<std::size_t>(bags.offsets[s + 1]);
@@ -38,6 +41,16 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
     return uses;
 }
 
+/// What cannot be asked about words that have no vectors.
+void require_measure_of_given_costs(const Measure& measure) {
+    if (measure.weighting == Weighting::norm) {
+        throw std::invalid_argument("weighting by norm needs vectors, which given costs do without");
+    }
+    if (measure.problem == Problem::entropic && measure.sinkhorn.debiased) {
+        throw std::invalid_argument("a debiased problem needs costs within each side, which are not given");
+    }
+}
+
 [[nodiscard]] std::vector<double> norms_of(const TokensView& vectors) {
     std::vector<double> norms(vectors.rows());
     kernels().cost.squared_norms(vectors, norms.data());
@@ -50,6 +63,10 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
 PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known,
                            Interrupt* interrupt)
     : measure_(measure) {
+    if (has_given_costs()) {
+        take_costs(bags, known, interrupt);
+        return;
+    }
     take_words(bags, known, interrupt);
     const std::size_t dim = bags.vectors.cols();
     found_.vectors = {vectors_.data(), new_rows_.size(), dim};
@@ -68,6 +85,10 @@ PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::sp
             norms_of_rows[row] = std::sqrt(norms_of_rows[row]);
         }
     }
+    take_totals(bags, norms_of_rows, interrupt);
+}
+
+void PreparedBags::take_totals(const BagsView& bags, std::span<const double> norms_of_rows, Interrupt* interrupt) {
     totals_.resize(size());
     for (std::size_t s = 0; s < size(); ++s) {
         check_now_and_then(interrupt, s);
@@ -77,14 +98,42 @@ PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::sp
     find_longest();
 }
 
+void PreparedBags::take_costs(const BagsView& bags, std::span<const std::uint32_t> known, Interrupt* interrupt) {
+    require_measure_of_given_costs(measure_);
+    if (!(known.empty() || known.size() == bags.costs.rows())) {
+        throw std::invalid_argument("expected all words of given costs to be known, or none");
+    }
+    (void)uses_of_rows(bags, interrupt);
+    bags.costs.visit([&](const auto& costs) {
+        for (std::size_t word = 0; word < costs.rows(); ++word) {
+            check_now_and_then(interrupt, word);
+            if (!(static_cast<double>(largest_size({costs.row(word), costs.cols()})) <= cost_limit<float>)) {
+                throw std::invalid_argument("the costs of " + word_name(static_cast<std::uint32_t>(word)) +
+                                            " are not finite, or too large");
+            }
+        }
+    });
+    found_ = {.vectors = {},
+              .words = bags.words,
+              .offsets = bags.offsets,
+              .counts = bags.counts,
+              .totals = {},
+              .first_word = known.size(),
+              .costs = known.empty() ? bags.costs : bags.costs.without_rows()};
+    take_totals(bags, {}, interrupt);
+}
+
 PreparedBags::PreparedBags(const BagArrays& found, const Measure& measure)
     : measure_(measure), norms_(norms_of(found.vectors)), found_(found) {
+    if (has_given_costs()) {
+        require_measure_of_given_costs(measure);
+    }
     if (!(found.counts.empty() || found.counts.size() == found.words.size()) || found.totals.size() != size()) {
         throw std::invalid_argument("expected a count a word, and a total a bag");
     }
-    const std::size_t n_words = found.first_word + norms_.size();
+    const std::size_t n_words = found.first_word + n_new_words();
     if (std::ranges::any_of(found.words, [&](std::uint32_t word) { return word >= n_words; })) {
-        throw std::invalid_argument("a bag has a word without a vector");
+        throw std::invalid_argument("a bag has a word without a vector or costs");
     }
     find_longest();
 }
@@ -124,7 +173,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
     const auto begin = static_cast<std::size_t>(bags.offsets[s]);
     const std::span<const std::uint32_t> rows =
         bags.words.subspan(begin, static_cast<std::size_t>(bags.offsets[s + 1]) - begin);
-    const std::span<const float> own_counts = counts(s);
+    const Counts own_counts = counts(s);
     if (rows.empty()) {
         throw SequenceError(s, "has no words");
     }
@@ -133,7 +182,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
     }
     double total = 0.0;
     for (std::size_t j = 0; j < rows.size(); ++j) {
-        const double norm = norms_of_rows[rows[j]];
+        const double norm = has_given_costs() ? 1.0 : norms_of_rows[rows[j]];
         if (!std::isfinite(norm)) {
             throw SequenceError(s, word_name(rows[j]) + " has a vector that is not finite");
         }
@@ -143,7 +192,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
         if (measure_.ground != GroundCost::cosine && norm > largest_norm) {
             throw SequenceError(s, word_name(rows[j]) + " has a vector too long for costs in float32");
         }
-        const double count = own_counts.empty() ? 1.0 : static_cast<double>(own_counts[j]);
+        const double count = own_counts.empty() ? 1.0 : own_counts[j];
         if (!(count > 0.0) || !std::isfinite(count)) {
             throw SequenceError(s, "count " + std::to_string(j) + " is not a positive number");
         }
@@ -152,6 +201,9 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
     if (!(total > 0.0)) {
         throw SequenceError(s, "total mass is zero");
     }
+    if (!std::isfinite(total)) {
+        throw SequenceError(s, "total mass leaves the range of float64");
+    }
     return total;
 }
 
@@ -159,6 +211,32 @@ void PreparedBags::find_longest() {
     for (std::size_t s = 0; s < size(); ++s) {
         longest_ = std::max(longest_, words(s).size());
     }
+}
+
+PreparedSequence prepare_words(std::span<const std::uint32_t> words, std::span<const double> weights,
+                               std::size_t n_words, std::span<double> mass, std::size_t index) {
+    if (words.empty()) {
+        throw SequenceError(index, "has no words");
+    }
+    if (mass.size() != words.size() || !(weights.empty() || weights.size() == words.size())) {
+        throw std::invalid_argument("expected one mass, and one weight if any, a word");
+    }
+    for (const std::uint32_t word : words) {
+        if (word >= n_words) {
+            throw SequenceError(index, word_name(word) + " has no costs, which are about " + std::to_string(n_words) +
+                                           " words of queries");
+        }
+    }
+    if (weights.empty()) {
+        std::ranges::fill(mass, 1.0);
+    } else {
+        if (const std::string fault = fault_of(weights); !fault.empty()) {
+            throw SequenceError(index, fault);
+        }
+        std::ranges::copy(weights, mass.begin());
+    }
+    normalise(mass);
+    return {.tokens = {}, .mass = mass, .inverse_norms = {}, .words = words};
 }
 
 }  // namespace moverank

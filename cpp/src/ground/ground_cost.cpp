@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "../kernels/kernels.hpp"
 #include "moverank/codes.hpp"
@@ -59,6 +60,10 @@ void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts
     coded_query_.reset();
     n_ = query.size();
     n_padded_ = padded(n_);
+    grow(row_minima_, n_padded_);
+    if (ground_ == GroundCost::given) {
+        return;  // all costs come from the table
+    }
     dim_ = query.tokens.cols();
     packed_.assign(n_padded_ * dim_, 0.0F);
     grow(decoded_, tokens_a_tile * dim_);
@@ -74,7 +79,6 @@ void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts
         std::ranges::copy(query.inverse_norms, inverse_norms_.begin());
         extreme_ = has_extremes(query.inverse_norms);
     }
-    grow(row_minima_, n_padded_);
     grow(tile_, tokens_a_tile * n_padded_);
 }
 
@@ -126,6 +130,9 @@ void GroundCosts::finish_matrix() {
 
 void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
     const bool from_table = !document.words.empty();
+    if (!from_table && ground_ == GroundCost::given) {
+        throw std::invalid_argument("given costs are those of words, not of vectors");
+    }
     const bool in_double = !from_table && needs_double(document.inverse_norms);
     prepare_document(document.size(), with_matrix || in_double);
     CostBlock block = block_of(document.tokens, document.inverse_norms);
@@ -279,6 +286,7 @@ double cost_error_bound(GroundCost ground, std::size_t dim, double query_max_nor
             return gamma(n + 4.0) * reach + std::sqrt(d * underflow_step);
         case GroundCost::sqeuclidean: return gamma(n + 3.0) * reach * reach + d * underflow_step;
         case GroundCost::dot: return gamma(n) * query_max_norm * document_max_norm + d * underflow_step;
+        case GroundCost::given: return 0.0;
     }
     return std::numeric_limits<double>::infinity();
 }

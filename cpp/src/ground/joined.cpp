@@ -80,7 +80,10 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
             throw std::invalid_argument("words of one collection do not begin where those before it end");
         }
         joints_.append(part->size());
-        n_words_ += part->norms().size();
+        if (part != parts_.front() && part->has_given_costs() && part->n_new_words() > 0) {
+            throw std::invalid_argument("given costs are those of the first collection, which another has again");
+        }
+        n_words_ += part->n_new_words();
         longest_ = std::max(longest_, part->longest());
         for (const double norm : part->norms()) {
             if (is_cosine) {
@@ -99,7 +102,7 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
     bool massless = false;
     bool has_mass = false;  // counts were checked when the bag was prepared, but a file may have been damaged since
     for (std::size_t j = 0; j < words.size(); ++j) {
-        const double count = counts.empty() ? 1.0 : static_cast<double>(counts[j]);
+        const double count = counts.empty() ? 1.0 : counts[j];
         buffer.mass[j] = count * (word_mass_.empty() ? 1.0 : word_mass_[words[j]]);
         massless |= buffer.mass[j] == 0.0;
         has_mass |= buffer.mass[j] > 0.0;
@@ -127,6 +130,11 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
         return with_tokens(words, buffer);  // costs within the document are asked for as well
     }
     return {.tokens = {}, .mass = buffer.mass, .inverse_norms = {}, .words = words};
+}
+
+PreparedSequence JoinedBags::query(std::size_t s, DocumentBuffer& buffer) const {
+    const PreparedSequence bag = at(s, buffer);
+    return has_given_costs() || bag.words.empty() ? bag : with_tokens(bag.words, buffer);
 }
 
 PreparedSequence JoinedBags::with_tokens(std::span<const std::uint32_t> words, DocumentBuffer& buffer) const {

@@ -14,7 +14,8 @@ constexpr double unit = 0x1p-24;  // unit roundoff of float32
 }  // namespace
 
 bool has_pooled_bound(const Measure& measure) {
-    return measure.balanced() && measure.problem == Problem::exact && measure.ground != GroundCost::dot;
+    return measure.balanced() && measure.problem == Problem::exact && measure.ground != GroundCost::dot &&
+           measure.ground != GroundCost::given;
 }
 
 void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {
@@ -58,7 +59,8 @@ double PooledBound::operator()(float squared_distance) const {
         case GroundCost::euclidean: return distance - cost_error_;
         case GroundCost::sqeuclidean: return distance * distance - cost_error_;
         case GroundCost::cosine: return 0.5 * distance * distance - cost_error_;
-        case GroundCost::dot: break;
+        case GroundCost::dot:
+        case GroundCost::given: break;
     }
     return -std::numeric_limits<double>::infinity();
 }

@@ -26,6 +26,9 @@ void require_mass(std::span<const double> weights, std::size_t index) {
 }
 
 void require_tokens_and_weights(const SequenceView& sequence, const Measure& measure, std::size_t index) {
+    if (measure.ground == GroundCost::given) {
+        throw std::invalid_argument("given costs are those of words, not of vectors");
+    }
     if (sequence.tokens.rows() == 0) {
         throw SequenceError(index, "has no tokens");
     }
@@ -160,19 +163,25 @@ PreparedSequence PositivePart::of(const PreparedSequence& sequence) {
     }
     const std::size_t dim = sequence.tokens.cols();
     tokens_.clear();
+    words_.clear();
     mass_.clear();
     inverse_norms_.clear();
     for (std::size_t t = 0; t < sequence.size(); ++t) {
         if (sequence.mass[t] > 0.0) {
-            tokens_.resize(tokens_.size() + dim);
-            decode(sequence.tokens.run(t, 1), std::span(tokens_).last(dim));
+            if (sequence.words.empty()) {
+                tokens_.resize(tokens_.size() + dim);
+                decode(sequence.tokens.run(t, 1), std::span(tokens_).last(dim));
+            } else {
+                words_.push_back(sequence.words[t]);
+            }
             mass_.push_back(sequence.mass[t]);
             if (!sequence.inverse_norms.empty()) {
                 inverse_norms_.push_back(sequence.inverse_norms[t]);
             }
         }
     }
-    return {{tokens_.data(), mass_.size(), dim}, mass_, inverse_norms_};
+    const TokensView tokens = sequence.words.empty() ? TokensView(tokens_.data(), mass_.size(), dim) : TokensView{};
+    return {tokens, mass_, inverse_norms_, words_};
 }
 
 }  // namespace moverank

@@ -1,6 +1,9 @@
 #include "moverank/vocabulary_costs.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
@@ -15,9 +18,60 @@ constexpr std::size_t words_a_chunk = 512;
 
 }  // namespace
 
-VocabularyCosts::VocabularyCosts(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
-                                 Interrupt& interrupt)
-    : n_words_(bags.n_words()), stride_(padded(query.size())), costs_(n_words_ * stride_) {
+void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
+                              Interrupt& interrupt) {
+    bags_ = &bags;
+    n_words_ = bags.n_words();
+    stride_ = padded(query.size());
+    query_words_.assign(query.words.begin(), query.words.end());
+    grow(costs_, n_words_ * stride_);
+    if (bags.has_given_costs()) {
+        take_given(query, interrupt);
+    } else {
+        tabulate(query, n_threads, interrupt);
+    }
+}
+
+void VocabularyCosts::take_given(const PreparedSequence& query, Interrupt& interrupt) {
+    if (query.words.size() != query.size()) {
+        throw std::invalid_argument("where costs are given, queries are made of words");
+    }
+    float largest = 0.0F;
+    bags_->costs().visit([&](const auto& table) {
+        for (std::size_t word = 0; word < n_words_; ++word) {
+            if (word % words_a_chunk == 0) {
+                interrupt.check();
+            }
+            const auto* from = table.row(word);
+            float* const to = costs_.data() + word * stride_;
+            for (std::size_t i = 0; i < query_words_.size(); ++i) {
+                to[i] = static_cast<float>(from[query_words_[i]]);
+                largest = std::max(largest, std::abs(to[i]));
+            }
+            std::fill(to + query_words_.size(), to + stride_, std::numeric_limits<float>::infinity());
+        }
+    });
+    largest_ = static_cast<double>(largest);
+}
+
+void VocabularyCosts::exact(std::span<const std::uint32_t> document_words, MatrixView<double> out) const {
+    bags_->costs().visit([&](const auto& table) {
+        for (std::size_t j = 0; j < document_words.size(); ++j) {
+            const auto* from = table.row(document_words[j]);
+            for (std::size_t i = 0; i < query_words_.size(); ++i) {
+                out(i, j) = static_cast<double>(from[query_words_[i]]);
+            }
+        }
+    });
+}
+
+double VocabularyCosts::rounding() const {
+    // Half a unit in the last place of float32, of the cost before it was rounded; below its normal range, of its step.
+    return in_double() ? 0x1.000002p-24 * largest_ + 0x1p-150 : 0.0;
+}
+
+void VocabularyCosts::tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
+    const JoinedBags& bags = *bags_;
     struct Chunk {
         TokensView vectors;
         std::size_t first_word;

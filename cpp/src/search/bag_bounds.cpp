@@ -62,7 +62,7 @@ BagBounds::BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::
     const double n_terms = static_cast<double>(query_mass.size() + bags.longest() + 16);
     margin_ = unit * (weight + 2.0) * 1.001 * size +
               4.0 * n_terms * std::numeric_limits<double>::epsilon() * (weight + 1.0) * size +
-              exact_value_error(query_mass.size() + 1, bags.longest() + 1, costs.largest());
+              exact_value_error(query_mass.size() + 1, bags.longest() + 1, costs.largest()) + costs.rounding();
 }
 
 bool BagBounds::has_one_sided() const {
@@ -86,14 +86,16 @@ double BagBounds::worth_of_words(std::size_t s) const {
             sums[0] += static_cast<double>(worth[words[j]]);
         }
     } else {
-        for (; j + 4 <= words.size(); j += 4) {
-            for (std::size_t k = 0; k < 4; ++k) {
-                sums[k] += static_cast<double>(counts[j + k]) * static_cast<double>(worth[words[j + k]]);
+        counts.visit([&, words = words](const auto& own) {
+            for (; j + 4 <= words.size(); j += 4) {
+                for (std::size_t k = 0; k < 4; ++k) {
+                    sums[k] += static_cast<double>(own[j + k]) * static_cast<double>(worth[words[j + k]]);
+                }
             }
-        }
-        for (; j < words.size(); ++j) {
-            sums[0] += static_cast<double>(counts[j]) * static_cast<double>(worth[words[j]]);
-        }
+            for (; j < words.size(); ++j) {
+                sums[0] += static_cast<double>(own[j]) * static_cast<double>(worth[words[j]]);
+            }
+        });
     }
     return (sums[0] + sums[1] + (sums[2] + sums[3])) / total;
 }
@@ -131,8 +133,9 @@ double BagBounds::relaxed(std::size_t s, Scratch& scratch) const {
         scratch.column_minima[j] = g_[document.words[j]];
     }
     const Measure& measure = bags_.measure();
-    return relaxed_bound({scratch.direct.data(), query_mass_.size()}, {scratch.column_minima.data(), document.size()},
-                         query_mass_, document.mass, measure.capacity, measure.fraction, scratch.order) -
+    return relaxed_bound<float>({scratch.direct.data(), query_mass_.size()},
+                                {scratch.column_minima.data(), document.size()}, query_mass_, document.mass,
+                                measure.capacity, measure.fraction, scratch.order) -
            margin_;
 }
 

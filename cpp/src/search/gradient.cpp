@@ -38,6 +38,9 @@ void add_scaled(double factor, const double* x, std::size_t dim, double* to) {
 
 GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrupt)
     : measure_(measure), interrupt_(interrupt) {
+    if (measure.ground == GroundCost::given) {
+        throw std::invalid_argument("given costs have no derivatives, as there are no vectors");
+    }
     if (measure.problem == Problem::entropic && measure.sinkhorn.relative) {
         throw std::invalid_argument("derivatives need an epsilon in units of the cost: relative=False");
     }
@@ -83,6 +86,7 @@ void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const Di
                 case GroundCost::euclidean: cost = std::sqrt(squared_distance(x, y, dim)); break;
                 case GroundCost::sqeuclidean: cost = squared_distance(x, y, dim); break;
                 case GroundCost::dot: cost = -inner_product(x, y, dim); break;
+                case GroundCost::given: break;  // refused before
             }
         }
     }
@@ -166,6 +170,7 @@ void GradientEvaluator::add_from_costs(double share, const DifferentiableSequenc
                 case GroundCost::euclidean: of_own_x = cost > 0.0 ? moved / cost : 0.0; break;
                 case GroundCost::sqeuclidean: of_own_x = 2.0 * moved; break;
                 case GroundCost::dot: of_other = -moved; break;
+                case GroundCost::given: break;
             }
             if (measure_.ground == GroundCost::euclidean || measure_.ground == GroundCost::sqeuclidean) {
                 of_own_y = of_own_x;

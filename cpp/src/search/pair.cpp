@@ -9,7 +9,9 @@
 #include <stdexcept>
 
 #include "../transport/dual_bound.hpp"
+#include "moverank/finite.hpp"
 #include "moverank/relaxed.hpp"
+#include "moverank/vocabulary_costs.hpp"
 
 namespace moverank {
 
@@ -23,6 +25,12 @@ void require_mass(const PreparedSequence& document) {
     const double total = std::accumulate(document.mass.begin(), document.mass.end(), 0.0);
     if (!(std::abs(total - 1.0) < 1e-6)) {
         throw std::invalid_argument("the mass of a document is not 1");
+    }
+}
+
+void require_finite(std::span<const double> costs) {
+    if (!all_finite(costs)) {
+        throw std::invalid_argument("a cost is not finite");
     }
 }
 
@@ -55,19 +63,50 @@ void PairEvaluator::set_query(const PreparedSequence& query, const VocabularyCos
     const PreparedSequence positive = positive_part_.of(query);
     query_mass_.assign(positive.mass.begin(), positive.mass.end());
     costs_.set_query(positive, vocabulary);
+    vocabulary_ = vocabulary;
     query_ = query;
     query_self_epsilon_ = 0.0;
     reused_.clear();
 }
 
-double PairEvaluator::relaxed_value(const PreparedSequence& document) {
+double PairEvaluator::relaxed_bound_of(const PreparedSequence& document) {
     return relaxed_bound(costs_.row_minima(), costs_.column_minima(), query_mass_, document.mass, measure_.capacity,
                          measure_.fraction, order_);
 }
 
-/// Bounds and values are sums in different orders over quantised masses; they are compared only beyond that error.
+/// Not a bound, but the value of the relaxed problem.
+double PairEvaluator::relaxed_value(const PreparedSequence& document) {
+    if (!in_double()) {
+        return relaxed_bound_of(document);
+    }
+    const MatrixView<const double> costs = exact_costs(document);
+    exact_row_minima_.assign(costs.rows(), infinity);
+    exact_column_minima_.assign(costs.cols(), infinity);
+    for (std::size_t i = 0; i < costs.rows(); ++i) {
+        for (std::size_t j = 0; j < costs.cols(); ++j) {
+            exact_row_minima_[i] = std::min(exact_row_minima_[i], costs(i, j));
+            exact_column_minima_[j] = std::min(exact_column_minima_[j], costs(i, j));
+        }
+    }
+    return relaxed_bound<double>(exact_row_minima_, exact_column_minima_, query_mass_, document.mass, measure_.capacity,
+                                 measure_.fraction, order_);
+}
+
+bool PairEvaluator::in_double() const { return vocabulary_ != nullptr && vocabulary_->in_double(); }
+
+MatrixView<const double> PairEvaluator::exact_costs(const PreparedSequence& document) {
+    exact_costs_.resize(query_mass_.size() * document.size());
+    const MatrixView<double> costs(exact_costs_.data(), query_mass_.size(), document.size());
+    vocabulary_->exact(document.words, costs);
+    require_finite(exact_costs_);
+    return costs;
+}
+
+/// Bounds and values are sums in different orders over quantised masses, and may be over costs of different types; they
+/// are compared only beyond that error.
 double PairEvaluator::pruning_slack(const PreparedSequence& document) const {
-    return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest());
+    const double rounding = in_double() ? vocabulary_->rounding() : 0.0;
+    return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest()) + rounding;
 }
 
 bool PairEvaluator::relaxed_is_the_value() const {
@@ -75,9 +114,16 @@ bool PairEvaluator::relaxed_is_the_value() const {
 }
 
 SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
-    require_finite(costs_.matrix());
-    const SolveSummary summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
-                                               measure_.fraction, cutoff, interrupt_);
+    SolveSummary summary;
+    if (in_double()) {
+        summary = solver_.solve(TransportProblem<double>{exact_costs(document), query_mass_, document.mass,
+                                                         measure_.capacity, measure_.fraction},
+                                cutoff, interrupt_);
+    } else {
+        require_finite(costs_.matrix());
+        summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
+                                cutoff, interrupt_);
+    }
     if (summary.status == SolveStatus::pivot_limit) {
         throw std::runtime_error("the exact solver reached its pivot limit");
     }
@@ -85,9 +131,16 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
 }
 
 SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
-    require_finite(costs_.matrix());
-    SinkhornSummary summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity,
-                                              measure_.fraction, measure_.sinkhorn, interrupt_);
+    SinkhornSummary summary;
+    if (in_double()) {
+        summary = sinkhorn_.solve(TransportProblem<double>{exact_costs(document), query_mass_, document.mass,
+                                                           measure_.capacity, measure_.fraction},
+                                  measure_.sinkhorn, interrupt_);
+    } else {
+        require_finite(costs_.matrix());
+        summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
+                                  measure_.sinkhorn, interrupt_);
+    }
     if (measure_.sinkhorn.debiased) {
         if (query_self_epsilon_ != summary.epsilon) {
             query_self_cost_ = self_cost(query_, summary.epsilon);
@@ -163,8 +216,8 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
     require_mass(positive);
     if (reused_.empty()) {
         costs_.compute_minima(positive, measure_.capacity == 1.0);
-        const double value = relaxed_value(positive);
-        return relaxed_is_the_value() ? value : value - pruning_slack(positive);
+        const double value = relaxed_bound_of(positive);
+        return relaxed_is_the_value() && !in_double() ? value : value - pruning_slack(positive);
     }
     costs_.compute(positive);
     return bound_from_matrix(positive);
@@ -191,7 +244,7 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
 
 /// The best that minima and reused potentials say.
 double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
-    double bound = relaxed_value(document);
+    double bound = relaxed_bound_of(document);
     if (!reused_.empty()) {
         const PaddedCosts costs = costs_.matrix();
         bound = std::max(bound, dual_bound_->value({.cost = costs.matrix.data(),

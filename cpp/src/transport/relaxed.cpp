@@ -7,7 +7,8 @@
 
 namespace moverank {
 
-double relaxed_side(std::span<const float> minima, std::span<const double> mass) {
+template <class Cost>
+double relaxed_side(std::span<const Cost> minima, std::span<const double> mass) {
     double value = 0.0;
     for (std::size_t t = 0; t < mass.size(); ++t) {
         value += mass[t] * static_cast<double>(minima[t]);
@@ -15,9 +16,10 @@ double relaxed_side(std::span<const float> minima, std::span<const double> mass)
     return value;
 }
 
-double relaxed_bound(std::span<const float> row_minima, std::span<const float> column_minima, std::span<const double> a,
+template <class Cost>
+double relaxed_bound(std::span<const Cost> row_minima, std::span<const Cost> column_minima, std::span<const double> a,
                      std::span<const double> b, double capacity, double fraction, std::vector<std::size_t>& order) {
-    const auto side = [&](std::span<const float> minima, std::span<const double> mass) {
+    const auto side = [&](std::span<const Cost> minima, std::span<const double> mass) {
         return fraction < 1.0 ? cheapest_part(minima, mass, fraction, order) : relaxed_side(minima, mass);
     };
     const double query_side = side(row_minima, a);
@@ -48,6 +50,12 @@ double cheapest_part(std::span<const Price> prices, std::span<const double> mass
     return value + part * last;  // what rounding has left
 }
 
+template double relaxed_side(std::span<const float>, std::span<const double>);
+template double relaxed_side(std::span<const double>, std::span<const double>);
+template double relaxed_bound(std::span<const float>, std::span<const float>, std::span<const double>,
+                              std::span<const double>, double, double, std::vector<std::size_t>&);
+template double relaxed_bound(std::span<const double>, std::span<const double>, std::span<const double>,
+                              std::span<const double>, double, double, std::vector<std::size_t>&);
 template double cheapest_part(std::span<const float>, std::span<const double>, double, std::vector<std::size_t>&);
 template double cheapest_part(std::span<const double>, std::span<const double>, double, std::vector<std::size_t>&);
 

@@ -30,6 +30,7 @@ namespace {
         case GroundCost::euclidean: return std::sqrt(squared);
         case GroundCost::sqeuclidean: return squared;
         case GroundCost::dot: return -xy;
+        case GroundCost::given: break;
     }
     return 0.0L;
 }

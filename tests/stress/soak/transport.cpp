@@ -174,8 +174,9 @@ void check_minima(const Instance<float>& problem, const SolveSummary& found, dou
         }
     }
     std::vector<std::size_t> order;
-    const double bound = relaxed_bound(rows, columns, problem.a, problem.b, problem.capacity, problem.fraction, order) +
-                         (report.plants(Flaw::minima) ? 1e-9 * largest : 0.0);
+    const double bound =
+        relaxed_bound<float>(rows, columns, problem.a, problem.b, problem.capacity, problem.fraction, order) +
+        (report.plants(Flaw::minima) ? 1e-9 * largest : 0.0);
     report.require(bound <= found.value + error, Claim::minima, "the relaxed bound is ", bound, ", the value ",
                    found.value);
     if (problem.capacity == infinity) {

@@ -1,0 +1,152 @@
+#include "moverank/bag_batch.hpp"
+
+#include <cstddef>
+#include <stdexcept>
+#include <vector>
+
+#include "moverank/parallel.hpp"
+#include "moverank/vocabulary_costs.hpp"
+
+namespace moverank {
+
+namespace {
+
+/// Bags of very different lengths even out, and taking a chunk costs nothing.
+constexpr std::size_t bags_a_chunk = 8;
+/// With so many rows for each thread, threads take rows, and each computes the costs of its own.
+constexpr std::size_t rows_a_thread = 4;
+
+/// Self-costs of a debiased problem need tokens, which bags then hand out in place of words.
+[[nodiscard]] bool by_word(const Measure& measure) {
+    return measure.problem != Problem::entropic || !measure.sinkhorn.debiased;
+}
+
+/// What one thread needs. Neither copied nor moved once it has a query, which views it.
+struct Worker {
+    Worker(const Measure& measure, Interrupt& interrupt) : evaluator(measure, &interrupt) {}
+
+    void set_query(const PreparedSequence& query, const VocabularyCosts& costs) {
+        evaluator.set_query(query, uses_words ? &costs : nullptr);
+    }
+
+    PairEvaluator evaluator;
+    DocumentBuffer query_buffer, document_buffer;
+    PositivePart positive_part;
+    VocabularyCosts own_costs;
+    bool uses_words = true;
+};
+
+std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interrupt& interrupt) {
+    std::vector<Worker> workers;
+    workers.reserve(count);
+    for (unsigned w = 0; w < count; ++w) {
+        workers.emplace_back(measure, interrupt);
+        workers.back().uses_words = by_word(measure);
+    }
+    return workers;
+}
+
+/// Call `use(evaluator, document, place)` for each document from `first` on.
+template <class Use>
+void for_each_bag(const PreparedSequence& query, const VocabularyCosts& costs, const JoinedBags& documents,
+                  std::size_t first, std::vector<Worker>& workers, Interrupt& interrupt, Use use) {
+    for (Worker& worker : workers) {
+        worker.set_query(query, costs);
+    }
+    parallel_for(documents.size() - first, static_cast<unsigned>(workers.size()), bags_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     for (std::size_t s = first + begin; s < first + end; ++s) {
+                         use(workers[w].evaluator, documents.at(s, workers[w].document_buffer), s);
+                     }
+                 });
+}
+
+template <class Use>
+void one_against_many(const PreparedSequence& query, const JoinedBags& documents, int n_threads, Interrupt& interrupt,
+                      Use use) {
+    std::vector<Worker> workers =
+        make_workers(thread_count(n_threads, documents.size()), documents.measure(), interrupt);
+    Worker& first = workers.front();
+    if (first.uses_words) {
+        first.own_costs.compute(documents, first.positive_part.of(query), n_threads, interrupt);
+    }
+    for_each_bag(query, first.own_costs, documents, 0, workers, interrupt, use);
+}
+
+void require_comparable(const JoinedBags& rows, const JoinedBags& columns) {
+    if (!(rows.measure() == columns.measure())) {
+        throw std::invalid_argument("rows and columns were prepared for different measures");
+    }
+    if ((rows.has_given_costs() ? rows.n_words() : rows.dim()) != columns.dim()) {
+        throw std::invalid_argument(rows.has_given_costs() ? "costs are not about the words of rows"
+                                                           : "rows and columns have vectors of different dimensions");
+    }
+}
+
+}  // namespace
+
+void distances(const PreparedSequence& query, const JoinedBags& documents, std::span<double> out, int n_threads,
+               Interrupt& interrupt) {
+    one_against_many(query, documents, n_threads, interrupt,
+                     [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
+                         out[s] = evaluator.distance(document).distance;
+                     });
+}
+
+void certified_distances(const PreparedSequence& query, const JoinedBags& documents, std::span<CertifiedDistance> out,
+                         int n_threads, Interrupt& interrupt) {
+    one_against_many(query, documents, n_threads, interrupt,
+                     [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
+                         out[s] = evaluator.certified(document);
+                     });
+}
+
+void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPairs& known, MatrixView<double> out,
+              int n_threads, Interrupt& interrupt) {
+    require_comparable(rows, columns);
+    if ((known.mirrored || known.zero_diagonal) && rows.size() != columns.size()) {
+        throw std::invalid_argument("rows and columns are not the same bags");
+    }
+    // Above the diagonal first; the rest is copied behind all solves.
+    const auto first_of = [&](std::size_t r) { return known.mirrored ? r : 0; };
+    const auto fill = [&](std::size_t r) {
+        return [&, r](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
+            out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(document).distance;
+        };
+    };
+    const unsigned n_workers = thread_count(n_threads, rows.size() * columns.size());
+    std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
+    if (rows.size() >= rows_a_thread * n_workers) {
+        parallel_for(rows.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+            Worker& worker = workers[w];
+            for (std::size_t r = begin; r < end; ++r) {
+                const PreparedSequence query = rows.query(r, worker.query_buffer);
+                if (worker.uses_words) {
+                    worker.own_costs.compute(columns, worker.positive_part.of(query), 1, interrupt);
+                }
+                worker.set_query(query, worker.own_costs);
+                const auto use = fill(r);
+                for (std::size_t s = first_of(r); s < columns.size(); ++s) {
+                    interrupt.check();
+                    use(worker.evaluator, columns.at(s, worker.document_buffer), s);
+                }
+            }
+        });
+    } else {
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+            Worker& first = workers.front();
+            const PreparedSequence query = rows.query(r, first.query_buffer);
+            if (first.uses_words) {
+                first.own_costs.compute(columns, first.positive_part.of(query), n_threads, interrupt);
+            }
+            for_each_bag(query, first.own_costs, columns, first_of(r), workers, interrupt, fill(r));
+        }
+    }
+    for (std::size_t r = 0; known.mirrored && r < rows.size(); ++r) {
+        for (std::size_t s = 0; s < r; ++s) {
+            out(r, s) = out(s, r);
+        }
+    }
+}
+
+}  // namespace moverank
