@@ -2,6 +2,6 @@
 
 import sys
 
-from moverank.cli import main
+from moverank.cli import command
 
-sys.exit(main())
+sys.exit(command())

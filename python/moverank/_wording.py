@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 import numpy as np
 from numpy.typing import NDArray
+
+#: Control characters, halves of surrogate pairs, separators of lines and paragraphs.
+_OBEYED = ("Cc", "Cs", "Zl", "Zp")
 
 
 def ordinal(n: int) -> str:
@@ -12,9 +17,29 @@ def ordinal(n: int) -> str:
     return f"{n}{suffix}"
 
 
+#: Marks that turn the direction of what follows, so that a terminal shows another text than there is.
+_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    r"""Text with escapes for what a terminal would obey instead of showing it: control characters, ends of lines.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31mb\n"), printable("naïve 猫")
+    ('a\\x1b[31mb\\n', 'naïve 猫')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode() if char in _TURNING or category(char) in _OBEYED else char
+        for char in text
+    )
+
+
 def on_one_line(text: str, length: int) -> str:
-    """Text without line breaks, cut at `length` characters."""
-    line = " ".join(text.split())
+    """Text without line breaks and control characters, cut at `length` characters."""
+    line = printable(" ".join(text.split()))
     return line if len(line) <= length else line[: length - 1] + "…"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._wording import ordinal, told_apart
+from moverank._wording import ordinal, printable, told_apart
 from moverank.alignment import Alignment
 from moverank.measures import Measure
 
@@ -284,10 +284,12 @@ class Hits:
         return f"Hits({len(self)} by {self.measure.name}{best})"
 
     def __str__(self) -> str:
-        width = max([len(str(hit.id)) for hit in self] + [len("id")])
+        names = [printable(str(hit.id)) for hit in self]
+        width = max([*map(len, names), len("id")])
         lines = [f"{'rank':>4}  {'id':<{width}}  {'distance':>12}  {'similarity':>12}"]
         lines += [
-            f"{hit.rank + 1:>4}  {hit.id!s:<{width}}  {hit.distance:>12.6g}  {hit.similarity:>12.6g}" for hit in self
+            f"{hit.rank + 1:>4}  {name:<{width}}  {hit.distance:>12.6g}  {hit.similarity:>12.6g}"
+            for name, hit in zip(names, self, strict=True)
         ]
         lines.append(str(self.certificate))
         return "\n".join(lines)

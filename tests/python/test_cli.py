@@ -111,9 +111,9 @@ def test_documents_without_a_known_word_are_left_out_and_counted(tmp_path, capsy
     ("content", "message"),
     [
         (b"", "no documents in it"),
-        (b'{"text": "moon"}\n{"title": "x"}\n', "docs.jsonl:2: no text in this line"),
+        (b'{"text": "moon"}\n{"name": "x"}\n', "docs.jsonl:2: no field 'text' for the text; there are 'name'"),
         (b'{"text": "moon"}\nnot json\n', "docs.jsonl:2: not JSON"),
-        (b"[1]\n", "docs.jsonl:1: expected a JSON object"),
+        (b"[1]\n", "docs.jsonl, element 1: expected a JSON object"),
         (b'{"text": 3}\n', "docs.jsonl:1: text is not a string"),
         (b'{"text": "moon"}\n\xff\xfe\n', "docs.jsonl:2: not UTF-8 text"),
         (b'{"text": "moon"}\n{"text": "moon \\ud83d"}\n', "docs.jsonl:2: has half of a surrogate pair"),
@@ -150,9 +150,9 @@ def test_bad_arguments_are_refused(corpus, capsys, arguments, message):
 
 def test_missing_paths_and_empty_folders_are_refused(tmp_path, capsys):
     assert main(["search", "--docs", str(tmp_path / "none.jsonl"), "moon"]) == 2
-    assert "none.jsonl: cannot be read: No such file or directory" in capsys.readouterr().err
+    assert "none.jsonl: No such file or directory" in capsys.readouterr().err
     assert main(["search", "--docs", str(tmp_path), "moon"]) == 2
-    assert "no .txt or .md files in it" in capsys.readouterr().err
+    assert "no .txt, .text, .md" in capsys.readouterr().err
 
 
 def test_info_and_version(capsys):

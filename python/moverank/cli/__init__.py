@@ -1,15 +1,24 @@
-"""The command line: ``moverank demo | index | search | rerank | explain | eval | info | verify | bench``."""
+"""The command line: ``moverank COMMAND``, a module per command.
+
+Read `command` first, what a shell starts; `Reranker` is the one road that texts take to a ranking.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import sys
 from collections.abc import Sequence
 
-from moverank import __version__
-from moverank.cli import bench, demo, evaluate, explain, index, info, rerank, search, verify
+from moverank import __version__, _launch
+from moverank._wording import printable
+from moverank.cli import add, bench, demo, evaluate, explain, index, info, remove, rerank, search, verify
 from moverank.cli.errors import UserError
+from moverank.cli.process import forget_output, prepare_streams
+from moverank.errors import UnknownIdError
+
+#: What the package raises of input that it cannot take; each message says what was wrong.
+_OF_INPUT = (UserError, ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError, UnknownIdError)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -20,9 +29,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"moverank {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, index, search, rerank, explain, evaluate, info, verify, bench):
+    for command in (demo, index, add, remove, search, rerank, explain, evaluate, info, verify, bench):
         command.add_parser(commands)
     return parser
+
+
+def command() -> int:
+    """Run the command line as the process that this is: `main`, and what has to be so around it."""
+    if not prepare_streams():
+        print("moverank: error: standard output is closed", file=sys.stderr)
+        return 2
+    _launch.raise_when_interrupted()
+    try:
+        return main()
+    finally:
+        _launch.end_when_interrupted()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,20 +57,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 for success, 2 for bad input, 130 after Ctrl-C.
+        Exit status: 0 for success, 1 if what was checked is not sound, 2 for bad input, 130 after Ctrl-C.
     """
-    args = build_parser().parse_args(argv)
     try:
+        try:
+            args = build_parser().parse_args(argv)
+        except SystemExit:
+            sys.stdout.flush()  # of the help
+            raise
         status: int = args.run(args)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"moverank: error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("moverank: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        forget_output()
         return 0
+    except _OF_INPUT as error:
+        _flush_what_there_is()
+        print(f"moverank: error: {printable(_message(error))}", file=sys.stderr)
+        return 2
     return status
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory"
+    if type(error) is OSError and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+        return f"standard output: {error.strerror}"
+    if isinstance(error, OSError) and error.filename is not None and type(error).__module__ == "builtins":
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _flush_what_there_is() -> None:
+    """Let out what was printed before an error, unless that is what failed."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        forget_output()

@@ -8,11 +8,10 @@ import time
 from typing import Any
 
 from moverank.cli.options import add_search_options, check_counts, chosen_measure
-from moverank.cli.render import explanation, hits_json, hits_table, moves_json, work_line
+from moverank.cli.render import moves_of, ranking_json, ranking_table, work_line
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import WordVectors
-from moverank.hits import Hits
-from moverank.index import Index
+from moverank.ranking import RankedDocument, Reranker
 
 
 def add_parser(commands: Any) -> None:
@@ -20,8 +19,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "demo",
         help="rank bundled abstracts for bundled claims",
-        description="Index 400 scientific abstracts, rank them exactly for 8 claims, and show which word moved "
-        "where in the best hit. A star marks abstracts that annotators judged relevant.",
+        description="Rank 400 scientific abstracts exactly for 8 claims, and show which word moved where in the best "
+        "hit. A star marks abstracts that annotators judged relevant.",
     )
     add_search_options(parser)
     parser.set_defaults(run=run, k=5)
@@ -33,43 +32,41 @@ def run(args: argparse.Namespace) -> int:
     measure = chosen_measure(args)
     documents, queries = demo_documents(), demo_queries()
     started = time.perf_counter()
-    encoder = WordVectors.default()
-    encoded = encoder.encode([f"{d.title} {d.text}" for d in documents])
-    asked = encoder.encode([q.text for q in queries])
-    encoded_in = time.perf_counter() - started
-    started = time.perf_counter()
-    index = Index.build(encoded.sequences, measure, ids=[d.id for d in documents])
-    built_in = time.perf_counter() - started
-    titles = {d.id: d.title for d in documents}
-    position = {d.id: p for p, d in enumerate(documents)}
+    ranker = Reranker(WordVectors.default(), measure, num_threads=args.threads)
+    rankings = ranker.rank_batch(
+        [query.text for query in queries],
+        [f"{d.title} {d.text}" for d in documents],
+        top_k=args.k,
+        doc_ids=[d.id for d in documents],
+    )
+    seconds = time.perf_counter() - started
+    title_of_id = {d.id: d.title for d in documents}
 
-    answers: list[Hits] = [
-        index.search(asked.sequences[q], args.k, num_threads=args.threads) for q in range(len(queries))
-    ]
-    best = answers[0][0]
-    names = (asked.tokens[0], encoded.tokens[position[best.id]])
+    def titles(document: RankedDocument) -> str:
+        return title_of_id[document.doc_id]
+
+    best = rankings[0][0]
     if args.json:
         report = [
-            {"query": query.text, "relevant": query.relevant, **hits_json(hits, titles)}
-            for query, hits in zip(queries, answers, strict=True)
+            {"query": query.text, "relevant": query.relevant, **ranking_json(ranking, titles)}
+            for query, ranking in zip(queries, rankings, strict=True)
         ]
-        report[0]["alignment_of_best"] = moves_json(best, *names)
+        report[0]["alignment_of_best"] = moves_of(best.explain())
         print(json.dumps(report, indent=2))
         return 0
 
     print(
-        f"{len(documents)} abstracts, {len(encoded.sequences.tokens)} tokens, dimension {encoder.dim}; "
-        f"encoded in {1000 * encoded_in:.0f} ms, indexed in {1000 * built_in:.0f} ms\n"
+        f"{len(documents)} abstracts and {len(queries)} claims encoded and ranked in {1000 * seconds:.0f} ms\n"
         f"measure: {measure.name}   (* judged relevant by annotators)"
     )
-    for query, hits in zip(queries, answers, strict=True):
+    for query, ranking in zip(queries, rankings, strict=True):
         print(f"\nquery: {query.text}\n")
-        print(hits_table(hits, titles, query.relevant))
-        print(f"{hits.certificate}\n{work_line(hits)}")
-        if hits is answers[0]:
-            print(f"\nwhy is {best.id} the best hit?\n")
-            print(explanation(best, *names))
+        print(ranking_table(ranking, titles, query.relevant))
+        print(f"{ranking.certificate}\n{work_line(ranking.stats)}")
+        if ranking is rankings[0]:
+            print(f"\nwhy is {best.doc_id} the best hit?\n")
+            print(best.explain().table(max_rows=24))
     wanted = sum(len(q.relevant) for q in queries)
-    found = sum(len(set(q.relevant) & set(hits.ids.tolist())) for q, hits in zip(queries, answers, strict=True))
+    found = sum(len(set(q.relevant) & set(ranking.doc_ids)) for q, ranking in zip(queries, rankings, strict=True))
     print(f"\nfound {found} of {wanted} relevant abstracts among the first {args.k} of each query")
     return 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from moverank.cli.errors import UserError
+from moverank.cli.errors import UserError, refuse_options
 from moverank.encoders import Encoder, OnnxEncoder, WordVectors
+
+#: Options of encoders, by their attributes.
+ENCODER_OPTIONS = ("vectors", "model", "tokenizer", "subwords", "max_length")
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +18,9 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--vectors", type=Path, metavar="PATH", help="word vectors: GloVe, word2vec, fastText, .npz")
     group.add_argument("--model", type=Path, metavar="ONNX", help="a transformer, exported to ONNX (moverank[text])")
     group.add_argument("--tokenizer", type=Path, metavar="JSON", help="the transformer's tokenizer.json")
-    group.add_argument("--subwords", choices=("keep", "mean", "first"), default="mean", help="pieces of words: keep "
+    group.add_argument("--subwords", choices=("keep", "mean", "first"), help="the transformer's pieces of words: keep "
                        "them, take their mean, or the first (default: mean)")  # fmt: skip
-    group.add_argument("--max-length", type=int, default=256, help="tokens of a text that it sees (default: 256)")
+    group.add_argument("--max-length", type=int, help="tokens of a text that the transformer sees (default: 256)")
 
 
 def chosen_encoder(args: argparse.Namespace) -> Encoder:
@@ -26,11 +29,8 @@ def chosen_encoder(args: argparse.Namespace) -> Encoder:
         raise UserError("--vectors and --model: give one of them")
     if (args.model is None) != (args.tokenizer is None):
         raise UserError("--model and --tokenizer go together")
-    try:
-        if args.vectors is not None:
-            return WordVectors.load(args.vectors)
-        if args.model is not None:
-            return OnnxEncoder(args.model, args.tokenizer, subwords=args.subwords, max_length=args.max_length)
-        return WordVectors.default()
-    except (ValueError, OSError, ImportError) as error:
-        raise UserError(str(error)) from None
+    if args.model is None:
+        refuse_options(args, ("subwords", "max_length"), "is of a transformer, which --model names")
+        return WordVectors.default() if args.vectors is None else WordVectors.load(args.vectors)
+    length = 256 if args.max_length is None else args.max_length
+    return OnnxEncoder(args.model, args.tokenizer, subwords=args.subwords or "mean", max_length=length)

@@ -95,7 +95,7 @@ def _qrels(path: Path) -> list[Any]:
 def _run(path: Path) -> list[Any]:
     library = optional("ir_measures", "eval")
     return [
-        library.ScoredDoc(query, document, finite_score(score, path, number))
+        library.ScoredDoc(query, document, finite_score(score, f"{path}:{number}"))
         for number, query, document, score in run_rows(path)
     ]
 

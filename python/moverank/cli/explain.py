@@ -1,4 +1,4 @@
-"""``moverank explain``: which token moved where, between two texts."""
+"""``moverank explain``: which token moved where, between two texts, or a text and a document of an index."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from moverank._wording import on_one_line
-from moverank.alignment import align
-from moverank.cli.documents import STDIN, read_text
+from moverank.cli.documents import read_text, require_one_stdin
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError
-from moverank.cli.options import add_measure_options, chosen_measure
+from moverank.cli.options import add_measure_options, chosen_measure, require_measure_of
 from moverank.cli.render import moves_of
-from moverank.encoders import encode_queries
+from moverank.index import Index
+from moverank.ranking import RankedDocument, Ranking, Reranker
+from moverank.readers.texts import STDIN
 
 
 def add_parser(commands: Any) -> None:
@@ -26,7 +27,8 @@ def add_parser(commands: Any) -> None:
         "cost: as a table, and as a picture on request.",
     )
     parser.add_argument("query", help="the first text; - for standard input")
-    parser.add_argument("document", help="the second text; - for standard input")
+    parser.add_argument("document", help="the second text; - for standard input; with --index, a document's id")
+    parser.add_argument("--index", type=Path, metavar="PATH", help="a folder that moverank index built")
     parser.add_argument("--html", type=Path, metavar="PATH", help="write a page to point at tokens in")
     parser.add_argument("--heatmap", type=Path, metavar="PATH", help="draw a heat map, as .png, .svg or .pdf")
     parser.add_argument("--flow", type=Path, metavar="PATH", help="draw a flow diagram; both need moverank[plot]")
@@ -38,28 +40,49 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain."""
-    if args.query == "-" and args.document == "-":
-        raise UserError("only one of the texts can come from standard input")
-    measure = chosen_measure(args)
-    query, document = (read_text(STDIN) if text == "-" else text for text in (args.query, args.document))
-    encoder = chosen_encoder(args)
-    try:
-        x, y = encode_queries(encoder, [query]), encoder.encode([document])
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    found = align(x.sequences, y.sequences, measure).named(x.tokens[0], y.tokens[0])
-    try:
-        if args.html is not None:
-            args.html.write_text(found.to_html(title=f"{measure.name}: {on_one_line(query, 80)}"), encoding="utf-8")
-        for path, draw in ((args.heatmap, found.heatmap), (args.flow, found.flow)):
-            if path is not None:
-                figure: Any = draw().figure
-                figure.savefig(path, dpi=200)
-    except (OSError, ImportError, ValueError) as error:
-        raise UserError(str(error)) from None
+    require_one_stdin(args.query, None if args.index is not None else args.document)
+    query = read_text(STDIN) if args.query == "-" else args.query
+    ranking, document = (_of_text if args.index is None else _of_index)(args, query)
+    found = document.explain()
+    if args.html is not None:
+        title = f"{ranking.measure.name}: {on_one_line(query, 80)}"
+        args.html.write_text(found.to_html(title=title), encoding="utf-8")
+    for path, draw in ((args.heatmap, found.heatmap), (args.flow, found.flow)):
+        if path is not None:
+            figure: Any = draw().figure
+            figure.savefig(path, dpi=200)
     if args.json:
-        report = {"measure": measure.name, "distance": found.value, "moves": moves_of(found)}
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        report = {"measure": ranking.measure.name, "distance": found.value, "moves": moves_of(found)}
+        print(json.dumps(report, indent=2))
     else:
         print(found.table())
     return 0
+
+
+def _of_text(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocument]:
+    measure = chosen_measure(args)
+    document = read_text(STDIN) if args.document == "-" else args.document
+    ranking = Reranker(chosen_encoder(args), measure).rank(query, [document])
+    if ranking.skipped:
+        raise UserError(f"document: no word of {on_one_line(document, 60)!r} has a vector")
+    return ranking, ranking[0]
+
+
+def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocument]:
+    with Index.open(args.index) as index:
+        ranker = Reranker(chosen_encoder(args), require_measure_of(index, args))
+        name = id_of(index, args.document)
+        ranking = ranker.rank(query, index, doc_ids=[name])
+        if ranking[0].text is None:
+            raise UserError(f"the index holds no text of document {name!r}")
+        return ranking, ranking[0]
+
+
+def id_of(index: Index, given: str) -> int | str:
+    """Id of a document as an index has it: a string, or a whole number."""
+    if len(index) and index.ids.dtype.kind == "i":
+        try:
+            return int(given)
+        except ValueError:
+            raise UserError(f"{given!r} is no id of this index, whose ids are whole numbers") from None
+    return given

@@ -1,8 +1,9 @@
-"""``moverank index``: an index in a folder, from files of vectors."""
+"""``moverank index``: an index in a folder, from texts or from files of vectors."""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any
 
 from moverank import readers
 from moverank._storage import STORED_AS
-from moverank.cli.documents import STDIN, TEXT_SUFFIXES, read_documents
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
-from moverank.cli.errors import UserError
+from moverank.cli.batches import Texts, add_payload_option
+from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
+from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options
+from moverank.cli.errors import refuse_options
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
-from moverank.encoders import Encoder
-from moverank.errors import NoTokensError
+from moverank.disk.manifest import MANIFEST
 from moverank.index import Index
 
-#: Texts that are encoded at a time.
-TEXTS = 1024
+ARROW_SUFFIXES = (".parquet", ".arrow", ".feather")
+VECTOR_SUFFIXES = (".npy", ".safetensors", *ARROW_SUFFIXES)
+COLUMNS = ("tokens", "weights", "dim")
 
 
 def add_parser(commands: Any) -> None:
@@ -37,79 +39,93 @@ def add_parser(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="texts: .jsonl, .txt, .md or a folder of them, as for search; vectors: .npy, .safetensors, .parquet, "
-        ".arrow or .feather, see moverank.readers for what has to be in them",
+        help=f"texts: {FORMATS}; vectors: {', '.join(VECTOR_SUFFIXES)}, see moverank.readers for what is in them",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace an index that is there, once this is built")
     parser.add_argument("--dtype", choices=list(STORED_AS), help="how to store tokens (default: as the files do)")
     parser.add_argument("--rescore", action="store_true", help="keep the tokens of the files beside those of --dtype")
     parser.add_argument(
         "--prefilter",
-        default="Flat",
         metavar="FACTORY",
         help="what faiss makes of pooled vectors, such as 'IVF1024,Flat;nprobe=16'; 'none' for nothing (default: Flat)",
     )
-    parser.add_argument("--id", default="id", help="column of ids in Arrow and Parquet files (default: id)")
-    parser.add_argument("--tokens", default="tokens", help="column of tokens there (default: tokens)")
+    parser.add_argument("--tokens", help="column of tokens in Arrow and Parquet files (default: tokens)")
     parser.add_argument("--weights", help="column of token weights there")
-    parser.add_argument("--payload", action="append", metavar="COLUMN", help="column to keep as payload; * for all")
-    parser.add_argument("--dim", type=int, help="dimension of tokens that come as one list of numbers")
+    parser.add_argument("--dim", type=int, help="dimension of tokens that come there as one list of numbers")
+    add_payload_option(parser)
     parser.add_argument("--resume", action="store_true", help="go on with a build that was cut off")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     add_measure_options(parser)
+    add_text_options(parser)
     add_encoder_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Build, and say what came of it."""
+    _check_options(args)
+    if not args.overwrite or not (args.path / MANIFEST).exists():
+        return _built(args, args.path, args.path)
+    # The index that is there serves until the new one is whole; then it is replaced at once.
+    with tempfile.TemporaryDirectory(prefix=f".{args.path.name}.", dir=args.path.parent) as folder:
+        return _built(args, Path(folder) / "new", args.path)
+
+
+def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
     measure = chosen_measure(args)
+    texts = Texts(args, [file for file in args.files if not is_vectors(file)])
     started = time.perf_counter()
     bar = Bar("documents", quiet=args.quiet)
+    prefilter = "Flat" if args.prefilter is None else args.prefilter
     try:
         index = Index.build_on_disk(
-            args.path,
-            _batches(args),
+            path,
+            _batches(args, texts),
             measure,
-            prefilter=None if args.prefilter == "none" else args.prefilter,
+            prefilter=None if prefilter == "none" else prefilter,
             dtype=args.dtype,
             rescore=args.rescore,
             resume=args.resume,
             progress=bar.show,
         )
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
-        raise UserError(str(error)) from None
     finally:
         bar.close()
+    if path != shown:
+        index.save(shown, overwrite=True)
+    texts.tell()
     seconds = time.perf_counter() - started
-    print(f"{args.path}: {index} in {seconds:.1f} s, {len(index) / seconds:.0f} documents/s")
+    print(f"{shown}: {index} in {seconds:.1f} s, {len(index) / seconds:.0f} documents/s")
+    index.close()
     return 0
 
 
-def _batches(args: argparse.Namespace) -> Iterator[readers.Batch]:
-    encoder: Encoder | None = None
-    for path in args.files:
-        if path.is_dir() or path == STDIN or path.suffix in (".jsonl", *TEXT_SUFFIXES):
-            encoder = encoder or chosen_encoder(args)
-            yield from _encoded(path, encoder)
-            continue
+def is_vectors(path: Path) -> bool:
+    """Whether a file holds vectors, by its name."""
+    return path.suffix in VECTOR_SUFFIXES and not path.is_dir()
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    require_one_stdin(*args.files)
+    if args.overwrite:
+        refuse_options(args, ("resume",), "goes on with a build, --overwrite begins one: give one of them")
+    vectors = [path for path in args.files if is_vectors(path)]
+    if vectors == args.files:
+        refuse_options(args, ("text", "encoding", *ENCODER_OPTIONS), "is about texts, and these are files of vectors")
+    arrow = [path for path in vectors if path.suffix in ARROW_SUFFIXES]
+    if not arrow:
+        refuse_options(args, COLUMNS, f"is about columns of {', '.join(ARROW_SUFFIXES)} files, of which there is none")
+        if vectors == args.files:
+            refuse_options(args, ("id", "payload"), "files of bare vectors have no fields")
+
+
+def _batches(args: argparse.Namespace, texts: Texts) -> Iterator[readers.Batch]:
+    for path in filter(is_vectors, args.files):
         options: dict[str, Any] = {}
-        if path.suffix in (".parquet", ".arrow", ".feather"):
+        if path.suffix in ARROW_SUFFIXES:
             payload = "*" if args.payload == ["*"] else args.payload
             options = {
-                "id": args.id, "tokens": args.tokens, "weights": args.weights, "payload": payload, "dim": args.dim
+                "id": args.id or "id", "tokens": args.tokens or "tokens", "weights": args.weights,
+                "payload": payload, "dim": args.dim,
             }  # fmt: skip
         yield from readers.read(path, **options)
-
-
-def _encoded(path: Path, encoder: Encoder) -> Iterator[readers.Batch]:
-    """Texts as vectors, with what search shows of them as the payload."""
-    documents = read_documents(path)
-    for start in range(0, len(documents), TEXTS):
-        some = documents[start : start + TEXTS]
-        try:
-            encoded = encoder.encode([document.content for document in some], skip_empty=True)
-        except NoTokensError:
-            continue
-        kept = [some[t] for t in encoded.kept]
-        payloads = [{"title": document.title, "text": document.content} for document in kept]
-        yield readers.Batch(encoded.sequences, [document.id for document in kept], payloads)
+    yield from texts

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from moverank import build_info
-from moverank.cli.errors import UserError
 from moverank.disk.describe import describe
 from moverank.encoders import WordVectors
 
@@ -37,10 +36,7 @@ def run(args: argparse.Namespace) -> int:
             "default encoder": str(WordVectors.default()),
         }
     else:
-        try:
-            facts = describe(args.path)
-        except (ValueError, OSError) as error:
-            raise UserError(str(error)) from None
+        facts = describe(args.path)
     if args.json:
         print(json.dumps(facts, indent=2, default=str))
         return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from moverank.cli.errors import UserError
+from moverank.errors import MeasureMismatchError
+from moverank.index import Index
 from moverank.measures import NAMED, Measure, measure
 from moverank.ranking import DEFAULT_MEASURE
 
@@ -19,7 +21,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity) -> None:
     """Add what says how documents are compared; with wrd, by some capacity unless told otherwise."""
-    parser.add_argument("--measure", default="wrd", help=f"one of {', '.join(NAMED)} (default: wrd)")
+    parser.add_argument("--measure", help=f"one of {', '.join(NAMED)} (default: wrd)")
     parser.add_argument(
         "--capacity",
         type=float,
@@ -32,18 +34,42 @@ def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DE
 
 def chosen_measure(args: argparse.Namespace) -> Measure:
     """Measure that the options name."""
+    name = args.measure or "wrd"
+    chosen = measure(name)
+    if args.capacity is not None:
+        return chosen.replace(capacity=args.capacity)
+    return chosen.replace(capacity=args.default_capacity) if name == "wrd" else chosen
+
+
+def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
+    """Measure of an index; what the options say of it has to be so.
+
+    Raises
+    ------
+    MeasureMismatchError
+        If it is not.
+    """
+    own = index.measure
+    wanted = own if args.measure is None else measure(args.measure)
+    capacity = own.capacity if args.capacity is None else args.capacity
     try:
-        chosen = measure(args.measure)
+        wanted = wanted.replace(capacity=capacity)
+    except ValueError:
         if args.capacity is not None:
-            return chosen.replace(capacity=args.capacity)
-        return chosen.replace(capacity=args.default_capacity) if args.measure == "wrd" else chosen
-    except ValueError as error:
-        raise UserError(str(error)) from None
+            raise
+    if wanted != own:
+        said = [
+            f"--{name} {getattr(args, name)}" for name in ("measure", "capacity") if getattr(args, name) is not None
+        ]
+        raise MeasureMismatchError(
+            f"{' '.join(said)}: the index was built for {own.name}; leave it out, or build another"
+        )
+    return own
 
 
-def check_counts(args: argparse.Namespace) -> None:
+def check_counts(args: argparse.Namespace, *names: str) -> None:
     """Refuse counts that make no sense before any work is done."""
-    if args.k < 1:
-        raise UserError(f"-k must be at least 1, got {args.k}")
-    if args.threads is not None and args.threads < 1:
-        raise UserError(f"--threads must be at least 1, got {args.threads}")
+    for name in names or ("k", "threads"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"{'-' if name == 'k' else '--'}{name} must be at least 1, got {value}")

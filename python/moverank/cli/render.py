@@ -4,68 +4,72 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from moverank._wording import on_one_line
+from moverank._wording import on_one_line, printable
 from moverank.alignment import Alignment
-from moverank.hits import Hit, Hits
+from moverank.hits import SearchStats
+from moverank.ranking import RankedDocument, Ranking
 
 WIDTH = 100
+#: Text by which a document is shown.
+Titles = Callable[[RankedDocument], str]
 
 
-def hits_table(hits: Hits, titles: dict[str, str], relevant: Sequence[str] = ()) -> str:
+def compared(ranking: Ranking) -> list[RankedDocument]:
+    """Documents that could be compared: those without a token are not found."""
+    return [document for document in ranking if math.isfinite(document.distance)]
+
+
+def title_of(document: RankedDocument) -> str:
+    """Title that an index keeps with a document, or else its text."""
+    title = document.payload.get("title") if isinstance(document.payload, dict) else None
+    return title if isinstance(title, str) and title else document.text or ""
+
+
+def ranking_table(ranking: Ranking, titles: Titles, relevant: Sequence[str] = ()) -> str:
     """Ranked table: rank, distance, a mark for documents judged relevant, id, title."""
-    id_width = max([len(str(hit.id)) for hit in hits] + [2])
-    header = f"{'rank':>4}  {'distance':>9}     {'id':<{id_width}}  document"
-    lines = [header]
-    for hit in hits:
-        mark = "*" if hit.id in relevant else " "
-        start = f"{hit.rank + 1:>4}  {hit.distance:>9.5f}  {mark}  {hit.id!s:<{id_width}}  "
-        lines.append(start + on_one_line(titles[hit.id], max(20, WIDTH - len(start))))
+    documents = compared(ranking)
+    names = [printable(str(document.doc_id)) for document in documents]
+    id_width = max([*map(len, names), 2])
+    lines = [f"{'rank':>4}  {'distance':>9}     {'id':<{id_width}}  document"]
+    for name, document in zip(names, documents, strict=True):
+        mark = "*" if document.doc_id in relevant else " "
+        start = f"{document.rank + 1:>4}  {document.distance:>9.5f}  {mark}  {name:<{id_width}}  "
+        lines.append(start + on_one_line(titles(document), max(20, WIDTH - len(start))))
     return "\n".join(lines)
 
 
-def work_line(hits: Hits) -> str:
+def work_line(stats: SearchStats) -> str:
     """What the search did, in one line."""
-    s = hits.stats
-    dropped = ", ".join(f"{rung.dropped} dropped by {rung.name}" for rung in s.rungs if rung.dropped)
+    dropped = ", ".join(f"{rung.dropped} dropped by {rung.name}" for rung in stats.rungs if rung.dropped)
     left = f"{dropped}, " if dropped else ""
-    return f"work: {s.documents} documents, {left}{s.exact_solves} solved, {1000 * s.seconds:.1f} ms"
+    return f"work: {stats.documents} documents, {left}{stats.exact_solves} solved, {1000 * stats.seconds:.1f} ms"
 
 
-def explanation(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> str:
-    """Token table of one hit."""
-    return hit.alignment.named(query_tokens, document_tokens).table(max_rows=24)
-
-
-def hits_json(hits: Hits, titles: dict[str, str]) -> dict[str, Any]:
+def ranking_json(ranking: Ranking, titles: Titles) -> dict[str, Any]:
     """Everything about an answer that JSON can hold."""
-    bound = hits.certificate.bound
+    bound = ranking.certificate.bound
     return {
-        "measure": hits.measure.name,
+        "measure": ranking.measure.name,
         "hits": [
             {
-                "rank": hit.rank + 1,
-                "id": hit.id,
-                "title": titles[hit.id],
-                "distance": hit.distance,
-                "similarity": hit.similarity,
+                "rank": document.rank + 1,
+                "id": document.doc_id,
+                "title": titles(document),
+                "distance": document.distance,
+                "similarity": document.score,
             }
-            for hit in hits
+            for document in compared(ranking)
         ],
         "certificate": {
-            "exact": hits.certificate.exact,
-            "unsolved": hits.certificate.unsolved,
-            "bound": None if math.isinf(bound) else bound,
+            "exact": ranking.certificate.exact,
+            "unsolved": ranking.certificate.unsolved,
+            "bound": bound if math.isfinite(bound) else None,
         },
-        "stats": dataclasses.asdict(hits.stats),
+        "stats": dataclasses.asdict(ranking.stats),
     }
-
-
-def moves_json(hit: Hit, query_tokens: Sequence[str], document_tokens: Sequence[str]) -> list[dict[str, Any]]:
-    """Token moves of one hit."""
-    return moves_of(hit.alignment.named(query_tokens, document_tokens))
 
 
 def moves_of(alignment: Alignment) -> list[dict[str, Any]]:

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import io
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from moverank.cli.documents import Document, read_documents
+from moverank.cli.documents import (
+    FORMATS,
+    add_text_options,
+    read_all,
+    require_one_stdin,
+    say,
+    tell,
+    text_files,
+)
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
-from moverank.cli.errors import UserError
-from moverank.cli.options import add_measure_options, chosen_measure
+from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.explain import id_of
+from moverank.cli.options import add_measure_options, check_counts, chosen_measure, require_measure_of
 from moverank.cli.progress import Bar
-from moverank.cli.runs import Request, json_line, read_requests, read_run, trec_lines
+from moverank.cli.runs import (
+    Candidate,
+    Request,
+    json_line,
+    read_requests,
+    read_run,
+    require_known,
+    trec_lines,
+    unranked_json_line,
+    unranked_trec_lines,
+    with_texts,
+)
+from moverank.errors import NoTokensError
+from moverank.index import Index
+from moverank.measures import Measure
 from moverank.ranking import Passages, Ranking, Reranker
+from moverank.readers.texts import Document, Fields
 
 
 def add_parser(commands: Any) -> None:
@@ -21,72 +49,148 @@ def add_parser(commands: Any) -> None:
         "rerank",
         help="rank anew what a first stage found: a TREC run, or JSON lines",
         description="Rank candidates anew. Either JSON lines, each with a query and its documents, which become JSON "
-        "lines; or, with --queries and --docs, a TREC run, which becomes a TREC run.",
+        "lines; or, with --queries and --docs or --index, a TREC run, which becomes a TREC run. A query of which no "
+        "word has a vector keeps the first stage's order, and is told on standard error.",
     )
     parser.add_argument("run_file", type=Path, metavar="RUN", help="JSON lines or a TREC run; - for standard input")
-    parser.add_argument("--queries", type=Path, metavar="PATH", help="the run's queries: .jsonl with _id and text")
-    parser.add_argument("--docs", type=Path, metavar="PATH", help="the run's documents: .jsonl, text or a folder")
+    parser.add_argument("--queries", type=Path, metavar="PATH", help="the run's queries: id and text with a tab "
+                        "between, JSON lines with _id and text, or a folder of BEIR")  # fmt: skip
+    parser.add_argument("--docs", type=Path, metavar="PATH", help=f"the run's documents: {FORMATS}")
+    parser.add_argument("--index", type=Path, metavar="PATH", help="or an index of them, that moverank index built")
     parser.add_argument("-k", type=int, help="documents to return for a query (default: all)")
     parser.add_argument("--depth", type=int, help="rerank so many candidates, the first stage's best (default: all)")
     parser.add_argument("--fusion", type=float, metavar="W", help="add the first stage's scores, with weight 1 - W")
     parser.add_argument("--passages", type=int, metavar="WORDS", help="cut documents into windows of so many words")
-    parser.add_argument("--tag", default="moverank", help="last column of a TREC run (default: moverank)")
+    parser.add_argument("--tag", help="last column of a TREC run (default: moverank)")
     parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     add_measure_options(parser)
+    add_text_options(parser)
     add_encoder_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rerank, query by query."""
-    if (args.queries is None) != (args.docs is None):
-        raise UserError("--queries and --docs go together: a TREC run has no texts")
-    for name in ("k", "depth", "threads", "passages"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise UserError(f"{'-' if name == 'k' else '--'}{name} must be at least 1, got {value}")
+    """Rerank, query by query. Status 2 if no query could be compared."""
+    check_counts(args, "k", "depth", "threads", "passages")
+    _check_options(args)
     trec = args.queries is not None
+    if args.index is not None:
+        with Index.open(args.index) as index:
+            requests = _of_index(args, index)
+            return _reranked(args, requests, require_measure_of(index, args), index)
     if trec:
-        requests = read_run(args.run_file, _by_id(args.queries), _by_id(args.docs))
+        queries, documents = _queries(args), _by_id(args, args.docs, "corpus")
+        requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
     else:
-        requests = read_requests(args.run_file)
+        requests = read_requests(args.run_file, Fields(args.id, args.text))
+    return _reranked(args, requests, chosen_measure(args), None)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    require_one_stdin(args.run_file, args.queries, args.docs)
+    if args.docs is not None and args.index is not None:
+        raise UserError("--docs and --index: give one of them")
+    if (args.queries is None) != (args.docs is None and args.index is None):
+        raise UserError("--queries and --docs go together (or --queries and --index): a TREC run has no texts")
+    if args.queries is None:
+        refuse_options(args, ("tag", "encoding"), "is of a TREC run, with --queries and --docs; JSON lines have none")
+    if args.index is not None:
+        refuse_options(args, ("id", "text"), "says how --docs are read; an index was built already")
+        refuse_options(args, ("passages",), "an index holds documents as they were cut when it was built")
+    if args.tag is not None and (
+        not args.tag.isprintable() or len(args.tag.split()) != 1 or args.tag != args.tag.strip()
+    ):
+        raise UserError(f"--tag: expected one word without white space, got {args.tag!r}")
+
+
+def _reranked(args: argparse.Namespace, requests: list[Request], measure: Measure, index: Index | None) -> int:
+    """Rank each request, and print what came of it as soon as it is there."""
+    passages = None if args.passages is None else Passages(args.passages, args.passages // 3)
+    ranker = Reranker(chosen_encoder(args), measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
+    requests = [_cut(request, args) for request in requests]
+    if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
+        # A run is data, whose ids have to come out as they went in, whatever the terminal can show.
+        sys.stdout.reconfigure(encoding="utf-8")
+    bar = Bar("queries", len(requests), quiet=args.quiet)
+    unknown: list[str] = []
     try:
-        passages = None if args.passages is None else Passages(args.passages, args.passages // 3)
-        ranker = Reranker(
-            chosen_encoder(args), chosen_measure(args), passages=passages, fusion=args.fusion, num_threads=args.threads
-        )
-        bar = Bar("queries", len(requests), quiet=args.quiet)
         for done, request in enumerate(requests, start=1):
-            ranking = _ranked(ranker, request, args)
-            lines = trec_lines(request.id, ranking, args.tag) if trec else [json_line(request.id, ranking)]
-            print("\n".join(lines))
+            ranking = _ranked(ranker, request, args, index)
+            if ranking is None:
+                unknown.append(request.id)
+            print("\n".join(_lines(request, ranking, args)))
             bar.show(done)
+    finally:
         bar.close()
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from None
+    if not unknown:
+        return 0
+    which = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    message = f"{len(unknown)} of {len(requests)} queries have no word with a vector and keep the first stage's order: "
+    if len(unknown) == len(requests):
+        raise UserError(message + which)
+    say(message + which)
     return 0
 
 
-def _ranked(ranker: Reranker, request: Request, args: argparse.Namespace) -> Ranking:
+def _lines(request: Request, ranking: Ranking | None, args: argparse.Namespace) -> Iterable[str]:
+    """What is printed of a request, ranked or not, as a run or as JSON."""
+    if args.queries is None:
+        return [unranked_json_line(request, args.k) if ranking is None else json_line(request.id, ranking)]
+    tag = args.tag or "moverank"
+    return unranked_trec_lines(request, args.k, tag) if ranking is None else trec_lines(request.id, ranking, tag)
+
+
+def _cut(request: Request, args: argparse.Namespace) -> Request:
+    """Candidates to be ranked: the first stage's best first, where it gave scores."""
     candidates = request.candidates
     scores = [candidate.score for candidate in candidates]
     if args.fusion is not None and None in scores:
-        raise UserError(f"--fusion: document {candidates[scores.index(None)].document.id!r} has no score")
-    if args.depth is not None and None not in scores:
+        raise UserError(
+            f"--fusion: document {candidates[scores.index(None)].document.id!r} of query {request.id!r} has no score"
+        )
+    if None not in scores:
         candidates = sorted(candidates, key=lambda candidate: -(candidate.score or 0.0))
-    candidates = candidates[: args.depth]
+    return replace(request, candidates=candidates[: args.depth])
+
+
+def _ranked(ranker: Reranker, request: Request, args: argparse.Namespace, index: Index | None) -> Ranking | None:
+    """Ranking of a request; None if no word of its query has a vector."""
+    candidates = request.candidates
+    names: list[Any] = [candidate.document.id for candidate in candidates]
     try:
         return ranker.rank(
             request.query,
-            [candidate.document.content for candidate in candidates],
+            [candidate.document.content for candidate in candidates] if index is None else index,
             top_k=args.k,
-            doc_ids=[candidate.document.id for candidate in candidates],
+            doc_ids=names if index is None else [id_of(index, name) for name in names],
             scores=None if args.fusion is None else [candidate.score or 0.0 for candidate in candidates],
         )
+    except NoTokensError:
+        return None
     except ValueError as error:
         raise UserError(f"query {request.id!r}: {error}") from None
 
 
-def _by_id(path: Path) -> dict[str, Document]:
-    return {document.id: document for document in read_documents(path)}
+def _of_index(args: argparse.Namespace, index: Index) -> list[Request]:
+    queries, found = _queries(args), read_run(args.run_file)
+    requests = []
+    for name, scores in found.items():
+        require_known(name, queries, "query", args.run_file)
+        for document in scores:
+            if id_of(index, document) not in index:
+                raise UserError(f"{args.run_file}: document {document!r} is not in the index")
+        candidates = [Candidate(Document(document, "", ""), score) for document, score in scores.items()]
+        requests.append(Request(name, queries[name].content, candidates))
+    return requests
+
+
+def _queries(args: argparse.Namespace) -> dict[str, Document]:
+    return _by_id(args, args.queries, "queries")
+
+
+def _by_id(args: argparse.Namespace, path: Path, part: str) -> dict[str, Document]:
+    files = text_files(args, path, part=part)
+    documents = {document.id: document for document in read_all(files)}
+    tell(files)
+    return documents

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moverank.cli.documents import Document, document_of, read_lines, read_object
+from moverank._wording import printable
+from moverank.cli.documents import iterate_lines, read_lines
 from moverank.cli.errors import UserError
 from moverank.ranking import Ranking
+from moverank.readers.texts import Document, Fields
+from moverank.readers.texts.json_values import parsed
+
+#: Between columns. Other white space of Unicode may stand within an id.
+_BLANK = " \t\r\f\v"
+_BETWEEN = re.compile(f"[{_BLANK}]+")
 
 
 @dataclass(frozen=True)
@@ -31,65 +39,95 @@ class Request:
     candidates: list[Candidate]
 
 
-def read_requests(path: Path) -> list[Request]:
+def read_requests(path: Path, fields: Fields) -> list[Request]:
     """Read JSON lines, each ``{"query": …, "documents": [text or {"id", "title", "text", "score"}, …]}``."""
     requests = []
+    seen: set[str] = set()
     for number, line in read_lines(path):
-        row = read_object(line, path, number)
-        query, documents = row.get("query"), row.get("documents")
+        where = f"{path}:{number}"
+        row = parsed(line, where)
+        query, documents = (row.get("query"), row.get("documents")) if isinstance(row, dict) else (None, None)
         if not isinstance(query, str) or not isinstance(documents, list) or not documents:
-            raise UserError(f"{path}:{number}: expected a query, a text, and documents, a list that is not empty")
-        candidates = [_candidate(entry, path, number, str(d)) for d, entry in enumerate(documents)]
-        requests.append(Request(str(row.get("id", number)), query, candidates))
+            raise UserError(
+                f"{where}: expected a JSON object with a query, a text, and documents, a list that is not empty"
+            )
+        candidates = [_candidate(entry, where, str(d), fields) for d, entry in enumerate(documents)]
+        name = str(row.get("id", number))
+        if name in seen:
+            raise UserError(f"{where}: id {name!r} is given to more than one query")
+        seen.add(name)
+        requests.append(Request(name, query, candidates))
     if not requests:
         raise UserError(f"{path}: no queries in it")
     return requests
 
 
-def _candidate(entry: Any, path: Path, number: int, default_id: str) -> Candidate:
+def _candidate(entry: Any, where: str, default_id: str, fields: Fields) -> Candidate:
     if isinstance(entry, str):
-        return Candidate(Document(default_id, "", entry), None)
+        return Candidate(Document(default_id, "", entry, {}, where), None)
     if not isinstance(entry, dict):
-        raise UserError(f"{path}:{number}: a document is neither a text nor an object")
+        raise UserError(f"{where}: a document is neither a text nor an object")
     score = entry.get("score")
-    known = None if score is None else finite_score(score, path, number)
-    return Candidate(document_of(entry, path, number, default_id), known)
+    return Candidate(fields.document(entry, where, default_id), None if score is None else finite_score(score, where))
 
 
 def run_rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
     """Line number, query, document and score of each line of a TREC run, ``query-id Q0 document-id rank score tag``."""
-    for number, line in read_lines(path):
-        parts = line.split()
+    for number, line in iterate_lines(path):
+        parts = _BETWEEN.split(line.strip(_BLANK))
         if len(parts) != 6:
             raise UserError(f"{path}:{number}: expected six columns of a TREC run, got {len(parts)}")
         yield number, parts[0], parts[2], parts[4]
 
 
-def read_run(path: Path, queries: dict[str, Document], documents: dict[str, Document]) -> list[Request]:
-    """Read a TREC run whose texts are elsewhere."""
-    found: dict[str, dict[str, Candidate]] = {}
+def read_run(path: Path) -> dict[str, dict[str, float]]:
+    """Read a TREC run: per query, in the order of the file, its documents and their scores."""
+    found: dict[str, dict[str, float]] = {}
     for number, query_id, document_id, score in run_rows(path):
-        if query_id not in queries:
-            raise UserError(f"{path}:{number}: query {query_id!r} is not in the file of queries")
-        if document_id not in documents:
-            raise UserError(f"{path}:{number}: document {document_id!r} is not in the file of documents")
+        for name in (query_id, document_id):
+            if printable(name) != name:
+                raise UserError(f"{path}:{number}: {name!r} has a control character, which no id of a run may have")
         own = found.setdefault(query_id, {})
         if document_id in own:
             raise UserError(f"{path}:{number}: document {document_id!r} is listed twice for query {query_id!r}")
-        own[document_id] = Candidate(documents[document_id], finite_score(score, path, number))
+        own[document_id] = finite_score(score, f"{path}:{number}")
     if not found:
         raise UserError(f"{path}: no rankings in it")
-    return [Request(name, queries[name].text, list(own.values())) for name, own in found.items()]
+    return found
 
 
-def finite_score(value: Any, path: Path, number: int) -> float:
+def with_texts(
+    run: Mapping[str, Mapping[str, float]],
+    queries: Mapping[str, Document],
+    documents: Mapping[str, Document],
+    path: Path,
+) -> list[Request]:
+    """What a run asks for, with texts that are elsewhere."""
+    requests = []
+    for query_id, scores in run.items():
+        require_known(query_id, queries, "query", path)
+        for document_id in scores:
+            require_known(document_id, documents, "document", path)
+        candidates = [Candidate(documents[document_id], score) for document_id, score in scores.items()]
+        requests.append(Request(query_id, queries[query_id].content, candidates))
+    return requests
+
+
+def require_known(name: str, known: Container[str], what: str, path: Path) -> None:
+    """Refuse a run of other queries or documents than those that were given."""
+    if name not in known:
+        files = "queries" if what == "query" else "documents"
+        raise UserError(f"{path}: {what} {name!r} is not among the {files}")
+
+
+def finite_score(value: Any, where: str) -> float:
     """Score in a line of a file; infinite ones and words are refused."""
     try:
         score = float(value)
     except (TypeError, ValueError):
         score = math.nan
     if not math.isfinite(score):
-        raise UserError(f"{path}:{number}: score {value!r} is no finite number")
+        raise UserError(f"{where}: score {value!r} is no finite number")
     return score
 
 
@@ -99,6 +137,12 @@ def trec_lines(query_id: str, ranking: Ranking, tag: str) -> Iterable[str]:
         # Readers of runs sort by score; a text without a token has none, and stays last.
         score = document.score if math.isfinite(document.score) else -1e9
         yield f"{query_id} Q0 {document.doc_id} {document.rank + 1} {score:.9g} {tag}"
+
+
+def unranked_trec_lines(request: Request, k: int | None, tag: str) -> Iterable[str]:
+    """Lines of a query that cannot be compared: the first stage's order and scores."""
+    for rank, candidate in enumerate(request.candidates[:k], start=1):
+        yield f"{request.id} Q0 {candidate.document.id} {rank} {candidate.score:.9g} {tag}"
 
 
 def json_line(query_id: str, ranking: Ranking) -> str:
@@ -114,3 +158,13 @@ def json_line(query_id: str, ranking: Ranking) -> str:
     ]
     certificate = {"exact": ranking.certificate.exact, "statement": ranking.certificate.statement}
     return json.dumps({"id": query_id, "query": ranking.query, "results": results, "certificate": certificate})
+
+
+def unranked_json_line(request: Request, k: int | None) -> str:
+    """One line of a query that cannot be compared: the first stage's order, and no scores of ours."""
+    results = [
+        {"rank": rank, "id": candidate.document.id, "score": None, "distance": None}
+        for rank, candidate in enumerate(request.candidates[:k], start=1)
+    ]
+    certificate = {"exact": False, "statement": "not compared: no word of the query has a vector"}
+    return json.dumps({"id": request.id, "query": request.query, "results": results, "certificate": certificate})

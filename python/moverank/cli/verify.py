@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from moverank.cli.errors import UserError
 from moverank.errors import IndexFormatError
 from moverank.index import Index
 
@@ -32,6 +31,4 @@ def run(args: argparse.Namespace) -> int:
     except IndexFormatError as error:
         print(f"moverank: {error}", file=sys.stderr)
         return 1
-    except (OSError, RuntimeError) as error:
-        raise UserError(str(error)) from None
     return 0

@@ -8,7 +8,7 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from moverank._wording import on_one_line
+from moverank._wording import on_one_line, printable
 from moverank.alignment import Alignment, align
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.hits import Certificate, Hit, SearchStats
@@ -171,13 +171,13 @@ class Ranking(Sequence[RankedDocument]):
         return f"Ranking({len(self)} documents by {self.measure.name}{best})"
 
     def __str__(self) -> str:
-        width = max([len(str(document.doc_id)) for document in self] + [len("id")])
+        names = [printable(str(document.doc_id)) for document in self]
+        width = max([*map(len, names), len("id")])
         lines = [f"{'rank':>4}  {'id':<{width}}  {'score':>9}  {'distance':>9}  text"]
-        for document in self:
+        for name, document in zip(names, self, strict=True):
             shown = on_one_line(document.text or "", max(20, 76 - width))
             lines.append(
-                f"{document.rank + 1:>4}  {document.doc_id!s:<{width}}  {document.score:>9.5f}  "
-                f"{document.distance:>9.5f}  {shown}"
+                f"{document.rank + 1:>4}  {name:<{width}}  {document.score:>9.5f}  {document.distance:>9.5f}  {shown}"
             )
         lines.append(str(self.certificate))
         return "\n".join(lines)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moverank.views.moves import named_moves
+from moverank._wording import printable
+from moverank.views.moves import NamedMove, named_moves
 
 if TYPE_CHECKING:
     from moverank.alignment import Alignment
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 
 def table(alignment: Alignment, max_rows: int | None) -> str:
     """Lay the moves out, grouped by query token."""
-    moves = named_moves(alignment)
+    moves = [_printable(move) for move in named_moves(alignment)]
     shown = moves if max_rows is None else moves[:max_rows]
     rest = moves[len(shown) :]
 
     source_mass: dict[str, float] = {}
-    for name, mass in zip(alignment.source_names, alignment.a, strict=True):
+    for name, mass in zip(map(printable, alignment.source_names), alignment.a, strict=True):
         source_mass[name] = source_mass.get(name, 0.0) + float(mass)
     shown = sorted(shown, key=lambda move: (-source_mass[move.source], move.source, -move.mass))
     left = max([len(move.source) for move in shown] + [len("query token")])
@@ -38,3 +39,7 @@ def table(alignment: Alignment, max_rows: int | None) -> str:
     total = 100 * float(alignment.plan.sum())
     lines.append(f"{'distance':<{left}}     {'':<{right}} {total:>7.2f} {'':>8} {alignment.value:>13.5f}")
     return "\n".join(lines)
+
+
+def _printable(move: NamedMove) -> NamedMove:
+    return move._replace(source=printable(move.source), target=printable(move.target))

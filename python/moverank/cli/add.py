@@ -1,0 +1,53 @@
+"""``moverank add``: more texts for an index in a folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from moverank.cli.batches import Texts, add_payload_option
+from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
+from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.errors import UserError
+from moverank.cli.index import is_vectors
+from moverank.index import Index
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "add",
+        help="add texts to an index",
+        description="Encode texts as those of the index were, and add them. Ids that files do not give are made of "
+        "the file's name and the line, as those of several files are.",
+    )
+    parser.add_argument("path", type=Path, help="the folder of the index")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=FORMATS)
+    parser.add_argument("--replace", action="store_true", help="take the place of documents with the same ids")
+    add_payload_option(parser)
+    add_text_options(parser)
+    add_encoder_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Add, batch by batch."""
+    require_one_stdin(*args.files)
+    for path in filter(is_vectors, args.files):
+        raise UserError(f"{path}: holds vectors; moverank.Index.add takes such")
+    with Index.open(args.path, writable=True) as index:
+        encoder = chosen_encoder(args)
+        texts = Texts(args, args.files, encoder if index.space is None else index.space.over(encoder), prefixed=True)
+        added = replaced = 0
+        for batch in texts:
+            before = len(index)
+            if args.replace:
+                index.upsert(batch.docs, batch.ids or [], payloads=batch.payloads)
+            else:
+                index.add(batch.docs, batch.ids, payloads=batch.payloads)
+            added += len(index) - before
+            replaced += len(batch) - (len(index) - before)
+        texts.tell()
+        print(f"{args.path}: {added} added, {replaced} replaced, {len(index)} documents")
+    return 0

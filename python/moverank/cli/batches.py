@@ -1,0 +1,106 @@
+"""Texts from files as an index takes them: some at a time, encoded, with what came with them as payloads."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from moverank.cli.documents import tell, text_files
+from moverank.cli.encoders import chosen_encoder
+from moverank.cli.errors import UserError
+from moverank.encoders import Encoder
+from moverank.errors import NoTokensError
+from moverank.readers import Batch
+from moverank.readers.texts import Document, LeftOut
+
+#: Texts that are encoded at a time.
+TEXTS = 1024
+
+
+def add_payload_option(parser: argparse.ArgumentParser) -> None:
+    """Add what says which fields are kept with documents."""
+    parser.add_argument(
+        "--payload",
+        action="append",
+        metavar="FIELD",
+        help="field or column to keep with a document, beside its title and text; may be given again; * for all, which "
+        "is the default of texts",
+    )
+
+
+class Texts:
+    """Documents of files, encoded; none if there are no files.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of texts, of the encoder, and of payloads.
+    paths : list of Path
+        The files.
+    encoder : Encoder, optional
+        What encodes them, if not what the options say.
+    prefixed : bool
+        As of `TextFiles`.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, paths: list[Path], encoder: Encoder | None = None, *, prefixed: bool = False
+    ) -> None:
+        self._files = text_files(args, paths, prefixed=prefixed) if paths else None
+        self._encoder = encoder or (chosen_encoder(args) if paths else None)
+        self._payload: list[str] | None = None if args.payload in (None, ["*"]) else args.payload
+        self.left_out = LeftOut()
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._files is None or self._encoder is None:
+            return
+        self.left_out = LeftOut()
+        documents, found, first = iter(self._files), 0, True
+        while some := list(islice(documents, TEXTS)):
+            if first and self._payload is not None:
+                _require_fields(self._payload, some)
+            first = False
+            batch, kept = self._encoded(self._encoder, some)
+            for place in sorted(set(range(len(some))) - set(kept)):
+                self.left_out.add("without a known word", some[place].place)
+            if batch is not None:
+                found += len(batch)
+                yield batch
+        if not found:
+            raise UserError(f"no document has a word with a vector; left out: {self.left_out}")
+
+    def _encoded(self, encoder: Encoder, some: list[Document]) -> tuple[Batch | None, list[int]]:
+        try:
+            encoded = encoder.encode([document.content for document in some], skip_empty=True)
+        except NoTokensError:
+            return None, []
+        kept = [some[t] for t in encoded.kept]
+        payloads = [self._payload_of(document) for document in kept]
+        return Batch(encoded.sequences, [document.id for document in kept], payloads), encoded.kept
+
+    def _payload_of(self, document: Document) -> dict[str, Any]:
+        """What search shows of a document, and what can be chosen by."""
+        fields = document.fields
+        if self._payload is not None:
+            fields = {name: fields[name] for name in self._payload if name in fields}
+        title = {"title": document.title} if document.title else {}
+        return {**fields, **title, "text": document.content}
+
+    def tell(self) -> None:
+        """Say on standard error what was left out."""
+        if self._files is not None:
+            tell(self._files, self.left_out)
+
+
+def _require_fields(wanted: list[str], documents: list[Document]) -> None:
+    """Refuse a field that no document has, before work is lost."""
+    known = {name for document in documents for name in document.fields} | {"title", "text"}
+    for name in wanted:
+        if name not in known:
+            raise UserError(
+                f"--payload: none of the first {len(documents)} documents has a field {name!r}; they have "
+                f"{', '.join(sorted(map(repr, known)))}"
+            )
