@@ -18,13 +18,13 @@ TEST(sides_of_a_problem_worked_by_hand) {
     const std::vector<double> b{0.5, 0.25, 0.25};
     const instances::Minima minima(view);
     std::vector<std::size_t> order;
-    CHECK(relaxed_side(minima.rows, a) == 0.5 * 1 + 0.5 * 3);
-    CHECK(relaxed_side(minima.columns, b) == 0.5 * 1 + 0.25 * 3 + 0.25 * 2);
-    CHECK(relaxed_bound(minima.rows, minima.columns, a, b, 1.0, 1.0, order) == 2.0);
-    CHECK(relaxed_bound(minima.rows, {}, a, b, unlimited_capacity, 1.0, order) == 2.0);
+    CHECK(relaxed_side<float>(minima.rows, a) == 0.5 * 1 + 0.5 * 3);
+    CHECK(relaxed_side<float>(minima.columns, b) == 0.5 * 1 + 0.25 * 3 + 0.25 * 2);
+    CHECK(relaxed_bound<float>(minima.rows, minima.columns, a, b, 1.0, 1.0, order) == 2.0);
+    CHECK(relaxed_bound<float>(minima.rows, {}, a, b, unlimited_capacity, 1.0, order) == 2.0);
     // Of three quarters of the mass the dear row and the dear columns pay for less.
-    CHECK(relaxed_bound(minima.rows, {}, a, b, unlimited_capacity, 0.75, order) == 0.5 * 1 + 0.25 * 3);
-    CHECK(relaxed_bound(minima.rows, minima.columns, a, b, 1.0, 0.75, order) == 0.5 * 1 + 0.25 * 3);
+    CHECK(relaxed_bound<float>(minima.rows, {}, a, b, unlimited_capacity, 0.75, order) == 0.5 * 1 + 0.25 * 3);
+    CHECK(relaxed_bound<float>(minima.rows, minima.columns, a, b, 1.0, 0.75, order) == 0.5 * 1 + 0.25 * 3);
     CHECK(cheapest_part(std::span<const float>(minima.columns), b, 0.6, order) == 0.5 * 1 + (0.6 - 0.5) * 2);
 }
 
@@ -47,7 +47,8 @@ TEST(the_bound_never_exceeds_the_exact_value) {
         for (const double capacity : {1.0, 2.0, 8.0}) {
             for (const double fraction : {1.0, 0.8, 0.1}) {
                 const double value = solver.solve(TransportProblem<float>{view, a, b, capacity, fraction}).value;
-                CHECK(relaxed_bound(minima.rows, minima.columns, a, b, capacity, fraction, order) <= value + 1e-12);
+                CHECK(relaxed_bound<float>(minima.rows, minima.columns, a, b, capacity, fraction, order) <=
+                      value + 1e-12);
             }
         }
     }
