@@ -33,9 +33,15 @@ def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> 
 
 def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
     """Check one sequence's tokens: (n, d), n and d at least 1, finite."""
+    return tokens_and_source(value, name)[0]
+
+
+def tokens_and_source(value: Any, name: str) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """The same together with the array that they were given as, in its own dtype."""
     if is_text(value):
         raise TypeError(f"{name}: expected real numbers, got text; {ENCODE_FIRST}")
-    tokens: NDArray[np.float32] = real_array(value, name, ndim=2, dtype=np.float32)
+    source = plain_array(value, name)
+    tokens: NDArray[np.float32] = real_array(source, name, ndim=2, dtype=np.float32)
     if tokens.shape[0] == 0:
         raise ValueError(f"{name}: has no tokens; an empty sequence has no mass to move")
     if tokens.shape[1] == 0:
@@ -43,7 +49,7 @@ def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
     bad = _core.first_non_finite_row(tokens)
     if bad >= 0:
         raise ValueError(f"{name}: token {bad} is not finite in float32")
-    return tokens
+    return tokens, source
 
 
 def mass_array(value: Any, name: str, *, ndim: int) -> NDArray[np.float64]:

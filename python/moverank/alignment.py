@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import as_list, whole_number
 from moverank.measures import Measure, measure, naming, require_same_dim
 from moverank.sequences import Sequences, as_query
@@ -266,6 +267,11 @@ def align(
     TypeError, ValueError
         If an argument is malformed; the message names it.
 
+    Warns
+    -----
+    PrecisionWarning
+        If tokens came in float64 and the distance is not much more than what float32 drops of them.
+
     Examples
     --------
     >>> import numpy as np
@@ -277,10 +283,11 @@ def align(
     distance                        100.00                0.00000
     """
     chosen = _by_name(measure)
-    query, query_weights = as_query(x, a, "x", "a")
-    document, document_weights = as_query(y, b, "y", "b")
-    require_same_dim(query.shape[1], document.shape[1], "x", "y")
+    query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
+    require_same_dim(query.dim, document.dim, "x", "y")
+    query, document = about_one_origin(chosen, query, document)
     with naming("x", "y", batch=False):
-        solution = _core.align(query, query_weights, document, document_weights, chosen._spec)
+        solution = _core.align(query.tokens, query.weights, document.tokens, document.weights, chosen._spec)
+    tell_if_blurred(np.array([solution.value]), chosen, query, document)
     cost = solution.cost.astype(np.float32, copy=False)
     return Alignment(solution.value, solution.plan, cost, solution.a, solution.b)

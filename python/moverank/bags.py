@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import plain_array
-from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_array
+from moverank._origin import tell_if_blurred_table
+from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_and_source
 from moverank.measures import WEIGHTINGS
 from moverank.sequences import Sequences
 
@@ -56,7 +57,8 @@ class Bags:
     __slots__ = ("_counts", "_offsets", "_vectors", "_words")
 
     def __init__(self, vectors: ArrayLike, documents: Sequence[Iterable[int]]) -> None:
-        table = tokens_array(vectors, "vectors")
+        table, source = tokens_and_source(vectors, "vectors")
+        tell_if_blurred_table(source, table)
         given: Any = documents
         if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
             raise TypeError(f"documents: expected lists of words, got {type(given).__name__}")
@@ -119,7 +121,8 @@ class Bags:
         >>> Bags.from_flat(np.eye(3), [0, 1, 2], [0, 2, 3]).lengths.tolist()
         [2, 1]
         """
-        table = tokens_array(vectors, "vectors")
+        table, source = tokens_and_source(vectors, "vectors")
+        tell_if_blurred_table(source, table)
         rows = plain_array(words, "words")
         if rows.dtype.kind not in "iu" or rows.ndim != 1:
             raise TypeError(f"words: expected integers of shape (T,), got dtype {rows.dtype}, shape {rows.shape}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import thread_count
 from moverank._wording import all_or_not
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim
@@ -58,9 +59,11 @@ def distances(
     >>> distances(query, [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)[2:]], "wmd").round(4)
     array([0.    , 0.7071, 1.4142])
     """
-    arguments = _one_against_many(query, docs, measure, weights, num_threads)
+    chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
-        return _core.distances(*arguments)
+        found = _core.distances(*arguments)
+    tell_if_blurred(found, chosen, asked, batch)
+    return found
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -133,9 +136,11 @@ def certified_distances(
     >>> bool(np.all((found.lower <= exact) & (exact <= found.upper)))
     True
     """
-    arguments = _one_against_many(query, docs, measure, weights, num_threads)
+    chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
-        return CertifiedDistances(*_core.certified_distances(*arguments))
+        found = CertifiedDistances(*_core.certified_distances(*arguments))
+    tell_if_blurred(found.values, chosen, asked, batch)
+    return found
 
 
 def pairwise(
@@ -179,11 +184,14 @@ def pairwise(
     rows = as_sequences(A, "A")
     columns = rows if B is None else as_sequences(B, "B")
     require_same_dim(rows.dim, columns.dim, "A", "B")
+    rows, columns = about_one_origin(chosen, rows, columns)
     with naming("A", "A"):
         prepared_rows = prepare(rows, chosen)
     with naming("B", "B"):
         prepared_columns = prepare(columns, chosen)
-    return _core.pairwise(prepared_rows, prepared_columns, thread_count(num_threads))
+    found = _core.pairwise(prepared_rows, prepared_columns, thread_count(num_threads))
+    tell_if_blurred(found, chosen, rows, columns)
+    return found
 
 
 def _one_against_many(
@@ -192,11 +200,12 @@ def _one_against_many(
     measure: str | Measure,
     weights: ArrayLike | None,
     num_threads: int | None,
-) -> tuple[Any, ...]:
-    """Check the arguments of a call of one query against many documents and put them in the core's order."""
+) -> tuple[Measure, Sequences, Sequences, tuple[Any, ...]]:
+    """Check the arguments of a call of one query against many documents; the last are those of the core."""
     chosen = _by_name(measure)
-    tokens, query_weights = as_query(query, weights, "query", "weights")
+    asked = as_query(query, weights, "query", "weights")
     batch = as_sequences(docs, "docs")
-    require_same_dim(tokens.shape[1], batch.dim, "query", "docs")
+    require_same_dim(asked.dim, batch.dim, "query", "docs")
+    asked, batch = about_one_origin(chosen, asked, batch)
     documents = batch.tokens, batch.scales, batch.offsets, batch.weights
-    return tokens, query_weights, *documents, chosen._spec, thread_count(num_threads)
+    return chosen, asked, batch, (asked.tokens, asked.weights, *documents, chosen._spec, thread_count(num_threads))

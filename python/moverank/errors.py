@@ -80,3 +80,7 @@ class NoPermissionError(IndexWriteError, PermissionError):
 
 class TextFormatError(ValueError):
     """A file holds no text, or none in a layout that is read; the message says where, and what was expected."""
+
+
+class PrecisionWarning(UserWarning):
+    """Numbers came with more digits than float32 holds, and those that it drops may matter; the message says how."""

@@ -865,7 +865,7 @@ class Index:
 
         def one(q: int) -> Hits:
             budget = replace(_budget(candidates, timeout, count), stop=stop)
-            asked = self._query(batch[q], batch.weights_of(q), f"queries: sequence {q}")
+            asked = self._query(batch[q : q + 1], None, f"queries: sequence {q}")
             return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
 
         return each(one, len(batch), count_of(threads), progress, abandon=stop.set)
@@ -887,7 +887,7 @@ class Index:
         return keeper
 
     def _query(self, value: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str = "query") -> Query:
-        return Query.of(value, weights, self.measure, self.dim, name)
+        return Query.of(value, weights, self.measure, self.dim, self._snapshot.setup.origin, name)
 
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)

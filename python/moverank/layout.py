@@ -51,6 +51,8 @@ class Setup:
         How budgeted searches find candidates.
     ids : {"int", "str"}
         What documents are called by.
+    origin : tuple of float or None
+        What was subtracted from all tokens, in float64, before they were rounded: queries are to be told of it.
     """
 
     measure: Measure
@@ -60,6 +62,7 @@ class Setup:
     codes: str | None
     prefilter: str | Clusters | None
     ids: str
+    origin: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

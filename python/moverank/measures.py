@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank import _core
+from moverank._origin import about_one_origin, tell_if_blurred, tell_if_vanished
 from moverank._validate import capacity_number, fraction_number, one_of
 from moverank.errors import DimensionError
 from moverank.sequences import Sequences, as_query
@@ -114,7 +115,8 @@ class Measure:
         Parameters
         ----------
         x, y : array_like, shape (n, d) and (m, d), or Sequences of length 1
-            Tokens of the query and of the document; converted to float32.
+            Tokens of the query and of the document; converted to float32, under Euclidean and squared Euclidean costs
+            about an origin amid them where they lie far from 0.
         a, b : array_like, shape (n,) and (m,), optional
             Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree.
         capacity : float, optional
@@ -129,14 +131,31 @@ class Measure:
         ------
         TypeError, ValueError
             If an argument is malformed; the message names it.
+
+        Warns
+        -----
+        PrecisionWarning
+            If tokens came in float64 and the distance is not much more than what float32 drops of them.
         """
         measure = self if capacity is None else self.replace(capacity=capacity)
-        query, query_weights = as_query(x, a, "x", "a")
-        document, document_weights = as_query(y, b, "y", "b")
-        require_same_dim(query.shape[1], document.shape[1], "x", "y")
-        offsets = np.array([0, len(document)], dtype=np.int64)
+        query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
+        require_same_dim(query.dim, document.dim, "x", "y")
+        query, document = about_one_origin(measure, query, document)
         with naming("x", "y", batch=False):
-            values = _core.distances(query, query_weights, document, None, offsets, document_weights, measure._spec, 1)
+            values = _core.distances(
+                query.tokens,
+                query.weights,
+                document.tokens,
+                None,
+                document.offsets,
+                document.weights,
+                measure._spec,
+                1,
+            )
+        if query._rounded or document._rounded:
+            tell_if_blurred(values, measure, query, document)
+            given = (z[0] if isinstance(z, Sequences) else z for z in (x, y))
+            tell_if_vanished(float(values[0]), measure, *given)
         return float(values[0])
 
     def replace(self, **changes: Any) -> Measure:

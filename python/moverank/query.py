@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank._origin import about
 from moverank.bags import Bags
 from moverank.measures import Measure, require_same_dim
 from moverank.sequences import Sequences, as_query
@@ -14,11 +15,15 @@ from moverank.sequences import Sequences, as_query
 
 @dataclass(frozen=True)
 class Query:
-    """Tokens of a query and their mass, or None: what the measure makes. `name` is what errors call it."""
+    """Tokens of a query, about the index's origin, and their mass, or None: what the measure makes.
+
+    `name` is what errors call it, `rounded` whether it or the documents came with more digits than float32 holds.
+    """
 
     tokens: NDArray[np.float32]
     mass: NDArray[np.float64] | None
     name: str
+    rounded: bool = False
 
     @classmethod
     def of(
@@ -27,14 +32,19 @@ class Query:
         weights: ArrayLike | None,
         measure: Measure,
         dim: int,
+        origin: tuple[float, ...] | None,
         name: str = "query",
     ) -> Query:
         """Check a query; copies, as hits solve their alignments later, from the query as it is."""
         if isinstance(value, Bags):
             value = value.to_sequences(measure.weighting)
-        tokens, mass = as_query(value, weights, name, "weights")
-        require_same_dim(tokens.shape[1], dim, name, "the index")
-        return cls(tokens.copy(), None if mass is None else mass.copy(), name)
+        asked = as_query(value, weights, name, "weights")
+        require_same_dim(asked.dim, dim, name, "the index")
+        if origin is not None:
+            asked = about(np.array(origin), asked, measure)
+        mass = asked.weights
+        rounded = asked._rounded or origin is not None
+        return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import plain_array
+from moverank._origin import Extent, is_rounded, may_lose, rest_of
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import (
     as_list,
@@ -17,9 +19,10 @@ from moverank._validate import (
     offsets_array,
     read_only,
     real_array,
-    tokens_array,
+    tokens_and_source,
     weights_array,
 )
+from moverank.errors import PrecisionWarning
 
 
 class Sequences:
@@ -28,6 +31,11 @@ class Sequences:
     Sequence `s` owns the rows ``offsets[s]:offsets[s + 1]`` of `tokens`. The batch is immutable and every sequence in
     it has been checked: at least one token, finite numbers, weights that are non-negative and not all zero. Tokens are
     float32, or stored more compactly (`astype`); distances are exact for what is stored.
+
+    Of tokens that come in float64 (or as large integers) and lie far from the origin and near to each other, such as
+    timestamps or projected coordinates, what float32 leaves is kept too: Euclidean and squared Euclidean costs are then
+    computed about an origin amid the tokens. Cosines and inner products depend on the origin, so there each component
+    counts as float32 holds it, to 24 bits.
 
     Parameters
     ----------
@@ -56,7 +64,7 @@ class Sequences:
     3
     """
 
-    __slots__ = ("_offsets", "_scales", "_tokens", "_weights")
+    __slots__ = ("_offsets", "_rest", "_rounded", "_scales", "_tokens", "_weights")
     #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
     __array_ufunc__ = None
 
@@ -64,7 +72,12 @@ class Sequences:
         if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__iter__"):
             what = "text" if isinstance(sequences, (str, bytes)) else type(sequences).__name__
             raise TypeError(f"expected a list of (n, d) arrays, got {what}")
-        arrays = [tokens_array(x, f"sequence {s}") for s, x in enumerate(sequences)]
+        arrays: list[NDArray[np.float32]] = []
+        sources: list[NDArray[Any] | None] = []
+        for s, x in enumerate(sequences):
+            tokens, source = tokens_and_source(x, f"sequence {s}")
+            arrays.append(tokens)
+            sources.append(source if may_lose(source) else None)
         if not arrays:
             raise ValueError("expected at least one sequence, got none")
         dim = arrays[0].shape[1]
@@ -81,7 +94,9 @@ class Sequences:
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
-        self._tokens: NDArray[Any] = read_only(_joined(arrays, offsets))
+        flat = _joined(arrays, offsets)
+        self._rounded, self._rest = _left_over(sources, flat, offsets)
+        self._tokens: NDArray[Any] = read_only(flat)
         self._scales: NDArray[np.float32] | None = None
         self._offsets = read_only(offsets)
         self._weights = None if flat_weights is None else read_only(flat_weights)
@@ -131,7 +146,8 @@ class Sequences:
         >>> Sequences.from_flat(np.eye(5, dtype=np.float32), [0, 2, 5]).lengths.tolist()
         [2, 3]
         """
-        flat, steps = _stored(tokens, token_dtype(dtype), scales)
+        source = plain_array(tokens, "tokens")
+        flat, steps = _stored(source, token_dtype(dtype), scales)
         cuts = offsets_array(offsets, len(flat), "sequence", "tokens")
         if flat.shape[1] == 0:
             raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
@@ -145,7 +161,10 @@ class Sequences:
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(cuts) - 1):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
-        return cls._of(flat, cuts, mass, steps)
+        rounded, rest = False, None
+        if flat.dtype == np.float32 and may_lose(source):
+            rounded, rest = _left_over([source], flat, np.array([0, len(flat)]))
+        return cls._of(flat, cuts, mass, steps, rest, rounded)
 
     @classmethod
     def _of(
@@ -154,9 +173,15 @@ class Sequences:
         offsets: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
         scales: NDArray[np.float32] | None,
+        rest: NDArray[np.float64] | None,
+        rounded: bool,
     ) -> Sequences:
         """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
+        #: What float32 left of each component, kept where tokens lie far from the origin.
+        batch._rest = None if rest is None else read_only(rest)
+        #: Whether some component was given with more digits than float32 holds.
+        batch._rounded = rounded
         batch._tokens = read_only(tokens)
         batch._scales = None if scales is None else read_only(scales)
         batch._offsets = read_only(offsets)
@@ -182,6 +207,12 @@ class Sequences:
         ValueError
             If the type is unknown, or a number too large for it; the message names the sequence.
 
+        Warns
+        -----
+        PrecisionWarning
+            If tokens lie far from the origin and near to each other: what tells them apart may be lost. An `Index` of
+            another `dtype` first moves the origin amid them.
+
         Examples
         --------
         >>> import numpy as np
@@ -194,9 +225,20 @@ class Sequences:
         name = token_dtype(dtype)
         if name == self.dtype:
             return self
+        if self._rest is not None:
+            warnings.warn(
+                f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
+                "subtract their mean before",
+                PrecisionWarning,
+                stacklevel=2,
+            )
         tokens, scales = convert(self._tokens, self._scales, name)
         _require_finite(tokens, scales, self._offsets)
-        return self._of(tokens, self._offsets, self._weights, scales)
+        return self._of(tokens, self._offsets, self._weights, scales, None, self._rounded)
+
+    def _with_tokens(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
+        """The same sequences with other tokens, that are known to be good."""
+        return self._of(tokens, self._offsets, weights, None, None, self._rounded)
 
     @property
     def dtype(self) -> str:
@@ -205,8 +247,8 @@ class Sequences:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that tokens, scales, offsets and weights take."""
-        arrays = (self._tokens, self._scales, self._offsets, self._weights)
+        """Bytes that the arrays take."""
+        arrays = (self._tokens, self._rest, self._scales, self._offsets, self._weights)
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
@@ -256,13 +298,14 @@ class Sequences:
         return len(self._offsets) - 1
 
     @overload
-    def __getitem__(self, key: int) -> NDArray[np.float32]: ...
+    def __getitem__(self, key: int) -> NDArray[np.floating]: ...
     @overload
     def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Sequences: ...
-    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> NDArray[np.float32] | Sequences:
+    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> NDArray[np.floating] | Sequences:
         if isinstance(key, (int, np.integer)):
             rows = self._rows(int(key))
-            return decode(self._tokens[rows], None if self._scales is None else self._scales[rows])
+            tokens = decode(self._tokens[rows], None if self._scales is None else self._scales[rows])
+            return tokens if self._rest is None else tokens + self._rest[rows]
         if isinstance(key, slice) and key.step in (None, 1):
             start, stop, _ = key.indices(len(self))
             if stop <= start:
@@ -273,6 +316,8 @@ class Sequences:
                 self._offsets[start : stop + 1] - begin,
                 None if self._weights is None else self._weights[begin:end],
                 None if self._scales is None else self._scales[begin:end],
+                None if self._rest is None else self._rest[begin:end],
+                self._rounded,
             )
         chosen = np.arange(len(self))[key]
         if chosen.ndim != 1 or chosen.size == 0:
@@ -285,9 +330,11 @@ class Sequences:
             offsets,
             None if self._weights is None else self._weights[places],
             None if self._scales is None else self._scales[places],
+            None if self._rest is None else self._rest[places],
+            self._rounded,
         )
 
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[NDArray[np.floating]]:
         return (self[s] for s in range(len(self)))
 
     def __add__(self, other: Sequences) -> Sequences:
@@ -299,7 +346,9 @@ class Sequences:
             raise ValueError("cannot join sequences with weights and sequences without")
         if self.dtype != other.dtype:
             raise ValueError(f"cannot join {self.dtype} and {other.dtype} tokens; convert one with astype")
-        weights = scales = None
+        weights = scales = rest = None
+        if self._rest is not None or other._rest is not None:
+            rest = np.concatenate([np.zeros(b._tokens.shape) if b._rest is None else b._rest for b in (self, other)])
         if self._weights is not None and other._weights is not None:
             weights = np.concatenate([self._weights, other._weights])
         if self._scales is not None and other._scales is not None:
@@ -309,10 +358,13 @@ class Sequences:
             np.concatenate([self._offsets, other._offsets[1:] + self._offsets[-1]]),
             weights,
             scales,
+            rest,
+            self._rounded or other._rounded,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._tokens, self._offsets, self._weights, self.dtype, self._scales)
+        arrays = self._tokens, self._offsets, self._weights, self.dtype, self._scales
+        return _unpickle, (*arrays, self._rest, self._rounded)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -328,6 +380,25 @@ def _joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> ND
         last = min(first + 1000, len(arrays))
         np.concatenate(arrays[first:last], out=flat[offsets[first] : offsets[last]])
     return flat
+
+
+def _left_over(
+    sources: list[NDArray[Any] | None], tokens: NDArray[np.float32], offsets: NDArray[np.int64]
+) -> tuple[bool, NDArray[np.float64] | None]:
+    """Whether tokens were rounded, and what that took from each where they lie far from the origin.
+
+    `sources` are what each sequence was given as, or None where float32 holds it.
+    """
+    cuts = offsets.tolist()
+    given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
+    if not any(is_rounded(source, tokens[rows]) for source, rows in given):
+        return False, None
+    if not Extent.of(tokens).far().any():
+        return True, None
+    rest = np.zeros(tokens.shape)
+    for source, rows in given:
+        rest[rows] = rest_of(source, tokens[rows])
+    return True, rest
 
 
 def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
@@ -363,8 +434,11 @@ def _unpickle(
     weights: NDArray[np.float64] | None,
     dtype: str,
     scales: NDArray[np.float32] | None,
+    rest: NDArray[np.float64] | None,
+    rounded: bool,
 ) -> Sequences:
-    return Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
+    batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
+    return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, rounded)
 
 
 def as_sequences(value: Sequences | Sequence[ArrayLike], name: str) -> Sequences:
@@ -379,18 +453,20 @@ def as_sequences(value: Sequences | Sequence[ArrayLike], name: str) -> Sequences
         raise type(error)(f"{name}: {error}") from None
 
 
-def as_query(
-    value: Sequences | ArrayLike, weights: ArrayLike | None, name: str, weights_name: str
-) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
-    """Tokens and weights of one sequence, from an (n, d) array or a batch of one."""
+def as_query(value: Sequences | ArrayLike, weights: ArrayLike | None, name: str, weights_name: str) -> Sequences:
+    """One sequence in float32 as a batch, from an (n, d) array or a batch of one; errors name the argument."""
     if isinstance(value, Sequences):
         if len(value) != 1:
             raise ValueError(f"{name}: expected one sequence, got a batch of {len(value)}")
-        tokens = value[0]
-        own_weights = value.weights
+        batch = value if value.dtype == "float32" else value.astype("float32")
+        own = batch._weights
     else:
-        tokens = tokens_array(value, name)
-        own_weights = None
-    if weights is None:
-        return tokens, own_weights
-    return tokens, weights_array(weights, weights_name, len(tokens))
+        tokens, source = tokens_and_source(value, name)
+        offsets = np.array([0, len(tokens)], dtype=np.int64)
+        rounded, rest = _left_over([source], tokens, offsets) if may_lose(source) else (False, None)
+        batch = Sequences._of(tokens, offsets, None, None, rest, rounded)
+        own = None
+    mass = own if weights is None else weights_array(weights, weights_name, len(batch._tokens))
+    if mass is own:
+        return batch
+    return Sequences._of(batch._tokens, batch._offsets, mass, None, batch._rest, batch._rounded)

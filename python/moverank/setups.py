@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moverank._origin import INVARIANT, about, origin_of, tell_if_far
 from moverank._storage import token_dtype
 from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
@@ -53,7 +54,9 @@ def setup_for(
         return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
     codes = _checked_codes(dtype, docs, measure) if rescore else None
     stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
-    return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids)
+    middle = origin_of(docs) if measure.ground in INVARIANT else None
+    origin = None if middle is None else tuple(middle.tolist())
+    return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids, origin)
 
 
 def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
@@ -84,13 +87,24 @@ def stored_as(docs: Sequences | Bags, setup: Setup) -> Sequences | Bags:
         If it keeps bags and these are sequences, or the other way round.
     DimensionError
         If their tokens are of another dimension.
+
+    Warns
+    -----
+    PrecisionWarning
+        If they came in float64 and lie so far from the index's origin that float32 drops what tells them apart.
     """
     require_same_dim(docs.dim, setup.dim, "docs", "the index")
     if isinstance(docs, Bags) != (setup.kind == "bags"):
         raise TypeError(
             f"docs: expected {setup.kind.capitalize()}, as the index was built of them, got {type(docs).__name__}"
         )
-    return docs if isinstance(docs, Bags) else docs.astype(setup.dtype)
+    if isinstance(docs, Bags):
+        return docs
+    if setup.origin is not None:
+        docs = about(np.array(setup.origin), docs, setup.measure)
+    if docs._rounded and setup.measure.ground in INVARIANT:
+        tell_if_far(docs)
+    return docs.astype(setup.dtype)
 
 
 def names_for(setup: Setup, ids: Ids | None, count: int, next_id: int) -> IntNames | StrNames:

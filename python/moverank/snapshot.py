@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._origin import INVARIANT, longest, tell_if_below
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
@@ -161,6 +162,13 @@ class Snapshot:
             raise DuplicateIdError(f"{argument}: {listed[int(np.argmax(found == twice))]!r} is given more than once")
         return rising
 
+    @property
+    def _longest(self) -> float:
+        """Largest norm of a token of a document, about the index's origin."""
+        if self.setup.kind == "bags":
+            return max(longest(part.arrays["vectors"]) for part in self.parts)
+        return max(part.numbers["max_norm"] for part in self.parts)
+
     def document(self, position: int) -> Document:
         """Tokens and mass of one document."""
         part, own = self.place(position)
@@ -205,6 +213,8 @@ class Snapshot:
             with _documents_sound():
                 self._descend(ladder, budget, candidates)
                 found, distances = search.hits()
+        if query.rounded and measure.ground in INVARIANT:
+            tell_if_below(distances, measure, longest(query.tokens) + self._longest)
         ids = self.names_at(found)
         # All that share the k-th distance are there; the lower ids of these stay.
         order = np.lexsort((ids, distances))[:k]

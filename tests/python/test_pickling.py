@@ -158,7 +158,7 @@ def described(value):
         return public(value), [described(one) for one in value]
     if isinstance(value, (mr.Sequences, mr.Bags)):
         slots = [getattr(value, name) for name in type(value).__slots__]
-        assert all(array is None or not array.flags.writeable for array in slots)
+        assert all(not array.flags.writeable for array in slots if isinstance(array, np.ndarray))
         return [described(array) for array in slots]
     if isinstance(value, mr.Reranker):
         return value.fuses, described(value.rank("a cat", TEXTS))

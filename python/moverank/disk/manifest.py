@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank._core import __version__
+from moverank._origin import INVARIANT
 from moverank._storage import token_dtype
 from moverank.disk.fields import Fields, parsed
 from moverank.disk.files import FileEntry, open_file
@@ -110,6 +111,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "codes": setup.codes,
         "prefilter": prefilter,
         "ids": setup.ids,
+        "origin": None if setup.origin is None else list(setup.origin),
         "next_id": manifest.next_id,
         "batches": manifest.batches,
         "segments": [
@@ -248,11 +250,23 @@ def _setup_of(fields: Fields) -> Setup:
         codes=None if codes is None else token_dtype(codes),
         prefilter=fields.child("prefilter", _prefilter_of),
         ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
+        origin=_origin_of(fields.take_optional("origin", list)),
     )
     bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes, setup.dtype) != (None, None, "float32")
-    if setup.dim == 0 or bags_have_more:
+    origin_fits = setup.origin is None or (
+        len(setup.origin) == setup.dim and setup.kind == "sequences" and measure.ground in INVARIANT
+    )
+    if setup.dim == 0 or bags_have_more or not origin_fits:
         raise IndexFormatError("describes an index that cannot be")
     return setup
+
+
+def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
+        raise IndexFormatError("the origin is not one of finite numbers")
+    return tuple(map(float, value))
 
 
 def measure_from_json(fields: Fields) -> Measure:

@@ -1,0 +1,156 @@
+"""Coordinates far from the origin: float64's digits reach the distances, or a warning says that they do not."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+import moverank as mr
+import reference
+
+#: Metres from the centre of the Earth, seconds since 1970, and metres of a map: none of them fit into float32.
+PLACES = {
+    "ecef": np.array([4.2e6, 2.3e6, 4.17e6]),
+    "utm": np.array([500_000.0, 5_400_000.0]),
+    "seconds": np.array([1.7e9]),
+    "seconds and degrees": np.array([1.7e9, 52.1, 4.3]),
+}
+
+MEASURES = [
+    mr.wmd,
+    mr.wmd.replace(capacity=2),
+    mr.wmd.replace(capacity=np.inf),
+    mr.rwmd,
+    mr.Measure("sqeuclidean", "uniform"),
+    mr.Measure("euclidean", "norm"),
+]
+
+
+@pytest.fixture(params=PLACES, ids=str)
+def documents(request):
+    rng = np.random.default_rng(3)
+    base = PLACES[request.param]
+    return [base + rng.normal(size=(rng.integers(2, 6), len(base))) for _ in range(12)]
+
+
+def near(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=str)
+def test_every_way_to_a_distance_keeps_the_digits(documents, measure):
+    query, docs = documents[0], documents[1:]
+    expected = np.array([reference.distance(measure, query, d) for d in docs])
+    batch = mr.Sequences(docs)
+    near([measure(query, d) for d in docs], expected)
+    near([measure(query, batch[s : s + 1]) for s in range(len(batch))], expected)
+    near([measure(query, batch[s]) for s in range(len(batch))], expected)
+    for given in (docs, batch, pickle.loads(pickle.dumps(batch)), batch[:4] + batch[4:], batch[np.arange(11)]):
+        near(mr.distances(query, given, measure), expected)
+    near(mr.certified_distances(query, docs, measure).values, expected)
+    near(mr.pairwise([query], docs, measure)[0], expected)
+    near(mr.pairwise(mr.Sequences(documents), measure=measure)[0, 1:], expected)
+    near([mr.align(query, d, measure).value for d in docs], expected)
+    order = np.lexsort((np.arange(len(docs)), expected))
+    hits = mr.rerank(query, docs, k=4, measure=measure)
+    assert hits.ids.tolist() == order[:4].tolist()
+    near(hits.distances, expected[order[:4]])
+    near([hit.alignment.value for hit in hits], hits.distances)
+
+
+def test_from_flat_and_whole_numbers_keep_them_too():
+    seconds = np.array([[1_700_000_000], [1_700_000_060]]), np.array([[1_700_000_010], [1_700_000_090]])
+    assert mr.wmd(*seconds) == 20
+    assert mr.wmd(*(s * 10**9 for s in seconds)) == 20e9  # beyond the whole numbers of float64
+    flat = mr.Sequences.from_flat(np.concatenate(seconds), [0, 2, 4])
+    assert mr.pairwise(flat, measure="wmd")[0, 1] == 20
+    assert flat[1].tolist() == seconds[1].tolist()
+
+
+@pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("euclidean", "norm")], ids=str)
+@pytest.mark.parametrize("prefilter", ["Flat", None, mr.Clusters(2)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_an_index_keeps_its_origin(tmp_path, documents, measure, prefilter, dtype):
+    query, docs = documents[0], documents[1:]
+    exact = np.array([reference.distance(measure, query, d) for d in docs])
+    index = mr.Index.build(docs[:6], measure, prefilter=prefilter, dtype=dtype)
+    index.save(tmp_path / "index")
+    with mr.Index.open(tmp_path / "index", writable=True) as opened:
+        opened.add(docs[6:10])
+        opened.upsert(docs[10:], [10])
+        opened.compact()
+        found = opened.search(query, k=11)
+        assert sorted(found.ids.tolist()) == list(range(11))
+        tolerance = {"float32": 2e-5, "float16": 2e-2, "int8": 5e-2}[dtype]
+        np.testing.assert_allclose(found.distances, exact[found.ids], rtol=tolerance, atol=tolerance)
+        near([hit.alignment.value for hit in found], found.distances)
+        alone = opened.search_batch([query, docs[3]], k=1)
+        assert alone[1].ids.tolist() == [3]
+        assert opened.rerank(query, [2, 5], k=2).distances.tolist() == sorted(
+            found.distances[np.isin(found.ids, [2, 5])].tolist()
+        )
+    mr.Index.open(tmp_path / "index").verify()
+
+
+def test_an_index_built_from_batches_takes_the_origin_of_the_first(tmp_path, documents):
+    batches = [mr.readers.Batch(documents[:5]), mr.readers.Batch(documents[5:])]
+    index = mr.Index.build_on_disk(tmp_path / "index", batches, "wmd")
+    found = index.search(documents[7] + 0.01, k=1)
+    assert found.ids.tolist() == [7]
+    np.testing.assert_allclose(found.distances, np.sqrt(documents[0].shape[1]) * 0.01, rtol=1e-4)
+
+
+@pytest.mark.parametrize("measure", [mr.wrd, mr.maxsim, mr.Measure("cosine", "uniform")], ids=str)
+def test_costs_that_depend_on_the_origin_are_as_float32_has_the_tokens(documents, measure):
+    rounded = [d.astype(np.float32) for d in documents]
+    np.testing.assert_array_equal(
+        mr.distances(documents[0], documents, measure), mr.distances(rounded[0], rounded, measure)
+    )
+    index = mr.Index.build(documents, measure)
+    assert (
+        index.search(documents[0], 3).distances.tolist()
+        == mr.rerank(rounded[0], rounded, 3, measure).distances.tolist()
+    )
+
+
+def test_what_float32_holds_is_kept_as_it_is():
+    far = np.array([[2.0**20, 1.0], [2.0**20 + 1, 1.0]])
+    assert mr.Sequences([far])[0].dtype == np.float32
+    near_zero = np.random.default_rng(0).normal(size=(50, 3))
+    batch = mr.Sequences([near_zero])
+    assert batch[0].dtype == np.float32
+    np.testing.assert_array_equal(batch.tokens, near_zero.astype(np.float32))
+    tokens = np.full((4, 2), 1e6, dtype=np.float32)
+    assert np.shares_memory(mr.Sequences.from_flat(tokens, [0, 4]).tokens, tokens)
+
+
+def test_a_loss_that_no_origin_prevents_is_told():
+    towns = np.array([[0.0], [1e9]])
+    with pytest.warns(mr.PrecisionWarning, match="may be off by"):
+        mr.wmd(towns, towns + 0.1)
+    with pytest.warns(mr.PrecisionWarning, match="does not tell them apart"):
+        mr.wmd([[0.0], [1e9 + 1]], [[0.0], [1e9 + 2]])
+    docs = [np.array([[0.0]]), np.array([[1e9]])]
+    with pytest.warns(mr.PrecisionWarning, match="a distance of"):
+        mr.distances([[1e9 + 100]], docs, "wmd")
+    index = mr.Index.build(docs, "wmd")
+    with pytest.warns(mr.PrecisionWarning, match="a distance of"):
+        index.search([[1e9 + 100]], k=1)
+    with pytest.warns(mr.PrecisionWarning, match="from the origin of the index"):
+        mr.Index.build([[[0.0]], [[1.0]]], "wmd").add([[[1e9 + 0.25]], [[1e9 + 0.5]]])
+    with pytest.warns(mr.PrecisionWarning, match="bfloat16 keeps little"):
+        mr.Sequences([[[1e9 + 1]], [[1e9 + 2]]]).astype("bfloat16")
+    with pytest.warns(mr.PrecisionWarning, match="vectors: lie near"):
+        mr.Bags([[1e9 + 1], [1e9 + 2]], [[0], [1]])
+
+
+def test_well_scaled_tokens_warn_of_nothing():
+    rng = np.random.default_rng(1)
+    docs = [rng.normal(size=(5, 8)) for _ in range(20)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for measure in (mr.wmd, mr.wrd, mr.rwmd):
+            mr.pairwise(docs, measure=measure)
+            mr.Index.build(docs, measure).search(docs[3], k=5)
+            measure(docs[3], docs[3])
