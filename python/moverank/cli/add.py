@@ -8,9 +8,10 @@ from typing import Any
 
 from moverank.cli.batches import Texts, add_payload_option
 from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.encoders import add_encoder_options
 from moverank.cli.errors import UserError
 from moverank.cli.index import is_vectors
+from moverank.cli.indexes import add_override, encoder_for
 from moverank.index import Index
 
 
@@ -25,6 +26,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("path", type=Path, help="the folder of the index")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=FORMATS)
     parser.add_argument("--replace", action="store_true", help="take the place of documents with the same ids")
+    add_override(parser)
     add_payload_option(parser)
     add_text_options(parser)
     add_encoder_options(parser)
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     for path in filter(is_vectors, args.files):
         raise UserError(f"{path}: holds vectors; moverank.Index.add takes such")
     with Index.open(args.path, writable=True) as index:
-        encoder = chosen_encoder(args)
+        encoder = encoder_for(index, args)
         texts = Texts(args, args.files, encoder if index.space is None else index.space.over(encoder), prefixed=True)
         added = replaced = 0
         for batch in texts:

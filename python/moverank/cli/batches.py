@@ -44,18 +44,23 @@ class Texts:
         What encodes them, if not what the options say.
     prefixed : bool
         As of `TextFiles`.
+
+    Attributes
+    ----------
+    encoder : Encoder or None
+        What encodes them; None if there are no files.
     """
 
     def __init__(
         self, args: argparse.Namespace, paths: list[Path], encoder: Encoder | None = None, *, prefixed: bool = False
     ) -> None:
         self._files = text_files(args, paths, prefixed=prefixed) if paths else None
-        self._encoder = encoder or (chosen_encoder(args) if paths else None)
+        self.encoder = encoder or (chosen_encoder(args) if paths else None)
         self._payload: list[str] | None = None if args.payload in (None, ["*"]) else args.payload
         self.left_out = LeftOut()
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._files is None or self._encoder is None:
+        if self._files is None or self.encoder is None:
             return
         self.left_out = LeftOut()
         documents, found, first = iter(self._files), 0, True
@@ -63,7 +68,7 @@ class Texts:
             if first and self._payload is not None:
                 _require_fields(self._payload, some)
             first = False
-            batch, kept = self._encoded(self._encoder, some)
+            batch, kept = self._encoded(self.encoder, some)
             for place in sorted(set(range(len(some))) - set(kept)):
                 self.left_out.add("without a known word", some[place].place)
             if batch is not None:

@@ -10,8 +10,9 @@ from typing import Any
 from moverank._wording import on_one_line
 from moverank.cli.documents import read_text, require_one_stdin
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
-from moverank.cli.errors import UserError
-from moverank.cli.options import add_measure_options, chosen_measure, require_measure_of
+from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.indexes import add_override, id_of, ranker_for
+from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.render import moves_of
 from moverank.index import Index
 from moverank.ranking import RankedDocument, Ranking, Reranker
@@ -29,6 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("query", help="the first text; - for standard input")
     parser.add_argument("document", help="the second text; - for standard input; with --index, a document's id")
     parser.add_argument("--index", type=Path, metavar="PATH", help="a folder that moverank index built")
+    add_override(parser)
     parser.add_argument("--html", type=Path, metavar="PATH", help="write a page to point at tokens in")
     parser.add_argument("--heatmap", type=Path, metavar="PATH", help="draw a heat map, as .png, .svg or .pdf")
     parser.add_argument("--flow", type=Path, metavar="PATH", help="draw a flow diagram; both need moverank[plot]")
@@ -41,6 +43,8 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain."""
     require_one_stdin(args.query, None if args.index is not None else args.document)
+    if args.index is None:
+        refuse_options(args, ("any_encoder",), "is about an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
     ranking, document = (_of_text if args.index is None else _of_index)(args, query)
     found = document.explain()
@@ -70,19 +74,8 @@ def _of_text(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocum
 
 def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocument]:
     with Index.open(args.index) as index:
-        ranker = Reranker(chosen_encoder(args), require_measure_of(index, args))
         name = id_of(index, args.document)
-        ranking = ranker.rank(query, index, doc_ids=[name])
+        ranking = ranker_for(index, args).rank(query, index, doc_ids=[name])
         if ranking[0].text is None:
             raise UserError(f"the index holds no text of document {name!r}")
         return ranking, ranking[0]
-
-
-def id_of(index: Index, given: str) -> int | str:
-    """Id of a document as an index has it: a string, or a whole number."""
-    if len(index) and index.ids.dtype.kind == "i":
-        try:
-            return int(given)
-        except ValueError:
-            raise UserError(f"{given!r} is no id of this index, whose ids are whole numbers") from None
-    return given

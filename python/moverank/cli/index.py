@@ -85,6 +85,7 @@ def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
             prefilter=None if prefilter == "none" else prefilter,
             dtype=args.dtype,
             rescore=args.rescore,
+            encoder=texts.encoder,
             resume=args.resume,
             progress=bar.show,
         )
@@ -108,6 +109,8 @@ def _check_options(args: argparse.Namespace) -> None:
     require_one_stdin(*args.files)
     if args.overwrite:
         refuse_options(args, ("resume",), "goes on with a build, --overwrite begins one: give one of them")
+    if args.dtype is None:
+        refuse_options(args, ("rescore",), "keeps the tokens beside those of a --dtype, which has to be given")
     vectors = [path for path in args.files if is_vectors(path)]
     if vectors == args.files:
         refuse_options(args, ("text", "encoding", *ENCODER_OPTIONS), "is about texts, and these are files of vectors")

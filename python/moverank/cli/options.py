@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 
 from moverank.cli.errors import UserError
-from moverank.errors import MeasureMismatchError
-from moverank.index import Index
 from moverank.measures import NAMED, Measure, measure
 from moverank.ranking import DEFAULT_MEASURE
 
@@ -39,32 +37,6 @@ def chosen_measure(args: argparse.Namespace) -> Measure:
     if args.capacity is not None:
         return chosen.replace(capacity=args.capacity)
     return chosen.replace(capacity=args.default_capacity) if name == "wrd" else chosen
-
-
-def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
-    """Measure of an index; what the options say of it has to be so.
-
-    Raises
-    ------
-    MeasureMismatchError
-        If it is not.
-    """
-    own = index.measure
-    wanted = own if args.measure is None else measure(args.measure)
-    capacity = own.capacity if args.capacity is None else args.capacity
-    try:
-        wanted = wanted.replace(capacity=capacity)
-    except ValueError:
-        if args.capacity is not None:
-            raise
-    if wanted != own:
-        said = [
-            f"--{name} {getattr(args, name)}" for name in ("measure", "capacity") if getattr(args, name) is not None
-        ]
-        raise MeasureMismatchError(
-            f"{' '.join(said)}: the index was built for {own.name}; leave it out, or build another"
-        )
-    return own
 
 
 def check_counts(args: argparse.Namespace, *names: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.cli.documents import iterate_lines
-from moverank.cli.explain import id_of
+from moverank.cli.indexes import id_of
 from moverank.index import Index
 from moverank.readers.texts import STDIN
 

@@ -21,8 +21,8 @@ from moverank.cli.documents import (
 )
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.explain import id_of
-from moverank.cli.options import add_measure_options, check_counts, chosen_measure, require_measure_of
+from moverank.cli.indexes import add_override, id_of, ranker_for
+from moverank.cli.options import add_measure_options, check_counts, chosen_measure
 from moverank.cli.progress import Bar
 from moverank.cli.runs import (
     Candidate,
@@ -38,7 +38,6 @@ from moverank.cli.runs import (
 )
 from moverank.errors import NoTokensError
 from moverank.index import Index
-from moverank.measures import Measure
 from moverank.ranking import Passages, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
 
@@ -57,6 +56,7 @@ def add_parser(commands: Any) -> None:
                         "between, JSON lines with _id and text, or a folder of BEIR")  # fmt: skip
     parser.add_argument("--docs", type=Path, metavar="PATH", help=f"the run's documents: {FORMATS}")
     parser.add_argument("--index", type=Path, metavar="PATH", help="or an index of them, that moverank index built")
+    add_override(parser)
     parser.add_argument("-k", type=int, help="documents to return for a query (default: all)")
     parser.add_argument("--depth", type=int, help="rerank so many candidates, the first stage's best (default: all)")
     parser.add_argument("--fusion", type=float, metavar="W", help="add the first stage's scores, with weight 1 - W")
@@ -78,13 +78,17 @@ def run(args: argparse.Namespace) -> int:
     if args.index is not None:
         with Index.open(args.index) as index:
             requests = _of_index(args, index)
-            return _reranked(args, requests, require_measure_of(index, args), index)
+            options = {"fusion": args.fusion, "num_threads": args.threads}
+            return _reranked(args, requests, ranker_for(index, args, **options), index)
     if trec:
         queries, documents = _queries(args), _by_id(args, args.docs, "corpus")
         requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
     else:
         requests = read_requests(args.run_file, Fields(args.id, args.text))
-    return _reranked(args, requests, chosen_measure(args), None)
+    passages = None if args.passages is None else Passages(args.passages, args.passages // 3)
+    encoder, measure = chosen_encoder(args), chosen_measure(args)
+    ranker = Reranker(encoder, measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
+    return _reranked(args, requests, ranker, None)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -98,16 +102,16 @@ def _check_options(args: argparse.Namespace) -> None:
     if args.index is not None:
         refuse_options(args, ("id", "text"), "says how --docs are read; an index was built already")
         refuse_options(args, ("passages",), "an index holds documents as they were cut when it was built")
+    else:
+        refuse_options(args, ("any_encoder",), "is about an --index")
     if args.tag is not None and (
         not args.tag.isprintable() or len(args.tag.split()) != 1 or args.tag != args.tag.strip()
     ):
         raise UserError(f"--tag: expected one word without white space, got {args.tag!r}")
 
 
-def _reranked(args: argparse.Namespace, requests: list[Request], measure: Measure, index: Index | None) -> int:
+def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranker, index: Index | None) -> int:
     """Rank each request, and print what came of it as soon as it is there."""
-    passages = None if args.passages is None else Passages(args.passages, args.passages // 3)
-    ranker = Reranker(chosen_encoder(args), measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
     requests = [_cut(request, args) for request in requests]
     if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
         # A run is data, whose ids have to come out as they went in, whatever the terminal can show.

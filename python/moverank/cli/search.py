@@ -22,7 +22,8 @@ from moverank.cli.documents import (
 )
 from moverank.cli.encoders import add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.options import add_search_options, check_counts, chosen_measure, require_measure_of
+from moverank.cli.indexes import add_override, ranker_for
+from moverank.cli.options import add_search_options, check_counts, chosen_measure
 from moverank.cli.render import Titles, compared, moves_of, ranking_json, ranking_table, title_of, work_line
 from moverank.errors import NoTokensError
 from moverank.index import Index
@@ -44,6 +45,7 @@ def add_parser(commands: Any) -> None:
     where.add_argument("--index", type=Path, metavar="PATH", help="a folder that moverank index built")
     parser.add_argument("--where", metavar="CONDITION", help="of an index, rank only documents whose payload fulfils "
                         "this condition of SQL, such as \"year >= 2020 AND lang = 'en'\"")  # fmt: skip
+    add_override(parser)
     parser.add_argument(
         "--explain",
         action="store_true",
@@ -61,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     require_one_stdin(args.query, args.docs)
     if args.index is None:
         refuse_options(args, ("where",), "chooses by the payloads of an --index")
+        refuse_options(args, ("any_encoder",), "is about an --index")
     else:
         refuse_options(args, TEXT_OPTIONS, "says how --docs are read; an index was built already")
     query = read_text(STDIN) if args.query == "-" else args.query
@@ -108,5 +111,5 @@ def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, li
 def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, list[dict[str, object]]]:
     """The same of an index, whose texts and titles are in its payloads."""
     with Index.open(args.index) as index:
-        ranker = Reranker(chosen_encoder(args), require_measure_of(index, args), num_threads=args.threads)
+        ranker = ranker_for(index, args, num_threads=args.threads)
         return ranker.rank(query, index, top_k=args.k, where=args.where), title_of, []

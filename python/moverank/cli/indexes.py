@@ -1,0 +1,84 @@
+"""An index that a command is given: what the options say has to agree with what it was built with."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from moverank.cli.documents import say
+from moverank.cli.encoders import chosen_encoder
+from moverank.cli.errors import UserError
+from moverank.encoders import Encoder
+from moverank.errors import EncoderMismatchError, MeasureMismatchError
+from moverank.index import Index
+from moverank.measures import Measure, measure
+from moverank.ranking import Reranker
+
+
+def add_override(parser: argparse.ArgumentParser) -> None:
+    """Add what lets another encoder be used than the index's."""
+    parser.add_argument(
+        "--any-encoder",
+        action="store_true",
+        help="take an index that another encoder built; its distances to texts of this one mean nothing, as a rule",
+    )
+
+
+def encoder_for(index: Index, args: argparse.Namespace) -> Encoder:
+    """Encoder that the options name, which has to be the index's; where that cannot be seen, it is said.
+
+    Raises
+    ------
+    UserError
+        If it is another one, and that is not overridden.
+    """
+    encoder = chosen_encoder(args)
+    if not args.any_encoder:
+        try:
+            check = index.require_encoder(encoder)
+        except EncoderMismatchError as error:
+            raise UserError(f"{error}; --any-encoder takes it all the same") from None
+        if not check.same:
+            say(str(check))
+    return encoder
+
+
+def ranker_for(index: Index, args: argparse.Namespace, **options: Any) -> Reranker:
+    """What ranks documents of an index by its own measure and encoder."""
+    return Reranker(
+        encoder_for(index, args), require_measure_of(index, args), check_encoder=not args.any_encoder, **options
+    )
+
+
+def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
+    """Measure of an index; what the options say of it has to be so.
+
+    Raises
+    ------
+    MeasureMismatchError
+        If it is not.
+    """
+    own = index.measure
+    wanted = own if args.measure is None else measure(args.measure)
+    capacity = own.capacity if args.capacity is None else args.capacity
+    try:
+        wanted = wanted.replace(capacity=capacity)
+    except ValueError:
+        # A measure without capacity is not that of an index with one.
+        if args.capacity is not None:
+            raise
+    if wanted != own:
+        given = {"measure": args.measure, "capacity": args.capacity}
+        said = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+        raise MeasureMismatchError(f"{said}: the index was built for {own.name}; leave it out, or build another")
+    return own
+
+
+def id_of(index: Index, given: str) -> int | str:
+    """Id of a document as an index has it: a string, or a whole number."""
+    if len(index) and index.ids.dtype.kind == "i":
+        try:
+            return int(given)
+        except ValueError:
+            raise UserError(f"{given!r} is no id of this index, whose ids are whole numbers") from None
+    return given

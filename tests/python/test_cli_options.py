@@ -1,0 +1,146 @@
+"""Every option of every command, with every kind of input: it is used, or it is refused."""
+
+import argparse
+import json
+
+import pytest
+
+import moverank as mr
+from moverank.cli import build_parser, main
+from moverank.encoders import WordVectors
+from tiny_models import save_model, save_tokenizer
+
+#: A value for each option that is to be given, and options that it cannot do without.
+VALUES = {
+    "-k": "1", "--measure": "wrd", "--capacity": "4", "--threads": "1", "--json": None, "--explain": None,
+    "--where": "year > 0", "--id": "key", "--text": "words", "--encoding": "latin-1", "--vectors": "VECTORS",
+    "--model": "MODEL", "--tokenizer": "TOKENIZER", "--subwords": "first", "--max-length": "9", "--any-encoder": None,
+    "--docs": "DOCS", "--index": "INDEX", "--queries": "QUERIES", "--depth": "1", "--fusion": "0.5", "--passages": "3",
+    "--tag": "x", "--quiet": None, "--overwrite": None, "--dtype": "float16", "--rescore": None, "--prefilter": "none",
+    "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
+    "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None,
+}  # fmt: skip
+#: Of a transformer; of these, --model and --tokenizer go together, the others need them.
+TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length"}
+SOURCES = {"--docs", "--index", "--queries"}
+ENCODING = {"--vectors", *TRANSFORMER}
+TEXTS = {"--id", "--text", "--encoding"}
+
+#: What an option cannot do without.
+WITH = {"--rescore": ["--dtype", "int8"]}
+
+#: Per kind of input, the command and what is refused with it.
+KINDS = {
+    "search texts": (["search", "cat", "--docs", "DOCS"], {"--where", "--any-encoder"}),
+    "search an index": (["search", "cat", "--index", "INDEX"], TEXTS),
+    "explain texts": (["explain", "cat", "a dog"], {"--any-encoder"}),
+    "explain a document": (["explain", "cat", "d1", "--index", "INDEX"], set()),
+    "rerank JSON lines": (["rerank", "REQUESTS"], {"--tag", "--any-encoder", "--encoding"}),
+    "rerank a run": (["rerank", "RUN", "--queries", "QUERIES", "--docs", "DOCS"], {"--any-encoder"}),
+    "rerank a run over an index": (
+        ["rerank", "RUN", "--queries", "QUERIES", "--index", "INDEX"], {"--id", "--text", "--passages"}
+    ),
+    "index texts": (["index", "NEW", "DOCS"], {"--tokens", "--weights", "--dim"}),
+    "index columns": (["index", "NEW", "ARROW"], {"--text", "--encoding", *ENCODING}),
+    "index vectors": (
+        ["index", "NEW", "NPY"], {"--payload", "--tokens", "--weights", "--dim", *TEXTS, *ENCODING}
+    ),
+    "add texts": (["add", "INDEX", "DOCS", "--replace"], set()),
+    "remove": (["remove", "INDEX", "d1"], set()),
+    "demo": (["demo"], set()),
+}  # fmt: skip
+
+
+def options_of(command):
+    (commands,) = [a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return [
+        a.option_strings[-1]
+        for a in commands.choices[command]._actions
+        if a.option_strings[-1:] not in ([], ["--help"])
+    ]
+
+
+def cases():
+    for kind, (command, refused) in KINDS.items():
+        for option in options_of(command[0]):
+            if option not in SOURCES:
+                yield pytest.param(command, option, option in refused, id=f"{kind} {option}")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    key = [{"key": "d1", "words": "a cat", "year": 1}, {"key": "d2", "words": "a dog", "year": 2}]
+    plain = [{"id": f"d{n}", "text": text, "year": n} for n, text in enumerate(("a bird", "a cat", "a dog"))]
+    both = [{**a, **b} for a, b in zip(key, plain[1:], strict=True)]
+    (tmp_path / "both.jsonl").write_text("".join(json.dumps(row) + "\n" for row in both))
+    (tmp_path / "vectors.txt").write_text("cat 1 0\ndog 0.9 0.1\nbird 0 1\na 0.5 0.5\n")
+    encoder = WordVectors.default()
+    index = mr.Index.build(
+        encoder.encode([row["text"] for row in plain]).sequences, mr.wrd.replace(capacity=4),
+        ids=[row["id"] for row in plain], payloads=plain, encoder=encoder,
+    )  # fmt: skip
+    index.save(tmp_path / "index")
+    (tmp_path / "run.trec").write_text("q Q0 d1 1 2 x\nq Q0 d2 2 1 x\n")
+    (tmp_path / "queries.tsv").write_text("q\tcat\n")
+    request = {"query": "cat", "documents": [{**row, "score": 1} for row in both]}
+    (tmp_path / "requests.jsonl").write_text(json.dumps(request) + "\n")
+    return {
+        "DOCS": "both.jsonl", "VECTORS": "vectors.txt", "INDEX": "index", "RUN": "run.trec", "QUERIES": "queries.tsv",
+        "REQUESTS": "requests.jsonl", "NEW": "new", "OUT": "out.html", "PICTURE": "out.png",
+    }  # fmt: skip
+
+
+def test_the_table_knows_every_option():
+    known = {option for command, _ in KINDS.values() for option in options_of(command[0])}
+    assert known == set(VALUES)
+
+
+@pytest.mark.parametrize(("command", "option", "refused"), list(cases()))
+def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if "ARROW" in command or "NPY" in command:
+        columns(paths)
+    arguments = [*command, option]
+    if option in TRANSFORMER:
+        paths["MODEL"], paths["TOKENIZER"] = str(save_model(tmp_path)), str(save_tokenizer(tmp_path))
+        others = {"--model", "--tokenizer"} - {option}
+        arguments = [*arguments, *([VALUES[option]] if VALUES[option] else [])]
+        for other in sorted(others):
+            arguments += [other, VALUES[other]]
+    elif VALUES[option] is not None:
+        arguments.append(VALUES[option])
+    arguments += WITH.get(option, [])
+    if option in ENCODING and "INDEX" in command:
+        # The index was built by another encoder and dimension, which is refused for that.
+        refused = True
+    if option in ("--heatmap", "--flow"):
+        pytest.importorskip("matplotlib")
+    status = main([paths.get(argument, argument) for argument in arguments])
+    error = capsys.readouterr().err
+    if refused:
+        assert status == 2
+        assert error.count("\n") == 1
+        assert option in error or option in ENCODING
+    else:
+        assert (status, error) == (0, "")
+
+
+def columns(paths):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    np.save("vectors.npy", rng.normal(size=(3, 2, 4)))
+    paths["NPY"] = "vectors.npy"
+    pa, feather = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.feather")
+    nested = [rng.normal(size=(2, 4)).tolist() for _ in range(3)]
+    table = {"id": ["a", "b", "c"], "key": ["x", "y", "z"], "tokens": nested, "vectors": nested, "year": [1, 2, 3]}
+    feather.write_feather(pa.table({**table, "mass": [[1.0, 2.0]] * 3}), "docs.feather", compression="uncompressed")
+    paths["ARROW"] = "docs.feather"
+
+
+@pytest.mark.parametrize("command", ["search cat --docs DOCS", "explain cat dog", "index NEW DOCS"])
+@pytest.mark.parametrize("option", [["--subwords", "mean"], ["--max-length", "9"], ["--tokenizer", "TOKENIZER"]])
+def test_options_of_a_transformer_want_one(command, option, paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([paths.get(argument, argument) for argument in [*command.split(), *option]]) == 2
+    assert "--model" in capsys.readouterr().err
