@@ -162,21 +162,24 @@ class OwnedQuery {
 /// What one thread of Python raises to end the calls of others, which signals do not reach.
 using StopFlag = std::atomic<bool>;
 
+/// Listens for Ctrl-C, and looks at a flag if there is one, without the GIL.
+[[nodiscard]] inline Interrupt::Poll python_poll(std::shared_ptr<const StopFlag> stop = {}) {
+    return [stop = std::move(stop)] {
+        if (stop && stop->load(std::memory_order_relaxed)) {
+            return true;
+        }
+        const py::gil_scoped_acquire locked;
+        if (PyErr_CheckSignals() != 0) {
+            throw py::error_already_set();
+        }
+        return false;
+    };
+}
+
 /// Lets Ctrl-C, and a deadline or a flag if there is one, stop work that runs without the GIL.
 [[nodiscard]] inline Interrupt python_interrupt(std::optional<Interrupt::Clock::time_point> deadline = {},
                                                 std::shared_ptr<const StopFlag> stop = {}) {
-    return Interrupt(
-        [stop = std::move(stop)]() -> bool {
-            if (stop && stop->load(std::memory_order_relaxed)) {
-                return true;
-            }
-            const py::gil_scoped_acquire locked;
-            if (PyErr_CheckSignals() != 0) {
-                throw py::error_already_set();
-            }
-            return false;
-        },
-        deadline);
+    return Interrupt(python_poll(std::move(stop)), deadline);
 }
 
 void bind_sequences(py::module_& module);

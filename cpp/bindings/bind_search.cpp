@@ -428,27 +428,68 @@ class Search {
 
 SearchGoal make_goal(std::size_t k, double radius, double slack) { return {.k = k, .radius = radius, .slack = slack}; }
 
-Array<double> pairwise_of(const SequencesPart& rows, const SequencesPart& columns, int num_threads) {
-    require_same_dim(rows.prepared().dim(), columns.prepared().dim());
-    Array<double> out({rows.prepared().size(), columns.prepared().size()});
+/// Tells Python how many pairs of all are done: while they are solved, on the thread that called, and at the end.
+class PairProgress {
+  public:
+    PairProgress(py::object call, std::size_t total) : call_(std::move(call)), total_(total) {}
+
+    [[nodiscard]] Interrupt interrupt() {
+        const Interrupt::Poll listen = python_poll();
+        return Interrupt([this, listen] {
+            const bool stops = listen();
+            if (!call_.is_none() && n_done_ > n_told_) {
+                const py::gil_scoped_acquire locked;
+                tell();
+            }
+            return stops;
+        });
+    }
+    /// Everything is done. The GIL has to be held.
+    void end() {
+        if (!call_.is_none() && n_told_ < total_) {
+            tell();
+        }
+    }
+    [[nodiscard]] PairCount* n_done() { return &n_done_; }
+
+  private:
+    void tell() {
+        n_told_ = n_done_;
+        call_(n_told_, total_);
+    }
+
+    py::object call_;
+    std::size_t total_;
+    std::size_t n_told_ = 0;
+    PairCount n_done_{0};
+};
+
+template <class Documents>
+[[nodiscard]] Array<double> pairwise_of(const Documents& rows, const Documents& columns, const KnownPairs& known,
+                                        const py::object& progress, int num_threads) {
+    Array<double> out({rows.size(), columns.size()});
     const MatrixView<double> out_view = as_writable(out);
-    Interrupt interrupt = python_interrupt();
+    PairProgress told(progress, n_pairs(rows.size(), columns.size(), known));
+    Interrupt interrupt = told.interrupt();
     {
         const py::gil_scoped_release unlocked;
-        pairwise(rows.prepared(), columns.prepared(), out_view, num_threads, interrupt);
+        pairwise(rows, columns, known, out_view, num_threads, interrupt, told.n_done());
     }
+    told.end();
     return out;
 }
 
-Array<double> pairwise_bags(const BagCorpus& rows, const BagCorpus& columns, bool mirrored, bool zero_diagonal,
-                            int num_threads) {
-    Array<double> out({rows.documents().size(), columns.documents().size()});
-    const MatrixView<double> out_view = as_writable(out);
-    Interrupt interrupt = python_interrupt();
+Array<double> paired_of(const SequencesPart& queries, const SequencesPart& documents, const py::object& progress,
+                        int num_threads) {
+    Array<double> out(static_cast<py::ssize_t>(queries.prepared().size()));
+    const std::span<double> out_view(out.mutable_data(), queries.prepared().size());
+    PairProgress told(progress, out_view.size());
+    Interrupt interrupt = told.interrupt();
     {
         const py::gil_scoped_release unlocked;
-        pairwise(rows.documents(), columns.documents(), {mirrored, zero_diagonal}, out_view, num_threads, interrupt);
+        paired_distances(queries.prepared(), documents.prepared(), out_view, num_threads, interrupt, told.n_done());
     }
+    told.end();
     return out;
 }
 
@@ -662,9 +703,24 @@ void bind_search(py::module_& module) {
             },
             py::arg("query").noconvert(), optional("query_weights"), py::arg("k"), py::arg("radius"), py::arg("slack"),
             optional("seconds"), py::arg("stop").none(true), py::arg("num_threads"));
-    module.def("pairwise", &pairwise_of, py::arg("rows"), py::arg("columns"), py::arg("num_threads"));
-    module.def("pairwise_bags", &pairwise_bags, py::arg("rows"), py::arg("columns"), py::arg("mirrored"),
-               py::arg("zero_diagonal"), py::arg("num_threads"));
+    module.def(
+        "pairwise",
+        [](const SequencesPart& rows, const SequencesPart& columns, bool mirrored, bool zero_diagonal,
+           const py::object& progress, int num_threads) {
+            return pairwise_of(rows.prepared(), columns.prepared(), {mirrored, zero_diagonal}, progress, num_threads);
+        },
+        py::arg("rows"), py::arg("columns"), py::arg("mirrored"), py::arg("zero_diagonal"),
+        py::arg("progress").none(true), py::arg("num_threads"));
+    module.def(
+        "pairwise_bags",
+        [](const BagCorpus& rows, const BagCorpus& columns, bool mirrored, bool zero_diagonal,
+           const py::object& progress, int num_threads) {
+            return pairwise_of(rows.documents(), columns.documents(), {mirrored, zero_diagonal}, progress, num_threads);
+        },
+        py::arg("rows"), py::arg("columns"), py::arg("mirrored"), py::arg("zero_diagonal"),
+        py::arg("progress").none(true), py::arg("num_threads"));
+    module.def("paired_distances", &paired_of, py::arg("queries"), py::arg("documents"), py::arg("progress").none(true),
+               py::arg("num_threads"));
     module.def("bag_distances", &bag_distances, py::arg("query"), optional("query_weights"), py::arg("corpus"),
                py::arg("num_threads"));
     module.def("bag_certified_distances", &bag_certified_distances, py::arg("query"), optional("query_weights"),

@@ -10,7 +10,7 @@ import moverank._launch  # noqa: F401  before anything that takes time
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
 from moverank.bags import Bags
-from moverank.batch import CertifiedDistances, certified_distances, distances, pairwise
+from moverank.batch import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
 from moverank.disk.verify import Verified
 from moverank.encoder_identity import EncoderCheck, EncoderIdentity
 from moverank.errors import (
@@ -105,6 +105,7 @@ __all__ = [
     "gradients",
     "maxsim",
     "measure",
+    "paired_distances",
     "pairwise",
     "ranking",
     "readers",

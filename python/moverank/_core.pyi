@@ -1,5 +1,6 @@
 """The compiled core. Private: arguments are checked for type and shape only; use the package's functions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -280,9 +281,27 @@ class TopKSearch:
     def counts(self) -> dict[str, Any]: ...
     def hits(self) -> tuple[I64, F64]: ...
 
-def pairwise(rows: PreparedSequences, columns: PreparedSequences, num_threads: int) -> F64: ...
+def pairwise(
+    rows: PreparedSequences,
+    columns: PreparedSequences,
+    mirrored: bool,
+    zero_diagonal: bool,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> F64: ...
 def pairwise_bags(
-    rows: BagCorpus, columns: BagCorpus, mirrored: bool, zero_diagonal: bool, num_threads: int
+    rows: BagCorpus,
+    columns: BagCorpus,
+    mirrored: bool,
+    zero_diagonal: bool,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> F64: ...
+def paired_distances(
+    queries: PreparedSequences,
+    documents: PreparedSequences,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
 ) -> F64: ...
 def bag_distances(query: F32 | U32, query_weights: F64 | None, corpus: BagCorpus, num_threads: int) -> F64: ...
 def bag_certified_distances(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
-from moverank._validate import thread_count
+from moverank._validate import require_callable, thread_count
 from moverank._wording import all_or_not
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim
 from moverank.sequences import Sequences, as_query, as_sequences
@@ -148,9 +148,15 @@ def pairwise(
     B: Sequences | Sequence[ArrayLike] | None = None,
     measure: str | Measure = "wrd",
     *,
+    progress: Callable[[int, int], object] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Distances of every sequence of one batch to every sequence of another.
+
+    Within one batch (no `B`, or `A` again) the matrix of a symmetric measure is exactly symmetric and half of its pairs
+    are solved, and where equal sequences are at distance 0 so is its diagonal: `scipy.spatial.distance.squareform` and
+    estimators with ``metric="precomputed"`` take it as it is. `Measure.is_symmetric` and
+    `Measure.is_zero_between_equals` say which measures these are.
 
     Parameters
     ----------
@@ -160,6 +166,9 @@ def pairwise(
         These play the document; `A` itself if omitted.
     measure : str or Measure, default "wrd"
         What to compute.
+    progress : callable, optional
+        Called now and then, and at the end, with the number of pairs that are done and that of all: of a symmetric
+        matrix those of one half.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
@@ -181,16 +190,78 @@ def pairwise(
            [1., 0.]])
     """
     chosen = _by_name(measure)
+    if progress is not None:
+        require_callable(progress, "progress")
     rows = as_sequences(A, "A")
-    columns = rows if B is None else as_sequences(B, "B")
+    columns = rows if B is None or B is A else as_sequences(B, "B")
     require_same_dim(rows.dim, columns.dim, "A", "B")
     rows, columns = about_one_origin(chosen, rows, columns)
+    within = columns is rows
     with naming("A", "A"):
         prepared_rows = prepare(rows, chosen)
     with naming("B", "B"):
-        prepared_columns = prepare(columns, chosen)
-    found = _core.pairwise(prepared_rows, prepared_columns, thread_count(num_threads))
+        prepared_columns = prepared_rows if within else prepare(columns, chosen)
+    mirrored, zero_diagonal = within and chosen.is_symmetric, within and chosen.is_zero_between_equals
+    found = _core.pairwise(
+        prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, thread_count(num_threads)
+    )
     tell_if_blurred(found, chosen, rows, columns)
+    return found
+
+
+def paired_distances(
+    A: Sequences | Sequence[ArrayLike],
+    B: Sequences | Sequence[ArrayLike],
+    measure: str | Measure = "wrd",
+    *,
+    progress: Callable[[int, int], object] | None = None,
+    num_threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Distances of the sequences of one batch to those at the same places of another.
+
+    Parameters
+    ----------
+    A : Sequences or sequence of array_like, each of shape (n_s, d)
+        These play the query: their mass moves whole.
+    B : Sequences or sequence of array_like, each of shape (m_s, d)
+        As many; these play the document.
+    measure : str or Measure, default "wrd"
+        What to compute.
+    progress : callable, optional
+        Called now and then, and at the end, with the number of pairs that are done and that of all.
+    num_threads : int, optional
+        Threads to use; all cores by default. The result does not depend on it.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(A),)
+        ``result[s]`` is the distance of ``A[s]`` to ``B[s]``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is malformed; the message names it, and the sequence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> paired_distances([np.eye(2)[:1], np.eye(2)], [np.eye(2)[1:], np.eye(2)], "wmd").round(4)
+    array([1.4142, 0.    ])
+    """
+    chosen = _by_name(measure)
+    if progress is not None:
+        require_callable(progress, "progress")
+    queries, documents = as_sequences(A, "A"), as_sequences(B, "B")
+    require_same_dim(queries.dim, documents.dim, "A", "B")
+    if len(queries) != len(documents):
+        raise ValueError(f"expected as many sequences in A as in B, got {len(queries)} and {len(documents)}")
+    queries, documents = about_one_origin(chosen, queries, documents)
+    with naming("A", "A"):
+        prepared_queries = prepare(queries, chosen)
+    with naming("B", "B"):
+        prepared_documents = prepared_queries if documents is queries else prepare(documents, chosen)
+    found = _core.paired_distances(prepared_queries, prepared_documents, progress, thread_count(num_threads))
+    tell_if_blurred(found, chosen, queries, documents)
     return found
 
 

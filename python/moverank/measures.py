@@ -163,6 +163,17 @@ class Measure:
         return dataclass_replace(self, **changes)
 
     @property
+    def is_symmetric(self) -> bool:
+        """Whether the distance of x to y is that of y to x: without a capacity, which gives sides different roles."""
+        return self.capacity == 1.0
+
+    @property
+    def is_zero_between_equals(self) -> bool:
+        """Whether any sequence is at distance 0 from itself: where tokens are, and no entropy is left in the value."""
+        no_entropy = not isinstance(self.problem, Sinkhorn) or self.problem.debiased
+        return self.ground in ("cosine", "euclidean", "sqeuclidean") and no_entropy
+
+    @property
     def name(self) -> str:
         """Short name where there is one, such as ``wrd`` or ``wrd(capacity=4)``."""
         for name, known in NAMED.items():

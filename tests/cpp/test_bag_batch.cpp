@@ -152,7 +152,7 @@ TEST(bags_have_the_distances_of_their_sequences_to_the_last_bit) {
         std::vector<double> of_bags(n * n);
         std::vector<double> mirrored(n * n);
         Interrupt interrupt;
-        pairwise(sequences, sequences, {of_sequences.data(), n, n}, 2, interrupt);
+        pairwise(sequences, sequences, {}, {of_sequences.data(), n, n}, 2, interrupt);
         for (const int n_threads : {1, 3, 16}) {
             pairwise(bags, bags, {}, {of_bags.data(), n, n}, n_threads, interrupt);
             CHECK(of_bags == of_sequences);
@@ -164,6 +164,17 @@ TEST(bags_have_the_distances_of_their_sequences_to_the_last_bit) {
                     CHECK(mirrored[r * n + s] == of_sequences[r * n + s]);
                     CHECK(mirrored[s * n + r] == mirrored[r * n + s]);
                 }
+            }
+            const KnownPairs known{.mirrored = true, .zero_diagonal = true};
+            std::vector<double> of_halves(n * n);
+            PairCount n_done{0};
+            pairwise(sequences, sequences, known, {of_halves.data(), n, n}, n_threads, interrupt, &n_done);
+            CHECK(of_halves == mirrored);
+            CHECK(n_done == n_pairs(n, n, known));
+            std::vector<double> paired(n);
+            paired_distances(sequences, sequences, paired, n_threads, interrupt, &n_done);
+            for (std::size_t r = 0; r < n; ++r) {
+                CHECK(paired[r] == of_sequences[r * n + r]);
             }
         }
     }

@@ -131,7 +131,7 @@ TEST(distances_and_preparation) {
                 Answer out(batch.view().size());
                 distances(prepared[1], batch.view(), measure, out, n_threads, interrupt);
                 std::vector<double> all(out.size() * out.size());
-                pairwise(prepared, prepared, {all.data(), out.size(), out.size()}, n_threads, interrupt);
+                pairwise(prepared, prepared, {}, {all.data(), out.size(), out.size()}, n_threads, interrupt);
                 out.insert(out.end(), all.begin(), all.end());
                 std::vector<CertifiedDistance> certified(batch.view().size());
                 certified_distances(prepared[1], batch.view(), measure, certified, n_threads, interrupt);

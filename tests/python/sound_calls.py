@@ -34,7 +34,14 @@ CALLS = {
         mr.certified_distances,
         {"query": X, "docs": DOCS, "measure": ENTROPIC, "weights": None, "num_threads": 1},
     ),
-    "pairwise": (mr.pairwise, {"A": DOCS, "B": DOCS, "measure": "wmd", "num_threads": 1}),
+    "pairwise": (
+        mr.pairwise,
+        {"A": DOCS, "B": DOCS, "measure": "wmd", "progress": lambda done, total: None, "num_threads": 1},
+    ),
+    "paired_distances": (
+        mr.paired_distances,
+        {"A": DOCS, "B": DOCS, "measure": "wmd", "progress": lambda done, total: None, "num_threads": 1},
+    ),
     "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (

@@ -31,10 +31,119 @@ def test_batches_equal_single_calls_for_any_number_of_threads(query, docs, measu
     np.testing.assert_array_equal(mr.pairwise([query], docs, measure)[0], single)
 
 
-def test_pairwise_of_one_batch_with_itself_is_symmetric_for_balanced_measures(docs):
-    table = mr.pairwise(docs[:12], measure="wmd")
-    np.testing.assert_allclose(table, table.T, atol=1e-6)
-    np.testing.assert_allclose(np.diag(table), 0, atol=1e-6)
+SMOOTH = mr.Sinkhorn(0.1, relative=False, tolerance=1e-9, max_iterations=10_000)
+
+SYMMETRIC = [
+    mr.wmd,
+    mr.wrd,
+    mr.rwmd,
+    mr.wmd.replace(fraction=0.5),
+    mr.rwmd.replace(fraction=0.5),
+    mr.Measure("dot", "uniform"),
+    mr.Measure("sqeuclidean", "uniform"),
+    mr.wmd.replace(problem=SMOOTH),
+    mr.wmd.replace(problem=SMOOTH, fraction=0.5),
+    mr.wrd.replace(problem=mr.Sinkhorn(0.1, tolerance=1e-9, max_iterations=10_000)),
+    mr.wmd.replace(problem=mr.Sinkhorn(0.1, relative=False, marginal_penalty=1.0, tolerance=1e-9)),
+    *(mr.Measure(ground, problem=mr.Sinkhorn(0.1, debiased=True)) for ground in ("cosine", "euclidean", "dot")),
+]
+
+
+@pytest.mark.parametrize("measure", SYMMETRIC, ids=str)
+def test_pairwise_of_one_batch_is_symmetric_to_the_last_bit(docs, measure):
+    batch = docs[:9]
+    assert measure.is_symmetric
+    table = mr.pairwise(batch, measure=measure)
+    np.testing.assert_array_equal(table, table.T)
+    np.testing.assert_array_equal(table, mr.pairwise(batch, batch, measure, num_threads=1))
+    both_ways = mr.pairwise(batch, batch[:], measure)
+    np.testing.assert_allclose(both_ways, both_ways.T, atol=1e-5)
+    np.testing.assert_allclose(table, both_ways, atol=1e-5)
+    upper = np.triu_indices(len(batch), k=0 if not measure.is_zero_between_equals else 1)
+    np.testing.assert_array_equal(table[upper], both_ways[upper])
+    if measure.is_zero_between_equals:
+        assert not np.diag(table).any()
+
+
+@pytest.mark.parametrize("measure", [mr.maxsim, mr.wmd.replace(capacity=2), mr.rwmd.replace(capacity=3)], ids=str)
+def test_measures_with_a_capacity_are_solved_both_ways(docs, measure):
+    assert not measure.is_symmetric
+    batch = docs[:9]
+    table = mr.pairwise(batch, measure=measure)
+    off_diagonal = ~np.eye(9, dtype=bool)
+    np.testing.assert_array_equal(table[off_diagonal], mr.pairwise(batch, batch[:], measure)[off_diagonal])
+    assert not np.array_equal(table, table.T)
+    assert np.diag(table).any() == (not measure.is_zero_between_equals)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-9])
+@pytest.mark.parametrize("ground", ["euclidean", "sqeuclidean", "cosine", "dot"])
+def test_divergences_are_never_negative(docs, ground, tolerance):
+    problem = mr.Sinkhorn(0.1, relative=False, debiased=True, tolerance=tolerance, max_iterations=30)
+    measure = mr.Measure(ground, "uniform", problem=problem)
+    near = [doc + 1e-5 for doc in docs[:8]]
+    for found in (
+        mr.pairwise(near, docs[:8], measure),
+        mr.distances(docs[0], near, measure),
+        mr.paired_distances(docs[:8], near, measure),
+        mr.certified_distances(docs[0], near, measure).values,
+        [mr.gradients(x, y, measure).value for x, y in zip(docs[:8], near, strict=True)],
+    ):
+        assert np.min(found) >= 0
+
+
+def test_tables_go_where_tables_of_distances_go(docs):
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+    from sklearn.cluster import DBSCAN
+    from sklearn.metrics import silhouette_score
+
+    divergence = mr.wmd.replace(problem=mr.Sinkhorn(0.1, relative=False, debiased=True))
+    for measure in (mr.wmd, mr.wrd, divergence):
+        table = mr.pairwise(docs[:12], measure=measure)
+        assert linkage(squareform(table)).shape == (11, 4)
+        assert -1 <= silhouette_score(table, np.arange(12) % 3, metric="precomputed") <= 1
+        assert len(DBSCAN(metric="precomputed").fit(table).labels_) == 12
+
+
+@pytest.mark.parametrize("measure", [mr.wmd, mr.wrd.replace(capacity=4), mr.maxsim], ids=str)
+def test_paired_distances_are_those_of_the_pairs(docs, measure):
+    left, right = docs[:20], docs[20:40]
+    expected = [measure(x, y) for x, y in zip(left, right, strict=True)]
+    for num_threads in (1, 3, None):
+        np.testing.assert_array_equal(mr.paired_distances(left, right, measure, num_threads=num_threads), expected)
+
+
+def test_progress_rises_to_the_number_of_pairs(docs):
+    for call, total in (
+        (lambda **more: mr.pairwise(docs, measure="wmd", **more), 60 * 61 // 2),
+        (lambda **more: mr.pairwise(docs, measure="maxsim", **more), 60 * 60),
+        (lambda **more: mr.pairwise(docs[:7], docs, **more), 7 * 60),
+        (lambda **more: mr.paired_distances(docs, docs[::-1], **more), 60),
+    ):
+        for num_threads in (1, 2):
+            seen = []
+            with_progress = call(progress=lambda *numbers: seen.append(numbers), num_threads=num_threads)  # noqa: B023
+            np.testing.assert_array_equal(with_progress, call())
+            assert seen[-1] == (total, total)
+            assert seen == sorted(set(seen))
+
+
+def test_what_progress_raises_ends_the_call(docs):
+    def refuse(done, total):
+        raise LookupError(f"{done} of {total}")
+
+    with pytest.raises(LookupError, match="of 1830"):
+        mr.pairwise(docs, measure="wmd", progress=refuse)
+    with pytest.raises(TypeError, match="progress: expected something to call"):
+        mr.paired_distances(docs, docs, progress=3)
+
+
+def test_pairs_that_are_none_are_named(docs):
+    with pytest.raises(ValueError, match="as many sequences in A as in B, got 3 and 2"):
+        mr.paired_distances(docs[:3], docs[:2])
+    with pytest.raises(ValueError, match="B: sequence 1: token 0 is a zero vector"):
+        mr.paired_distances(docs[:2], [np.ones((1, 6)), np.zeros((1, 6))])
 
 
 def test_weights_of_query_and_documents_are_used(query, docs):

@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "moverank/batch.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/joined.hpp"
 #include "moverank/pair.hpp"
@@ -21,15 +22,9 @@ void distances(const PreparedSequence& query, const JoinedBags& documents, std::
 void certified_distances(const PreparedSequence& query, const JoinedBags& documents, std::span<CertifiedDistance> out,
                          int n_threads, Interrupt& interrupt);
 
-/// What need not be solved where rows and columns are the same bags.
-struct KnownPairs {
-    bool mirrored = false;       ///< distance(r, s) = distance(s, r): half of them are solved
-    bool zero_diagonal = false;  ///< distance(r, r) = 0
-};
-
 /// out(r, s) = distance(rows[r], columns[s]): each row plays the query. Where costs are given, words of rows are those
-/// that the columns' costs are about.
+/// that the columns' costs are about. `n_done`, which may be null, rises to `n_pairs`.
 void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPairs& known, MatrixView<double> out,
-              int n_threads, Interrupt& interrupt);
+              int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
 
 }  // namespace moverank

@@ -1,6 +1,7 @@
 /// Many problems in one call: one query against a batch, two batches against each other, cost matrices as given.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 
@@ -30,9 +31,28 @@ void distances(const PreparedSequence& query, const SequencesView& documents, co
 void certified_distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                          std::span<CertifiedDistance> out, int n_threads, Interrupt& interrupt);
 
-/// out(r, s) = distance(rows[r], columns[s]): each row of `rows` plays the query.
-void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
-              Interrupt& interrupt);
+/// What need not be solved where rows and columns are the same.
+struct KnownPairs {
+    bool mirrored = false;       ///< distance(r, s) = distance(s, r): half of them are solved
+    bool zero_diagonal = false;  ///< distance(r, r) = 0
+};
+
+/// Entries of a matrix of distances that are filled one by one; with mirrored ones, the diagonal and those above it.
+[[nodiscard]] constexpr std::size_t n_pairs(std::size_t rows, std::size_t columns, const KnownPairs& known) {
+    return known.mirrored ? rows * (rows + 1) / 2 : rows * columns;
+}
+
+/// How many pairs are done, for another thread to read.
+using PairCount = std::atomic<std::size_t>;
+
+/// out(r, s) = distance(rows[r], columns[s]): each row of `rows` plays the query. `n_done`, which may be null, rises to
+/// `n_pairs`.
+void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, const KnownPairs& known,
+              MatrixView<double> out, int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
+
+/// out[s] = distance(queries[s], documents[s]); both have as many.
+void paired_distances(const PreparedSequences& queries, const PreparedSequences& documents, std::span<double> out,
+                      int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
 
 /// An entropic solve and its interval.
 struct SinkhornResult {

@@ -27,9 +27,10 @@ class DeadlinePassed : public std::runtime_error {
 class Interrupt {
   public:
     using Clock = std::chrono::steady_clock;
+    using Poll = std::function<bool()>;
 
     /// `poll` returns true when the work should stop; it may also throw.
-    explicit Interrupt(std::function<bool()> poll = {}, std::optional<Clock::time_point> deadline = {})
+    explicit Interrupt(Poll poll = {}, std::optional<Clock::time_point> deadline = {})
         : poll_(std::move(poll)), deadline_(deadline) {}
 
     /// Throws Interrupted once a stop was asked for, DeadlinePassed once the time is over. Cheap enough for every few
@@ -62,7 +63,7 @@ class Interrupt {
     [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
   private:
-    std::function<bool()> poll_;
+    Poll poll_;
     std::optional<Clock::time_point> deadline_;
     std::thread::id owner_ = std::this_thread::get_id();
     Clock::time_point last_poll_ = Clock::now();

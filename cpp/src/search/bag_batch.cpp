@@ -102,7 +102,7 @@ void certified_distances(const PreparedSequence& query, const JoinedBags& docume
 }
 
 void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPairs& known, MatrixView<double> out,
-              int n_threads, Interrupt& interrupt) {
+              int n_threads, Interrupt& interrupt, PairCount* n_done) {
     require_comparable(rows, columns);
     if ((known.mirrored || known.zero_diagonal) && rows.size() != columns.size()) {
         throw std::invalid_argument("rows and columns are not the same bags");
@@ -112,6 +112,9 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
     const auto fill = [&](std::size_t r) {
         return [&, r](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
             out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(document).distance;
+            if (n_done != nullptr) {
+                n_done->fetch_add(1, std::memory_order_relaxed);
+            }
         };
     };
     const unsigned n_workers = thread_count(n_threads, rows.size() * columns.size());

@@ -1,7 +1,9 @@
 #include "moverank/batch.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "moverank/pair.hpp"
@@ -85,6 +87,24 @@ void for_each_document(const PreparedSequence& query, const SequencesView& docum
                  });
 }
 
+void require_comparable(const PreparedSequences& rows, const PreparedSequences& columns, bool as_many) {
+    if (!(rows.measure() == columns.measure())) {
+        throw std::invalid_argument("both sides have to be prepared for one measure");
+    }
+    if (rows.dim() != columns.dim()) {
+        throw std::invalid_argument("both sides have to be of one dimension");
+    }
+    if (as_many && rows.size() != columns.size()) {
+        throw std::invalid_argument("expected as many sequences on both sides");
+    }
+}
+
+void count(PairCount* n_done, std::size_t more) {
+    if (n_done != nullptr) {
+        n_done->fetch_add(more, std::memory_order_relaxed);
+    }
+}
+
 }  // namespace
 
 std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
@@ -110,26 +130,55 @@ void certified_distances(const PreparedSequence& query, const SequencesView& doc
                       });
 }
 
-void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, MatrixView<double> out, int n_threads,
-              Interrupt& interrupt) {
-    const std::size_t n_columns = columns.size();
-    if (n_columns == 0) {
+void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, const KnownPairs& known,
+              MatrixView<double> out, int n_threads, Interrupt& interrupt, PairCount* n_done) {
+    require_comparable(rows, columns, known.mirrored || known.zero_diagonal);
+    const std::size_t n = n_pairs(rows.size(), columns.size(), known);
+    if (n == 0) {
         return;
     }
-    const std::size_t n_pairs = rows.size() * n_columns;
-    const unsigned n_workers = thread_count(n_threads, n_pairs);
+    // Where each row's pairs begin among all.
+    std::vector<std::size_t> starts(rows.size() + 1, 0);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+        starts[r + 1] = starts[r] + columns.size() - (known.mirrored ? r : 0);
+    }
+    const unsigned n_workers = thread_count(n_threads, n);
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
-    parallel_for(n_pairs, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+    parallel_for(n, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         PairEvaluator& evaluator = workers[w].evaluator;
+        auto r = static_cast<std::size_t>(std::ranges::upper_bound(starts, begin) - starts.begin()) - 1;
+        evaluator.set_query(rows[r]);
         for (std::size_t pair = begin; pair < end; ++pair) {
-            const std::size_t r = pair / n_columns;
-            const std::size_t s = pair % n_columns;
-            if (pair == begin || s == 0) {
-                evaluator.set_query(rows[r]);
+            if (pair == starts[r + 1]) {
+                evaluator.set_query(rows[++r]);
             }
-            out(r, s) = evaluator.distance(columns[s]).distance;
+            const std::size_t s = columns.size() - (starts[r + 1] - pair);
+            out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(columns[s]).distance;
+            if (known.mirrored) {
+                out(s, r) = out(r, s);
+            }
         }
+        count(n_done, end - begin);
     });
+}
+
+void paired_distances(const PreparedSequences& queries, const PreparedSequences& documents, std::span<double> out,
+                      int n_threads, Interrupt& interrupt, PairCount* n_done) {
+    require_comparable(queries, documents, true);
+    if (out.size() != queries.size()) {
+        throw std::invalid_argument("expected room for a distance a pair");
+    }
+    const unsigned n_workers = thread_count(n_threads, out.size());
+    std::vector<Worker> workers = make_workers(n_workers, queries.measure(), interrupt);
+    parallel_for(out.size(), n_workers, documents_a_chunk, interrupt,
+                 [&](unsigned w, std::size_t begin, std::size_t end) {
+                     PairEvaluator& evaluator = workers[w].evaluator;
+                     for (std::size_t s = begin; s < end; ++s) {
+                         evaluator.set_query(queries[s]);
+                         out[s] = evaluator.distance(documents[s]).distance;
+                     }
+                     count(n_done, end - begin);
+                 });
 }
 
 void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,

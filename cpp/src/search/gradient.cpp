@@ -221,6 +221,7 @@ double GradientEvaluator::evaluate(const DifferentiableSequence& query, const Di
     if (measure_.problem == Problem::entropic && measure_.sinkhorn.debiased) {
         value += add(-0.5, query, query, query_gradient, query_gradient);
         value += add(-0.5, document, document, document_gradient, document_gradient);
+        value = std::max(value, 0.0);  // as `PairEvaluator` has it
     }
     return value;
 }

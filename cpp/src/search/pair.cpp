@@ -147,6 +147,11 @@ SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
             query_self_epsilon_ = summary.epsilon;
         }
         summary.value -= (query_self_cost_ + self_cost(document, summary.epsilon)) / 2.0;
+        if (measure_.ground != GroundCost::given) {
+            // exp(-c / epsilon) is a positive definite kernel under all our costs, so the divergence is not negative
+            // (Feydy et al., theorem 1); what is below 0 is what was left to converge, and rounding.
+            summary.value = std::max(summary.value, 0.0);
+        }
     }
     if (measure_.bounded_by_relaxation()) {
         // Short of convergence the dual may be below what is known without it.

@@ -156,7 +156,7 @@ void check_entry_points(Random& random, const Scene& scene, PairEvaluator& evalu
     std::vector<std::int64_t> offsets;
     const std::size_t first = std::min(scene.asked, size - 2);
     const PreparedSequences rows(scene.documents.run(first, first + 2, offsets), scene.measure);
-    pairwise(rows, scene.corpus, {all.data(), 2, size}, draw_threads(random), interrupt);
+    pairwise(rows, scene.corpus, {}, {all.data(), 2, size}, draw_threads(random), interrupt);
     for (std::size_t s = 0; s < size; ++s) {
         double alone = evaluator.distance(scene.corpus[s]).distance;
         alone = report.plants(Flaw::batch) ? std::nextafter(alone, infinity) : alone;
