@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from moverank._arrays import plain_array
 from moverank._storage import decode
 from moverank.errors import PrecisionWarning
+from moverank.sinkhorn import Sinkhorn
 
 if TYPE_CHECKING:
     from moverank.measures import Measure
@@ -35,6 +36,9 @@ BLURRED = 4096.0
 
 #: Possible rounding of the tokens is told where it is more than this share of a distance.
 TOLD_SHARE = 1 / 16
+
+#: Distances that are smaller, as a share of the largest costs, are rounding of the solve: they stand for 0.
+SOLVE_ERROR = 1e-12
 
 #: Unit roundoff of float32.
 UNIT = 2.0**-24
@@ -176,7 +180,11 @@ def tell_if_blurred(distances: NDArray[np.float64], measure: Measure, query: Seq
 
 def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float) -> None:
     """The same with the sum of the largest norms of both sides, from the origin that costs were computed about."""
-    positive = distances[(distances > 0) & np.isfinite(distances)]
+    if isinstance(measure.problem, Sinkhorn) and measure.problem.debiased:
+        return  # how near to 0 a divergence comes is a matter of its tolerance
+    # Below that is what an exact solve makes of a zero.
+    largest = reach**2 if measure.ground == "sqeuclidean" else reach
+    positive = distances[(distances > SOLVE_ERROR * largest) & np.isfinite(distances)]
     if not positive.size:
         return
     least = float(positive.min())
