@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import moverank._launch  # before all that takes time
+
+# isort: split
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import moverank._interpreter  # before anything that is compiled
-import moverank._launch  # noqa: F401  before anything that takes time
+import moverank._interpreter  # noqa: F401  before anything that is compiled
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
 from moverank.bags import Bags

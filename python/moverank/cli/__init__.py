@@ -86,7 +86,7 @@ def _message(error: BaseException) -> str:
         return "not enough memory"
     if type(error) is OSError and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
         return f"standard output: {error.strerror}"
-    if isinstance(error, OSError) and error.filename is not None and type(error).__module__ == "builtins":
+    if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__
 
