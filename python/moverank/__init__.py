@@ -37,9 +37,10 @@ from moverank.errors import (
     UnknownIdError,
 )
 from moverank.gradients import Gradients, gradients
+from moverank.histograms import Histograms
 from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.index import Index
-from moverank.measures import Measure, maxsim, measure, rwmd, wmd, wrd
+from moverank.measures import Measure, emd, maxsim, measure, rwmd, wmd, wrd
 from moverank.prefilters import Clusters
 from moverank.reranking import rerank
 from moverank.sequences import Sequences
@@ -64,6 +65,7 @@ __all__ = [
     "EncoderMismatchError",
     "Fusion",
     "Gradients",
+    "Histograms",
     "Hit",
     "Hits",
     "Index",
@@ -102,6 +104,7 @@ __all__ = [
     "build_info",
     "certified_distances",
     "distances",
+    "emd",
     "encoders",
     "fit",
     "gradients",

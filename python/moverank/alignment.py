@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import as_list, whole_number
-from moverank.measures import Measure, measure, naming, require_same_dim
+from moverank.measures import Measure, measure, naming, require_same_dim, require_vectors
 from moverank.sequences import Sequences, as_query
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Alignment:
     plan : ndarray of float64, shape (n, m)
         Mass moved from each query token to each document token.
     cost : ndarray of float32, shape (n, m)
-        Ground costs.
+        Ground costs; in float64 where they were given so.
     a, b : ndarray of float64, shapes (n,) and (m,)
         Normalised mass of query and document.
     source_tokens, target_tokens : tuple of str, optional
@@ -71,7 +71,7 @@ class Alignment:
 
     value: float
     plan: NDArray[np.float64]
-    cost: NDArray[np.float32]
+    cost: NDArray[np.float32] | NDArray[np.float64]
     a: NDArray[np.float64]
     b: NDArray[np.float64]
     source_tokens: tuple[str, ...] | None = None
@@ -241,9 +241,11 @@ def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]
 def align(
     x: Sequences | ArrayLike,
     y: Sequences | ArrayLike,
-    measure: str | Measure = "wrd",
+    measure: str | Measure | None = None,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
+    *,
+    costs: ArrayLike | None = None,
 ) -> Alignment:
     """Compute the distance of two sequences together with the plan behind it.
 
@@ -251,11 +253,15 @@ def align(
     ----------
     x, y : array_like, shape (n, d) and (m, d), or Sequences of length 1
         Tokens of the query and of the document.
-    measure : str or Measure, default "wrd"
-        What to compute. Under a relaxed problem the plan sends each token of the side that gives the bound whole to
-        its nearest token on the other.
+    measure : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given. Under a relaxed problem the plan sends each
+        token of the side that gives the bound whole to its nearest token on the other.
     a, b : array_like, shape (n,) and (m,), optional
         Mass of the tokens.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of `x` to each bin of `y` costs, where no vectors say it. `x` and `y` are then
+        histograms, of shapes (K,) and (L,); the plan is over the bins that hold something, which are its tokens, by
+        number or by the names that pandas has for them. (`moverank.transport` gives the plan over all bins.)
 
     Returns
     -------
@@ -282,7 +288,14 @@ def align(
     sun          -> sun              50.00   0.0000       0.00000
     distance                        100.00                0.00000
     """
-    chosen = _by_name(measure)
+    if costs is not None:
+        from moverank.given import align_given
+
+        if a is not None or b is not None:
+            raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
+        return align_given(x, y, costs, measure)
+    chosen = _by_name("wrd" if measure is None else measure)
+    require_vectors(chosen)
     query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
     require_same_dim(query.dim, document.dim, "x", "y")
     query, document = about_one_origin(chosen, query, document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,18 +13,24 @@ from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import require_callable, thread_count
 from moverank._wording import all_or_not
-from moverank.measures import Measure, measure, naming, prepare, require_same_dim
+from moverank.given import one_against_many_given, pairwise_given
+from moverank.histograms import Histograms
+from moverank.measures import Measure, measure, naming, prepare, require_same_dim, require_vectors
 from moverank.sequences import Sequences, as_query, as_sequences
+
+#: What has no costs of its own to bring.
+Batch = Sequences | Sequence[ArrayLike]
 
 _by_name = measure
 
 
 def distances(
-    query: Sequences | ArrayLike,
-    docs: Sequences | Sequence[ArrayLike],
-    measure: str | Measure = "wrd",
+    query: Sequences | Histograms | ArrayLike,
+    docs: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
+    measure: str | Measure | None = None,
     *,
     weights: ArrayLike | None = None,
+    costs: ArrayLike | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Distances of one query to many documents.
@@ -35,10 +41,14 @@ def distances(
         Tokens of the query.
     docs : Sequences or sequence of array_like, each of shape (m_s, d)
         The documents, of any lengths.
-    measure : str or Measure, default "wrd"
-        What to compute.
+    measure : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given.
     weights : array_like, shape (n,), optional
         Mass of the query's tokens.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of the query to each bin of a document costs, where no vectors say it. `query` is then
+        a histogram, of shape (K,), and `docs` are histograms: an array of shape (N, L), a sparse matrix of SciPy, a
+        DataFrame, `Histograms` or `Bags`. Solved in float32 if the table is, otherwise in float64.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
@@ -59,6 +69,8 @@ def distances(
     >>> distances(query, [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)[2:]], "wmd").round(4)
     array([0.    , 0.7071, 1.4142])
     """
+    if costs is not None:
+        return _core.bag_distances(*_given(query, docs, costs, measure, weights), thread_count(num_threads))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
         found = _core.distances(*arguments)
@@ -103,18 +115,19 @@ class CertifiedDistances:
 
 
 def certified_distances(
-    query: Sequences | ArrayLike,
-    docs: Sequences | Sequence[ArrayLike],
-    measure: str | Measure = "wrd",
+    query: Sequences | Histograms | ArrayLike,
+    docs: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
+    measure: str | Measure | None = None,
     *,
     weights: ArrayLike | None = None,
+    costs: ArrayLike | None = None,
     num_threads: int | None = None,
 ) -> CertifiedDistances:
     """Distances of one query to many documents, each with an interval around the exact value.
 
     Parameters
     ----------
-    query, docs, measure, weights, num_threads
+    query, docs, measure, weights, costs, num_threads
         As in `distances`.
 
     Returns
@@ -136,6 +149,9 @@ def certified_distances(
     >>> bool(np.all((found.lower <= exact) & (exact <= found.upper)))
     True
     """
+    if costs is not None:
+        given = _given(query, docs, costs, measure, weights)
+        return CertifiedDistances(*_core.bag_certified_distances(*given, thread_count(num_threads)))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
         found = CertifiedDistances(*_core.certified_distances(*arguments))
@@ -144,10 +160,11 @@ def certified_distances(
 
 
 def pairwise(
-    A: Sequences | Sequence[ArrayLike],
-    B: Sequences | Sequence[ArrayLike] | None = None,
-    measure: str | Measure = "wrd",
+    A: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
+    B: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike | None = None,
+    measure: str | Measure | None = None,
     *,
+    costs: ArrayLike | None = None,
     progress: Callable[[int, int], object] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -164,8 +181,13 @@ def pairwise(
         These play the query: their mass moves whole.
     B : Sequences or sequence of array_like, each of shape (m_s, d), optional
         These play the document; `A` itself if omitted.
-    measure : str or Measure, default "wrd"
-        What to compute.
+    measure : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of `A` to each bin of `B` costs, where no vectors say it; square without `B`. `A` and
+        `B` are then histograms: arrays of shapes (N, K) and (M, L), sparse matrices of SciPy, DataFrames, `Histograms`
+        or `Bags`. Costs may be negative and need be neither symmetric nor a metric. Solved in float32 if the table is,
+        otherwise in float64; of a symmetric table half the pairs, under a symmetric measure.
     progress : callable, optional
         Called now and then, and at the end, with the number of pairs that are done and that of all: of a symmetric
         matrix those of one half.
@@ -188,12 +210,17 @@ def pairwise(
     >>> pairwise([np.eye(2)[:1], np.eye(2)[1:]], measure="wrd")
     array([[0., 1.],
            [1., 0.]])
+    >>> pairwise([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]], costs=[[0, 1, 2], [1, 0, 1], [2, 1, 0]])
+    array([[0. , 1.5],
+           [1.5, 0. ]])
     """
-    chosen = _by_name(measure)
     if progress is not None:
         require_callable(progress, "progress")
-    rows = as_sequences(A, "A")
-    columns = rows if B is None or B is A else as_sequences(B, "B")
+    if costs is not None:
+        return pairwise_given(A, B, costs, measure, progress, thread_count(num_threads))
+    chosen = _of_vectors(measure)
+    rows = as_sequences(cast("Batch", A), "A")
+    columns = rows if B is None or B is A else as_sequences(cast("Batch", B), "B")
     require_same_dim(rows.dim, columns.dim, "A", "B")
     rows, columns = about_one_origin(chosen, rows, columns)
     within = columns is rows
@@ -248,7 +275,7 @@ def paired_distances(
     >>> paired_distances([np.eye(2)[:1], np.eye(2)], [np.eye(2)[1:], np.eye(2)], "wmd").round(4)
     array([1.4142, 0.    ])
     """
-    chosen = _by_name(measure)
+    chosen = _of_vectors(measure)
     if progress is not None:
         require_callable(progress, "progress")
     queries, documents = as_sequences(A, "A"), as_sequences(B, "B")
@@ -266,17 +293,33 @@ def paired_distances(
 
 
 def _one_against_many(
-    query: Sequences | ArrayLike,
-    docs: Sequences | Sequence[ArrayLike],
-    measure: str | Measure,
+    query: Any,
+    docs: Any,
+    measure: str | Measure | None,
     weights: ArrayLike | None,
     num_threads: int | None,
 ) -> tuple[Measure, Sequences, Sequences, tuple[Any, ...]]:
     """Check the arguments of a call of one query against many documents; the last are those of the core."""
-    chosen = _by_name(measure)
+    chosen = _of_vectors(measure)
     asked = as_query(query, weights, "query", "weights")
     batch = as_sequences(docs, "docs")
     require_same_dim(asked.dim, batch.dim, "query", "docs")
     asked, batch = about_one_origin(chosen, asked, batch)
     documents = batch.tokens, batch.scales, batch.offsets, batch.weights
     return chosen, asked, batch, (asked.tokens, asked.weights, *documents, chosen._spec, thread_count(num_threads))
+
+
+def _given(
+    query: Any, docs: Any, costs: ArrayLike, measure: str | Measure | None, weights: ArrayLike | None
+) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
+    """The same where costs are given, but for the threads."""
+    if weights is not None:
+        raise ValueError("weights: a histogram has its mass in it; query is all that is asked for")
+    return one_against_many_given(query, docs, costs, measure)
+
+
+def _of_vectors(asked: str | Measure | None) -> Measure:
+    """What is computed of vectors: "wrd" unless told otherwise."""
+    chosen = _by_name("wrd" if asked is None else asked)
+    require_vectors(chosen)
+    return chosen

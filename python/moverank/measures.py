@@ -21,7 +21,7 @@ from moverank.sinkhorn import Sinkhorn, require_compatible
 
 Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 
-GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot")
+GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot", "given")
 WEIGHTINGS = ("uniform", "norm", "given")
 PROBLEMS = ("exact", "relaxed", "sinkhorn")
 
@@ -39,8 +39,9 @@ class Measure:
 
     Parameters
     ----------
-    ground : {"cosine", "euclidean", "sqeuclidean", "dot"}
-        Ground cost between tokens: 1 − cos, ``|x − y|``, ``|x − y|²``, or −⟨x, y⟩.
+    ground : {"cosine", "euclidean", "sqeuclidean", "dot", "given"}
+        Ground cost between tokens: 1 − cos, ``|x − y|``, ``|x − y|²``, or −⟨x, y⟩; or "given": a table of costs between
+        bins comes as ``costs=`` with every call, and what is compared are histograms over these.
     weighting : {"uniform", "norm", "given"}
         How a sequence without weights gets its mass: the same for each token, in proportion to ``|x|``, or not at
         all. Weights that come with a sequence always take precedence. Mass is normalised to total 1 in float64.
@@ -83,7 +84,10 @@ class Measure:
     _spec: _core.Measure = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        one_of(self.ground, "ground", GROUNDS)
+        try:
+            one_of(self.ground, "ground", GROUNDS)
+        except ValueError as error:
+            raise ValueError(f"{error}; any other cost is a table: ground 'given', and costs= with each call") from None
         one_of(self.weighting, "weighting", WEIGHTINGS)
         if not isinstance(self.problem, Sinkhorn):
             one_of(self.problem, "problem", PROBLEMS)
@@ -94,6 +98,10 @@ class Measure:
         entropic = isinstance(self.problem, Sinkhorn)
         sinkhorn = self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
         require_compatible(sinkhorn, self.capacity, self.fraction)
+        if self.ground == "given" and self.weighting == "norm":
+            raise ValueError("weighting: 'norm' needs vectors, which ground 'given' does without; take 'uniform'")
+        if self.ground == "given" and sinkhorn.debiased:
+            raise ValueError("problem: a debiased one needs costs within each side, which ground 'given' does not have")
         problem = "entropic" if entropic else self.problem
         object.__setattr__(
             self,
@@ -109,6 +117,7 @@ class Measure:
         b: ArrayLike | None = None,
         *,
         capacity: float | None = None,
+        costs: ArrayLike | None = None,
     ) -> float:
         """Distance of two sequences, in units of the ground cost.
 
@@ -121,6 +130,9 @@ class Measure:
             Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree.
         capacity : float, optional
             Use this capacity instead of the measure's own.
+        costs : array_like, shape (K, L), optional
+            Under ground "given", and only there: what moving from each bin of `x` to each bin of `y` costs. `x` and `y`
+            are then histograms, of shapes (K,) and (L,), and need no `a` and `b`.
 
         Returns
         -------
@@ -138,6 +150,13 @@ class Measure:
             If tokens came in float64 and the distance is not much more than what float32 drops of them.
         """
         measure = self if capacity is None else self.replace(capacity=capacity)
+        if costs is not None:
+            from moverank.given import distance_given
+
+            if a is not None or b is not None:
+                raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
+            return distance_given(x, y, costs, measure)
+        require_vectors(measure)
         query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
         require_same_dim(query.dim, document.dim, "x", "y")
         query, document = about_one_origin(measure, query, document)
@@ -195,11 +214,11 @@ class Measure:
         -------
         float or ndarray
             1 − d under the cosine ground cost (in [−1, 1]); −d under dot (for `maxsim` the mean over query tokens of
-            the largest inner product); 1 / (1 + d) under euclidean and sqeuclidean (in (0, 1]).
+            the largest inner product) and given costs; 1 / (1 + d) under euclidean and sqeuclidean (in (0, 1]).
         """
         if self.ground == "cosine":
             return 1.0 - distance
-        if self.ground == "dot":
+        if self.ground in ("dot", "given"):
             return -distance
         return 1.0 / (1.0 + distance)
 
@@ -219,7 +238,10 @@ maxsim = Measure("dot", "uniform", capacity=math.inf)
 rwmd = Measure("euclidean", "uniform", problem="relaxed")
 """Relaxed Word Mover's Distance: the larger one-sided bound on `wmd` (Kusner et al., ICML 2015)."""
 
-NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd}
+emd = Measure("given", "uniform")
+"""Earth Mover's Distance between histograms, by costs between their bins that are given: ``pairwise(p, costs=S)``."""
+
+NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd, "emd": emd}
 
 
 def measure(name: str | Measure) -> Measure:
@@ -244,6 +266,14 @@ def measure(name: str | Measure) -> Measure:
     if name not in NAMED:
         raise ValueError(f"unknown measure {name!r}; known are {', '.join(map(repr, NAMED))}")
     return NAMED[name]
+
+
+def require_vectors(measure: Measure) -> None:
+    """Refuse a measure that compares no vectors, where none but these came."""
+    if measure.ground == "given":
+        raise ValueError(
+            f"measure: {measure.name} moves mass between bins whose costs are given; pass costs= and histograms"
+        )
 
 
 def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> None:

@@ -446,7 +446,9 @@ def as_sequences(value: Sequences | Sequence[ArrayLike], name: str) -> Sequences
     if isinstance(value, Sequences):
         return value
     if isinstance(value, np.ndarray) and value.ndim == 2:
-        raise ValueError(f"{name}: expected a batch, got one array of shape {value.shape}; put it into a list")
+        raise ValueError(
+            f"{name}: expected a batch, got one array of shape {value.shape}; put it in a list (histograms need costs=)"
+        )
     try:
         return Sequences(value)
     except (TypeError, ValueError) as error:

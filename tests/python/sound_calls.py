@@ -29,20 +29,23 @@ def index():
 ADDED = {"payloads": None, "encoder": None}
 
 CALLS = {
-    "distances": (mr.distances, {"query": X, "docs": DOCS, "measure": "wmd", "weights": None, "num_threads": 1}),
+    "distances": (
+        mr.distances,
+        {"query": X, "docs": DOCS, "measure": "wmd", "weights": None, "costs": None, "num_threads": 1},
+    ),
     "certified_distances": (
         mr.certified_distances,
-        {"query": X, "docs": DOCS, "measure": ENTROPIC, "weights": None, "num_threads": 1},
+        {"query": X, "docs": DOCS, "measure": ENTROPIC, "weights": None, "costs": None, "num_threads": 1},
     ),
     "pairwise": (
         mr.pairwise,
-        {"A": DOCS, "B": DOCS, "measure": "wmd", "progress": lambda done, total: None, "num_threads": 1},
+        {"A": DOCS, "B": DOCS, "measure": "wmd", "costs": None, "progress": lambda done, total: None, "num_threads": 1},
     ),
     "paired_distances": (
         mr.paired_distances,
         {"A": DOCS, "B": DOCS, "measure": "wmd", "progress": lambda done, total: None, "num_threads": 1},
     ),
-    "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
+    "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None}),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (
         mr.rerank,
@@ -59,7 +62,7 @@ CALLS = {
         mr.Measure,
         {"ground": "cosine", "weighting": "norm", "capacity": 1, "problem": "exact", "fraction": 1},
     ),
-    "Measure.__call__": (mr.wmd, {"x": X, "y": X, "a": None, "b": None, "capacity": 2}),
+    "Measure.__call__": (mr.wmd, {"x": X, "y": X, "a": None, "b": None, "capacity": 2, "costs": None}),
     "Sinkhorn": (
         mr.Sinkhorn,
         {"epsilon": 0.1, "relative": True, "tolerance": 0.1, "max_iterations": 9, "marginal_penalty": 1}
@@ -74,6 +77,8 @@ CALLS = {
     "Sequences.weights_of": (SEQUENCES.weights_of, {"s": 0}),
     "Sequences.__getitem__": (SEQUENCES.__getitem__, {"key": 0}),
     "Sequences.__add__": (lambda other: SEQUENCES + other, {"other": SEQUENCES}),
+    "Histograms": (mr.Histograms, {"histograms": [[0.5, 0.5], [1, 0]]}),
+    "Histograms.__getitem__": (mr.Histograms([[1, 1], [1, 0]]).__getitem__, {"key": 0}),
     "Bags": (mr.Bags, {"vectors": X, "documents": [[0], [1, 2]]}),
     "Bags.from_flat": (mr.Bags.from_flat, {"vectors": X, "words": [0, 1], "offsets": [0, 1, 2], "counts": None}),
     "Bags.weights_of": (BAGS.weights_of, {"s": 0, "weighting": "norm"}),

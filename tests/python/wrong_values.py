@@ -77,6 +77,15 @@ CHOSEN = [
     ([], ValueError, "expected at least one id, got none"),
     ("a", TypeError, "expected a list of ids, got 'a'"),
 ]
+TABLE_OF_COSTS = [
+    ([[0, NAN], [1, 0]], ValueError, r"entry \(0, 1\) is not finite"),
+    ([[0, 1], [-np.inf, 0]], ValueError, r"entry \(1, 0\) is not finite"),
+    ([[0, 1e300], [1, 0]], ValueError, r"entry \(0, 1\) is larger than"),
+    ([1, 2], ValueError, r"expected a table of shape \(K, L\).* got shape \(2,\)"),
+    (np.zeros((0, 3)), ValueError, r"expected a table of shape \(K, L\).* got shape \(0, 3\)"),
+    ([[0, 1j], [1, 0]], TypeError, "expected real numbers, got dtype complex128"),
+    ("euclidean", TypeError, "expected real numbers"),
+]
 PAYLOADS = [
     ([1], ValueError, "expected 2, one (a|per) document, got 1"),
     ("ab", TypeError, "expected a list of JSON values, got str"),
@@ -156,8 +165,8 @@ WRONG = {
         ("1", TypeError, "must be a real number, got '1'"),
     ],
     "radius": [(NAN, ValueError, "must be a number, got nan"), ("1", TypeError, "must be a real number, got '1'")],
-    "measure": [("emd", ValueError, "unknown .*'emd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
-    "measure.name": [("emd", ValueError, "unknown measure 'emd'"), (3, TypeError, "a name or a Measure, got 3")],
+    "measure": [("xmd", ValueError, "unknown .*'xmd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
+    "measure.name": [("xmd", ValueError, "unknown measure 'xmd'"), (3, TypeError, "a name or a Measure, got 3")],
     "dtype": [("int4", ValueError, "must be one of 'float32', .*got 'int4'")],
     "prefilter": [
         ("zzz", ValueError, "faiss cannot make 'zzz'"),
@@ -237,6 +246,19 @@ WRONG = {
         ([0, 1, 1], ValueError, "sequence 0: total mass is zero"),
         ([1, 1], ValueError, "expected 3 weights, one a token, got 2"),
     ],
+    **{
+        f"{name}.costs": TABLE_OF_COSTS
+        for name in ("pairwise", "distances", "certified_distances", "align", "Measure.__call__")
+    },
+    "Histograms.histograms": [
+        ([[1, -1]], ValueError, "histogram 0: bin 1 is negative"),
+        ([[1, 1], [1, NAN]], ValueError, "histogram 1: bin 1 is not finite"),
+        ([[1, 1], [0, 0]], ValueError, "histogram 1: all bins are zero"),
+        ([1, 1], ValueError, r"expected histograms of shape \(N, K\), got shape \(2,\)"),
+        (np.zeros((0, 2)), ValueError, "at least one histogram, got none"),
+        ("abc", TypeError, "expected real numbers"),
+        (None, TypeError, "expected real numbers"),
+    ],
     "Bags.documents": [
         ([[0], [5]], ValueError, "document 1: word 5 is no row of vectors, which has 3"),
         ([[0], []], ValueError, "document 1: has no words"),
@@ -304,5 +326,6 @@ WRONG = {
 SAID = {
     "sequences": "sequence|list", "documents": "documents?", "name": "measure|name", "path": "path|PathLike|index",
     "words": "words?", "offsets": "offsets", "tokens": "tokens?", "weights": "weights?|mass",
-    "s": "sequence|document|integer", "key": "sequences?", "other": "Sequences|sequences|other", "octets": "space",
+    "s": "sequence|document|integer", "key": "sequences?|histograms?", "octets": "space",
+    "other": "Sequences|sequences|other",
 }  # fmt: skip
