@@ -172,7 +172,7 @@ CALLS = {
     ),
     "WordVectors.encode": (WORDS.encode, {"texts": ["cat"]}),
     "WordVectors.bags": (WORDS.bags, {"texts": ["cat"]}),
-    "Words": (Words, {"stop_words": []}),
+    "Words": (Words, {"stop_words": [], "segmenter": None}),
     "fit": (mr.fit, {"encoder": WORDS, "texts": ["a cat"], "steps": ["idf"], "sample": 9, "batch": 9, "seed": 0}),
     "Space.__call__": (SPACE, {"encoded": WORDS.encode(["cat"])}),
     "Space.over": (SPACE.over, {"encoder": WORDS}),

@@ -66,7 +66,7 @@ def test_words_are_cut_as_asked():
     assert encoded.dropped == [0]
     chinese = WordVectors(["猫", "坐"], np.eye(2), tokenize=list)
     assert chinese.encode(["猫坐着"]).tokens == [["猫", "坐"]]
-    with pytest.raises(TypeError, match="stop_words: expected a collection of words, got one string"):
+    with pytest.raises(TypeError, match="stop_words: expected a list of words, got one string"):
         Words(stop_words="the")
 
 

@@ -223,7 +223,11 @@ WRONG = {
     ],
     "function": [(3, TypeError, "expected something to call, got int")],
     "tokenize": [(3, TypeError, "expected something to call, got int")],
-    "stop_words": [("the", TypeError, "got one string"), (3, TypeError, "expected a collection of words, got int")],
+    "stop_words": [("the", TypeError, "got one string"), (3, TypeError, "expected a list of words, got int")],
+    "segmenter": [
+        ("spacy", ValueError, "must be one of 'jieba', .*got 'spacy'"),
+        (3, TypeError, "must be a string, got 3"),
+    ],
     "encoded": [("cat", TypeError, "expected EncodedTexts, got str")],
     "paths": [(3, TypeError, "expected a list of paths, got int")],
     "octets": [(b"abc", ValueError, "holds no space of moverank"), (SPACE.to_bytes()[:-30], ValueError, "no space")],

@@ -8,11 +8,13 @@ from __future__ import annotations
 from moverank.encoders.adapters import CallableEncoder, SentenceTransformerEncoder
 from moverank.encoders.encoded import EncodedTexts, Encoder, QueryEncoder, encode_queries
 from moverank.encoders.onnx import OnnxEncoder
+from moverank.encoders.segmenters import SEGMENTERS
 from moverank.encoders.stop_words import STOP_WORDS
 from moverank.encoders.tokenize import Words
 from moverank.encoders.word_vectors import WordVectors
 
 __all__ = [
+    "SEGMENTERS",
     "STOP_WORDS",
     "CallableEncoder",
     "EncodedTexts",

@@ -120,9 +120,14 @@ def _plural(one: str) -> str:
 
 
 def gathered(
-    texts: Sequence[str], encoded: Iterable[EncodedText], *, skip_empty: bool, what: str = "token"
+    texts: Sequence[str],
+    encoded: Iterable[EncodedText],
+    *,
+    skip_empty: bool,
+    what: str = "token",
+    advice: Callable[[str], str] = lambda text: "",
 ) -> EncodedTexts:
-    """Put encoded texts, in the order of the texts, into one ragged batch; `what` is what an empty one lacks."""
+    """Put encoded texts, in their order, into one ragged batch; `what` is what an empty one lacks."""
     found: list[EncodedText] = []
     kept: list[int] = []
     for t, one in enumerate(encoded):
@@ -130,9 +135,10 @@ def gathered(
             found.append(one)
             kept.append(t)
         elif not skip_empty:
-            raise NoTokensError(f"texts: text {t} has no {what}: {shorten(texts[t])!r}")
+            raise NoTokensError(f"texts: text {t} has no {what}: {shorten(texts[t])!r}{advice(texts[t])}")
     if not found:
-        raise NoTokensError(f"texts: no text has a {what}")
+        first = f"; the first is {shorten(texts[0])!r}{advice(texts[0])}" if len(texts) else ""
+        raise NoTokensError(f"texts: no text has a {what}{first}")
     vectors = np.concatenate([one.vectors for one in found]).astype(np.float32, copy=False)
     offsets = np.zeros(len(found) + 1, dtype=np.int64)
     np.cumsum([len(one.tokens) for one in found], out=offsets[1:])

@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
 from typing import Any, SupportsIndex
+from unicodedata import is_normalized, normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from moverank.bags import Bags
 from moverank.encoder_identity import EncoderIdentity
 from moverank.encoders.digests import digest, digest_of_words, name_of, tokenizer_options
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
-from moverank.encoders.tokenize import Words, pieces
+from moverank.encoders.segmenters import SEGMENTERS, segmenter_for
+from moverank.encoders.tokenize import Words, forms, pieces
 from moverank.encoders.vector_files import read_table, save_table
 from moverank.errors import NoTokensError
 
@@ -33,9 +35,10 @@ _ROWS_AT_ONCE = 1 << 12
 class WordVectors:
     """Look words up in a table of vectors.
 
-    A text is cut into words; of letters and digits with inner hyphens and apostrophes, lower-cased, if nothing else is
-    said. A word that has no vector is split at these; parts that have none are dropped. Repeated words stay repeated,
-    so that they weigh more.
+    A text is cut into words by `Words`, lower-cased, if nothing else is said. A word that the table does not have is
+    looked for in other ways to write it (composed and decomposed accents, Arabic and Hebrew without vowel points,
+    "u.s." for "u.s"), then in its parts, between underscores, full stops, hyphens, apostrophes or scripts; parts that
+    have no vector are dropped. Repeated words stay repeated, so that they weigh more.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ class WordVectors:
     vectors : array_like, shape (len(words), d)
         Their vectors; converted to float32.
     tokenize : callable, optional
-        What cuts a text into words: `Words` with other options, or a segmenter for languages without spaces.
+        What cuts a text into words: `Words` with other options, such as ``Words(segmenter="jieba")`` for Chinese, or
+        anything that takes a text and returns its words.
 
     Raises
     ------
@@ -154,8 +158,14 @@ class WordVectors:
     def __contains__(self, word: str) -> bool:
         return word in self._row_of
 
+    @property
+    def tokenize(self) -> Callable[[str], Sequence[str]]:
+        """What cuts a text into words."""
+        return self._tokenize
+
     def __repr__(self) -> str:
-        return f"WordVectors({len(self)} words, dim={self.dim})"
+        own = "" if self._tokenize == _PLAIN else f", tokenize={self._tokenize!r}"
+        return f"WordVectors({len(self)} words, dim={self.dim}{own})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # The vectors that come with the package are there in any process.
@@ -194,7 +204,7 @@ class WordVectors:
             encoded.append(EncodedText(words, self._vectors[[self._row_of[word] for word in words]], dropped=unknown))
             if progress is not None and len(encoded) % _REPORTED == 0:
                 progress(len(encoded))
-        return gathered(texts, encoded, skip_empty=skip_empty, what=_LOOKED_FOR)
+        return gathered(texts, encoded, skip_empty=skip_empty, what=_LOOKED_FOR, advice=self._advice)
 
     def bags(self, texts: Sequence[str]) -> Bags:
         """Turn texts into bags over this table: what an index of many texts is best made of.
@@ -228,7 +238,9 @@ class WordVectors:
             raise ValueError("texts: expected at least one, got none")
         for t, (words, _) in enumerate(self._known(texts)):
             if not words:
-                raise NoTokensError(f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}")
+                raise NoTokensError(
+                    f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}{self._advice(texts[t])}"
+                )
             rows.append([self._row_of[word] for word in words])
         return Bags(self._vectors, rows)
 
@@ -237,12 +249,50 @@ class WordVectors:
         for text in texts:
             known: list[str] = []
             unknown = 0
-            for word in self._tokenize(text):
-                parts = [word] if word in self._row_of else pieces(word)
-                found = [part for part in parts if part in self._row_of]
+            for word in self._cut(text):
+                found = self._looked_up(word)
                 known.extend(found)
                 unknown += not found
             yield known, unknown
+
+    def _cut(self, text: str) -> Sequence[str]:
+        words = self._tokenize(text)
+        if isinstance(words, str):
+            raise TypeError("tokenize: expected to get a list of words of it, got one string")
+        return words
+
+    def _looked_up(self, word: str) -> list[str]:
+        """Words of the table that stand for a word: itself, another way to write it, or those of its parts."""
+        if word in self._row_of:
+            return [word]
+        other = next((form for form in forms(word) if form in self._row_of), None)
+        if other is None and not word.isascii():
+            other = self._composed.get(word)
+        if other is not None:
+            return [other]
+        return [own for part in pieces(word) for own in self._looked_up(part)]
+
+    @cached_property
+    def _composed(self) -> dict[str, str]:
+        """Words of the table that are not in Unicode's composed form, by it: some letters have several such forms."""
+        odd = (word for word in self._row_of if not word.isascii() and not is_normalized("NFC", word))
+        return {normalize("NFC", word): word for word in odd}
+
+    def _advice(self, text: str) -> str:
+        """What may help where no word of a text is known."""
+        words = list(self._cut(text))
+        if not words:
+            return "; it has no letter or digit" if self._tokenize == _PLAIN else "; tokenize finds no word in it"
+        shown = ", ".join(map(repr, words[:3])) + (", …" if len(words) > 3 else "")
+        plain = isinstance(self._tokenize, Words) and self._tokenize.segmenter is None
+        suited = segmenter_for(text)
+        if plain and suited is not None:
+            language = SEGMENTERS[suited].language
+            return f"; cut at spaces into {shown}: for {language} give tokenize=Words(segmenter={suited!r})"
+        cased = next((c for word in text.split() for c in (word, word.title(), word.upper()) if c in self), None)
+        if cased is not None:
+            return f"; cut into {shown}, but the table has {cased!r}: tokenize=Words(lower_case=False) keeps capitals"
+        return f"; cut into {shown}: tokenize= says how texts are cut, if not as the table's words are"
 
 
 @cache
