@@ -50,7 +50,7 @@ def test_an_encoder_is_known_by_its_content_not_by_where_its_file_lies(tmp_path)
         (WordVectors(VOCABULARY, np.ones((len(VOCABULARY), 4))), ("dim", "digest")),
         (table(0, tokenize=Words(lower_case=False)), ("lower_case",)),
         (table(0, tokenize=Words(stop_words={"the"})), ("stop_words",)),
-        (table(0, tokenize=str.split), ("lower_case", "stop_words", "tokenizer")),
+        (table(0, tokenize=str.split), ("lower_case", "stop_words", "tokenizer", "version")),
         (CallableEncoder(len, name="mine"), ("kind",)),
     ],
 )
