@@ -185,6 +185,11 @@ def test_documents_are_added_replaced_and_removed(index, tmp_path, capsys):
     out, error = capsys.readouterr()
     assert out == f"{index}: 1 added, 0 replaced, 31 documents\n"
     assert error == f"moverank: left out: 1 without a known word ({more}:2)\n"
+    added = answer(capsys, "add", index, str(more), "--replace", "--json")
+    unknown = {"reason": "without a known word", "count": 1, "first": f"{more}:2"}
+    assert added == {"path": index, "added": 0, "replaced": 1, "documents": 31, "left_out": [unknown]}
+    built = answer(capsys, "index", str(tmp_path / "other"), str(more), "--json")
+    assert (built["documents"], built["left_out"]) == (1, [unknown])
     assert answer(capsys, "search", "cat sofa", "--index", index, "-k", "1", "--json")["hits"][0]["id"] == "more.txt:1"
     assert "is in the index already" in refusal(capsys, "add", index, str(more))
     changed = rows(tmp_path / "changed.jsonl", [{"id": "more.txt:1", "text": "a dog"}, {"id": "z", "text": "a bird"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=FORMATS)
     parser.add_argument("--replace", action="store_true", help="take the place of documents with the same ids")
     add_override(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a line")
     add_payload_option(parser)
     add_text_options(parser)
     add_encoder_options(parser)
@@ -51,5 +53,9 @@ def run(args: argparse.Namespace) -> int:
             added += len(index) - before
             replaced += len(batch) - (len(index) - before)
         texts.tell()
-        print(f"{args.path}: {added} added, {replaced} replaced, {len(index)} documents")
+        counts = {"added": added, "replaced": replaced, "documents": len(index)}
+        if args.json:
+            print(json.dumps({"path": str(args.path), **counts, "left_out": texts.all_left_out()}, indent=2))
+        else:
+            print(f"{args.path}: {added} added, {replaced} replaced, {len(index)} documents")
     return 0

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from moverank.cli.documents import tell, text_files
+from moverank.cli.documents import all_left_out, tell, text_files
 from moverank.cli.encoders import chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.encoders import Encoder
@@ -98,6 +98,10 @@ class Texts:
         """Say on standard error what was left out."""
         if self._files is not None:
             tell(self._files, self.left_out)
+
+    def all_left_out(self) -> list[dict[str, object]]:
+        """The same for JSON."""
+        return [] if self._files is None else all_left_out(self._files, self.left_out)
 
 
 def _require_fields(wanted: list[str], documents: list[Document]) -> None:

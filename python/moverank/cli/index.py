@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ def add_parser(commands: Any) -> None:
     add_payload_option(parser)
     parser.add_argument("--resume", action="store_true", help="go on with a build that was cut off")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a line")
     add_measure_options(parser)
     add_text_options(parser)
     add_encoder_options(parser)
@@ -95,7 +97,11 @@ def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
         index.save(shown, overwrite=True)
     texts.tell()
     seconds = time.perf_counter() - started
-    print(f"{shown}: {index} in {seconds:.1f} s, {len(index) / seconds:.0f} documents/s")
+    if args.json:
+        report = {"path": str(shown), "documents": len(index), "seconds": seconds, "left_out": texts.all_left_out()}
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"{shown}: {index} in {seconds:.1f} s, {len(index) / seconds:.0f} documents/s")
     index.close()
     return 0
 
