@@ -10,9 +10,12 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._wording import ordinal, printable, told_apart
+from moverank._wording import on_one_line, ordinal, printable, told_apart
 from moverank.alignment import Alignment
 from moverank.measures import Measure
+
+#: Characters of an id that a table shows.
+SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ class Hits:
     Attributes
     ----------
     ids : ndarray, shape (k,)
-        Ids of the documents: int64, or strings.
+        Ids of the documents: int64, or objects of type str.
     distances : ndarray of float64, shape (k,)
         Their distances, rising; equal ones in order of id.
     measure : Measure
@@ -266,10 +269,15 @@ class Hits:
         rank = range(len(self))[key]
         return self._hit(rank)
 
+    def _id(self, rank: int) -> int | str:
+        """Id of a hit as a plain value."""
+        name: int | str = self.ids[rank : rank + 1].tolist()[0]
+        return name
+
     def _hit(self, rank: int) -> Hit:
         distance = float(self.distances[rank])
         return Hit(
-            id=self.ids[rank].item(),
+            id=self._id(rank),
             rank=rank,
             distance=distance,
             similarity=self.measure.similarity(distance),
@@ -280,11 +288,11 @@ class Hits:
         return (self._hit(rank) for rank in range(len(self)))
 
     def __repr__(self) -> str:
-        best = f", best {self.ids[0].item()!r} at {self.distances[0]:.6g}" if len(self) else ""
+        best = f", best {self._id(0)!r:.80} at {self.distances[0]:.6g}" if len(self) else ""
         return f"Hits({len(self)} by {self.measure.name}{best})"
 
     def __str__(self) -> str:
-        names = [printable(str(hit.id)) for hit in self]
+        names = [on_one_line(printable(str(hit.id)), SHOWN) for hit in self]
         width = max([*map(len, names), len("id")])
         lines = [f"{'rank':>4}  {'id':<{width}}  {'distance':>12}  {'similarity':>12}"]
         lines += [

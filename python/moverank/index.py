@@ -223,9 +223,9 @@ class Index:
         >>> Index.build([np.eye(3)[:2], np.eye(3)[1:]], "wmd", ids=["a", "b"]).save(folder)
         >>> with Index.open(folder, writable=True) as index:
         ...     index.add([np.eye(3)[2:]], ids=["c"])
-        array(['c'], dtype='<U1')
+        array(['c'], dtype=object)
         >>> Index.open(folder).search(np.eye(3)[2:], k=1).ids
-        array(['c'], dtype='<U1')
+        array(['c'], dtype=object)
         """
         expected = None if measure is None else _by_name(measure)
         threads = thread_count(num_threads)
@@ -429,7 +429,7 @@ class Index:
         Returns
         -------
         ndarray, shape (N,)
-            Their ids.
+            Their ids: int64, or objects of type str.
 
         Raises
         ------
@@ -452,8 +452,8 @@ class Index:
             listed = part.names.take(np.arange(len(part)))
             known = snapshot.find(listed.tolist()) >= 0
             if known.any():
-                first = listed[int(np.argmax(known))].item()
-                raise DuplicateIdError(f"ids: {first!r} is in the index already; upsert replaces documents")
+                first = listed[known].tolist()[0]
+                raise DuplicateIdError(f"ids: {first!r:.80} is in the index already; upsert replaces documents")
             keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
         return listed
 
@@ -550,7 +550,7 @@ class Index:
 
     @property
     def ids(self) -> NDArray[Any]:
-        """Ids of the documents in the order in which they were given, shape (N,)."""
+        """Ids of the documents in the order in which they were given, shape (N,): int64, or objects of type str."""
         return self._snapshot.names_at(self._snapshot.positions)
 
     @property
@@ -748,7 +748,7 @@ class Index:
         >>> import numpy as np
         >>> index = Index.build([np.eye(4)[:2], np.eye(4)[1:], np.eye(4)[2:]], "wrd", ids=["a", "b", "c"])
         >>> index.rerank(np.eye(4)[2:], ["a", "b"], k=1).ids
-        array(['b'], dtype='<U1')
+        array(['b'], dtype=object)
         """
         snapshot = self._snapshot
         goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))

@@ -1,14 +1,19 @@
-"""Names of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing a name."""
+"""Names of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing a name.
+
+Strings come out as arrays of objects: numpy's own arrays of strings give each the memory of the longest, and lose zeros
+at their ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._validate import as_list
 from moverank.errors import DuplicateIdError, IndexFormatError
 from moverank.layout import require_cuts
 
@@ -25,7 +30,7 @@ class Names(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Names at some positions: int64, or strings."""
+        """Names at some positions: int64, or objects of type str."""
         ...
 
     def find(self, wanted: Sequence[Any]) -> Positions:
@@ -114,26 +119,31 @@ class StrNames:
     def __len__(self) -> int:
         return len(self._order)
 
-    def _octets(self, position: int) -> bytes:
-        return self._text[self._offsets[position] : self._offsets[position + 1]].tobytes()
+    def _octets_at(self, positions: Positions) -> list[bytes]:
+        starts, ends = self._offsets[positions].tolist(), self._offsets[positions + 1].tolist()
+        text = self._text.data
+        return [bytes(text[start:end]) for start, end in zip(starts, ends, strict=True)]
 
     def take(self, positions: Positions) -> NDArray[Any]:
         """Names at some positions."""
+        names = np.empty(len(positions), dtype=object)
         try:
-            return np.array([self._octets(p).decode() for p in positions.tolist()], dtype=np.str_)
+            names[:] = [octets.decode() for octets in self._octets_at(positions)]
         except UnicodeDecodeError:
             raise IndexFormatError("ids: not in UTF-8; the index's files are damaged") from None
+        return names
 
     def find(self, wanted: Sequence[Any]) -> Positions:
         """Position of each name; −1 where there is none such."""
         octets = [name.encode(errors="surrogatepass") for name in wanted]
         hashes = _hashes(octets)
-        firsts = np.searchsorted(self._hashes, hashes, side="left").tolist()
-        lasts = np.searchsorted(self._hashes, hashes, side="right").tolist()
+        firsts = np.searchsorted(self._hashes, hashes, side="left")
+        lasts = np.searchsorted(self._hashes, hashes, side="right")
         found = np.full(len(octets), -1, dtype=np.int64)
-        for w, (first, last) in enumerate(zip(firsts, lasts, strict=True)):
-            for position in self._order[first:last].tolist():
-                if self._octets(position) == octets[w]:
+        for w in np.flatnonzero(firsts < lasts).tolist():
+            positions = self._order[firsts[w] : lasts[w]]
+            for position, own in zip(positions.tolist(), self._octets_at(positions), strict=True):
+                if own == octets[w]:
                     found[w] = position
         return found
 
@@ -148,10 +158,9 @@ class StrNames:
 
     def verify(self) -> None:
         """Check that names are text, and that their hashes find each of them."""
-        octets = [self._octets(position) for position in range(len(self))]
-        for position in range(len(self)):
-            self.take(np.array([position]))
-        hashes = _hashes(octets)
+        everyone = np.arange(len(self))
+        self.take(everyone)
+        hashes = _hashes(self._octets_at(everyone))
         rising = (self._hashes[1:] >= self._hashes[:-1]).all()
         if not rising or (np.bincount(self._order, minlength=len(self)) != 1).any():
             raise IndexFormatError("ids: their hashes are in no order; the index's files are damaged")
@@ -200,11 +209,13 @@ def _str_names(listed: Sequence[str]) -> StrNames:
     try:
         octets = [name.encode() for name in listed]
     except UnicodeEncodeError as error:
-        raise ValueError(f"ids: {error.object!r} is not valid Unicode") from None
+        raise ValueError(f"ids: {error.object!r:.80} is not valid Unicode") from None
     offsets = np.zeros(len(octets) + 1, dtype=np.int64)
     np.cumsum([len(name) for name in octets], out=offsets[1:])
     if len(set(octets)) < len(octets):
-        _require_unique(np.array(sorted(listed), dtype=object))
+        in_order = np.empty(len(listed), dtype=object)
+        in_order[:] = sorted(listed)
+        _require_unique(in_order)
     hashes = _hashes(octets)
     order = np.argsort(hashes, kind="stable")
     text = np.frombuffer(b"".join(octets), dtype=np.uint8)
@@ -238,8 +249,11 @@ def kind_of(listed: Sequence[Any]) -> str:
         return "str"
     if all(isinstance(name, (int, np.integer)) and not isinstance(name, (bool, np.bool_)) for name in listed):
         return "int"
+    first = next((n for n, name in enumerate(listed) if type(name) is not type(listed[0])), 0)
     kinds = " and ".join(dict.fromkeys(type(name).__name__ for name in listed))
-    raise TypeError(f"ids: expected all integers or all strings, got {kinds}")
+    raise TypeError(
+        f"ids: expected all integers or all strings, got {kinds}; document {first} has {listed[first]!r:.80}"
+    )
 
 
 def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
@@ -256,15 +270,17 @@ def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
 
 def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
     """Ids as a list of plain values; one string or no list at all is a TypeError that names the argument."""
-    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
-        raise TypeError(f"{argument}: expected a list of ids, got {ids!r}")
-    return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "iuU":
+        plain: list[Any] = ids.tolist()
+        return plain
+    # Other scalars of numpy are no ids: those of time would become integers.
+    return [name.item() if isinstance(name, (np.integer, np.str_)) else name for name in as_list(ids, argument, "ids")]
 
 
 def _require_unique(in_order: NDArray[Any]) -> None:
     repeated = in_order[1:] == in_order[:-1]
     if repeated.any():
-        raise DuplicateIdError(f"ids: {in_order.tolist()[int(np.argmax(repeated))]!r} is given more than once")
+        raise DuplicateIdError(f"ids: {in_order.tolist()[int(np.argmax(repeated))]!r:.80} is given more than once")
 
 
 def _unless_rising(order: Positions) -> Positions | None:

@@ -120,7 +120,7 @@ class Snapshot:
     def names_at(self, positions: Positions) -> NDArray[Any]:
         """Ids of documents."""
         if len(positions) == 0:
-            return np.empty(0, dtype=np.int64 if self.setup.ids == "int" else np.str_)
+            return np.empty(0, dtype=np.int64 if self.setup.ids == "int" else object)
         of_part = np.searchsorted(self.firsts, positions, side="right") - 1
         names = [
             self.parts[p].names.take(positions[of_part == p] - self.firsts[p]) for p in np.unique(of_part).tolist()
@@ -155,11 +155,14 @@ class Snapshot:
         found = np.empty(0, dtype=np.int64) if foreign else self.find(listed)
         if foreign or (found < 0).any():
             unknown = foreign[0] if foreign else listed[int(np.argmin(found))]
-            raise UnknownIdError(f"{argument}: {unknown!r} is not in the index")
+            kinds = {"int": "integers of 64 bits", "str": "strings"}[self.setup.ids]
+            why = f", whose ids are {kinds}" if foreign else ""
+            raise UnknownIdError(f"{argument}: {unknown!r:.80} is not in the index{why}")
         rising = np.sort(found)
         if (rising[1:] == rising[:-1]).any():
             twice = rising[1:][rising[1:] == rising[:-1]][0]
-            raise DuplicateIdError(f"{argument}: {listed[int(np.argmax(found == twice))]!r} is given more than once")
+            repeated = listed[int(np.argmax(found == twice))]
+            raise DuplicateIdError(f"{argument}: {repeated!r:.80} is given more than once")
         return rising
 
     @property

@@ -104,7 +104,7 @@ def test_reranking_names_ids_that_it_cannot_use():
         index.rerank(np.eye(2), ["a", "b", "a"])
     with pytest.raises(ValueError, match="ids: expected at least one id, got none"):
         index.rerank(np.eye(2), [])
-    with pytest.raises(TypeError, match="ids: expected a list of ids, got 'ab'"):
+    with pytest.raises(TypeError, match="ids: expected a list of ids, got str"):
         index.rerank(np.eye(2), "ab")
 
 
@@ -236,7 +236,7 @@ def test_ids_are_positions_by_default():
         ),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[b"a", b"b"]), TypeError, "ids: expected all .* got bytes"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[True, False]), TypeError, "ids: expected all .* got bool"),
-        (lambda i: mr.Index.build([np.eye(2)], ids=3), TypeError, "ids: expected a list of ids, got 3"),
+        (lambda i: mr.Index.build([np.eye(2)], ids=3), TypeError, "ids: expected a list of ids, got int"),
         (lambda i: mr.Index.build([np.eye(2)], num_threads=1.5), TypeError, "num_threads must be an integer"),
         (lambda i: mr.Index.build([]), ValueError, "docs: expected at least one sequence"),
     ],

@@ -67,6 +67,8 @@ EXAMPLES = {
     "Batch": [lambda t: readers.Batch(DOCS, list(range(60)), PAYLOADS)],
     "CachedEncoder": [lambda t: ranking.CachedEncoder(WORDS)],
     "CallableEncoder": [lambda t: encoders.CallableEncoder(vectors_of)],
+    "EncoderCheck": [lambda t: mr.Index.build(DOCS).require_encoder(encoders.CallableEncoder(vectors_of))],
+    "EncoderIdentity": [lambda t: mr.EncoderIdentity("A", "b", 3, "0" * 32, {"c": 1, "d": None})],
     "Certificate": [lambda t: hits().certificate, lambda t: hits(candidates=5).certificate],
     "CertifiedDistances": [lambda t: mr.certified_distances(QUERY, DOCS)],
     "Clusters": [lambda t: mr.Clusters(3)],

@@ -59,8 +59,8 @@ EPSILON = [*FINITE[:3], ("1", TypeError, "must be a (real number|number or a Sin
 FLAG = [("yes", TypeError, "must be True or False, got 'yes'")]
 IDS = [
     (["a"], ValueError, "expected 2, one (a|per) document, got 1"),
-    ("ab", TypeError, "expected a list of ids, got 'ab'"),
-    (3, TypeError, "expected a list of ids, got 3"),
+    ("ab", TypeError, "expected a list of ids, got str"),
+    (3, TypeError, "expected a list of ids, got int"),
 ]
 NAMES = [
     *IDS,
@@ -75,7 +75,7 @@ CHOSEN = [
     ([0], mr.UnknownIdError, "0 is not in the index"),
     (["a", "a"], mr.DuplicateIdError, "'a' is given more than once"),
     ([], ValueError, "expected at least one id, got none"),
-    ("a", TypeError, "expected a list of ids, got 'a'"),
+    ("a", TypeError, "expected a list of ids, got str"),
 ]
 TABLE_OF_COSTS = [
     ([[0, NAN], [1, 0]], ValueError, r"entry \(0, 1\) is not finite"),

@@ -160,7 +160,7 @@ class Build:
         listed = names.take(np.arange(len(names)))
         known = so_far.find(listed.tolist()) >= 0
         if known.any():
-            raise DuplicateIdError(f"ids: {listed[int(np.argmax(known))].item()!r} is given more than once")
+            raise DuplicateIdError(f"ids: {listed[known].tolist()[0]!r:.80} is given more than once")
         payloads = payload_arrays(batch.payloads, len(docs))
         self._pending.append(build_part(docs, names, setup, so_far.vocabulary, payloads, self._threads))
         self._next_id = next_id_behind(self._next_id, names)

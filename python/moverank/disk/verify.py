@@ -141,8 +141,7 @@ def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _verify_together(snapshot: Snapshot) -> None:
     seen: set[Any] = set()
     for part, removed in zip(snapshot.parts, snapshot.removed, strict=True):
-        for position in np.delete(np.arange(len(part)), removed).tolist():
-            seen.add(part.names.take(np.array([position])).item())
+        seen.update(part.names.take(np.delete(np.arange(len(part)), removed)).tolist())
     if len(seen) < len(snapshot):
         raise IndexFormatError("two documents have the same id")
     if snapshot.setup.ids == "int" and max(seen, default=-1) >= snapshot.next_id:
