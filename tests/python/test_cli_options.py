@@ -18,12 +18,15 @@ VALUES = {
     "--docs": "DOCS", "--index": "INDEX", "--queries": "QUERIES", "--depth": "1", "--fusion": "0.5", "--passages": "3",
     "--tag": "x", "--quiet": None, "--overwrite": None, "--dtype": "float16", "--rescore": None, "--prefilter": "none",
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
-    "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None,
+    "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
+    "--keep-case": None,
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length"}
 SOURCES = {"--docs", "--index", "--queries"}
-ENCODING = {"--vectors", *TRANSFORMER}
+#: Of word vectors that are given.
+OF_VECTORS = {"--segmenter", "--keep-case"}
+ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
 TEXTS = {"--id", "--text", "--encoding"}
 
 #: What an option cannot do without.
@@ -110,6 +113,10 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
     elif VALUES[option] is not None:
         arguments.append(VALUES[option])
     arguments += WITH.get(option, [])
+    if option in OF_VECTORS:
+        arguments += ["--vectors", "VECTORS"]
+    if option == "--segmenter":
+        pytest.importorskip("jieba")
     if option in ENCODING and "INDEX" in command:
         # The index was built by another encoder and dimension, which is refused for that.
         refused = True
@@ -139,8 +146,11 @@ def columns(paths):
 
 
 @pytest.mark.parametrize("command", ["search cat --docs DOCS", "explain cat dog", "index NEW DOCS"])
-@pytest.mark.parametrize("option", [["--subwords", "mean"], ["--max-length", "9"], ["--tokenizer", "TOKENIZER"]])
-def test_options_of_a_transformer_want_one(command, option, paths, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "option", [["--subwords", "mean"], ["--max-length", "9"], ["--tokenizer", "TOKENIZER"], ["--keep-case"],
+               ["--segmenter", "jieba"]],
+)  # fmt: skip
+def test_options_of_an_encoder_want_it(command, option, paths, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([paths.get(argument, argument) for argument in [*command.split(), *option]]) == 2
-    assert "--model" in capsys.readouterr().err
+    assert ("--vectors" if option[0] in OF_VECTORS else "--model") in capsys.readouterr().err

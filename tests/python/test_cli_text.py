@@ -200,7 +200,11 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["eval", "--sts", "PAIRS"], "PAIRS: fewer than two pairs can be compared"),
         (["eval", "--sts", "PAIRS", "--vectors", "STRANGE"], "PAIRS: texts: no text has a word with a vector"),
         (["explain", "-", "-"], "only one of the inputs can come from standard input"),
-        (["explain", "zzzqqq", "a"], "has no word with a vector: 'zzzqqq'"),
+        (["explain", "zzzqqq", "a"], "query: no word of 'zzzqqq' has a vector; the vectors that come with the package"),
+        (["explain", "a", "zzzqqq"], "document: no word of 'zzzqqq' has a vector"),
+        (["explain", "猫在沙发上", "a"], "--vectors of Chinese words and --segmenter jieba cut Chinese into words"),
+        (["explain", "zzqq", "a", "--vectors", "STRANGE"], "; --keep-case looks words up as they are written"),
+        (["explain", "แมว", "a", "--vectors", "STRANGE"], "; --segmenter pythainlp cuts Thai into words"),
         (["explain", "a", "b", "--html", "no/such/folder.html"], "No such file"),
         (["explain", "a", "b", "--vectors", "DOCS", "--model", "RUN"], "--vectors and --model: give one of them"),
         (["explain", "a", "b", "--model", "RUN"], "--model and --tokenizer go together"),
@@ -258,3 +262,27 @@ def test_the_extra_of_eval_is_named(files, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "ir_measures", None)
     assert main(["eval", "--qrels", files["run"], "--run", files["run"]]) == 2
     assert "pip install 'moverank[eval]'" in capsys.readouterr().err
+
+
+def test_texts_without_spaces_are_cut_into_words(tmp_path, capsys):
+    pytest.importorskip("jieba")
+    words, docs = tmp_path / "words.txt", tmp_path / "docs.txt"
+    words.write_text("猫 1 0\n沙发 0.9 0.1\n股票 0 1\n", encoding="utf-8")
+    docs.write_text("猫在沙发上\n股票下跌\n", encoding="utf-8")
+    arguments = ["search", "沙发上的猫", "--docs", str(docs), "--vectors", str(words), "-k", "1", "--json"]
+    assert main(arguments) == 2
+    assert "--segmenter jieba" in capsys.readouterr().err
+    assert main([*arguments, "--segmenter", "jieba"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"][0]["id"] == "1"
+
+
+def test_words_are_looked_up_as_they_are_written_on_request(tmp_path, capsys):
+    words = tmp_path / "words.txt"
+    words.write_text("Paris 1 0\nparis 0 1\n")
+    arguments = ["explain", "Paris", "paris", "--vectors", str(words), "--measure", "wmd", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["distance"] == 0
+    assert (
+        main(["explain", "Paris", "paris", "--vectors", str(words), "--measure", "wmd", "--json", "--keep-case"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["distance"] == pytest.approx(2**0.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.cli.documents import all_left_out, tell, text_files
-from moverank.cli.encoders import chosen_encoder
+from moverank.cli.encoders import advice, chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.encoders import Encoder
 from moverank.errors import NoTokensError
@@ -56,6 +56,7 @@ class Texts:
     ) -> None:
         self._files = text_files(args, paths, prefixed=prefixed) if paths else None
         self.encoder = encoder or (chosen_encoder(args) if paths else None)
+        self._args = args
         self._payload: list[str] | None = None if args.payload in (None, ["*"]) else args.payload
         self.left_out = LeftOut()
 
@@ -64,6 +65,7 @@ class Texts:
             return
         self.left_out = LeftOut()
         documents, found, first = iter(self._files), 0, True
+        unknown = ""
         while some := list(islice(documents, TEXTS)):
             if first and self._payload is not None:
                 _require_fields(self._payload, some)
@@ -71,11 +73,13 @@ class Texts:
             batch, kept = self._encoded(self.encoder, some)
             for place in sorted(set(range(len(some))) - set(kept)):
                 self.left_out.add("without a known word", some[place].place)
+                unknown = unknown or some[place].content
             if batch is not None:
                 found += len(batch)
                 yield batch
         if not found:
-            raise UserError(f"no document has a word with a vector; left out: {self.left_out}")
+            hint = advice(self._args, unknown)
+            raise UserError(f"no document has a word with a vector; left out: {self.left_out}{hint}")
 
     def _encoded(self, encoder: Encoder, some: list[Document]) -> tuple[Batch | None, list[int]]:
         try:

@@ -9,11 +9,12 @@ from typing import Any
 
 from moverank._wording import on_one_line
 from moverank.cli.documents import read_text, require_one_stdin
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, id_of, ranker_for
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.render import moves_of
+from moverank.errors import NoTokensError
 from moverank.index import Index
 from moverank.ranking import RankedDocument, Ranking, Reranker
 from moverank.readers.texts import STDIN
@@ -46,7 +47,11 @@ def run(args: argparse.Namespace) -> int:
     if args.index is None:
         refuse_options(args, ("any_encoder",), "is about an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
-    ranking, document = (_of_text if args.index is None else _of_index)(args, query)
+    try:
+        ranking, document = (_of_text if args.index is None else _of_index)(args, query)
+    except NoTokensError:
+        text = on_one_line(query, 60)
+        raise UserError(f"query: no word of {text!r} has a vector{advice(args, query)}") from None
     found = document.explain()
     if args.html is not None:
         title = f"{ranking.measure.name}: {on_one_line(query, 80)}"
@@ -68,7 +73,7 @@ def _of_text(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocum
     document = read_text(STDIN) if args.document == "-" else args.document
     ranking = Reranker(chosen_encoder(args), measure).rank(query, [document])
     if ranking.skipped:
-        raise UserError(f"document: no word of {on_one_line(document, 60)!r} has a vector")
+        raise UserError(f"document: no word of {on_one_line(document, 60)!r} has a vector{advice(args, document)}")
     return ranking, ranking[0]
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from moverank.cli.documents import say
 from moverank.cli.encoders import chosen_encoder
 from moverank.cli.errors import UserError
+from moverank.cli.options import measure_of_texts
 from moverank.encoders import Encoder
 from moverank.errors import EncoderMismatchError, MeasureMismatchError
 from moverank.index import Index
-from moverank.measures import Measure, measure
+from moverank.measures import Measure
 from moverank.ranking import Reranker
 
 
@@ -59,7 +60,7 @@ def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
         If it is not.
     """
     own = index.measure
-    wanted = own if args.measure is None else measure(args.measure)
+    wanted = own if args.measure is None else measure_of_texts(args.measure)
     capacity = own.capacity if args.capacity is None else args.capacity
     try:
         wanted = wanted.replace(capacity=capacity)

@@ -8,6 +8,9 @@ from moverank.cli.errors import UserError
 from moverank.measures import NAMED, Measure, measure
 from moverank.ranking import DEFAULT_MEASURE
 
+#: Names of measures that compute costs from vectors.
+OF_TEXTS = [name for name, named in NAMED.items() if named.ground != "given"]
+
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
     """Add what a search takes: k, measure, capacity, output."""
@@ -19,7 +22,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity) -> None:
     """Add what says how documents are compared; with wrd, by some capacity unless told otherwise."""
-    parser.add_argument("--measure", help=f"one of {', '.join(NAMED)} (default: wrd)")
+    parser.add_argument("--measure", help=f"one of {', '.join(OF_TEXTS)} (default: wrd)")
     parser.add_argument(
         "--capacity",
         type=float,
@@ -33,10 +36,17 @@ def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DE
 def chosen_measure(args: argparse.Namespace) -> Measure:
     """Measure that the options name."""
     name = args.measure or "wrd"
-    chosen = measure(name)
+    chosen = measure_of_texts(name)
     if args.capacity is not None:
         return chosen.replace(capacity=args.capacity)
     return chosen.replace(capacity=args.default_capacity) if name == "wrd" else chosen
+
+
+def measure_of_texts(name: str) -> Measure:
+    """Measure by its name; those whose costs are given, not computed from vectors, are not for texts."""
+    if name in NAMED and name not in OF_TEXTS:
+        raise UserError(f"--measure {name}: its costs are given; texts are compared by {', '.join(OF_TEXTS)}")
+    return measure(name)
 
 
 def check_counts(args: argparse.Namespace, *names: str) -> None:

@@ -19,7 +19,7 @@ from moverank.cli.documents import (
     tell,
     text_files,
 )
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, id_of, ranker_for
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure
@@ -117,19 +117,20 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
         # A run is data, whose ids have to come out as they went in, whatever the terminal can show.
         sys.stdout.reconfigure(encoding="utf-8")
     bar = Bar("queries", len(requests), quiet=args.quiet)
-    unknown: list[str] = []
+    unknown: list[Request] = []
     try:
         for done, request in enumerate(requests, start=1):
             ranking = _ranked(ranker, request, args, index)
             if ranking is None:
-                unknown.append(request.id)
+                unknown.append(request)
             print("\n".join(_lines(request, ranking, args)))
             bar.show(done)
     finally:
         bar.close()
     if not unknown:
         return 0
-    which = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    which = ", ".join(repr(request.id) for request in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+    which += advice(args, unknown[0].query)
     message = f"{len(unknown)} of {len(requests)} queries have no word with a vector and keep the first stage's order: "
     if len(unknown) == len(requests):
         raise UserError(message + which)

@@ -20,7 +20,7 @@ from moverank.cli.documents import (
     tell,
     text_files,
 )
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, ranker_for
 from moverank.cli.options import add_search_options, check_counts, chosen_measure
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         ranking, titles, left_out = (_of_texts if args.index is None else _of_index)(args, query)
     except NoTokensError:
-        raise UserError(f"query: no word of {query!r} has a vector") from None
+        raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
     found = compared(ranking)
     alignment = None
     if args.explain and found:
@@ -99,7 +99,8 @@ def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, li
     named = {document.id: document for document in documents}
     ranking = ranker.rank(query, [d.content for d in documents], doc_ids=list(named), top_k=args.k)
     if ranking.skipped == len(documents):
-        raise UserError(f"{printable(str(args.docs))}: no document has a word with a vector")
+        first = documents[0].content
+        raise UserError(f"{args.docs}: no document has a word with a vector{advice(args, first)}")
     tell(files)
     left_out = all_left_out(files)
     if ranking.skipped:
