@@ -141,14 +141,14 @@ CALLS = {
         FUSING.rank,
         {
             "query": "cat", "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [1, 2],
-            "where": None,
+            "where": None, "unknown": "keep",
         },
     ),
     "Reranker.rank_batch": (
         FUSING.rank_batch,
         {
             "queries": ["cat"], "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [[1, 2]],
-            "where": None,
+            "where": None, "unknown": "keep",
         },
     ),
     "Fusion": (Fusion, {"weight": 0.5}),

@@ -1,6 +1,7 @@
 """Each framework's own objects and runners, with ours inside."""
 
 import asyncio
+import json
 import sys
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_pyterrier_transforms_results():
     first = found[found["qid"] == "1"]
     assert first["docno"].tolist() == [str(n) for n in RANKING.doc_ids]
     assert first["rank"].tolist() == [0, 1, 2, 3]
-    assert first["score"].tolist() == pytest.approx(RANKING.scores)
+    assert first["score"].tolist() == pytest.approx([*RANKING.scores[:3], -1.0])
     assert found[found["qid"] == "2"]["docno"].iloc[0] == "0"
     cut = (pt.Transformer.from_df(frame, uniform=True) >> MoverankTransformer()) % 1
     assert cut(frame[["qid", "query"]])["docno"].tolist() == ["1", "0"]
@@ -127,6 +128,41 @@ def test_rerankers_ranks():
     assert ranker.rank(QUERY, documents).top_k(1)[0].doc_id == 1
     assert ranker.score(QUERY, TEXTS[1]) == pytest.approx(RANKING.scores[0])
     assert asyncio.run(ranker.rank_async(QUERY, TEXTS)).top_k(1)[0].doc_id == 1
+
+
+def test_rerankers_takes_all_that_the_library_passes():
+    library = needs("rerankers", "rerankers")
+    from moverank.integrations.rerankers import MoverankRanker
+
+    ranker = MoverankRanker()
+    given = [library.Document("dog"), library.Document("cat", metadata={"n": 1})]
+    assert [r.doc_id for r in ranker.rank("cat", given, doc_ids=["a", "b"])] == ["b", "a"]
+    assert [d.doc_id for d in given] == [None, None]
+    assert [r.n for r in ranker.rank("cat", given[1:])] == [1]
+    assert [r.n for r in ranker.rank("cat", ["dog", "cat"], metadata=[{"n": 1}, {"n": 2}])] == [2, 1]
+    assert [r.doc_id for r in ranker.rank("cat", given)] == [1, 0]
+    assert ranker.rank("cat", []).results == []
+    assert ranker.rank("cat", "cat")[0].doc_id == 0
+    assert ranker.score("cat", "zzzqqq") == -1.0
+    with pytest.raises(ValueError, match="doc_ids: expected 2, one per document, got 1"):
+        ranker.rank("cat", ["dog", "cat"], doc_ids=["a"])
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"id": ["a", "b"], "text": ["dog", "cat"]}, index=[1, 0])
+    assert [r.doc_id for r in ranker.rank("cat", frame.text, frame.id)] == ["b", "a"]
+
+
+@pytest.mark.parametrize("measure", [None, "wmd", "maxsim"])
+def test_frameworks_get_finite_scores_and_their_order(measure):
+    from moverank.integrations._scores import scored
+
+    ranker = Reranker(measure=measure)
+    for query, order in ((QUERY, ranker.rank(QUERY, TEXTS).doc_ids), ("zzxqy", [0, 1, 2, 3])):
+        found = scored(ranker, query, TEXTS)
+        assert [place for place, _ in found] == order
+        scores = [score for _, score in found]
+        json.dumps(scores, allow_nan=False)
+        assert scores == sorted(scores, reverse=True)
+    assert scored(ranker, QUERY, []) == []
 
 
 def test_scikit_learn_finds_neighbours():

@@ -211,6 +211,46 @@ def test_arrow_columns_are_texts():
         Reranker(ENCODER).rank("cat", pa.array([None, "a cat"]))
 
 
+def test_a_query_without_tokens_does_not_lose_the_others():
+    texts, ids = ["a cat", "a dog"], ["x", "y"]
+    first, second, third = Reranker(ENCODER).rank_batch(["cat", "zzxqy", "dog"], texts, doc_ids=ids)
+    assert [first.doc_ids, second.doc_ids, third.doc_ids] == [["x", "y"], ["x", "y"], ["y", "x"]]
+    assert [first.comparable, second.comparable, third.comparable] == [True, False, True]
+    assert second.scores == [-np.inf, -np.inf]
+    assert repr(second) == "Ranking(2 documents as they came: the query has no token)"
+    assert str(second).splitlines()[-1] == "as they came: the query has no token"
+    with pytest.raises(ValueError, match="the query has none"):
+        second[0].explain()
+    with pytest.raises(NoTokensError, match="queries, as texts: text 1 has no word with a vector: 'zzxqy'"):
+        Reranker(ENCODER).rank_batch(["cat", "zzxqy"], texts, unknown="raise")
+    assert Reranker(ENCODER).rank("zzxqy", texts, top_k=1, unknown="keep").doc_ids == [0]
+    fused = Reranker(ENCODER, fusion=0.5).rank("zzxqy", texts, scores=[1.0, 2.0], unknown="keep")
+    assert fused.doc_ids == [1, 0]
+    assert np.isfinite(fused.scores).all()
+    with pytest.raises(ValueError, match="unknown must be one of 'raise', 'keep', got 'skip'"):
+        Reranker(ENCODER).rank("cat", texts, unknown="skip")
+
+
+def test_a_query_without_tokens_over_an_index():
+    space = mr.fit(ENCODER, TEXTS, ["centring", "idf"])
+    moved = space(ENCODER.encode(TEXTS[:4])).sequences
+    index = mr.Index.build(moved, DEFAULT_MEASURE, ids=["a", "b", "c", "d"], space=space, encoder=ENCODER)
+    ranker = Reranker(ENCODER)
+    known, unknown = ranker.rank_batch([QUERIES[0], "zzxqy"], index, top_k=2)
+    assert known.doc_ids == ranker.rank(QUERIES[0], index, top_k=2).doc_ids
+    assert (len(unknown), unknown.comparable) == (0, False)
+    unknown, known = ranker.rank_batch(["zzxqy", QUERIES[0]], index, doc_ids=["c", "a"])
+    assert unknown.doc_ids == ["c", "a"]
+    assert known.doc_ids == ranker.rank(QUERIES[0], index, doc_ids=["c", "a"]).doc_ids
+
+
+def test_what_has_no_token_is_counted_where_a_ranking_prints():
+    ranking = Reranker(ENCODER).rank("cat", ["zzzqqq", "a dog", ""])
+    assert ranking.skipped == 2
+    assert repr(ranking).endswith(", 2 without a token)")
+    assert "2 without a token, not compared" in str(ranking)
+
+
 def test_no_documents_are_ranked_as_none():
     for ranking in Reranker(ENCODER).rank_batch(["a cat", "a dog"], []):
         assert len(ranking) == 0

@@ -281,6 +281,7 @@ WRONG = {
     ],
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
+    "unknown": [("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string")],
     "Reranker.rank.where": [("n > 1", ValueError, "chooses by the payloads of an index; these documents are texts")],
     "Reranker.rank_batch.where": [("n > 1", ValueError, "chooses by the payloads of an index")],
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],

@@ -7,6 +7,7 @@ from typing import Any
 
 from moverank._optional import optional
 from moverank._validate import whole_number
+from moverank.integrations._scores import scored
 from moverank.measures import Measure
 from moverank.ranking import Reranker
 
@@ -59,7 +60,10 @@ class MoverankRanker:
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, documents: list[Document], top_k: int | None = None) -> dict[str, list[Document]]:
-        """Rank documents; the best come first, with the measure's similarity as their score.
+        """Rank documents; the best come first, with the measure's similarity as their score, a finite number.
+
+        A document without a known word comes last with the least score that there is; if the query has none, documents
+        keep their order.
 
         Parameters
         ----------
@@ -83,5 +87,5 @@ class MoverankRanker:
         self.warm_up()
         assert self._reranker is not None
         texts = [document.content or "" for document in documents]
-        ranking = self._reranker.rank(query, texts, top_k=self.top_k if top_k is None else top_k)
-        return {"documents": [replace(documents[ranked.doc_id], score=ranked.score) for ranked in ranking]}
+        found = scored(self._reranker, query, texts, top_k=self.top_k if top_k is None else top_k)
+        return {"documents": [replace(documents[place], score=score) for place, score in found]}

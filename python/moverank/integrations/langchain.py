@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from moverank._optional import optional
+from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 
 optional("langchain_core", "langchain")
@@ -26,8 +27,10 @@ class MoverankCompressor(BaseDocumentCompressor):
 
     Notes
     -----
-    The score comes back as ``metadata["relevance_score"]``. It goes into a `ContextualCompressionRetriever`, or is
-    called by itself. A reranker with fusion has no scores to fuse here, and says so.
+    The score comes back as ``metadata["relevance_score"]``, always a finite number: a document without a known word
+    comes last with the least score that there is, and if the query has none, documents keep their order. It goes into a
+    `ContextualCompressionRetriever`, or is called by itself. A reranker with fusion has no scores to fuse here, and
+    says so.
 
     Examples
     --------
@@ -46,12 +49,8 @@ class MoverankCompressor(BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Any = None
     ) -> Sequence[Document]:
         """Rank documents for a query and keep the first; the given ones stay as they are."""
-        if not documents:
-            return []
-        ranking = self.reranker.rank(query, [document.page_content for document in documents], top_k=self.top_n)
+        texts = [document.page_content for document in documents]
         return [
-            documents[ranked.doc_id].model_copy(
-                update={"metadata": {**documents[ranked.doc_id].metadata, "relevance_score": ranked.score}}
-            )
-            for ranked in ranking
+            documents[place].model_copy(update={"metadata": {**documents[place].metadata, "relevance_score": score}})
+            for place, score in scored(self.reranker, query, texts, top_k=self.top_n)
         ]

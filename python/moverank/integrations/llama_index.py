@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moverank._optional import optional
+from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 
 optional("llama_index.core", "llama-index")
@@ -23,6 +24,11 @@ class MoverankRerank(BaseNodePostprocessor):
         How many nodes to keep.
     keep_retrieval_score : bool, default False
         Leave the retriever's score in the node's metadata, as "retrieval_score".
+
+    Notes
+    -----
+    Scores are finite: a node without a known word comes last with the least score that there is, and if the query has
+    none, nodes keep their order.
     """
 
     top_n: int = Field(default=5, ge=1, description="How many nodes to keep.")
@@ -43,14 +49,11 @@ class MoverankRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         if query_bundle is None:
             raise ValueError("query_bundle: reranking needs a query")
-        if not nodes:
-            return []
         texts = [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
-        ranking = self._reranker.rank(query_bundle.query_str, texts, top_k=self.top_n)
         kept = []
-        for ranked in ranking:
-            given = nodes[ranked.doc_id]
+        for place, score in scored(self._reranker, query_bundle.query_str, texts, top_k=self.top_n):
+            given = nodes[place]
             if self.keep_retrieval_score:
                 given.node.metadata["retrieval_score"] = given.score
-            kept.append(NodeWithScore(node=given.node, score=ranked.score))
+            kept.append(NodeWithScore(node=given.node, score=score))
         return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from moverank._optional import optional
+from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 
 pt = optional("pyterrier", "pyterrier")
@@ -38,8 +39,8 @@ class MoverankTransformer(pt.Transformer):  # type: ignore[name-defined]
 
     def _ranked(self, own: Any) -> Any:
         first = own["score"].to_numpy() if self._reranker.fuses else None
-        ranking = self._reranker.rank(own["query"].iloc[0], own[self._text_field].tolist(), scores=first)
-        found = own.iloc[ranking.doc_ids].copy()
-        found["score"] = ranking.scores
+        ranking = scored(self._reranker, own["query"].iloc[0], own[self._text_field].tolist(), scores=first)
+        found = own.iloc[[place for place, _ in ranking]].copy()
+        found["score"] = [score for _, score in ranking]
         found["rank"] = range(len(ranking))
         return found

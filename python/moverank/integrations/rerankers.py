@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from moverank._optional import optional
+from moverank._validate import as_list
+from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 
 optional("rerankers", "rerankers")
@@ -33,21 +36,61 @@ class MoverankRanker(BaseRanker):
         self._reranker = Reranker() if reranker is None else reranker
 
     def score(self, query: str, doc: str) -> float:
-        """Similarity of one text."""
-        return self._reranker.rank(query, [doc])[0].score
+        """Similarity of one text, a finite number."""
+        return scored(self._reranker, query, [doc])[0].score
 
     def rank(
         self,
         query: str,
         docs: str | Document | Sequence[str] | Sequence[Document],
         doc_ids: Sequence[str] | Sequence[int] | None = None,
+        metadata: Sequence[dict[str, Any]] | None = None,
     ) -> RankedResults:
-        """Rank texts or documents; ranks begin with 1, as those of the library's other models."""
-        given: Sequence[Any] = [docs] if isinstance(docs, (str, Document)) else docs
-        documents = [
-            document if isinstance(document, Document) else Document(document, d if doc_ids is None else doc_ids[d])
-            for d, document in enumerate(given)
-        ]
-        ranking = self._reranker.rank(query, [document.text for document in documents])
-        results = [Result(documents[ranked.doc_id], ranked.score, ranked.rank + 1) for ranked in ranking]
+        """Rank texts or documents; ranks begin with 1, as those of the library's other models.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        docs : str, Document, or a sequence of them
+            The candidates; none give no results.
+        doc_ids : sequence of str or of int, optional
+            What they are called, one each, in place of what the documents say; 0, 1, … if neither says it.
+        metadata : sequence of dict, optional
+            One each, in place of what the documents have.
+
+        Returns
+        -------
+        RankedResults
+            With finite scores; texts without a known word come last with the least there is, and if the query has none,
+            documents keep their order. The given documents stay as they are.
+        """
+        given = [docs] if isinstance(docs, (str, Document)) else as_list(docs, "docs", "texts or documents")
+        names = _one_each(doc_ids, "doc_ids", len(given))
+        notes = _one_each(metadata, "metadata", len(given))
+        documents = [_document(one, place, names[place], notes[place]) for place, one in enumerate(given)]
+        found = scored(self._reranker, query, [document.text for document in documents])
+        results = [Result(documents[place], score, rank) for rank, (place, score) in enumerate(found, start=1)]
         return RankedResults(results, query, has_scores=True)
+
+
+def _one_each(value: Sequence[Any] | None, name: str, count: int) -> list[Any]:
+    if value is None:
+        return [None] * count
+    listed = as_list(value, name, "values, one per document")
+    if len(listed) != count:
+        raise ValueError(f"{name}: expected {count}, one per document, got {len(listed)}")
+    return listed
+
+
+def _document(given: Any, place: int, doc_id: Any, metadata: dict[str, Any] | None) -> Document:
+    document = copy(given) if isinstance(given, Document) else Document(given, metadata={})
+    if document.text is None:
+        raise ValueError(f"docs: document {place} is no text but {document.document_type}")
+    if doc_id is not None:
+        document.doc_id = doc_id
+    elif document.doc_id is None:
+        document.doc_id = place
+    if metadata is not None:
+        document.metadata = metadata
+    return document

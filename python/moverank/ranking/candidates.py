@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from moverank._validate import as_list, is_missing
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
 from moverank.errors import DuplicateIdError, NoTokensError
-from moverank.hits import Certificate, Hit, SearchStats
+from moverank.hits import Hit
 from moverank.index import Index
 from moverank.measures import Measure
 from moverank.ranking.passages import Passages
@@ -46,8 +46,7 @@ class Candidates:
         """Find the k nearest documents, or all; similarities are their scores. Those without a token come last."""
         wanted = len(self.texts) if k is None else min(k, len(self.texts))
         if self._compared is None:
-            certificate = Certificate.of(np.zeros(0), np.inf, len(self.texts), 0, "documents", k=0)
-            found = Found([], certificate, SearchStats(0, (), 0, 0.0, False), len(self.texts))
+            found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts))
         else:
             found = self._nearest(self._compared, query, wanted, num_threads)
         nearer = {document.doc_id for document in found.documents}
@@ -55,6 +54,10 @@ class Candidates:
         while len(found.documents) < wanted:
             found.documents.append(self._without_token(next(empty)))
         return found
+
+    def as_given(self, k: int | None) -> Found:
+        """The first k documents, or all, for a query without a token."""
+        return Found.uncompared([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
 
     def _nearest(self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None) -> Found:
         # The k nearest documents are those of the nearest passages, of which there have to be enough.

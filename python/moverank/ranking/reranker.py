@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._validate import as_list, real_array, thread_count, whole_number
+from moverank._validate import as_list, one_of, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts
 from moverank.errors import MeasureMismatchError, NoTokensError
 from moverank.hits import Hit
@@ -113,6 +113,7 @@ class Reranker:
         doc_ids: Sequence[Any] | None = None,
         scores: ArrayLike | None = None,
         where: Condition | None = None,
+        unknown: Literal["raise", "keep"] = "raise",
     ) -> Ranking:
         """Rank documents for a query.
 
@@ -132,6 +133,10 @@ class Reranker:
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
         where : str, or tuple of str and a sequence, optional
             Of an index, rank documents only whose payload fulfils this condition, as in `Index.search`.
+        unknown : {"raise", "keep"}, default "raise"
+            What becomes of a query without a token: an error; or its documents keep the order in which they came, at
+            score −∞ and distance ∞ (with `fusion`, they are ranked by the first stage's scores), and the ranking says
+            so: `Ranking.comparable` is False. Of an index without `doc_ids` there are then none.
 
         Returns
         -------
@@ -142,7 +147,7 @@ class Reranker:
         Raises
         ------
         NoTokensError
-            If the query has no token.
+            If the query has no token, unless `unknown` is "keep".
         TypeError, ValueError
             If an argument is malformed; the message names it, and the document.
         MeasureMismatchError
@@ -153,7 +158,8 @@ class Reranker:
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         one = None if scores is None else [scores]
-        return self.rank_batch([query], documents, top_k=top_k, doc_ids=doc_ids, scores=one, where=where)[0]
+        options: dict[str, Any] = {"top_k": top_k, "doc_ids": doc_ids, "where": where, "unknown": unknown}
+        return self.rank_batch([query], documents, scores=one, **options)[0]
 
     def rank_batch(
         self,
@@ -164,6 +170,7 @@ class Reranker:
         doc_ids: Sequence[Any] | None = None,
         scores: Sequence[ArrayLike] | None = None,
         where: Condition | None = None,
+        unknown: Literal["raise", "keep"] = "keep",
         progress: Callable[[int], object] | None = None,
     ) -> list[Ranking]:
         """Rank the same documents for several queries; they are encoded and prepared once.
@@ -176,6 +183,8 @@ class Reranker:
             As in `rank`.
         scores : sequence of array_like, one a query, each of shape (n,), optional
             The first stage's scores; needed with `fusion`.
+        unknown : {"raise", "keep"}, default "keep"
+            As in `rank`; by default one query without a token does not lose the others.
         progress : callable, optional
             Called with the number of queries that are ranked.
 
@@ -189,7 +198,8 @@ class Reranker:
         queries = require_texts(queries, "query")
         if isinstance(documents, Index):
             self._require_encoder_of(documents)
-        asked = self._queries(queries)
+        one_of(unknown, "unknown", ("raise", "keep"))
+        asked = self._queries(queries, skip_empty=unknown == "keep")
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
             chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where)
@@ -203,19 +213,25 @@ class Reranker:
         for q, (query, first) in enumerate(zip(asked, given, strict=True)):
             found = rank_one(query, first)
             best = in_order(found.documents, top_k)
-            rankings.append(Ranking(queries[q], best, chosen, found.certificate, found.stats, found.skipped))
+            told = (found.certificate, found.stats, found.skipped)
+            rankings.append(Ranking(queries[q], best, chosen, *told, comparable=bool(query.tokens)))
             if progress is not None:
                 progress(q + 1)
         return rankings
 
-    def _queries(self, queries: list[str]) -> list[EncodedText]:
+    def _queries(self, queries: list[str], *, skip_empty: bool) -> list[EncodedText]:
         if not queries:
             raise ValueError("queries: expected at least one, got none")
+        asked = [EncodedText.empty() for _ in queries]
         try:
-            encoded = encode_queries(self._encoder, queries)
+            encoded = encode_queries(self._encoder, queries, skip_empty=skip_empty)
         except NoTokensError as error:
+            if skip_empty:
+                return asked
             raise NoTokensError(f"queries, as {error}") from None
-        return [encoded.text(q) for q in range(len(queries))]
+        for place, q in enumerate(encoded.kept):
+            asked[q] = encoded.text(place)
+        return asked
 
     def _scores(self, scores: Sequence[ArrayLike] | None, count: int) -> Sequence[ArrayLike | None]:
         if scores is None:
@@ -249,7 +265,7 @@ class Reranker:
     def _over_texts(self, candidates: Candidates, top_k: int | None) -> _RankOne:
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             k = None if self._fusion is not None else top_k
-            found = candidates.ranked(query, k, self._num_threads)
+            found = candidates.ranked(query, k, self._num_threads) if query.tokens else candidates.as_given(k)
             return replace(found, documents=self._fused(found.documents, first, candidates.doc_ids))
 
         return rank_one
@@ -268,6 +284,9 @@ class Reranker:
             raise ValueError("where: chooses among all documents of an index; doc_ids are a choice already")
 
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
+            if not query.tokens:
+                kept = [RankedDocument(0, name, -np.inf, np.inf, None) for name in chosen or []]
+                return Found.uncompared(self._fused(kept, first, chosen or []), len(kept))
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
             if chosen is None:
                 hits = index.search(query.vectors, 10 if top_k is None else top_k, where=where, **options)
@@ -298,8 +317,13 @@ class Reranker:
         space = index.space
         if space is None:
             return queries
-        moved = space(gathered([""] * len(queries), queries, skip_empty=False))
-        return [moved.text(q) for q in range(len(queries))]
+        known = [q for q, query in enumerate(queries) if query.tokens]
+        if known:
+            moved = space(gathered([""] * len(queries), queries, skip_empty=True))
+            queries = list(queries)
+            for place, q in enumerate(known):
+                queries[q] = moved.text(place)
+        return queries
 
     def _measure_of(self, index: Index) -> Measure:
         if self._measure is not None and self._measure != index.measure:

@@ -102,7 +102,7 @@ class RankedDocument:
             If the document has no token.
         """
         if self._reasons is None:
-            raise ValueError(f"document {self.doc_id!r} has no token: nothing moved")
+            raise ValueError(f"document {self.doc_id!r} has no token, or the query has none: nothing moved")
         return self._reasons.alignment()
 
 
@@ -114,6 +114,12 @@ class Found:
     certificate: Certificate
     stats: SearchStats
     skipped: int = 0
+
+    @classmethod
+    def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
+        """Documents, of `count` in all, where there was nothing to compare."""
+        certificate = Certificate.of(np.zeros(0), np.inf, count, 0, "documents", k=0)
+        return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -134,6 +140,8 @@ class Ranking(Sequence[RankedDocument]):
         What the comparison cost.
     skipped : int
         Documents without a token, which are not compared; those that are returned come last, at distance infinity.
+    comparable : bool
+        Whether the query has a token. If not, nothing was compared and documents stand as they came.
     """
 
     query: str
@@ -142,6 +150,7 @@ class Ranking(Sequence[RankedDocument]):
     certificate: Certificate
     stats: SearchStats
     skipped: int = 0
+    comparable: bool = True
 
     @property
     def doc_ids(self) -> list[Any]:
@@ -167,8 +176,11 @@ class Ranking(Sequence[RankedDocument]):
         return iter(self.documents)
 
     def __repr__(self) -> str:
+        if not self.comparable:
+            return f"Ranking({len(self)} documents as they came: the query has no token)"
         best = f", best {self[0].doc_id!r} at {self[0].score:.6g}" if len(self) else ""
-        return f"Ranking({len(self)} documents by {self.measure.name}{best})"
+        left_out = f", {self.skipped} without a token" if self.skipped else ""
+        return f"Ranking({len(self)} documents by {self.measure.name}{best}{left_out})"
 
     def __str__(self) -> str:
         names = [printable(str(document.doc_id)) for document in self]
@@ -179,7 +191,9 @@ class Ranking(Sequence[RankedDocument]):
             lines.append(
                 f"{document.rank + 1:>4}  {name:<{width}}  {document.score:>9.5f}  {document.distance:>9.5f}  {shown}"
             )
-        lines.append(str(self.certificate))
+        if self.skipped:
+            lines.append(f"{self.skipped} without a token, not compared")
+        lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
         return "\n".join(lines)
 
 
