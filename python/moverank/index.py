@@ -559,6 +559,11 @@ class Index:
         return self._snapshot.setup.dim
 
     @property
+    def is_of_bags(self) -> bool:
+        """Whether documents are bags over one table, which has each word of a document once, in the table's order."""
+        return self._snapshot.setup.kind == "bags"
+
+    @property
     def space(self) -> Space | None:
         """The space in which the documents are, if one was given: apply it to queries, too."""
         attached = self._snapshot.space

@@ -132,8 +132,11 @@ def test_another_encoder_is_refused_unless_that_is_wanted(index, tmp_path, capsy
         ["add", index, more],
     ):
         assert "the index was built with WordVectors" in refusal(capsys, *command, "--vectors", str(other))
-        assert main([*command, "--vectors", str(other), "--any-encoder"]) == 0
-        assert "encoder" not in capsys.readouterr().err
+        status = main([*command, "--vectors", str(other), "--any-encoder"])
+        error = capsys.readouterr().err
+        assert "encoder" not in error
+        # Words of another table have no place in the index's.
+        assert (status, "table" in error) == ((2, True) if command[0] == "add" else (0, False))
 
 
 def test_an_index_that_does_not_know_its_encoder_is_told_of(tmp_path, capsys):
@@ -249,3 +252,20 @@ def test_a_run_is_reranked_over_an_index_as_over_texts(index, docs, tmp_path, ca
         ]
     run.write_text("7 Q0 nowhere 1 1 x\n")
     assert "document 'nowhere' is not in the index" in refusal(capsys, *common, "--index", index)
+
+
+def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, capsys):
+    assert main(["index", str(tmp_path / "tokens"), docs, "--prefilter", "Flat"]) == 0
+    answers = []
+    for path, of_bags in ((index, True), (str(tmp_path / "tokens"), False)):
+        with mr.Index.open(path) as opened:
+            assert opened.is_of_bags is of_bags
+        report = answer(capsys, "search", QUERY.text, "--index", path, "-k", "30", "--json", "--explain")
+        moves = [(m["query_token"], m["document_token"], m["mass"]) for m in report["alignment_of_best"]]
+        totals = {}
+        for source, target, mass in moves:
+            totals[source, target] = totals.get((source, target), 0) + mass
+        answers.append((shown_hits(report), totals))
+    (bags, moved), (tokens, moved_tokens) = answers
+    assert bags == [(name, pytest.approx(distance, abs=1e-6)) for name, distance in tokens]
+    assert moved == pytest.approx(moved_tokens, abs=1e-6)

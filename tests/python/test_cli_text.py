@@ -150,7 +150,7 @@ def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
 def test_what_was_not_found_or_kept_cannot_be_explained(files, tmp_path, capsys):
     path = str(tmp_path / "index")
     assert main(["index", path, files["docs"]]) == 0
-    vectors = WordVectors.default().encode(["a cat"]).sequences
+    vectors = WordVectors.default().bags(["a cat"])
     with mr.Index.open(path, writable=True) as index:
         index.remove(index.ids)
         index.add(vectors, ids=["bare"])

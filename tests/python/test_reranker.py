@@ -407,3 +407,19 @@ def test_documents_without_a_token_are_counted():
     assert (ranking.skipped, ranking.doc_ids, ranking.stats.documents) == (2, [1, 0, 2], 1)
     assert mr.Reranker(passages=mr.Passages(2, 0)).rank("music", ["zz qq a song", "zzqq"]).skipped == 1
     assert mr.Reranker().rank("music", ["zzqq"]).skipped == 1
+
+
+def test_words_of_bags_are_named_in_the_order_of_their_texts():
+    texts = ["stocks fell on tuesday", "the cat sat on the mat"]
+    index = mr.Index.build(ENCODER.bags(texts), payloads=texts, encoder=ENCODER)
+    alignment = Reranker(ENCODER).rank("stocks fell on tuesday", index)[0].explain()
+    assert {(alignment.source_names[m.source], alignment.target_names[m.target]) for m in alignment.pairs} == {
+        (word, word) for word in texts[0].split()
+    }
+
+
+def test_texts_that_are_not_what_was_indexed_name_nothing():
+    texts = ["stocks fell on tuesday", "the cat sat on the mat"]
+    index = mr.Index.build(ENCODER.bags(texts), payloads=texts[::-1], encoder=ENCODER)
+    alignment = Reranker(ENCODER).rank("stocks fell on tuesday", index)[0].explain()
+    assert set(alignment.target_names) == {f"[{n}]" for n in range(4)}

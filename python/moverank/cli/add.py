@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{path}: holds vectors; moverank.Index.add takes such")
     with Index.open(args.path, writable=True) as index:
         encoder = encoder_for(index, args)
-        texts = Texts(args, args.files, encoder if index.space is None else index.space.over(encoder), prefixed=True)
+        if index.space is not None:
+            encoder = index.space.over(encoder)
+        texts = Texts(args, args.files, encoder, prefixed=True, bags=index.is_of_bags)
         added = replaced = 0
         for batch in texts:
             before = len(index)

@@ -8,13 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from moverank.bags import Bags
 from moverank.cli.documents import all_left_out, tell, text_files
 from moverank.cli.encoders import advice, chosen_encoder
 from moverank.cli.errors import UserError
-from moverank.encoders import Encoder
+from moverank.encoders import Encoder, WordVectors
 from moverank.errors import NoTokensError
 from moverank.readers import Batch
 from moverank.readers.texts import Document, LeftOut
+from moverank.sequences import Sequences
 
 #: Texts that are encoded at a time.
 TEXTS = 1024
@@ -44,6 +46,8 @@ class Texts:
         What encodes them, if not what the options say.
     prefixed : bool
         As of `TextFiles`.
+    bags : bool
+        Take texts whose words have one vector each as bags over the table of these.
 
     Attributes
     ----------
@@ -52,11 +56,18 @@ class Texts:
     """
 
     def __init__(
-        self, args: argparse.Namespace, paths: list[Path], encoder: Encoder | None = None, *, prefixed: bool = False
+        self,
+        args: argparse.Namespace,
+        paths: list[Path],
+        encoder: Encoder | None = None,
+        *,
+        prefixed: bool = False,
+        bags: bool = False,
     ) -> None:
         self._files = text_files(args, paths, prefixed=prefixed) if paths else None
         self.encoder = encoder or (chosen_encoder(args) if paths else None)
         self._args = args
+        self._bags = bags
         self._payload: list[str] | None = None if args.payload in (None, ["*"]) else args.payload
         self.left_out = LeftOut()
 
@@ -86,9 +97,13 @@ class Texts:
             encoded = encoder.encode([document.content for document in some], skip_empty=True)
         except NoTokensError:
             return None, []
+        docs: Sequences | Bags
         kept = [some[t] for t in encoded.kept]
         payloads = [self._payload_of(document) for document in kept]
-        return Batch(encoded.sequences, [document.id for document in kept], payloads), encoded.kept
+        docs = encoded.sequences
+        if self._bags and isinstance(encoder, WordVectors):
+            docs = encoder.bags([document.content for document in kept])
+        return Batch(docs, [document.id for document in kept], payloads), encoded.kept
 
     def _payload_of(self, document: Document) -> dict[str, Any]:
         """What search shows of a document, and what can be chosen by."""

@@ -75,7 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
     measure = chosen_measure(args)
-    texts = Texts(args, [file for file in args.files if not is_vectors(file)])
+    files = [file for file in args.files if not is_vectors(file)]
+    # Options of stored tokens ask for tokens, and files of vectors hold such: an index has one kind of documents.
+    bags = files == args.files and args.dtype is None and args.prefilter is None
+    texts = Texts(args, files, bags=bags)
     started = time.perf_counter()
     bar = Bar("documents", quiet=args.quiet)
     prefilter = "Flat" if args.prefilter is None else args.prefilter

@@ -21,7 +21,7 @@ from moverank.ranking.candidates import Candidates
 from moverank.ranking.fusion import Fusion
 from moverank.ranking.passages import Passages
 from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
-from moverank.spaces.space import SpaceEncoder
+from moverank.spaces.space import Space, SpaceEncoder
 
 _by_name = measure
 #: Ranks documents for one query, whose first-stage scores may be given.
@@ -283,6 +283,8 @@ class Reranker:
         if chosen is not None and where is not None:
             raise ValueError("where: chooses among all documents of an index; doc_ids are a choice already")
 
+        known = index.is_of_bags, index.measure, index.space
+
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             if not query.tokens:
                 kept = [RankedDocument(0, name, -np.inf, np.inf, None) for name in chosen or []]
@@ -293,15 +295,17 @@ class Reranker:
             else:
                 k = len(chosen) if top_k is None or self._fusion is not None else top_k
                 hits = index.rerank(query.vectors, chosen, k, **options)
-            found = [self._of_hit(query, hit) for hit in hits]
+            found = [self._of_hit(query, hit, *known) for hit in hits]
             fused = self._fused(found, first, [] if chosen is None else chosen)
             return Found(fused, hits.certificate, hits.stats)
 
         return rank_one
 
-    def _of_hit(self, query: EncodedText, hit: Hit) -> RankedDocument:
+    def _of_hit(
+        self, query: EncodedText, hit: Hit, of_bags: bool, measure: Measure, space: Space | None
+    ) -> RankedDocument:
         text = _text_of(hit.payload)
-        reasons = ComparedHit(query, hit, text, self._encoder)
+        reasons = ComparedHit(query, hit, text, self._encoder, of_bags, measure, space)
         return RankedDocument(
             hit.rank, hit.id, hit.similarity, hit.distance, text, payload=hit.payload, _reasons=reasons
         )

@@ -13,6 +13,10 @@ from moverank.alignment import Alignment, align
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.hits import Certificate, Hit, SearchStats
 from moverank.measures import Measure
+from moverank.spaces.space import Space
+
+#: By how much distances of a text may differ from those of its bag, which sums in another order.
+_ROUNDING = 1e-5
 
 
 class Reasons(Protocol):
@@ -45,15 +49,24 @@ class ComparedHit:
     hit: Hit
     text: str | None
     encoder: Encoder
+    of_bags: bool
+    measure: Measure
+    space: Space | None
 
     def alignment(self) -> Alignment:
-        """Plan of the hit."""
+        """Plan of the hit; its tokens are numbered where the text is not known to be what was indexed."""
         found = self.hit.alignment
         tokens = found.target_names
         if self.text is not None:
-            encoded = self.encoder.encode([self.text]).tokens[0]
-            # An index over a vocabulary has each word once; then, positions have to do.
-            tokens = encoded if len(encoded) == len(tokens) else tokens
+            encoded = self.encoder.encode([self.text], skip_empty=False)
+            if self.of_bags:
+                text = (encoded if self.space is None else self.space(encoded)).text(0)
+                again = Compared(self.query, text, self.measure).alignment()
+                # Words of a bag are in another order than those of the text, so that the text is compared itself.
+                if abs(again.value - found.value) <= _ROUNDING * max(1.0, abs(found.value)):
+                    return again
+            elif len(encoded.tokens[0]) == len(tokens):
+                tokens = encoded.tokens[0]
         return found.named(self.query.tokens, tokens)
 
 
