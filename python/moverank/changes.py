@@ -111,6 +111,9 @@ def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
 
 def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
     """Make one part of all, without what was removed, and train the prefilter on it."""
+    if len(snapshot) == 0 and snapshot.setup.measure.ground == "given":
+        # The costs stand in the first part, and those who add more do not bring them again.
+        return replace(snapshot, parts=snapshot.parts[:1], removed=snapshot.removed[:1])
     if len(snapshot) == 0:
         return replace(snapshot, parts=[], removed=[], trained=None)
     part = keeper.merge(snapshot.parts, snapshot.removed)

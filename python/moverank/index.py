@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ from moverank.disk.store import Store
 from moverank.disk.verify import Verified, verify
 from moverank.encoder_identity import EncoderCheck, EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, IndexClosedError, MeasureMismatchError
+from moverank.given import Costs, chosen_measure
+from moverank.histograms import Histograms, as_histograms
 from moverank.hits import Hits
 from moverank.measures import Measure, measure
 from moverank.names import Ids, is_name, make_names
@@ -94,8 +96,9 @@ class Index:
     def build(
         cls,
         docs: Documents,
-        measure: str | Measure = "wrd",
+        measure: str | Measure | None = None,
         *,
+        costs: ArrayLike | None = None,
         ids: Ids | None = None,
         payloads: Sequence[Any] | None = None,
         prefilter: str | Clusters | None = "Flat",
@@ -111,8 +114,13 @@ class Index:
         ----------
         docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
             The documents. Arrays of a `Sequences` or a `Bags` are kept, not copied.
-        measure : str or Measure, default "wrd"
-            What searches will compute.
+        measure : str or Measure, optional
+            What searches will compute; by default "wrd", or "emd" where costs are given.
+        costs : array_like, shape (K, L), optional
+            What moving from each bin of a query to each bin of a document costs, where no vectors say it. Documents are
+            then histograms over L bins: an array of shape (N, L), a sparse matrix of SciPy, a DataFrame, `Histograms`
+            or `Bags`; and queries are histograms of shape (K,). The index keeps the table, in float32 or float64 as it
+            comes, and what is added needs none.
         ids : sequence of int or of str, shape (N,), optional
             Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
         payloads : sequence, shape (N,), optional
@@ -152,16 +160,18 @@ class Index:
             If a document cannot be measured, ids repeat or are of the wrong number, or faiss cannot make the prefilter;
             the message says which.
         """
-        chosen = _by_name(measure)
+        table, chosen = _costs_and_measure(costs, measure)
         attached = None if space is None else AttachedSpace.of(space)
         identity = None if encoder is None else EncoderIdentity.of(encoder)
-        batch = as_documents(docs)
-        require_encoder_fits(identity, attached, batch.dim)
+        _require_vectors_for(table, space, encoder)
+        batch = as_documents(docs, chosen if table is not None else None)
+        if not isinstance(batch, Histograms):
+            require_encoder_fits(identity, attached, batch.dim)
         names = make_names(ids, len(batch))
-        setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind)
+        setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind, table)
         threads = thread_count(num_threads)
         kept = payload_arrays(payloads, len(batch))
-        part = build_part(stored_as(batch, setup), names, setup, None, kept, threads)
+        part = build_part(stored_as(batch, setup), names, setup, None, kept, threads, table)
         whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached, encoder=identity)
         return cls(InMemory(replace(whole, trained=trained_on(whole, threads))), threads)
 
@@ -326,8 +336,9 @@ class Index:
         cls,
         path: PathLike,
         batches: Iterable[Batch],
-        measure: str | Measure = "wrd",
+        measure: str | Measure | None = None,
         *,
+        costs: ArrayLike | None = None,
         prefilter: str | Clusters | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
@@ -349,7 +360,7 @@ class Index:
             A folder that does not exist yet, or is empty; or with ``resume=True`` that of a build that was cut off.
         batches : iterable of Batch
             The documents, as `moverank.readers` or a generator of yours gives them.
-        measure, prefilter, dtype, rescore, space, encoder
+        measure, costs, prefilter, dtype, rescore, space, encoder
             As in `build`; what is not said is as in the first batch.
         resume : bool, default False
             Go on with a build that was cut off: batches that are in already are passed over, so these have to be the
@@ -389,13 +400,14 @@ class Index:
         >>> index.search(np.eye(3)[:1], k=1).ids
         array([3])
         """
-        chosen = _by_name(measure)
+        table, chosen = _costs_and_measure(costs, measure)
         if not isinstance(batches, Iterable):
             raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
         threads = thread_count(num_threads)
         attached = None if space is None else AttachedSpace.of(space)
         identity = None if encoder is None else EncoderIdentity.of(encoder)
-        options: dict[str, Any] = {"rescore": rescore, "space": attached, "encoder": identity}
+        _require_vectors_for(table, space, encoder)
+        options: dict[str, Any] = {"rescore": rescore, "space": attached, "encoder": identity, "costs": table}
         build = Build(Path(path), chosen, prefilter, dtype, **options, resume=resume, num_threads=threads)
         if build.is_complete:
             build.close()
@@ -536,7 +548,7 @@ class Index:
         setup = snapshot.setup
         if encoder is not None:
             checked(snapshot.encoder, encoder)
-        batch = stored_as(as_documents(docs), setup)
+        batch = stored_as(as_documents(docs, setup.measure), setup)
         names = names_for(setup, ids, len(batch), snapshot.next_id)
         kept = payload_arrays(payloads, len(batch))
         return build_part(batch, names, setup, snapshot.vocabulary, kept, self._num_threads)
@@ -555,7 +567,7 @@ class Index:
 
     @property
     def dim(self) -> int:
-        """Dimension of the tokens."""
+        """Dimension of the tokens; where costs are given, bins of queries."""
         return self._snapshot.setup.dim
 
     @property
@@ -644,7 +656,7 @@ class Index:
 
     def search(
         self,
-        query: Sequences | Bags | ArrayLike,
+        query: Sequences | Bags | Histograms | ArrayLike,
         k: int = 10,
         *,
         weights: ArrayLike | None = None,
@@ -660,7 +672,7 @@ class Index:
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query.
+            Tokens of the query; where costs are given, a histogram of shape (K,).
         k : int, default 10
             How many documents to return; all of them if there are fewer.
         weights : array_like, shape (n,), optional
@@ -705,7 +717,9 @@ class Index:
         array([1])
         """
         snapshot = self._snapshot
-        goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
+        goal = Goal(
+            whole_number(k, "k", least=1), slack=slack_number(slack, self.measure, self._snapshot.has_negative_costs)
+        )
         budget = _budget(candidates, timeout, goal.k)
         positions = snapshot.chosen(subset, None if where is None else Where.of(where))
         asked = self._query(query, weights)
@@ -713,7 +727,7 @@ class Index:
 
     def rerank(
         self,
-        query: Sequences | Bags | ArrayLike,
+        query: Sequences | Bags | Histograms | ArrayLike,
         ids: Ids,
         k: int = 10,
         *,
@@ -727,7 +741,7 @@ class Index:
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query.
+            Tokens of the query; where costs are given, a histogram of shape (K,).
         ids : sequence of int or of str
             Ids of the candidates, in any order.
         k : int, default 10
@@ -756,7 +770,9 @@ class Index:
         array(['b'], dtype=object)
         """
         snapshot = self._snapshot
-        goal = Goal(whole_number(k, "k", least=1), slack=slack_number(slack, self.measure))
+        goal = Goal(
+            whole_number(k, "k", least=1), slack=slack_number(slack, self.measure, self._snapshot.has_negative_costs)
+        )
         budget = _budget(None, timeout, goal.k)
         positions = snapshot.positions_of(ids)
         asked = self._query(query, weights)
@@ -764,7 +780,7 @@ class Index:
 
     def range_search(
         self,
-        query: Sequences | Bags | ArrayLike,
+        query: Sequences | Bags | Histograms | ArrayLike,
         radius: float,
         *,
         weights: ArrayLike | None = None,
@@ -778,7 +794,7 @@ class Index:
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query.
+            Tokens of the query; where costs are given, a histogram of shape (K,).
         radius : float
             Largest distance, in units of the ground cost; documents at this very distance are hits.
         weights, subset, where, timeout, num_threads
@@ -815,7 +831,7 @@ class Index:
 
     def search_batch(
         self,
-        queries: Sequences | Bags | Sequence[ArrayLike],
+        queries: Sequences | Bags | Histograms | Sequence[ArrayLike] | ArrayLike,
         k: int = 10,
         *,
         where: Condition | None = None,
@@ -855,11 +871,15 @@ class Index:
         >>> [hits.ids.tolist() for hits in index.search_batch([np.eye(4)[2:], np.eye(4)[:1]], k=1)]
         [[1], [0]]
         """
-        if isinstance(queries, Bags):
-            queries = queries.to_sequences(self.measure.weighting)
-        batch = as_sequences(queries, "queries")
+        batch: Any  # of either kind one is taken at a time
+        if self.measure.ground == "given":
+            batch = as_histograms(queries, "queries")
+        else:
+            if isinstance(queries, Bags):
+                queries = queries.to_sequences(self.measure.weighting)
+            batch = as_sequences(cast("Sequences", queries), "queries")
         count = whole_number(k, "k", least=1)
-        allowed = slack_number(slack, self.measure)
+        allowed = slack_number(slack, self.measure, self._snapshot.has_negative_costs)
         threads = self._threads(num_threads)
         _budget(candidates, timeout, count)
 
@@ -891,7 +911,9 @@ class Index:
             raise ValueError(f"{what}: the index is in memory alone; save it and open it")
         return keeper
 
-    def _query(self, value: Sequences | Bags | ArrayLike, weights: ArrayLike | None, name: str = "query") -> Query:
+    def _query(
+        self, value: Sequences | Bags | Histograms | ArrayLike, weights: ArrayLike | None, name: str = "query"
+    ) -> Query:
         return Query.of(value, weights, self.measure, self.dim, self._snapshot.setup.origin, name)
 
     def _threads(self, num_threads: int | None) -> int:
@@ -906,13 +928,29 @@ def _opened(folder: Path, mmap: bool, num_threads: int) -> Index:
     return Index(Store.open(folder, writable=False, mmap=mmap), num_threads)
 
 
-def slack_number(slack: Any, measure: Measure) -> float:
+def _costs_and_measure(costs: ArrayLike | None, measure: str | Measure | None) -> tuple[Costs | None, Measure]:
+    """The table, if there is one, and what is computed unless it is said."""
+    if costs is None:
+        return None, _by_name("wrd" if measure is None else measure)
+    return Costs.of(costs), chosen_measure(measure)
+
+
+def _require_vectors_for(table: Costs | None, space: Space | None, encoder: object) -> None:
+    """Refuse what belongs to vectors where there are none."""
+    for name, value in (("space", space), ("encoder", encoder)):
+        if table is not None and value is not None:
+            raise ValueError(f"{name}: belongs to vectors, but costs are given")
+
+
+def slack_number(slack: Any, measure: Measure, has_negative_costs: bool = False) -> float:
     """Check a slack: finite, at least 0; above it only where distances cannot be negative."""
     number = real_number(slack, "slack")
     if not 0.0 <= number < np.inf:
         raise ValueError(f"slack must be finite and at least 0, got {number}")
     if number > 0.0 and measure.ground == "dot":
         raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
+    if number > 0.0 and measure.ground == "given" and has_negative_costs:
+        raise ValueError("slack: some costs are negative, and so may distances be, so no share of one is an error")
     return number
 
 

@@ -7,6 +7,7 @@ A part of n documents with T tokens of d dimensions has (those in brackets where
                 code_rho (n)
       clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
     bags        offsets (n + 1), words (T), [counts (T)], totals (n), vectors (v, d), rows (v)
+      of given costs    offsets (n + 1), words (T), counts (T), totals (n), costs (v, d)
     names       ids (n), [id_order (n)]; or id_offsets (n + 1), id_text, id_hashes (n), id_order (n)
     payloads    [payload_offsets (n + 1), payload_text]
 """
@@ -42,9 +43,9 @@ class Setup:
     kind : {"sequences", "bags"}
         What documents are.
     dim : int
-        Dimension of the tokens.
+        Dimension of the tokens; under given costs, bins of queries.
     dtype : str
-        How tokens are stored, of which distances are computed.
+        How tokens are stored, of which distances are computed; under given costs, how these are.
     codes : str or None
         Type in which they are kept once more, for bounds.
     prefilter : str, Clusters or None
@@ -67,7 +68,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Column:
-    """One array: what its rows belong to, its dtype ("tokens", "codes": that of the setup), whether a row is a vector.
+    """One array: what its rows belong to, its dtype (a word: that of the setup), whether a row is a vector.
 
     Rows belong to documents, to words, or to runs that the offsets of that name cut.
     """
@@ -95,10 +96,11 @@ COLUMNS = {
     "cluster_mass": Column("cluster_offsets", "<f8"),
     "cluster_inverse_norms": Column("cluster_offsets", "<f4"),
     "words": Column("offsets", "<u4"),
-    "counts": Column("offsets", "<f4"),
+    "counts": Column("offsets", "counts"),
     "totals": Column(DOCUMENTS, "<f8"),
     "vectors": Column(WORDS, "<f4", wide=True),
     "rows": Column(WORDS, "<u4"),
+    "costs": Column(WORDS, "costs", wide=True),
     "ids": Column(DOCUMENTS, "<i8", ordering=True),
     "id_order": Column(DOCUMENTS, "<i8", ordering=True),
     "id_text": Column("id_offsets", "|u1", ordering=True),
@@ -127,13 +129,22 @@ def require_layout(setup: Setup, shapes: Mapping[str, tuple[str, tuple[int, ...]
         else:
             expected = COLUMNS[name]
             extent = shape[0] if shape else -1
-        wanted = expected.dtype
-        if wanted in ("tokens", "codes"):
-            kept_as = setup.dtype if wanted == "tokens" else str(setup.codes)
-            wanted = np.dtype(STORED_AS[kept_as]).newbyteorder("<").str
+        wanted = _dtype_of(expected, setup)
         row = (setup.dim,) if expected.wide else ()
         if dtype != wanted or shape[1:] != row or extent != extents.setdefault(expected.of, extent) or extent < 0:
             raise IndexFormatError(f"array {name!r}: dtype {dtype} and shape {list(shape)} do not fit the others")
+
+
+def _dtype_of(column: Column, setup: Setup) -> str:
+    """Dtype of an array, where it depends on what the index is."""
+    if column.dtype == "counts":
+        return "<f8" if setup.measure.ground == "given" else "<f4"
+    if column.dtype == "costs":
+        return "<f8" if setup.dtype == "float64" else "<f4"
+    if column.dtype in ("tokens", "codes"):
+        kept_as = setup.dtype if column.dtype == "tokens" else str(setup.codes)
+        return np.dtype(STORED_AS[kept_as]).newbyteorder("<").str
+    return column.dtype
 
 
 def require_cuts(arrays: Arrays, offsets: str, name: str) -> None:
@@ -146,7 +157,9 @@ def require_cuts(arrays: Arrays, offsets: str, name: str) -> None:
 def _require_presence(setup: Setup, found: set[str]) -> None:
     needed = {"offsets"}
     optional = {"payload_offsets", "payload_text"}
-    if setup.kind == "bags":
+    if setup.measure.ground == "given":
+        needed |= {"words", "totals", "counts", "costs"}
+    elif setup.kind == "bags":
         needed |= {"words", "totals", "vectors", "rows"}
         optional |= {"counts"}
     else:

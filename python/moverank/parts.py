@@ -17,14 +17,16 @@ from moverank import _core
 from moverank._storage import decode
 from moverank.bags import Bags
 from moverank.errors import IndexFormatError
+from moverank.given import Costs
+from moverank.histograms import Histograms
 from moverank.layout import Arrays, Setup
 from moverank.measures import naming, prepare
 from moverank.names import IntNames, Positions, StrNames, stored_names
 from moverank.payloads import Where, payload_at
 from moverank.sequences import Sequences
 
-#: Tokens of one document and their mass.
-Document = tuple[NDArray[np.float32], NDArray[np.float64]]
+#: Tokens of one document and their mass; bins in place of tokens where costs are given.
+Document = tuple[NDArray[np.float32] | NDArray[np.uint32], NDArray[np.float64]]
 
 #: Conditions whose documents a part remembers: pages of one search, or a handful of tenants.
 CONDITIONS_KEPT = 16
@@ -102,6 +104,16 @@ class Part:
         """What the core searches; IndexFormatError if arrays do not fit together."""
         arrays, spec = self.arrays, self.setup.measure._spec
         try:
+            if self.setup.measure.ground == "given":
+                return _core.PreparedBags.from_cost_arrays(
+                    arrays["costs"],
+                    arrays["words"],
+                    arrays["offsets"],
+                    arrays["counts"],
+                    arrays["totals"],
+                    int(self.numbers["first_word"]),
+                    spec,
+                )
             if self.setup.kind == "bags":
                 return _core.PreparedBags.from_arrays(
                     arrays["vectors"],
@@ -164,10 +176,12 @@ class Part:
     def _matching(self) -> Callable[[Where], Positions]:
         return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
 
-    def document(self, position: int, vocabulary: Vocabulary | None) -> Document:
-        """Tokens and mass of one document; those of bags come from the vocabulary."""
+    def document(self, position: int, vocabulary: Vocabulary | Costs | None) -> Document:
+        """Tokens and mass of one document; those of bags come from the vocabulary, and bins are what they are."""
         arrays = self.arrays
         run = slice(int(arrays["offsets"][position]), int(arrays["offsets"][position + 1]))
+        if isinstance(vocabulary, Costs):
+            return arrays["words"][run], arrays["counts"][run]
         if vocabulary is None:
             scales = arrays.get("scales")
             return decode(arrays["tokens"][run], None if scales is None else scales[run]), arrays["mass"][run]
@@ -180,14 +194,15 @@ class Part:
 
 
 def build_part(
-    docs: Sequences | Bags,
+    docs: Sequences | Bags | Histograms,
     names: IntNames | StrNames,
     setup: Setup,
-    known: Vocabulary | None,
+    known: Vocabulary | Costs | None,
     payloads: Arrays,
     num_threads: int,
+    costs: Costs | None = None,
 ) -> Part:
-    """Prepare documents.
+    """Prepare documents; `costs` come with the first of those whose costs are given.
 
     Raises
     ------
@@ -196,12 +211,37 @@ def build_part(
     """
     arrays: dict[str, NDArray[Any]] = {**names.arrays(), **payloads}
     with naming("docs", "docs", id_of=lambda s: names.take(np.array([s])).tolist()[0]):
+        if isinstance(docs, Histograms):
+            return _build_histograms(docs, arrays, setup, costs, known)
         if isinstance(docs, Bags):
             return _build_bags(docs, arrays, setup, known)
         return _build_sequences(docs, arrays, setup, num_threads)
 
 
-def _build_bags(bags: Bags, arrays: dict[str, NDArray[Any]], setup: Setup, known: Vocabulary | None) -> Part:
+def _build_histograms(
+    docs: Histograms,
+    arrays: dict[str, NDArray[Any]],
+    setup: Setup,
+    costs: Costs | None,
+    known: Vocabulary | Costs | None,
+) -> Part:
+    table = known if isinstance(known, Costs) else costs
+    assert table is not None, "the first histograms of an index bring costs"
+    table.require_targets(docs, "docs")
+    rows = np.arange(table.n_targets if table is known else 0, dtype=np.uint32)
+    prepared = _core.PreparedBags.of_costs(
+        table.by_target, docs.bins, docs.offsets, docs.content, setup.measure._spec, rows
+    )
+    arrays |= {"offsets": docs.offsets, "words": docs.bins, "counts": docs.content, **prepared.arrays}
+    # One part has the table, all others none of it.
+    arrays["costs"] = table.by_target[len(rows) :]
+    part = Part(setup, arrays, {"first_word": len(rows)})
+    part.prepared = prepared
+    return part
+
+
+def _build_bags(bags: Bags, arrays: dict[str, NDArray[Any]], setup: Setup, known: Vocabulary | Costs | None) -> Part:
+    assert not isinstance(known, Costs), "bags have vectors"
     rows = np.empty(0, dtype=np.uint32) if known is None else known.rows
     if known is not None:
         known.require_same(bags)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._origin import about
 from moverank.bags import Bags
+from moverank.errors import DimensionError
+from moverank.histograms import Histograms, as_histogram
 from moverank.measures import Measure, require_same_dim
 from moverank.sequences import Sequences, as_query
 
@@ -17,10 +20,11 @@ from moverank.sequences import Sequences, as_query
 class Query:
     """Tokens of a query, about the index's origin, and their mass, or None: what the measure makes.
 
-    `name` is what errors call it, `rounded` whether it or the documents came with more digits than float32 holds.
+    Where costs are given, bins stand in place of tokens. `name` is what errors call it, `rounded` whether it or the
+    documents came with more digits than float32 holds.
     """
 
-    tokens: NDArray[np.float32]
+    tokens: NDArray[Any]  # float32, or uint32 where they are bins
     mass: NDArray[np.float64] | None
     name: str
     rounded: bool = False
@@ -28,7 +32,7 @@ class Query:
     @classmethod
     def of(
         cls,
-        value: Sequences | Bags | ArrayLike,
+        value: Sequences | Bags | Histograms | ArrayLike,
         weights: ArrayLike | None,
         measure: Measure,
         dim: int,
@@ -36,6 +40,10 @@ class Query:
         name: str = "query",
     ) -> Query:
         """Check a query; copies, as hits solve their alignments later, from the query as it is."""
+        if measure.ground == "given":
+            return cls._of_histogram(value, weights, dim, name)
+        if isinstance(value, Histograms):
+            raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
         if isinstance(value, Bags):
             value = value.to_sequences(measure.weighting)
         asked = as_query(value, weights, name, "weights")
@@ -45,6 +53,15 @@ class Query:
         mass = asked.weights
         rounded = asked._rounded or origin is not None
         return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded)
+
+    @classmethod
+    def _of_histogram(cls, value: object, weights: ArrayLike | None, n_bins: int, name: str) -> Query:
+        if weights is not None:
+            raise ValueError(f"weights: a histogram has its mass in it; {name} is all that is asked for")
+        histogram = as_histogram(value, name)
+        if histogram.n_bins != n_bins:
+            raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {n_bins}")
+        return cls(histogram.bins.copy(), histogram.content.copy(), name)
 
 
 @dataclass(frozen=True)

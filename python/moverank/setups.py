@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,27 +14,32 @@ from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import DimensionError
+from moverank.given import Costs
+from moverank.histograms import Histograms, as_histograms
 from moverank.layout import Setup
-from moverank.measures import Measure, require_same_dim
+from moverank.measures import Measure, require_same_dim, require_vectors
 from moverank.names import Ids, IntNames, StrNames, make_names
 from moverank.prefilters import Clusters
 from moverank.sequences import Sequences, as_sequences
 
-Documents = Sequences | Bags | Sequence[ArrayLike]
+Documents = Sequences | Bags | Histograms | Sequence[ArrayLike] | ArrayLike
 
 
-def as_documents(docs: Documents) -> Sequences | Bags:
-    """Check documents."""
-    return docs if isinstance(docs, Bags) else as_sequences(docs, "docs")
+def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences | Bags | Histograms:
+    """Check documents; under a measure of given costs, or if they are none else, they are histograms."""
+    if isinstance(docs, Histograms) or (measure is not None and measure.ground == "given"):
+        return as_histograms(docs, "docs")
+    return docs if isinstance(docs, Bags) else as_sequences(cast("Sequences", docs), "docs")
 
 
 def setup_for(
-    docs: Sequences | Bags,
+    docs: Sequences | Bags | Histograms,
     measure: Measure,
     prefilter: str | Clusters | None,
     dtype: str | None,
     rescore: bool,
     ids: str,
+    costs: Costs | None = None,
 ) -> Setup:
     """Check what an index of such documents is to be.
 
@@ -44,13 +50,24 @@ def setup_for(
     """
     if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
         raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
-    if isinstance(docs, Bags):
+    if (measure.ground == "given") != (costs is not None):
+        require_vectors(measure)
+        raise ValueError("costs: only measures of ground 'given' read a table; take 'emd', or leave it out")
+    if isinstance(docs, Histograms) and costs is None:
+        raise ValueError("docs: histograms are compared by costs between their bins; pass costs=")
+    if not isinstance(docs, Sequences):
         if prefilter not in ("Flat", None):
             raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
         if rescore:
             raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
         if dtype is not None:
             raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
+    if costs is not None:
+        assert isinstance(docs, Histograms), "documents under given costs are histograms"
+        costs.require_targets(docs, "docs")
+        return Setup(measure, "bags", costs.n_sources, costs.by_target.dtype.name, None, None, ids)
+    assert not isinstance(docs, Histograms), "histograms come with costs"
+    if isinstance(docs, Bags):
         return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
     codes = _checked_codes(dtype, docs, measure) if rescore else None
     stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
@@ -78,7 +95,7 @@ def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace |
         raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
 
 
-def stored_as(docs: Sequences | Bags, setup: Setup) -> Sequences | Bags:
+def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | Bags | Histograms:
     """Documents as an index keeps them.
 
     Raises
@@ -93,11 +110,12 @@ def stored_as(docs: Sequences | Bags, setup: Setup) -> Sequences | Bags:
     PrecisionWarning
         If they came in float64 and lie so far from the index's origin that float32 drops what tells them apart.
     """
+    kept = "Histograms" if setup.measure.ground == "given" else setup.kind.capitalize()
+    if type(docs).__name__ != kept:
+        raise TypeError(f"docs: expected {kept}, as the index was built of them, got {type(docs).__name__}")
+    if isinstance(docs, Histograms):
+        return docs  # that they have the bins of the costs is found where these are at hand
     require_same_dim(docs.dim, setup.dim, "docs", "the index")
-    if isinstance(docs, Bags) != (setup.kind == "bags"):
-        raise TypeError(
-            f"docs: expected {setup.kind.capitalize()}, as the index was built of them, got {type(docs).__name__}"
-        )
     if isinstance(docs, Bags):
         return docs
     if setup.origin is not None:

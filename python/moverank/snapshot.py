@@ -18,6 +18,7 @@ from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import DuplicateIdError, IndexFormatError, UnknownIdError
+from moverank.given import Costs, aligned, named_bins
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
 from moverank.measures import Measure, naming
@@ -93,8 +94,10 @@ class Snapshot:
         return _core.BagCorpus(prepared) if self.setup.kind == "bags" else _core.Corpus(prepared)
 
     @cached_property
-    def vocabulary(self) -> Vocabulary | None:
-        """Words of bags."""
+    def vocabulary(self) -> Vocabulary | Costs | None:
+        """Words of bags, or the costs of bins where these are given, once there are any."""
+        if self.setup.measure.ground == "given":
+            return Costs(self.parts[0].arrays["costs"]) if self.parts else None
         return Vocabulary(self.parts) if self.setup.kind == "bags" else None
 
     @cached_property
@@ -177,6 +180,23 @@ class Snapshot:
         part, own = self.place(position)
         return self.parts[part].document(own, self.vocabulary)
 
+    def costs(self, query: Query, position: int) -> NDArray[Any] | None:
+        """What moving from each bin of a query to each of a document costs, where that is given."""
+        if not isinstance(self.vocabulary, Costs):
+            return None
+        return self.vocabulary.between(query.tokens, self.document(position)[0])
+
+    @property
+    def least_distance(self) -> float:
+        """What no distance is below."""
+        may_be_negative = isinstance(self.setup.measure.problem, Sinkhorn) or self.has_negative_costs
+        return -np.inf if may_be_negative else 0.0
+
+    @property
+    def has_negative_costs(self) -> bool:
+        """Whether ground costs may be below 0."""
+        return self.vocabulary.least < 0.0 if isinstance(self.vocabulary, Costs) else self.setup.measure.ground == "dot"
+
     # ---- payloads --------------------------------------------------------------------------------------------------
 
     def payload(self, position: int) -> Any:
@@ -235,7 +255,7 @@ class Snapshot:
             measure=measure,
             certificate=Certificate.of(
                 distances,
-                np.inf if ladder is None else max(ladder.bound(), _least_distance(measure)),
+                np.inf if ladder is None else max(ladder.bound(), self.least_distance),
                 len(positions),
                 len(positions) - stats.exact_solves,
                 "documents" if subset is None else subset_name,
@@ -296,7 +316,9 @@ class FoundDocuments:
     def alignment(self, rank: int) -> Alignment:
         """Solve once more, for the plan."""
         with _documents_sound():
-            return _aligned(self._query, self._snapshot.document(self._positions[rank]), self._snapshot.setup.measure)
+            position = self._positions[rank]
+            document, costs = self._snapshot.document(position), self._snapshot.costs(self._query, position)
+            return _aligned(self._query, document, self._snapshot.setup.measure, costs)
 
     def payload(self, rank: int) -> Any:
         """What was given with the document."""
@@ -309,21 +331,23 @@ class FoundDocuments:
     def __reduce__(self) -> tuple[Any, ...]:
         documents = [self._snapshot.document(position) for position in self._positions]
         payloads = [self._snapshot.payload(position) for position in self._positions]
-        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup.measure)
+        costs = [self._snapshot.costs(self._query, position) for position in self._positions]
+        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup.measure, costs)
 
 
 @dataclass(frozen=True)
 class KeptDocuments:
-    """What is left of found documents where there is no index: their tokens and mass, and their payloads."""
+    """What is left of found documents where there is no index: tokens and mass, payloads, and costs if given."""
 
     query: Query
     documents: list[Document]
     payloads: list[Any]
     measure: Measure
+    costs: list[NDArray[Any] | None]
 
     def alignment(self, rank: int) -> Alignment:
         """Solve once more, for the plan."""
-        return _aligned(self.query, self.documents[rank], self.measure)
+        return _aligned(self.query, self.documents[rank], self.measure, self.costs[rank])
 
     def payload(self, rank: int) -> Any:
         """What was given with the document."""
@@ -331,11 +355,15 @@ class KeptDocuments:
 
     def only(self, rank: int) -> KeptDocuments:
         """The same with one document."""
-        return KeptDocuments(self.query, [self.documents[rank]], [self.payloads[rank]], self.measure)
+        return KeptDocuments(
+            self.query, [self.documents[rank]], [self.payloads[rank]], self.measure, [self.costs[rank]]
+        )
 
 
-def _aligned(query: Query, document: Document, measure: Measure) -> Alignment:
+def _aligned(query: Query, document: Document, measure: Measure, costs: NDArray[Any] | None) -> Alignment:
     tokens, mass = document
+    if costs is not None and query.mass is not None:
+        return named_bins(aligned(costs, query.mass, mass, measure), query.tokens, tokens)
     return align(query.tokens, tokens, measure, query.mass, mass)
 
 
@@ -346,8 +374,3 @@ def _documents_sound() -> Iterator[None]:
         yield
     except ValueError as error:
         raise IndexFormatError(f"a document cannot be measured: {error}; verify tells what is damaged") from None
-
-
-def _least_distance(measure: Measure) -> float:
-    """What no distance of the measure is below."""
-    return -np.inf if measure.ground == "dot" or isinstance(measure.problem, Sinkhorn) else 0.0

@@ -93,12 +93,12 @@ CALLS = {
     "Index.build": (
         mr.Index.build,
         {"docs": DOCS, "measure": "wmd", "ids": None, "payloads": None, "prefilter": "Flat", "dtype": None}
-        | {"space": None, "encoder": None, "num_threads": 1},
+        | {"costs": None, "space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.build_on_disk": (
         mr.Index.build_on_disk,
         {"path": "index", "batches": [Batch(DOCS)], "measure": "wmd", "prefilter": "Flat", "dtype": None}
-        | {"space": None, "encoder": None, "num_threads": 1},
+        | {"costs": None, "space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.open": (
         lambda **options: index().save("saved", overwrite=True) or mr.Index.open(**options),

@@ -15,6 +15,7 @@ from moverank.disk.manifest import MANIFEST
 from moverank.disk.store import Store
 from moverank.encoder_identity import EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, MeasureMismatchError
+from moverank.given import Costs
 from moverank.layout import Setup
 from moverank.measures import Measure
 from moverank.names import kind_of, listed_ids
@@ -22,7 +23,7 @@ from moverank.parts import Part, build_part
 from moverank.payloads import payload_arrays
 from moverank.prefilters import Clusters, require_factory
 from moverank.readers import Batch
-from moverank.setups import names_for, next_id_behind, require_encoder_fits, setup_for, stored_as
+from moverank.setups import as_documents, names_for, next_id_behind, require_encoder_fits, setup_for, stored_as
 from moverank.snapshot import Snapshot
 
 #: Bytes of a segment, about. A build takes twice this, besides a batch or two and what faiss needs.
@@ -60,6 +61,7 @@ class Build:
         encoder: EncoderIdentity | None,
         resume: bool,
         num_threads: int,
+        costs: Costs | None = None,
     ) -> None:
         self._measure = measure
         self._prefilter = prefilter
@@ -68,6 +70,7 @@ class Build:
         self._space = space
         self._encoder = encoder
         self._threads = num_threads
+        self._costs = costs
         self._setup: Setup | None = None
         self._parts: list[Part] = []
         self._pending: list[Part] = []
@@ -98,6 +101,10 @@ class Build:
                 raise ValueError("resume: the build was begun without an encoder")
             checked(snapshot.encoder, self._encoder)
         self._encoder = snapshot.encoder
+        begun = snapshot.vocabulary
+        if self._costs is not None and isinstance(begun, Costs):
+            if not np.array_equal(begun.by_target, self._costs.by_target):
+                raise ValueError("resume: the build was begun with other costs")
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
         self.is_complete = manifest.batches is None
@@ -154,7 +161,7 @@ class Build:
 
     def _take(self, batch: Batch) -> None:
         setup = self._setup_for(batch)
-        docs = stored_as(batch.docs, setup)
+        docs = stored_as(as_documents(batch.docs, self._measure), setup)
         names = names_for(setup, batch.ids, len(docs), self._next_id)
         so_far = Snapshot(setup, [*self._parts, *self._pending], [NONE_REMOVED] * self._n_parts)
         listed = names.take(np.arange(len(names)))
@@ -162,7 +169,7 @@ class Build:
         if known.any():
             raise DuplicateIdError(f"ids: {listed[known].tolist()[0]!r:.80} is given more than once")
         payloads = payload_arrays(batch.payloads, len(docs))
-        self._pending.append(build_part(docs, names, setup, so_far.vocabulary, payloads, self._threads))
+        self._pending.append(build_part(docs, names, setup, so_far.vocabulary, payloads, self._threads, self._costs))
         self._next_id = next_id_behind(self._next_id, names)
         self._batches += 1
         if sum(part.nbytes for part in self._pending) >= SEGMENT_BYTES:
@@ -175,7 +182,9 @@ class Build:
     def _setup_for(self, batch: Batch) -> Setup:
         if self._setup is None:
             ids = "int" if batch.ids is None else kind_of(listed_ids(batch.ids))
-            self._setup = setup_for(batch.docs, self._measure, self._prefilter, self._dtype, self._rescore, ids)
+            docs = as_documents(batch.docs, self._measure)
+            options = self._prefilter, self._dtype, self._rescore
+            self._setup = setup_for(docs, self._measure, *options, ids, self._costs)
             require_encoder_fits(self._encoder, self._space, self._setup.dim)
             require_factory(self._setup.prefilter, self._setup.dim, self._measure)
         return self._setup

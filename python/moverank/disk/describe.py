@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.disk.manifest import VERSION, Manifest, read_manifest
-from moverank.layout import OFFSETS
+from moverank.layout import OFFSETS, Setup
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def describe(folder: Path) -> dict[str, Any]:
         "removed": f"{removed}, whose space compacting gives back" if removed else 0,
         "tokens": sum(_tokens(manifest)),
         "dimension": setup.dim,
-        "stored as": setup.dtype if setup.kind == "sequences" else "words of a shared table, float32",
-        "bounds from": setup.codes or "the tokens themselves",
+        "stored as": _stored_as(setup),
+        "bounds from": setup.codes or ("the costs" if setup.measure.ground == "given" else "the tokens themselves"),
         "prefilter": setup.prefilter if setup.kind == "sequences" else "none needed",
         "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
         "ids": setup.ids,
@@ -39,6 +39,12 @@ def describe(folder: Path) -> dict[str, Any]:
     if manifest.faiss is not None:
         facts["  faiss"] = manifest.faiss.nbytes
     return facts
+
+
+def _stored_as(setup: Setup) -> str:
+    if setup.measure.ground == "given":
+        return f"bins of a table of costs, {setup.dtype}"
+    return setup.dtype if setup.kind == "sequences" else "words of a shared table, float32"
 
 
 def _tokens(manifest: Manifest) -> list[int]:

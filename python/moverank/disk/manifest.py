@@ -246,13 +246,17 @@ def _setup_of(fields: Fields) -> Setup:
         measure=measure,
         kind=_one_of(("sequences", "bags"), fields.take("kind", str), "kind"),
         dim=fields.count("dim"),
-        dtype=token_dtype(fields.take("dtype", str)),
+        dtype=_dtype_of(fields.take("dtype", str), measure),
         codes=None if codes is None else token_dtype(codes),
         prefilter=fields.child("prefilter", _prefilter_of),
         ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
         origin=_origin_of(fields.take_optional("origin", list)),
     )
-    bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes, setup.dtype) != (None, None, "float32")
+    bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes) != (None, None)
+    if measure.ground != "given":
+        bags_have_more |= setup.kind == "bags" and setup.dtype != "float32"
+    elif setup.kind != "bags":
+        raise IndexFormatError("has given costs, but documents that are not made of bins")
     origin_fits = setup.origin is None or (
         len(setup.origin) == setup.dim and setup.kind == "sequences" and measure.ground in INVARIANT
     )
@@ -267,6 +271,11 @@ def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
     if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
         raise IndexFormatError("the origin is not one of finite numbers")
     return tuple(map(float, value))
+
+
+def _dtype_of(name: str, measure: Measure) -> str:
+    """How tokens are stored, or given costs."""
+    return _one_of(("float32", "float64"), name, "dtype") if measure.ground == "given" else token_dtype(name)
 
 
 def measure_from_json(fields: Fields) -> Measure:
@@ -342,7 +351,10 @@ def _require_whole(manifest: Manifest) -> None:
         if manifest.setup.kind == "bags":
             if segment.numbers["first_word"] != first_word:
                 raise IndexFormatError("the words of a segment do not begin where those before it end")
-            first_word += segment.arrays["rows"].shape[0]
+            given = manifest.setup.measure.ground == "given"
+            first_word += segment.arrays["costs" if given else "rows"].shape[0]
+            if given and segment is not manifest.segments[0] and segment.arrays["costs"].shape[0]:
+                raise IndexFormatError("given costs are those of the first segment, which another has again")
         ends.add(max(ends) + len(segment))
     if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
         raise IndexFormatError("faiss' file covers documents that are not those of the first segments")

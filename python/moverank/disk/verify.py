@@ -17,6 +17,7 @@ from moverank.disk.segments import map_listed, require_magic
 from moverank.disk.store import Store
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import IndexFormatError
+from moverank.given import LARGEST_COST
 from moverank.layout import COLUMNS, OFFSETS, require_cuts
 from moverank.parts import Part
 from moverank.snapshot import Snapshot
@@ -84,14 +85,15 @@ def _told(
 
 def verify_part(part: Part) -> None:
     """Check that arrays hold what a part can have: what no checksum says of a file that another program wrote."""
-    arrays, setup = part.arrays, part.setup
+    arrays = part.arrays
     for name, column in COLUMNS.items():
         if name in arrays and column.of in OFFSETS:
             require_cuts(arrays, column.of, name)
     for name, least in LEAST.items():
         if name in arrays:
             for chunk in _chunks(arrays[name]):
-                if not (np.isfinite(chunk) & (chunk >= least)).all():
+                most = LARGEST_COST if name == "costs" else np.inf
+                if not (np.isfinite(chunk) & (chunk >= least) & (chunk <= most)).all():
                     raise IndexFormatError(f"array {name!r}: has a number that it cannot have")
     for tokens, scales in (("tokens", "scales"), ("codes", "code_scales")):
         if tokens in arrays:
@@ -109,7 +111,7 @@ def verify_part(part: Part) -> None:
     if "cluster_offsets" in arrays:
         _ = part.prepared_clusters
     part.names.verify()
-    if setup.kind == "bags" and len(np.unique(arrays["rows"])) < len(arrays["rows"]):
+    if "rows" in arrays and len(np.unique(arrays["rows"])) < len(arrays["rows"]):
         raise IndexFormatError("array 'rows': a word comes twice")
     for position in range(len(part) if "payload_text" in arrays else 0):
         part.payload(position)
@@ -131,6 +133,7 @@ LEAST = {
     "counts": 0.0,
     "totals": 0.0,
     "vectors": -np.inf,
+    "costs": -LARGEST_COST,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from moverank._optional import optional
 from moverank._validate import whole_number
 from moverank.batch import pairwise
+from moverank.histograms import Histograms, as_histograms
 from moverank.index import Index
 from moverank.measures import Measure
 from moverank.sequences import Sequences, as_sequences
@@ -19,20 +20,27 @@ _base = optional("sklearn.base", "sklearn")
 _sparse = optional("scipy.sparse", "sklearn")
 _validation = optional("sklearn.utils.validation", "sklearn")
 
-Texts = Sequences | Sequence[ArrayLike]
+Texts = Sequences | Histograms | Sequence[ArrayLike] | ArrayLike
 
 
 def pairwise_distances(
-    X: Texts, Y: Texts | None = None, *, metric: str | Measure = "wrd", n_jobs: int | None = None
+    X: Texts,
+    Y: Texts | None = None,
+    *,
+    metric: str | Measure | None = None,
+    costs: ArrayLike | None = None,
+    n_jobs: int | None = None,
 ) -> NDArray[np.float64]:
     """Distances between sequences, as ``sklearn.metrics.pairwise_distances`` gives them between rows.
 
     Parameters
     ----------
     X, Y : Sequences or sequence of array_like, each of shape (n_s, d)
-        Sequences; distances within `X` without `Y`.
-    metric : str or Measure, default "wrd"
-        What to compute.
+        Sequences; distances within `X` without `Y`. With `costs`, histograms of shape (N, K), dense or sparse.
+    metric : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of `X` to each bin of `Y` costs: see `moverank.pairwise`.
     n_jobs : int, optional
         Threads; all cores by default, and if negative.
 
@@ -42,7 +50,7 @@ def pairwise_distances(
         For estimators with ``metric="precomputed"``.
     """
     threads = None if n_jobs is None or n_jobs < 0 else n_jobs
-    return pairwise(X, Y, metric, num_threads=threads)
+    return pairwise(X, Y, metric, costs=costs, num_threads=threads)
 
 
 class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore[name-defined]
@@ -55,8 +63,11 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
     n_neighbors : int, default 5
         Neighbours of each sequence. In a graph of the fitted set itself each sequence is one of its own, so there is
         one more.
-    measure : str or Measure, default "wrd"
-        What to compute.
+    measure : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of a query to each bin of the fitted set costs; both are then histograms, dense or
+        sparse.
     num_threads : int, optional
         Threads; all cores by default.
 
@@ -70,17 +81,24 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
     array(['right'], dtype='<U5')
     """
 
-    def __init__(self, n_neighbors: int = 5, measure: str | Measure = "wrd", num_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        measure: str | Measure | None = None,
+        num_threads: int | None = None,
+        costs: ArrayLike | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.measure = measure
+        self.costs = costs
         self.num_threads = num_threads
 
     def fit(self, X: Texts, y: object = None) -> TransportNeighbors:
         """Take a set of sequences."""
         whole_number(self.n_neighbors, "n_neighbors", least=1)
-        sequences = as_sequences(X, "X")
-        self.index_ = Index.build(sequences, self.measure, prefilter=None, num_threads=self.num_threads)
-        self.n_samples_fit_ = len(sequences)
+        batch = self._batch(X)
+        self.index_ = Index.build(batch, self.measure, costs=self.costs, prefilter=None, num_threads=self.num_threads)
+        self.n_samples_fit_ = len(batch)
         return self
 
     def fit_transform(self, X: Texts, y: object = None) -> Any:
@@ -110,5 +128,8 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
         """
         _validation.check_is_fitted(self, "index_")
         k = min(self.n_neighbors if n_neighbors is None else n_neighbors, self.n_samples_fit_)
-        found = self.index_.search_batch(as_sequences(X, "X"), k)
+        found = self.index_.search_batch(self._batch(X), k)
         return np.array([hits.distances for hits in found]), np.array([hits.ids for hits in found])
+
+    def _batch(self, X: Texts) -> Sequences | Histograms:
+        return as_sequences(cast("Sequences", X), "X") if self.costs is None else as_histograms(X, "X")
