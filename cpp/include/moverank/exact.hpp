@@ -45,6 +45,7 @@ enum class SolveStatus {
     optimal,
     above_cutoff,  ///< stopped: `lower` proves that the value exceeds the cutoff
     pivot_limit,   ///< stopped: [lower, value] still brackets the optimum
+    infeasible,    ///< of a VerifiedSolver: some mass cannot move over permitted entries
 };
 
 /// What a solve proved: lower <= optimum <= value, the latter to exact_value_error, as masses are rounded.
@@ -64,6 +65,11 @@ struct Flow {
     std::size_t source;  ///< row of the cost matrix
     std::size_t target;  ///< column
     double mass;
+};
+
+/// An edge of the spanning tree that a solve ended with. Row a.size() is the slack, column b.size() the rest.
+struct BasisEdge {
+    std::size_t row, column;
 };
 
 /// How far quantised masses and float64 rounding can move a solved value from the optimum of its problem, when no cost
@@ -100,6 +106,8 @@ class ExactSolver {
     /// What one more unit of mass to move would cost, where fraction < 1: no f_i exceeds it, and the optimum is
     /// <a, f> + kappa <b, g> - (1 - fraction) multiplier. 0 at fraction 1.
     [[nodiscard]] double multiplier() const;
+    /// The tree of rows and columns with mass, and of what stands in for limits; empty after a closed form.
+    [[nodiscard]] std::span<const BasisEdge> basis() const;
 
   private:
     class Impl;

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
@@ -77,6 +78,16 @@ class Simplex {
     [[nodiscard]] const std::vector<double>& f() const { return f_; }
     [[nodiscard]] const std::vector<double>& g() const { return g_; }
     [[nodiscard]] double multiplier() const { return multiplier_; }
+    [[nodiscard]] std::span<const BasisEdge> basis() {
+        basis_.clear();
+        for (std::size_t slot = 0; !settled_ && slot < tableau_.n_edges; ++slot) {
+            const std::size_t i = tableau_.edge_row[slot];
+            const std::size_t j = tableau_.edge_column[slot];
+            basis_.push_back({i < dense_.rows.size() ? dense_.rows[i] : f_.size(),
+                              j < dense_.columns.size() ? dense_.columns[j] : g_.size()});
+        }
+        return basis_;
+    }
 
   private:
     // ---- set-up ----------------------------------------------------------------------------------------------
@@ -457,6 +468,7 @@ class Simplex {
     AlignedVector<double> row_potentials_, column_potentials_;
     std::vector<Flow> flows_;
     std::vector<double> f_, g_;
+    std::vector<BasisEdge> basis_;
     double multiplier_ = 0.0;
 };
 
@@ -480,6 +492,7 @@ class ExactSolver::Impl {
     std::span<const Flow> flows;
     std::span<const double> f, g;
     double multiplier = 0.0;
+    bool is_single = false;  ///< which of both was the latest
 
     template <class Cost>
     SolveSummary solve(Simplex<Cost>& simplex, const TransportProblem<Cost>& problem, double cutoff,
@@ -489,6 +502,7 @@ class ExactSolver::Impl {
         f = simplex.f();
         g = simplex.g();
         multiplier = simplex.multiplier();
+        is_single = std::is_same_v<Cost, float>;
         return summary;
     }
 };
@@ -514,5 +528,8 @@ std::span<const Flow> ExactSolver::flows() const { return impl_->flows; }
 std::span<const double> ExactSolver::f() const { return impl_->f; }
 std::span<const double> ExactSolver::g() const { return impl_->g; }
 double ExactSolver::multiplier() const { return impl_->multiplier; }
+std::span<const BasisEdge> ExactSolver::basis() const {
+    return impl_->is_single ? impl_->single.basis() : impl_->twice.basis();
+}
 
 }  // namespace moverank

@@ -1,0 +1,496 @@
+#include "moverank/verified.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "moverank/finite.hpp"
+#include "wide_simplex.hpp"
+
+namespace moverank {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double largest_number = std::numeric_limits<double>::max();
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+
+/// As in ExactSolver: no column takes more than all mass.
+constexpr double most_taken = 2.0;
+
+/// A sum in twice the precision.
+class LongSum {
+  public:
+    void add(double x) {
+        const double sum = high_ + x;
+        const double part = sum - high_;
+        low_ += (high_ - (sum - part)) + (x - part);
+        high_ = sum;
+    }
+    void add(const LongSum& other) {
+        add(other.high_);
+        low_ += other.low_;
+    }
+    void add_product(double x, double y) {
+        const double product = x * y;
+        add(product);
+        low_ += std::fma(x, y, -product);
+    }
+    [[nodiscard]] double value() const { return high_ + low_; }
+
+  private:
+    double high_ = 0.0;
+    double low_ = 0.0;
+};
+
+/// Mass that rounding can have put at the wrong place, of a total of 1.
+[[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
+
+}  // namespace
+
+class VerifiedSolver::Impl {
+  public:
+    std::span<const Flow> flows;
+    std::span<const double> f, g;
+    double multiplier = 0.0;
+    Infeasibility infeasibility;
+
+    template <class Cost>
+    SolveSummary solve(const TransportProblem<Cost>& problem, Interrupt* interrupt) {
+        const MatrixView<const Cost> cost = problem.cost;
+        load(problem.a, problem.b, problem.capacity, problem.fraction);
+        const Sizes sizes = sizes_of(problem);
+        // As large as nothing that an optimum of permitted entries pays: forbidden entries show in the plan then.
+        double ceiling = sizes.has_forbidden ? dear(sizes.largest, sizes.largest) : largest_number;
+        ceiling = std::min(ceiling, static_cast<double>(cost_limit<Cost>));
+        bool lowered = sizes.has_forbidden || sizes.largest > cost_limit<Cost>;
+        SolveSummary summary;
+        double credit = 0.0;
+        // Twice at the most: with all costs, and without those that the first plan shows to be too dear.
+        for (int look = 0; look < 2; ++look) {
+            TransportProblem<Cost> looked_at = problem;
+            if (lowered) {
+                looked_at.cost = lower_to(cost, static_cast<Cost>(ceiling));
+            }
+            const std::int64_t pivots = summary.pivots;
+            summary = fast_.solve(looked_at, infinity, interrupt);
+            summary.pivots += pivots;
+            if (mend(problem, lowered ? ceiling : infinity) && proves_itself(problem, looked_at, summary)) {
+                flows = mended_;
+                f = fast_.f();
+                g = fast_.g();
+                multiplier = fast_.multiplier();
+                return summary;
+            }
+            credit = credit_of(problem);
+            const double dearest = dear(price_paid(problem, fast_.flows()), credit);
+            if (!(dearest < 0.125 * std::min(sizes.largest, ceiling))) {
+                break;
+            }
+            ceiling = dearest;
+            lowered = true;
+        }
+        return solve_wide(problem, credit, summary.pivots, interrupt);
+    }
+
+  private:
+    struct Sizes {
+        double largest = 0.0;  ///< size of a cost that is finite
+        bool has_forbidden = false;
+    };
+
+    // ---- the problem -------------------------------------------------------------------------------------------
+
+    /// What each row sends and each column takes, with slack and rest.
+    void load(std::span<const double> a, std::span<const double> b, double capacity, double fraction) {
+        rows_.clear();
+        columns_.clear();
+        supplies_.clear();
+        demands_.clear();
+        has_rest_ = fraction < 1.0;
+        has_slack_ = capacity > 1.0 || has_rest_;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            if (a[i] > 0.0) {
+                rows_.push_back(i);
+                supplies_.push_back(a[i]);
+            }
+        }
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            if (b[j] > 0.0) {
+                columns_.push_back(j);
+                demands_.push_back(capacity > 1.0 ? std::min(capacity * b[j], most_taken) : b[j]);
+            }
+        }
+        n_rows_ = rows_.size() + (has_slack_ ? 1 : 0);
+        n_columns_ = columns_.size() + (has_rest_ ? 1 : 0);
+        if (has_rest_) {
+            demands_.push_back(1.0 - fraction);
+        }
+        if (has_slack_) {
+            supplies_.push_back(0.0);  // what balances the others
+        }
+        place_of_row_.assign(a.size() + 1, rows_.size());
+        place_of_column_.assign(b.size() + 1, columns_.size());
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            place_of_row_[rows_[i]] = i;
+        }
+        for (std::size_t j = 0; j < columns_.size(); ++j) {
+            place_of_column_[columns_[j]] = j;
+        }
+    }
+
+    template <class Cost>
+    Sizes sizes_of(const TransportProblem<Cost>& problem) {
+        Sizes sizes;
+        const MatrixView<const Cost> cost = problem.cost;
+        if (cost.stride() == cost.cols()) {
+            const auto largest = static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols())));
+            if (largest <= cost_limit<Cost>) {
+                sizes.largest = largest;
+                return sizes;
+            }
+        }
+        for (std::size_t i = 0; i < cost.rows(); ++i) {
+            for (std::size_t j = 0; j < cost.cols(); ++j) {
+                const auto c = static_cast<double>(cost(i, j));
+                if (!(c > -infinity)) {
+                    throw std::invalid_argument("cost has an entry that is NaN or -inf");
+                }
+                sizes.has_forbidden |= c == infinity;
+                if (c < infinity) {
+                    sizes.largest = std::max(sizes.largest, std::abs(c));
+                }
+            }
+        }
+        return sizes;
+    }
+
+    /// Size of the most negative cost.
+    template <class Cost>
+    [[nodiscard]] double credit_of(const TransportProblem<Cost>& problem) const {
+        double least = 0.0;
+        for (const std::size_t i : rows_) {
+            for (const std::size_t j : columns_) {
+                least = std::min(least, static_cast<double>(problem.cost(i, j)));
+            }
+        }
+        return -least;
+    }
+
+    /// No optimum pays more than this where there is a plan that pays at most `paid` an entry, and costs are not below
+    /// -credit: along the cycle that takes an entry out of use, at most min(n, m) of that plan's come in.
+    [[nodiscard]] double dear(double paid, double credit) const {
+        const double bound = 2.0 * static_cast<double>(std::min(n_rows_, n_columns_)) * (std::max(paid, 0.0) + credit);
+        return bound > 0.0 ? bound : std::numeric_limits<double>::min();
+    }
+
+    template <class Cost>
+    MatrixView<const Cost> lower_to(MatrixView<const Cost> cost, Cost ceiling) {
+        std::vector<Cost>& lowered = std::get<std::vector<Cost>>(lowered_);
+        lowered.resize(cost.rows() * cost.cols());
+        for (std::size_t i = 0; i < cost.rows(); ++i) {
+            std::transform(cost.row(i), cost.row(i) + cost.cols(), lowered.data() + i * cost.cols(),
+                           [ceiling](Cost c) { return std::clamp(c, static_cast<Cost>(-cost_limit<Cost>), ceiling); });
+        }
+        return {lowered.data(), cost.rows(), cost.cols()};
+    }
+
+    /// The largest cost of a plan, but for crumbs.
+    template <class Cost>
+    [[nodiscard]] double price_paid(const TransportProblem<Cost>& problem, std::span<const Flow> plan) {
+        by_cost_.clear();
+        for (const Flow& flow : plan) {
+            by_cost_.emplace_back(static_cast<double>(problem.cost(flow.source, flow.target)), flow.mass);
+        }
+        std::ranges::sort(by_cost_, std::greater{});
+        double passed = 0.0;
+        for (const auto& [c, mass] : by_cost_) {
+            passed += mass;
+            if (passed > crumbs(n_rows_ + n_columns_)) {
+                return c;
+            }
+        }
+        return 0.0;
+    }
+
+    // ---- the first two ways ------------------------------------------------------------------------------------
+
+    /// The plan of the fast solver's tree for the masses as given, which it has rounded to quanta. False if there is
+    /// none, or one that pays `ceiling`.
+    template <class Cost>
+    bool mend(const TransportProblem<Cost>& problem, double ceiling) {
+        const std::span<const BasisEdge> basis = fast_.basis();
+        if (basis.empty()) {
+            mended_.assign(fast_.flows().begin(), fast_.flows().end());
+        } else if (!flows_of_tree(basis)) {
+            return false;
+        }
+        return std::ranges::all_of(mended_, [&](const Flow& flow) {
+            return static_cast<double>(problem.cost(flow.source, flow.target)) < ceiling;
+        });
+    }
+
+    bool flows_of_tree(std::span<const BasisEdge> basis) {
+        const std::size_t n_nodes = n_rows_ + n_columns_;
+        surplus_.assign(n_nodes, LongSum());
+        degree_.assign(n_nodes, 0);
+        beside_.assign(n_nodes, 0);
+        edges_.assign(n_nodes, 0);
+        tree_flow_.assign(basis.size(), 0.0);
+        for (std::size_t i = 0; i < n_rows_; ++i) {
+            surplus_[i].add(supplies_[i]);
+        }
+        for (std::size_t j = 0; j < n_columns_; ++j) {
+            surplus_[n_rows_ + j].add(-demands_[j]);
+        }
+        // A node of degree 1 knows its neighbour and its edge: what the sums of these have left.
+        for (std::size_t e = 0; e < basis.size(); ++e) {
+            const std::size_t ends[2] = {place_of_row_[basis[e].row], n_rows_ + place_of_column_[basis[e].column]};
+            for (const int side : {0, 1}) {
+                ++degree_[ends[side]];
+                beside_[ends[side]] ^= ends[1 - side];
+                edges_[ends[side]] ^= e;
+            }
+        }
+        const std::size_t root =
+            has_slack_ ? n_rows_ - 1
+                       : n_rows_ + static_cast<std::size_t>(std::ranges::max_element(demands_) - demands_.begin());
+        for (std::size_t first = 0; first < n_nodes; ++first) {
+            for (std::size_t x = first; x != root && degree_[x] == 1;) {
+                const std::size_t y = beside_[x];
+                const std::size_t e = edges_[x];
+                tree_flow_[e] = x < n_rows_ ? surplus_[x].value() : -surplus_[x].value();
+                surplus_[y].add(surplus_[x]);
+                degree_[x] = 0;
+                --degree_[y];
+                beside_[y] ^= x;
+                edges_[y] ^= e;
+                x = y;
+            }
+        }
+        mended_.clear();
+        for (std::size_t e = 0; e < basis.size(); ++e) {
+            const std::size_t i = place_of_row_[basis[e].row];
+            const std::size_t j = place_of_column_[basis[e].column];
+            const bool ours = i < rows_.size() && j < columns_.size();
+            const double smaller =
+                std::min(i < rows_.size() ? supplies_[i] : 1.0, j < columns_.size() ? demands_[j] : 1.0);
+            // What rounding leaves of masses whose sums agree.
+            const bool crumb = std::abs(tree_flow_[e]) <= 8.0 * epsilon * smaller;
+            if (tree_flow_[e] < 0.0 && !crumb) {
+                return false;
+            }
+            if (ours && !crumb) {
+                mended_.push_back({rows_[i], columns_[j], tree_flow_[e]});
+            } else if (!crumb && i == rows_.size() && j == columns_.size()) {
+                return false;  // it moves less than it should
+            }
+        }
+        return true;
+    }
+
+    /// Value and bound of the mended plan; whether they meet.
+    template <class Cost>
+    bool proves_itself(const TransportProblem<Cost>& problem, const TransportProblem<Cost>& looked_at,
+                       SolveSummary& summary) {
+        summary.value = 0.0;
+        double paid = 0.0;
+        for (const Flow& flow : mended_) {
+            const double worth = flow.mass * static_cast<double>(problem.cost(flow.source, flow.target));
+            summary.value += worth;
+            paid += std::abs(worth);
+        }
+        const double rounding = rounding_share * paid + std::numeric_limits<double>::min();
+        if (summary.value - summary.lower > rounding) {
+            summary.lower = close_bound(looked_at);
+        }
+        const bool meet = std::abs(summary.value - summary.lower) <= rounding;
+        summary.lower = std::min(summary.lower, summary.value);
+        summary.status = SolveStatus::optimal;
+        return meet;
+    }
+
+    /// The dual value of the row potentials, with no more doubt than the columns' minima have.
+    template <class Cost>
+    double close_bound(const TransportProblem<Cost>& problem) {
+        const std::span<const double> of_rows = fast_.f();
+        LongSum value;
+        double size = std::numeric_limits<double>::min();
+        for (const std::size_t i : rows_) {
+            value.add_product(problem.a[i], of_rows[i]);
+        }
+        for (std::size_t j = 0; j < columns_.size(); ++j) {
+            double least = infinity;
+            for (const std::size_t i : rows_) {
+                least = std::min(least, static_cast<double>(problem.cost(i, columns_[j])) - of_rows[i]);
+            }
+            least = has_slack_ ? std::min(least, 0.0) : least;
+            value.add_product(demands_[j], least);
+            size += demands_[j] * std::abs(least);
+        }
+        if (has_rest_) {
+            value.add_product(-demands_.back(), fast_.multiplier());
+        }
+        return value.value() - 4.0 * epsilon * (size + std::abs(value.value()));
+    }
+
+    // ---- the third way -----------------------------------------------------------------------------------------
+
+    template <class Cost>
+    SolveSummary solve_wide(const TransportProblem<Cost>& problem, double credit, std::int64_t pivots,
+                            Interrupt* interrupt) {
+        wide_costs_.assign(n_rows_ * n_columns_, 0.0);
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            for (std::size_t j = 0; j < columns_.size(); ++j) {
+                wide_costs_[i * n_columns_ + j] = static_cast<double>(problem.cost(rows_[i], columns_[j]));
+            }
+        }
+        if (has_rest_) {
+            wide_costs_.back() = infinity;  // what the rest takes from the slack moves though it need not
+        }
+        wide_basis_.clear();
+        for (const BasisEdge& edge : fast_.basis()) {
+            wide_basis_.push_back({place_of_row_[edge.row], place_of_column_[edge.column]});
+        }
+        if (wide_basis_.empty()) {
+            for (const Flow& flow : fast_.flows()) {
+                wide_basis_.push_back({place_of_row_[flow.source], place_of_column_[flow.target]});
+            }
+        }
+        const std::size_t balancing = has_slack_ ? n_rows_ - 1 : n_rows_;
+        wide_.load(n_rows_, n_columns_, wide_costs_, supplies_, demands_, balancing);
+        wide_.start(wide_basis_);
+        SolveSummary summary;
+        if (!wide_.solve(largest_number, interrupt)) {
+            tell_infeasibility();
+            summary.status = SolveStatus::infeasible;
+            summary.value = summary.lower = infinity;
+            summary.pivots = pivots + wide_.pivots();
+            return summary;
+        }
+        take_flows();
+        const double dearest = dear(price_paid(problem, mended_), credit);
+        const bool pays_for_crumbs = std::ranges::any_of(mended_, [&](const Flow& flow) {
+            return static_cast<double>(problem.cost(flow.source, flow.target)) > dearest;
+        });
+        if (pays_for_crumbs && !wide_.solve(dearest, interrupt)) {
+            // Small masses, but no rounding: they have to go there.
+            (void)wide_.solve(largest_number, interrupt);
+        }
+        take_flows();
+        LongSum value;
+        double paid = 0.0;
+        for (const Flow& flow : mended_) {
+            const auto c = static_cast<double>(problem.cost(flow.source, flow.target));
+            value.add_product(flow.mass, c);
+            paid += flow.mass * std::abs(c);
+        }
+        summary.pivots = pivots + wide_.pivots();
+        summary.value = value.value();
+        // The basis is optimal without any rounding, and so its value is the bound: what is written down rounds.
+        summary.lower = summary.value - 4.0 * epsilon * paid;
+        take_potentials(problem);
+        flows = mended_;
+        f = wide_f_;
+        g = wide_g_;
+        return summary;
+    }
+
+    void take_flows() {
+        mended_.clear();
+        for (const Flow& flow : wide_.flows()) {
+            if (flow.source < rows_.size() && flow.target < columns_.size()) {
+                mended_.push_back({rows_[flow.source], columns_[flow.target], flow.mass});
+            }
+        }
+    }
+
+    /// Rows and columns without mass get what the others allow.
+    template <class Cost>
+    void take_potentials(const TransportProblem<Cost>& problem) {
+        const std::vector<double>& potentials = wide_.potentials();
+        multiplier = has_rest_ ? potentials.back() : 0.0;
+        wide_f_.assign(problem.a.size(), has_rest_ ? multiplier : infinity);
+        wide_g_.assign(problem.b.size(), has_slack_ ? 0.0 : infinity);
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            wide_f_[rows_[i]] = potentials[i];
+        }
+        for (std::size_t j = 0; j < columns_.size(); ++j) {
+            wide_g_[columns_[j]] = -potentials[n_rows_ + j];
+        }
+        for (std::size_t j = 0; j < wide_g_.size(); ++j) {
+            for (std::size_t i = 0; problem.b[j] == 0.0 && i < rows_.size(); ++i) {
+                wide_g_[j] = std::min(wide_g_[j], static_cast<double>(problem.cost(rows_[i], j)) - wide_f_[rows_[i]]);
+            }
+            wide_g_[j] = std::isfinite(wide_g_[j]) ? wide_g_[j] : 0.0;  // all is forbidden: any will do
+        }
+        for (std::size_t i = 0; i < wide_f_.size(); ++i) {
+            for (std::size_t j = 0; problem.a[i] == 0.0 && j < wide_g_.size(); ++j) {
+                wide_f_[i] = std::min(wide_f_[i], static_cast<double>(problem.cost(i, j)) - wide_g_[j]);
+            }
+            wide_f_[i] = std::isfinite(wide_f_[i]) ? wide_f_[i] : 0.0;
+        }
+    }
+
+    void tell_infeasibility() {
+        flows = {};
+        f = g = {};
+        multiplier = 0.0;
+        infeasibility = {};
+        infeasibility.mass = wide_.unmoved();
+        if (has_slack_) {
+            return;
+        }
+        for (const std::size_t i : wide_.stuck_rows()) {
+            infeasibility.sources.push_back(rows_[i]);
+        }
+        for (const std::size_t j : wide_.reached_columns()) {
+            infeasibility.targets.push_back(columns_[j]);
+        }
+    }
+
+    ExactSolver fast_;
+    WideSimplex wide_;
+    std::tuple<std::vector<float>, std::vector<double>> lowered_;
+
+    // the problem, with its extras
+    std::vector<std::size_t> rows_, columns_, place_of_row_, place_of_column_;
+    std::vector<double> supplies_, demands_;
+    std::size_t n_rows_ = 0, n_columns_ = 0;
+    bool has_slack_ = false, has_rest_ = false;
+
+    // flows of a tree
+    std::vector<LongSum> surplus_;
+    std::vector<std::size_t> degree_, beside_, edges_;
+    std::vector<double> tree_flow_;
+    std::vector<Flow> mended_;
+    std::vector<std::pair<double, double>> by_cost_;
+
+    // whole numbers
+    std::vector<double> wide_costs_, wide_f_, wide_g_;
+    std::vector<BasisEdge> wide_basis_;
+};
+
+VerifiedSolver::VerifiedSolver() : impl_(std::make_unique<Impl>()) {}
+VerifiedSolver::~VerifiedSolver() = default;
+VerifiedSolver::VerifiedSolver(VerifiedSolver&&) noexcept = default;
+VerifiedSolver& VerifiedSolver::operator=(VerifiedSolver&&) noexcept = default;
+
+SolveSummary VerifiedSolver::solve(const TransportProblem<float>& problem, Interrupt* interrupt) {
+    return impl_->solve(problem, interrupt);
+}
+SolveSummary VerifiedSolver::solve(const TransportProblem<double>& problem, Interrupt* interrupt) {
+    return impl_->solve(problem, interrupt);
+}
+
+std::span<const Flow> VerifiedSolver::flows() const { return impl_->flows; }
+std::span<const double> VerifiedSolver::f() const { return impl_->f; }
+std::span<const double> VerifiedSolver::g() const { return impl_->g; }
+double VerifiedSolver::multiplier() const { return impl_->multiplier; }
+const Infeasibility& VerifiedSolver::infeasibility() const { return impl_->infeasibility; }
+
+}  // namespace moverank

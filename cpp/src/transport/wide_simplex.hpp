@@ -1,0 +1,106 @@
+/// The network simplex in whole numbers of any size: no tolerance, no rounding, forbidden entries.
+///
+/// For what float64 cannot settle: costs and masses of very different sizes side by side. It starts from a basis that
+/// was found with rounding and goes on to one that is optimal. Costs and potentials are exact sums, compared in
+/// float64 first and exactly only where that leaves a doubt; flows are exact and carry Orden's perturbation, so no
+/// pivot is degenerate. Forbidden entries cost one unit of a second kind, more than any amount of the first. So does
+/// flow backwards over an edge, as a basis may have it at the start.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "moverank/exact.hpp"
+#include "moverank/interrupt.hpp"
+#include "wide.hpp"
+
+namespace moverank {
+
+class WideSimplex {
+  public:
+    /// Costs by rows, +inf where forbidden. The totals differ by rounding at most; `balancing_row`, if it is a row, has
+    /// its mass from the others, else the largest column takes what is left. All views are used until the next load.
+    void load(std::size_t n_rows, std::size_t n_columns, std::span<const double> costs,
+              std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row);
+    /// Take a spanning tree, or a part of one; edges that close a cycle are left out.
+    void start(std::span<const BasisEdge> edges);
+    /// Go on to the optimum without entries above `threshold`. False if mass has to move over these: more than rounding
+    /// can have put at the wrong place.
+    [[nodiscard]] bool solve(double threshold, Interrupt* interrupt);
+
+    // Of the latest solve:
+
+    /// Positive flows over permitted entries.
+    [[nodiscard]] const std::vector<Flow>& flows() const { return flows_; }
+    /// f_i and -g_j, rows first.
+    [[nodiscard]] const std::vector<double>& potentials() const { return potentials_; }
+    /// Mass that had to move over forbidden entries.
+    [[nodiscard]] double unmoved() const { return unmoved_; }
+    /// Rows with too much for all columns that they may reach, and these columns.
+    [[nodiscard]] const std::vector<std::size_t>& stuck_rows() const { return stuck_rows_; }
+    [[nodiscard]] const std::vector<std::size_t>& reached_columns() const { return reached_columns_; }
+    [[nodiscard]] std::int64_t pivots() const { return pivots_; }
+
+  private:
+    using Node = std::uint32_t;
+    static constexpr Node none = 0xFFFFFFFFU;
+
+    struct Entering {
+        std::size_t row = 0, column = 0;
+        std::int64_t tier = 0;
+        double reduced_cost = 0.0;
+        bool found = false;
+    };
+
+    [[nodiscard]] bool is_row(Node x) const { return x < n_rows_; }
+    [[nodiscard]] double cost(std::size_t i, std::size_t j) const { return costs_[i * n_columns_ + j]; }
+    [[nodiscard]] double edge_cost(Node x) const;
+    [[nodiscard]] Limb* flow(std::uint32_t slot) { return flow_store_.data() + slot * mass_format_.limbs(); }
+    [[nodiscard]] Limb* mass(Node x) { return mass_store_.data() + x * mass_format_.limbs(); }
+    [[nodiscard]] Limb* potential(Node x) { return potential_store_.data() + x * cost_format_.limbs(); }
+
+    void load_masses();
+    void attach(Node x, Node parent);
+    void detach(Node x);
+    void order_tree();
+    void make_flows();
+    void make_potentials();
+    void set_potential_from_parent(Node x);
+    [[nodiscard]] Entering price();
+    [[nodiscard]] bool is_negative(std::size_t i, std::size_t j, double& reduced_cost);
+    void exchange(const Entering& entering);
+    /// Flow without the perturbation: units of mass, to the limbs behind the first of `out`.
+    void without_perturbation(const Limb* from, Limb* out) const;
+    [[nodiscard]] bool has_unmoved();
+    [[nodiscard]] bool absorb_rounding();
+    void collect();
+    void tell_what_is_stuck();
+
+    // the problem
+    std::size_t n_rows_ = 0, n_columns_ = 0, n_nodes_ = 0;
+    std::span<const double> costs_, supplies_, demands_;
+    std::size_t balancing_row_ = 0, largest_column_ = 0;
+    double threshold_ = 0.0;
+    WideFormat mass_format_, cost_format_;
+    std::vector<Limb> mass_store_, flow_store_, potential_store_;
+    std::vector<Limb> mass_scratch_, cost_scratch_;  ///< three numbers each
+
+    // the tree, whose root is the largest column
+    std::vector<Node> parent_, first_child_, next_, previous_, depth_, order_, stack_;
+    std::vector<std::uint32_t> slot_;     ///< by node: of the edge to its parent
+    std::vector<std::uint8_t> reversed_;  ///< by slot: flow goes from the column to the row
+    std::vector<std::int64_t> tier_;      ///< potentials of the second kind
+    std::vector<double> near_;            ///< potentials of the first kind, rounded
+    std::size_t next_row_ = 0;
+    std::int64_t pivots_ = 0;
+
+    // the result
+    std::vector<Flow> flows_;
+    std::vector<double> potentials_;
+    double unmoved_ = 0.0;
+    std::vector<std::size_t> stuck_rows_, reached_columns_;
+};
+
+}  // namespace moverank
