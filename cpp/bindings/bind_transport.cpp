@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include "arrays.hpp"
@@ -15,6 +16,7 @@
 #include "moverank/finite.hpp"
 #include "moverank/mass.hpp"
 #include "moverank/sinkhorn.hpp"
+#include "moverank/verified.hpp"
 
 namespace moverank::bindings {
 
@@ -26,6 +28,7 @@ struct TransportSolution {
     py::array cost;
     Array<double> a, b, plan, f, g;
     double multiplier = 0.0;
+    Infeasibility infeasibility;
 };
 
 /// A scaled one.
@@ -41,6 +44,7 @@ const char* status_name(SolveStatus status) {
         case SolveStatus::optimal: return "optimal";
         case SolveStatus::above_cutoff: return "above_cutoff";
         case SolveStatus::pivot_limit: return "pivot_limit";
+        case SolveStatus::infeasible: return "infeasible";
     }
     return "";
 }
@@ -83,21 +87,27 @@ class Marginals {
     std::vector<double> mass_;
 };
 
+/// Refuse what is no price, NaN and -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
 template <class Cost>
-void require_within_limit(MatrixView<const Cost> cost, const std::string& name) {
-    if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= cost_limit<Cost>) {
+void require_prices(MatrixView<const Cost> cost, const std::string& name, double limit) {
+    if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= limit) {
         return;
     }
     for (std::size_t i = 0; i < cost.rows(); ++i) {
         for (std::size_t j = 0; j < cost.cols(); ++j) {
             const auto entry = static_cast<double>(cost(i, j));
-            if (!(std::abs(entry) <= cost_limit<Cost>)) {
-                char fault[80];
-                std::snprintf(fault, sizeof fault, "is %s (%.3g); the largest size is %.2g",
-                              std::isfinite(entry) ? "too large" : "not finite", entry, cost_limit<Cost>);
-                throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) + ") " +
-                                            fault);
+            if (std::abs(entry) <= limit || entry == std::numeric_limits<double>::infinity()) {
+                continue;
             }
+            char fault[80];
+            if (std::isfinite(entry)) {
+                std::snprintf(fault, sizeof fault, "is too large (%.3g); the largest size is %.2g", entry, limit);
+            } else {
+                std::snprintf(fault, sizeof fault, "is %s; expected a number, or inf where nothing may move",
+                              std::isnan(entry) ? "NaN" : "-inf");
+            }
+            throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) + ") " +
+                                        fault);
         }
     }
 }
@@ -134,8 +144,9 @@ auto with_solver(std::size_t n_entries, Solve solve) {
 template <class Cost>
 class SingleProblem {
   public:
-    SingleProblem(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction)
-        : cost_(checked(cost)),
+    SingleProblem(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction,
+                  double limit = std::numeric_limits<double>::max())
+        : cost_(checked(cost, limit)),
           sources_(a, "a", cost_.rows(), 1),
           targets_(b, "b", cost_.cols(), 1),
           view_{cost_, sources_[0], targets_[0], capacity, fraction} {}
@@ -143,9 +154,9 @@ class SingleProblem {
     [[nodiscard]] std::size_t entries() const { return cost_.rows() * cost_.cols(); }
 
   private:
-    static MatrixView<const Cost> checked(const Array<Cost>& cost) {
+    static MatrixView<const Cost> checked(const Array<Cost>& cost, double limit) {
         const MatrixView<const Cost> view = as_matrix(cost);
-        require_within_limit(view, "cost");
+        require_prices(view, "cost", limit);
         return view;
     }
 
@@ -162,12 +173,12 @@ TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Wei
     Array<double> plan({problem.cost.rows(), problem.cost.cols()});
     const MatrixView<double> plan_view = as_writable(plan);
     Interrupt interrupt = python_interrupt();
-    return with_solver<ExactSolver>(single.entries(), [&](ExactSolver& solver) -> TransportSolution {
+    return with_solver<VerifiedSolver>(single.entries(), [&](VerifiedSolver& solver) -> TransportSolution {
         SolveSummary summary;
         {
             const py::gil_scoped_release unlocked;
             std::fill_n(plan_view.data(), single.entries(), 0.0);
-            summary = solver.solve(problem, std::numeric_limits<double>::infinity(), &interrupt);
+            summary = solver.solve(problem, &interrupt);
             for (const Flow& flow : solver.flows()) {
                 plan_view(flow.source, flow.target) = flow.mass;
             }
@@ -179,14 +190,15 @@ TransportSolution transport(const Array<Cost>& cost, const Weights& a, const Wei
                 plan,
                 copy_of(solver.f()),
                 copy_of(solver.g()),
-                solver.multiplier()};
+                solver.multiplier(),
+                summary.status == SolveStatus::infeasible ? solver.infeasibility() : Infeasibility{}};
     });
 }
 
 template <class Cost>
 SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weights& b, double capacity, double fraction,
                           const Sinkhorn& options) {
-    const SingleProblem<Cost> single(cost, a, b, capacity, fraction);
+    const SingleProblem<Cost> single(cost, a, b, capacity, fraction, cost_limit<Cost>);
     const TransportProblem<Cost>& problem = single.view();
     Array<double> plan({problem.cost.rows(), problem.cost.cols()});
     const MatrixView<double> plan_view = as_writable(plan);
@@ -210,24 +222,32 @@ SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weigh
 template <class Cost>
 class Problems {
   public:
-    Problems(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
-             Interrupt& interrupt)
+    /// `capacities` and `fractions`: one of each per problem.
+    Problems(const Array<Cost>& costs, const Weights& a, const Weights& b, const Array<double>& capacities,
+             const Array<double>& fractions, Interrupt& interrupt, double limit = std::numeric_limits<double>::max())
         : n_(size_of(costs, 1)),
           m_(size_of(costs, 2)),
           sources_(a, "a", n_, size_of(costs, 0)),
           targets_(b, "b", m_, size_of(costs, 0)) {
         const std::size_t n_problems = size_of(costs, 0);
+        const std::span<const double> capacity_of = as_span(capacities);
+        const std::span<const double> fraction_of = as_span(fractions);
+        if (capacity_of.size() != n_problems || fraction_of.size() != n_problems) {
+            throw std::invalid_argument("expected a capacity and a fraction per problem");
+        }
         views_.reserve(n_problems);
         for (std::size_t p = 0; p < n_problems; ++p) {
             if (p % problems_between_checks == 0) {
                 interrupt.check();
             }
             const MatrixView<const Cost> cost(costs.data() + p * n_ * m_, n_, m_);
-            require_within_limit(cost, "costs[" + std::to_string(p) + "]");
-            views_.push_back({cost, sources_[p], targets_[p], capacity, fraction});
+            require_prices(cost, "costs[" + std::to_string(p) + "]", limit);
+            views_.push_back({cost, sources_[p], targets_[p], capacity_of[p], fraction_of[p]});
         }
     }
     [[nodiscard]] std::span<const TransportProblem<Cost>> views() const { return views_; }
+    /// Room for a plan per problem.
+    [[nodiscard]] Array<double> make_plans() const { return Array<double>({views_.size(), n_, m_}); }
 
   private:
     static constexpr std::size_t problems_between_checks = 64;
@@ -244,32 +264,51 @@ class Problems {
     std::vector<TransportProblem<Cost>> views_;
 };
 
-/// Values, dual values, pivots and whether each was solved to the end.
+/// The plans of a batch, if they are wanted.
+struct BatchPlans {
+    std::optional<Array<double>> array;
+    std::span<double> entries;
+
+    template <class Cost>
+    BatchPlans(const Problems<Cost>& problems, bool wanted) {
+        if (wanted) {
+            array = problems.make_plans();
+            entries = {array->mutable_data(), static_cast<std::size_t>(array->size())};
+        }
+    }
+};
+
+/// Values, dual values, pivots, whether each was solved to the end, whether each has a plan, and the plans.
 template <class Cost>
-py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
-                         int num_threads) {
+py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, const Array<double>& capacities,
+                         const Array<double>& fractions, bool with_plans, int num_threads) {
     Interrupt interrupt = python_interrupt();
-    const Problems<Cost> problems(costs, a, b, capacity, fraction, interrupt);
+    const Problems<Cost> problems(costs, a, b, capacities, fractions, interrupt);
     std::vector<SolveSummary> solved(problems.views().size());
+    const BatchPlans plans(problems, with_plans);
     {
         const py::gil_scoped_release unlocked;
-        transport_batch(problems.views(), solved, num_threads, interrupt);
+        transport_batch(problems.views(), solved, num_threads, interrupt, plans.entries);
     }
-    return py::make_tuple(column<double>(solved, &SolveSummary::value), column<double>(solved, &SolveSummary::lower),
-                          column<std::int64_t>(solved, &SolveSummary::pivots),
-                          column<bool>(solved, [](const SolveSummary& s) { return s.status == SolveStatus::optimal; }));
+    using S = SolveSummary;
+    return py::make_tuple(
+        column<double>(solved, &S::value), column<double>(solved, &S::lower), column<std::int64_t>(solved, &S::pivots),
+        column<bool>(solved, [](const S& s) { return s.status == SolveStatus::optimal; }),
+        column<bool>(solved, [](const S& s) { return s.status != SolveStatus::infeasible; }), plans.array);
 }
 
-/// Values, bounds, plan costs, epsilons, iterations, marginal errors and whether each converged.
+/// Values, bounds, plan costs, epsilons, iterations, marginal errors, whether each converged, whether each has a plan,
+/// and the plans.
 template <class Cost>
-py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b, double capacity, double fraction,
-                        const Sinkhorn& options, int num_threads) {
+py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b, const Array<double>& capacities,
+                        const Array<double>& fractions, const Sinkhorn& options, bool with_plans, int num_threads) {
     Interrupt interrupt = python_interrupt();
-    const Problems<Cost> problems(costs, a, b, capacity, fraction, interrupt);
+    const Problems<Cost> problems(costs, a, b, capacities, fractions, interrupt, cost_limit<Cost>);
     std::vector<SinkhornResult> scaled(problems.views().size());
+    const BatchPlans plans(problems, with_plans);
     {
         const py::gil_scoped_release unlocked;
-        sinkhorn_batch(problems.views(), options, scaled, num_threads, interrupt);
+        sinkhorn_batch(problems.views(), options, scaled, num_threads, interrupt, plans.entries);
     }
     using R = SinkhornResult;
     return py::make_tuple(column<double>(scaled, [](const R& r) { return r.summary.value; }),
@@ -279,7 +318,8 @@ py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weight
                           column<double>(scaled, [](const R& r) { return r.summary.epsilon; }),
                           column<std::int64_t>(scaled, [](const R& r) { return r.summary.iterations; }),
                           column<double>(scaled, [](const R& r) { return r.summary.marginal_error; }),
-                          column<bool>(scaled, [](const R& r) { return r.summary.converged; }));
+                          column<bool>(scaled, [](const R& r) { return r.summary.converged; }),
+                          column<bool>(scaled, [](const R& r) { return r.summary.feasible; }), plans.array);
 }
 
 TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_weights, const Tokens& document_tokens,
@@ -306,7 +346,7 @@ TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_we
         const py::gil_scoped_release unlocked;
         summary = align(query.prepared(), document, measure, cost_view, plan_view, f_view, g_view, &interrupt);
     }
-    return {summary, cost, copy_of(query.prepared().mass), copy_of(mass), plan, f, g};
+    return {summary, cost, copy_of(query.prepared().mass), copy_of(mass), plan, f, g, 0.0, {}};
 }
 
 Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weights, const py::array& tokens,
@@ -355,13 +395,17 @@ void bind_transport(py::module_& module) {
         .def_readonly("plan", &TransportSolution::plan)
         .def_readonly("f", &TransportSolution::f)
         .def_readonly("g", &TransportSolution::g)
-        .def_readonly("multiplier", &TransportSolution::multiplier);
+        .def_readonly("multiplier", &TransportSolution::multiplier)
+        .def_property_readonly("unmoved", [](const TransportSolution& s) { return s.infeasibility.mass; })
+        .def_property_readonly("stuck_sources", [](const TransportSolution& s) { return s.infeasibility.sources; })
+        .def_property_readonly("reached_targets", [](const TransportSolution& s) { return s.infeasibility.targets; });
     py::class_<SinkhornSolution>(module, "SinkhornSolution")
         .def_property_readonly("value", [](const SinkhornSolution& s) { return s.summary.value; })
         .def_property_readonly("epsilon", [](const SinkhornSolution& s) { return s.summary.epsilon; })
         .def_property_readonly("iterations", [](const SinkhornSolution& s) { return s.summary.iterations; })
         .def_property_readonly("marginal_error", [](const SinkhornSolution& s) { return s.summary.marginal_error; })
         .def_property_readonly("converged", [](const SinkhornSolution& s) { return s.summary.converged; })
+        .def_property_readonly("feasible", [](const SinkhornSolution& s) { return s.summary.feasible; })
         .def_property_readonly("lower", [](const SinkhornSolution& s) { return s.bounds.lower; })
         .def_property_readonly("upper", [](const SinkhornSolution& s) { return s.bounds.upper; })
         .def_property_readonly("plan_cost", [](const SinkhornSolution& s) { return s.bounds.plan_cost; })
@@ -375,11 +419,13 @@ void bind_transport(py::module_& module) {
         module.def("transport", &transport<Cost>, py::arg("cost").noconvert(), weights("a"), weights("b"),
                    py::arg("capacity"), py::arg("fraction"));
         module.def("transport_batch", &transport_many<Cost>, py::arg("costs").noconvert(), weights("a"), weights("b"),
-                   py::arg("capacity"), py::arg("fraction"), py::arg("num_threads"));
+                   py::arg("capacities").noconvert(), py::arg("fractions").noconvert(), py::arg("plans"),
+                   py::arg("num_threads"));
         module.def("sinkhorn", &sinkhorn<Cost>, py::arg("cost").noconvert(), weights("a"), weights("b"),
                    py::arg("capacity"), py::arg("fraction"), py::arg("options"));
         module.def("sinkhorn_batch", &sinkhorn_many<Cost>, py::arg("costs").noconvert(), weights("a"), weights("b"),
-                   py::arg("capacity"), py::arg("fraction"), py::arg("options"), py::arg("num_threads"));
+                   py::arg("capacities").noconvert(), py::arg("fractions").noconvert(), py::arg("options"),
+                   py::arg("plans"), py::arg("num_threads"));
     };
     def_transport(0.0F);
     def_transport(0.0);

@@ -30,6 +30,10 @@ class EncoderMismatchError(ValueError):
     """
 
 
+class InfeasibleError(ValueError):
+    """Forbidden entries of a cost matrix leave no way for some mass; the message says how much, and from where."""
+
+
 class NoTokensError(ValueError):
     """A text has no token that an encoder knows, or no text of a batch has one."""
 

@@ -201,6 +201,8 @@ class SinkhornBatch:
         Sweeps over both sides.
     converged : ndarray of bool, shape (N,)
         Whether each came under the tolerance.
+    plans : ndarray of float64, shape (N, n, m), or None
+        The entropic plans, where asked for.
     """
 
     values: NDArray[np.float64]
@@ -211,6 +213,7 @@ class SinkhornBatch:
     iterations: NDArray[np.int64]
     marginal_error: NDArray[np.float64]
     converged: NDArray[np.bool_]
+    plans: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.values)

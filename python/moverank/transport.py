@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._validate import capacity_number, fraction_number, mass_array, real_array, thread_count
+from moverank._totals import TOTALS, Totals, amount_number, require_one_measure_of_part
+from moverank._validate import capacity_number, fraction_number, mass_array, one_of, real_array, thread_count
 from moverank._wording import all_or_not
+from moverank.errors import InfeasibleError
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 
 
@@ -21,18 +23,18 @@ class TransportResult:
     Attributes
     ----------
     value : float
-        ``<cost, plan>``, in units of the cost.
+        ``<cost, plan>``, in units of the cost (times those of the mass, with ``totals="given"``).
     plan : ndarray of float64, shape (n, m)
-        Mass moved from each source to each target.
+        Mass moved from each source to each target. Its sums are the masses asked for, to rounding of each.
     potentials : tuple of ndarray of float64, shapes (n,) and (m,)
         Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1.
         ``a @ f + capacity * b @ g - (1 - fraction) * multiplier`` equals the value.
     lower : float
-        Value of a feasible dual solution: ``lower <= optimum <= value`` is proved.
+        Value of a feasible dual solution: ``lower <= optimum <= value`` is proved, to rounding of the value.
     pivots : int
         Simplex pivots; 0 where a closed form applied or the first plan was optimal.
     status : str
-        ``"optimal"``, or ``"pivot_limit"`` if the solver gave up; the interval holds in both cases.
+        ``"optimal"``: `gap` is at most 2e-11 of ``<abs(cost), plan>``, whatever other costs the matrix holds.
     multiplier : float
         With a fraction below 1, the price of the last unit of mass; f does not exceed it. Else 0.
     """
@@ -66,6 +68,8 @@ def transport(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: None = None,
 ) -> TransportResult: ...
 @overload
@@ -76,6 +80,8 @@ def transport(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: float | Sinkhorn,
 ) -> SinkhornResult: ...
 def transport(
@@ -85,6 +91,8 @@ def transport(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: float | Sinkhorn | None = None,
 ) -> TransportResult | SinkhornResult:
     """Solve the optimal transport problem, exactly or with an entropy term.
@@ -97,14 +105,22 @@ def transport(
     ----------
     cost : array_like, shape (n, m)
         Price of moving one unit of mass from source i to target j. float32 and float64 are solved as they are; other
-        real dtypes are converted to float64. Any sign, but finite, and of a size up to 1.2e38 (float32) or 9.7e288.
+        real dtypes are converted to float64. Any sign and size; ``inf`` where nothing may move. Costs that are very
+        large beside others take no digits from these.
     a, b : array_like, shape (n,) and (m,), optional
         Non-negative mass of sources and targets; uniform if omitted. Each is normalised to total 1 in float64: totals
-        need not agree, and no rounding of the input is ever an error.
+        need not agree, and no rounding of the input is ever an error. See `totals`.
     capacity : float, default 1.0
         κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
     fraction : float, default 1.0
         How much of the sources' mass has to move, in (0, 1]: partial transport. The value is the cost of what moves.
+    totals : {"normalised", "given"}, default "normalised"
+        With ``"given"``, masses are not normalised, and value and plan are in their units: both totals must agree to
+        1e-6 (at capacity κ, b must have room for a), or an `amount` says how much moves; with prices in place of
+        marginals (`Sinkhorn.marginal_penalty`) they may be any.
+    amount : float, optional
+        How much mass has to move, with ``totals="given"``: no more than `a` has and `b` takes. A target takes at most
+        κ b_j, a source sends at most a_i.
     epsilon : float or Sinkhorn, optional
         Add this times the entropy of the plan, in units of the cost. A `Sinkhorn` says more: relative to the median
         cost, tolerance, limit on iterations, a price in place of marginals.
@@ -118,8 +134,11 @@ def transport(
     ------
     TypeError
         If an argument is not made of real numbers.
+    InfeasibleError
+        If `cost` forbids so much that no plan has the marginals: a `ValueError` that says which sources are stuck.
     ValueError
-        If shapes disagree, an entry is not finite, a weight is negative, or all weights are zero.
+        If shapes disagree, an entry is NaN or -inf, a weight is negative or not finite, all weights are zero, or totals
+        that count do not fit.
 
     References
     ----------
@@ -143,31 +162,41 @@ def transport(
     """
     matrix = _cost_array(cost, "cost", ndim=2)
     n, m = matrix.shape
-    limits = capacity_number(capacity), fraction_number(fraction)
     masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
-    if epsilon is not None:
-        sinkhorn = as_sinkhorn(epsilon)
-        require_compatible(sinkhorn, *limits)
+    sinkhorn = None if epsilon is None else as_sinkhorn(epsilon)
+    given = _totals(masses, 1, capacity, fraction, totals, amount, sinkhorn)[0]
+    swapped = bool(given.swapped)
+    if swapped:
+        matrix, masses = np.ascontiguousarray(matrix.T), masses[::-1]
+    limits = float(given.capacity), float(given.fraction)
+    if sinkhorn is not None:
         scaled = _core.sinkhorn(matrix, *masses, *limits, sinkhorn._spec)
+        if not scaled.feasible:
+            _core_refusal(matrix, masses, limits, swapped, "cost")
+        shift = given.entropy_shift(sinkhorn, np.asarray(scaled.epsilon))
+        potentials = scaled.f + shift.of_rows, scaled.g + shift.of_columns
         return SinkhornResult(
-            value=scaled.value,
-            plan=scaled.plan,
-            potentials=(scaled.f, scaled.g),
-            lower=scaled.lower,
-            upper=scaled.upper,
-            plan_cost=scaled.plan_cost,
+            value=float(shift.scale * scaled.value + shift.constant),
+            plan=_times(_unswapped(scaled.plan, swapped), shift.scale),
+            potentials=potentials[::-1] if swapped else potentials,
+            lower=float(shift.exact_scale * scaled.lower + shift.exact_constant),
+            upper=float(shift.exact_scale * scaled.upper + shift.exact_constant),
+            plan_cost=float(shift.scale * scaled.plan_cost),
             epsilon=scaled.epsilon,
-            marginal_error=scaled.marginal_error,
+            marginal_error=float(shift.scale * scaled.marginal_error),
             iterations=scaled.iterations,
             converged=scaled.converged,
-            multiplier=scaled.multiplier,
+            multiplier=float(scaled.multiplier + shift.of_rows) if given.fraction < 1 else 0.0,
         )
     solution = _core.transport(matrix, *masses, *limits)
+    if solution.status == "infeasible":
+        raise InfeasibleError(_why_infeasible(solution, swapped, "cost"))
+    potentials = solution.f, solution.g
     return TransportResult(
-        value=solution.value,
-        plan=solution.plan,
-        potentials=(solution.f, solution.g),
-        lower=solution.lower,
+        value=float(solution.value * given.rows),
+        plan=_times(_unswapped(solution.plan, swapped), given.rows),
+        potentials=potentials[::-1] if swapped else potentials,
+        lower=float(solution.lower * given.rows),
         pivots=solution.pivots,
         status=solution.status,
         multiplier=solution.multiplier,
@@ -187,13 +216,16 @@ class TransportBatch:
     pivots : ndarray of int64, shape (N,)
         Simplex pivots of each.
     optimal : ndarray of bool, shape (N,)
-        False where the solver gave up; the interval holds all the same.
+        As `TransportResult.status`.
+    plans : ndarray of float64, shape (N, n, m), or None
+        Mass moved from each source to each target, where asked for.
     """
 
     values: NDArray[np.float64]
     lower: NDArray[np.float64]
     pivots: NDArray[np.int64]
     optimal: NDArray[np.bool_]
+    plans: NDArray[np.float64] | None = None
 
     @property
     def gap(self) -> NDArray[np.float64]:
@@ -220,7 +252,10 @@ def transport_batch(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: None = None,
+    plans: bool = False,
     num_threads: int | None = None,
 ) -> TransportBatch: ...
 @overload
@@ -231,7 +266,10 @@ def transport_batch(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: float | Sinkhorn,
+    plans: bool = False,
     num_threads: int | None = None,
 ) -> SinkhornBatch: ...
 def transport_batch(
@@ -241,19 +279,21 @@ def transport_batch(
     *,
     capacity: float = 1.0,
     fraction: float = 1.0,
+    totals: str = "normalised",
+    amount: float | None = None,
     epsilon: float | Sinkhorn | None = None,
+    plans: bool = False,
     num_threads: int | None = None,
 ) -> TransportBatch | SinkhornBatch:
     """Solve many transport problems of one shape, exactly or with an entropy term, in one call.
 
-    Values and certificates only: where plans are wanted, call `transport`. For distances between sequences of any
-    lengths, `distances` and `pairwise` compute the costs as well.
+    For distances between sequences of any lengths, `distances` and `pairwise` compute the costs as well.
 
     Parameters
     ----------
     costs : array_like, shape (N, n, m)
-        One cost matrix a problem. float32 and float64 are solved as they are; other real dtypes are converted to
-        float64. Any sign, but finite, and of a size up to 1.2e38 (float32) or 9.7e288.
+        One cost matrix per problem. float32 and float64 are solved as they are; other real dtypes are converted to
+        float64. Any sign and size; ``inf`` where nothing may move.
     a, b : array_like, shape (n,) or (N, n), and (m,) or (N, m), optional
         Non-negative mass of sources and targets, the same for all problems or a row for each; uniform if omitted.
         Each is normalised to total 1 in float64.
@@ -261,8 +301,12 @@ def transport_batch(
         κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
     fraction : float, default 1.0
         How much of the sources' mass has to move, in (0, 1].
+    totals, amount
+        As in `transport`; one amount for all problems.
     epsilon : float or Sinkhorn, optional
         Add this times the entropy of the plan, in units of the cost; a `Sinkhorn` says more.
+    plans : bool, default False
+        Return the plans as well: 8 N n m bytes, as much as float64 costs take.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
@@ -275,9 +319,11 @@ def transport_batch(
     ------
     TypeError
         If an argument is not made of real numbers.
+    InfeasibleError
+        If the costs of a problem forbid so much that no plan has the marginals; the message names the problem.
     ValueError
-        If shapes disagree, an entry is not finite, a weight is negative, or all weights of a row are zero; the message
-        names the problem.
+        If shapes disagree, an entry is NaN or -inf, a weight is negative or not finite, all weights of a row are zero,
+        or totals that count do not fit; the message names the problem.
 
     References
     ----------
@@ -292,14 +338,139 @@ def transport_batch(
     """
     stack = _cost_array(costs, "costs", ndim=3)
     n_problems, n, m = stack.shape
-    limits = capacity_number(capacity), fraction_number(fraction)
     masses = _mass_array(a, "a", (n,), (n_problems, n)), _mass_array(b, "b", (m,), (n_problems, m))
     threads = thread_count(num_threads)
-    if epsilon is not None:
-        sinkhorn = as_sinkhorn(epsilon)
+    if not isinstance(plans, (bool, np.bool_)):
+        raise TypeError(f"plans must be True or False, got {plans!r}")
+    sinkhorn = None if epsilon is None else as_sinkhorn(epsilon)
+    given = _totals(masses, n_problems, capacity, fraction, totals, amount, sinkhorn)
+    found = _solve_stack(stack, masses, given, sinkhorn, bool(plans), threads)
+    if sinkhorn is None:
+        values, lower, pivots, optimal, _, moved = found
+        rows = given.rows
+        moved = None if moved is None else _times(moved, rows[:, None, None])
+        return TransportBatch(values * rows, lower * rows, pivots, optimal, moved)
+    values, lower, upper, plan_cost, epsilons, iterations, errors, converged, _, moved = found
+    shift = given.entropy_shift(sinkhorn, epsilons)
+    return SinkhornBatch(
+        values * shift.scale + shift.constant,
+        lower * shift.exact_scale + shift.exact_constant,
+        upper * shift.exact_scale + shift.exact_constant,
+        plan_cost * shift.scale,
+        epsilons,
+        iterations,
+        errors * shift.scale,
+        converged,
+        None if moved is None else _times(moved, shift.scale[:, None, None]),
+    )
+
+
+def _totals(
+    masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
+    n_problems: int,
+    capacity: float,
+    fraction: float,
+    totals: str,
+    amount: float | None,
+    sinkhorn: Sinkhorn | None,
+) -> Totals:
+    """Check limits and totals of n_problems problems."""
+    limits = capacity_number(capacity), fraction_number(fraction)
+    one_of(totals, "totals", TOTALS)
+    part = amount_number(amount)
+    require_one_measure_of_part(totals, limits[1], part)
+    if sinkhorn is not None:
         require_compatible(sinkhorn, *limits)
-        return SinkhornBatch(*_core.sinkhorn_batch(stack, *masses, *limits, sinkhorn._spec, threads))
-    return TransportBatch(*_core.transport_batch(stack, *masses, *limits, threads))
+    penalised = sinkhorn is not None and bool(np.isfinite(sinkhorn.marginal_penalty))
+    if penalised and part is not None:
+        raise ValueError("amount: marginals with prices (marginal_penalty) leave how much moves to the optimum")
+    if totals == "normalised":
+        return Totals.normalised(n_problems, *limits)
+    return Totals.given(masses, n_problems, capacity=limits[0], fraction=limits[1], amount=part, penalised=penalised)
+
+
+def _solve_stack(
+    stack: NDArray[Any],
+    masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
+    given: Totals,
+    sinkhorn: Sinkhorn | None,
+    plans: bool,
+    threads: int,
+) -> tuple[Any, ...]:
+    """What the core returns for all problems, those with swapped sides among them."""
+    if given.swapped.any() and not given.swapped.all():
+        parts = [np.flatnonzero(given.swapped == swapped) for swapped in (False, True)]
+        found = [
+            _solve_stack(
+                stack[part],
+                (_rows_of(masses[0], part), _rows_of(masses[1], part)),
+                given[part],
+                sinkhorn,
+                plans,
+                threads,
+            )
+            for part in parts
+        ]
+        order = np.argsort(np.concatenate(parts), kind="stable")
+        columns = zip(*found, strict=True)
+        return tuple(None if column[0] is None else np.concatenate(column)[order] for column in columns)
+    swapped = bool(given.swapped.any())
+    if swapped:
+        stack, masses = np.ascontiguousarray(stack.transpose(0, 2, 1)), masses[::-1]
+    a, b = masses
+    result: tuple[Any, ...]
+    if sinkhorn is None:
+        result = _core.transport_batch(stack, a, b, given.capacity, given.fraction, plans, threads)
+    else:
+        result = _core.sinkhorn_batch(stack, a, b, given.capacity, given.fraction, sinkhorn._spec, plans, threads)
+    feasible, moved = result[-2:]
+    if not feasible.all():
+        place = int(np.argmin(feasible))
+        limits = float(given.capacity[place]), float(given.fraction[place])
+        own = [mass if mass is None or mass.ndim == 1 else mass[place] for mass in masses]
+        _core_refusal(stack[place], (own[0], own[1]), limits, swapped, f"costs[{place}]")
+    return (*result[:-1], _unswapped(moved, swapped) if moved is not None else None)
+
+
+def _rows_of(mass: NDArray[np.float64] | None, part: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return mass if mass is None or mass.ndim == 1 else mass[part]
+
+
+def _unswapped(plan: NDArray[np.float64], swapped: bool) -> NDArray[np.float64]:
+    return np.ascontiguousarray(plan.swapaxes(-1, -2)) if swapped else plan
+
+
+def _times(plans: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale plans in place, so that they are held once."""
+    if np.any(scale != 1):
+        plans *= scale
+    return plans
+
+
+def _core_refusal(
+    matrix: NDArray[Any],
+    masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
+    limits: tuple[float, float],
+    swapped: bool,
+    name: str,
+) -> NoReturn:
+    """Solve once more, for what is stuck."""
+    raise InfeasibleError(_why_infeasible(_core.transport(matrix, *masses, *limits), swapped, name))
+
+
+def _why_infeasible(solution: _core.TransportSolution, swapped: bool, name: str) -> str:
+    said = f"{name}: forbids every plan: a share of {solution.unmoved:.6g} of the mass cannot move where cost is finite"
+    sources, targets = solution.stuck_sources, solution.reached_targets
+    if not sources:
+        return said
+    stuck, reached = ("targets", "sources") if swapped else ("sources", "targets")
+    few = f"and may only reach {reached} {_shortened(targets)}" if targets else f"and may reach no {reached[:-1]}"
+    return f"{said}; {stuck} {_shortened(sources)} have more than that {few}"
+
+
+def _shortened(places: list[int]) -> str:
+    shown = ", ".join(map(str, places[:10]))
+    return f"[{shown}, ... {len(places)} in all]" if len(places) > 10 else f"[{shown}]"
 
 
 def _cost_array(value: ArrayLike, name: str, *, ndim: int) -> NDArray[Any]:

@@ -56,7 +56,10 @@ def codes(**changed):
     [
         (lambda: _core.weights_fault(np.ones((2, 2))), "expected a one-dimensional array, got 2"),
         (lambda: distances(query=ONES), "expected a two-dimensional array, got 1"),
-        (lambda: _core.transport_batch(EVEN, None, None, 1, 1, 1), "expected a three-dimensional array, got 1"),
+        (
+            lambda: _core.transport_batch(EVEN, None, None, EVEN, EVEN, False, 1),
+            "expected a three-dimensional array, got 1",
+        ),
         (lambda: distances(query_weights=np.ones(2)), "expected one weight a token"),
         (lambda: distances(weights=np.ones(4)), "expected one weight a token"),
         (lambda: distances(tokens=np.asfortranarray(X)), "expected tokens as a two-dimensional array in C order"),

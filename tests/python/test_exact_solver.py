@@ -172,17 +172,8 @@ def test_results_print_well():
 @pytest.mark.parametrize(
     ("kwargs", "kind", "message"),
     [
-        ({"cost": [[1.0, np.nan]]}, ValueError, r"cost: entry \(0, 1\) is not finite"),
-        (
-            {"cost": np.float32([[1], [3e38]]), "fraction": 0.5},
-            ValueError,
-            r"cost: entry \(1, 0\) is too large \(3e\+38\)",
-        ),
-        (
-            {"cost": [[1e300]]},
-            ValueError,
-            r"cost: entry \(0, 0\) is too large \(1e\+300\); the largest size is 9.7e\+288",
-        ),
+        ({"cost": [[1.0, np.nan]]}, ValueError, r"cost: entry \(0, 1\) is NaN; expected a number"),
+        ({"cost": np.float32([[1], [-np.inf]])}, ValueError, r"cost: entry \(1, 0\) is -inf; expected a number"),
         ({"cost": [1.0, 2.0]}, ValueError, r"cost: expected an array of shape \(n, d\)"),
         ({"cost": np.zeros((0, 3))}, ValueError, "cost: expected at least one row"),
         ({"cost": [["a"]]}, TypeError, "cost: expected real numbers"),
@@ -243,7 +234,7 @@ def test_batches_print_well():
         (
             {"costs": np.where(np.arange(12).reshape(3, 2, 2) == 7, np.nan, 1)},
             ValueError,
-            r"costs\[1\]: entry \(1, 1\) is not",
+            r"costs\[1\]: entry \(1, 1\) is NaN",
         ),
         ({"a": np.ones((2, 2))}, ValueError, r"a: expected shape \(2,\) or \(3, 2\), got \(2, 2\)"),
         ({"a": np.ones(3)}, ValueError, "a: expected 2 weights, one a token, got 3"),

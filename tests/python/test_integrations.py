@@ -266,6 +266,22 @@ def test_pot_agrees(seed):
     assert emd2([], [], cost) == pytest.approx(ot.emd2([], [], cost), rel=1e-9)
 
 
+def test_partial_pot_agrees():
+    ot = pytest.importorskip("ot")
+    from moverank.integrations.pot import partial_wasserstein, partial_wasserstein2
+
+    rng = np.random.default_rng(0)
+    for a, b in ((5 * rng.dirichlet(np.ones(4)), 2 * rng.dirichlet(np.ones(5))), (rng.random(4), 3 * rng.random(5))):
+        cost = rng.random((4, 5))
+        expected = ot.partial.partial_wasserstein2(a, b, cost, m=0.75)
+        value, said = partial_wasserstein2(a, b, cost, m=0.75, log=True)
+        assert value == said["partial_w_dist"] == pytest.approx(expected, rel=1e-9)
+        np.testing.assert_array_equal(said["T"], partial_wasserstein(a, b, cost, m=0.75))
+        assert partial_wasserstein(a, b, cost).sum() == pytest.approx(min(a.sum(), b.sum()))
+    with pytest.raises(ValueError, match="more than can move"):
+        partial_wasserstein([1.0], [1.0], [[1.0]], m=2)
+
+
 def test_pot_refusals_are_clear():
     from moverank.integrations.pot import emd, emd2
 

@@ -60,16 +60,16 @@ struct SinkhornResult {
     SinkhornBounds bounds;
 };
 
-/// out[p] = what scaling problems[p] came to.
+/// out[p] = what scaling problems[p] came to. `plans`, unless empty, takes the plans, one behind the other, by rows.
 void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,
-                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt);
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans = {});
 void sinkhorn_batch(std::span<const TransportProblem<double>> problems, const Sinkhorn& sinkhorn,
-                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt);
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans = {});
 
-/// out[p] = what solving problems[p] proved.
+/// out[p] = what a VerifiedSolver proved of problems[p]. `plans` as above, of problems of one shape.
 void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,
-                     Interrupt& interrupt);
+                     Interrupt& interrupt, std::span<double> plans = {});
 void transport_batch(std::span<const TransportProblem<double>> problems, std::span<SolveSummary> out, int n_threads,
-                     Interrupt& interrupt);
+                     Interrupt& interrupt, std::span<double> plans = {});
 
 }  // namespace moverank

@@ -39,6 +39,7 @@ struct SinkhornSummary {
     double marginal_error = 0.0;
     std::int64_t iterations = 0;  ///< sweeps over both sides
     bool converged = false;       ///< to the tolerance
+    bool feasible = true;         ///< whether any plan has the marginals over permitted entries
 };
 
 /// Bounds on the optimum without entropy, and the plan's own cost.

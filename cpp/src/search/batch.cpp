@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <stdexcept>
 #include <vector>
 
 #include "moverank/pair.hpp"
 #include "moverank/parallel.hpp"
+#include "moverank/verified.hpp"
 
 namespace moverank {
 
@@ -42,22 +42,38 @@ std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interru
     return workers;
 }
 
+/// The part of `plans` for problem p, or nothing.
+template <class Cost>
+MatrixView<double> plan_of(std::span<double> plans, const TransportProblem<Cost>& problem, std::size_t p) {
+    const std::size_t n = problem.cost.rows();
+    const std::size_t m = problem.cost.cols();
+    return plans.empty() ? MatrixView<double>{} : MatrixView<double>{plans.data() + p * n * m, n, m};
+}
+
 template <class Cost>
 void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<SolveSummary> out, int n_threads,
-               Interrupt& interrupt) {
+               Interrupt& interrupt, std::span<double> plans) {
     const unsigned n_workers = thread_count(n_threads, problems.size());
-    std::vector<ExactSolver> solvers(n_workers);
+    std::vector<VerifiedSolver> solvers(n_workers);
     parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t p = begin; p < end; ++p) {
-                         out[p] = solvers[w].solve(problems[p], std::numeric_limits<double>::infinity(), &interrupt);
+                         out[p] = solvers[w].solve(problems[p], &interrupt);
+                         const MatrixView<double> plan = plan_of(plans, problems[p], p);
+                         if (plan.data() == nullptr) {
+                             continue;
+                         }
+                         std::fill_n(plan.data(), plan.rows() * plan.cols(), 0.0);
+                         for (const Flow& flow : solvers[w].flows()) {
+                             plan(flow.source, flow.target) = flow.mass;
+                         }
                      }
                  });
 }
 
 template <class Cost>
 void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn& sinkhorn,
-               std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
+               std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans) {
     const unsigned n_workers = thread_count(n_threads, problems.size());
     std::vector<SinkhornSolver> solvers(n_workers);
     parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
@@ -65,6 +81,9 @@ void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn&
                      for (std::size_t p = begin; p < end; ++p) {
                          out[p].summary = solvers[w].solve(problems[p], sinkhorn, &interrupt);
                          out[p].bounds = solvers[w].bounds();
+                         if (!plans.empty()) {
+                             solvers[w].plan(plan_of(plans, problems[p], p));
+                         }
                      }
                  });
 }
@@ -182,23 +201,23 @@ void paired_distances(const PreparedSequences& queries, const PreparedSequences&
 }
 
 void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sinkhorn& sinkhorn,
-                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
-    scale_all(problems, sinkhorn, out, n_threads, interrupt);
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans) {
+    scale_all(problems, sinkhorn, out, n_threads, interrupt, plans);
 }
 
 void sinkhorn_batch(std::span<const TransportProblem<double>> problems, const Sinkhorn& sinkhorn,
-                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt) {
-    scale_all(problems, sinkhorn, out, n_threads, interrupt);
+                    std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans) {
+    scale_all(problems, sinkhorn, out, n_threads, interrupt, plans);
 }
 
 void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,
-                     Interrupt& interrupt) {
-    solve_all(problems, out, n_threads, interrupt);
+                     Interrupt& interrupt, std::span<double> plans) {
+    solve_all(problems, out, n_threads, interrupt, plans);
 }
 
 void transport_batch(std::span<const TransportProblem<double>> problems, std::span<SolveSummary> out, int n_threads,
-                     Interrupt& interrupt) {
-    solve_all(problems, out, n_threads, interrupt);
+                     Interrupt& interrupt, std::span<double> plans) {
+    solve_all(problems, out, n_threads, interrupt, plans);
 }
 
 }  // namespace moverank

@@ -12,6 +12,7 @@
 #include "../kernels/kernels.hpp"
 #include "dense_problem.hpp"
 #include "dual_bound.hpp"
+#include "forbidden_costs.hpp"
 #include "moverank/aligned.hpp"
 #include "relaxation_schedule.hpp"
 
@@ -615,6 +616,24 @@ class SinkhornSolver::Impl {
     Scaling<float, double> mixed;
     Scaling<double, double> twice;
     std::variant<Scaling<float, float>*, Scaling<float, double>*, Scaling<double, double>*> latest = &single;
+    ForbiddenCosts<float> single_forbidden;
+    ForbiddenCosts<double> twice_forbidden;
+
+    /// Call `scale(problem, sinkhorn)`, with forbidden entries made dear enough to stay empty.
+    template <class Cost, class Scale>
+    SinkhornSummary solve(ForbiddenCosts<Cost>& forbidden, const TransportProblem<Cost>& problem,
+                          const Sinkhorn& sinkhorn, Interrupt* interrupt, Scale scale) {
+        single_forbidden.clear();
+        twice_forbidden.clear();
+        if (!forbidden.any_in(problem)) {
+            return scale(problem, sinkhorn);
+        }
+        const bool feasible = std::isfinite(sinkhorn.marginal_penalty) || forbidden.has_plan(problem, interrupt);
+        const Sinkhorn absolute = forbidden.in_units_of_the_cost(problem, sinkhorn);
+        SinkhornSummary summary = scale(forbidden.replace(problem, absolute), absolute);
+        summary.feasible = feasible;
+        return summary;
+    }
 
     /// Call `solve` with the scaling that the tolerance and the size of the costs need.
     template <class Solve>
@@ -641,17 +660,25 @@ SinkhornSolver& SinkhornSolver::operator=(SinkhornSolver&&) noexcept = default;
 
 SinkhornSummary SinkhornSolver::solve(const TransportProblem<float>& problem, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
-    return impl_->with_float_costs(sinkhorn,
-                                   [&](auto& scaling) { return scaling.solve(problem, sinkhorn, interrupt, {}); });
+    return impl_->solve(impl_->single_forbidden, problem, sinkhorn, interrupt,
+                        [&](const TransportProblem<float>& finite, const Sinkhorn& options) {
+                            return impl_->with_float_costs(
+                                options, [&](auto& scaling) { return scaling.solve(finite, options, interrupt, {}); });
+                        });
 }
 SinkhornSummary SinkhornSolver::solve(const TransportProblem<double>& problem, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
-    impl_->latest = &impl_->twice;
-    return impl_->twice.solve(problem, sinkhorn, interrupt, {});
+    return impl_->solve(impl_->twice_forbidden, problem, sinkhorn, interrupt,
+                        [&](const TransportProblem<double>& finite, const Sinkhorn& options) {
+                            impl_->latest = &impl_->twice;
+                            return impl_->twice.solve(finite, options, interrupt, {});
+                        });
 }
 SinkhornSummary SinkhornSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
                                       double capacity, double fraction, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
+    impl_->single_forbidden.clear();
+    impl_->twice_forbidden.clear();
     return impl_->with_float_costs(sinkhorn, [&](auto& scaling) {
         return scaling.solve({costs.matrix, a, b, capacity, fraction}, sinkhorn, interrupt, costs.largest);
     });
@@ -668,6 +695,8 @@ SinkhornBounds SinkhornSolver::bounds() {
 }
 void SinkhornSolver::plan(MatrixView<double> out) const {
     std::visit([&](auto* scaling) { scaling->plan(out); }, impl_->latest);
+    impl_->single_forbidden.empty_in(out);
+    impl_->twice_forbidden.empty_in(out);
 }
 std::span<const double> SinkhornSolver::f() const {
     return std::visit([](auto* scaling) { return scaling->f(); }, impl_->latest);

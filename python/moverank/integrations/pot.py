@@ -1,4 +1,4 @@
-"""POT's exact solver under its names: ``from moverank.integrations.pot import emd, emd2``. POT is not imported.
+"""POT's exact solvers under its names: ``from moverank.integrations.pot import emd, emd2``. POT is not imported.
 
 The same arguments and the same answers, faster. Potentials are not unique: ours prove the same value, and need not be
 the same numbers. Costs are dense arrays; POT's other backends, sparse costs and warm starts are not supported.
@@ -111,6 +111,70 @@ def emd2(
     if return_matrix:
         said["G"] = solved.plan
     return [solved.value, said]
+
+
+def partial_wasserstein(
+    a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None = None, nb_dummies: int = 1, log: bool = False
+) -> Any:
+    """Optimal partial plan, as ``ot.partial.partial_wasserstein`` gives it.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n,) and (m,)
+        Mass of both sides, of any totals; uniform of total 1 if empty.
+    M : array_like, shape (n, m)
+        Cost matrix.
+    m : float, optional
+        Mass to move; by default as much as the lesser total.
+    nb_dummies : int
+        Without effect: no dummy points are needed.
+    log : bool, default False
+        Return a dict with "cost" and "partial_w_dist", too.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, m)
+        The plan; and, with `log`, the dict.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed, or `m` is more than can move.
+    """
+    solved = _partial(a, b, M, m)
+    return (solved.plan, {"cost": solved.value, "partial_w_dist": solved.value}) if log else solved.plan
+
+
+def partial_wasserstein2(
+    a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None = None, nb_dummies: int = 1, log: bool = False
+) -> Any:
+    """Optimal partial value, as ``ot.partial.partial_wasserstein2`` gives it.
+
+    Parameters
+    ----------
+    a, b, M, m, nb_dummies
+        As in `partial_wasserstein`.
+    log : bool, default False
+        Return a dict with the plan, "T", too.
+
+    Returns
+    -------
+    float
+        The value; and, with `log`, the dict.
+
+    Raises
+    ------
+    ValueError
+        As in `partial_wasserstein`.
+    """
+    solved = _partial(a, b, M, m)
+    return (solved.value, {"T": solved.plan, "partial_w_dist": solved.value}) if log else solved.value
+
+
+def _partial(a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None) -> TransportResult:
+    x, y = (_mass(side) for side in (a, b))
+    amount = min(1.0 if side is None else float(side.sum()) for side in (x, y)) if m is None else m
+    return transport(np.asarray(M, dtype=np.float64), x, y, totals="given", amount=amount)
 
 
 class _Solved(NamedTuple):

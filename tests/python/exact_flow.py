@@ -1,0 +1,58 @@
+"""Optimal transport over fractions: successive shortest paths, with no rounding anywhere. For small problems."""
+
+from fractions import Fraction
+
+import numpy as np
+
+
+def exact_optimum(cost, a, b):
+    """Optimum and the same with costs' sizes, of masses divided by their totals; None where no plan exists."""
+    prices = [[None if c == np.inf else Fraction(float(c)) for c in row] for row in cost]
+    left, wanted = (_shares(side) for side in (a, b))
+    n, m = len(left), len(wanted)
+    flow = {}
+    while any(left):
+        distance = [Fraction(0) if mass else None for mass in left] + [None] * m
+        before = [None] * (n + m)
+        changed = True
+        while changed:
+            changed = False
+            for i, j, price, back in _arcs(prices, flow, n):
+                start, end = (n + j, i) if back else (i, n + j)
+                if distance[start] is None:
+                    continue
+                through = distance[start] + price
+                if distance[end] is None or through < distance[end]:
+                    distance[end], before[end] = through, start
+                    changed = True
+        ends = [j for j in range(m) if wanted[j] and distance[n + j] is not None]
+        if not ends:
+            return None
+        path = [n + min(ends, key=lambda j: distance[n + j])]
+        end = path[0] - n
+        while before[path[-1]] is not None:
+            path.append(before[path[-1]])
+        steps = list(zip(path[:0:-1], path[-2::-1], strict=True))
+        pushed = min([left[path[-1]], wanted[end]] + [flow[v, u - n] for u, v in steps if u >= n])
+        for u, v in steps:
+            edge, sign = ((u, v - n), 1) if u < n else ((v, u - n), -1)
+            flow[edge] = flow.get(edge, Fraction(0)) + sign * pushed
+        left[path[-1]] -= pushed
+        wanted[end] -= pushed
+    paid = [(moved * prices[i][j]) for (i, j), moved in flow.items()]
+    return sum(paid), sum(map(abs, paid))
+
+
+def _shares(masses):
+    exact = [Fraction(float(x)) for x in masses]
+    return [x / sum(exact) for x in exact]
+
+
+def _arcs(prices, flow, n):
+    for i in range(n):
+        for j, price in enumerate(prices[i]):
+            if price is not None:
+                yield i, j, price, False
+    for (i, j), moved in list(flow.items()):
+        if moved:
+            yield i, j, -prices[i][j], True
