@@ -17,9 +17,9 @@ namespace moverank {
 /// At most what one worker of `distances` allocates for a query of n tokens of dimension dim and documents of up to m
 /// tokens. A batch takes this times its threads, however many documents it has. With r = n + 16, c = m + 16, v = r + c:
 ///
-///     4 (4 r (dim + c + 16) + v (v / 8 + 256) + 4096)
+///     4 (4 r (dim + c + 16) + 4 v dim + v (v / 8 + 256) + 4096)
 ///
-/// packed query and cost matrix, tree and its arrays; four times, as storage may double and be copied when it grows.
+/// packed query and cost matrix, tokens without repetitions, tree and its arrays; four times, as storage may double and be copied when it grows.
 [[nodiscard]] std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim);
 
 /// out[s] = distance(query, documents[s]). Results do not depend on n_threads (0: all cores).

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "moverank/codes.hpp"
+#include "moverank/distinct.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/measure.hpp"
@@ -69,7 +70,7 @@ class PairEvaluator {
 
     /// Whether bounds gain by potentials: of exact problems that are not relaxed ones by themselves.
     [[nodiscard]] bool can_reuse_potentials() const;
-    /// Row potentials of the latest exact solve, over the query's tokens with mass, centred so that those of different
+    /// Row potentials of the latest exact solve, over the query's different tokens with mass, centred so that those of different
     /// documents can be averaged.
     [[nodiscard]] std::span<const double> potentials();
     /// Row potentials for bounds on all that follows, such as the mean over documents solved before: columns come and
@@ -84,6 +85,7 @@ class PairEvaluator {
     [[nodiscard]] MatrixView<const double> exact_costs(const PreparedSequence& document);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
+    [[nodiscard]] PreparedSequence without_repetitions(const PreparedSequence& sequence);
     double bound_from_matrix(const PreparedSequence& document);
     SolveSummary solve_exactly(const PreparedSequence& document, double cutoff);
     SinkhornSummary scale(const PreparedSequence& document);
@@ -93,6 +95,7 @@ class PairEvaluator {
     Interrupt* interrupt_;
     std::vector<double> query_mass_;
     PositivePart positive_part_;
+    DistinctTokens distinct_;
     GroundCosts costs_;
     ExactSolver solver_;
     SinkhornSolver sinkhorn_;

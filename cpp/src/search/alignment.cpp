@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "moverank/distinct.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/sinkhorn.hpp"
 
@@ -30,11 +31,9 @@ SolveSummary scale_into(const TransportProblem<float>& problem, const Sinkhorn& 
     return {.value = bounds.plan_cost, .lower = bounds.lower, .pivots = summary.iterations};
 }
 
-}  // namespace
-
-SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
-                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
-                   Interrupt* interrupt) {
+SolveSummary align_tokens(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
+                          MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
+                          Interrupt* interrupt) {
     GroundCosts costs(measure.ground);
     costs.set_query(query);
     costs.compute(document);
@@ -81,6 +80,69 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
         plan(flow.source, flow.target) = flow.mass;
     }
     return summary;
+}
+
+/// Where the tokens of a sequence are among its different ones, and their share of the mass there.
+class Places {
+  public:
+    explicit Places(const PreparedSequence& sequence) : size_(sequence.size()), tokens_(distinct_.of(sequence)) {
+        for (std::size_t t = 0; t < size_; ++t) {
+            const double whole = tokens_.mass[of(t)];
+            shares_.push_back(whole > 0.0 ? sequence.mass[t] / whole : 0.0);
+        }
+    }
+    [[nodiscard]] bool repeat() const { return !distinct_.places().empty(); }
+    [[nodiscard]] const PreparedSequence& tokens() const { return tokens_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t of(std::size_t t) const { return repeat() ? distinct_.places()[t] : t; }
+    [[nodiscard]] double share(std::size_t t) const { return shares_[t]; }
+
+  private:
+    DistinctTokens distinct_;
+    std::size_t size_;
+    PreparedSequence tokens_;
+    std::vector<double> shares_;
+};
+
+/// Solves for different tokens and gives each of equal ones its share of the plan, in proportion to its mass.
+SolveSummary align_distinct(const Places& query, const Places& document, const Measure& measure, MatrixView<float> cost,
+                            MatrixView<double> plan, std::span<double> f, std::span<double> g, Interrupt* interrupt) {
+    const std::size_t n = query.tokens().size();
+    const std::size_t m = document.tokens().size();
+    std::vector<float> own_cost(n * m);
+    std::vector<double> own_plan(n * m);
+    std::vector<double> own_f(n);
+    std::vector<double> own_g(m);
+    const SolveSummary summary = align_tokens(query.tokens(), document.tokens(), measure, {own_cost.data(), n, m},
+                                              {own_plan.data(), n, m}, own_f, own_g, interrupt);
+    for (std::size_t i = 0; i < query.size(); ++i) {
+        check(interrupt);
+        f[i] = own_f[query.of(i)];
+        for (std::size_t j = 0; j < document.size(); ++j) {
+            const std::size_t place = query.of(i) * m + document.of(j);
+            cost(i, j) = own_cost[place];
+            plan(i, j) = own_plan[place] * query.share(i) * document.share(j);
+        }
+    }
+    for (std::size_t j = 0; j < document.size(); ++j) {
+        g[j] = own_g[document.of(j)];
+    }
+    return summary;
+}
+
+}  // namespace
+
+SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
+                   MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
+                   Interrupt* interrupt) {
+    if (measure.problem != Problem::entropic) {
+        const Places of_query(query);
+        const Places of_document(document);
+        if (of_query.repeat() || of_document.repeat()) {
+            return align_distinct(of_query, of_document, measure, cost, plan, f, g, interrupt);
+        }
+    }
+    return align_tokens(query, document, measure, cost, plan, f, g, interrupt);
 }
 
 }  // namespace moverank

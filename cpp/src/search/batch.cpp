@@ -130,7 +130,7 @@ std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
     const std::size_t rows = n + 16;
     const std::size_t columns = m + 16;
     const std::size_t nodes = rows + columns;
-    return 4 * (4 * rows * (dim + columns + 16) + nodes * (nodes / 8 + 256) + 4096);
+    return 4 * (4 * rows * (dim + columns + 16) + 4 * nodes * dim + nodes * (nodes / 8 + 256) + 4096);
 }
 
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,

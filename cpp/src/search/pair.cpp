@@ -60,9 +60,11 @@ PairEvaluator::PairEvaluator(PairEvaluator&&) noexcept = default;
 PairEvaluator& PairEvaluator::operator=(PairEvaluator&&) noexcept = default;
 
 void PairEvaluator::set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary) {
+    // Costs of words to a vocabulary are those of the tokens as they are.
     const PreparedSequence positive = positive_part_.of(query);
-    query_mass_.assign(positive.mass.begin(), positive.mass.end());
-    costs_.set_query(positive, vocabulary);
+    const PreparedSequence tokens = vocabulary == nullptr ? without_repetitions(positive) : positive;
+    query_mass_.assign(tokens.mass.begin(), tokens.mass.end());
+    costs_.set_query(tokens, vocabulary);
     vocabulary_ = vocabulary;
     query_ = query;
     query_self_epsilon_ = 0.0;
@@ -90,6 +92,11 @@ double PairEvaluator::relaxed_value(const PreparedSequence& document) {
     }
     return relaxed_bound<double>(exact_row_minima_, exact_column_minima_, query_mass_, document.mass, measure_.capacity,
                                  measure_.fraction, order_);
+}
+
+/// Bounds and relaxed values take linear time, and epsilon may be relative to the median of all costs.
+PreparedSequence PairEvaluator::without_repetitions(const PreparedSequence& sequence) {
+    return measure_.problem == Problem::exact && !measure_.unlimited() ? distinct_.of(sequence) : sequence;
 }
 
 bool PairEvaluator::in_double() const { return vocabulary_ != nullptr && vocabulary_->in_double(); }
@@ -171,24 +178,24 @@ double PairEvaluator::self_cost(const PreparedSequence& sequence, double epsilon
 }
 
 PairResult PairEvaluator::distance(const PreparedSequence& document, double cutoff) {
-    const PreparedSequence positive = positive_part_.of(document);
-    require_mass(positive);
+    const PreparedSequence tokens = without_repetitions(positive_part_.of(document));
+    require_mass(tokens);
     if (relaxed_is_the_value()) {
-        costs_.compute_minima(positive, measure_.capacity == 1.0);
-        return {relaxed_value(positive), PairOutcome::evaluated};
+        costs_.compute_minima(tokens, measure_.capacity == 1.0);
+        return {relaxed_value(tokens), PairOutcome::evaluated};
     }
-    costs_.compute(positive);
+    costs_.compute(tokens);
     if (cutoff < infinity && measure_.bounded_by_relaxation()) {
-        const double bound = bound_from_matrix(positive);
+        const double bound = bound_from_matrix(tokens);
         if (bound > cutoff) {
             return {bound, PairOutcome::pruned_by_bound};
         }
     }
     if (measure_.problem == Problem::entropic) {
-        return {scale(positive).value, PairOutcome::evaluated};
+        return {scale(tokens).value, PairOutcome::evaluated};
     }
-    const double slack = pruning_slack(positive);
-    const SolveSummary summary = solve_exactly(positive, cutoff + slack);
+    const double slack = pruning_slack(tokens);
+    const SolveSummary summary = solve_exactly(tokens, cutoff + slack);
     if (summary.status == SolveStatus::above_cutoff) {
         return {summary.lower - slack, PairOutcome::pruned_by_solver};
     }
@@ -196,20 +203,20 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
 }
 
 CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
-    const PreparedSequence positive = positive_part_.of(document);
-    require_mass(positive);
-    costs_.compute(positive);
+    const PreparedSequence tokens = without_repetitions(positive_part_.of(document));
+    require_mass(tokens);
+    costs_.compute(tokens);
     if (relaxed_is_the_value()) {
-        const double value = relaxed_value(positive);
+        const double value = relaxed_value(tokens);
         return {value, value, measure_.unlimited() ? value : infinity, 0, 0.0, true};
     }
     if (measure_.problem == Problem::entropic) {
-        const SinkhornSummary summary = scale(positive);
+        const SinkhornSummary summary = scale(tokens);
         const SinkhornBounds bounds = sinkhorn_.bounds();
         return {summary.value,      bounds.lower,           bounds.upper,
                 summary.iterations, summary.marginal_error, summary.converged};
     }
-    const SolveSummary summary = solve_exactly(positive, infinity);
+    const SolveSummary summary = solve_exactly(tokens, infinity);
     return {summary.value, summary.lower, summary.value, summary.pivots, 0.0, true};
 }
 
