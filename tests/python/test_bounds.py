@@ -38,7 +38,7 @@ def test_bounds_hold_on_hostile_numbers(dim, kind):
             x = base + 1e-6 * rng.normal(size=base.shape)
         elif kind == "norms":
             x *= 10.0 ** rng.uniform(-3, 3, size=(len(x), 1))
-        docs.append(x)
+        docs.append(x.astype(np.float32))  # which the core has as they are, however far
     batch = mr.Sequences(docs)
     for ground in ("cosine", "euclidean", "sqeuclidean"):
         for weighting in ("uniform", "norm"):
@@ -53,7 +53,7 @@ def test_pooled_bounds_hold_by_either_of_faiss_formulas(dim, threshold):
     rng = np.random.default_rng(dim)
     base = rng.normal(size=dim)
     nearness = 10.0 ** rng.uniform(-8, 1, size=80)
-    docs = mr.Sequences([(base + near * rng.normal(size=(2, dim))) for near in nearness])
+    docs = mr.Sequences([(base + near * rng.normal(size=(2, dim))).astype(np.float32) for near in nearness])
     before = faiss.cvar.distance_compute_blas_threshold
     faiss.cvar.distance_compute_blas_threshold = threshold
     try:
