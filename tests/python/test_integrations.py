@@ -236,6 +236,39 @@ def test_gensim_agrees():
     assert len(list(ours)) == 31
 
 
+def test_gensim_models_streams_and_files_are_taken(tmp_path):
+    models = needs("gensim.models", "gensim")
+    from moverank.integrations.gensim import WmdSimilarity, wmdistance
+
+    corpus = [["human", "interface"], ["trees"], ["graph", "trees"], ["human"]]
+    model = models.Word2Vec(corpus, vector_size=8, min_count=1, seed=1, workers=1)
+    plain = WmdSimilarity(corpus, model.wv)
+    expected = list(plain[["trees"]])
+    assert wmdistance(model, ["trees"], ["human"]) == wmdistance(model.wv, ["trees"], ["human"])
+    pd = pytest.importorskip("pandas")
+    for index in (WmdSimilarity(corpus, model), WmdSimilarity((d for d in corpus), model.wv),
+                  WmdSimilarity(pd.Series(corpus, index=[3, 2, 1, 0]), model)):  # fmt: skip
+        assert list(index[["trees"]]) == expected
+        assert len(list(index)) == len(index) == 4
+        assert list(index[pd.Series(["trees"], index=[5])]) == expected
+        assert [list(one) for one in index[(("trees",), ["trees"])]] == [expected] * 2
+    plain.save(tmp_path / "index")
+    assert list(WmdSimilarity.load(tmp_path / "index")[["trees"]]) == expected
+    with pytest.raises(TypeError, match="corpus: document 0: expected a list of words, got one string"):
+        WmdSimilarity(["a text"], model)
+
+
+def test_gensim_words_without_a_direction_stay_where_they_are():
+    keyed = needs("gensim.models", "gensim").KeyedVectors
+    from moverank.integrations.gensim import WmdSimilarity, wmdistance
+
+    vectors = keyed(4)
+    vectors.add_vectors(["a", "#"], np.array([[1, 2, 3, 4], [0, 0, 0, 0]], dtype=np.float32))
+    assert wmdistance(vectors, ["a"], ["#", "a"]) == pytest.approx(0.5)
+    assert wmdistance(vectors, ["#"], ["#"]) == 0.0
+    assert list(WmdSimilarity([["a"], ["#"]], vectors)[["a"]]) == pytest.approx([1.0, 0.5])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_pot_agrees(seed):
     ot = pytest.importorskip("ot")
