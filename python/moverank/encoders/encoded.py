@@ -69,7 +69,7 @@ class EncodedTexts:
         return EncodedText(self.tokens[place], self.sequences[place], own, self.dropped[place])
 
     def __repr__(self) -> str:
-        return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector)"
+        return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector or cut off)"
 
 
 class Encoder(Protocol):

@@ -214,7 +214,8 @@ class Reranker:
             found = rank_one(query, first)
             best = in_order(found.documents, top_k)
             told = (found.certificate, found.stats, found.skipped)
-            rankings.append(Ranking(queries[q], best, chosen, *told, comparable=bool(query.tokens)))
+            lost = (bool(query.tokens), found.dropped, query.dropped)
+            rankings.append(Ranking(queries[q], best, chosen, *told, *lost))
             if progress is not None:
                 progress(q + 1)
         return rankings

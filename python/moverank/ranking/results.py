@@ -127,6 +127,7 @@ class Found:
     certificate: Certificate
     stats: SearchStats
     skipped: int = 0
+    dropped: int = 0
 
     @classmethod
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
@@ -155,6 +156,9 @@ class Ranking(Sequence[RankedDocument]):
         Documents without a token, which are not compared; those that are returned come last, at distance infinity.
     comparable : bool
         Whether the query has a token. If not, nothing was compared and documents stand as they came.
+    dropped, query_dropped : int
+        Words of all documents, and of the query, that the encoder left out: those without a vector, or cut off as a
+        text is longer than a transformer takes. 0 for documents of an index, which were encoded before.
     """
 
     query: str
@@ -164,6 +168,8 @@ class Ranking(Sequence[RankedDocument]):
     stats: SearchStats
     skipped: int = 0
     comparable: bool = True
+    dropped: int = 0
+    query_dropped: int = 0
 
     @property
     def doc_ids(self) -> list[Any]:
@@ -206,6 +212,10 @@ class Ranking(Sequence[RankedDocument]):
             )
         if self.skipped:
             lines.append(f"{self.skipped} without a token, not compared")
+        if self.dropped or self.query_dropped:
+            lines.append(
+                f"left out by the encoder: {self.query_dropped} words of the query, {self.dropped} of documents"
+            )
         lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
         return "\n".join(lines)
 
