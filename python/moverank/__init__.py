@@ -35,6 +35,7 @@ from moverank.errors import (
     PrecisionWarning,
     ReadOnlyIndexError,
     TextFormatError,
+    UnknownFieldError,
     UnknownIdError,
 )
 from moverank.gradients import Gradients, gradients
@@ -99,6 +100,7 @@ __all__ = [
     "TokenMove",
     "TransportBatch",
     "TransportResult",
+    "UnknownFieldError",
     "UnknownIdError",
     "Verified",
     "__version__",

@@ -34,6 +34,10 @@ class InfeasibleError(ValueError):
     """Forbidden entries of a cost matrix leave no way for some mass; the message says how much, and from where."""
 
 
+class UnknownFieldError(ValueError):
+    """A condition names a field that no payload of the index has; the message names those that there are."""
+
+
 class NoTokensError(ValueError):
     """A text has no token that an encoder knows, or no text of a batch has one."""
 

@@ -22,7 +22,7 @@ from moverank.histograms import Histograms
 from moverank.layout import Arrays, Setup
 from moverank.measures import naming, prepare
 from moverank.names import IntNames, Positions, StrNames, stored_names
-from moverank.payloads import Where, payload_at
+from moverank.payloads import Where, fields_of, payload_at
 from moverank.sequences import Sequences
 
 #: Tokens of one document and their mass; bins in place of tokens where costs are given.
@@ -170,7 +170,19 @@ class Part:
 
     def matching(self, where: Where) -> Positions:
         """Rising positions of the documents for which a condition holds; the last answers are kept."""
-        return self._matching(where)
+        return self._matching(where) if where.lasting else where.matching(self.arrays, len(self))
+
+    def fields(self, wanted: Sequence[str]) -> set[str]:
+        """Which of some fields any payload has; what was found is kept."""
+        unknown = [name for name in wanted if name not in self._fields]
+        if unknown:
+            found = fields_of(self.arrays, len(self), unknown)
+            self._fields.update({name: name in found for name in unknown})
+        return {name for name in wanted if self._fields[name]}
+
+    @cached_property
+    def _fields(self) -> dict[str, bool]:
+        return {}
 
     @cached_property
     def _matching(self) -> Callable[[Where], Positions]:

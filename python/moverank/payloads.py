@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -43,6 +43,14 @@ _DOUBLE_QUOTE = re.compile(r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[[^\]]*\]|`[^`
 
 #: Functions of SQLite that reach beyond the expression, or that may make it endless or huge.
 _REFUSED_FUNCTIONS = ("load_extension", "zeroblob", "randomblob", "printf", "format", "fts3_tokenizer")
+
+
+#: Functions whose value may be another at the next call, so that no answer is kept. Those of dates are among them, as
+#: they take 'now', which may come from a payload or a value.
+_VOLATILE_FUNCTIONS = frozenset({
+    "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff", "current_date", "current_time",
+    "current_timestamp", "random", "changes", "total_changes", "last_insert_rowid",
+})  # fmt: skip
 
 
 def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDArray[Any]]:
@@ -134,11 +142,14 @@ class Where:
         In the order of the question marks.
     fields : tuple of str
         Fields of payloads that the expression names, as columns.
+    lasting : bool
+        Whether it depends on nothing but payloads, so that an answer can be kept: not on the time, nor on chance.
     """
 
     expression: str
     values: tuple[Any, ...]
     fields: tuple[str, ...]
+    lasting: bool = True
 
     @classmethod
     def of(cls, condition: Any) -> Where:
@@ -163,12 +174,13 @@ class Where:
                 f"where: {expression!r} has double quotes: texts stand in single ones, unusual names in [brackets]"
             )
         fields: list[str] = []
-        with closing(_connection()) as connection:
+        called: set[str] = set()
+        with closing(_connection(called)) as connection:
             while True:
                 where = cls(expression, plain, tuple(fields))
                 try:
                     list(where._found(connection, b"[]", b"[]"))
-                    return where
+                    return replace(where, lasting=called.isdisjoint(_VOLATILE_FUNCTIONS))
                 except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
                     missing = str(error).partition("no such column: ")[2]
                     # SQLite's paths have no way to write a quote or a backslash.
@@ -225,7 +237,52 @@ class Where:
         yield from connection.execute(query, (given.decode(), bare.decode(), *self.values))
 
 
-def _connection() -> sqlite3.Connection:
+def fields_of(arrays: Mapping[str, NDArray[Any]], count: int, wanted: Sequence[str]) -> set[str]:
+    """Which of some fields any payload of a part has at its top; reads no further than to find them."""
+    missing = dict.fromkeys(wanted)
+    if "payload_text" not in arrays:
+        return set()
+    with closing(_connection()) as connection:
+        for first in range(0, count, DOCUMENTS_AT_ONCE):
+            joined = _joined(arrays, first, min(first + DOCUMENTS_AT_ONCE, count))
+            for name in list(missing):
+                found = f"CASE type WHEN 'object' THEN json_type(value, {_path(name)}) END"
+                query = f"SELECT 1 FROM json_each(?) WHERE {found} IS NOT NULL"
+                if _rows(connection, f"{query} LIMIT 1", joined):
+                    missing.pop(name)
+            if not missing:
+                break
+    return set(wanted) - set(missing)
+
+
+def some_fields(arrays: Mapping[str, NDArray[Any]], count: int) -> set[str]:
+    """Fields at the top of the first payloads of a part, for messages."""
+    if "payload_text" not in arrays:
+        return set()
+    with closing(_connection()) as connection:
+        joined = _joined(arrays, 0, min(DOCUMENTS_AT_ONCE, count))
+        query = """
+            SELECT DISTINCT own.key FROM json_each(?) AS one,
+                json_each(CASE one.type WHEN 'object' THEN one.value ELSE '{}' END) AS own
+        """
+        return {str(name) for (name,) in _rows(connection, query, joined)}
+
+
+def _joined(arrays: Mapping[str, NDArray[Any]], first: int, last: int) -> bytes:
+    return b"[" + b",".join(text for text in _texts(arrays, first, last) if text) + b"]"
+
+
+def _rows(connection: sqlite3.Connection, query: str, joined: bytes) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(query, (joined.decode(),)).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if str(error) == "interrupted":
+            raise KeyboardInterrupt from None
+        raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
+
+
+def _connection(called: set[str] | None = None) -> sqlite3.Connection:
+    """A database of nothing; `called` takes the functions that statements call."""
     connection = sqlite3.connect(":memory:")
     # Once, before anything is refused: SQLite declares json_each as a table when it is first used.
     connection.execute("SELECT value FROM json_each('[]')").fetchall()
@@ -233,6 +290,8 @@ def _connection() -> sqlite3.Connection:
     def authorize(action: int, first: str | None, second: str | None, *others: object) -> int:
         if action not in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and second in _REFUSED_FUNCTIONS):
             return sqlite3.SQLITE_DENY
+        if called is not None and action == sqlite3.SQLITE_FUNCTION:
+            called.add(str(second).lower())
         return sqlite3.SQLITE_OK
 
     connection.set_authorizer(authorize)

@@ -96,6 +96,9 @@ class ClusteredQuery:
         return search.lower_bounds(self._positions, self._threads)
 
 
+#: How many times more documents than are likely to do faiss is asked for, where some are gone or not asked for.
+WIDENED = 2
+
 #: Pooled vectors that faiss learns from, at the most: it samples from more by itself, but wants them in memory.
 LEARNED_FROM = 1 << 18
 
@@ -250,16 +253,15 @@ class PooledVectors:
 
     def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
-        if positions is not None and not self.exhaustive:
-            raise ValueError(
-                f"subset, where: a budget within a subset needs the prefilter 'Flat', this one is {self.name!r}"
-            )
         return PooledQuery(self, query, self.live if positions is None else positions)
 
     def search(
         self, pooled: NDArray[np.float32], count: int, positions: Positions
     ) -> tuple[NDArray[np.float32], Positions]:
-        """What faiss calls distances, and positions, in its order; approximate indexes may find fewer."""
+        """What faiss calls distances, and positions, in its order: so many, or all.
+
+        Where what faiss learnt finds too few of the positions, all of them are compared instead.
+        """
         faiss: Any = import_module("faiss")
         metric = _metric(faiss, self._measure)
         distances: list[NDArray[np.float32]] = []
@@ -268,11 +270,20 @@ class PooledVectors:
         # On the calling thread alone: others would spin for work on the cores that the search goes on with.
         with _on_threads(faiss, 1):
             if self._trained is not None:
-                n_gone = covered - int(np.searchsorted(positions, covered))
-                near, places = self._trained.index.search(pooled[None], min(count + n_gone, covered))
+                n_wanted = int(np.searchsorted(positions, covered))
+                enough = min(count, n_wanted)
+                # More, as some of what is found will be gone or not asked for; most of all is no use to ask for.
+                more = 0 if n_wanted == covered else WIDENED * enough * covered // max(n_wanted, 1)
+                asked = enough + more
+                near, places = np.empty((1, 0), np.float32), np.empty((1, 0), np.int64)
+                if 0 < enough < n_wanted and asked <= covered // 2:
+                    near, places = self._trained.index.search(pooled[None], asked)
                 valid = np.isin(places[0], positions)  # −1 where there are no more, and what is gone
-                distances.append(near[0][valid])
-                found.append(places[0][valid])
+                if int(valid.sum()) < enough:
+                    covered = 0
+                else:
+                    distances.append(near[0][valid])
+                    found.append(places[0][valid])
             first = 0
             for part in self._pooled:
                 last = first + len(part)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -17,18 +18,21 @@ from moverank._origin import INVARIANT, longest, tell_if_below
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
-from moverank.errors import DuplicateIdError, IndexFormatError, UnknownIdError
+from moverank.errors import DuplicateIdError, IndexFormatError, UnknownFieldError, UnknownIdError
 from moverank.given import Costs, aligned, named_bins
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
 from moverank.measures import Measure, naming
 from moverank.names import Ids, Positions, is_name, listed_ids
 from moverank.parts import Document, Part, Vocabulary
-from moverank.payloads import Where
+from moverank.payloads import Where, some_fields
 from moverank.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.query import Goal, Query
 from moverank.search import Budget, Ladder, Prefilter, PrefilteredQuery
 from moverank.sinkhorn import Sinkhorn
+
+#: Fields that a message lists.
+FIELDS_SHOWN = 20
 
 
 @dataclass(eq=False)
@@ -208,11 +212,33 @@ class Snapshot:
         """Rising positions of the documents of a subset for which a condition holds; None for all."""
         if subset is None and where is None:
             return None
-        positions = self.positions if subset is None else self.positions_of(subset, "subset")
+        if subset is None:
+            positions = self.positions
+        else:
+            listed = listed_ids(subset, "subset")
+            # Nothing chosen is a choice: of candidates that a first stage did not find.
+            positions = self.positions_of(listed, "subset") if listed else np.empty(0, dtype=np.int64)
         if where is None:
             return positions
+        self._require_fields(where)
         matching = [part.matching(where) + first for part, first in zip(self.parts, self.firsts, strict=False)]
         return np.intersect1d(positions, np.concatenate(matching), assume_unique=True) if matching else positions
+
+    def _require_fields(self, where: Where) -> None:
+        """Refuse a condition on a field that no payload has: it would be NULL in every document, without a word."""
+        missing = set(where.fields)
+        for part in self.parts:
+            missing -= part.fields(sorted(missing))
+            if not missing:
+                return
+        if missing and self.parts:
+            name = min(missing)
+            there = sorted(set().union(*(some_fields(part.arrays, len(part)) for part in self.parts)))
+            near = get_close_matches(name, there, 3, 0.6) or [own for own in there if own.lower() == name.lower()]
+            hint = f"; near is {', '.join(map(repr, near))}" if near else ""
+            shown = ", ".join(map(repr, there[:FIELDS_SHOWN])) + (", …" if len(there) > FIELDS_SHOWN else "")
+            have = f"fields are {shown}" if there else "no payload has fields"
+            raise UnknownFieldError(f"where: no payload has a field {name!r:.80}{hint}; {have}")
 
     # ---- search ----------------------------------------------------------------------------------------------------
 

@@ -342,11 +342,6 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
             ValueError,
             "slack must be finite and at least 0, got nan",
         ),
-        (
-            lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[]),
-            ValueError,
-            "subset: expected at least one id, got none",
-        ),
         (lambda d, q: mr.Index.build(d, "wrd").search(q, 5, subset=[-1]), KeyError, "subset: -1 is not in the index"),
         (lambda d, q: mr.Index.build(d, "wrd").range_search(q, np.nan), ValueError, "radius must be a number, got nan"),
         (
@@ -378,11 +373,6 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
             lambda d, q: mr.Index.build(d, prefilter="Nonsense"),
             ValueError,
             "prefilter: faiss cannot make 'Nonsense' of 400 documents",
-        ),
-        (
-            lambda d, q: mr.Index.build(d, prefilter="HNSW8").search(q, subset=[1, 2, 3], k=2, candidates=2),
-            ValueError,
-            "subset, where: a budget within a subset needs the prefilter 'Flat', this one is 'pooled, HNSW8'",
         ),
         (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
         (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
@@ -419,3 +409,46 @@ def test_bad_budgets_are_refused(call, kind, message):
     docs, _, query = collection(0)
     with pytest.raises(kind, match=message):
         call(docs, query)
+
+
+# ---- what was removed, and subsets -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefilter", ["HNSW16", "IVF8,Flat;nprobe=1", "Flat", mr.Clusters(2)])
+def test_a_budget_finds_as_many_as_there_are_whatever_was_removed(prefilter):
+    rng = np.random.default_rng(0)
+    docs = rng.normal(size=(400, 3, 8)).astype(np.float32)
+    odd = list(range(1, 400, 2))
+    index = mr.Index.build(docs, "wrd", prefilter=prefilter, payloads=[{"n": n} for n in range(400)])
+    for k in (10, 350, 400, 2000):
+        assert len(index.search(docs[5], k, candidates=k)) == min(k, 400)
+    assert set(index.search(docs[5], 100, candidates=100, subset=odd).ids.tolist()) <= set(odd)
+    for some in (odd, odd[:7]):
+        for k in (5, 7, 400):
+            hits = index.search(docs[5], k, candidates=k, subset=some)
+            assert len(hits) == min(k, len(some))
+            assert set(hits.ids.tolist()) <= set(some)
+    assert index.search(docs[5], 9, candidates=9, where="n < 4").certificate.exact
+    index.remove(odd)
+    index.add(docs[:3], ids=[2000, 2001, 2002])
+    for k in (10, 203, 600):
+        hits = index.search(docs[5], k, candidates=k)
+        assert len(hits) == min(k, 203)
+        assert not set(hits.ids.tolist()) & set(odd)
+    index.remove(list(range(0, 390, 2)))
+    hits = index.search(docs[5], 10, candidates=10)
+    truth = index.search(docs[5], 10)
+    assert (len(hits), len(truth)) == (8, 8)
+    assert hits.ids.tolist() == truth.ids.tolist()
+    assert hits.certificate.exact
+
+
+@pytest.mark.parametrize("options", [{}, {"candidates": 10}, {"timeout": 10.0}])
+@pytest.mark.parametrize("prefilter", ["Flat", "HNSW4", mr.Clusters(2)])
+def test_a_subset_of_none_is_an_empty_answer(prefilter, options):
+    index = mr.Index.build([np.eye(3)] * 50, prefilter=prefilter)
+    for subset in ([], np.array([], dtype=np.int64), ()):
+        hits = index.search(np.eye(3), 3, subset=subset, **options)
+        assert (len(hits), hits.certificate.exact) == (0, True)
+        assert str(hits.certificate) == "exact: all 0 documents of the subset were solved"
+    assert len(index.range_search(np.eye(3), 1.0, subset=[])) == 0

@@ -106,6 +106,11 @@ CASES = {
         lambda: mr.Index.open("index", encoder=mr.EncoderIdentity("A", "b")),
         "encoder: the index was built with A 'a', given is A 'b'; they differ in name",
     ),
+    "UnknownFieldError": (
+        ValueError,
+        lambda: mr.Index.build(DOCS, payloads=[{"year": 1}] * 2).search(DOCS[0], where="yeer > 0"),
+        "where: no payload has a field 'yeer'; near is 'year'; fields are 'year'",
+    ),
     "NoTokensError": (
         ValueError,
         lambda: mr.encoders.WordVectors.default().encode(["a cat", "zzqq"]),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import moverank as mr
 from moverank import IndexFormatError, payloads
 from moverank.payloads import Where, payload_arrays, payload_at
 
@@ -185,3 +186,77 @@ def test_ctrl_c_stops_a_long_condition():
         overrun = interrupter.overrun(lambda: where.matching(arrays, 4000), 0.3)
     assert overrun is not None
     assert overrun < 20  # all of it would take an hour
+
+
+# ---- conditions that are no function of payloads, and fields that there are not --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expression", "lasting"),
+    [
+        ("n > 1", True),
+        ("upper(n) LIKE 'A%' AND round(n) = abs(n)", True),
+        ("n < julianday('now')", False),
+        ("n < JulianDay('now')", False),
+        ("n < datetime(n)", False),
+        ("n < strftime('%s', 'now')", False),
+        ("n < current_timestamp", False),
+        ("n < CURRENT_DATE", False),
+        ("random() > 0", False),
+        ("changes() = 0", False),
+        ("EXISTS (SELECT 1 WHERE n < unixepoch('now'))", False),
+    ],
+)
+def test_what_depends_on_the_time_or_on_chance_is_not_kept(expression, lasting):
+    assert Where.of(expression).lasting is lasting
+
+
+def test_a_condition_on_chance_is_asked_anew():
+    index = mr.Index.build([np.eye(3)] * 200, payloads=[{"n": n} for n in range(200)])
+    answers = {tuple(sorted(index.search(np.eye(3), 200, where="random() % 2 = 0").ids.tolist())) for _ in range(4)}
+    assert len(answers) == 4
+
+
+def test_a_field_that_no_payload_has_is_an_error_that_names_those_there_are():
+    payloads = [None, "text", {"year": 1990, "author": {"name": "Ann"}}, {"Größe": 3, "it's": 1}]
+    index = mr.Index.build([np.eye(3)] * 4, payloads=payloads)
+    for where, message in (
+        (
+            "yaer = 1990",
+            "no payload has a field 'yaer'; near is 'year'; fields are 'Größe', 'author', \"it's\", 'year'",
+        ),
+        ("YEAR = 1990", "'YEAR'; near is 'year'"),
+        ("name = 'Ann'", "no payload has a field 'name'; fields are"),
+        ("year = 1990 OR colour = 'red'", "'colour'"),
+        ("absent IS NULL", "'absent'"),
+    ):
+        for call in (
+            lambda where=where: index.search(np.eye(3), where=where),
+            lambda where=where: index.range_search(np.eye(3), 1.0, where=where),
+            lambda where=where: index.search_batch([np.eye(3)], where=where),
+        ):
+            with pytest.raises(mr.UnknownFieldError, match=message):
+                call()
+    for where, ids in (
+        ("year = 1990", [2]),
+        ("year IS NULL", [0, 1, 3]),
+        ("NOT (year < 0)", [2]),
+        ("[Größe] = 3", [3]),
+        ("[it's] = 1", [3]),
+        ("payload ->> '$.author.name' = 'Ann'", [2]),
+    ):
+        assert sorted(index.search(np.eye(3), where=where).ids.tolist()) == ids
+
+
+def test_a_field_may_be_in_a_part_that_was_added():
+    index = mr.Index.build([np.eye(3)])
+    with pytest.raises(mr.UnknownFieldError, match="'n'; no payload has fields"):
+        index.search(np.eye(3), where="n = 1")
+    index.add([np.eye(3)], payloads=[{"n": 1}])
+    assert index.search(np.eye(3), where="n = 1").ids.tolist() == [1]
+
+
+def test_any_text_is_above_any_number():
+    index = mr.Index.build([np.eye(3)] * 2, payloads=[{"y": "1990"}, {"y": 2021}])
+    assert len(index.search(np.eye(3), where="y >= 2020")) == 2
+    assert index.search(np.eye(3), where="CAST(y AS INTEGER) >= 2020").ids.tolist() == [1]
