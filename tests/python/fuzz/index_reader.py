@@ -14,7 +14,14 @@ from moverank.disk.manifest import MANIFEST
 DIM = 4
 
 #: What a damaged index may be answered with.
-REFUSALS = (mr.IndexFormatError, mr.IndexNotFoundError, mr.IndexIncompleteError, mr.UnknownIdError, mr.DuplicateIdError)
+REFUSALS = (
+    mr.IndexFormatError,
+    mr.IndexNotFoundError,
+    mr.IndexIncompleteError,
+    mr.UnknownIdError,
+    mr.DuplicateIdError,
+    mr.UnknownFieldError,  # of an index without payloads
+)
 
 
 def write_indexes(folder):
