@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import moverank._interpreter  # noqa: F401  before anything that is compiled
 from moverank._core import __version__, build_info
 from moverank.alignment import Alignment, TokenMove, align
+from moverank.bag import Bag
 from moverank.bags import Bags
 from moverank.batch import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
 from moverank.disk.verify import Verified
@@ -45,7 +46,7 @@ from moverank.index import Index
 from moverank.measures import Measure, emd, maxsim, measure, rwmd, wmd, wrd
 from moverank.prefilters import Clusters
 from moverank.reranking import rerank
-from moverank.sequences import Sequences
+from moverank.sequences import Sequence, Sequences
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alignment",
+    "Bag",
     "Bags",
     "Certificate",
     "CertifiedDistances",
@@ -92,6 +94,7 @@ __all__ = [
     "Reranker",
     "Rung",
     "SearchStats",
+    "Sequence",
     "Sequences",
     "Sinkhorn",
     "SinkhornBatch",

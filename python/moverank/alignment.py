@@ -13,7 +13,7 @@ from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import as_list, whole_number
 from moverank.measures import Measure, measure, naming, require_same_dim, require_vectors
-from moverank.sequences import Sequences, as_query
+from moverank.sequences import One, as_query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -239,8 +239,8 @@ def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]
 
 
 def align(
-    x: Sequences | ArrayLike,
-    y: Sequences | ArrayLike,
+    x: One,
+    y: One,
     measure: str | Measure | None = None,
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
@@ -251,13 +251,13 @@ def align(
 
     Parameters
     ----------
-    x, y : array_like, shape (n, d) and (m, d), or Sequences of length 1
-        Tokens of the query and of the document.
+    x, y : array_like, shape (n, d) and (m, d), or Sequence
+        Tokens of the query and of the document, as a measure takes them.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given. Under a relaxed problem the plan sends each
         token of the side that gives the bound whole to its nearest token on the other.
     a, b : array_like, shape (n,) and (m,), optional
-        Mass of the tokens.
+        Mass of the tokens, in place of weights that `x` and `y` bring.
     costs : array_like, shape (K, L), optional
         What moving from each bin of `x` to each bin of `y` costs, where no vectors say it. `x` and `y` are then
         histograms, of shapes (K,) and (L,); the plan is over the bins that hold something, which are its tokens, by
@@ -296,7 +296,8 @@ def align(
         return align_given(x, y, costs, measure)
     chosen = _by_name("wrd" if measure is None else measure)
     require_vectors(chosen)
-    query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
+    query = as_query(x, a, "x", "a", chosen.weighting)
+    document = as_query(y, b, "y", "b", chosen.weighting)
     require_same_dim(query.dim, document.dim, "x", "y")
     query, document = about_one_origin(chosen, query, document)
     with naming("x", "y", batch=False):

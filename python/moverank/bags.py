@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from moverank._arrays import plain_array
 from moverank._origin import tell_if_blurred_table
 from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_and_source
-from moverank.measures import WEIGHTINGS
-from moverank.sequences import Sequences
+from moverank.bag import Bag
+from moverank.sequences import Sequences, selected
+from moverank.token_array import WEIGHTINGS
 
 
 def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -183,14 +184,9 @@ class Bags:
 
     def weights_of(self, s: int, weighting: str) -> NDArray[np.float64] | None:
         """Mass of document `s` under a weighting, shape (m_s,); None where the weighting itself says it."""
-        one_of(weighting, "weighting", WEIGHTINGS)
-        rows = self._rows(s)
-        if self._counts is None:
-            return None
-        mass = self._counts[rows].astype(np.float64)
-        if weighting == "norm":
-            mass *= np.linalg.norm(self[s].astype(np.float64), axis=1)
-        return mass
+        one = self[operator.index(s)]
+        mass = one.mass(weighting)
+        return None if one.counts is None else mass
 
     def to_sequences(self, weighting: str = "uniform") -> Sequences:
         """Copy of the documents with a vector a word.
@@ -214,18 +210,30 @@ class Bags:
                 weights *= np.linalg.norm(tokens.astype(np.float64), axis=1)
         return Sequences.from_flat(tokens, self._offsets, weights)
 
-    def _rows(self, s: int) -> slice:
-        place = operator.index(s)
-        if not 0 <= place < len(self):
-            raise IndexError(f"document {s} of {len(self)}")
-        return slice(int(self._offsets[place]), int(self._offsets[place + 1]))
-
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    def __getitem__(self, s: int) -> NDArray[np.float32]:
-        """Vectors of the words of document `s`, shape (m_s, d)."""
-        return self._vectors[self._words[self._rows(s)]]
+    @overload
+    def __getitem__(self, key: int) -> Bag: ...
+    @overload
+    def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Bags: ...
+    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> Bag | Bags:
+        """One document with its counts, or several, over the same table."""
+        if isinstance(key, (int, np.integer)):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"document {key} of {len(self)}")
+            first, last = self._offsets[key % len(self)], self._offsets[key % len(self) + 1]
+            counts = None if self._counts is None else self._counts[first:last]
+            return Bag(self._vectors, self._words[first:last], counts)
+        places, offsets = selected(self._offsets, key, "documents")
+        counts = None if self._counts is None else self._counts[places]
+        return Bags.from_flat(self._vectors, self._words[places], offsets, counts)
+
+    def __iter__(self) -> Iterator[Bag]:
+        return (self[s] for s in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        raise TypeError("Bags are no array; .words, .counts and .vectors are")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Bags.from_flat, (self._vectors, self._words, self._offsets, self._counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,17 +16,14 @@ from moverank._wording import all_or_not
 from moverank.given import one_against_many_given, pairwise_given
 from moverank.histograms import Histograms
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim, require_vectors
-from moverank.sequences import Sequences, as_query, as_sequences
-
-#: What has no costs of its own to bring.
-Batch = Sequences | Sequence[ArrayLike]
+from moverank.sequences import Batch, One, Sequences, as_query, as_sequences
 
 _by_name = measure
 
 
 def distances(
-    query: Sequences | Histograms | ArrayLike,
-    docs: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
+    query: One | Histograms,
+    docs: Batch | Histograms | ArrayLike,
     measure: str | Measure | None = None,
     *,
     weights: ArrayLike | None = None,
@@ -37,14 +34,14 @@ def distances(
 
     Parameters
     ----------
-    query : array_like, shape (n, d), or Sequences of length 1
-        Tokens of the query.
-    docs : Sequences or sequence of array_like, each of shape (m_s, d)
-        The documents, of any lengths.
+    query : array_like, shape (n, d), or Sequence
+        Tokens of the query, with their weights if it brings any.
+    docs : Sequences, Bags, encoded texts, or sequence of array_like or Sequence, each of shape (m_s, d)
+        The documents, of any lengths, with their weights if they bring any.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given.
     weights : array_like, shape (n,), optional
-        Mass of the query's tokens.
+        Mass of the query's tokens, in place of weights that it brings.
     costs : array_like, shape (K, L), optional
         What moving from each bin of the query to each bin of a document costs, where no vectors say it. `query` is then
         a histogram, of shape (K,), and `docs` are histograms: an array of shape (N, L), a sparse matrix of SciPy, a
@@ -115,8 +112,8 @@ class CertifiedDistances:
 
 
 def certified_distances(
-    query: Sequences | Histograms | ArrayLike,
-    docs: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
+    query: One | Histograms,
+    docs: Batch | Histograms | ArrayLike,
     measure: str | Measure | None = None,
     *,
     weights: ArrayLike | None = None,
@@ -160,8 +157,8 @@ def certified_distances(
 
 
 def pairwise(
-    A: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike,
-    B: Sequences | Histograms | Sequence[ArrayLike] | ArrayLike | None = None,
+    A: Batch | Histograms | ArrayLike,
+    B: Batch | Histograms | ArrayLike | None = None,
     measure: str | Measure | None = None,
     *,
     costs: ArrayLike | None = None,
@@ -219,8 +216,8 @@ def pairwise(
     if costs is not None:
         return pairwise_given(A, B, costs, measure, progress, thread_count(num_threads))
     chosen = _of_vectors(measure)
-    rows = as_sequences(cast("Batch", A), "A")
-    columns = rows if B is None or B is A else as_sequences(cast("Batch", B), "B")
+    rows = as_sequences(cast("Batch", A), "A", chosen.weighting)
+    columns = rows if B is None or B is A else as_sequences(cast("Batch", B), "B", chosen.weighting)
     require_same_dim(rows.dim, columns.dim, "A", "B")
     rows, columns = about_one_origin(chosen, rows, columns)
     within = columns is rows
@@ -237,8 +234,8 @@ def pairwise(
 
 
 def paired_distances(
-    A: Sequences | Sequence[ArrayLike],
-    B: Sequences | Sequence[ArrayLike],
+    A: Batch,
+    B: Batch,
     measure: str | Measure = "wrd",
     *,
     progress: Callable[[int, int], object] | None = None,
@@ -278,7 +275,7 @@ def paired_distances(
     chosen = _of_vectors(measure)
     if progress is not None:
         require_callable(progress, "progress")
-    queries, documents = as_sequences(A, "A"), as_sequences(B, "B")
+    queries, documents = as_sequences(A, "A", chosen.weighting), as_sequences(B, "B", chosen.weighting)
     require_same_dim(queries.dim, documents.dim, "A", "B")
     if len(queries) != len(documents):
         raise ValueError(f"expected as many sequences in A as in B, got {len(queries)} and {len(documents)}")
@@ -301,8 +298,8 @@ def _one_against_many(
 ) -> tuple[Measure, Sequences, Sequences, tuple[Any, ...]]:
     """Check the arguments of a call of one query against many documents; the last are those of the core."""
     chosen = _of_vectors(measure)
-    asked = as_query(query, weights, "query", "weights")
-    batch = as_sequences(docs, "docs")
+    asked = as_query(query, weights, "query", "weights", chosen.weighting)
+    batch = as_sequences(docs, "docs", chosen.weighting)
     require_same_dim(asked.dim, batch.dim, "query", "docs")
     asked, batch = about_one_origin(chosen, asked, batch)
     documents = batch.tokens, batch.scales, batch.offsets, batch.weights

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from moverank import _core
 from moverank._validate import real_array, thread_count, weights_array
 from moverank.measures import Measure, measure, require_same_dim
+from moverank.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
 
 _by_name = measure
 
@@ -26,7 +27,7 @@ class Gradients:
     x, y : ndarray of float64, shapes (n, d) and (m, d)
         Derivatives with respect to the tokens.
     a, b : ndarray of float64, shapes (n,) and (m,), or None
-        Derivatives with respect to the weights, where weights were given.
+        Derivatives with respect to the weights, where weights were given or brought along.
     """
 
     value: float
@@ -41,8 +42,8 @@ class Gradients:
 
 
 def gradients(
-    x: ArrayLike,
-    y: ArrayLike,
+    x: One,
+    y: One,
     measure: str | Measure = "wrd",
     a: ArrayLike | None = None,
     b: ArrayLike | None = None,
@@ -56,12 +57,12 @@ def gradients(
 
     Parameters
     ----------
-    x, y : array_like, shape (n, d) and (m, d)
-        Tokens of the query and of the document, taken in float64.
+    x, y : array_like, shape (n, d) and (m, d), or Sequence
+        Tokens of the query and of the document, arrays taken in float64.
     measure : str or Measure, default "wrd"
         What to differentiate.
     a, b : array_like, shape (n,) and (m,), optional
-        Their mass, in any unit.
+        Their mass, in any unit, in place of weights that `x` and `y` bring.
 
     Returns
     -------
@@ -84,21 +85,17 @@ def gradients(
            [-0.5]])
     """
     chosen = _by_name(measure)
-    query, document = double_tokens(x, "x", chosen), double_tokens(y, "y", chosen)
+    query, mass = _double(x, a, "x", "a", chosen)
+    document, other_mass = _double(y, b, "y", "b", chosen)
     require_same_dim(query.shape[1], document.shape[1], "x", "y")
-    for weights, name in ((a, "a"), (b, "b")):
-        if weights is None and chosen.weighting == "given":
-            raise ValueError(f"{name}: weighting 'given' needs weights")
-    mass = None if a is None else weights_array(a, "a", len(query))
-    other_mass = None if b is None else weights_array(b, "b", len(document))
     values, dx, da, dy, db = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
     return Gradients(float(values[0]), dx, dy, da, db)
 
 
 def ragged_gradients(
-    queries: Sequence[NDArray[np.float64]],
+    queries: list[NDArray[np.float64]],
     query_weights: NDArray[np.float64] | None,
-    documents: Sequence[NDArray[np.float64]],
+    documents: list[NDArray[np.float64]],
     document_weights: NDArray[np.float64] | None,
     measure: Measure,
     *,
@@ -123,22 +120,51 @@ def ragged_gradients(
     )
 
 
-def double_tokens(value: ArrayLike, name: str, measure: Measure) -> NDArray[np.float64]:
-    """Check one sequence's tokens in float64: (n, d), n and d at least 1, finite, with directions under cosine."""
+def _double(
+    value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Tokens, arrays as precisely as they come, and weights."""
+    given: Any = value
+    if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
+        one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
+        given, mass = one.tokens, one.weights
+    else:
+        mass = None
+    tokens = double_array(given, name)
+    if weights is not None:
+        mass = weights_array(weights, weights_name, len(tokens))
+    require_measurable(tokens, mass, name, weights_name, measure)
+    return tokens, mass
+
+
+def double_array(value: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Check one sequence's tokens in float64: (n, d), n and d at least 1, finite."""
     tokens: NDArray[np.float64] = real_array(value, name, ndim=2, dtype=np.float64)
     if 0 in tokens.shape:
         raise ValueError(f"{name}: expected at least one token and one dimension, got shape {tokens.shape}")
     bad = ~np.isfinite(tokens).all(axis=1)
     if bad.any():
         raise ValueError(f"{name}: token {int(bad.argmax())} is not finite")
-    if measure.ground == "cosine" or measure.weighting == "norm":
-        zero = ~tokens.any(axis=1)
-        if zero.any() and (measure.ground == "cosine" or zero.all()):
-            raise ValueError(f"{name}: token {int(zero.argmax())} is a zero vector")
     return tokens
 
 
-def _offsets(sequences: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+def require_measurable(
+    tokens: NDArray[np.float64], mass: NDArray[np.float64] | None, name: str, weights_name: str, measure: Measure
+) -> None:
+    """Refuse a sequence without mass, and a token with mass that has no direction, where the measure needs one."""
+    if mass is None and measure.weighting == "given":
+        raise ValueError(f"{weights_name}: weighting 'given' needs weights")
+    by_norm = mass is None and measure.weighting == "norm"
+    zero = ~tokens.any(axis=1)
+    if by_norm and zero.all():
+        raise ValueError(f"{name}: total mass is zero, as all tokens are zero vectors")
+    heavy = ~zero if by_norm else (mass > 0 if mass is not None else np.ones(len(tokens), dtype=bool))
+    if measure.ground == "cosine" and (zero & heavy).any():
+        t = int((zero & heavy).argmax())
+        raise ValueError(f"{name}: token {t} is a zero vector, which has no direction under cosine cost")
+
+
+def _offsets(sequences: list[NDArray[np.float64]]) -> NDArray[np.int64]:
     return np.cumsum([0, *map(len, sequences)], dtype=np.int64)
 
 

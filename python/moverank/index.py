@@ -18,7 +18,6 @@ from moverank import _core
 from moverank._threads import Lock, count_of, each
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.attached_space import AttachedSpace
-from moverank.bags import Bags
 from moverank.changes import NONE_REMOVED, InMemory, Keeper, added, compacted, trained_on, without
 from moverank.disk.building import Build
 from moverank.disk.store import Store
@@ -36,7 +35,8 @@ from moverank.prefilters import Clusters
 from moverank.query import Goal, Query
 from moverank.readers import Batch
 from moverank.search import Budget
-from moverank.sequences import Sequences, as_sequences
+from moverank.sequences import Batch as DocumentBatch
+from moverank.sequences import One, Sequences, as_sequences
 from moverank.setups import (
     Documents,
     as_documents,
@@ -164,7 +164,7 @@ class Index:
         attached = None if space is None else AttachedSpace.of(space)
         identity = None if encoder is None else EncoderIdentity.of(encoder)
         _require_vectors_for(table, space, encoder)
-        batch = as_documents(docs, chosen if table is not None else None)
+        batch = as_documents(docs, chosen if table is not None or chosen.ground != "given" else None)
         if not isinstance(batch, Histograms):
             require_encoder_fits(identity, attached, batch.dim)
         names = make_names(ids, len(batch))
@@ -656,7 +656,7 @@ class Index:
 
     def search(
         self,
-        query: Sequences | Bags | Histograms | ArrayLike,
+        query: One | Histograms,
         k: int = 10,
         *,
         weights: ArrayLike | None = None,
@@ -727,7 +727,7 @@ class Index:
 
     def rerank(
         self,
-        query: Sequences | Bags | Histograms | ArrayLike,
+        query: One | Histograms,
         ids: Ids,
         k: int = 10,
         *,
@@ -780,7 +780,7 @@ class Index:
 
     def range_search(
         self,
-        query: Sequences | Bags | Histograms | ArrayLike,
+        query: One | Histograms,
         radius: float,
         *,
         weights: ArrayLike | None = None,
@@ -831,7 +831,7 @@ class Index:
 
     def search_batch(
         self,
-        queries: Sequences | Bags | Histograms | Sequence[ArrayLike] | ArrayLike,
+        queries: DocumentBatch | Histograms | ArrayLike,
         k: int = 10,
         *,
         where: Condition | None = None,
@@ -875,9 +875,7 @@ class Index:
         if self.measure.ground == "given":
             batch = as_histograms(queries, "queries")
         else:
-            if isinstance(queries, Bags):
-                queries = queries.to_sequences(self.measure.weighting)
-            batch = as_sequences(cast("Sequences", queries), "queries")
+            batch = as_sequences(cast("Sequences", queries), "queries", self.measure.weighting)
         count = whole_number(k, "k", least=1)
         allowed = slack_number(slack, self.measure, self._snapshot.has_negative_costs)
         threads = self._threads(num_threads)
@@ -911,9 +909,7 @@ class Index:
             raise ValueError(f"{what}: the index is in memory alone; save it and open it")
         return keeper
 
-    def _query(
-        self, value: Sequences | Bags | Histograms | ArrayLike, weights: ArrayLike | None, name: str = "query"
-    ) -> Query:
+    def _query(self, value: One | Histograms, weights: ArrayLike | None, name: str = "query") -> Query:
         return Query.of(value, weights, self.measure, self.dim, self._snapshot.setup.origin, name)
 
     def _threads(self, num_threads: int | None) -> int:

@@ -16,13 +16,13 @@ from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred, tell_if_vanished
 from moverank._validate import capacity_number, fraction_number, one_of
 from moverank.errors import DimensionError
-from moverank.sequences import Sequences, as_query
+from moverank.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
+from moverank.token_array import WEIGHTINGS
 
 Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 
 GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot", "given")
-WEIGHTINGS = ("uniform", "norm", "given")
 PROBLEMS = ("exact", "relaxed", "sinkhorn")
 
 
@@ -111,8 +111,8 @@ class Measure:
 
     def __call__(
         self,
-        x: Sequences | ArrayLike,
-        y: Sequences | ArrayLike,
+        x: One,
+        y: One,
         a: ArrayLike | None = None,
         b: ArrayLike | None = None,
         *,
@@ -123,11 +123,13 @@ class Measure:
 
         Parameters
         ----------
-        x, y : array_like, shape (n, d) and (m, d), or Sequences of length 1
-            Tokens of the query and of the document; converted to float32, under Euclidean and squared Euclidean costs
+        x, y : array_like, shape (n, d) and (m, d), or Sequence
+            Tokens of the query and of the document, with their weights if it is a `Sequence`, a `Bag`, an encoded text,
+            or a batch that has one of these; converted to float32, under Euclidean and squared Euclidean costs
             about an origin amid them where they lie far from 0.
         a, b : array_like, shape (n,) and (m,), optional
-            Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree.
+            Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree. They take the
+            place of weights that `x` and `y` bring.
         capacity : float, optional
             Use this capacity instead of the measure's own.
         costs : array_like, shape (K, L), optional
@@ -157,7 +159,9 @@ class Measure:
                 raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
             return distance_given(x, y, costs, measure)
         require_vectors(measure)
-        query, document = as_query(x, a, "x", "a"), as_query(y, b, "y", "b")
+        query = as_query(x, a, "x", "a", measure.weighting)
+        document = as_query(y, b, "y", "b", measure.weighting)
+        given = [_as_given(z, batch) for z, batch in ((x, query), (y, document))]
         require_same_dim(query.dim, document.dim, "x", "y")
         query, document = about_one_origin(measure, query, document)
         with naming("x", "y", batch=False):
@@ -173,7 +177,6 @@ class Measure:
             )
         if query._rounded or document._rounded:
             tell_if_blurred(values, measure, query, document)
-            given = (z[0] if isinstance(z, Sequences) else z for z in (x, y))
             tell_if_vanished(float(values[0]), measure, *given)
         return float(values[0])
 
@@ -282,6 +285,12 @@ def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> 
         raise DimensionError(
             f"{left_name} has dimension {left} and {right_name} has dimension {right}; tokens must share one space"
         )
+
+
+def _as_given(value: One, batch: Sequences) -> Any:
+    """Tokens with all digits that are known of them."""
+    made = isinstance(value, (Sequence, Sequences, OneSource, BatchSource))
+    return Sequence._of(batch).tokens if made else value
 
 
 @contextmanager

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._origin import about
-from moverank.bags import Bags
 from moverank.errors import DimensionError
 from moverank.histograms import Histograms, as_histogram
 from moverank.measures import Measure, require_same_dim
-from moverank.sequences import Sequences, as_query
+from moverank.sequences import One, as_query
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Query:
     @classmethod
     def of(
         cls,
-        value: Sequences | Bags | Histograms | ArrayLike,
+        value: One | Histograms,
         weights: ArrayLike | None,
         measure: Measure,
         dim: int,
@@ -44,9 +43,7 @@ class Query:
             return cls._of_histogram(value, weights, dim, name)
         if isinstance(value, Histograms):
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
-        if isinstance(value, Bags):
-            value = value.to_sequences(measure.weighting)
-        asked = as_query(value, weights, name, "weights")
+        asked = as_query(value, weights, name, "weights", measure.weighting)
         require_same_dim(asked.dim, dim, name, "the index")
         if origin is not None:
             asked = about(np.array(origin), asked, measure)

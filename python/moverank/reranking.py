@@ -9,19 +9,18 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._validate import positive_number
-from moverank.bags import Bags
 from moverank.hits import Hits
 from moverank.index import Index
 from moverank.measures import Measure
-from moverank.sequences import Sequences
+from moverank.sequences import Batch, One
 
 #: Seconds left of a timeout that has run out: a search wants more than none.
 JUST_OVER = 1e-9
 
 
 def rerank(
-    query: Sequences | Bags | ArrayLike,
-    docs: Sequences | Bags | Sequence[ArrayLike],
+    query: One,
+    docs: Batch,
     k: int = 10,
     measure: str | Measure = "wrd",
     *,

@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, Protocol, TypeAlias, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._arrays import plain_array
+from moverank._arrays import ENCODE_FIRST, is_tensor, plain_array
 from moverank._origin import Extent, is_rounded, may_lose, rest_of
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import (
     as_list,
     mass_array,
     offsets_array,
+    one_of,
     read_only,
     real_array,
     tokens_and_source,
     weights_array,
 )
 from moverank.errors import PrecisionWarning
+from moverank.token_array import WEIGHTINGS, TokenArray, norms_of, plain, rows_of
+
+
+@runtime_checkable
+class OneSource(Protocol):
+    """What stands for one sequence: a `Bag`, an encoded text."""
+
+    def to_sequence(self, weighting: str = ...) -> Sequence:
+        """Give its tokens and weights, as a measure of some weighting is to have them."""
+        ...
+
+
+@runtime_checkable
+class BatchSource(Protocol):
+    """What stands for a batch: `Bags`, encoded texts."""
+
+    def to_sequences(self, weighting: str = ...) -> Sequences:
+        """Give tokens and weights, as a measure of some weighting is to have them."""
+        ...
 
 
 class Sequences:
@@ -39,11 +59,12 @@ class Sequences:
 
     Parameters
     ----------
-    sequences : sequence of array_like, each of shape (n_s, d)
-        The token vectors of each sequence. Real numbers of any dtype are converted to float32, once.
+    sequences : sequence of array_like or Sequence, each of shape (n_s, d)
+        The token vectors of each sequence. Real numbers of any dtype are converted to float32, once. A `Sequence`, or
+        an encoded text, brings its weights along; then all of the others have to have some as well.
     weights : sequence of array_like, each of shape (n_s,), optional
         The mass of each token, in any unit: it is normalised to total 1 for each sequence when used. Given weights
-        take the place of the weighting that a measure would apply.
+        take the place of those that sequences bring, and of the weighting that a measure would apply.
 
     Raises
     ------
@@ -58,8 +79,8 @@ class Sequences:
     >>> docs = Sequences([np.eye(3), np.ones((2, 3))])
     >>> docs
     Sequences(2 sequences, 5 tokens, dim=3)
-    >>> docs[1].shape
-    (2, 3)
+    >>> docs[1]
+    Sequence(2 tokens, dim=3)
     >>> len(docs + docs[:1])
     3
     """
@@ -68,23 +89,25 @@ class Sequences:
     #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
     __array_ufunc__ = None
 
-    def __init__(self, sequences: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> None:
-        if isinstance(sequences, (str, bytes)) or not hasattr(sequences, "__iter__"):
-            what = "text" if isinstance(sequences, (str, bytes)) else type(sequences).__name__
-            raise TypeError(f"expected a list of (n, d) arrays, got {what}")
+    def __init__(self, sequences: Batch, weights: Iterable[ArrayLike] | None = None) -> None:
         arrays: list[NDArray[np.float32]] = []
         sources: list[NDArray[Any] | None] = []
-        for s, x in enumerate(sequences):
-            tokens, source = tokens_and_source(x, f"sequence {s}")
+        own_weights: list[NDArray[np.float64] | None] = []
+        rounded: bool = False
+        for s, x in enumerate(_listed(sequences)):
+            one = _one(x, f"sequence {s}")
+            own_weights.append(None if one is None else one.weights)
+            tokens, source = tokens_and_source(x if one is None else one.tokens, f"sequence {s}")
             arrays.append(tokens)
             sources.append(source if may_lose(source) else None)
+            rounded |= one is not None and one._batch._rounded
         if not arrays:
             raise ValueError("expected at least one sequence, got none")
         dim = arrays[0].shape[1]
         for s, array in enumerate(arrays):
             if array.shape[1] != dim:
                 raise ValueError(f"sequence {s}: has dimension {array.shape[1]}, sequence 0 has {dim}")
-        flat_weights = None
+        flat_weights = _joined_weights(own_weights) if weights is None else None
         if weights is not None:
             given = as_list(weights, "weights", "arrays")
             if len(given) != len(arrays):
@@ -95,7 +118,9 @@ class Sequences:
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
         flat = _joined(arrays, offsets)
-        self._rounded, self._rest = _left_over(sources, flat, offsets)
+        lost, rest = _left_over(sources, flat, offsets)
+        self._rounded: bool = lost or rounded
+        self._rest: NDArray[np.float64] | None = rest
         self._tokens: NDArray[Any] = read_only(flat)
         self._scales: NDArray[np.float32] | None = None
         self._offsets = read_only(offsets)
@@ -219,7 +244,7 @@ class Sequences:
         >>> docs = Sequences([[[1.0, 0.1]], [[0.5, 0.25]]]).astype("int8")
         >>> docs
         Sequences(2 sequences, 2 tokens, dim=2, int8)
-        >>> docs[0].round(4)
+        >>> docs[0].tokens.round(4)
         array([[1.    , 0.1024]], dtype=float32)
         """
         name = token_dtype(dtype)
@@ -298,33 +323,16 @@ class Sequences:
         return len(self._offsets) - 1
 
     @overload
-    def __getitem__(self, key: int) -> NDArray[np.floating]: ...
+    def __getitem__(self, key: int) -> Sequence: ...
     @overload
     def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Sequences: ...
-    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> NDArray[np.floating] | Sequences:
+    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> Sequence | Sequences:
+        """One sequence, with its weights, or a batch of several."""
         if isinstance(key, (int, np.integer)):
-            rows = self._rows(int(key))
-            tokens = decode(self._tokens[rows], None if self._scales is None else self._scales[rows])
-            return tokens if self._rest is None else tokens + self._rest[rows]
-        if isinstance(key, slice) and key.step in (None, 1):
-            start, stop, _ = key.indices(len(self))
-            if stop <= start:
-                raise ValueError("a batch of sequences cannot be empty")
-            begin, end = self._offsets[start], self._offsets[stop]
-            return self._of(
-                self._tokens[begin:end],
-                self._offsets[start : stop + 1] - begin,
-                None if self._weights is None else self._weights[begin:end],
-                None if self._scales is None else self._scales[begin:end],
-                None if self._rest is None else self._rest[begin:end],
-                self._rounded,
-            )
-        chosen = np.arange(len(self))[key]
-        if chosen.ndim != 1 or chosen.size == 0:
-            raise ValueError("expected a non-empty one-dimensional selection of sequences")
-        places = np.concatenate([np.arange(self._offsets[s], self._offsets[s + 1]) for s in chosen])
-        offsets = np.zeros(len(chosen) + 1, dtype=np.int64)
-        np.cumsum(self.lengths[chosen], out=offsets[1:])
+            self._rows(int(key))
+            place = int(key) % len(self)
+            return Sequence._of(self[place : place + 1])
+        places, offsets = selected(self._offsets, key, "sequences")
         return self._of(
             self._tokens[places],
             offsets,
@@ -334,8 +342,11 @@ class Sequences:
             self._rounded,
         )
 
-    def __iter__(self) -> Iterator[NDArray[np.floating]]:
+    def __iter__(self) -> Iterator[Sequence]:
         return (self[s] for s in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        raise TypeError("Sequences are no array: they differ in length and may have weights; .tokens has all tokens")
 
     def __add__(self, other: Sequences) -> Sequences:
         if not isinstance(other, Sequences):
@@ -371,6 +382,130 @@ class Sequences:
         dtype = "" if self.dtype == "float32" else f", {self.dtype}"
         weighted = "" if self._weights is None else ", weighted"
         return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{dtype}{weighted})"
+
+
+class Sequence(TokenArray):
+    """One sequence of vectors: a query or a document, with its weights if it has any.
+
+    Elements of a `Sequences` are such. Wherever a sequence is accepted its weights are used, unless weights are given
+    besides: those take their place. A list of them is a batch, as it is of arrays; either all of it has weights or
+    none.
+
+    Where an array is expected it acts as the (n, d) array of its tokens: ``np.asarray(x)`` is that, read-only and
+    **without weights**, as is what NumPy's functions compute of it. One index gives a token as an array; slices, masks
+    and lists of indices give the `Sequence` of those tokens with their weights, also of a part of their components, as
+    in ``x[:, :64]``. Arithmetic by element, such as ``x / 2``, keeps weights; what would lose them, such as a product
+    with a matrix or `np.concatenate`, is a TypeError where there are any. ``==`` compares by element, as of arrays.
+
+    Parameters
+    ----------
+    tokens : array_like, shape (n, d)
+        The token vectors; converted to float32, of float64 far from the origin keeping what that leaves, as `Sequences`
+        do. Of a `Sequence`, a `Bag` or an encoded text the weights are kept.
+    weights : array_like, shape (n,), optional
+        The mass of each token, in any unit; tokens of weight 0 stay, and take no part.
+
+    Raises
+    ------
+    TypeError
+        If something is not made of real numbers.
+    ValueError
+        If there is no token, a number is not finite, or a weight negative or all of them zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from moverank import Sequences
+    >>> batch = Sequences([np.eye(3), np.ones((2, 3))], weights=[[1, 2, 3], [1, 1]])
+    >>> batch[0]
+    Sequence(3 tokens, dim=3, weighted)
+    >>> batch[0][1:].weights
+    array([2., 3.])
+    >>> np.asarray(batch[1]).sum()
+    np.float32(6.0)
+    """
+
+    __slots__ = ("_batch", "_tokens")
+
+    def __init__(self, tokens: One, weights: ArrayLike | None = None) -> None:
+        batch = as_query(tokens, weights, "tokens", "weights")
+        # Copies: who changes theirs does not change this.
+        rest, mass = batch._rest, batch._weights
+        own = Sequences._of(
+            batch._tokens.copy(),
+            batch._offsets,
+            None if mass is None else mass.copy(),
+            None,
+            None if rest is None else rest.copy(),
+            batch._rounded,
+        )
+        self._batch: Sequences = own
+        self._tokens: NDArray[np.floating] = _as_floats(own)
+
+    @classmethod
+    def _of(cls, batch: Sequences) -> Sequence:
+        """Wrap a batch of one."""
+        one = cls.__new__(cls)
+        one._batch = batch
+        one._tokens = _as_floats(batch)
+        return one
+
+    @classmethod
+    def _made(cls, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequence:
+        """Wrap arrays that are known to be good."""
+        return cls._of(Sequences._of(tokens, np.array([0, len(tokens)]), weights, None, None, False))
+
+    @property
+    def tokens(self) -> NDArray[np.floating]:
+        """The token vectors, shape (n, d), read-only: float32, or float64 where the batch keeps what that leaves."""
+        return self._tokens
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """The mass of each token as given, shape (n,), read-only; None if the measure is to make it."""
+        return self._batch.weights
+
+    @property
+    def _mass(self) -> NDArray[Any] | None:
+        return self._batch.weights
+
+    def mass(self, weighting: str) -> NDArray[np.float64]:
+        """Mass of each token, shape (n,), before it is normalised: its weights, or what a weighting gives."""
+        one_of(weighting, "weighting", WEIGHTINGS)
+        if self.weights is not None:
+            return self.weights
+        if weighting == "given":
+            raise ValueError("weighting 'given' needs weights")
+        return norms_of(self._tokens) if weighting == "norm" else np.ones(len(self))
+
+    def _with(self, tokens: NDArray[Any]) -> Sequence:
+        return Sequence(tokens, self.weights)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self._tokens[plain(key)]
+        weights = None if self.weights is None else np.ravel(self.weights[plain(rows_of(key))])
+        if found.ndim != 2 or (weights is not None and len(weights) != len(found)):
+            return found
+        return Sequence(found, weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sequence._of, (self._batch,)
+
+    def __repr__(self) -> str:
+        plural = "" if len(self) == 1 else "s"
+        weighted = "" if self.weights is None else ", weighted"
+        return f"Sequence({len(self)} token{plural}, dim={self.dim}{weighted})"
+
+
+#: What is accepted for one sequence, and for a batch of them.
+One: TypeAlias = Sequences | Sequence | OneSource | BatchSource | ArrayLike
+Batch: TypeAlias = Sequences | BatchSource | Iterable[Sequence | OneSource | ArrayLike]
+
+
+def _as_floats(batch: Sequences) -> NDArray[np.floating]:
+    """Tokens of a batch, with what float32 left of them where that is kept."""
+    tokens = decode(batch._tokens, batch._scales)
+    return read_only(tokens if batch._rest is None else tokens + batch._rest)
 
 
 def _joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -441,22 +576,107 @@ def _unpickle(
     return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, rounded)
 
 
-def as_sequences(value: Sequences | Sequence[ArrayLike], name: str) -> Sequences:
-    """Take a batch as it is, or make one; errors name the argument."""
+def selected(
+    offsets: NDArray[np.int64], key: slice | NDArray[Any] | list[int], items: str
+) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
+    """Where the items of some owners lie, by a slice where they lie together, and the offsets of these alone."""
+    count = len(offsets) - 1
+    if isinstance(key, slice) and key.step in (None, 1):
+        start, stop, _ = key.indices(count)
+        if stop <= start:
+            raise ValueError(f"a batch of {items} cannot be empty")
+        return slice(int(offsets[start]), int(offsets[stop])), offsets[start : stop + 1] - offsets[start]
+    chosen = np.arange(count)[key]
+    if chosen.ndim != 1 or chosen.size == 0:
+        raise ValueError(f"expected a non-empty one-dimensional selection of {items}")
+    cuts = np.zeros(len(chosen) + 1, dtype=np.int64)
+    np.cumsum(np.diff(offsets)[chosen], out=cuts[1:])
+    return np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen]), cuts
+
+
+def _listed(sequences: Any) -> Iterable[Any]:
+    """The elements of a batch, which is no text and no table."""
+    if isinstance(sequences, (str, bytes)):
+        raise TypeError(f"expected a list of (n, d) arrays, got text; {ENCODE_FIRST}")
+    if isinstance(sequences, (Mapping, Set)) or hasattr(sequences, "columns") or not hasattr(sequences, "__iter__"):
+        raise TypeError(f"expected a list of (n, d) arrays, got {type(sequences).__name__}")
+    return plain_array(sequences, "sequences") if is_tensor(sequences) else sequences
+
+
+def _one(value: Any, name: str) -> Sequence | None:
+    """An element of a batch that may have weights; None for what is an array."""
+    if isinstance(value, Sequence):
+        return value
+    if isinstance(value, TokenArray) and value._mass is not None:
+        raise TypeError(f"{name}: the weights of a counted bag depend on the measure; say bag.to_sequence(weighting)")
+    if isinstance(value, OneSource):
+        return value.to_sequence()
+    if isinstance(value, (Sequences, BatchSource)):
+        raise TypeError(f"{name}: expected an (n, d) array or a Sequence, got {type(value).__name__}; + joins batches")
+    return None
+
+
+def _weighed(sequences: Any, weighting: str) -> Iterable[Any]:
+    """Elements of a batch with sequences in place of bags: all of these weighted, if any of them is counted."""
+    if isinstance(sequences, np.ndarray) and sequences.dtype != object:
+        return sequences
+    elements = list(_listed(sequences))
+    bags = [isinstance(x, TokenArray) and not isinstance(x, Sequence) for x in elements]
+    counted = any(is_bag and x._mass is not None for x, is_bag in zip(elements, bags, strict=True))
+    return [
+        Sequence._made(x.tokens, x.mass(weighting) if counted else None) if is_bag else x
+        for x, is_bag in zip(elements, bags, strict=True)
+    ]
+
+
+def _joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """The weights that sequences bring, if they bring any."""
+    having = [own for own in weights if own is not None]
+    if having and len(having) < len(weights):
+        weighted = [own is not None for own in weights]
+        raise ValueError(
+            f"sequence {weighted.index(False)} has no weights and sequence {weighted.index(True)} has some; give "
+            "weights to all of them or to none"
+        )
+    return np.concatenate(having) if having else None
+
+
+def as_sequences(value: Batch, name: str, weighting: str | None = None) -> Sequences:
+    """Take a batch as it is, or make one; errors name the argument. `weighting` is that of the measure, for counts."""
     if isinstance(value, Sequences):
         return value
+    if isinstance(value, BatchSource):
+        return value.to_sequences() if weighting is None else value.to_sequences(weighting)
+    if isinstance(value, (Sequence, OneSource)):
+        raise ValueError(f"{name}: expected a batch, got one {type(value).__name__}; put it into a list")
+    if is_tensor(value):
+        value = plain_array(value, name)
     if isinstance(value, np.ndarray) and value.ndim == 2:
         raise ValueError(
             f"{name}: expected a batch, got one array of shape {value.shape}; put it in a list (histograms need costs=)"
         )
     try:
-        return Sequences(value)
+        return Sequences(value if weighting is None else _weighed(value, weighting))
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
 
 
-def as_query(value: Sequences | ArrayLike, weights: ArrayLike | None, name: str, weights_name: str) -> Sequences:
-    """One sequence in float32 as a batch, from an (n, d) array or a batch of one; errors name the argument."""
+def as_query(
+    value: One, weights: ArrayLike | None, name: str, weights_name: str, weighting: str | None = None
+) -> Sequences:
+    """One sequence in float32 as a batch: of an (n, d) array, a `Sequence` or what stands for one, or a batch of one.
+
+    Weights that are given take the place of those that it has. `weighting` is that of the measure, for counts.
+    """
+    if weighting is None and isinstance(value, TokenArray) and value._mass is not None and weights is None:
+        value = _one(value, name)  # type: ignore[assignment]  # refuses counts of which nobody knows what to make
+    options = () if weighting is None else (weighting,)
+    if isinstance(value, BatchSource):
+        value = value.to_sequences(*options)
+    if isinstance(value, OneSource):
+        value = value.to_sequence(*options)
+    if isinstance(value, Sequence):
+        value = value._batch
     if isinstance(value, Sequences):
         if len(value) != 1:
             raise ValueError(f"{name}: expected one sequence, got a batch of {len(value)}")

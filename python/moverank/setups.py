@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -20,16 +19,17 @@ from moverank.layout import Setup
 from moverank.measures import Measure, require_same_dim, require_vectors
 from moverank.names import Ids, IntNames, StrNames, make_names
 from moverank.prefilters import Clusters
-from moverank.sequences import Sequences, as_sequences
+from moverank.sequences import Batch, Sequences, as_sequences
 
-Documents = Sequences | Bags | Histograms | Sequence[ArrayLike] | ArrayLike
+Documents = Bags | Batch | Histograms | ArrayLike
 
 
 def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences | Bags | Histograms:
     """Check documents; under a measure of given costs, or if they are none else, they are histograms."""
     if isinstance(docs, Histograms) or (measure is not None and measure.ground == "given"):
         return as_histograms(docs, "docs")
-    return docs if isinstance(docs, Bags) else as_sequences(cast("Sequences", docs), "docs")
+    weighting = None if measure is None else measure.weighting
+    return docs if isinstance(docs, Bags) else as_sequences(cast("Sequences", docs), "docs", weighting)
 
 
 def setup_for(

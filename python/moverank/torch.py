@@ -7,7 +7,7 @@ dtype and device of the first argument. Nothing else in the package imports torc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 try:
@@ -21,10 +21,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from moverank._validate import capacity_number, fraction_number, weights_array
-from moverank.gradients import double_tokens, ragged_gradients
+from moverank.gradients import double_array, ragged_gradients, require_measurable
 from moverank.measures import Measure, measure, require_same_dim
 from moverank.measures import wmd as wmd_measure
 from moverank.measures import wrd as wrd_measure
+from moverank.sequences import BatchSource, OneSource, Sequence, Sequences, as_query
 from moverank.sinkhorn import Sinkhorn
 from moverank.transport import transport as solve_transport
 
@@ -32,16 +33,18 @@ __all__ = ["distance", "sinkhorn", "transport", "wmd", "wrd"]
 
 _by_name = measure
 
-#: One sequence, shape (n, d), or any number of them, each of its own length.
-Tokens: TypeAlias = "Tensor | Sequence[Tensor]"
+#: One sequence, shape (n, d), or any number of them: of one length, shape (B, n, d), or each of its own. Those of
+#: moverank bring their weights along.
+Tokens: TypeAlias = "Tensor | Sequence | Sequences | OneSource | BatchSource | Iterable[Tensor | Sequence | OneSource]"
+Weights: TypeAlias = "Tensor | Iterable[Tensor]"
 
 
 def distance(
     x: Tokens,
     y: Tokens,
     measure: str | Measure = "wrd",
-    a: Tokens | None = None,
-    b: Tokens | None = None,
+    a: Weights | None = None,
+    b: Weights | None = None,
     *,
     num_threads: int | None = None,
 ) -> Tensor:
@@ -49,13 +52,14 @@ def distance(
 
     Parameters
     ----------
-    x, y : Tensor of shape (n, d), or sequence of such tensors
-        Queries and documents. Two sequences of tensors are pairs; one tensor against a sequence of them is one query
-        against many documents, or the other way round.
+    x, y : Tensor of shape (n, d), Tensor of shape (B, n, d), or sequence of tensors of shape (n, d)
+        Queries and documents. Two batches are pairs, ``x[k]`` with ``y[k]``; one tensor of shape (n, d) against a batch
+        is one query against many documents, or the other way round. `Sequence` and `Sequences` are taken as well, as
+        constants, and bring their weights along. Padding is told apart by weights of 0.
     measure : str or Measure, default "wrd"
         What to compute; a `Sinkhorn` problem needs ``relative=False``.
-    a, b : Tensor of shape (n,), or sequence of such tensors, optional
-        Weights, in the form of `x` and `y`.
+    a, b : Tensor of shape (n,), Tensor of shape (B, n), or sequence of tensors of shape (n,), optional
+        Weights, in the form of `x` and `y`; they take the place of those that these bring.
     num_threads : int, optional
         Threads to use; all cores by default.
 
@@ -79,15 +83,12 @@ def distance(
             [-0.5000]])
     """
     chosen = _by_name(measure)
-    queries, documents = _as_list(x, "x"), _as_list(y, "y")
-    query_weights, document_weights = _weights_list(a, "a", queries), _weights_list(b, "b", documents)
-    for weights, name in ((query_weights, "a"), (document_weights, "b")):
-        if weights is None and chosen.weighting == "given":
-            raise ValueError(f"{name}: weighting 'given' needs weights")
-    n_pairs = len(documents) if isinstance(x, Tensor) else len(queries)
-    if isinstance(x, Tensor):
+    queries, query_weights, one_query = _side(x, a, "x", "a", chosen)
+    documents, document_weights, one_document = _side(y, b, "y", "b", chosen)
+    n_pairs = len(documents) if one_query else len(queries)
+    if one_query:
         queries, query_weights = queries * n_pairs, query_weights and query_weights * n_pairs
-    if isinstance(y, Tensor):
+    if one_document:
         documents, document_weights = documents * n_pairs, document_weights and document_weights * n_pairs
     if len(queries) != len(documents):
         raise ValueError(f"expected as many queries as documents, got {len(queries)} and {len(documents)}")
@@ -103,10 +104,10 @@ def distance(
         None if query_weights is None else torch.cat(list(query_weights)),
         None if document_weights is None else torch.cat(list(document_weights)),
     )
-    return values[0] if isinstance(x, Tensor) and isinstance(y, Tensor) else values
+    return values[0] if one_query and one_document else values
 
 
-def wmd(x: Tokens, y: Tokens, a: Tokens | None = None, b: Tokens | None = None, **options: Any) -> Tensor:
+def wmd(x: Tokens, y: Tokens, a: Weights | None = None, b: Weights | None = None, **options: Any) -> Tensor:
     """Word Mover's Distance; `options` are fields of the measure, such as ``capacity`` or ``fraction``.
 
     See `distance` for arguments, result and errors.
@@ -114,7 +115,7 @@ def wmd(x: Tokens, y: Tokens, a: Tokens | None = None, b: Tokens | None = None, 
     return distance(x, y, wmd_measure.replace(**options), a, b)
 
 
-def wrd(x: Tokens, y: Tokens, a: Tokens | None = None, b: Tokens | None = None, **options: Any) -> Tensor:
+def wrd(x: Tokens, y: Tokens, a: Weights | None = None, b: Weights | None = None, **options: Any) -> Tensor:
     """Word Rotator's Distance; `options` are fields of the measure, such as ``capacity`` or ``fraction``.
 
     See `distance` for arguments, result and errors.
@@ -125,8 +126,8 @@ def wrd(x: Tokens, y: Tokens, a: Tokens | None = None, b: Tokens | None = None, 
 def sinkhorn(
     x: Tokens,
     y: Tokens,
-    a: Tokens | None = None,
-    b: Tokens | None = None,
+    a: Weights | None = None,
+    b: Weights | None = None,
     *,
     epsilon: float,
     ground: str = "euclidean",
@@ -198,14 +199,14 @@ class _Distances(torch.autograd.Function):
         a: Tensor | None,
         b: Tensor | None,
     ) -> Tensor:
-        queries = _checked(x, query_lengths, "x", measure)
-        documents = _checked(y, document_lengths, "y", measure)
+        queries, query_weights = _checked(x, a, query_lengths, ("x", "a"), measure)
+        documents, document_weights = _checked(y, b, document_lengths, ("y", "b"), measure)
         require_same_dim(queries[0].shape[1], documents[0].shape[1], "x", "y")
         values, *found = ragged_gradients(
             queries,
-            _checked_weights(a, query_lengths, "a"),
+            query_weights,
             documents,
-            _checked_weights(b, document_lengths, "b"),
+            document_weights,
             measure,
             num_threads=num_threads,
         )
@@ -275,24 +276,53 @@ class _Transport(torch.autograd.Function):
         return None, None, None, *gradients
 
 
-def _as_list(value: Tokens, name: str) -> list[Tensor]:
-    tensors = [value] if isinstance(value, Tensor) else list(value)
-    for k, tensor in enumerate(tensors):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: expected tensors, got {type(tensor).__name__}")
-        if tensor.ndim != 2:
-            where = name if isinstance(value, Tensor) else f"{name}[{k}]"
-            raise ValueError(f"{where}: expected a tensor of shape (n, d), got shape {tuple(tensor.shape)}")
-    return tensors
+def _side(
+    value: Tokens, weights: Weights | None, name: str, weights_name: str, measure: Measure
+) -> tuple[list[Tensor], list[Tensor] | None, bool]:
+    """Sequences of one argument, their weights, and whether it is one sequence rather than a batch."""
+    if isinstance(value, BatchSource):
+        value = value.to_sequences(measure.weighting)
+    one = isinstance(value, (Sequence, OneSource)) or (isinstance(value, Tensor) and value.ndim != 3)
+    if not one and (isinstance(value, (str, np.ndarray)) or not isinstance(value, Iterable)):
+        raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
+    parts: list[Any] = [value] if one else list(value)  # type: ignore[arg-type]
+    names = [name] if one else [f"{name}[{k}]" for k in range(len(parts))]
+    tensors, own = [], []
+    for part, where in zip(parts, names, strict=True):
+        tokens, mass = _tensor(part, where, measure)
+        tensors.append(tokens)
+        own.append(mass)
+    if weights is not None:
+        return tensors, _weights_list(weights, weights_name, tensors, one), one
+    given = [mass for mass in own if mass is not None]
+    if given and len(given) < len(own):
+        bare = next(k for k, mass in enumerate(own) if mass is None)
+        raise ValueError(f"{names[bare]}: has no weights and others have some; give weights to all of them or to none")
+    if not given and own and measure.weighting == "given":
+        raise ValueError(f"{weights_name}: weighting 'given' needs weights")
+    return tensors, given or None, one
 
 
-def _weights_list(value: Tokens | None, name: str, tokens: list[Tensor]) -> list[Tensor] | None:
-    if value is None:
-        return None
-    tensors = [value] if isinstance(value, Tensor) else list(value)
+def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | None]:
+    """One sequence's tokens, and its weights if it brings any."""
+    if isinstance(value, (Sequence, OneSource)):
+        one = Sequence._of(as_query(value, None, name, name, measure.weighting))
+        tokens, mass = one.tokens, one.weights
+        return torch.from_numpy(tokens.copy()), None if mass is None else torch.from_numpy(mass.copy())
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
+    if value.ndim != 2:
+        raise ValueError(f"{name}: expected a tensor of shape (n, d), got shape {tuple(value.shape)}")
+    return value, None
+
+
+def _weights_list(value: Weights, name: str, tokens: list[Tensor], one: bool) -> list[Tensor]:
+    tensors = [value] if one and isinstance(value, Tensor) else list(value)
     if len(tensors) != len(tokens):
         raise ValueError(f"{name}: expected weights for {len(tokens)} sequences, got {len(tensors)}")
     for k, (weights, sequence) in enumerate(zip(tensors, tokens, strict=True)):
+        if not isinstance(weights, Tensor):
+            raise TypeError(f"{name}: expected tensors, got {type(weights).__name__}")
         if weights.shape != sequence.shape[:1]:
             raise ValueError(f"{name}[{k}]: expected shape ({len(sequence)},), got {tuple(weights.shape)}")
     return tensors
@@ -305,15 +335,16 @@ def _numpy(tensor: Tensor, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _checked(tokens: Tensor, lengths: list[int], name: str, measure: Measure) -> list[NDArray[np.float64]]:
-    pieces = np.split(_numpy(tokens, name), np.cumsum(lengths)[:-1])
-    return [double_tokens(piece, f"{name}[{k}]", measure) for k, piece in enumerate(pieces)]
-
-
-def _checked_weights(weights: Tensor | None, lengths: list[int], name: str) -> NDArray[np.float64] | None:
-    if weights is None:
-        return None
-    array = _numpy(weights, name)
-    for k, piece in enumerate(np.split(array, np.cumsum(lengths)[:-1])):
-        weights_array(piece, f"{name}[{k}]", len(piece))
-    return array
+def _checked(
+    tokens: Tensor, weights: Tensor | None, lengths: list[int], names: tuple[str, str], measure: Measure
+) -> tuple[list[NDArray[np.float64]], NDArray[np.float64] | None]:
+    """Tokens and weights of all sequences of one side in float64."""
+    cuts = np.cumsum(lengths)[:-1]
+    mass = None if weights is None else _numpy(weights, names[1])
+    pieces = np.split(_numpy(tokens, names[0]), cuts)
+    masses = [None] * len(pieces) if mass is None else np.split(mass, cuts)
+    for k, (piece, own) in enumerate(zip(pieces, masses, strict=True)):
+        if own is not None:
+            weights_array(own, f"{names[1]}[{k}]", len(piece))
+        require_measurable(double_array(piece, f"{names[0]}[{k}]"), own, f"{names[0]}[{k}]", names[1], measure)
+    return pieces, mass

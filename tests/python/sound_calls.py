@@ -68,6 +68,8 @@ CALLS = {
         {"epsilon": 0.1, "relative": True, "tolerance": 0.1, "max_iterations": 9, "marginal_penalty": 1}
         | {"debiased": False},
     ),
+    "Sequence": (mr.Sequence, {"tokens": X, "weights": None}),
+    "Sequence.mass": (SEQUENCES[0].mass, {"weighting": "norm"}),
     "Sequences": (mr.Sequences, {"sequences": DOCS, "weights": None}),
     "Sequences.from_flat": (
         mr.Sequences.from_flat,
@@ -83,7 +85,9 @@ CALLS = {
     "Bags.from_flat": (mr.Bags.from_flat, {"vectors": X, "words": [0, 1], "offsets": [0, 1, 2], "counts": None}),
     "Bags.weights_of": (BAGS.weights_of, {"s": 0, "weighting": "norm"}),
     "Bags.to_sequences": (BAGS.to_sequences, {"weighting": "norm"}),
-    "Bags.__getitem__": (BAGS.__getitem__, {"s": 0}),
+    "Bags.__getitem__": (BAGS.__getitem__, {"key": 0}),
+    "Bag.mass": (BAGS[0].mass, {"weighting": "norm"}),
+    "Bag.to_sequence": (BAGS[0].to_sequence, {"weighting": "norm"}),
     "Clusters": (mr.Clusters, {"per_document": 2}),
     "Alignment.named": (ALIGNMENT.named, {"source_tokens": ["a", "b", "c"], "target_tokens": ["a", "b", "c"]}),
     "Alignment.table": (ALIGNMENT.table, {"max_rows": 2}),

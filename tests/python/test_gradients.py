@@ -66,7 +66,8 @@ def test_equal_tokens_under_euclidean_cost_have_a_finite_derivative():
     [
         (lambda: mr.gradients([[1.0]], [[1.0, 2.0]]), "x has dimension 1 and y has dimension 2"),
         (lambda: mr.gradients([[math.nan]], [[1.0]]), "x: token 0 is not finite"),
-        (lambda: mr.gradients([[1.0]], [[0.0]]), "y: token 0 is a zero vector"),
+        (lambda: mr.gradients([[1.0]], [[0.0]]), "y: total mass is zero"),
+        (lambda: mr.gradients([[1.0]], [[1.0], [0.0]], b=[1, 1]), "y: token 1 is a zero vector"),
         (lambda: mr.gradients(np.zeros((0, 2)), [[1.0, 1.0]]), "x: expected at least one token"),
         (lambda: mr.gradients([[1.0]], [[1.0]], "rwmd"), "the relaxed problem has no derivatives"),
         (

@@ -109,7 +109,7 @@ def test_learning_moves_a_cloud_onto_another():
         (lambda: mrt.wmd(torch.ones(2), torch.ones(2, 2)), ValueError, "x: expected a tensor of shape (n, d)"),
         (lambda: mrt.wmd(torch.ones(2, 2), [torch.ones(2, 2), torch.ones(2)]), ValueError, "y[1]: expected a tensor"),
         (lambda: mrt.wmd([torch.ones(2, 2)] * 2, [torch.ones(2, 2)] * 3), ValueError, "as many queries as documents"),
-        (lambda: mrt.wrd(torch.ones(2, 2), torch.zeros(2, 2)), ValueError, "y[0]: token 0 is a zero vector"),
+        (lambda: mrt.wrd(torch.ones(2, 2), torch.zeros(2, 2)), ValueError, "y[0]: total mass is zero"),
         (lambda: mrt.wmd(torch.ones(2, 2).int(), torch.ones(2, 2).int()), TypeError, "x: expected a tensor of real"),
         (lambda: mrt.wmd(torch.ones(2, 2), torch.ones(2, 2), torch.ones(3)), ValueError, "a[0]: expected shape (2,)"),
         (

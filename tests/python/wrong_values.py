@@ -240,6 +240,8 @@ WRONG = {
     ],
     "Index.remove.ids": CHOSEN,
     "Index.rerank.ids": CHOSEN,
+    "Sequence.tokens": TOKENS,
+    "Sequence.weights": MASS,
     "Sequences.weights": [
         ([[1, 1, 1]], ValueError, "expected 2 arrays, one a sequence, got 1"),
         ([[1, 1, 1], [1, NAN]], ValueError, "sequence 1: weight 1 is not finite"),
@@ -334,6 +336,6 @@ WRONG = {
 SAID = {
     "sequences": "sequence|list", "documents": "documents?", "name": "measure|name", "path": "path|PathLike|index",
     "words": "words?", "offsets": "offsets", "tokens": "tokens?", "weights": "weights?|mass",
-    "s": "sequence|document|integer", "key": "sequences?|histograms?", "octets": "space",
+    "s": "sequence|document|integer", "key": "sequences?|documents?|histograms?", "octets": "space",
     "other": "Sequences|sequences|other",
 }  # fmt: skip

@@ -146,10 +146,11 @@ def _rankings() -> list[Contest]:
         {"1 thread": lambda: index.search(query, 10, num_threads=1).distances},
         {"sorting all distances": lambda: np.sort(distances(query, docs, measure, num_threads=1))[:10]},
     )
-    peers = {} if pot is None else {"POT ot.dist + emd2": lambda: _pot_word_rotator(pot, query, docs)}
+    product = {"numpy product": lambda: _numpy_maxsim(query.tokens, docs)}
+    peers = {} if pot is None else {"POT ot.dist + emd2": lambda: _pot_word_rotator(pot, query.tokens, docs)}
     return [
         Contest(f"WRD, {words}", len(docs), both("wrd"), peers),
-        Contest(f"MaxSim, {words}", len(docs), both("maxsim"), {"numpy product": lambda: _numpy_maxsim(query, docs)}),
+        Contest(f"MaxSim, {words}", len(docs), both("maxsim"), product),
         ten_nearest,
     ]
 
@@ -163,7 +164,8 @@ def _pot_word_rotator(pot: Any, query: NDArray[np.float32], docs: Sequences) -> 
         return share
 
     a = mass(query)
-    return np.array([pot.emd2(a, mass(doc), pot.dist(query, doc, metric="cosine")) for doc in docs])
+    tokens = [doc.tokens for doc in docs]
+    return np.array([pot.emd2(a, mass(doc), pot.dist(query, doc, metric="cosine")) for doc in tokens])
 
 
 def _numpy_maxsim(query: NDArray[np.float32], docs: Sequences) -> NDArray[np.float32]:

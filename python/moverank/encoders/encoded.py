@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from moverank._validate import text_list
 from moverank.errors import NoTokensError
+from moverank.sequences import Sequence as OneSequence
 from moverank.sequences import Sequences
 
 #: Called with the number of texts that are encoded so far.
@@ -30,6 +31,10 @@ class EncodedText:
     def empty(cls) -> EncodedText:
         """Text without a token."""
         return cls([], np.zeros((0, 0), dtype=np.float32))
+
+    def to_sequence(self, weighting: str = "uniform") -> OneSequence:
+        """Give its vectors and weights, which no weighting changes."""
+        return OneSequence(self.vectors, self.weights)
 
     def copy(self) -> EncodedText:
         """Arrays of its own."""
@@ -63,10 +68,18 @@ class EncodedTexts:
 
     def text(self, place: int) -> EncodedText:
         """One of the texts that were kept."""
-        first, last = self.sequences.offsets[place : place + 2].tolist()
-        weights = self.sequences.weights
-        own = None if weights is None else weights[first:last]
-        return EncodedText(self.tokens[place], self.sequences[place], own, self.dropped[place])
+        own = self.sequences[place]
+        return EncodedText(self.tokens[place], own.tokens, own.weights, self.dropped[place])
+
+    def __getitem__(self, place: int) -> EncodedText:
+        return self.text(place)
+
+    def __iter__(self) -> Iterator[EncodedText]:
+        return (self.text(place) for place in range(len(self)))
+
+    def to_sequences(self, weighting: str = "uniform") -> Sequences:
+        """Give vectors and weights, which no weighting changes: `sequences`."""
+        return self.sequences
 
     def __repr__(self) -> str:
         return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector or cut off)"

@@ -1,0 +1,158 @@
+"""What acts as an array of tokens, and loses no weights by that."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import DTypeLike, NDArray
+
+WEIGHTINGS = ("uniform", "norm", "given")
+
+#: Functions whose results could pass for sequences, but for the weights.
+_JOINING: frozenset[Any] = frozenset((np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.append, np.dot))
+
+
+class TokenArray(NDArrayOperatorsMixin):
+    """Acts as the (n, d) array of its tokens where an array is expected; `tokens` is that array.
+
+    NumPy's functions see the tokens alone. Those that would make a new sequence without the weights of this one are a
+    TypeError where it has any.
+    """
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # compared by element, as arrays are
+
+    @property
+    @abstractmethod
+    def tokens(self) -> NDArray[np.floating]:
+        """The vectors, shape (n, d), read-only."""
+
+    @property
+    @abstractmethod
+    def _mass(self) -> NDArray[Any] | None:
+        """What would be lost: weights or counts."""
+
+    @abstractmethod
+    def mass(self, weighting: str) -> NDArray[np.float64]:
+        """Mass of each token under a weighting, shape (n,), before it is normalised."""
+
+    @abstractmethod
+    def _with(self, tokens: NDArray[Any]) -> Any:
+        """The same mass on other vectors."""
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the tokens."""
+        return int(self.tokens.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of tokens and their dimension."""
+        n, dim = self.tokens.shape
+        return n, dim
+
+    @property
+    def ndim(self) -> int:
+        """2, as of an array."""
+        return 2
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return int(self.tokens.size)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """That of `tokens`."""
+        return self.tokens.dtype
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __iter__(self) -> Iterator[NDArray[np.floating]]:
+        return iter(self.tokens)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        tokens = self.tokens
+        if dtype is None or np.dtype(dtype) == tokens.dtype:
+            return tokens.copy() if copy else tokens
+        if copy is False:
+            raise ValueError(f"tokens are {tokens.dtype}: as {np.dtype(dtype)} they have to be copied")
+        return tokens.astype(dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(isinstance(out, TokenArray) for out in options.get("out", ())):
+            raise TypeError(f"a {type(self).__name__} cannot be written to")
+        result = getattr(ufunc, method)(*map(plain, inputs), **options)
+        heavy = [x for x in inputs if isinstance(x, TokenArray) and x._mass is not None]
+        makes_tokens = (
+            isinstance(result, np.ndarray)
+            and result.ndim == 2
+            and result.dtype.kind == "f"
+            and method == "__call__"
+            and np.isfinite(result).all()
+        )
+        if not heavy or not makes_tokens or len(result) != len(heavy[0]):
+            return result
+        if ufunc.signature is not None:  # a product of matrices, which may be anything
+            raise TypeError(_losing(ufunc.__name__))
+        if any(not np.array_equal(x._mass, heavy[0]._mass) for x in heavy[1:]):  # type: ignore[arg-type]
+            raise TypeError(f"{ufunc.__name__}: sequences of different weights; say .tokens for arrays without")
+        return heavy[0]._with(result)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
+        if function in _JOINING and _any_heavy([args, options]):
+            raise TypeError(_losing(function.__name__))
+        return function(*plain(args), **plain(options))
+
+    def __getattr__(self, name: str) -> Any:
+        """Methods of arrays, such as ``mean``, where there are no weights that their results would lack."""
+        hint = ""
+        if name[:1] != "_" and hasattr(np.ndarray, name):
+            if self._mass is None:
+                return getattr(self.tokens, name)
+            hint = f"; say .tokens.{name} for that of the array without weights"
+        kind = type(self).__name__
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name, obj=self)
+
+
+def norms_of(tokens: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Euclidean norm of each token in float64, shape (n,)."""
+    norms: NDArray[np.float64] = np.linalg.norm(tokens.astype(np.float64), axis=1)
+    return norms
+
+
+def plain(value: Any) -> Any:
+    """Arguments of NumPy with arrays in place of sequences."""
+    if isinstance(value, TokenArray):
+        return value.tokens
+    if type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return value
+
+
+def _any_heavy(value: Any) -> bool:
+    if isinstance(value, TokenArray):
+        return value._mass is not None
+    if isinstance(value, dict):
+        return any(map(_any_heavy, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_any_heavy, value))
+
+
+def _losing(function: str) -> str:
+    return (
+        f"{function}: would lose the weights of a sequence; say .tokens for an array without, moverank.Sequences for a "
+        "batch, or moverank.Sequence(tokens, weights) for what keeps them"
+    )
+
+
+def rows_of(key: Any) -> Any:
+    """The part of an index that says which tokens."""
+    rows = key[:1] if isinstance(key, tuple) else (key,)
+    return slice(None) if not rows or rows[0] is Ellipsis else rows[0]
