@@ -256,8 +256,9 @@ WRONG = {
     **{
         f"{name}.costs": TABLE_OF_COSTS
         for name in (
-            "pairwise", "distances", "certified_distances", "align", "Measure.__call__", "Index.build", "Index.build_on_disk",
-        )  # fmt: skip
+            "pairwise", "distances", "certified_distances", "align", "Measure.__call__",
+            "Index.build", "Index.build_on_disk",
+        )
     },
     "Histograms.histograms": [
         ([[1, -1]], ValueError, "histogram 0: bin 1 is negative"),

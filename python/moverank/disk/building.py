@@ -102,9 +102,13 @@ class Build:
             checked(snapshot.encoder, self._encoder)
         self._encoder = snapshot.encoder
         begun = snapshot.vocabulary
-        if self._costs is not None and isinstance(begun, Costs):
-            if not np.array_equal(begun.by_target, self._costs.by_target):
-                raise ValueError("resume: the build was begun with other costs")
+        same = (
+            self._costs is None
+            or not isinstance(begun, Costs)
+            or np.array_equal(begun.by_target, self._costs.by_target)
+        )
+        if not same:
+            raise ValueError("resume: the build was begun with other costs")
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
         self.is_complete = manifest.batches is None
