@@ -150,6 +150,7 @@ def test_conditions_choose_documents(index, capsys):
                     "year < 1996 AND lang = 'de'")  # fmt: skip
     assert {hit["id"] for hit in report["hits"]} == {DOCS[n].id for n in (0, 2, 4)}
     assert report["stats"]["documents"] == 3
+    assert "yeer" in refusal(capsys, "search", "cells", "--index", index, "--where", "yeer < 1996")
     assert "is no condition" in refusal(capsys, "search", "cells", "--index", index, "--where", "year <")
 
 

@@ -286,3 +286,20 @@ def test_words_are_looked_up_as_they_are_written_on_request(tmp_path, capsys):
         main(["explain", "Paris", "paris", "--vectors", str(words), "--measure", "wmd", "--json", "--keep-case"]) == 0
     )
     assert json.loads(capsys.readouterr().out)["distance"] == pytest.approx(2**0.5)
+
+
+def test_what_a_transformer_does_not_see_is_told(tmp_path, capsys):
+    docs, requests = tmp_path / "docs.txt", tmp_path / "requests.jsonl"
+    docs.write_text("the cat played and the dog played\na dog\n")
+    requests.write_text(json.dumps({"query": "cat", "documents": docs.read_text().splitlines()}) + "\n")
+    encoder = ["--model", str(save_model(tmp_path)), "--tokenizer", str(save_tokenizer(tmp_path)), "--max-length", "4"]
+    commands = (
+        ["search", "cat", "--docs", str(docs)],
+        ["rerank", str(requests)],
+        ["index", str(tmp_path / "i"), str(docs)],
+    )
+    for command in commands:
+        assert main([*command, *encoder]) == 0
+        error = capsys.readouterr().err
+        assert "tokens of documents are beyond the transformer's --max-length and were not seen" in error
+        assert error.count("\n") == 1

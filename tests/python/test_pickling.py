@@ -163,7 +163,9 @@ def described(value):
         assert all(not array.flags.writeable for array in slots if isinstance(array, np.ndarray))
         return [described(array) for array in slots]
     if isinstance(value, mr.Reranker):
-        return value.fuses, described(value.rank("a cat", TEXTS))
+        # Not what it cost, which no two searches have in common.
+        ranked = value.rank("a cat", TEXTS)
+        return value.fuses, described(ranked.documents), ranked.certificate
     if hasattr(value, "encode") and not isinstance(value, (str, encoders.SentenceTransformerEncoder)):
         return repr(type(value)), described(value.encode(["cat", "the dog sat"]))
     if isinstance(value, BaseException):

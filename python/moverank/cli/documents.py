@@ -62,6 +62,12 @@ def say(message: str) -> None:
     print(f"moverank: {printable(message)}", file=sys.stderr)
 
 
+def tell_cut(args: argparse.Namespace, count: int, of: str) -> None:
+    """Say that a transformer saw the beginning of texts only, where it did: the rest has no part in the answer."""
+    if args.model is not None and count:
+        say(f"{count} tokens of {of} are beyond the transformer's --max-length and were not seen")
+
+
 def all_left_out(files: TextFiles, left_out: LeftOut | None = None) -> list[dict[str, object]]:
     """The same for JSON."""
     return [*files.left_out.as_json(), *([] if left_out is None else left_out.as_json())]

@@ -17,6 +17,7 @@ from moverank.cli.documents import (
     require_one_stdin,
     say,
     tell,
+    tell_cut,
     text_files,
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
@@ -118,15 +119,20 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
         sys.stdout.reconfigure(encoding="utf-8")
     bar = Bar("queries", len(requests), quiet=args.quiet)
     unknown: list[Request] = []
+    cut_queries = cut_documents = 0
     try:
         for done, request in enumerate(requests, start=1):
             ranking = _ranked(ranker, request, args, index)
             if ranking is None:
                 unknown.append(request)
+            else:
+                cut_queries, cut_documents = cut_queries + ranking.query_dropped, cut_documents + ranking.dropped
             print("\n".join(_lines(request, ranking, args)))
             bar.show(done)
     finally:
         bar.close()
+    tell_cut(args, cut_queries, "queries")
+    tell_cut(args, cut_documents, "documents")
     if not unknown:
         return 0
     which = ", ".join(repr(request.id) for request in unknown[:5]) + (", …" if len(unknown) > 5 else "")
