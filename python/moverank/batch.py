@@ -13,6 +13,7 @@ from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import require_callable, thread_count
 from moverank._wording import all_or_not
+from moverank.bags import Bags
 from moverank.given import one_against_many_given, pairwise_given
 from moverank.histograms import Histograms
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim, require_vectors
@@ -68,6 +69,10 @@ def distances(
     """
     if costs is not None:
         return _core.bag_distances(*_given(query, docs, costs, measure, weights), thread_count(num_threads))
+    if isinstance(docs, Bags):
+        words = _one_against_bags(query, docs, measure, weights)
+        with naming("query", "docs"):
+            return _core.bag_distances(*words, thread_count(num_threads))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
         found = _core.distances(*arguments)
@@ -149,6 +154,10 @@ def certified_distances(
     if costs is not None:
         given = _given(query, docs, costs, measure, weights)
         return CertifiedDistances(*_core.bag_certified_distances(*given, thread_count(num_threads)))
+    if isinstance(docs, Bags):
+        words = _one_against_bags(query, docs, measure, weights)
+        with naming("query", "docs"):
+            return CertifiedDistances(*_core.bag_certified_distances(*words, thread_count(num_threads)))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
         found = CertifiedDistances(*_core.certified_distances(*arguments))
@@ -216,6 +225,8 @@ def pairwise(
     if costs is not None:
         return pairwise_given(A, B, costs, measure, progress, thread_count(num_threads))
     chosen = _of_vectors(measure)
+    if isinstance(A, Bags) and (B is None or isinstance(B, Bags)):
+        return _pairwise_bags(A, A if B is None else B, chosen, progress, thread_count(num_threads))
     rows = as_sequences(cast("Batch", A), "A", chosen.weighting)
     columns = rows if B is None or B is A else as_sequences(cast("Batch", B), "B", chosen.weighting)
     require_same_dim(rows.dim, columns.dim, "A", "B")
@@ -304,6 +315,37 @@ def _one_against_many(
     asked, batch = about_one_origin(chosen, asked, batch)
     documents = batch.tokens, batch.scales, batch.offsets, batch.weights
     return chosen, asked, batch, (asked.tokens, asked.weights, *documents, chosen._spec, thread_count(num_threads))
+
+
+def _corpus(bags: Bags, measure: Measure, name: str) -> _core.BagCorpus:
+    """Bags as the core compares them: what one costs every word in use is computed once."""
+    with naming(name, name):
+        none_known = np.empty(0, dtype=np.uint32)
+        return _core.BagCorpus(
+            [_core.PreparedBags(bags.vectors, bags.words, bags.offsets, bags.counts, measure._spec, none_known)]
+        )
+
+
+def _one_against_bags(
+    query: Any, docs: Bags, measure: str | Measure | None, weights: ArrayLike | None
+) -> tuple[NDArray[np.float32], NDArray[np.float64] | None, _core.BagCorpus]:
+    """Check the arguments of a call of one query against bags; the core's, but for the threads."""
+    chosen = _of_vectors(measure)
+    asked = as_query(query, weights, "query", "weights", chosen.weighting)
+    require_same_dim(asked.dim, docs.dim, "query", "docs")
+    return asked.tokens, asked.weights, _corpus(docs, chosen, "docs")
+
+
+def _pairwise_bags(
+    rows: Bags, columns: Bags, measure: Measure, progress: Callable[[int, int], object] | None, num_threads: int
+) -> NDArray[np.float64]:
+    """`pairwise` of bags, over one table or two."""
+    require_same_dim(rows.dim, columns.dim, "A", "B")
+    within = columns is rows
+    prepared_rows = _corpus(rows, measure, "A")
+    prepared_columns = prepared_rows if within else _corpus(columns, measure, "B")
+    mirrored, zero_diagonal = within and measure.is_symmetric, within and measure.is_zero_between_equals
+    return _core.pairwise_bags(prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, num_threads)
 
 
 def _given(

@@ -220,3 +220,33 @@ def test_ctrl_c_stops_a_long_call_at_once():
 def test_bad_input_is_refused_by_name(query, docs, call, kind, message):
     with pytest.raises(kind, match=message):
         call(query, docs)
+
+
+@pytest.mark.parametrize("measure", [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.maxsim, *SYMMETRIC[-1:]], ids=str)
+@pytest.mark.parametrize("counted", [False, True])
+def test_bags_are_taken_wherever_sequences_are(measure, counted):
+    rng = np.random.default_rng(5)
+    table, other_table = rng.normal(size=(2, 40, 6)).astype(np.float32)
+    words = [rng.choice(40, size=n, replace=False) for n in (3, 9, 1, 6, 12)]
+    offsets = np.cumsum([0, *map(len, words)])
+    counts = rng.integers(1, 5, size=offsets[-1]) if counted else None
+    bags = mr.Bags.from_flat(table, np.concatenate(words), offsets, counts)
+    others = mr.Bags.from_flat(other_table, np.concatenate(words), offsets, counts)
+    plain, plain_others = bags.to_sequences(measure.weighting), others.to_sequences(measure.weighting)
+    for A, B, left, right in (
+        (bags, None, plain, None),
+        (bags, others, plain, plain_others),
+        (bags, plain_others, plain, plain_others),
+        (plain, others, plain, plain_others),
+    ):
+        np.testing.assert_allclose(mr.pairwise(A, B, measure), mr.pairwise(left, right, measure), atol=1e-12)
+        if B is not None:
+            expected = mr.paired_distances(left, right, measure)
+            np.testing.assert_allclose(mr.paired_distances(A, B, measure), expected, atol=1e-12)
+    for query, docs in ((plain[1:2], others), (bags[1], others), (bags[1], plain_others)):
+        expected = mr.distances(plain[1:2], plain_others, measure)
+        np.testing.assert_allclose(mr.distances(query, docs, measure), expected, atol=1e-12)
+        np.testing.assert_allclose(mr.certified_distances(query, docs, measure).values, expected, atol=1e-12)
+    seen = []
+    mr.pairwise(bags, measure=measure, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == ((15, 15) if measure.is_symmetric else (25, 25))
