@@ -7,8 +7,14 @@
 /// carrying Orden's perturbation, so every basic flow is positive, no pivot is degenerate and none can cycle. The
 /// spanning tree stores each node's descendants as a bit mask: a pivot updates masks along one path and potentials
 /// under one mask, and never walks a subtree. Pivots run on potentials of the cost's precision first and finish on
-/// float64, where the result is certified by its dual solution.
-/// Memory O((n + m)^2 / 64 + n m). Not thread-safe: one object a thread, reusable without allocating.
+/// float64, where the result is certified by its dual solution. Problems of more than 2048 rows and columns go to a
+/// solver that pivots on shortlists of entries in a tree contracted to the rows or columns that are fewer, with the
+/// same certificate and, where a solve has an interrupt, the same way to stop it: it is looked at every few hundred
+/// pivots and every few million entries.
+/// Memory O((n + m)^2 / 64 + n m) up to 2048 nodes; beyond, n m costs where they must be copied (masses of zero, a
+/// capacity or fraction, a width that is not a multiple of 16, twice as many rows as columns), up to a third of them
+/// for samples of the problem, and some 500 bytes a row or column. Not thread-safe: one object a thread, reusable
+/// without allocating.
 ///
 /// Ahuja, Magnanti, Orlin, Network Flows (1993), chapter 11; Orden, Management Science 2(3), 1956.
 #pragma once

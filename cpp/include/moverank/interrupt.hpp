@@ -22,7 +22,7 @@ class DeadlinePassed : public std::runtime_error {
     DeadlinePassed() : std::runtime_error("the deadline has passed") {}
 };
 
-/// Shared by the threads of one call. The thread that made it polls the outside world, at most every 20 ms; the
+/// Shared by the threads of one call. The thread that made it polls the outside world, at most every so often; the
 /// others only look at a flag, and at the clock if there is a deadline.
 class Interrupt {
   public:
@@ -30,8 +30,9 @@ class Interrupt {
     using Poll = std::function<bool()>;
 
     /// `poll` returns true when the work should stop; it may also throw.
-    explicit Interrupt(Poll poll = {}, std::optional<Clock::time_point> deadline = {})
-        : poll_(std::move(poll)), deadline_(deadline) {}
+    explicit Interrupt(Poll poll = {}, std::optional<Clock::time_point> deadline = {},
+                       Clock::duration between_polls = std::chrono::milliseconds(20))
+        : poll_(std::move(poll)), deadline_(deadline), between_polls_(between_polls) {}
 
     /// Throws Interrupted once a stop was asked for, DeadlinePassed once the time is over. Cheap enough for every few
     /// microseconds of work.
@@ -50,7 +51,7 @@ class Interrupt {
         if (!polls) {
             return;
         }
-        if (now - last_poll_ < std::chrono::milliseconds(20)) {
+        if (now - last_poll_ < between_polls_) {
             return;
         }
         last_poll_ = now;
@@ -65,6 +66,7 @@ class Interrupt {
   private:
     Poll poll_;
     std::optional<Clock::time_point> deadline_;
+    Clock::duration between_polls_;
     std::thread::id owner_ = std::this_thread::get_id();
     Clock::time_point last_poll_ = Clock::now();
     std::atomic<bool> stopped_{false};

@@ -22,6 +22,8 @@
     extern const CostKernels cost;                              \
     extern const ScanKernels scan;                              \
     extern const BagKernels bags;                               \
+    extern const ColumnKernels<float> columns_float;            \
+    extern const ColumnKernels<double> columns_double;          \
     }
 #if defined(MOVERANK_X86)
 MOVERANK_DECLARE_LEVEL(baseline)
@@ -42,7 +44,9 @@ MOVERANK_DECLARE_LEVEL(baseline)
      name::scaling_double,     \
      name::cost,               \
      name::scan,               \
-     name::bags}
+     name::bags,               \
+     name::columns_float,      \
+     name::columns_double}
 
 namespace moverank {
 

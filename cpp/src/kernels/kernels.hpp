@@ -4,6 +4,7 @@
 #include <span>
 
 #include "bags.hpp"
+#include "columns.hpp"
 #include "cost.hpp"
 #include "scaling.hpp"
 #include "scan.hpp"
@@ -22,6 +23,8 @@ struct Kernels {
     const CostKernels& cost;
     const ScanKernels& scan;
     const BagKernels& bags;
+    const ColumnKernels<float>& columns_float;
+    const ColumnKernels<double>& columns_double;
     bool multiplies_codes = false;  ///< whether cost.fill_codes are there and this processor runs them
 
     template <class Cost>
@@ -30,6 +33,14 @@ struct Kernels {
             return simplex_float;
         } else {
             return simplex_double;
+        }
+    }
+    template <class Cost>
+    [[nodiscard]] const ColumnKernels<Cost>& columns() const {
+        if constexpr (sizeof(Cost) == sizeof(float)) {
+            return columns_float;
+        } else {
+            return columns_double;
         }
     }
     /// Scaling in numbers of type T over costs of type Cost.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "../kernels/kernels.hpp"
 #include "dense_problem.hpp"
+#include "large_simplex.hpp"
 #include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
 
@@ -36,7 +38,11 @@ constexpr double coarse_cost_limit = 0x1p100;
 /// complementary slackness.
 constexpr double most_taken = 2.0;
 
-enum class Stop { optimal, cutoff, limit };
+/// Trees of more nodes are not kept as sets of bits: these would leave the second cache.
+constexpr std::size_t max_set_nodes = 2048;
+
+/// Tall problems are turned, so that the contracted tree has few rows: from so many times as many rows as columns on.
+constexpr std::size_t tall = 2;
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;
 /// a capacity above 1 adds a last row, the slack, that may fill any column at no cost, and a fraction below 1 that and
@@ -49,15 +55,20 @@ class Simplex {
                        std::optional<double> padded_largest) {
         load(problem, padded_largest);
         moves_too_much_ = false;
+        is_large_ = false;
         settled_ = settle_in_closed_form(problem);
         if (settled_) {
             pivots_ = 0;
             return certify(problem, Stop::optimal);
         }
-        make_tableau();
-        kernels_.start(tableau_);
         interrupt_ = interrupt;
         cutoff_ = cutoff;
+        is_large_ = n_rows_ + n_columns_ > max_set_nodes;
+        if (is_large_) {
+            return certify(problem, solve_large());
+        }
+        make_tableau();
+        kernels_.start(tableau_);
         value_ = cutoff < infinity ? tree_value() : 0.0;
         pivots_ = 0;
         const auto n_nodes = static_cast<std::int64_t>(n_rows_ + n_columns_);
@@ -235,6 +246,66 @@ class Simplex {
         };
     }
 
+    // ---- large problems --------------------------------------------------------------------------------------
+
+    Stop solve_large() {
+        masses_.assign(supplies_, demands_);
+        is_turned_ = n_rows_ >= tall * n_columns_;
+        LargeProblem<Cost> problem{.cost = cost_,
+                                   .stride = stride_,
+                                   .n_rows = n_rows_,
+                                   .n_columns = n_columns_,
+                                   .supply = masses_.supplies().data(),
+                                   .demand = masses_.demands().data()};
+        if (is_turned_) {
+            turn_costs();
+            problem.cost = turned_.data();
+            problem.stride = padded(n_rows_);
+            std::swap(problem.n_rows, problem.n_columns);
+            std::swap(problem.supply, problem.demand);
+        }
+        const auto n_nodes = static_cast<std::int64_t>(n_rows_ + n_columns_);
+        const Stop stop = large_.solve(problem, {.tolerance = final_tolerance * max_cost_,
+                                                 .pivots = 50 * n_nodes * n_nodes,
+                                                 .value = cutoff_ / masses_.perturbed_unit(),
+                                                 .beyond_cutoff =
+                                                     [this](std::span<const double> f, std::span<const double> g) {
+                                                         take_potentials(f, g);
+                                                         return dual_sum() > cutoff_ + value_slack();
+                                                     },
+                                                 .interrupt = interrupt_});
+        pivots_ = large_.pivots();
+        take_potentials(large_.f(), large_.g());
+        return stop;
+    }
+
+    void take_potentials(std::span<const double> f, std::span<const double> g) {
+        if (is_turned_) {
+            std::swap(f, g);
+        }
+        row_potentials_.assign(f.begin(), f.end());
+        column_potentials_.assign(g.begin(), g.end());
+    }
+
+    /// The matrix with columns for rows, in squares that a cache holds.
+    void turn_costs() {
+        constexpr std::size_t side = 64;
+        const std::size_t stride = padded(n_rows_);
+        grow(turned_, n_columns_ * stride);
+        for (std::size_t first = 0; first < n_rows_; first += side) {
+            for (std::size_t j = 0; j < n_columns_; ++j) {
+                for (std::size_t i = first; i < std::min(first + side, n_rows_); ++i) {
+                    turned_[j * stride + i] = cost_row(i)[j];
+                }
+            }
+            check(interrupt_);
+        }
+        for (std::size_t j = 0; j < n_columns_; ++j) {
+            std::fill_n(turned_.begin() + static_cast<std::ptrdiff_t>(j * stride + n_rows_), stride - n_rows_,
+                        std::numeric_limits<Cost>::infinity());
+        }
+    }
+
     // ---- pivots ----------------------------------------------------------------------------------------------
 
     /// Pivot until no reduced cost is under -tolerance, with pauses to look at the interrupt and at the cutoff.
@@ -346,10 +417,12 @@ class Simplex {
                          : stop == Stop::limit ? SolveStatus::pivot_limit
                                                : SolveStatus::optimal;
         summary.lower = settled_ ? dual_value() : dual_sum();  // without a closed form, of what ended the pivots
-        if (stop == Stop::cutoff) {
-            kernels_.potentials(tableau_);  // for the order of the tree
-        }
-        if (!settled_) {
+        if (is_large_) {
+            collect_large_flows();
+        } else if (!settled_) {
+            if (stop == Stop::cutoff) {
+                kernels_.potentials(tableau_);  // for the order of the tree
+            }
             collect_flows();
         }
         summary.value = 0.0;
@@ -388,10 +461,36 @@ class Simplex {
             const std::int64_t quanta = plan[slot];
             const std::size_t i = tableau_.edge_row[slot];
             const std::size_t j = tableau_.edge_column[slot];
-            if (quanta > 0 && i < dense_.rows.size() && j < dense_.columns.size()) {  // extras move nothing of ours
-                flows_.push_back({dense_.rows[i], dense_.columns[j], static_cast<double>(quanta) * masses_.quantum()});
-            }
-            moves_too_much_ |= quanta > 0 && i == dense_.rows.size() && j == dense_.columns.size();
+            add_flow(i, j, quanta);
+        }
+    }
+
+    void add_flow(std::size_t i, std::size_t j, std::int64_t quanta) {
+        if (quanta > 0 && i < dense_.rows.size() && j < dense_.columns.size()) {  // extras move nothing of ours
+            flows_.push_back({dense_.rows[i], dense_.columns[j], static_cast<double>(quanta) * masses_.quantum()});
+        }
+        moves_too_much_ |= quanta > 0 && i == dense_.rows.size() && j == dense_.columns.size();
+    }
+
+    /// The same of a contracted tree.
+    void collect_large_flows() {
+        ContractedTree& tree = large_.tree();
+        // By node, rows of the solver's problem first, as sources or as targets.
+        surplus_.clear();
+        const auto append = [this](std::span<const std::int64_t> quanta, std::int64_t sign) {
+            std::ranges::transform(quanta, std::back_inserter(surplus_), [sign](std::int64_t q) { return sign * q; });
+        };
+        append(is_turned_ ? masses_.demand_quanta() : masses_.supply_quanta(), 1);
+        append(is_turned_ ? masses_.supply_quanta() : masses_.demand_quanta(), -1);
+        const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
+        flows_.clear();
+        for (const std::size_t node : tree.bottom_up()) {
+            const std::size_t parent = tree.parent(node);
+            surplus_[parent] += surplus_[node];
+            const auto [row, column] = std::minmax(node, parent);
+            const std::size_t i = is_turned_ ? column - first_column : row;
+            const std::size_t j = is_turned_ ? row : column - first_column;
+            add_flow(i, j, node == row ? surplus_[node] : -surplus_[node]);
         }
     }
 
@@ -463,6 +562,13 @@ class Simplex {
     double value_ = 0.0;  ///< of the current basis, kept up only where there is a cutoff
     double cutoff_ = infinity;
     Interrupt* interrupt_ = nullptr;
+
+    // large problems
+    LargeSimplex<Cost> large_;
+    bool is_large_ = false;
+    bool is_turned_ = false;  ///< its rows are our columns
+    AlignedVector<Cost> turned_;
+    std::vector<std::int64_t> surplus_;
 
     // the result
     AlignedVector<double> row_potentials_, column_potentials_;

@@ -1,0 +1,100 @@
+/// The spanning tree of a large transportation basis, contracted to its rows.
+///
+/// Most columns hang on a single row, and none stores a potential: with p the row above column j it is g_j = C_pj -
+/// f_p. The rows stand in an array in depth-first order, those below a node side by side. A pivot walks the cycle of
+/// the entering edge, turns the part that is cut off round and puts it elsewhere: copies of pieces of that array,
+/// however many columns there are. Potentials change on the side of fewer rows.
+///
+/// Ahuja, Magnanti, Orlin, Network Flows (1993), chapter 11.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace moverank {
+
+/// An edge of the first basis. Read backwards, the edges are the tree from its root, a row: each one's child is new,
+/// its parent is not.
+struct StartEdge {
+    std::uint32_t row, column;
+    bool child_is_row;
+    double cost;
+    std::int64_t flow;
+};
+
+class ContractedTree {
+  public:
+    /// What a pivot did.
+    struct Pivot {
+        std::int64_t flow;    ///< around the cycle
+        double reduced_cost;  ///< of the edge that entered
+    };
+
+    /// The tree of n_rows + n_columns - 1 edges.
+    void build(std::size_t n_rows, std::size_t n_columns, std::span<const StartEdge> edges);
+
+    /// Let an edge of negative reduced cost enter, and the first one of its cycle that empties leave.
+    Pivot exchange(std::size_t row, std::size_t column, double cost);
+
+    /// Make the potentials anew from the costs of the edges, that of the root 0.
+    void refresh();
+
+    /// By row; of n_rows entries.
+    [[nodiscard]] const double* f() const { return f_.data(); }
+    [[nodiscard]] double g(std::size_t column) const {
+        const Node& node = nodes_[n_rows_ + column];
+        return node.cost - f_[node.parent];
+    }
+
+    /// Rows and columns from the leaves to the root, each after all that is below it; the root is left out. Nodes are
+    /// rows 0 .. n_rows - 1, and columns from there on.
+    [[nodiscard]] std::span<const std::uint32_t> bottom_up();
+    [[nodiscard]] std::size_t parent(std::size_t node) const { return nodes_[node].parent; }
+    /// Of the edge above a node: its cost, and what flows over it, perturbation included.
+    [[nodiscard]] double cost(std::size_t node) const { return nodes_[node].cost; }
+    [[nodiscard]] std::int64_t flow(std::size_t node) const { return nodes_[node].flow; }
+
+  private:
+    using Index = std::uint32_t;
+    static constexpr Index none = std::numeric_limits<Index>::max();
+
+    /// A node, and the edge above it.
+    struct Node {
+        Index parent = 0;
+        Index size = 1;          ///< nodes of its subtree
+        Index n_rows = 0;        ///< rows of its subtree
+        Index first_row = none;  ///< of these, in depth-first order, where there are any
+        std::int64_t flow = 0;
+        double cost = 0.0;
+    };
+    /// Places in depth_first_.
+    struct Range {
+        std::size_t begin, end;
+        [[nodiscard]] std::size_t size() const { return end - begin; }
+    };
+
+    [[nodiscard]] bool is_row(Index node) const { return node < n_rows_; }
+    [[nodiscard]] Range rows_below(Index node) const;
+    void find_cycle(Index row, Index column);
+    void count(std::span<const Index> path, const Node& part, bool in);
+    void turn_round(std::span<const Index> path);
+    std::size_t place_below(Index node) const;
+    void move_rows(Range from, std::size_t to);
+    void shift(Range rows, double amount);
+
+    std::size_t n_rows_ = 0;
+    Index root_ = 0;
+    Index join_ = 0;  ///< where the paths of a cycle meet
+    std::vector<Node> nodes_;
+    std::vector<double> f_;
+    std::vector<Index> depth_first_;  ///< the rows
+    std::vector<Index> place_;        ///< of a row in depth_first_
+    std::vector<Index> path_[2];      ///< from the entering edge's row, and column, up to where they join
+    std::vector<Index> turned_;       ///< the rows of the part that is cut off, in their new order
+    std::vector<Index> bottom_up_, counts_;
+};
+
+}  // namespace moverank
