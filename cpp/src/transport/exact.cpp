@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
@@ -91,11 +92,19 @@ class Simplex {
     [[nodiscard]] double multiplier() const { return multiplier_; }
     [[nodiscard]] std::span<const BasisEdge> basis() {
         basis_.clear();
-        for (std::size_t slot = 0; !settled_ && slot < tableau_.n_edges; ++slot) {
-            const std::size_t i = tableau_.edge_row[slot];
-            const std::size_t j = tableau_.edge_column[slot];
+        const auto append = [this](std::size_t i, std::size_t j) {
             basis_.push_back({i < dense_.rows.size() ? dense_.rows[i] : f_.size(),
                               j < dense_.columns.size() ? dense_.columns[j] : g_.size()});
+        };
+        if (is_large_) {
+            for (const std::size_t node : large_.tree().bottom_up()) {
+                const auto [i, j] = large_edge(node);
+                append(i, j);
+            }
+        } else if (!settled_) {
+            for (std::size_t slot = 0; slot < tableau_.n_edges; ++slot) {
+                append(tableau_.edge_row[slot], tableau_.edge_column[slot]);
+            }
         }
         return basis_;
     }
@@ -485,13 +494,19 @@ class Simplex {
         const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
         flows_.clear();
         for (const std::size_t node : tree.bottom_up()) {
-            const std::size_t parent = tree.parent(node);
-            surplus_[parent] += surplus_[node];
-            const auto [row, column] = std::minmax(node, parent);
-            const std::size_t i = is_turned_ ? column - first_column : row;
-            const std::size_t j = is_turned_ ? row : column - first_column;
-            add_flow(i, j, node == row ? surplus_[node] : -surplus_[node]);
+            surplus_[tree.parent(node)] += surplus_[node];
+            const auto [i, j] = large_edge(node);
+            add_flow(i, j, node < first_column ? surplus_[node] : -surplus_[node]);
         }
+    }
+
+    /// Our row and column of the edge above a node of the contracted tree.
+    [[nodiscard]] std::pair<std::size_t, std::size_t> large_edge(std::size_t node) {
+        const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
+        const std::size_t parent = large_.tree().parent(node);
+        const std::size_t row = std::min(node, parent);
+        const std::size_t column = std::max(node, parent) - first_column;
+        return is_turned_ ? std::pair(column, row) : std::pair(row, column);
     }
 
     /// Potentials for the caller: the slack's is 0 by convention, and tokens without mass get what the others allow.
