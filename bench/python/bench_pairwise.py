@@ -15,7 +15,7 @@ from harness import environment, number, table
 from moverank.cli.timing import interleaved, medians
 from problems import TokenSource, word_rotator_problem
 
-DOCUMENTS = 120
+DOCUMENTS = 60
 PAIRS = DOCUMENTS * (DOCUMENTS - 1) // 2
 
 
