@@ -1,13 +1,17 @@
 """Transformers from ONNX files: which tokens they give, in batches of any size, and what they refuse."""
 
 import importlib.util
+import json
 import os
+import pickle
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import moverank as mr
 from moverank.encoders import OnnxEncoder
 from real_data import path_of
 from tiny_models import PIECES, TABLE, save_model, save_tokenizer
@@ -57,7 +61,69 @@ def test_pieces_are_merged_to_words(files, way):
 def test_long_texts_are_cut_and_say_so(files):
     encoded = OnnxEncoder(*files, max_length=6).encode(["cat sat", "cat sat mat dog cat sat mat dog cat"])
     assert encoded.tokens[1] == ["cat", "sat", "mat", "dog"]
-    assert encoded.dropped == [0, 5]
+    assert (encoded.cut, encoded.dropped) == ([0, 5], [0, 0])
+    assert repr(encoded).endswith("0 words without a vector, 5 tokens cut off)")
+    assert [text.cut for text in encoded] == [0, 5]
+
+
+def beside(folder, files, truncation=None, **settings):
+    """Copies of the files of a model, with files of settings beside them."""
+    model, tokenizer = (Path(shutil.copy(path, folder)) for path in files)
+    stored = json.loads(tokenizer.read_text())
+    length = {"direction": "Right", "max_length": truncation, "strategy": "LongestFirst", "stride": 0}
+    stored["truncation"] = None if truncation is None else length
+    tokenizer.write_text(json.dumps(stored))
+    for name, values in settings.items():
+        (folder / f"{name}.json").write_text(json.dumps(values))
+    return model, tokenizer
+
+
+NO_LIMIT = {"model_max_length": 1000000000000000019884624838656}
+
+
+@pytest.mark.parametrize(
+    ("truncation", "settings", "limit"),
+    [
+        (None, {}, None),
+        (None, {"tokenizer_config": NO_LIMIT, "config": {"max_position_embeddings": -1}}, None),
+        (6, {}, 6),
+        (6, {"tokenizer_config": {"model_max_length": 7}}, 6),
+        (8, {"tokenizer_config": {"model_max_length": 7.0}}, 7),
+        (None, {"sentence_bert_config": {"max_seq_length": 5}, "config": {"max_position_embeddings": 9}}, 5),
+        (None, {"tokenizer_config": NO_LIMIT, "config": {"max_position_embeddings": 9, "model_type": "bert"}}, 9),
+        (None, {"config": {"max_position_embeddings": 9, "model_type": "roberta", "pad_token_id": 1}}, 7),
+    ],
+)
+def test_the_limit_is_what_the_files_of_a_model_state(tmp_path, files, truncation, settings, limit):
+    encoder = OnnxEncoder(*beside(tmp_path, files, truncation, **settings))
+    assert encoder.max_length == limit
+    assert encoder.identity.options["max_length"] == limit
+    encoded = encoder.encode(["cat " * 300])
+    seen = 300 if limit is None else limit - 2
+    assert (len(encoded.tokens[0]), encoded.cut) == (seen, [300 - seen])
+    assert pickle.loads(pickle.dumps(encoder)).max_length == limit
+    assert OnnxEncoder(*encoder._arguments, max_length=300).encode(["cat " * 300]).cut == [2]
+
+
+def test_limits_that_leave_nothing_and_files_that_state_none(tmp_path, files):
+    model, tokenizer = beside(tmp_path, files, tokenizer_config={"model_max_length": 2})
+    with pytest.raises(ValueError, match=r"limit texts to 2 tokens.*at least 3; give another limit"):
+        OnnxEncoder(model, tokenizer)
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer_config.json: is not JSON.*unless max_length is given"):
+        OnnxEncoder(model, tokenizer)
+    assert OnnxEncoder(model, tokenizer, max_length=4).max_length == 4
+
+
+def test_a_space_and_a_ranking_keep_what_was_cut(files):
+    encoder = OnnxEncoder(*files, max_length=4)
+    texts = ["cat sat", "the cat sat mat dog"]
+    space = mr.fit(encoder, ["cat sat", "the dog", "mat"], ["centring"])
+    assert space(encoder.encode(texts)).cut == [0, 3]
+    ranking = mr.Reranker(encoder).rank("cat sat mat", texts)
+    assert (ranking.query_cut, ranking.cut, ranking.query_dropped, ranking.dropped) == (1, 3, 0, 0)
+    assert ", 4 tokens cut off)" in repr(ranking)
+    assert "cut off by the encoder: 1 tokens of the query, 3 of documents" in str(ranking)
 
 
 def test_texts_without_tokens_are_named_or_skipped(files):

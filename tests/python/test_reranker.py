@@ -251,7 +251,7 @@ def test_what_has_no_token_is_counted_where_a_ranking_prints():
     assert "2 without a token, not compared" in str(ranking)
     ranking = Reranker(ENCODER).rank("cat zzqx", ["a dog zzqx xxqz", "the cat"])
     assert (ranking.query_dropped, ranking.dropped) == (1, 2)
-    assert "left out by the encoder: 1 words of the query, 2 of documents" in str(ranking)
+    assert "without a vector: 1 words of the query, 2 of documents" in str(ranking)
 
 
 def test_no_documents_are_ranked_as_none():

@@ -19,7 +19,7 @@ def tokenizer() -> Tokenizer:
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", PIECES.index("[CLS]")), ("[SEP]", PIECES.index("[SEP]"))]
     )
     made.enable_padding(length=128, pad_id=0)  # as exported files often are: the encoder has to undo it
-    made.enable_truncation(3)
+    made.enable_truncation(64)
     return made
 
 

@@ -98,7 +98,7 @@ class Texts:
         except NoTokensError:
             return None, []
         docs: Sequences | Bags
-        self._cut += sum(encoded.dropped)
+        self._cut += sum(encoded.cut)
         kept = [some[t] for t in encoded.kept]
         payloads = [self._payload_of(document) for document in kept]
         docs = encoded.sequences

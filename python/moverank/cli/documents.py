@@ -65,7 +65,8 @@ def say(message: str) -> None:
 def tell_cut(args: argparse.Namespace, count: int, of: str) -> None:
     """Say that a transformer saw the beginning of texts only, where it did: the rest has no part in the answer."""
     if args.model is not None and count:
-        say(f"{count} tokens of {of} are beyond the transformer's --max-length and were not seen")
+        limit = "length" if args.max_length is None else "--max-length"
+        say(f"{count} tokens of {of} are beyond the transformer's {limit} and were not seen")
 
 
 def all_left_out(files: TextFiles, left_out: LeftOut | None = None) -> list[dict[str, object]]:

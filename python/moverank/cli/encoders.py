@@ -24,7 +24,8 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokenizer", type=Path, metavar="JSON", help="the transformer's tokenizer.json")
     group.add_argument("--subwords", choices=("keep", "mean", "first"), help="the transformer's pieces of words: keep "
                        "them, take their mean, or the first (default: mean)")  # fmt: skip
-    group.add_argument("--max-length", type=int, help="tokens of a text that the transformer sees (default: 256)")
+    group.add_argument("--max-length", type=int, help="tokens of a text that the transformer sees (default: "
+                       "as many as its files say that it takes)")  # fmt: skip
 
 
 def chosen_encoder(args: argparse.Namespace) -> Encoder:
@@ -41,8 +42,7 @@ def chosen_encoder(args: argparse.Namespace) -> Encoder:
         words = Words(lower_case=not args.keep_case, segmenter=args.segmenter)
         return WordVectors.load(args.vectors, tokenize=words)
     refuse_options(args, ("segmenter", "keep_case"), "is about word vectors, not about a transformer")
-    length = 256 if args.max_length is None else args.max_length
-    return OnnxEncoder(args.model, args.tokenizer, subwords=args.subwords or "mean", max_length=length)
+    return OnnxEncoder(args.model, args.tokenizer, subwords=args.subwords or "mean", max_length=args.max_length)
 
 
 def advice(args: argparse.Namespace, text: str) -> str:

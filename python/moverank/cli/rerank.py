@@ -126,7 +126,7 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
             if ranking is None:
                 unknown.append(request)
             else:
-                cut_queries, cut_documents = cut_queries + ranking.query_dropped, cut_documents + ranking.dropped
+                cut_queries, cut_documents = cut_queries + ranking.query_cut, cut_documents + ranking.cut
             print("\n".join(_lines(request, ranking, args)))
             bar.show(done)
     finally:

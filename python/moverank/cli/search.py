@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
         ranking, titles, left_out = (_of_texts if args.index is None else _of_index)(args, query)
     except NoTokensError:
         raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
-    tell_cut(args, ranking.query_dropped, "the query")
-    tell_cut(args, ranking.dropped, "documents")
+    tell_cut(args, ranking.query_cut, "the query")
+    tell_cut(args, ranking.cut, "documents")
     found = compared(ranking)
     alignment = None
     if args.explain and found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,12 +20,15 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class EncodedText:
-    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost."""
+    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost:
+    `dropped` have no vector, `cut` are tokens beyond what the encoder takes.
+    """
 
     tokens: list[str]
     vectors: NDArray[np.floating]
     weights: NDArray[np.floating] | None = None
     dropped: int = 0
+    cut: int = 0
 
     @classmethod
     def empty(cls) -> EncodedText:
@@ -39,7 +42,7 @@ class EncodedText:
     def copy(self) -> EncodedText:
         """Arrays of its own."""
         weights = None if self.weights is None else self.weights.copy()
-        return EncodedText(self.tokens, self.vectors.copy(), weights, self.dropped)
+        return EncodedText(self.tokens, self.vectors.copy(), weights, self.dropped, self.cut)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,13 +58,20 @@ class EncodedTexts:
     kept : list of int
         Which of the given texts these are; all of them unless empty ones were skipped.
     dropped : list of int
-        For each kept text, how many of its words have no vector, or were cut off.
+        For each kept text, how many of its words have no vector.
+    cut : list of int
+        For each kept text, how many tokens at its end the encoder did not see, as it takes fewer; zeros if left out.
     """
 
     sequences: Sequences
     tokens: list[list[str]]
     kept: list[int]
     dropped: list[int]
+    cut: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.cut:
+            object.__setattr__(self, "cut", [0] * len(self.tokens))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -69,7 +79,7 @@ class EncodedTexts:
     def text(self, place: int) -> EncodedText:
         """One of the texts that were kept."""
         own = self.sequences[place]
-        return EncodedText(self.tokens[place], own.tokens, own.weights, self.dropped[place])
+        return EncodedText(self.tokens[place], own.tokens, own.weights, self.dropped[place], self.cut[place])
 
     def __getitem__(self, place: int) -> EncodedText:
         return self.text(place)
@@ -82,7 +92,8 @@ class EncodedTexts:
         return self.sequences
 
     def __repr__(self) -> str:
-        return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector or cut off)"
+        cut = f", {sum(self.cut)} tokens cut off" if any(self.cut) else ""
+        return f"EncodedTexts({self.sequences!r}, {sum(self.dropped)} words without a vector{cut})"
 
 
 class Encoder(Protocol):
@@ -164,6 +175,7 @@ def gathered(
         [one.tokens for one in found],
         kept,
         [one.dropped for one in found],
+        [one.cut for one in found],
     )
 
 

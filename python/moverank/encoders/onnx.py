@@ -17,6 +17,7 @@ from moverank._validate import thread_count, whole_number
 from moverank.encoder_identity import EncoderIdentity
 from moverank.encoders.digests import digest_of_files, name_of
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
+from moverank.encoders.limits import stated_limit
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
 from moverank.readers.chunks import require_file
@@ -36,9 +37,12 @@ class OnnxEncoder:
     output : str, optional
         Which of the model's outputs holds the token vectors, of shape (texts, tokens, d); by default
         "last_hidden_state", or the only one that has three axes.
-    max_length : int, default 256
-        Tokens of a text that are encoded, special ones included; `EncodedTexts.dropped` counts the rest. Texts that are
-        longer than the model are better cut into passages.
+    max_length : int, optional
+        Tokens of a text that are encoded, special ones included; `EncodedTexts.cut` counts the rest. By default the
+        least that the model's files state: the truncation of tokenizer.json, `model_max_length` of
+        tokenizer_config.json, `max_seq_length` of sentence_bert_config.json, and `max_position_embeddings` of
+        config.json, these three beside the tokenizer, the last also beside the model. If none states one, texts are
+        encoded whole. Texts that are longer than the model are better cut into passages.
     special_tokens : bool, default False
         Keep the vectors of [CLS], [SEP] and their like. Models of late interaction are trained with them; transport
         between the words of texts is better off without, as they have mass and no meaning.
@@ -67,7 +71,7 @@ class OnnxEncoder:
         tokenizer: str | os.PathLike[str],
         *,
         output: str | None = None,
-        max_length: int = 256,
+        max_length: int | None = None,
         special_tokens: bool = False,
         subwords: Subwords = "keep",
         batch_size: int = 32,
@@ -77,19 +81,18 @@ class OnnxEncoder:
         self._arguments = (Path(model).absolute(), Path(tokenizer).absolute())
         self._options: dict[str, Any] = {
             "output": output,
-            "max_length": max_length,
             "special_tokens": special_tokens,
             "subwords": subwords,
             "batch_size": batch_size,
             "num_threads": num_threads,
         }
         require_subwords(subwords)
-        whole_number(max_length, "max_length", least=1)
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
         thread_count(num_threads)
         self._special_tokens, self._subwords = special_tokens, subwords
         self._name = Path(model).name
-        self._tokenizer = _tokenizer(Path(tokenizer), max_length)
+        self._tokenizer, self._max_length = _tokenizer(Path(tokenizer), Path(model), max_length)
+        self._options["max_length"] = self._max_length
         self._session = _session(Path(model), num_threads)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         unknown = sorted(set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids"})
@@ -111,6 +114,11 @@ class OnnxEncoder:
         if axes.get(wanted) != 3:
             raise ValueError(f"output: the model has no output {wanted!r} with three axes; it has {sorted(axes)}")
         return wanted
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens of a text that are encoded, special ones included; None if neither argument nor files set a limit."""
+        return self._max_length
 
     @cached_property
     def identity(self) -> EncoderIdentity:
@@ -137,7 +145,7 @@ class OnnxEncoder:
         return partial(OnnxEncoder, **self._options), self._arguments
 
     def __repr__(self) -> str:
-        return f"OnnxEncoder({self._name}, subwords={self._subwords!r})"
+        return f"OnnxEncoder({self._name}, max_length={self._max_length}, subwords={self._subwords!r})"
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -196,7 +204,12 @@ class OnnxEncoder:
                 feed["attention_mask"][row, :length] = 1
             if "token_type_ids" in feed:
                 feed["token_type_ids"][row, :length] = encoding.type_ids
-        found: NDArray[Any] = self._session.run([self._output], feed)[0]
+        try:
+            found: NDArray[Any] = self._session.run([self._output], feed)[0]
+        except Exception as error:  # the library's errors share no base of their own
+            raise ValueError(
+                f"{self._name} failed on texts of {shape[1]} tokens; if it takes fewer, give max_length: {error}"
+            ) from None
         return found.astype(np.float32, copy=False)
 
     def _text(self, text: str, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
@@ -213,7 +226,7 @@ class OnnxEncoder:
                 encoding.tokens[kept[i]] if special[kept[i]] else _surface(text, encoding, kept[i], kept[j])
                 for i, j in zip(first, last, strict=True)
             ]
-        return EncodedText(names, of_words, dropped=cut)
+        return EncodedText(names, of_words, cut=cut)
 
 
 def _surface(text: str, encoding: Any, first: int, last: int) -> str:
@@ -221,7 +234,8 @@ def _surface(text: str, encoding: Any, first: int, last: int) -> str:
     return text[encoding.offsets[first][0] : encoding.offsets[last][1]]
 
 
-def _tokenizer(path: Path, max_length: int) -> Any:
+def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, int | None]:
+    """Tokenizer that cuts texts at a limit, and the limit: the one given, or the one that files state."""
     module = optional("tokenizers", "text")
     require_file(path)
     try:
@@ -230,9 +244,19 @@ def _tokenizer(path: Path, max_length: int) -> Any:
         raise ValueError(f"{path}: is no tokenizer: {error}") from None
     tokenizer.no_padding()
     least = tokenizer.num_special_tokens_to_add(False) + 1
-    whole_number(max_length, "max_length", least=least)
-    tokenizer.enable_truncation(max_length)
-    return tokenizer
+    if max_length is not None:
+        limit: int | None = whole_number(max_length, "max_length", least=least)
+    else:
+        limit = stated_limit(tokenizer.truncation, path, model)
+        if limit is not None and limit < least:
+            raise ValueError(
+                f"max_length: the files beside {path} limit texts to {limit} tokens, special ones included, "
+                f"which leaves none of at least {least}; give another limit"
+            )
+    tokenizer.no_truncation()
+    if limit is not None:
+        tokenizer.enable_truncation(limit)
+    return tokenizer, limit
 
 
 def _session(path: Path, num_threads: int | None) -> Any:

@@ -49,7 +49,7 @@ class Candidates:
             found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts))
         else:
             found = self._nearest(self._compared, query, wanted, num_threads)
-            found = replace(found, dropped=sum(self._compared.encoded.dropped))
+            found = replace(found, dropped=sum(self._compared.encoded.dropped), cut=sum(self._compared.encoded.cut))
         nearer = {document.doc_id for document in found.documents}
         empty = (d for d in range(len(self.texts)) if self.doc_ids[d] not in nearer)
         while len(found.documents) < wanted:

@@ -128,6 +128,7 @@ class Found:
     stats: SearchStats
     skipped: int = 0
     dropped: int = 0
+    cut: int = 0
 
     @classmethod
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
@@ -157,8 +158,11 @@ class Ranking(Sequence[RankedDocument]):
     comparable : bool
         Whether the query has a token. If not, nothing was compared and documents stand as they came.
     dropped, query_dropped : int
-        Words of all documents, and of the query, that the encoder left out: those without a vector, or cut off as a
-        text is longer than a transformer takes. 0 for documents of an index, which were encoded before.
+        Words of all documents, and of the query, that have no vector. 0 for documents of an index, which were encoded
+        before.
+    cut, query_cut : int
+        Tokens of all documents, and of the query, that the encoder did not see, as texts are longer than it takes. 0
+        for documents of an index.
     """
 
     query: str
@@ -170,6 +174,8 @@ class Ranking(Sequence[RankedDocument]):
     comparable: bool = True
     dropped: int = 0
     query_dropped: int = 0
+    cut: int = 0
+    query_cut: int = 0
 
     @property
     def doc_ids(self) -> list[Any]:
@@ -199,6 +205,8 @@ class Ranking(Sequence[RankedDocument]):
             return f"Ranking({len(self)} documents as they came: the query has no token)"
         best = f", best {self[0].doc_id!r} at {self[0].score:.6g}" if len(self) else ""
         left_out = f", {self.skipped} without a token" if self.skipped else ""
+        cut = self.cut + self.query_cut
+        left_out += f", {cut} tokens cut off" if cut else ""
         return f"Ranking({len(self)} documents by {self.measure.name}{best}{left_out})"
 
     def __str__(self) -> str:
@@ -213,9 +221,9 @@ class Ranking(Sequence[RankedDocument]):
         if self.skipped:
             lines.append(f"{self.skipped} without a token, not compared")
         if self.dropped or self.query_dropped:
-            lines.append(
-                f"left out by the encoder: {self.query_dropped} words of the query, {self.dropped} of documents"
-            )
+            lines.append(f"without a vector: {self.query_dropped} words of the query, {self.dropped} of documents")
+        if self.cut or self.query_cut:
+            lines.append(f"cut off by the encoder: {self.query_cut} tokens of the query, {self.cut} of documents")
         lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
         return "\n".join(lines)
 

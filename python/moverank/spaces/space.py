@@ -98,7 +98,7 @@ class Space:
         for step in self.steps:
             vectors, weights = step.apply(tokens, vectors, weights)
         moved = Sequences.from_flat(np.ascontiguousarray(vectors), offsets, weights)
-        return EncodedTexts(moved, encoded.tokens, encoded.kept, encoded.dropped)
+        return EncodedTexts(moved, encoded.tokens, encoded.kept, encoded.dropped, encoded.cut)
 
     def over(self, encoder: Encoder) -> SpaceEncoder:
         """Encoder whose texts come out in this space."""
