@@ -20,8 +20,9 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class EncodedText:
-    """One text: its tokens, a vector each, their weights if the encoder gives any, and how many words it lost:
-    `dropped` have no vector, `cut` are tokens beyond what the encoder takes.
+    """One text: its tokens, a vector each, their weights if the encoder gives any, and what it lost.
+
+    `dropped` counts its words without a vector, `cut` its tokens beyond what the encoder takes.
     """
 
     tokens: list[str]

@@ -8,7 +8,10 @@ from typing import Any
 
 #: Models that count positions from behind the padding token's number: that many of their positions are never used.
 _OFFSET_POSITIONS = frozenset(
-    ["camembert", "data2vec-text", "esm", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"]
+    (
+        "camembert", "data2vec-text", "esm", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
+        "xlm-roberta", "xlm-roberta-xl", "xmod",
+    )
 )  # fmt: skip
 
 #: Libraries write 10^30 where a tokenizer has no limit; no model takes as many tokens as this.

@@ -214,8 +214,8 @@ class Reranker:
             found = rank_one(query, first)
             best = in_order(found.documents, top_k)
             told = (found.certificate, found.stats, found.skipped)
-            lost = (bool(query.tokens), found.dropped, query.dropped, found.cut, query.cut)
-            rankings.append(Ranking(queries[q], best, chosen, *told, *lost))
+            lost = (found.dropped, query.dropped, found.cut, query.cut)
+            rankings.append(Ranking(queries[q], best, chosen, *told, bool(query.tokens), *lost))
             if progress is not None:
                 progress(q + 1)
         return rankings
