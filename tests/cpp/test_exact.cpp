@@ -285,7 +285,8 @@ TEST(masses_that_sum_to_nothing_are_refused) {
     ExactSolver solver;
     for (const TransportProblem<float>& problem :
          {TransportProblem<float>{{&cost, 1, 1}, none, one}, TransportProblem<float>{{&cost, 1, 1}, one, none}}) {
-        CHECK_THROWS_SAYING(solver.solve(problem), std::invalid_argument, "total mass is zero");
+        CHECK_THROWS_SAYING(solver.solve(problem), std::invalid_argument,
+                            "masses must be non-negative and sum to 1 on each side");
     }
 }
 

@@ -19,11 +19,13 @@ namespace moverank {
 ///
 ///     4 (4 r (dim + c + 16) + 4 v dim + v (v / 8 + 256) + 4096)
 ///
-/// packed query and cost matrix, tokens without repetitions, tree and its arrays; four times, as storage may double and be copied when it grows.
+/// packed query and cost matrix, tokens without repetitions, tree and its arrays; four times, as storage may double and
+/// be copied when it grows.
 [[nodiscard]] std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim);
 
 /// out[s] = distance(query, documents[s]). Results do not depend on n_threads (0: all cores).
-/// Throws SequenceError for a bad document; `query` must already be prepared and of the same dimension.
+/// Throws SequenceError for a bad document, and std::invalid_argument if `out` has not one place per document, offsets
+/// or weights do not fit the tokens, or `query`, which must already be prepared, is of another dimension.
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt);
 
@@ -46,7 +48,8 @@ struct KnownPairs {
 using PairCount = std::atomic<std::size_t>;
 
 /// out(r, s) = distance(rows[r], columns[s]): each row of `rows` plays the query. `n_done`, which may be null, rises to
-/// `n_pairs`.
+/// `n_pairs`. Throws std::invalid_argument unless both are prepared for one measure, of one dimension, and `out` is of
+/// their sizes.
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, const KnownPairs& known,
               MatrixView<double> out, int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
 
@@ -66,7 +69,8 @@ void sinkhorn_batch(std::span<const TransportProblem<float>> problems, const Sin
 void sinkhorn_batch(std::span<const TransportProblem<double>> problems, const Sinkhorn& sinkhorn,
                     std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans = {});
 
-/// out[p] = what a VerifiedSolver proved of problems[p]. `plans` as above, of problems of one shape.
+/// out[p] = what a VerifiedSolver proved of problems[p]. `plans` as above, of problems of one shape. Throws
+/// std::invalid_argument if `out` or `plans` is of another size.
 void transport_batch(std::span<const TransportProblem<float>> problems, std::span<SolveSummary> out, int n_threads,
                      Interrupt& interrupt, std::span<double> plans = {});
 void transport_batch(std::span<const TransportProblem<double>> problems, std::span<SolveSummary> out, int n_threads,

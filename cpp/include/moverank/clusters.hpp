@@ -14,7 +14,8 @@ namespace moverank {
 
 /// For each document at most `per_document` clusters by Lloyd's algorithm over its tokens (their directions under
 /// cosine), weighted by mass, from centres far apart; the same on any number of threads. Document s owns the rows from
-/// s * per_document on, of which the first n_clusters[s] are filled; mass is what falls to each.
+/// s * per_document on, of which the first n_clusters[s] are filled; mass is what falls to each. Throws
+/// std::invalid_argument unless there is room for exactly that.
 void cluster_tokens(const PreparedSequences& documents, std::size_t per_document, MatrixView<float> centroids,
                     std::span<double> mass, std::span<std::int64_t> n_clusters, int n_threads, Interrupt& interrupt);
 

@@ -67,6 +67,8 @@ class PreparedCodes final : public DocumentCodes {
     [[nodiscard]] double slack(std::size_t s, double query_norm) const override;
     [[nodiscard]] double largest_norm() const override { return found_.largest_norm; }
     [[nodiscard]] const CodeArrays& arrays() const { return found_; }
+    /// Whose codes these are.
+    [[nodiscard]] const PreparedSequences& sequences() const { return sequences_; }
 
   private:
     void require_suitable() const;

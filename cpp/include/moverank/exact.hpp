@@ -37,7 +37,8 @@ inline constexpr double cost_limit = 0x1p960;
 template <>
 inline constexpr double cost_limit<float> = 0x1.8p126;
 
-/// One transport problem. `a` and `b` are non-negative and each sums to 1; no cost exceeds the limit in size.
+/// One transport problem. `a` and `b` are non-negative and each sums to 1; no cost exceeds the limit in size. Solvers
+/// throw std::invalid_argument for one that breaks this, or whose masses are not one per row and one per column.
 template <class Cost>
 struct TransportProblem {
     MatrixView<const Cost> cost;

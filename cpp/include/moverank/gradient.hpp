@@ -39,7 +39,8 @@ class GradientEvaluator {
     /// derivative is left out, and a relaxed problem that takes the larger of two sides.
     explicit GradientEvaluator(const Measure& measure, Interrupt* interrupt = nullptr);
 
-    /// The distance, and its derivatives. The sequences are as `prepare` accepts them.
+    /// The distance, and its derivatives. The sequences are as `prepare` accepts them. Throws std::invalid_argument if
+    /// their dimensions differ, or a gradient has not the shape of what it is of.
     double evaluate(const DifferentiableSequence& query, const DifferentiableSequence& document,
                     const SequenceGradient& query_gradient, const SequenceGradient& document_gradient);
 

@@ -1,4 +1,5 @@
-/// Collections that stand one behind the other, searched as one: what an index that grows is made of.
+/// Collections that stand one after the other, searched as one: what an index that grows is made of. A position at or
+/// after the end is std::invalid_argument.
 #pragma once
 
 #include <cstddef>

@@ -53,6 +53,9 @@ class PairEvaluator {
     /// them in float64, that is what problems are solved in.
     void set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary = nullptr);
 
+    // Each call throws std::invalid_argument for a document of another dimension than the query's, or with other than
+    // one mass per token.
+
     /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first. An entropic value is that of
     /// the dual at the last iterate, or the relaxed bound where that is larger.
     PairResult distance(const PreparedSequence& document, double cutoff = std::numeric_limits<double>::infinity());
@@ -70,8 +73,8 @@ class PairEvaluator {
 
     /// Whether bounds gain by potentials: of exact problems that are not relaxed ones by themselves.
     [[nodiscard]] bool can_reuse_potentials() const;
-    /// Row potentials of the latest exact solve, over the query's different tokens with mass, centred so that those of different
-    /// documents can be averaged.
+    /// Row potentials of the latest exact solve, over the query's different tokens with mass, centred so that those of
+    /// different documents can be averaged.
     [[nodiscard]] std::span<const double> potentials();
     /// Row potentials for bounds on all that follows, such as the mean over documents solved before: columns come and
     /// go with the document, but the query's constraints stay, so any potentials serve. Forgotten with the query.

@@ -79,7 +79,8 @@ class TopKSearch {
                           Interrupt& interrupt);
 
     /// Evaluate candidates, which come in rising order of `bounds`, unless their bounds prove that they cannot be in
-    /// the answer.
+    /// the answer. Throws std::invalid_argument, as all of these do, for a position that does not exist; here also if
+    /// there is not one bound per position, or they fall.
     void examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                  Interrupt& interrupt);
 

@@ -1,4 +1,8 @@
 /// Non-owning views that every layer passes around: a row-major matrix and a ragged batch of sequences.
+///
+/// Views themselves check nothing, as std::span does not. Functions that take them do: sizes and dimensions that do not
+/// fit together, offsets that lead astray and positions that do not exist are std::invalid_argument, before anything is
+/// read or written there. That memory is as large as its view says is for the caller to see to.
 #pragma once
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../kernels/kernels.hpp"
+#include "../preconditions.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/mass.hpp"
@@ -63,6 +64,8 @@ void require_measure_of_given_costs(const Measure& measure) {
 PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::span<const std::uint32_t> known,
                            Interrupt* interrupt)
     : measure_(measure) {
+    require_offsets(bags.offsets, bags.words.size());
+    require(bags.counts.empty() || bags.counts.size() == bags.words.size(), "expected one count per word");
     if (has_given_costs()) {
         take_costs(bags, known, interrupt);
         return;
@@ -131,6 +134,7 @@ PreparedBags::PreparedBags(const BagArrays& found, const Measure& measure)
     if (!(found.counts.empty() || found.counts.size() == found.words.size()) || found.totals.size() != size()) {
         throw std::invalid_argument("expected a count a word, and a total a bag");
     }
+    require_offsets(found.offsets, found.words.size());
     const std::size_t n_words = found.first_word + n_new_words();
     if (std::ranges::any_of(found.words, [&](std::uint32_t word) { return word >= n_words; })) {
         throw std::invalid_argument("a bag has a word without a vector or costs");

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "../preconditions.hpp"
 #include "moverank/ground_cost.hpp"
 
 namespace moverank {
@@ -123,6 +124,7 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {
+    require(s < sequences_.size(), "no document stands at this position");
     const GroundCost ground = sequences_.measure().ground;
     const double factor = ground == GroundCost::dot ? query_norm : 1.0;
     const double rounding =

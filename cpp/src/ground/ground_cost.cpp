@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "../kernels/kernels.hpp"
+#include "../preconditions.hpp"
 #include "moverank/codes.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
@@ -58,6 +59,9 @@ constexpr float largest_fast_inverse = 1e15F;
 void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts* table) {
     table_ = table;
     coded_query_.reset();
+    require_well_formed(query, ground_);
+    require(query.size() > 0, "a query has one token at least");
+    require(query.words.empty() || ground_ == GroundCost::given, "a query is made of tokens, unless costs are given");
     n_ = query.size();
     n_padded_ = padded(n_);
     grow(row_minima_, n_padded_);
@@ -133,6 +137,13 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     if (!from_table && ground_ == GroundCost::given) {
         throw std::invalid_argument("given costs are those of words, not of vectors");
     }
+    require_well_formed(document, ground_);
+    if (from_table) {
+        require(table_ != nullptr, "documents made of words need the costs of all words");
+        require(*std::ranges::max_element(document.words) < table_->n_words(), "a word is not in the table of costs");
+    } else {
+        require(document.tokens.cols() == dim_, "query and document must have tokens of one dimension");
+    }
     const bool in_double = !from_table && needs_double(document.inverse_norms);
     prepare_document(document.size(), with_matrix || in_double);
     CostBlock block = block_of(document.tokens, document.inverse_norms);
@@ -157,6 +168,7 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
 
 void GroundCosts::compute_codes(const CodedSequence& document) {
     const PreparedSequence& sequence = document.sequence;
+    require(sequence.tokens.cols() == dim_, "query and codes must be of one dimension");
     const bool whole_numbers = kernels().multiplies_codes && !document.sums.empty() && dim_ <= longest_code &&
                                !needs_double(sequence.inverse_norms);
     if (!whole_numbers) {
@@ -232,6 +244,9 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
 }
 
 double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {
+    require(tokens.cols() == dim_, "query and words must have vectors of one dimension");
+    require(ground_ != GroundCost::cosine || inverse_norms.size() == tokens.rows(),
+            "expected one inverse norm per token under the cosine ground cost");
     prepare_document(tokens.rows(), false);
     CostBlock block = block_of(tokens, inverse_norms);
     block.cost = rows;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "../preconditions.hpp"
 #include "moverank/mass.hpp"
 
 namespace moverank {
@@ -28,6 +29,7 @@ void require_joinable(const std::vector<const Part*>& parts) {
 }  // namespace
 
 Joints::Place Joints::operator()(std::size_t s) const {
+    require(s < size(), "no document stands at this position");
     // Most documents stand in the first, large part.
     if (s < ends_.front()) {
         return {0, s};
@@ -56,6 +58,7 @@ JoinedCodes::JoinedCodes(const std::vector<const PreparedSequences*>& sequences,
         throw std::invalid_argument("expected codes of every collection");
     }
     for (std::size_t part = 0; part < parts_.size(); ++part) {
+        require(&parts_[part]->sequences() == sequences[part], "codes of one collection stand with another");
         joints_.append(sequences[part]->size());
         largest_norm_ = std::max(largest_norm_, parts_[part]->largest_norm());
     }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../kernels/kernels.hpp"
+#include "../preconditions.hpp"
 #include "moverank/mass.hpp"
 #include "moverank/prepared.hpp"
 
@@ -95,7 +96,12 @@ void take_mass(const SequenceView& sequence, const Measure& measure, std::span<d
 
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                          std::span<float> inverse_norms, std::size_t index) {
+    const std::size_t n = sequence.tokens.rows();
     require_tokens_and_weights(sequence, measure, index);
+    require(sequence.weights.empty() || sequence.weights.size() == n, "expected one weight per token");
+    require(mass.size() == n, "expected room for one mass per token");
+    require(measure.ground != GroundCost::cosine || inverse_norms.size() == n,
+            "expected room for one inverse norm per token under the cosine ground cost");
     const bool is_cosine = measure.ground == GroundCost::cosine;
     if (is_cosine || mass_is_by_norm(sequence, measure) || !surely_short(sequence.tokens)) {
         take_norms(sequence, measure, mass, inverse_norms, index);
@@ -106,6 +112,7 @@ PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, s
 
 PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt)
     : sequences_(sequences), measure_(measure) {
+    require_well_formed(sequences);
     const std::size_t n_tokens = sequences.tokens.rows();
     const bool is_cosine = measure.ground == GroundCost::cosine;
     mass_.reserve(n_tokens);  // and filled as documents come: to touch all of it takes a while
@@ -130,6 +137,7 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
 PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure,
                                      const PreparedArrays& found)
     : sequences_(sequences), measure_(measure), found_(found) {
+    require_well_formed(sequences);
     const std::size_t n_tokens = sequences.tokens.rows();
     if (found.mass.size() != n_tokens ||
         found.inverse_norms.size() != (measure.ground == GroundCost::cosine ? n_tokens : 0)) {
@@ -138,6 +146,7 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
 }
 
 PreparedSequence PreparedSequences::operator[](std::size_t s) const {
+    require(s < size(), "no document stands at this position");
     const auto begin = static_cast<std::size_t>(sequences_.offsets[s]);
     const TokensView tokens = sequences_[s].tokens;
     const std::span<const float> norms = found_.inverse_norms;
@@ -145,9 +154,13 @@ PreparedSequence PreparedSequences::operator[](std::size_t s) const {
             norms.empty() ? norms : norms.subspan(begin, tokens.rows())};
 }
 
-void decode(const TokensView& tokens, std::span<float> out) { kernels().cost.decode(tokens, out.data()); }
+void decode(const TokensView& tokens, std::span<float> out) {
+    require(out.size() >= tokens.rows() * tokens.cols(), "expected room for all components of the tokens");
+    kernels().cost.decode(tokens, out.data());
+}
 
 double max_norm(const PreparedSequence& sequence) {
+    require_well_formed(sequence, GroundCost::dot);  // inverse norms are not read
     double largest = 0.0;
     for (std::size_t t = 0; t < sequence.size(); ++t) {
         double squared = 0.0;

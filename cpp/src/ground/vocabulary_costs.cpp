@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../kernels/kernels.hpp"
+#include "../preconditions.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/parallel.hpp"
 
@@ -33,9 +34,7 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
 }
 
 void VocabularyCosts::take_given(const PreparedSequence& query, Interrupt& interrupt) {
-    if (query.words.size() != query.size()) {
-        throw std::invalid_argument("where costs are given, queries are made of words");
-    }
+    require(query.words.size() == query.size(), "where costs are given, queries are made of words");
     float largest = 0.0F;
     bags_->costs().visit([&](const auto& table) {
         for (std::size_t word = 0; word < n_words_; ++word) {
@@ -72,6 +71,7 @@ double VocabularyCosts::rounding() const {
 
 void VocabularyCosts::tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
     const JoinedBags& bags = *bags_;
+    require(query.tokens.cols() == bags.dim(), "query and words must have vectors of one dimension");
     struct Chunk {
         TokensView vectors;
         std::size_t first_word;

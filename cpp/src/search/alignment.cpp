@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "../preconditions.hpp"
 #include "moverank/distinct.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/sinkhorn.hpp"
@@ -135,6 +137,10 @@ SolveSummary align_distinct(const Places& query, const Places& document, const M
 SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
                    MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
                    Interrupt* interrupt) {
+    for (const auto& [rows, cols] : {std::pair{cost.rows(), cost.cols()}, std::pair{plan.rows(), plan.cols()}}) {
+        require(rows == query.size() && cols == document.size(), "cost and plan must be of query by document tokens");
+    }
+    require(f.size() == query.size() && g.size() == document.size(), "expected one potential per token");
     if (measure.problem != Problem::entropic) {
         const Places of_query(query);
         const Places of_document(document);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "../kernels/kernels.hpp"
+#include "../preconditions.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/relaxed.hpp"
 
@@ -33,6 +34,9 @@ BagBounds::BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::
       has_potentials_(!potentials.empty()),
       capacity_(bags.measure().capacity),
       g_(costs.n_words()) {
+    require(costs.n_words() == bags.n_words(), "expected the costs of the words of these bags");
+    require(!query_mass.empty() && query_mass.size() <= costs.stride(), "expected one mass per token of the query");
+    require(potentials.empty() || potentials.size() == query_mass.size(), "expected one potential per token or none");
     double largest_f = 0.0;
     for (const double f : potentials) {
         largest_f = std::max(largest_f, std::abs(f));

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "../preconditions.hpp"
 #include "moverank/pair.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/verified.hpp"
@@ -50,9 +51,24 @@ MatrixView<double> plan_of(std::span<double> plans, const TransportProblem<Cost>
     return plans.empty() ? MatrixView<double>{} : MatrixView<double>{plans.data() + p * n * m, n, m};
 }
 
+template <class Cost, class Result>
+void require_room(std::span<const TransportProblem<Cost>> problems, std::span<Result> out, std::span<double> plans) {
+    require(out.size() == problems.size(), "expected room for one result per problem");
+    if (plans.empty()) {
+        return;
+    }
+    const MatrixView<const Cost> first = problems.empty() ? MatrixView<const Cost>{} : problems.front().cost;
+    for (const TransportProblem<Cost>& problem : problems) {
+        require(problem.cost.rows() == first.rows() && problem.cost.cols() == first.cols(),
+                "plans are of problems of one shape");
+    }
+    require(plans.size() == problems.size() * first.rows() * first.cols(), "expected room for one plan per problem");
+}
+
 template <class Cost>
 void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<SolveSummary> out, int n_threads,
                Interrupt& interrupt, std::span<double> plans) {
+    require_room(problems, out, plans);
     const unsigned n_workers = thread_count(n_threads, problems.size());
     std::vector<VerifiedSolver> solvers(n_workers);
     parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
@@ -74,6 +90,7 @@ void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<Solve
 template <class Cost>
 void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn& sinkhorn,
                std::span<SinkhornResult> out, int n_threads, Interrupt& interrupt, std::span<double> plans) {
+    require_room(problems, out, plans);
     const unsigned n_workers = thread_count(n_threads, problems.size());
     std::vector<SinkhornSolver> solvers(n_workers);
     parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
@@ -92,6 +109,7 @@ void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn&
 template <class Use>
 void for_each_document(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                        int n_threads, Interrupt& interrupt, Use use) {
+    require_well_formed(documents);
     const unsigned n_workers = thread_count(n_threads, documents.size());
     std::vector<Worker> workers = make_workers(n_workers, measure, interrupt, query);
     parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
@@ -135,6 +153,7 @@ std::size_t workspace_bytes(std::size_t n, std::size_t m, std::size_t dim) {
 
 void distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                std::span<double> out, int n_threads, Interrupt& interrupt) {
+    require(out.size() == documents.size(), "expected room for one distance per document");
     for_each_document(query, documents, measure, n_threads, interrupt,
                       [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
                           out[s] = evaluator.distance(document).distance;
@@ -143,6 +162,7 @@ void distances(const PreparedSequence& query, const SequencesView& documents, co
 
 void certified_distances(const PreparedSequence& query, const SequencesView& documents, const Measure& measure,
                          std::span<CertifiedDistance> out, int n_threads, Interrupt& interrupt) {
+    require(out.size() == documents.size(), "expected room for one distance per document");
     for_each_document(query, documents, measure, n_threads, interrupt,
                       [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
                           out[s] = evaluator.certified(document);
@@ -152,6 +172,8 @@ void certified_distances(const PreparedSequence& query, const SequencesView& doc
 void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, const KnownPairs& known,
               MatrixView<double> out, int n_threads, Interrupt& interrupt, PairCount* n_done) {
     require_comparable(rows, columns, known.mirrored || known.zero_diagonal);
+    require(out.rows() == rows.size() && out.cols() == columns.size() && out.stride() >= out.cols(),
+            "expected room for one distance per row and column");
     const std::size_t n = n_pairs(rows.size(), columns.size(), known);
     if (n == 0) {
         return;

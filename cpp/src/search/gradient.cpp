@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "../preconditions.hpp"
 #include "../transport/dual_bound.hpp"
 #include "moverank/parallel.hpp"
 
@@ -32,6 +33,15 @@ void add_scaled(double factor, const double* x, std::size_t dim, double* to) {
     for (std::size_t k = 0; k < dim; ++k) {
         to[k] += factor * x[k];
     }
+}
+
+void require_well_formed(const DifferentiableSequence& sequence, const SequenceGradient& gradient) {
+    const MatrixView<const double>& tokens = sequence.tokens;
+    require(tokens.rows() > 0, "expected one token at least");
+    require(sequence.weights.empty() || sequence.weights.size() == tokens.rows(), "expected one weight per token");
+    require(gradient.tokens.rows() == tokens.rows() && gradient.tokens.cols() == tokens.cols(),
+            "the gradient of tokens must have their shape");
+    require(gradient.weights.size() == sequence.weights.size(), "the gradient of weights must have their size");
 }
 
 }  // namespace
@@ -213,8 +223,13 @@ double GradientEvaluator::add(double share, const DifferentiableSequence& query,
 
 double GradientEvaluator::evaluate(const DifferentiableSequence& query, const DifferentiableSequence& document,
                                    const SequenceGradient& query_gradient, const SequenceGradient& document_gradient) {
+    require_well_formed(query, query_gradient);
+    require_well_formed(document, document_gradient);
+    require(query.tokens.cols() == document.tokens.cols(), "query and document must have tokens of one dimension");
     for (const SequenceGradient& gradient : {query_gradient, document_gradient}) {
-        std::fill_n(gradient.tokens.data(), gradient.tokens.rows() * gradient.tokens.cols(), 0.0);
+        for (std::size_t t = 0; t < gradient.tokens.rows(); ++t) {
+            std::fill_n(gradient.tokens.row(t), gradient.tokens.cols(), 0.0);
+        }
         std::ranges::fill(gradient.weights, 0.0);
     }
     double value = add(1.0, query, document, query_gradient, document_gradient);
@@ -229,6 +244,10 @@ double GradientEvaluator::evaluate(const DifferentiableSequence& query, const Di
 void gradients(std::span<const DifferentiableSequence> queries, std::span<const DifferentiableSequence> documents,
                const Measure& measure, std::span<double> values, std::span<const SequenceGradient> query_gradients,
                std::span<const SequenceGradient> document_gradients, int n_threads, Interrupt& interrupt) {
+    for (const std::size_t size :
+         {documents.size(), values.size(), query_gradients.size(), document_gradients.size()}) {
+        require(size == queries.size(), "expected one document, value and gradient of each side per query");
+    }
     const unsigned n_workers = thread_count(n_threads, queries.size());
     std::vector<GradientEvaluator> evaluators;
     evaluators.reserve(n_workers);

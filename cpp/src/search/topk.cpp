@@ -8,6 +8,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "../preconditions.hpp"
 #include "moverank/parallel.hpp"
 
 namespace moverank {
@@ -68,6 +69,7 @@ TopKSearch::TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& 
       query_norm_(codes == nullptr ? 0.0 : max_norm(query)),
       query_(query),
       goal_(goal) {
+    require(goal.slack >= 0.0 && !std::isnan(goal.radius), "slack must be at least 0, and radius a number");
     goal_.k = std::min(goal_.k, corpus.size());
 }
 
@@ -155,6 +157,7 @@ void TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, In
 
 void TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                               Interrupt& interrupt) {
+    require(out.size() == positions.size(), "expected room for one bound per position");
     std::ranges::fill(out, -infinity);
     if (!corpus_.measure().bounded_by_relaxation()) {
         return;
@@ -200,6 +203,7 @@ void TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::
     if (!has_one_sided_bounds()) {
         throw std::logic_error("this search has no one-sided bounds");
     }
+    require(out.size() == positions.size(), "expected room for one bound per position");
     std::ranges::fill(out, -infinity);
     const BagBounds& bounds = bag_bounds(*over_bags_);
     counts_.scan_seconds +=
@@ -221,6 +225,9 @@ std::vector<PairEvaluator> TopKSearch::evaluators_of(unsigned n_workers, Interru
 
 void TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                          Interrupt& interrupt) {
+    require(bounds.size() == positions.size(), "expected one bound per position");
+    require_numbers(bounds);
+    require(std::ranges::is_sorted(bounds), "candidates must come in rising order of their bounds");
     if (goal_.k == 0) {
         return;
     }

@@ -35,9 +35,6 @@ class DenseProblem {
         b.clear();
         keep_positive(problem.a, rows, a);
         keep_positive(problem.b, columns, b);
-        if (rows.empty() || columns.empty()) {
-            throw std::invalid_argument("total mass is zero");
-        }
         const MatrixView<const Cost> given = problem.cost;
         const bool whole = rows.size() == given.rows() && columns.size() == given.cols() && !extras.rest_column;
         if (padded_largest && whole) {

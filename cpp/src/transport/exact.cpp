@@ -18,6 +18,7 @@
 #include "large_simplex.hpp"
 #include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
+#include "well_formed.hpp"
 
 namespace moverank {
 
@@ -618,6 +619,7 @@ class ExactSolver::Impl {
     template <class Cost>
     SolveSummary solve(Simplex<Cost>& simplex, const TransportProblem<Cost>& problem, double cutoff,
                        Interrupt* interrupt, std::optional<double> padded_largest = {}) {
+        require_well_formed(problem);
         const SolveSummary summary = simplex.solve(problem, cutoff, interrupt, padded_largest);
         flows = simplex.flows();
         f = simplex.f();

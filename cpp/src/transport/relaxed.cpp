@@ -5,10 +5,13 @@
 #include <cstddef>
 #include <numeric>
 
+#include "../preconditions.hpp"
+
 namespace moverank {
 
 template <class Cost>
 double relaxed_side(std::span<const Cost> minima, std::span<const double> mass) {
+    require(minima.size() == mass.size(), "expected one mass per minimum");
     double value = 0.0;
     for (std::size_t t = 0; t < mass.size(); ++t) {
         value += mass[t] * static_cast<double>(minima[t]);
@@ -29,6 +32,7 @@ double relaxed_bound(std::span<const Cost> row_minima, std::span<const Cost> col
 template <class Price>
 double cheapest_part(std::span<const Price> prices, std::span<const double> mass, double part,
                      std::vector<std::size_t>& order) {
+    require(prices.size() == mass.size(), "expected one mass per price");
     order.resize(prices.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     // An order of all floats, NaN included: a sort by one that is none may run off its end.

@@ -15,6 +15,7 @@
 #include "forbidden_costs.hpp"
 #include "moverank/aligned.hpp"
 #include "relaxation_schedule.hpp"
+#include "well_formed.hpp"
 
 namespace moverank {
 
@@ -623,6 +624,7 @@ class SinkhornSolver::Impl {
     template <class Cost, class Scale>
     SinkhornSummary solve(ForbiddenCosts<Cost>& forbidden, const TransportProblem<Cost>& problem,
                           const Sinkhorn& sinkhorn, Interrupt* interrupt, Scale scale) {
+        require_well_formed(problem);
         single_forbidden.clear();
         twice_forbidden.clear();
         if (!forbidden.any_in(problem)) {
@@ -679,21 +681,24 @@ SinkhornSummary SinkhornSolver::solve(const PaddedCosts& costs, std::span<const 
                                       Interrupt* interrupt) {
     impl_->single_forbidden.clear();
     impl_->twice_forbidden.clear();
-    return impl_->with_float_costs(sinkhorn, [&](auto& scaling) {
-        return scaling.solve({costs.matrix, a, b, capacity, fraction}, sinkhorn, interrupt, costs.largest);
-    });
+    const TransportProblem<float> problem{costs.matrix, a, b, capacity, fraction};
+    require_well_formed(problem);
+    return impl_->with_float_costs(
+        sinkhorn, [&](auto& scaling) { return scaling.solve(problem, sinkhorn, interrupt, costs.largest); });
 }
 SinkhornSummary SinkhornSolver::solve_symmetric(const PaddedCosts& costs, std::span<const double> a,
                                                 const Sinkhorn& sinkhorn, Interrupt* interrupt) {
-    return impl_->with_float_costs(sinkhorn, [&](auto& scaling) {
-        return scaling.solve_symmetric({costs.matrix, a, a}, sinkhorn, interrupt, costs.largest);
-    });
+    const TransportProblem<float> problem{costs.matrix, a, a};
+    require_well_formed(problem);
+    return impl_->with_float_costs(
+        sinkhorn, [&](auto& scaling) { return scaling.solve_symmetric(problem, sinkhorn, interrupt, costs.largest); });
 }
 
 SinkhornBounds SinkhornSolver::bounds() {
     return std::visit([](auto* scaling) { return scaling->bounds(); }, impl_->latest);
 }
 void SinkhornSolver::plan(MatrixView<double> out) const {
+    require(out.rows() == f().size() && out.cols() == g().size(), "the plan must have the shape of the costs");
     std::visit([&](auto* scaling) { scaling->plan(out); }, impl_->latest);
     impl_->single_forbidden.empty_in(out);
     impl_->twice_forbidden.empty_in(out);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "moverank/finite.hpp"
+#include "well_formed.hpp"
 #include "wide_simplex.hpp"
 
 namespace moverank {
@@ -61,6 +62,7 @@ class VerifiedSolver::Impl {
 
     template <class Cost>
     SolveSummary solve(const TransportProblem<Cost>& problem, Interrupt* interrupt) {
+        require_well_formed(problem);
         const MatrixView<const Cost> cost = problem.cost;
         load(problem.a, problem.b, problem.capacity, problem.fraction);
         const Sizes sizes = sizes_of(problem);

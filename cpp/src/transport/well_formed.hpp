@@ -1,0 +1,34 @@
+/// What solvers ask of a problem: see ../preconditions.hpp.
+#pragma once
+
+#include <cmath>
+#include <span>
+
+#include "../preconditions.hpp"
+#include "moverank/exact.hpp"
+
+namespace moverank {
+
+/// One mass per row and per column, each side of total 1; limits as TransportProblem has them.
+template <class Cost>
+void require_well_formed(const TransportProblem<Cost>& problem) {
+    const MatrixView<const Cost>& cost = problem.cost;
+    require(cost.rows() > 0 && cost.cols() > 0, "expected a cost matrix of one row and one column at least");
+    require(cost.stride() >= cost.cols(), "rows of the cost matrix overlap");
+    require(problem.a.size() == cost.rows(), "expected one mass per row of the cost matrix");
+    require(problem.b.size() == cost.cols(), "expected one mass per column of the cost matrix");
+    require(problem.capacity >= 1.0, "capacity must be at least 1");
+    require(problem.fraction > 0.0 && problem.fraction <= 1.0, "fraction must be above 0 and at most 1");
+    for (const std::span<const double> masses : {problem.a, problem.b}) {
+        double total = 0.0;
+        bool is_negative = false;  // no early exit, so that it vectorises
+        for (const double mass : masses) {
+            total += mass;
+            is_negative |= mass < 0.0;
+        }
+        // A NaN makes the total one.
+        require(!is_negative && std::abs(total - 1.0) < 1e-6, "masses must be non-negative and sum to 1 on each side");
+    }
+}
+
+}  // namespace moverank
