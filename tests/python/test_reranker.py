@@ -12,6 +12,8 @@ from moverank.data import demo_documents, demo_queries
 from moverank.encoders import CallableEncoder, WordVectors
 from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
 from moverank.ranking import DEFAULT_MEASURE, CachedEncoder, Fusion, Passages, Reranker
+from moverank.ranking.candidates import Candidates
+from moverank.ranking.documents import encoded_documents
 
 ENCODER = WordVectors.default()
 TEXTS = [f"{d.title} {d.text}" for d in demo_documents()[:60]]
@@ -251,7 +253,7 @@ def test_what_has_no_token_is_counted_where_a_ranking_prints():
     assert "2 without a token, not compared" in str(ranking)
     ranking = Reranker(ENCODER).rank("cat zzqx", ["a dog zzqx xxqz", "the cat"])
     assert (ranking.query_dropped, ranking.dropped) == (1, 2)
-    assert "without a vector: 1 words of the query, 2 of documents" in str(ranking)
+    assert "without a vector or mass: 1 words of the query, 2 of documents" in str(ranking)
 
 
 def test_no_documents_are_ranked_as_none():
@@ -426,3 +428,75 @@ def test_texts_that_are_not_what_was_indexed_name_nothing():
     index = mr.Index.build(ENCODER.bags(texts), payloads=texts[::-1], encoder=ENCODER)
     alignment = Reranker(ENCODER).rank("stocks fell on tuesday", index)[0].explain()
     assert set(alignment.target_names) == {f"[{n}]" for n in range(4)}
+
+
+class _Tokens(WordVectors):
+    """Word vectors that encode in a way of their own, which a reranker has to ask for."""
+
+    def encode(self, texts, *, skip_empty=False, progress=None):
+        return super().encode(texts, skip_empty=skip_empty, progress=progress)
+
+
+SMALL = (["cat", "dog", "sat", "zz"], [[1.0, 0.2], [0.1, 1.0], [1.0, 1.0], [0.0, 0.0]])
+REPEATING = ["cat cat dog sat cat", "dog xx", "the sat dog dog", "xx", "cat", "dog dog sat", "", "sat cat"]
+
+
+@pytest.mark.parametrize("measure", [None, "wrd", "wmd", "maxsim", "rwmd", mr.wrd.replace(fraction=0.5),
+                                     mr.wmd.replace(problem="relaxed")])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"passages": Passages(words=3, overlap=1)}, {"fusion": 0.5}], ids=str)
+def test_bags_of_word_vectors_rank_as_tokens_do(measure, options):
+    scores = None if "fusion" not in options else np.linspace(1, 0, len(REPEATING))
+    bags, tokens = (Reranker(kind(*SMALL), measure, **options) for kind in (WordVectors, _Tokens))
+    for query, top_k in (("cat sat", None), ("dog dog cat", 3)):
+        found, expected = (one.rank(query, REPEATING, top_k=top_k, scores=scores) for one in (bags, tokens))
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+        assert (found.skipped, found.dropped, found.cut) == (expected.skipped, expected.dropped, 0)
+        # Sums in another order: what is as near as the next may stand before or after it.
+        other = {d.doc_id: d for d in tokens.rank(query, REPEATING, scores=scores)}
+        for one in found:
+            assert one.score == pytest.approx(other[one.doc_id].score, abs=1e-6)
+            if np.isfinite(one.distance):
+                alignment = one.explain()
+                assert alignment.value == pytest.approx(one.distance, abs=1e-6)
+                if "passages" not in options:
+                    assert alignment.target_tokens == other[one.doc_id].explain().target_tokens
+
+
+def test_word_vectors_are_kept_as_words_and_compared_as_bags():
+    encoder = CachedEncoder(ENCODER)
+    Candidates(encoder, TEXTS, None, mr.wrd, None)
+    found = encoded_documents(encoder, TEXTS, mr.wrd, str)
+    assert isinstance(found.batch, mr.Bags)
+    assert (encoder.hits, encoder.misses) == (len(TEXTS), len(TEXTS))
+    expected = ENCODER.encode(TEXTS)
+    assert [found.text(p).tokens for p in range(len(TEXTS))] == expected.tokens
+    assert sum(one.nbytes for one in encoder._each(TEXTS)) * 50 < expected.sequences.tokens.nbytes
+    entropic = mr.wmd.replace(problem=mr.Sinkhorn(0.2))  # which is another problem where words are merged
+    assert isinstance(encoded_documents(encoder, TEXTS, entropic, str).batch, mr.Sequences)
+    assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str).batch, mr.Sequences)
+
+
+@pytest.mark.parametrize("kind", [WordVectors, _Tokens])
+def test_a_word_whose_vector_is_zero_is_no_evidence_where_it_has_no_mass(kind):
+    ranker = Reranker(kind(*SMALL), "wrd")
+    texts = ["zz dog zz", "zz", "cat zz xx", "sat"]
+    found, expected = ranker.rank("cat zz", texts), ranker.rank("cat", ["dog", "", "cat xx", "sat"])
+    assert found.doc_ids == expected.doc_ids == [2, 3, 0, 1]
+    assert found.scores == expected.scores
+    assert (found.skipped, found.dropped, found.query_dropped) == (1, 4, 1)
+    assert found[0].explain().target_tokens == ("cat",)
+    with pytest.raises(NoTokensError, match="query 0 has no token with mass under the measure: 'zz zz'"):
+        ranker.rank("zz zz", texts)
+    assert not ranker.rank_batch(["zz"], texts)[0].comparable
+    assert ranker.rank("cat", ["zz", "zz zz"]).skipped == 2
+    euclidean = Reranker(kind(*SMALL), "wmd").rank("zz cat", ["cat", "zz"])
+    assert np.isfinite(euclidean.scores).all()
+
+
+@pytest.mark.parametrize("kind", [WordVectors, _Tokens])
+def test_a_zero_vector_with_mass_and_no_direction_is_named_by_its_word(kind):
+    ranker = Reranker(kind(*SMALL), mr.Measure("cosine", "uniform"))
+    with pytest.raises(ValueError, match="document 'b': the vector of 'zz' is zero, which has no direction"):
+        ranker.rank("cat", ["dog", "sat zz"], doc_ids=["a", "b"])
+    with pytest.raises(ValueError, match="queries: query 0: the vector of 'zz' is zero"):
+        ranker.rank("cat zz", ["dog"])

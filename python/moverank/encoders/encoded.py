@@ -40,6 +40,11 @@ class EncodedText:
         """Give its vectors and weights, which no weighting changes."""
         return OneSequence(self.vectors, self.weights)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its vectors."""
+        return int(self.vectors.nbytes)
+
     def copy(self) -> EncodedText:
         """Arrays of its own."""
         weights = None if self.weights is None else self.weights.copy()

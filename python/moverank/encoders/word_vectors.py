@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
@@ -30,6 +31,26 @@ _LOOKED_FOR = "word with a vector"
 _REPORTED = 1000
 #: Rows of a table whose digest is taken at a time.
 _ROWS_AT_ONCE = 1 << 12
+
+
+@dataclass(frozen=True, eq=False)
+class WordRows:
+    """One text as rows of a table of word vectors, in the order of its words, and how many words have none."""
+
+    rows: NDArray[np.uint32]
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows."""
+        return int(self.rows.nbytes)
+
+    def copy(self) -> WordRows:
+        """Itself: it shares no memory."""
+        return self
 
 
 class WordVectors:
@@ -232,17 +253,38 @@ class WordVectors:
         >>> encoder.bags(["The cat sat.", "Cat, cat!"])
         Bags(2 documents, 3 words, vocabulary of 2, dim=2, counted)
         """
-        rows = []
         texts = require_texts(texts)
         if not texts:
             raise ValueError("texts: expected at least one, got none")
-        for t, (words, _) in enumerate(self._known(texts)):
-            if not words:
+        found = self._rows_of(texts)
+        for t, one in enumerate(found):
+            if not len(one):
                 raise NoTokensError(
                     f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}{self._advice(texts[t])}"
                 )
-            rows.append([self._row_of[word] for word in words])
-        return Bags(self._vectors, rows)
+        return Bags(self._vectors, [one.rows for one in found])
+
+    def _rows_of(self, texts: Sequence[str]) -> list[WordRows]:
+        """Rows of the table that the words of each text have; texts without a known word have none."""
+        return [
+            WordRows(np.array([self._row_of[word] for word in words], dtype=np.uint32), unknown)
+            for words, unknown in self._known(require_texts(texts))
+        ]
+
+    def _vectors_of(self, rows: NDArray[Any]) -> NDArray[np.floating]:
+        """Vectors of rows of the table, shape (n, d)."""
+        found: NDArray[np.floating] = self._vectors[rows]
+        return found
+
+    def _text_of(self, found: WordRows) -> EncodedText:
+        """Words and vectors of one text of `_rows_of`."""
+        words = [self._words[row] for row in found.rows.tolist()]
+        return EncodedText(words, self._vectors[found.rows], dropped=found.dropped)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """Words by their rows."""
+        return list(self._row_of)
 
     def _known(self, texts: Iterable[str]) -> Iterator[tuple[list[str], int]]:
         """Words of each text that have a vector, and how many do not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from moverank._threads import Lock
 from moverank._validate import whole_number
@@ -18,6 +18,7 @@ from moverank.encoders.encoded import (
     require_encoder,
     require_texts,
 )
+from moverank.encoders.word_vectors import WordRows, WordVectors
 from moverank.errors import NoTokensError
 
 
@@ -31,7 +32,7 @@ class CachedEncoder:
     encoder : Encoder
         What encodes texts that are not known.
     max_bytes : int, default 256 MiB
-        Size of the vectors that are kept.
+        Size of the vectors that are kept; of `WordVectors`, of the numbers of words.
 
     Examples
     --------
@@ -46,7 +47,7 @@ class CachedEncoder:
         require_encoder(encoder)
         self.encoder = encoder
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
-        self._texts: OrderedDict[str, EncodedText] = OrderedDict()
+        self._texts: OrderedDict[str, EncodedText | WordRows] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         self.hits = 0
@@ -72,6 +73,18 @@ class CachedEncoder:
     ) -> EncodedTexts:
         """Encode texts, those that are not known."""
         texts = require_texts(texts)
+        return gathered(texts, self._as_texts(self._each(texts, progress)), skip_empty=skip_empty)
+
+    @property
+    def word_vectors(self) -> WordVectors | None:
+        """The encoder, if a word has one vector wherever it stands: texts are then kept as words."""
+        # A subclass that encodes in its own way is an encoder like any other.
+        if isinstance(self.encoder, WordVectors) and type(self.encoder).encode is WordVectors.encode:
+            return self.encoder
+        return None
+
+    def _each(self, texts: list[str], progress: Progress | None = None) -> list[EncodedText | WordRows]:
+        """Encode texts one by one, those that are not known; those without a token come out empty."""
         with self._lock:
             known = {text: self._texts[text] for text in texts if text in self._texts}
             for text in known:
@@ -81,7 +94,16 @@ class CachedEncoder:
         if fresh:
             known.update(zip(fresh, self._encoded(fresh, progress), strict=True))
             self._keep({text: known[text] for text in fresh})
-        return gathered(texts, [known[text] for text in texts], skip_empty=skip_empty)
+        return [known[text] for text in texts]
+
+    def _as_texts(self, found: Sequence[EncodedText | WordRows]) -> Iterator[EncodedText]:
+        """Tokens and vectors of what `_each` gave."""
+        table = self.word_vectors
+        for one in found:
+            if isinstance(one, EncodedText):
+                yield one
+            elif table is not None:
+                yield table._text_of(one)
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -89,8 +111,9 @@ class CachedEncoder:
         """Encode queries."""
         return encode_queries(self.encoder, texts, skip_empty=skip_empty, progress=progress)
 
-    def _encoded(self, texts: list[str], progress: Progress | None) -> list[EncodedText]:
-        """Encode texts; those without a token come out empty."""
+    def _encoded(self, texts: list[str], progress: Progress | None) -> Sequence[EncodedText | WordRows]:
+        if self.word_vectors is not None:
+            return self.word_vectors._rows_of(texts)
         done = [EncodedText.empty() for _ in texts]
         try:
             encoded = self.encoder.encode(texts, skip_empty=True, progress=progress)
@@ -100,14 +123,14 @@ class CachedEncoder:
             done[t] = encoded.text(place)
         return done
 
-    def _keep(self, texts: dict[str, EncodedText]) -> None:
+    def _keep(self, texts: dict[str, EncodedText | WordRows]) -> None:
         with self._lock:
             self.misses += len(texts)
             for text, encoded in texts.items():
                 if text not in self._texts:
                     # A copy: a row of a batch would keep the whole batch alive.
                     self._texts[text] = encoded.copy()
-                    self._bytes += encoded.vectors.nbytes
+                    self._bytes += encoded.nbytes
             while self._bytes > self._max_bytes and self._texts:
                 _, dropped = self._texts.popitem(last=False)
-                self._bytes -= dropped.vectors.nbytes
+                self._bytes -= dropped.nbytes

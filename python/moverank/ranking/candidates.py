@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from moverank._validate import as_list, is_missing
-from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, require_texts
-from moverank.errors import DuplicateIdError, NoTokensError
+from moverank.encoders.encoded import EncodedText, require_texts
+from moverank.errors import DuplicateIdError
 from moverank.hits import Hit
 from moverank.index import Index
 from moverank.measures import Measure
+from moverank.ranking.cache import CachedEncoder
+from moverank.ranking.documents import Documents, encoded_documents
 from moverank.ranking.passages import Passages
 from moverank.ranking.results import Compared, Found, RankedDocument
 
@@ -24,7 +26,7 @@ class Candidates:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: CachedEncoder,
         texts: Sequence[str],
         doc_ids: Sequence[Any] | None,
         measure: Measure,
@@ -40,7 +42,7 @@ class Candidates:
             for span in ([(0, len(text))] if passages is None else passages.spans(text))
         ]
         pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
-        self._compared = _Passages.of(encoder, pieces, measure)
+        self._compared = _Passages.of(encoder, pieces, measure, self._name_of)
 
     def ranked(self, query: EncodedText, k: int | None, num_threads: int | None) -> Found:
         """Find the k nearest documents, or all; similarities are their scores. Those without a token come last."""
@@ -49,7 +51,7 @@ class Candidates:
             found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts))
         else:
             found = self._nearest(self._compared, query, wanted, num_threads)
-            found = replace(found, dropped=sum(self._compared.encoded.dropped), cut=sum(self._compared.encoded.cut))
+            found = replace(found, dropped=self._compared.encoded.dropped, cut=self._compared.encoded.cut)
         nearer = {document.doc_id for document in found.documents}
         empty = (d for d in range(len(self.texts)) if self.doc_ids[d] not in nearer)
         while len(found.documents) < wanted:
@@ -81,6 +83,10 @@ class Candidates:
             hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, _reasons=reasons
         )
 
+    def _name_of(self, piece: int) -> str:
+        """What errors call a passage."""
+        return f"document {self.doc_ids[self._spans[piece][0]]!r}"
+
     def _without_token(self, d: int) -> RankedDocument:
         return RankedDocument(len(self.texts), self.doc_ids[d], -np.inf, np.inf, self.texts[d])
 
@@ -89,17 +95,16 @@ class Candidates:
 class _Passages:
     """Passages that have a token, encoded and indexed; ids are places, so that equal distances keep their order."""
 
-    encoded: EncodedTexts
+    encoded: Documents
     index: Index
 
     @classmethod
-    def of(cls, encoder: Encoder, pieces: list[str], measure: Measure) -> _Passages | None:
+    def of(
+        cls, encoder: CachedEncoder, pieces: list[str], measure: Measure, name_of: Callable[[int], str]
+    ) -> _Passages | None:
         """Encode and index; None if no passage has a token."""
-        try:
-            encoded = encoder.encode(pieces, skip_empty=True)
-        except NoTokensError:
-            return None
-        return cls(encoded, Index.build(encoded.sequences, measure, prefilter=None))
+        encoded = encoded_documents(encoder, pieces, measure, name_of)
+        return None if encoded is None else cls(encoded, Index.build(encoded.batch, measure, prefilter=None))
 
 
 def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:

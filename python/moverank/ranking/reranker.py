@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank._validate import as_list, one_of, real_array, thread_count, whole_number
-from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts
+from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts, shorten
 from moverank.errors import MeasureMismatchError, NoTokensError
 from moverank.hits import Hit
 from moverank.index import Condition, Index
@@ -18,6 +18,7 @@ from moverank.measures import Measure, measure, wrd
 from moverank.names import listed_ids
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
+from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusion
 from moverank.ranking.passages import Passages
 from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
@@ -203,11 +204,12 @@ class Reranker:
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
             chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where)
-            asked = self._moved(asked, documents)
+            asked = _with_mass(self._moved(asked, documents), chosen, queries, unknown)
         else:
             if where is not None:
                 raise ValueError("where: chooses by the payloads of an index; these documents are texts")
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
+            asked = _with_mass(asked, chosen, queries, unknown)
             rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
         rankings = []
         for q, (query, first) in enumerate(zip(asked, given, strict=True)):
@@ -336,6 +338,15 @@ class Reranker:
                 f"the index was built for {index.measure.name}, the reranker is to rank by {self._measure.name}"
             )
         return index.measure
+
+
+def _with_mass(asked: list[EncodedText], measure: Measure, queries: list[str], unknown: str) -> list[EncodedText]:
+    """Queries without the tokens that have no mass; NoTokensError where none is left, unless they are kept."""
+    found = [with_mass(one, measure, f"queries: query {q}") for q, one in enumerate(asked)]
+    for q, one in enumerate(found):
+        if unknown == "raise" and not one.tokens:
+            raise NoTokensError(f"queries: query {q} has no token with mass under the measure: {shorten(queries[q])!r}")
+    return found
 
 
 def _fusion(given: Fusion | float | None) -> Fusion | None:

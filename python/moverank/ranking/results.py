@@ -158,8 +158,8 @@ class Ranking(Sequence[RankedDocument]):
     comparable : bool
         Whether the query has a token. If not, nothing was compared and documents stand as they came.
     dropped, query_dropped : int
-        Words of all documents, and of the query, that have no vector. 0 for documents of an index, which were encoded
-        before.
+        Words of all documents, and of the query, that have no vector, or no mass under the measure. 0 for documents of
+        an index, which were encoded before.
     cut, query_cut : int
         Tokens of all documents, and of the query, that the encoder did not see, as texts are longer than it takes. 0
         for documents of an index.
@@ -221,7 +221,9 @@ class Ranking(Sequence[RankedDocument]):
         if self.skipped:
             lines.append(f"{self.skipped} without a token, not compared")
         if self.dropped or self.query_dropped:
-            lines.append(f"without a vector: {self.query_dropped} words of the query, {self.dropped} of documents")
+            lines.append(
+                f"without a vector or mass: {self.query_dropped} words of the query, {self.dropped} of documents"
+            )
         if self.cut or self.query_cut:
             lines.append(f"cut off by the encoder: {self.query_cut} tokens of the query, {self.cut} of documents")
         lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
