@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
-from moverank._validate import as_list, whole_number
+from moverank._validate import as_list, one_of, whole_number
 from moverank.measures import Measure, measure, naming, require_same_dim, require_vectors
 from moverank.sequences import One, as_query
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 _by_name = measure
+
+#: Moves that are printed one by one; a long document has thousands, of which most are small.
+ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -154,13 +159,86 @@ class Alignment:
             whole_number(max_rows, "max_rows", least=0)
         return table(self, max_rows)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """Make a pandas DataFrame of all moves; needs ``pip install 'moverank[pandas]'``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per move, the largest mass first: `source` and `target` are positions, `source_token` and
+            `target_token` names, `contribution` is ``mass * cost``.
+        """
+        from moverank.views.exports import to_dataframe
+
+        return to_dataframe(self)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """Write all moves as comma-separated values, in UTF-8, with the columns of `to_dataframe` and all digits.
+
+        Parameters
+        ----------
+        path : path, optional
+            The file, which is replaced; by default the text is returned.
+
+        Returns
+        -------
+        str or None
+            The text, if no path is given.
+        """
+        from moverank.views.exports import to_csv
+
+        return to_csv(self, path)
+
+    def to_latex(self, *, max_rows: int | None = ROWS) -> str:
+        """Make a LaTeX tabular of the moves, as `table` lays them out; it needs no package.
+
+        Parameters
+        ----------
+        max_rows : int or None, default 32
+            Show this many moves at most, those of the largest mass; the others are summed in one line. None shows all.
+
+        Returns
+        -------
+        str
+            With what LaTeX would obey in a name escaped. Letters beyond Latin need an engine that knows them.
+        """
+        from moverank.views.exports import to_latex
+
+        if max_rows is not None:
+            whole_number(max_rows, "max_rows", least=0)
+        return to_latex(self, max_rows)
+
+    def save(
+        self, path: str | os.PathLike[str], *, kind: Literal["flow", "heatmap"] = "flow", max_tokens: int = 32
+    ) -> None:
+        """Draw into a file; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        path : path
+            The file, which is replaced; its name ends in .pdf, .svg or .png.
+        kind : {"flow", "heatmap"}, default "flow"
+            Which picture.
+        max_tokens : int, default 32
+            Tokens of each side to show, as in `flow` and `heatmap`.
+
+        Raises
+        ------
+        ValueError
+            If the name ends otherwise, or an argument is malformed.
+        """
+        from moverank.views.exports import save
+
+        one_of(kind, "kind", ("flow", "heatmap"))
+        save(self, path, kind, max_tokens)
+
     def heatmap(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
         """Draw where the mass of each query token goes; needs ``pip install 'moverank[plot]'``.
 
         Parameters
         ----------
         max_tokens : int, default 32
-            Document tokens to show, those that take most mass; the others are counted in the title.
+            Tokens of each side to show, those with most mass; the others are counted in the title.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -179,7 +257,7 @@ class Alignment:
         Parameters
         ----------
         max_tokens : int, default 32
-            Document tokens to show, those that take most mass; the others are summed in one band.
+            Tokens of each side to show, those with most mass; the others are summed in one band.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -221,7 +299,7 @@ class Alignment:
         return f"Alignment(value={self.value:.6g}, {np.count_nonzero(self.plan)} moves, {n}x{m})"
 
     def __str__(self) -> str:
-        return self.table()
+        return self.table(max_rows=ROWS)
 
 
 def _positions(count: int) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """Pictures of alignments: they show the whole plan, whatever the tokens are called."""
 
+import csv
+import io
 import json
 import sys
 from html.parser import HTMLParser
@@ -131,3 +133,86 @@ def test_matplotlib_is_named_where_it_is_missing(alignment, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'moverank\[plot\]'"):
         alignment.heatmap()
+
+
+def test_tables_for_other_programs_hold_every_move(alignment, tmp_path):
+    rows = list(csv.DictReader(io.StringIO(alignment.to_csv(), newline="")))
+    assert [(int(r["source"]), int(r["target"]), float(r["mass"]), float(r["cost"])) for r in rows] == [
+        (m.source, m.target, m.mass, m.cost) for m in alignment.pairs
+    ]
+    assert {r["target_token"] for r in rows} <= set(HOSTILE)
+    assert sum(float(r["contribution"]) for r in rows) == pytest.approx(alignment.value, abs=1e-12)
+    assert alignment.to_csv(tmp_path / "moves.csv") is None
+    assert (tmp_path / "moves.csv").read_bytes().decode("utf-8") == alignment.to_csv()
+    pandas = pytest.importorskip("pandas")
+    frame = alignment.to_dataframe()
+    read = pandas.read_csv(tmp_path / "moves.csv", keep_default_na=False)
+    pandas.testing.assert_frame_equal(frame, read)
+    assert list(frame.columns) == list(rows[0])
+
+
+def test_pandas_is_named_where_it_is_missing(alignment, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install 'moverank\[pandas\]'"):
+        alignment.to_dataframe()
+
+
+def test_latex_is_given_nothing_to_obey():
+    names = [r"a\b", "50%", "x_1^2", "{~$&#}", "line\nbreak"]
+    alignment = mr.align(np.eye(5), np.eye(5), "wmd").named(names, names)
+    lines = alignment.to_latex().splitlines()
+    assert (lines[0], lines[-1]) == (r"\begin{tabular}{llrrr}", r"\end{tabular}")
+    assert r"50\% & 50\% & 20.00 & 0.0000 & 0.00000 \\" in lines
+    assert r"a\textbackslash{}b & a\textbackslash{}b & 20.00 & 0.0000 & 0.00000 \\" in lines
+    assert sum(r"x\_1\textasciicircum{}2" in line for line in lines) == 1
+    assert sum(r"\{\textasciitilde{}\$\&\#\}" in line for line in lines) == 1
+    assert sum(r"line\textbackslash{}nbreak" in line for line in lines) == 1
+    negative = mr.align(np.eye(2), np.eye(2), "maxsim").to_latex()
+    assert "$-1.0000$ & $-0.50000$" in negative
+
+
+@pytest.fixture(scope="module")
+def long_one():
+    rng = np.random.default_rng(5)
+    return mr.align(rng.normal(size=(60, 4)), rng.normal(size=(400, 4)), "wmd")
+
+
+def test_long_documents_are_folded(long_one):
+    moves = len(long_one.pairs)
+    lines = str(long_one).splitlines()
+    assert len(lines) == 35
+    assert f"{moves - 32} other moves" in lines[-2]
+    mass = [float(line.split()[-2 if "other" in line else -3]) for line in lines[1:-1]]
+    assert sum(mass) == pytest.approx(100, abs=0.5)
+    assert len(long_one.table().splitlines()) == moves + 2
+    latex = long_one.to_latex(max_rows=5)
+    assert rf"\multicolumn{{2}}{{l}}{{{moves - 5} other moves}}" in latex
+    assert len(latex.splitlines()) == 14
+    page = long_one.to_html()
+    assert page.index("<table>") < page.index('class="token')
+
+
+@pytest.mark.parametrize("kind", ["flow", "heatmap"])
+@pytest.mark.parametrize(("suffix", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")])
+def test_pictures_of_long_documents_fit_a_page(long_one, tmp_path, kind, suffix, begins):
+    pytest.importorskip("matplotlib")
+    long_one.save(tmp_path / f"picture.{suffix}", kind=kind)
+    assert (tmp_path / f"picture.{suffix}").read_bytes().startswith(begins)
+    axes = getattr(long_one, kind)()
+    width, height = axes.figure.get_size_inches()
+    assert max(width, height) < 16
+    if kind == "flow":
+        assert [text.get_text() for text in axes.texts if "others" in text.get_text()] == ["28 others", "368 others"]
+    else:
+        lines = axes.get_title(loc="left").splitlines()
+        assert lines[1:] == ["28 query tokens not shown", "368 document tokens not shown"]
+    few = getattr(long_one, kind)(max_tokens=1)
+    few.figure.canvas.draw()
+
+
+def test_pictures_are_of_known_kinds(alignment, tmp_path):
+    with pytest.raises(ValueError, match=r"path: expected a name that ends in .pdf, .svg, .png, got 'x.gif'"):
+        alignment.save(tmp_path / "x.gif")
+    with pytest.raises(ValueError, match="kind must be one of 'flow', 'heatmap'"):
+        alignment.save(tmp_path / "x.svg", kind="chord")
+    assert not list(tmp_path.iterdir())

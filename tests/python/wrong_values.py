@@ -288,6 +288,13 @@ WRONG = {
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
     "unknown": [("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string")],
+    "Alignment.to_csv.path": [PATH[0], ("none/moves.csv", FileNotFoundError, "none/moves.csv")],
+    "Alignment.save.path": [
+        PATH[0],
+        ("none/moves.svg", FileNotFoundError, "none/moves.svg"),
+        ("moves.gif", ValueError, "ends in .pdf, .svg, .png, got 'moves.gif'"),
+    ],
+    "Alignment.save.kind": [("chord", ValueError, "must be one of 'flow', 'heatmap'")],
     "Reranker.rank.where": [("n > 1", ValueError, "chooses by the payloads of an index; these documents are texts")],
     "Reranker.rank_batch.where": [("n > 1", ValueError, "chooses by the payloads of an index")],
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
@@ -335,7 +342,8 @@ WRONG = {
 
 #: What messages say where it is not the parameter's name: what it holds, or what the system says.
 SAID = {
-    "sequences": "sequence|list", "documents": "documents?", "name": "measure|name", "path": "path|PathLike|index",
+    "sequences": "sequence|list", "documents": "documents?", "name": "measure|name",
+    "path": "path|PathLike|index|moves",
     "words": "words?", "offsets": "offsets", "tokens": "tokens?", "weights": "weights?|mass",
     "s": "sequence|document|integer", "key": "sequences?|documents?|histograms?", "octets": "space",
     "other": "Sequences|sequences|other",

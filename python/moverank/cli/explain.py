@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         report = {"measure": ranking.measure.name, "distance": found.value, "moves": moves_of(found)}
         print(json.dumps(report, indent=2))
     else:
-        print(found.table())
+        print(found)
     return 0
 
 

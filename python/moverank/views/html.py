@@ -18,7 +18,7 @@ from moverank.views.moves import named_moves
 if TYPE_CHECKING:
     from moverank.alignment import Alignment
 
-#: Lines of the table below the tokens.
+#: Lines of the table above the tokens, of which a document may have thousands.
 ROWS = 8
 #: Flow that adds up to less than this share is rounding.
 LEAST = 1e-9
@@ -56,6 +56,8 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool) -> str:
             f"<style>{_file('alignment.css')}</style>",
             "" if title is None else f"<h1>{escape(title)}</h1>",
             f"<p>{_summary(alignment)}</p>",
+            "<h2>What makes the distance</h2>",
+            _table(alignment, low, high),
             "<h2>Query</h2>",
             _tokens("query", alignment.source_names, alignment.a, np.full((len(alignment.a), 3), -1)),
             "<h2>Document</h2>",
@@ -63,8 +65,6 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool) -> str:
             f'<p class="said" aria-live="polite">{_HINT}</p>',
             f'<p>cost: {_number(low)} <span class="scale"></span> {_number(high)} '
             "&nbsp; the stronger a token's colour, the more mass it sends or takes</p>",
-            "<h2>What makes the distance</h2>",
-            _table(alignment, low, high),
             '<svg class="links" aria-hidden="true"></svg>',
             f'<script type="application/json">{json.dumps(moves)}</script>',
             f"<script>(() => {{ {_file('alignment.js')} }})();</script>",
@@ -131,7 +131,7 @@ def _table(alignment: Alignment, low: float, high: float) -> str:
     if rest:
         mass, contribution = sum(m.mass for m in rest), sum(m.contribution for m in rest)
         lines.append(
-            f'<tr><td colspan="2">{len(rest)} more moves</td><td class="number">{100 * mass:.1f} %</td><td></td>'
+            f'<tr><td colspan="2">{len(rest)} other moves</td><td class="number">{100 * mass:.1f} %</td><td></td>'
             f'<td class="number">{_number(contribution)}</td><td></td></tr>'
         )
     return "\n".join([*lines, "</table>"])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moverank._optional import optional
 from moverank._validate import whole_number
+from moverank._wording import on_one_line
 from moverank.views.colours import BETWEEN, FAR, NEAR
 
 if TYPE_CHECKING:
@@ -19,18 +20,19 @@ if TYPE_CHECKING:
 
 #: Of a letter, on average, in the size of labels.
 _INCHES = 0.09
+#: Of a label: a token may be a whole line.
+_LETTERS = 40
 
 
 def heatmap(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     """Draw the plan as squares: area is mass, colour is cost."""
-    columns, left_out = _columns(alignment, max_tokens)
-    plan, cost = alignment.plan[:, columns], alignment.cost[:, columns]
+    rows, columns, left_out = _shown(alignment, max_tokens)
+    plan, cost = alignment.plan[np.ix_(rows, columns)], alignment.cost[np.ix_(rows, columns)]
     n, m = plan.shape
     columns_named = [_safe(alignment.target_names[j]) for j in columns]
-    rows_named = [_safe(name) for name in alignment.source_names]
-    ax = _axes(
-        ax, (1.9 + _INCHES * _longest(rows_named) + 0.34 * m, 1.1 + _INCHES * _longest(columns_named) + 0.34 * n)
-    )
+    rows_named = [_safe(alignment.source_names[i]) for i in rows]
+    width, height = 1.9 + _INCHES * _longest(rows_named) + 0.34 * m, 1.1 + _INCHES * _longest(columns_named) + 0.34 * n
+    ax = _axes(ax, (max(width, 4.0), max(height, 2.6)))
     sources, targets = np.nonzero(plan > 0)
     side = np.sqrt(plan[sources, targets] / plan.max())
     patches = optional("matplotlib.patches", "plot")
@@ -62,18 +64,19 @@ def heatmap(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
 
 def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     """Draw bands from query tokens on the left to document tokens on the right."""
-    columns, left_out = _columns(alignment, max_tokens)
+    rows, columns, (rows_left_out, columns_left_out) = _shown(alignment, max_tokens)
+    sources = [alignment.source_names[i] for i in rows]
     names = [alignment.target_names[j] for j in columns]
-    plan = alignment.plan[:, columns]
-    cost = alignment.cost[:, columns].astype(np.float64)
-    if left_out:
-        others = np.setdiff1d(np.arange(alignment.plan.shape[1]), columns)
-        rest = alignment.plan[:, others]
-        spent = (rest * alignment.cost[:, others]).sum(axis=1, keepdims=True)
-        mass = rest.sum(axis=1, keepdims=True)
-        plan = np.hstack([plan, mass])
-        cost = np.hstack([cost, np.divide(spent, mass, out=np.zeros_like(spent), where=mass > 0)])
-        names.append(f"{left_out} others")
+    plan = _with_others(alignment.plan, rows, columns)
+    # What forbidden pairs cost is not spent, as they move nothing.
+    spent = np.where(alignment.plan > 0, alignment.plan * alignment.cost.astype(np.float64), 0.0)
+    spent = _with_others(spent, rows, columns)
+    if rows_left_out:
+        sources.append(f"{rows_left_out} others")
+    if columns_left_out:
+        names.append(f"{columns_left_out} others")
+    plan, spent = plan[: len(sources), : len(names)], spent[: len(sources), : len(names)]
+    cost = np.divide(spent, plan, out=np.zeros_like(spent), where=plan > 0)
     n, m = plan.shape
     ax = _axes(ax, (7.0, 0.6 + 0.27 * max(n, m)))
     left, right = _stacked(plan.sum(axis=1)), _stacked(plan.sum(axis=0))
@@ -92,7 +95,7 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
             )
             start[i] += width
             end[j] += width
-    for edges, x, labels, side in ((left, 0.0, alignment.source_names, "right"), (right, 1.0, names, "left")):
+    for edges, x, labels, side in ((left, 0.0, sources, "right"), (right, 1.0, names, "left")):
         for (low_edge, high_edge), label in zip(edges, labels, strict=True):
             height = high_edge - low_edge
             ax.add_patch(patches.Rectangle((x - 0.006, low_edge), 0.012, height, color="#1f2328", linewidth=0))
@@ -107,22 +110,40 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     bar = ax.figure.colorbar(scalar, ax=ax, fraction=0.025, pad=0.01, aspect=18)
     bar.outline.set_visible(False)
     bar.set_label("cost")
-    ax.set_title(_title(alignment, 0), loc="left", fontsize="medium")
+    ax.set_title(_title(alignment, (0, 0)), loc="left", fontsize="medium")
     return ax
 
 
-def _columns(alignment: Alignment, max_tokens: int) -> tuple[NDArray[np.int64], int]:
-    """Document tokens that take mass, the most of it first to stay, in their order; and how many are left out."""
+def _shown(alignment: Alignment, max_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
+    """Tokens of both sides that stay, in their order; and how many more of each send or take mass.
+
+    Of the query, those that send most; of the document, those that take most of what these send, so that something
+    moves between them.
+    """
     whole_number(max_tokens, "max_tokens", least=1)
-    taken = alignment.plan.sum(axis=0)
-    used = np.flatnonzero(taken > 0)
-    kept = used[np.argsort(-taken[used], kind="stable")[:max_tokens]]
-    return np.sort(kept), len(used) - len(kept)
+    rows = _heaviest(alignment.plan.sum(axis=1), max_tokens)
+    columns = _heaviest(alignment.plan[rows].sum(axis=0), max_tokens)
+    left_out = (alignment.plan.any(axis=1).sum() - len(rows), alignment.plan.any(axis=0).sum() - len(columns))
+    return rows, columns, (int(left_out[0]), int(left_out[1]))
+
+
+def _heaviest(mass: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    used = np.flatnonzero(mass > 0)
+    return np.sort(used[np.argsort(-mass[used], kind="stable")[:count]])
+
+
+def _with_others(
+    values: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Some rows and columns, and one more of each, with the sums of the others."""
+    tall = np.vstack([values[rows], np.delete(values, rows, axis=0).sum(axis=0, keepdims=True)])
+    return np.hstack([tall[:, columns], np.delete(tall, columns, axis=1).sum(axis=1, keepdims=True)])
 
 
 def _stacked(mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower and upper edge of each token on a side of height 1, with gaps between them; shape (n, 2)."""
-    gap = 0.35 / max(len(mass), 8)
+    # Gaps take half the side, so that the labels of many small tokens beside a large one have room.
+    gap = 0.55 / max(len(mass), 8)
     room = 1.0 - gap * (max(len(mass), 8) - 1)
     heights = mass / mass.sum() * room
     spread = (1.0 - room - gap * (len(mass) - 1)) / 2
@@ -153,9 +174,10 @@ def _map() -> Any:
     return optional("matplotlib.colors", "plot").LinearSegmentedColormap.from_list("moverank", tones)
 
 
-def _title(alignment: Alignment, left_out: int) -> str:
-    more = f", {left_out} document tokens not shown" if left_out else ""
-    return f"distance {alignment.value:.4f}{more}"
+def _title(alignment: Alignment, left_out: tuple[int, int]) -> str:
+    sides = zip(left_out, ("query", "document"), strict=True)
+    more = (f"{count} {side} tokens not shown" for count, side in sides if count)
+    return "\n".join([f"distance {alignment.value:.4f}", *more])
 
 
 def _longest(names: list[str]) -> int:
@@ -163,5 +185,5 @@ def _longest(names: list[str]) -> int:
 
 
 def _safe(name: str) -> str:
-    """Token as matplotlib shows it: a dollar sign would begin a formula."""
-    return name.replace("$", r"\$")
+    """Token as matplotlib shows it, no longer than fits: a dollar sign would begin a formula."""
+    return on_one_line(name, _LETTERS).replace("$", r"\$")

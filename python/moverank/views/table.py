@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moverank._wording import printable
-from moverank.views.moves import NamedMove, named_moves
+from moverank.views.moves import NamedMove, folded_moves
 
 if TYPE_CHECKING:
     from moverank.alignment import Alignment
@@ -13,16 +13,11 @@ if TYPE_CHECKING:
 
 def table(alignment: Alignment, max_rows: int | None) -> str:
     """Lay the moves out, grouped by query token."""
-    moves = [_printable(move) for move in named_moves(alignment)]
-    shown = moves if max_rows is None else moves[:max_rows]
-    rest = moves[len(shown) :]
-
-    source_mass: dict[str, float] = {}
-    for name, mass in zip(map(printable, alignment.source_names), alignment.a, strict=True):
-        source_mass[name] = source_mass.get(name, 0.0) + float(mass)
-    shown = sorted(shown, key=lambda move: (-source_mass[move.source], move.source, -move.mass))
+    found, rest = folded_moves(alignment, max_rows)
+    shown = [_printable(move) for move in found]
+    count = "" if rest is None else f"{rest.moves} other moves"
     left = max([len(move.source) for move in shown] + [len("query token")])
-    right = max([len(move.target) for move in shown] + [len("document token")])
+    right = max([len(move.target) for move in shown] + [len("document token"), len(count)])
     lines = [f"{'query token':<{left}}     {'document token':<{right}} {'mass %':>7} {'cost':>8} {'contribution':>13}"]
     previous = None
     for source, target, mass, contribution in shown:
@@ -31,11 +26,8 @@ def table(alignment: Alignment, max_rows: int | None) -> str:
         lines.append(
             f"{name:<{left}}  -> {target:<{right}} {100 * mass:>7.2f} {contribution / mass:>8.4f} {contribution:>13.5f}"
         )
-    if rest:
-        mass = sum(move.mass for move in rest)
-        contribution = sum(move.contribution for move in rest)
-        count = f"{len(rest)} smaller moves"
-        lines.append(f"{'':<{left}}     {count:<{right}} {100 * mass:>7.2f} {'':>8} {contribution:>13.5f}")
+    if rest is not None:
+        lines.append(f"{'':<{left}}     {count:<{right}} {100 * rest.mass:>7.2f} {'':>8} {rest.contribution:>13.5f}")
     total = 100 * float(alignment.plan.sum())
     lines.append(f"{'distance':<{left}}     {'':<{right}} {total:>7.2f} {'':>8} {alignment.value:>13.5f}")
     return "\n".join(lines)
