@@ -1,6 +1,7 @@
 """Spaces: what is learnt is what the definitions say, in one pass, and comes back from a file."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -210,9 +211,14 @@ def test_an_encoder_in_a_space_is_an_encoder(encoder, texts):
 
 
 def test_published_figures_of_sts_are_reproduced():
-    """Pearson × 100 by an independent implementation: mean 77.5, WMD 68.1, WRD 79.4."""
+    """Pearson × 100 by an independent implementation, and of the words that it cut: mean 77.5, WMD 68.1, WRD 79.4."""
+
+    def cut(text):
+        return re.findall(r"[^\W_]+(?:['-][^\W_]+)*", text.replace("’", "'").lower())
+
     with np.load(path_of("wordvec/minilmstatic-128d-en.npz")) as stored:
-        encoder = WordVectors(bytes(stored["words"]).decode().split("\n"), stored["vectors"].astype(np.float32))
+        words, vectors = bytes(stored["words"]).decode().split("\n"), stored["vectors"].astype(np.float32)
+        encoder = WordVectors(words, vectors, tokenize=cut)
     rows = tsv("sts/stsb-en-dev.tsv")
     left = encoder.encode([row[1] for row in rows], skip_empty=True)
     right = encoder.encode([row[2] for row in rows], skip_empty=True)
