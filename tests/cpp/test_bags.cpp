@@ -148,7 +148,7 @@ TEST(what_bags_are_made_of_is_checked) {
     };
     CHECK(fault({0, 0}, {}).empty());
     CHECK(fault({0, 7}, {}) == "word 7 is not in the vocabulary, which has 3 words");
-    CHECK(fault({0, 1}, {}) == "word 1 has a zero vector, which has no direction under cosine cost");
+    CHECK(fault({0, 1}, {}) == "total mass is zero");
     CHECK(fault({0, 2}, {}) == "word 2 has a vector that is not finite");
     CHECK(fault({0, 0}, {1.0F, 0.0F}) == "count 0 is not a positive number");
     CHECK(fault({0, 0}, {1.0F, -1.0F}) == "count 0 is not a positive number");
@@ -169,7 +169,9 @@ TEST(every_fault_of_a_bag_is_named) {
     refused(wmd, {0, 9}, {}, "word 9 is not in the vocabulary, which has 4 words");
     refused(wmd, {0, 2}, {}, "word 2 has a vector that is not finite");
     refused(wmd, {0, 3}, {}, "word 3 has a vector too long for costs in float32");
-    refused(wrd, {0, 1}, {}, "word 1 has a zero vector, which has no direction under cosine cost");
+    refused({GroundCost::cosine, Weighting::uniform}, {0, 1}, {},
+            "word 1 has a zero vector, which has no direction under cosine cost");
+    refused(wrd, {0, 1}, {}, "total mass is zero");
     refused(wmd, {0, 0}, {1.0F, 0.0F}, "count 0 is not a positive number");
     refused(wmd, {0, 0}, {1.0F, nan}, "count 0 is not a positive number");
     refused({GroundCost::euclidean, Weighting::norm}, {0, 1}, {}, "total mass is zero");

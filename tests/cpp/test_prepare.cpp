@@ -93,7 +93,11 @@ TEST(every_fault_is_named) {
           "token 1 is too long for costs in float32: 1e+25, where 4.61e+18 is the limit");
     CHECK(fault_of({1, 2, 1e25F, 0}, {}, wrd).empty());
     CHECK(fault_of({1, 2, 3, nan}, {}, wmd) == "token 1 is not finite");
-    CHECK(fault_of({1, 2, 0, 0}, {}, wrd) == "token 1 is a zero vector, which has no direction under cosine cost");
+    CHECK(fault_of({1, 2, 0, 0}, {1.0, 1.0}, wrd) ==
+          "token 1 is a zero vector, which has no direction under cosine cost");
+    CHECK(fault_of({1, 2, 0, 0}, {}, wrd).empty());
+    CHECK(fault_of({1, 2, 0, 0}, {1.0, 0.0}, wrd).empty());
+    CHECK(fault_of({0, 0, 0, 0}, {}, wrd) == "total mass is zero");
     CHECK(fault_of({1, 2, 3, 4}, {1.0, -0.5}, wmd) == "weight 1 is negative (-0.5)");
     CHECK(fault_of({1, 2, 3, 4}, {infinity, 1.0}, wmd) == "weight 0 is not finite (inf)");
     CHECK(fault_of({1, 2, 3, 4}, {0.0, 0.0}, wmd) == "total mass is zero");

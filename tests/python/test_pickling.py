@@ -63,6 +63,7 @@ EXAMPLES = {
         lambda t: mr.align(DOCS[0], DOCS[1]),
         lambda t: reranker(WORDS).rank("cat", TEXTS)[0].explain(),  # named
     ],
+    "Bag": [lambda t: mr.Bags(np.eye(3), [[0, 1, 1]])[0]],
     "Bags": [lambda t: BAGS, lambda t: mr.Bags.from_flat(np.eye(3), [0, 1, 2], [0, 2, 3])],
     "Batch": [lambda t: readers.Batch(DOCS, list(range(60)), PAYLOADS)],
     "CachedEncoder": [lambda t: ranking.CachedEncoder(WORDS)],
@@ -105,6 +106,7 @@ EXAMPLES = {
     "Rung": [lambda t: hits().stats.rungs[0]],
     "SearchStats": [lambda t: hits().stats],
     "SentenceTransformerEncoder": [lambda t: encoders.SentenceTransformerEncoder(SentenceTransformer())],
+    "Sequence": [lambda t: DOCS[3], lambda t: WEIGHTED[0]],
     "Sequences": [lambda t: DOCS[3:9], lambda t: WEIGHTED, lambda t: DOCS.astype("bfloat16")],
     "Sinkhorn": [lambda t: mr.Sinkhorn(0.2, debiased=True)],
     "SinkhornBatch": [lambda t: mr.transport_batch(rng.random((2, 3, 4)), epsilon=0.1)],

@@ -1,8 +1,8 @@
 /// Sequences made ready for one measure: checked, their mass normalised, their norms known.
 ///
 /// Preparation is the one place that looks at raw input. What passes it is finite, has positive mass, no zero vector
-/// where the measure needs a direction, and no vector so long that a cost would leave float32's range; solvers and
-/// bounds rely on that.
+/// with mass where the measure needs a direction, and no vector so long that a cost would leave float32's range;
+/// solvers and bounds rely on that.
 #pragma once
 
 #include <cstddef>

@@ -190,7 +190,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
         if (!std::isfinite(norm)) {
             throw SequenceError(s, word_name(rows[j]) + " has a vector that is not finite");
         }
-        if (measure_.ground == GroundCost::cosine && norm == 0.0) {
+        if (measure_.ground == GroundCost::cosine && norm == 0.0 && measure_.weighting != Weighting::norm) {
             throw SequenceError(s, word_name(rows[j]) + " has a zero vector, which has no direction under cosine cost");
         }
         if (measure_.ground != GroundCost::cosine && norm > largest_norm) {

@@ -43,7 +43,7 @@ class Clustering {
             assign(n_centres, centroids);
             average(document.mass, n_centres, centroids, mass);
         }
-        return drop_empty(n_centres, centroids, mass);
+        return drop_empty(document.mass, n_centres, centroids, mass);
     }
 
   private:
@@ -129,14 +129,18 @@ class Clustering {
         return std::any_of(centroid, centroid + dim_, [](float x) { return x != 0.0F; });
     }
 
-    std::size_t drop_empty(std::size_t n_centres, float* centroids, double* mass) const {
+    std::size_t drop_empty(std::span<const double> token_mass, std::size_t n_centres, float* centroids,
+                           double* mass) const {
         std::size_t kept = 0;
         for (std::size_t c = 0; c < n_centres; ++c) {
             if (mass[c] > 0.0) {
                 if (ground_ == GroundCost::cosine && !has_direction(centroids + c * dim_)) {
                     // Opposite tokens: any of them says more than their mean.
-                    const auto first = std::ranges::find(cluster_, c) - cluster_.begin();
-                    std::copy_n(token(static_cast<std::size_t>(first)), dim_, centroids + c * dim_);
+                    std::size_t first = 0;
+                    while (cluster_[first] != c || token_mass[first] == 0.0) {
+                        ++first;
+                    }
+                    std::copy_n(token(first), dim_, centroids + c * dim_);
                 }
                 if (kept != c) {
                     std::copy_n(centroids + c * dim_, dim_, centroids + kept * dim_);

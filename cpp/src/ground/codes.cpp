@@ -49,10 +49,14 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             const std::span<const float> token(&tokens[t * dim], dim);
             decode(codes.run(first + t, 1), decoded);
             const double code_norm = norm_of(decoded);
+            found_.largest_norm = std::max(found_.largest_norm, code_norm);
+            take_token(first + t, decoded, code_norm);
+            if (sequence.mass[t] == 0.0) {
+                continue;  // its code may lower a bound, which needs no allowance for that
+            }
             if (is_cosine && code_norm == 0.0) {
                 throw SequenceError(s, "the code of token " + std::to_string(t) + " is a zero vector");
             }
-            found_.largest_norm = std::max(found_.largest_norm, code_norm);
             const double token_scale = is_cosine ? 1.0 / norm_of(token) : 1.0;
             const double code_scale = is_cosine ? 1.0 / code_norm : 1.0;
             double squared = 0.0;
@@ -64,7 +68,6 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             const double r = std::sqrt(squared);
             weighted += sequence.mass[t] * r;
             largest = std::max(largest, r);
-            take_token(first + t, decoded, code_norm);
         }
         // Without a limit a token of the document may take all, and in relaxed problems, whose value an entropic one
         // may be short of convergence.
@@ -101,7 +104,7 @@ void PreparedCodes::require_suitable() const {
 
 void PreparedCodes::take_token(std::size_t place, std::span<const float> code, double norm) {
     if (!inverse_norms_.empty()) {
-        inverse_norms_[place] = static_cast<float>(1.0 / norm);
+        inverse_norms_[place] = norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm);
     }
     if (!squares_.empty()) {
         squares_[place] = static_cast<float>(norm * norm);

@@ -90,7 +90,8 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
         longest_ = std::max(longest_, part->longest());
         for (const double norm : part->norms()) {
             if (is_cosine) {
-                inverse_norms_.push_back(static_cast<float>(1.0 / norm));
+                // A zero vector is here only where it has no mass.
+                inverse_norms_.push_back(norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm));
             }
             if (is_weighted) {
                 word_mass_.push_back(norm);

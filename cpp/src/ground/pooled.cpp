@@ -26,6 +26,9 @@ void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> 
     std::vector<double> sum(pooled.size(), 0.0);
     std::vector<float> token(pooled.size());
     for (std::size_t t = 0; t < sequence.size(); ++t) {
+        if (sequence.mass[t] == 0.0) {
+            continue;
+        }
         decode(sequence.tokens.run(t, 1), token);
         double share = sequence.mass[t];
         if (ground == GroundCost::cosine) {

@@ -42,6 +42,11 @@ void require_tokens_and_weights(const SequenceView& sequence, const Measure& mea
     return sequence.weights.empty() && measure.weighting == Weighting::norm;
 }
 
+/// Whether a zero vector has no mass either, so that its direction does not matter.
+[[nodiscard]] bool is_massless(const SequenceView& sequence, const Measure& measure, std::size_t t) {
+    return sequence.weights.empty() ? measure.weighting == Weighting::norm : !(sequence.weights[t] > 0.0);
+}
+
 /// Check all tokens and take what follows from their norms: mass and inverse norms. Returns the largest norm.
 double take_norms(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                   std::span<float> inverse_norms, std::size_t index) {
@@ -54,11 +59,12 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
         }
         const double norm = std::sqrt(squared);
         if (measure.ground == GroundCost::cosine) {
-            if (norm == 0.0) {
+            if (norm == 0.0 && !is_massless(sequence, measure, t)) {
                 throw SequenceError(index,
                                     token_name(t) + " is a zero vector, which has no direction under cosine cost");
             }
-            inverse_norms[t] = static_cast<float>(1.0 / norm);
+            // A zero vector without mass offers no place; any finite number will do for it.
+            inverse_norms[t] = norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm);
         } else if (norm > largest_norm) {
             throw SequenceError(index, token_name(t) + " is too long for costs in float32: " + scientific(norm) +
                                            ", where " + scientific(largest_norm) + " is the limit");

@@ -91,7 +91,10 @@ void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const Di
             double& cost = cost_[i * m + j];
             switch (measure_.ground) {
                 case GroundCost::cosine:
-                    cost = 1.0 - inner_product(x, y, dim) / (query_.norms[i] * document_.norms[j]);
+                    // A zero vector is here only where it has no mass: as far as any that is orthogonal.
+                    cost = query_.norms[i] == 0.0 || document_.norms[j] == 0.0
+                               ? 1.0
+                               : 1.0 - inner_product(x, y, dim) / (query_.norms[i] * document_.norms[j]);
                     break;
                 case GroundCost::euclidean: cost = std::sqrt(squared_distance(x, y, dim)); break;
                 case GroundCost::sqeuclidean: cost = squared_distance(x, y, dim); break;
@@ -120,7 +123,8 @@ double GradientEvaluator::solve() {
             plan_[flow.source * m + flow.target] = flow.mass;
         }
         take_potentials(query_, exact_.f(), 1.0);
-        take_potentials(document_, exact_.g(), measure_.capacity);
+        // Without a limit more of a weight changes nothing; from a weight of 0 on there is no derivative.
+        take_potentials(document_, exact_.g(), measure_.unlimited() ? 0.0 : measure_.capacity);
         return value;
     }
     const SinkhornSummary summary = sinkhorn_.solve(problem, measure_.sinkhorn, interrupt_);
