@@ -476,6 +476,18 @@ def test_word_vectors_are_kept_as_words_and_compared_as_bags():
     assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str).batch, mr.Sequences)
 
 
+@pytest.mark.parametrize("steps", [["all-but-the-top"], ["centring", "whitening"], ["idf"], ["centring", "idf"]])
+def test_a_space_moves_a_table_once_unless_it_gives_weights(steps):
+    space = mr.fit(ENCODER, TEXTS, steps)
+    encoder = CachedEncoder(space.over(ENCODER))
+    assert isinstance(encoded_documents(encoder, TEXTS, mr.wrd, str).batch, mr.Sequences if "idf" in steps else mr.Bags)
+    query, docs = space(ENCODER.encode(QUERIES[:1])).sequences, space(ENCODER.encode(TEXTS)).sequences
+    expected = mr.distances(query, docs, "wrd")
+    for document in Reranker(space.over(ENCODER), "wrd").rank(QUERIES[0], TEXTS):
+        assert document.distance == pytest.approx(expected[document.doc_id], abs=1e-5)
+        assert document.explain().value == pytest.approx(document.distance, abs=1e-5)
+
+
 @pytest.mark.parametrize("kind", [WordVectors, _Tokens])
 def test_a_word_whose_vector_is_zero_is_no_evidence_where_it_has_no_mass(kind):
     ranker = Reranker(kind(*SMALL), "wrd")

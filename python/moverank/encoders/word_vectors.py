@@ -276,10 +276,9 @@ class WordVectors:
         found: NDArray[np.floating] = self._vectors[rows]
         return found
 
-    def _text_of(self, found: WordRows) -> EncodedText:
-        """Words and vectors of one text of `_rows_of`."""
-        words = [self._words[row] for row in found.rows.tolist()]
-        return EncodedText(words, self._vectors[found.rows], dropped=found.dropped)
+    def _names_of(self, rows: NDArray[Any]) -> list[str]:
+        """Words of rows of the table."""
+        return [self._words[row] for row in rows.tolist()]
 
     @cached_property
     def _words(self) -> list[str]:

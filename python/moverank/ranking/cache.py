@@ -18,8 +18,9 @@ from moverank.encoders.encoded import (
     require_encoder,
     require_texts,
 )
-from moverank.encoders.word_vectors import WordRows, WordVectors
+from moverank.encoders.word_vectors import WordRows
 from moverank.errors import NoTokensError
+from moverank.ranking.word_table import WordTable
 
 
 class CachedEncoder:
@@ -46,6 +47,7 @@ class CachedEncoder:
     def __init__(self, encoder: Encoder, *, max_bytes: int = 1 << 28) -> None:
         require_encoder(encoder)
         self.encoder = encoder
+        self.table = WordTable.of(encoder)
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
         self._texts: OrderedDict[str, EncodedText | WordRows] = OrderedDict()
         self._bytes = 0
@@ -75,14 +77,6 @@ class CachedEncoder:
         texts = require_texts(texts)
         return gathered(texts, self._as_texts(self._each(texts, progress)), skip_empty=skip_empty)
 
-    @property
-    def word_vectors(self) -> WordVectors | None:
-        """The encoder, if a word has one vector wherever it stands: texts are then kept as words."""
-        # A subclass that encodes in its own way is an encoder like any other.
-        if isinstance(self.encoder, WordVectors) and type(self.encoder).encode is WordVectors.encode:
-            return self.encoder
-        return None
-
     def _each(self, texts: list[str], progress: Progress | None = None) -> list[EncodedText | WordRows]:
         """Encode texts one by one, those that are not known; those without a token come out empty."""
         with self._lock:
@@ -98,12 +92,12 @@ class CachedEncoder:
 
     def _as_texts(self, found: Sequence[EncodedText | WordRows]) -> Iterator[EncodedText]:
         """Tokens and vectors of what `_each` gave."""
-        table = self.word_vectors
+        table = self.table
         for one in found:
             if isinstance(one, EncodedText):
                 yield one
             elif table is not None:
-                yield table._text_of(one)
+                yield table.text_of(one)
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -112,8 +106,8 @@ class CachedEncoder:
         return encode_queries(self.encoder, texts, skip_empty=skip_empty, progress=progress)
 
     def _encoded(self, texts: list[str], progress: Progress | None) -> Sequence[EncodedText | WordRows]:
-        if self.word_vectors is not None:
-            return self.word_vectors._rows_of(texts)
+        if self.table is not None:
+            return self.table.rows_of(texts)
         done = [EncodedText.empty() for _ in texts]
         try:
             encoded = self.encoder.encode(texts, skip_empty=True, progress=progress)

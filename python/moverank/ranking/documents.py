@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedText, gathered
-from moverank.encoders.word_vectors import WordRows, WordVectors
+from moverank.encoders.word_vectors import WordRows
 from moverank.measures import Measure
 from moverank.ranking.cache import CachedEncoder
+from moverank.ranking.word_table import WordTable
 from moverank.sequences import Sequences
 from moverank.sinkhorn import Sinkhorn
 
@@ -34,7 +35,7 @@ def encoded_documents(
     encoder: CachedEncoder, texts: list[str], measure: Measure, name_of: Callable[[int], str]
 ) -> Documents | None:
     """Encode texts for a measure; None if none has a token with mass. Errors call text t `name_of(t)`."""
-    encoded, table = encoder._each(texts), encoder.word_vectors
+    encoded, table = encoder._each(texts), encoder.table
     # Entropic problems tell a word that stands twice from one of twice the mass.
     if table is not None and not isinstance(measure.problem, Sinkhorn):
         return _as_bags(table, encoded, measure, name_of)
@@ -46,14 +47,14 @@ def encoded_documents(
 
 
 def _as_bags(
-    table: WordVectors, encoded: Sequence[Any], measure: Measure, name_of: Callable[[int], str]
+    table: WordTable, encoded: Sequence[Any], measure: Measure, name_of: Callable[[int], str]
 ) -> Documents | None:
     texts: list[tuple[int, WordRows]] = [(t, one) for t, one in enumerate(encoded) if len(one)]
     if not texts:
         return None
     # A table of the words in use: what is computed for a word is not computed for those that no document has.
     used, words = np.unique(np.concatenate([one.rows for _, one in texts]), return_inverse=True)
-    vectors = np.ascontiguousarray(table._vectors_of(used), dtype=np.float32)
+    vectors = table.vectors_of(used)
     documents = np.split(words, np.cumsum([len(one) for _, one in texts])[:-1])
     zero = ~_directed(vectors)
     if zero.any() and measure.weighting == "norm":
@@ -72,10 +73,10 @@ def _as_bags(
             for (t, one), own in zip(texts, documents, strict=True)
             if zero[own].any()
         )
-        raise _no_direction(name_of(t), table._text_of(one).tokens[bad])
+        raise _no_direction(name_of(t), table.text_of(one).tokens[bad])
     dropped = sum(one.dropped for _, one in texts)
     return Documents(
-        Bags(vectors, documents), [t for t, _ in texts], dropped, 0, lambda place: table._text_of(texts[place][1])
+        Bags(vectors, documents), [t for t, _ in texts], dropped, 0, lambda place: table.text_of(texts[place][1])
     )
 
 
