@@ -206,6 +206,13 @@ class Measure:
                 return f"{name}(capacity={self.capacity:g})"
         return repr(self)
 
+    @property
+    def similarity_formula(self) -> str:
+        """How `similarity` follows from a distance, in words, such as ``1 - distance``."""
+        if self.ground == "cosine":
+            return "1 - distance"
+        return "-distance" if self.ground in ("dot", "given") else "1 / (1 + distance)"
+
     def similarity(self, distance: Number) -> Number:
         """Similarity for a distance of this measure: larger is nearer.
 

@@ -186,7 +186,7 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["rerank", "none.trec"], "none.trec: No such file"),
         (["eval", "--qrels", "RUN"], "--qrels needs a --run"),
         (["eval"], "give either --qrels and --run, or --sts"),
-        (["eval", "--sts", "DOCS"], "DOCS:2: expected score, sentence1 and sentence2"),
+        (["eval", "--sts", "DOCS"], "DOCS:2: expected a score, sentence1 and sentence2"),
         (["eval", "--qrels", "RUN", "--run", "RUN"], "expected query, (0,) document and relevance"),
         (["rerank", "EMPTY"], "EMPTY: no queries in it"),
         (["rerank", "EMPTY", "--queries", "QUERIES", "--docs", "DOCS"], "EMPTY: no rankings in it"),

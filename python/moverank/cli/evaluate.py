@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 from moverank._optional import optional
 from moverank.alignment import align
 from moverank.cli.documents import read_lines
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
-from moverank.cli.errors import UserError
+from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
+from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.judgements import ordered, read_judgements
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
-from moverank.cli.runs import finite_score, run_rows
+from moverank.cli.runs import read_run
 from moverank.errors import NoTokensError
 
 METRICS = ("nDCG@10", "AP", "RR@10", "R@100")
@@ -30,7 +32,8 @@ def add_parser(commands: Any) -> None:
         "eval",
         help="score a run against judgements, or distances against people",
         description="Score a TREC run against judgements (nDCG, MAP, MRR, recall, by ir-measures), or, with --sts, the "
-        "similarity of sentence pairs against scores of people (Pearson, Spearman).",
+        "similarity of sentence pairs against scores of people (Pearson, Spearman). Numbers of runs are those of "
+        "trec_eval -c: all judged queries count, and equal scores are in its order.",
     )
     parser.add_argument("--qrels", type=Path, metavar="PATH", help="TREC judgements, or a .tsv of BEIR")
     parser.add_argument("--run", dest="run_file", type=Path, metavar="PATH", help="a TREC run; - for standard input")
@@ -50,7 +53,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("give either --qrels and --run, or --sts")
     if args.sts is None and args.run_file is None:
         raise UserError("--qrels needs a --run")
-    found = _of_run(args) if args.sts is None else _of_pairs(args)
+    if args.sts is None:
+        reason = "says how the texts of --sts are compared; a run has its scores already"
+        refuse_options(args, ("measure", "capacity", *ENCODER_OPTIONS), reason)
+    else:
+        if args.run_file is not None:
+            raise UserError("--run: is scored against --qrels, not against --sts")
+        refuse_options(args, ("metric",), "is about --qrels")
+    found: Mapping[str, float | int | str] = _of_run(args) if args.sts is None else _of_pairs(args)
     if args.json:
         print(json.dumps(found, indent=2))
     else:
@@ -69,44 +79,25 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
         metrics = [library.parse_measure(name) for name in args.metric or METRICS]
     except (ValueError, NameError) as error:
         raise UserError(f"--metric: {error}") from None
-    qrels, ranked = _qrels(args.qrels), _run(args.run_file)
-    known = {qrel.query_id for qrel in qrels}
-    if not known & {scored.query_id for scored in ranked}:
+    judged, ranked = read_judgements(args.qrels), read_run(args.run_file)
+    if not judged.keys() & ranked.keys():
         raise UserError("no query of the run is judged")
-    values = library.calc_aggregate(metrics, qrels, ranked)
-    return {"queries": len(known), **{str(metric): float(values[metric]) for metric in metrics}}
-
-
-def _qrels(path: Path) -> list[Any]:
-    library = optional("ir_measures", "eval")
-    found = []
-    for number, line in read_lines(path):
-        parts = line.split()
-        if number == 1 and parts[-1] == "score":  # the first line of BEIR's files
-            continue
-        if len(parts) not in (3, 4) or not _is_integer(parts[-1]):
-            raise UserError(f"{path}:{number}: expected query, (0,) document and relevance, got {line!r}")
-        found.append(library.Qrel(parts[0], parts[-2], int(parts[-1])))
-    if not found:
-        raise UserError(f"{path}: no judgements in it")
-    return found
-
-
-def _run(path: Path) -> list[Any]:
-    library = optional("ir_measures", "eval")
-    return [
-        library.ScoredDoc(query, document, finite_score(score, f"{path}:{number}"))
-        for number, query, document, score in run_rows(path)
+    qrels = [library.Qrel(query, *judgement) for query, own in judged.items() for judgement in own.items()]
+    # Places in place of scores: what orders equal scores is then the same for all metrics, whoever computes them.
+    run = [
+        library.ScoredDoc(query, document, -float(place))
+        for query, scores in ranked.items()
+        for place, document in enumerate(ordered(scores))
     ]
+    values = library.calc_aggregate(metrics, qrels, run)
+    return {"queries": len(judged), **{str(metric): float(values[metric]) for metric in metrics}}
 
 
-def _is_integer(text: str) -> bool:
-    return text.lstrip("-").isdigit()
-
-
-def _of_pairs(args: argparse.Namespace) -> dict[str, float | int]:
+def _of_pairs(args: argparse.Namespace) -> dict[str, float | int | str]:
     measure, encoder = chosen_measure(args), chosen_encoder(args)
-    pairs = [_pair(line, args.sts, number) for number, line in read_lines(args.sts)[1:]]
+    rows = read_lines(args.sts)
+    has_names = bool(rows) and not _is_number(rows[0][1].split("\t")[0])
+    pairs = [_pair(line, args.sts, number) for number, line in rows[has_names:]]
     if not pairs:
         raise UserError(f"{args.sts}: no pairs in it")
     try:
@@ -130,17 +121,24 @@ def _of_pairs(args: argparse.Namespace) -> dict[str, float | int]:
     return {
         "pairs": len(gold),
         "skipped": len(pairs) - len(gold),
+        "similarity": f"{measure.similarity_formula}, by {measure.name}",
         "Pearson": _correlation(found, wanted),
         "Spearman": _correlation(_ranks(found), _ranks(wanted)),
     }
 
 
 def _pair(line: str, path: Path, number: int) -> tuple[float, str, str]:
+    parts = line.split("\t")
+    if len(parts) >= 3 and _is_number(parts[0]):
+        return float(parts[0]), parts[1], parts[2]
+    raise UserError(f"{path}:{number}: expected a score, sentence1 and sentence2, with tabs between")
+
+
+def _is_number(text: str) -> bool:
     try:
-        score, left, right = line.split("\t")[:3]
-        return float(score), left, right
+        return math.isfinite(float(text))
     except ValueError:
-        raise UserError(f"{path}:{number}: expected score, sentence1 and sentence2, with tabs between") from None
+        return False
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

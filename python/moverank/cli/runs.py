@@ -71,10 +71,19 @@ def _candidate(entry: Any, where: str, default_id: str, fields: Fields) -> Candi
     return Candidate(fields.document(entry, where, default_id), None if score is None else finite_score(score, where))
 
 
+def columns_of(line: str, *expected: int) -> list[str]:
+    """Columns of a line: between tabs where these make as many as expected, so that ids may have spaces in them.
+
+    Else between runs of white space, which is all that trec_eval knows.
+    """
+    between_tabs = [part.strip(_BLANK) for part in line.split("\t")]
+    return between_tabs if len(between_tabs) in expected else _BETWEEN.split(line.strip(_BLANK))
+
+
 def run_rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
     """Line number, query, document and score of each line of a TREC run, ``query-id Q0 document-id rank score tag``."""
     for number, line in iterate_lines(path):
-        parts = _BETWEEN.split(line.strip(_BLANK))
+        parts = columns_of(line, 6)
         if len(parts) != 6:
             raise UserError(f"{path}:{number}: expected six columns of a TREC run, got {len(parts)}")
         yield number, parts[0], parts[2], parts[4]
