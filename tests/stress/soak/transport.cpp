@@ -243,7 +243,12 @@ void check_batch_of(Random& random, Solvers& solvers, Report& report) {
     std::vector<SinkhornResult> scaled(n_problems);
     sinkhorn_batch(views, sinkhorn, scaled, n_threads, interrupt);
     for (std::size_t p = 0; p < n_problems; ++p) {
-        SolveSummary alone = solvers.exact.solve(views[p]);
+        SolveSummary alone = solvers.verified.solve(views[p]);
+        const SolveSummary exact = solvers.exact.solve(views[p]);
+        const double error = exact_value_error(views[p].a.size() + 1, views[p].b.size() + 1, largest);
+        report.require(alone.lower <= exact.value + error && exact.lower <= alone.value + error, Claim::batch,
+                       "problem ", p, " is ", alone.lower, " to ", alone.value, ", and by its tree alone ", exact.lower,
+                       " to ", exact.value);
         alone.value = report.plants(Flaw::batch) ? next(alone.value) : alone.value;
         report.require(solved[p].value == alone.value && solved[p].lower == alone.lower &&
                            solved[p].pivots == alone.pivots && solved[p].status == alone.status,

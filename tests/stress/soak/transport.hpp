@@ -9,6 +9,7 @@
 
 #include "moverank/exact.hpp"
 #include "moverank/sinkhorn.hpp"
+#include "moverank/verified.hpp"
 #include "problems.hpp"
 #include "random.hpp"
 #include "report.hpp"
@@ -18,6 +19,7 @@ namespace soak {
 /// One thread's solvers: the same for all problems, so that what one leaves behind is seen in the next.
 struct Solvers {
     moverank::ExactSolver exact;
+    moverank::VerifiedSolver verified;
     moverank::SinkhornSolver sinkhorn;
 };
 
