@@ -250,6 +250,8 @@ class Sequences:
         name = token_dtype(dtype)
         if name == self.dtype:
             return self
+        tokens, scales = convert(self._tokens, self._scales, name)
+        _require_finite(tokens, scales, self._offsets)
         if self._rest is not None:
             warnings.warn(
                 f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
@@ -257,8 +259,6 @@ class Sequences:
                 PrecisionWarning,
                 stacklevel=2,
             )
-        tokens, scales = convert(self._tokens, self._scales, name)
-        _require_finite(tokens, scales, self._offsets)
         return self._of(tokens, self._offsets, self._weights, scales, None, self._rounded)
 
     def _with_tokens(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:

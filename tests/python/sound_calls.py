@@ -52,10 +52,19 @@ CALLS = {
         {"query": X, "docs": DOCS, "k": 1, "measure": "wmd", "ids": None, "weights": None}
         | {"timeout": None, "slack": 0.0, "num_threads": 1},
     ),
-    "transport": (mr.transport, {"cost": X, "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None}),
+    "transport": (
+        mr.transport,
+        {
+            "cost": X, "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None,
+            "totals": "normalised", "amount": None,
+        },
+    ),
     "transport_batch": (
         mr.transport_batch,
-        {"costs": [X, X], "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None, "num_threads": 1},
+        {
+            "costs": [X, X], "a": None, "b": None, "capacity": 1, "fraction": 1, "epsilon": None,
+            "totals": "normalised", "amount": None, "plans": False, "num_threads": 1,
+        },
     ),
     "measure": (mr.measure, {"name": "wmd"}),
     "Measure": (

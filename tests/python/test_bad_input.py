@@ -74,7 +74,8 @@ def test_zero_vectors_alone_have_no_mass_by_norm(name):
         (lambda: mr.wrd(GOOD, GOOD, capacity=0.5), "capacity must be at least 1, got 0.5"),
         (lambda: mr.wrd(GOOD, GOOD, capacity=np.nan), "capacity must be at least 1, got nan"),
         (lambda: mr.distances(GOOD, DOCS, "wmdd"), "unknown measure 'wmdd'; known are 'wmd', 'wrd'"),
-        (lambda: mr.Index.build(DOCS, "emd"), "unknown measure 'emd'"),
+        (lambda: mr.Index.build(DOCS, "emmd"), "unknown measure 'emmd'"),
+        (lambda: mr.Index.build(DOCS, "emd"), "emd moves mass between bins whose costs are given; pass costs="),
     ],
 )
 def test_arguments_that_do_not_fit(call, fault):
@@ -111,7 +112,7 @@ def test_malformed_weights(weights, kind, fault):
 @pytest.mark.parametrize(
     ("cost", "kind", "fault"),
     [
-        ([[1.0, np.nan]], ValueError, r"cost: entry \(0, 1\) is not finite"),
+        ([[1.0, np.nan]], ValueError, r"cost: entry \(0, 1\) is NaN"),
         (np.zeros((0, 2)), ValueError, "cost: expected at least one row"),
         ([1.0, 2.0], ValueError, "cost: expected an array of shape"),
         ([["a"]], TypeError, "cost: expected real numbers"),

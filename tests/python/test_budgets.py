@@ -357,7 +357,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, "wrd").search_batch([q, 0 * q]),
             ValueError,
-            "queries: sequence 1: token 0 is a zero vector",
+            "queries: sequence 1: total mass is zero",
         ),
         (
             lambda d, q: mr.Index.build(d, "wrd").search_batch([q], candidates=3),

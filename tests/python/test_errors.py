@@ -80,6 +80,11 @@ def twice():
 
 
 CASES = {
+    "InfeasibleError": (
+        ValueError,
+        lambda: mr.transport([[0.0, np.inf], [1.0, np.inf]]),
+        "cannot move",
+    ),
     "DuplicateIdError": (
         ValueError,
         lambda: changed(lambda index: index.add(DOCS[:1], ids=["b"])),
@@ -189,7 +194,7 @@ def test_each_is_a_name_of_the_package(name):
 def test_the_documentation_tells_of_every_error_of_an_index():
     rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(rows) <= {*CLASSES, "MemoryError"}
-    assert set(CLASSES) - set(rows) == {"NoTokensError", "TextFormatError"}  # which are of texts
+    assert set(CLASSES) - set(rows) == {"NoTokensError", "TextFormatError", "InfeasibleError"}  # of texts and transport
 
 
 @pytest.mark.usefixtures("folder")

@@ -157,7 +157,7 @@ def test_what_else_is_in_the_folder_is_left_alone(folder):
 
 
 def test_the_faiss_file_is_checked_before_faiss_sees_it(folder, tmp_path):
-    docs = [np.full((3, 4), n + 1.0) + np.eye(3, 4) for n in range(9)]
+    docs = [np.full((3, 4), n + 1.0) + np.eye(3, 4) for n in range(300)]  # a few are compared without faiss
     mr.Index.build(docs, "wrd", prefilter="HNSW8").save(tmp_path / "hnsw")
     path = next((tmp_path / "hnsw").glob("*.faiss"))
     octets = bytearray(path.read_bytes())

@@ -47,14 +47,14 @@ VIEWS = {
     "rows of bags": lambda: part(mr.Index.build(bags(), "wmd"))["rows"],
     "totals of bags": lambda: part(mr.Index.build(bags(), "wrd"))["totals"],
     "norms of bags": lambda: mr.Index.build(bags(), "wrd")._snapshot.parts[0].prepared.norms,
-    "tokens of one document": lambda: batch()[7],
+    "tokens of one document": lambda: batch()[7].tokens,
     "tokens of some": lambda: batch()[3:9].tokens,
     "offsets": lambda: batch().offsets,
     "a plan": lambda: mr.transport(np.arange(30000.0).reshape(150, 200) % 7).plan,
     "potentials": lambda: mr.transport(np.arange(30000.0).reshape(150, 200) % 7).potentials[0],
     "gradients": lambda: mr.gradients(batch()[0], batch()[1], "wrd").x,
     "distances": lambda: mr.Index.build(batch()).search(batch()[3], 50).distances,
-    "ids": lambda: mr.Index.build(batch(), ids=[f"id {n}" for n in range(N)]).search(batch()[3], 50).ids,
+    "ids": lambda: mr.Index.build(batch(), ids=[f"id {n}" for n in range(N)]).search(batch()[3], 50).ids.astype(str),
     "values of a batch": lambda: mr.transport_batch(np.arange(9000.0).reshape(90, 10, 10) % 7).values,
 }
 

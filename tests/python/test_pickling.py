@@ -77,6 +77,7 @@ EXAMPLES = {
     "Fusion": [lambda t: mr.Fusion(0.25)],
     "Gradients": [lambda t: mr.gradients(DOCS[0], DOCS[1], "wrd")],
     "Hit": [lambda t: hits()[2], lambda t: mr.Index.build(BAGS).search(np.eye(5), 3)[1]],
+    "Histograms": [lambda t: mr.Histograms([[1.0, 0.0, 2.0], [0.0, 3.0, 0.5]])],
     "Hits": [
         lambda t: hits(),
         lambda t: mr.Index.build(DOCS, ids=[f"id {n}" for n in range(60)]).range_search(QUERY, 0.0),
@@ -152,7 +153,9 @@ def described(value):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, mr.Index):
         query = np.eye(value.dim)[:2]
-        searches = [value.search(query, 5), value.range_search(query, 0.5), value.search(query, 3, where="n < 30")]
+        searches = [value.search(query, 5), value.range_search(query, 0.5)]
+        if value.payload(value.ids[0]) is not None:
+            searches.append(value.search(query, 3, where="n < 30"))
         return [value.ids.tolist(), value.measure, repr(value.space), described([list(found) for found in searches])]
     if isinstance(value, (mr.Hit, ranking.RankedDocument)):
         reasons = value.explain if isinstance(value, ranking.RankedDocument) else lambda: value.alignment

@@ -1,5 +1,6 @@
 """An index in a folder: what was acknowledged is there, whoever opens it, and changes are as good as building anew."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -129,7 +130,11 @@ class StoredIndex(RuleBasedStateMachine):
                 assert hit.payload == self.payloads[hit.id] == index.payload(hit.id)
                 assert len(hit.alignment.pairs) > 0
             even = {name for name, payload in self.payloads.items() if payload is not None and payload["even"]}
-            assert set(index.search(query, 1000, where="even").ids.tolist()) == even
+            if any(payload is not None for payload in self.payloads.values()):
+                assert set(index.search(query, 1000, where="even").ids.tolist()) == even
+            else:
+                with contextlib.suppress(mr.UnknownFieldError):  # known yet, if documents with it were taken away
+                    assert len(index.search(query, 1000, where="even")) == 0
 
     def teardown(self):
         if hasattr(self, "index"):
@@ -344,7 +349,7 @@ def test_readers_follow_a_writer_that_deletes_what_they_read(folder, docs):
             mr.DimensionError,
             "docs has dimension 3 and the index has dimension 5",
         ),
-        (lambda i, d: i.add([np.zeros((2, 5))]), ValueError, "docs: sequence 0.*zero vector"),
+        (lambda i, d: i.add([np.zeros((2, 5))]), ValueError, "docs: sequence 0.*total mass is zero"),
         (lambda i, d: i.add(mr.Bags(np.ones((2, 5), np.float32), [[0]])), TypeError, "expected Sequences.*got Bags"),
         (lambda i, d: i.add(d[:1], payloads=[1, 2]), ValueError, "payloads: expected 1, one a document, got 2"),
         (lambda i, d: i.add(d[:1], payloads=[object()]), TypeError, "payloads: document 0: expected a JSON value"),

@@ -255,7 +255,7 @@ def test_a_search_beside_changes_answers_for_one_of_the_states(docs, tmp_path, s
         reader.start()
     for round in range(15):
         count = 1 + round % 3
-        near = [query + 0.001 * n for n in range(count)]
+        near = [query + 0.1 * n for n in range(count)]
         index.add(near, range(1000, 1000 + count))
         wait_for_searches()
         if round % 5 == 0:

@@ -182,16 +182,22 @@ WRONG = {
         ('n = "x"', ValueError, "has double quotes"),
     ],
     "cost": [
-        ([[1.0, NAN]], ValueError, r"entry \(0, 1\) is not finite \(nan\)"),
+        ([[1.0, NAN]], ValueError, r"entry \(0, 1\) is NaN"),
         (np.zeros((0, 2)), ValueError, r"at least one row and one column, got shape \(0, 2\)"),
         ([1.0], ValueError, r"expected an array of shape \(n, d\), got shape \(1,\)"),
         (None, TypeError, "expected real numbers"),
     ],
     "costs": [
-        ([[[1.0]], [[NAN]]], ValueError, r"costs\[1\]: entry \(0, 0\) is not finite \(nan\)"),
+        ([[[1.0]], [[NAN]]], ValueError, r"costs\[1\]: entry \(0, 0\) is NaN"),
         (X, ValueError, r"expected an array of shape \(N, n, m\), got shape \(3, 3\)"),
         (None, TypeError, "expected real numbers"),
     ],
+    "totals": [
+        ("both", ValueError, "must be one of 'normalised', 'given', got 'both'"),
+        (3, TypeError, "must be a string, got 3"),
+    ],
+    "amount": [("x", TypeError, "must be a real number, got 'x'"), (1.0, ValueError, "totals")],
+    "plans": [(3, TypeError, "must be True or False, got 3")],
     "scales": [([1, 1, 1], ValueError, "int8 tokens need them, other types have none")],
     "counts": [
         ([1], ValueError, "expected 2, one a word, got 1"),

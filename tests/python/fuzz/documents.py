@@ -4,10 +4,12 @@ import json
 
 from fuzz.json_changes import change_somewhere
 from fuzz.scratch import scratch_folder
-from moverank.cli import documents, runs
+from moverank.cli import runs
 from moverank.cli.errors import UserError
+from moverank.errors import TextFormatError
+from moverank.readers.texts import Fields, TextFiles, document, files, formats, json_values, lines, tables
 
-TRACED = (documents, runs)
+TRACED = (document, files, formats, json_values, lines, runs, tables)
 FOLDER = scratch_folder()
 
 
@@ -39,25 +41,22 @@ def _read(name, octets, read):
     file.write_bytes(octets)
     try:
         return read(file)
-    except UserError as refusal:
+    except (UserError, TextFormatError) as refusal:
         words = str(refusal)
     assert words.startswith(f"{file}:"), words
     return None
 
 
 def _documents(name, octets):
-    found = _read(name, octets, documents.read_documents)
-    if found is None:
-        return False
-    assert len({document.id for document in found}) == len(found) > 0
-    for document in found:
-        assert document.content.strip()
-        _require_writable(document)
-    return True
+    found = _read(name, octets, lambda file: list(TextFiles(file)))
+    for one in found or ():
+        assert one.content.strip()
+        _require_writable(one)
+    return bool(found)
 
 
 def _requests(octets):
-    found = _read("requests.jsonl", octets, runs.read_requests)
+    found = _read("requests.jsonl", octets, lambda file: runs.read_requests(file, Fields()))
     if found is None:
         return False
     for request in found:
@@ -74,5 +73,5 @@ def _run(octets):
     return found is not None
 
 
-def _require_writable(document):
-    f"{document.id} {document.content}".encode()
+def _require_writable(one):
+    f"{one.id} {one.content}".encode()
