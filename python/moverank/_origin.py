@@ -31,7 +31,7 @@ INVARIANT = ("euclidean", "sqeuclidean")
 #: A dimension is far from 0 where its largest component is so many times half of its extent: four bits are lost.
 FAR = 16.0
 
-#: The same after an origin was taken off that is another's: half of float32's digits are lost.
+#: All dimensions are, after an origin was taken off that is another's: half of float32's digits are lost.
 BLURRED = 4096.0
 
 #: Possible rounding of the tokens is told where it is more than this share of a distance.
@@ -101,6 +101,23 @@ class Extent:
             np.maximum(most, part.max(axis=0), out=most)
         return cls(least, most)
 
+    @classmethod
+    def of_batch(cls, batch: Sequences) -> Extent:
+        """That of the tokens as they came, before float32 dropped digits of those far from 0."""
+        rest = batch._rest
+        if rest is None:
+            return cls.of(batch.tokens, batch.scales)
+        least, most = np.full(batch.dim, np.inf), np.full(batch.dim, -np.inf)
+        for rows in _runs(rest):
+            part = batch.tokens[rows] + rest[rows]
+            np.minimum(least, part.min(axis=0), out=least)
+            np.maximum(most, part.max(axis=0), out=most)
+        return cls(least, most)
+
+    def about(self, origin: NDArray[np.float64]) -> Extent:
+        """That of the same tokens less an origin."""
+        return Extent(self._least - origin, self._most - origin)
+
     def __or__(self, other: Extent) -> Extent:
         return Extent(np.minimum(self._least, other._least), np.maximum(self._most, other._most))
 
@@ -114,11 +131,16 @@ class Extent:
         """Half of the longest side."""
         return float((self._most - self._least).max()) / 2
 
-    def far(self, times: float = FAR) -> NDArray[np.bool_]:
-        """Dimensions whose components lie so many times half of their extent from 0."""
+    def far(self) -> NDArray[np.bool_]:
+        """Dimensions that lie far from 0."""
         size = np.maximum(-self._least, self._most)
-        found: NDArray[np.bool_] = size > times * (self._most - self._least) / 2
+        found: NDArray[np.bool_] = size > FAR * (self._most - self._least) / 2
         return found
+
+    @property
+    def is_blurred(self) -> bool:
+        """Whether half of float32's digits are lost on all that lies between these; a constant has nothing to lose."""
+        return 0.0 < BLURRED * self.half < self.largest
 
     def origin(self) -> NDArray[np.float64] | None:
         """Middle of the dimensions that lie far from 0, where others have 0; None if there are none."""
@@ -200,11 +222,10 @@ def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float
         )
 
 
-def tell_if_far(docs: Sequences) -> None:
+def tell_if_far(docs: Sequences, origin: NDArray[np.float64]) -> None:
     """Warn if documents lie so far from the origin of an index, and so near to each other, that they are blurred."""
-    extent = Extent.of(docs.tokens, docs.scales)
-    far = extent.far(BLURRED)
-    if far.any():
+    extent = Extent.of_batch(docs).about(origin)
+    if extent.is_blurred:
         warnings.warn(
             f"docs: lie up to {extent.largest:.3g} from the origin of the index and within {2 * extent.half:.3g} of "
             f"each other; float32 keeps them to {UNIT * extent.largest:.1g} there. Build an index of its own for them",
@@ -216,8 +237,9 @@ def tell_if_far(docs: Sequences) -> None:
 def tell_if_blurred_table(source: NDArray[Any], vectors: NDArray[np.float32]) -> None:
     """Warn if the vectors of a table came in float64 and float32 drops what tells them apart."""
     if may_lose(source) and len(vectors) > 1 and is_rounded(source, vectors):
-        extent = Extent.of(vectors)
-        if extent.far(BLURRED).any():
+        wide = source.astype(np.float64)
+        extent = Extent(wide.min(axis=0), wide.max(axis=0))
+        if extent.is_blurred:
             warnings.warn(
                 f"vectors: lie near to each other up to {extent.largest:.3g} from the origin, where float32 keeps them "
                 f"to {UNIT * extent.largest:.1g}; subtract their mean before",

@@ -118,10 +118,11 @@ def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | 
     require_same_dim(docs.dim, setup.dim, "docs", "the index")
     if isinstance(docs, Bags):
         return docs
-    if setup.origin is not None:
-        docs = about(np.array(setup.origin), docs, setup.measure)
+    origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
     if docs._rounded and setup.measure.ground in INVARIANT:
-        tell_if_far(docs)
+        tell_if_far(docs, origin)
+    if setup.origin is not None:
+        docs = about(origin, docs, setup.measure)
     return docs.astype(setup.dtype)
 
 

@@ -224,7 +224,7 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
         move_rows(from, to);
     }
     const double amount = side == 0 ? reduced_cost : -reduced_cost;
-    if (2 * cut.n_rows <= n_rows_) {
+    if (2 * std::size_t{cut.n_rows} <= n_rows_) {
         for (const Index i : turned_) {
             f_[i] += amount;
         }

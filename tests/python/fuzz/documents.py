@@ -43,7 +43,7 @@ def _read(name, octets, read):
         return read(file)
     except (UserError, TextFormatError) as refusal:
         words = str(refusal)
-    assert words.startswith(f"{file}:"), words
+    assert words.startswith(str(file)), words
     return None
 
 
