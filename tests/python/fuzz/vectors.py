@@ -12,6 +12,7 @@ import numpy as np
 
 from fuzz.scratch import scratch_folder
 from moverank.encoders import vector_files, word_vectors
+from moverank.errors import PrecisionWarning
 
 TRACED = (vector_files, word_vectors)
 FOLDER = scratch_folder()
@@ -42,6 +43,7 @@ def check(octets):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", PrecisionWarning)  # which is told, and no find
             found = word_vectors.WordVectors.load(file)
     except ValueError as refusal:
         kind, words = type(refusal), str(refusal)
