@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from moverank import _core
 from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import as_list, one_of, whole_number
+from moverank.lost import Lost
 from moverank.measures import Measure, measure, naming, require_same_dim, require_vectors
 from moverank.sequences import One, as_query
 
@@ -66,6 +67,8 @@ class Alignment:
         Normalised mass of query and document.
     source_tokens, target_tokens : tuple of str, optional
         What the tokens are called, if anyone said; see `named`.
+    lost : Lost
+        What encoding left out of the two texts, if texts were compared: words without a vector, tokens beyond a limit.
 
     Examples
     --------
@@ -81,6 +84,7 @@ class Alignment:
     b: NDArray[np.float64]
     source_tokens: tuple[str, ...] | None = None
     target_tokens: tuple[str, ...] | None = None
+    lost: Lost = field(default_factory=Lost)
 
     @property
     def pairs(self) -> list[TokenMove]:

@@ -183,7 +183,7 @@ def test_tokens_are_kept_beside_those_of_another_type(tmp_path, docs, capsys):
 
 def test_documents_are_added_replaced_and_removed(index, tmp_path, capsys):
     more = tmp_path / "more.txt"
-    more.write_text("a cat on a sofa\nzzqqx\n")
+    more.write_text("a cat on a mat\nzzqqx\n")
     capsys.readouterr()
     assert main(["add", index, str(more)]) == 0
     out, error = capsys.readouterr()

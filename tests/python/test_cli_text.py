@@ -293,13 +293,36 @@ def test_what_a_transformer_does_not_see_is_told(tmp_path, capsys):
     docs.write_text("the cat played and the dog played\na dog\n")
     requests.write_text(json.dumps({"query": "cat", "documents": docs.read_text().splitlines()}) + "\n")
     encoder = ["--model", str(save_model(tmp_path)), "--tokenizer", str(save_tokenizer(tmp_path)), "--max-length", "4"]
+    pairs = tmp_path / "sts.tsv"
+    pairs.write_text("1\tthe cat\tthe cat played\n2\tdog\tdog sat\n")
     commands = (
-        ["search", "cat", "--docs", str(docs)],
-        ["rerank", str(requests)],
-        ["index", str(tmp_path / "i"), str(docs)],
+        (["search", "cat", "--docs", str(docs)], "0 tokens of the query, 7 of documents"),
+        (["rerank", str(requests)], "0 tokens of queries, 7 of documents"),
+        (["index", str(tmp_path / "i"), str(docs)], "7 tokens of documents"),
+        (["add", str(tmp_path / "i"), str(docs)], "7 tokens of documents"),
+        (["explain", "the cat sat", "the cat played", "--json"], "1 tokens of the query, 2 of the document"),
+        (["eval", "--sts", str(pairs)], "2 tokens of sentences"),
     )
-    for command in commands:
+    for command, lost in commands:
         assert main([*command, *encoder]) == 0
-        error = capsys.readouterr().err
-        assert "tokens of documents are beyond the transformer's --max-length and were not seen" in error
-        assert error.count("\n") == 1
+        assert capsys.readouterr().err == f"moverank: cut off by the encoder: {lost}\n"
+    (name,) = mr.Index.open(tmp_path / "i").ids[:1]
+    assert main(["explain", "the cat sat", name, "--index", str(tmp_path / "i"), *encoder]) == 0
+    shown, error = capsys.readouterr()
+    assert shown.splitlines()[-1] == "cut off by the encoder: 1 tokens of the query, 7 of the document"
+    assert not error
+
+
+def test_words_without_a_vector_are_told(tmp_path, capsys):
+    docs = tmp_path / "docs.txt"
+    docs.write_text("zzqqx in bats\nstock markets\n")
+    assert main(["search", "a virus yyqqx", "--docs", str(docs), "--json"]) == 0
+    shown, error = capsys.readouterr()
+    assert error == "moverank: without a vector or mass: 1 words of the query, 1 of documents\n"
+    assert json.loads(shown)["lost"] == {"query_dropped": 1, "dropped": 1, "query_cut": 0, "cut": 0}
+    assert main(["explain", "a virus yyqqx", "zzqqx in bats"]) == 0
+    lost = "without a vector or mass: 1 words of the query, 1 of the document"
+    assert capsys.readouterr().out.splitlines()[-1] == lost
+    page = tmp_path / "page.html"
+    assert main(["explain", "a virus yyqqx", "zzqqx in bats", "--html", str(page)]) == 0
+    assert lost in page.read_text(encoding="utf-8")

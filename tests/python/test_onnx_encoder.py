@@ -124,6 +124,12 @@ def test_a_space_and_a_ranking_keep_what_was_cut(files):
     assert (ranking.query_cut, ranking.cut, ranking.query_dropped, ranking.dropped) == (1, 3, 0, 0)
     assert ", 4 tokens cut off)" in repr(ranking)
     assert "cut off by the encoder: 1 tokens of the query, 3 of documents" in str(ranking)
+    whys = {document.text: document.explain() for document in ranking}
+    assert [whys[text].lost.cut for text in texts] == [0, 3]
+    assert str(whys[texts[1]]).endswith("\ncut off by the encoder: 1 tokens of the query, 3 of the document")
+    index = mr.Index.build(encoder.encode(texts).sequences, ranking.measure, payloads=texts)
+    hits = mr.Reranker(encoder).rank("cat sat mat", index)
+    assert {hit.text: hit.explain().lost for hit in hits} == {text: why.lost for text, why in whys.items()}
 
 
 def test_texts_without_tokens_are_named_or_skipped(files):

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from moverank.bags import Bags
-from moverank.cli.documents import all_left_out, tell, tell_cut, text_files
+from moverank.cli.documents import all_left_out, tell, tell_lost, text_files
 from moverank.cli.encoders import advice, chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.encoders import Encoder, WordVectors
 from moverank.errors import NoTokensError
+from moverank.lost import Lost
 from moverank.readers import Batch
 from moverank.readers.texts import Document, LeftOut
 from moverank.sequences import Sequences
@@ -66,7 +67,7 @@ class Texts:
     ) -> None:
         self._files = text_files(args, paths, prefixed=prefixed) if paths else None
         self.encoder = encoder or (chosen_encoder(args) if paths else None)
-        self._args, self._cut = args, 0
+        self._args, self._lost = args, Lost()
         self._bags = bags
         self._payload: list[str] | None = None if args.payload in (None, ["*"]) else args.payload
         self.left_out = LeftOut()
@@ -74,7 +75,7 @@ class Texts:
     def __iter__(self) -> Iterator[Batch]:
         if self._files is None or self.encoder is None:
             return
-        self.left_out, self._cut = LeftOut(), 0
+        self.left_out, self._lost = LeftOut(), Lost()
         documents, found, first = iter(self._files), 0, True
         unknown = ""
         while some := list(islice(documents, TEXTS)):
@@ -98,7 +99,7 @@ class Texts:
         except NoTokensError:
             return None, []
         docs: Sequences | Bags
-        self._cut += sum(encoded.cut)
+        self._lost += Lost(dropped=sum(encoded.dropped), cut=sum(encoded.cut))
         kept = [some[t] for t in encoded.kept]
         payloads = [self._payload_of(document) for document in kept]
         docs = encoded.sequences
@@ -118,7 +119,7 @@ class Texts:
         """Say on standard error what was left out."""
         if self._files is not None:
             tell(self._files, self.left_out)
-            tell_cut(self._args, self._cut, "documents")
+            tell_lost(self._lost, query=None)
 
     def all_left_out(self) -> list[dict[str, object]]:
         """The same for JSON."""

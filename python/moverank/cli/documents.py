@@ -9,6 +9,7 @@ from pathlib import Path
 
 from moverank._wording import printable
 from moverank.cli.errors import UserError
+from moverank.lost import Lost
 from moverank.readers import texts
 from moverank.readers.texts import STDIN, Document, Fields, LeftOut, TextFiles
 
@@ -62,11 +63,10 @@ def say(message: str) -> None:
     print(f"moverank: {printable(message)}", file=sys.stderr)
 
 
-def tell_cut(args: argparse.Namespace, count: int, of: str) -> None:
-    """Say that a transformer saw the beginning of texts only, where it did: the rest has no part in the answer."""
-    if args.model is not None and count:
-        limit = "length" if args.max_length is None else "--max-length"
-        say(f"{count} tokens of {of} are beyond the transformer's {limit} and were not seen")
+def tell_lost(lost: Lost, query: str | None = "the query", documents: str = "documents") -> None:
+    """Say on standard error what encoding left out of texts: it has no part in the answer."""
+    for line in lost.lines(query, documents):
+        say(line)
 
 
 def all_left_out(files: TextFiles, left_out: LeftOut | None = None) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from moverank._optional import optional
 from moverank.alignment import align
-from moverank.cli.documents import read_lines
+from moverank.cli.documents import read_lines, tell_lost
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.judgements import ordered, read_judgements
@@ -22,6 +22,7 @@ from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
 from moverank.cli.runs import read_run
 from moverank.errors import NoTokensError
+from moverank.lost import Lost
 
 METRICS = ("nDCG@10", "AP", "RR@10", "R@100")
 
@@ -115,6 +116,7 @@ def _of_pairs(args: argparse.Namespace) -> dict[str, float | int | str]:
         similarities.append(measure.similarity(align(left, right, measure).value))
         bar.show(done)
     bar.close()
+    tell_lost(Lost(dropped=sum(x.dropped) + sum(y.dropped), cut=sum(x.cut) + sum(y.cut)), None, "sentences")
     if len(gold) < 2:
         raise UserError(f"{args.sts}: fewer than two pairs can be compared")
     found, wanted = np.array(similarities), np.array(gold)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from moverank._wording import on_one_line
-from moverank.cli.documents import read_text, require_one_stdin
+from moverank.cli.documents import read_text, require_one_stdin, tell_lost
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, id_of, ranker_for
@@ -61,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
             figure: Any = draw().figure
             figure.savefig(path, dpi=200)
     if args.json:
-        report = {"measure": ranking.measure.name, "distance": found.value, "moves": moves_of(found)}
+        tell_lost(found.lost, documents="the document")  # below the table it stands anyway
+        lost = dataclasses.asdict(found.lost)
+        report = {"measure": ranking.measure.name, "distance": found.value, "moves": moves_of(found), "lost": lost}
         print(json.dumps(report, indent=2))
     else:
         print(found)

@@ -69,6 +69,7 @@ def ranking_json(ranking: Ranking, titles: Titles) -> dict[str, Any]:
             "bound": bound if math.isfinite(bound) else None,
         },
         "stats": dataclasses.asdict(ranking.stats),
+        "lost": dataclasses.asdict(ranking.lost),
     }
 
 

@@ -17,7 +17,7 @@ from moverank.cli.documents import (
     require_one_stdin,
     say,
     tell,
-    tell_cut,
+    tell_lost,
     text_files,
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
@@ -39,6 +39,7 @@ from moverank.cli.runs import (
 )
 from moverank.errors import NoTokensError
 from moverank.index import Index
+from moverank.lost import Lost
 from moverank.ranking import Passages, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
 
@@ -119,20 +120,19 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
         sys.stdout.reconfigure(encoding="utf-8")
     bar = Bar("queries", len(requests), quiet=args.quiet)
     unknown: list[Request] = []
-    cut_queries = cut_documents = 0
+    lost = Lost()
     try:
         for done, request in enumerate(requests, start=1):
             ranking = _ranked(ranker, request, args, index)
             if ranking is None:
                 unknown.append(request)
             else:
-                cut_queries, cut_documents = cut_queries + ranking.query_cut, cut_documents + ranking.cut
+                lost += ranking.lost
             print("\n".join(_lines(request, ranking, args)))
             bar.show(done)
     finally:
         bar.close()
-    tell_cut(args, cut_queries, "queries")
-    tell_cut(args, cut_documents, "documents")
+    tell_lost(lost, "queries")
     if not unknown:
         return 0
     which = ", ".join(repr(request.id) for request in unknown[:5]) + (", …" if len(unknown) > 5 else "")

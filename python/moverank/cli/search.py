@@ -18,7 +18,7 @@ from moverank.cli.documents import (
     require_one_stdin,
     say,
     tell,
-    tell_cut,
+    tell_lost,
     text_files,
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
         ranking, titles, left_out = (_of_texts if args.index is None else _of_index)(args, query)
     except NoTokensError:
         raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
-    tell_cut(args, ranking.query_cut, "the query")
-    tell_cut(args, ranking.cut, "documents")
+    tell_lost(ranking.lost)
     found = compared(ranking)
     alignment = None
     if args.explain and found:

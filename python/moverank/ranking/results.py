@@ -12,6 +12,7 @@ from moverank._wording import on_one_line, printable
 from moverank.alignment import Alignment, align
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.hits import Certificate, Hit, SearchStats
+from moverank.lost import Lost
 from moverank.measures import Measure
 from moverank.spaces.space import Space
 
@@ -38,7 +39,8 @@ class Compared:
     def alignment(self) -> Alignment:
         """Solve once more, for the plan."""
         found = align(self.query.vectors, self.text.vectors, self.measure, self.query.weights, self.text.weights)
-        return found.named(self.query.tokens, self.text.tokens)
+        lost = Lost(self.query.dropped, self.text.dropped, self.query.cut, self.text.cut)
+        return replace(found.named(self.query.tokens, self.text.tokens), lost=lost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,7 @@ class ComparedHit:
         """Plan of the hit; its tokens are numbered where the text is not known to be what was indexed."""
         found = self.hit.alignment
         tokens = found.target_names
+        lost = Lost(query_dropped=self.query.dropped, query_cut=self.query.cut)
         if self.text is not None:
             encoded = self.encoder.encode([self.text], skip_empty=False)
             if self.of_bags:
@@ -67,7 +70,8 @@ class ComparedHit:
                     return again
             elif len(encoded.tokens[0]) == len(tokens):
                 tokens = encoded.tokens[0]
-        return found.named(self.query.tokens, tokens)
+                lost = replace(lost, dropped=encoded.dropped[0], cut=encoded.cut[0])
+        return replace(found.named(self.query.tokens, tokens), lost=lost)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class RankedDocument:
         Returns
         -------
         Alignment
-            With named tokens; print it, `to_html` it, draw it.
+            With named tokens; print it, `to_html` it, draw it. `Alignment.lost` counts what was not compared.
 
         Raises
         ------
@@ -178,6 +182,11 @@ class Ranking(Sequence[RankedDocument]):
     query_cut: int = 0
 
     @property
+    def lost(self) -> Lost:
+        """What encoding lost, of the query and of all documents together."""
+        return Lost(self.query_dropped, self.dropped, self.query_cut, self.cut)
+
+    @property
     def doc_ids(self) -> list[Any]:
         """Ids, the best first."""
         return [document.doc_id for document in self.documents]
@@ -220,12 +229,7 @@ class Ranking(Sequence[RankedDocument]):
             )
         if self.skipped:
             lines.append(f"{self.skipped} without a token, not compared")
-        if self.dropped or self.query_dropped:
-            lines.append(
-                f"without a vector or mass: {self.query_dropped} words of the query, {self.dropped} of documents"
-            )
-        if self.cut or self.query_cut:
-            lines.append(f"cut off by the encoder: {self.query_cut} tokens of the query, {self.cut} of documents")
+        lines += self.lost.lines()
         lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
         return "\n".join(lines)
 

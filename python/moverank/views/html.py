@@ -82,7 +82,7 @@ def _summary(alignment: Alignment) -> str:
     said = f"distance <b>{_number(alignment.value)}</b>"
     if unmatched > LEAST:
         said += f" &middot; {100 * unmatched:.0f} % of the document's mass is not needed"
-    return said
+    return "<br>".join([said, *alignment.lost.lines(documents="the document")])
 
 
 def _tokens(side: str, names: Sequence[str], mass: NDArray[np.float64], colours: NDArray[np.int64]) -> str:

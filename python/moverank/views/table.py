@@ -30,7 +30,7 @@ def table(alignment: Alignment, max_rows: int | None) -> str:
         lines.append(f"{'':<{left}}     {count:<{right}} {100 * rest.mass:>7.2f} {'':>8} {rest.contribution:>13.5f}")
     total = 100 * float(alignment.plan.sum())
     lines.append(f"{'distance':<{left}}     {'':<{right}} {total:>7.2f} {'':>8} {alignment.value:>13.5f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *alignment.lost.lines(documents="the document")])
 
 
 def _printable(move: NamedMove) -> NamedMove:
