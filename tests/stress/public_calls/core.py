@@ -4,6 +4,7 @@ import pickle
 from contextlib import suppress
 
 import numpy as np
+from scipy import sparse
 
 import moverank as mr
 from public_calls.inputs import EXACT, SMOOTH, TEXTS, bags, documents, each, query, random
@@ -25,7 +26,9 @@ def distances(folder):
             mr.Measure("dot", "given", 2.0),
             mr.measure("wrd").replace(capacity=3).similarity(np.ones(3)),
             repr(mr.wmd.replace(problem=mr.Sinkhorn().replace(epsilon=0.3))),
+            (mr.emd.is_symmetric, mr.wrd.is_zero_between_equals, mr.maxsim.similarity_formula),
         ),
+        "paired distances": lambda: mr.paired_distances(docs[:5], docs[5:10], "wmd", num_threads=2),
     }
     with suppress(ImportError):
         import torch
@@ -33,7 +36,7 @@ def distances(folder):
         import moverank.torch
 
         x = torch.tensor(asked, dtype=torch.float64, requires_grad=True)
-        y = torch.tensor(docs[3], dtype=torch.float64)
+        y = torch.tensor(docs[3].tokens, dtype=torch.float64)
         cost = torch.tensor(random().random((4, 5)), requires_grad=True)
         made["training"] = lambda: (
             moverank.torch.wmd(x, y).backward(),
@@ -85,8 +88,14 @@ def batches(folder):
         made.weights_of(1, "uniform")
         return made.to_sequences(), made[2], made.lengths, made.nbytes, made.dim, repr(made)
 
+    def elements():
+        one, bag = weighted[1], words[1]
+        told = one.mass("norm"), repr(one), np.asarray(one), one[:1], bag.vectors, bag.words, bag.counts, repr(bag)
+        return told, bag.to_sequence(), bag.mass("uniform")
+
     return {
         "sequences": sequences,
+        "elements of sequences and bags": elements,
         "sequences over flat arrays": flat,
         "types of tokens": each(lambda dtype: list(docs.astype(dtype)), ["float16", "bfloat16", "int8", "float32"]),
         "bags": of_words,
@@ -106,11 +115,36 @@ def alignments(folder):
     def shown():
         return aligned.table(max_rows=3), aligned.to_html(title="moves"), aligned._repr_html_(), str(aligned)
 
+    def exported():
+        aligned.to_csv(folder / "moves.csv")
+        aligned.save(folder / "moves.svg")
+        return aligned.to_csv(), aligned.to_latex(max_rows=2), aligned.to_dataframe()
+
     return {
         "alignments": each(align, EXACT + SMOOTH),
+        "alignments in files": exported,
         "alignments as text and HTML": shown,
         "alignments as pictures": lambda: (small.heatmap(), small.flow()),
     }
 
 
-KINDS = (distances, transport, batches, alignments)
+def given_costs(folder):
+    rng = random()
+    counts = rng.integers(0, 3, (6, 5)) + np.eye(6, 5, dtype=int) + np.eye(6, 5, -1, dtype=int)
+    made, costs = mr.Histograms(counts), np.abs(np.subtract.outer(np.arange(5.0), np.arange(5.0)))
+
+    def histograms():
+        found = mr.Histograms(sparse.csr_matrix(counts))
+        told = found.bins, found.content, found.offsets, found.labels, found.n_bins, found.toarray(), repr(found)
+        return told, list(found), found[1:3]
+
+    return {
+        "histograms": histograms,
+        "distances under given costs": lambda: (
+            mr.pairwise(made, costs=costs, num_threads=2),
+            mr.distances(made[0], made, costs=costs),
+        ),
+    }
+
+
+KINDS = (distances, transport, batches, alignments, given_costs)

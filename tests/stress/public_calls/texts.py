@@ -23,7 +23,8 @@ def of_encoders(folder):
 
     def encode():
         found = words.encode(TEXTS)
-        return found.text(1), found.sequences, words.bags(TEXTS), words.dim, len(words), "dog" in words, repr(words)
+        told = words.dim, len(words), "dog" in words, words.tokenize, repr(words)
+        return found.text(1), found.sequences, found.to_sequences("norm"), words.bags(TEXTS), told
 
     def unknown():
         with suppress(ValueError):
@@ -32,7 +33,15 @@ def of_encoders(folder):
 
     model, tokenizer = tiny_models.save_model(folder), tiny_models.save_tokenizer(folder)
     onnx = encoders.OnnxEncoder(model, tokenizer, num_threads=1)
+
+    def identities():
+        mine_too, ours = mr.EncoderIdentity.of(mine), mr.EncoderIdentity.of(words)
+        again = mr.EncoderIdentity.from_json(ours.as_json())
+        told = mine.identity, onnx.identity, onnx.max_length, ours.known, ours.differences(mine_too), str(again)
+        return told, pickle.dumps(again)
+
     return {
+        "identities of encoders": identities,
         "word vectors": encode,
         "texts without tokens": unknown,
         "word vectors from a file": lambda: encoders.WordVectors.load(folder / "table", limit=100).encode(["the"]),
