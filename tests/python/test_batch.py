@@ -95,15 +95,11 @@ def test_divergences_are_never_negative(docs, ground, tolerance):
 def test_tables_go_where_tables_of_distances_go(docs):
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
-    from sklearn.cluster import DBSCAN
-    from sklearn.metrics import silhouette_score
 
     divergence = mr.wmd.replace(problem=mr.Sinkhorn(0.1, relative=False, debiased=True))
     for measure in (mr.wmd, mr.wrd, divergence):
         table = mr.pairwise(docs[:12], measure=measure)
         assert linkage(squareform(table)).shape == (11, 4)
-        assert -1 <= silhouette_score(table, np.arange(12) % 3, metric="precomputed") <= 1
-        assert len(DBSCAN(metric="precomputed").fit(table).labels_) == 12
 
 
 @pytest.mark.parametrize("measure", [mr.wmd, mr.wrd.replace(capacity=4), mr.maxsim], ids=str)

@@ -243,21 +243,3 @@ SQUARE = np.ones((3, 3))
 def test_what_does_not_go_together_is_said(call, error, message):
     with pytest.raises(error, match=message):
         call()
-
-
-def test_estimators_of_scikit_learn_take_histograms():
-    from sklearn.base import clone
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-
-    from moverank.integrations.sklearn import TransportNeighbors, pairwise_distances
-
-    rng = np.random.default_rng(5)
-    p, costs = sparse.csr_matrix(histograms(rng, 30, 8)), metric(rng, 8)
-    distances = mr.pairwise(p, costs=costs)
-    np.testing.assert_array_equal(pairwise_distances(p, costs=costs), distances)
-    neighbors = clone(TransportNeighbors(3, costs=costs)).fit(p)
-    np.testing.assert_allclose(neighbors.kneighbors(p)[0], np.sort(distances, axis=1)[:, :3], atol=1e-12)
-    labels = np.arange(30) % 3
-    model = make_pipeline(TransportNeighbors(1, costs=costs), KNeighborsClassifier(1, metric="precomputed"))
-    np.testing.assert_array_equal(model.fit(p, labels).predict(p), labels)

@@ -203,6 +203,42 @@ def test_scikit_learn_finds_neighbours():
         TransportNeighbors().transform(X)
 
 
+def test_scikit_learn_takes_tables_of_distances():
+    needs("sklearn", "sklearn")
+    from sklearn.cluster import DBSCAN
+    from sklearn.metrics import silhouette_score
+
+    rng = np.random.default_rng(4)
+    docs = mr.Sequences([rng.normal(size=(rng.integers(1, 9), 5)) for _ in range(12)])
+    divergence = mr.wmd.replace(problem=mr.Sinkhorn(0.1, relative=False, debiased=True))
+    for measure in (mr.wmd, mr.wrd, divergence):
+        table = mr.pairwise(docs, measure=measure)
+        assert -1 <= silhouette_score(table, np.arange(12) % 3, metric="precomputed") <= 1
+        assert len(DBSCAN(metric="precomputed").fit(table).labels_) == 12
+
+
+def test_estimators_of_scikit_learn_take_histograms():
+    needs("sklearn", "sklearn")
+    from scipy import sparse
+    from sklearn.base import clone
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+
+    from moverank.integrations.sklearn import TransportNeighbors, pairwise_distances
+
+    rng = np.random.default_rng(5)
+    p = sparse.csr_matrix(rng.integers(0, 4, (30, 8)) + np.eye(30, 8, dtype=int) + (np.arange(8) == 7))
+    places = rng.normal(size=8)
+    costs = np.abs(np.subtract.outer(places, places))
+    distances = mr.pairwise(p, costs=costs)
+    np.testing.assert_array_equal(pairwise_distances(p, costs=costs), distances)
+    neighbors = clone(TransportNeighbors(3, costs=costs)).fit(p)
+    np.testing.assert_allclose(neighbors.kneighbors(p)[0], np.sort(distances, axis=1)[:, :3], atol=1e-12)
+    labels = np.arange(30) % 3
+    model = make_pipeline(TransportNeighbors(1, costs=costs), KNeighborsClassifier(1, metric="precomputed"))
+    np.testing.assert_array_equal(model.fit(p, labels).predict(p), labels)
+
+
 def test_gensim_agrees():
     keyed = needs("gensim.models", "gensim").KeyedVectors
     theirs = needs("gensim.similarities", "gensim").WmdSimilarity
