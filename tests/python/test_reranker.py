@@ -333,7 +333,7 @@ def test_a_ranking_prints_and_is_a_sequence():
     assert ranking[:1] == (ranking[0],)
     assert "RankedDocument(rank=0, doc_id=1" in repr(ranking[0])
     fusing = Reranker(ENCODER, "wmd", passages=Passages(9, 1), fusion=0.5)
-    assert repr(fusing).endswith("wmd, Passages(words=9, overlap=1), Fusion(weight=0.5))")
+    assert repr(fusing).endswith("wmd, Passages(words=9, overlap=1, segmenter=None), Fusion(weight=0.5))")
     assert [fusing.fuses, Reranker(ENCODER).fuses] == [True, False]
     assert "the index's measure" in repr(Reranker(ENCODER))
     copy = pickle.loads(pickle.dumps(ranking))

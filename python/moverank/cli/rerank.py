@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
     else:
         requests = read_requests(args.run_file, Fields(args.id, args.text))
-    passages = None if args.passages is None else Passages(args.passages, args.passages // 3)
+    passages = None if args.passages is None else Passages(args.passages, args.passages // 3, args.segmenter)
     encoder, measure = chosen_encoder(args), chosen_measure(args)
     ranker = Reranker(encoder, measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
     return _reranked(args, requests, ranker, None)
