@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import moverank as mr
 from moverank.cli import main
-from moverank.encoders import WordVectors, Words
+from moverank.encoders import Words, WordVectors
 from moverank.ranking import Passages
 
 CHINESE = "我爱北京天安门，天安门上太阳升。" * 40
