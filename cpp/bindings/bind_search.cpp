@@ -479,15 +479,16 @@ template <class Documents>
     return out;
 }
 
-Array<double> paired_of(const SequencesPart& queries, const SequencesPart& documents, const py::object& progress,
+template <class Prepared>
+Array<double> paired_of(const Prepared& queries, const Prepared& documents, const py::object& progress,
                         int num_threads) {
-    Array<double> out(static_cast<py::ssize_t>(queries.prepared().size()));
-    const std::span<double> out_view(out.mutable_data(), queries.prepared().size());
+    Array<double> out(static_cast<py::ssize_t>(queries.size()));
+    const std::span<double> out_view(out.mutable_data(), queries.size());
     PairProgress told(progress, out_view.size());
     Interrupt interrupt = told.interrupt();
     {
         const py::gil_scoped_release unlocked;
-        paired_distances(queries.prepared(), documents.prepared(), out_view, num_threads, interrupt, told.n_done());
+        paired_distances(queries, documents, out_view, num_threads, interrupt, told.n_done());
     }
     told.end();
     return out;
@@ -719,8 +720,18 @@ void bind_search(py::module_& module) {
         },
         py::arg("rows"), py::arg("columns"), py::arg("mirrored"), py::arg("zero_diagonal"),
         py::arg("progress").none(true), py::arg("num_threads"));
-    module.def("paired_distances", &paired_of, py::arg("queries"), py::arg("documents"), py::arg("progress").none(true),
-               py::arg("num_threads"));
+    module.def(
+        "paired_distances",
+        [](const SequencesPart& queries, const SequencesPart& documents, const py::object& progress, int num_threads) {
+            return paired_of(queries.prepared(), documents.prepared(), progress, num_threads);
+        },
+        py::arg("queries"), py::arg("documents"), py::arg("progress").none(true), py::arg("num_threads"));
+    module.def(
+        "paired_bag_distances",
+        [](const BagCorpus& queries, const BagCorpus& documents, const py::object& progress, int num_threads) {
+            return paired_of(queries.documents(), documents.documents(), progress, num_threads);
+        },
+        py::arg("queries"), py::arg("documents"), py::arg("progress").none(true), py::arg("num_threads"));
     module.def("bag_distances", &bag_distances, py::arg("query"), optional("query_weights"), py::arg("corpus"),
                py::arg("num_threads"));
     module.def("bag_certified_distances", &bag_certified_distances, py::arg("query"), optional("query_weights"),

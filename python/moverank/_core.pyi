@@ -318,6 +318,9 @@ def paired_distances(
     progress: Callable[[int, int], object] | None,
     num_threads: int,
 ) -> F64: ...
+def paired_bag_distances(
+    queries: BagCorpus, documents: BagCorpus, progress: Callable[[int, int], object] | None, num_threads: int
+) -> F64: ...
 def bag_distances(query: F32 | U32, query_weights: F64 | None, corpus: BagCorpus, num_threads: int) -> F64: ...
 def bag_certified_distances(
     query: F32 | U32, query_weights: F64 | None, corpus: BagCorpus, num_threads: int

@@ -14,7 +14,7 @@ from moverank._origin import about_one_origin, tell_if_blurred
 from moverank._validate import require_callable, thread_count
 from moverank._wording import all_or_not
 from moverank.bags import Bags
-from moverank.given import one_against_many_given, pairwise_given
+from moverank.given import one_against_many_given, paired_given, pairwise_given
 from moverank.histograms import Histograms
 from moverank.measures import Measure, measure, naming, prepare, require_same_dim, require_vectors
 from moverank.sequences import Batch, One, Sequences, as_query, as_sequences
@@ -46,14 +46,15 @@ def distances(
     costs : array_like, shape (K, L), optional
         What moving from each bin of the query to each bin of a document costs, where no vectors say it. `query` is then
         a histogram, of shape (K,), and `docs` are histograms: an array of shape (N, L), a sparse matrix of SciPy, a
-        DataFrame, `Histograms` or `Bags`. Solved in float32 if the table is, otherwise in float64.
+        DataFrame, `Histograms` or `Bags`. Solved in float32 if the table is, otherwise in float64. ``np.inf`` forbids a
+        move.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
     Returns
     -------
     ndarray of float64, shape (N,)
-        Smaller is nearer; in units of the ground cost.
+        Smaller is nearer; in units of the ground cost. Infinite where `costs` forbid every plan.
 
     Raises
     ------
@@ -192,8 +193,9 @@ def pairwise(
     costs : array_like, shape (K, L), optional
         What moving from each bin of `A` to each bin of `B` costs, where no vectors say it; square without `B`. `A` and
         `B` are then histograms: arrays of shapes (N, K) and (M, L), sparse matrices of SciPy, DataFrames, `Histograms`
-        or `Bags`. Costs may be negative and need be neither symmetric nor a metric. Solved in float32 if the table is,
-        otherwise in float64; of a symmetric table half the pairs, under a symmetric measure.
+        or `Bags`. Costs may be negative and need be neither symmetric nor a metric; ``np.inf`` forbids a move. Solved
+        in float32 if the table is, otherwise in float64; of a symmetric table half the pairs, under a symmetric
+        measure.
     progress : callable, optional
         Called now and then, and at the end, with the number of pairs that are done and that of all: of a symmetric
         matrix those of one half.
@@ -203,7 +205,7 @@ def pairwise(
     Returns
     -------
     ndarray of float64, shape (len(A), len(B))
-        ``result[r, s]`` is the distance of ``A[r]`` to ``B[s]``.
+        ``result[r, s]`` is the distance of ``A[r]`` to ``B[s]``; infinite where `costs` forbid every plan.
 
     Raises
     ------
@@ -245,10 +247,11 @@ def pairwise(
 
 
 def paired_distances(
-    A: Batch,
-    B: Batch,
-    measure: str | Measure = "wrd",
+    A: Batch | Histograms | ArrayLike,
+    B: Batch | Histograms | ArrayLike,
+    measure: str | Measure | None = None,
     *,
+    costs: ArrayLike | None = None,
     progress: Callable[[int, int], object] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -260,8 +263,11 @@ def paired_distances(
         These play the query: their mass moves whole.
     B : Sequences or sequence of array_like, each of shape (m_s, d)
         As many; these play the document.
-    measure : str or Measure, default "wrd"
-        What to compute.
+    measure : str or Measure, optional
+        What to compute; by default "wrd", or "emd" where costs are given.
+    costs : array_like, shape (K, L), optional
+        What moving from each bin of `A` to each bin of `B` costs, where no vectors say it. `A` and `B` are then
+        histograms, as in `pairwise`.
     progress : callable, optional
         Called now and then, and at the end, with the number of pairs that are done and that of all.
     num_threads : int, optional
@@ -270,7 +276,7 @@ def paired_distances(
     Returns
     -------
     ndarray of float64, shape (len(A),)
-        ``result[s]`` is the distance of ``A[s]`` to ``B[s]``.
+        ``result[s]`` is the distance of ``A[s]`` to ``B[s]``; infinite where `costs` forbid every plan.
 
     Raises
     ------
@@ -282,11 +288,18 @@ def paired_distances(
     >>> import numpy as np
     >>> paired_distances([np.eye(2)[:1], np.eye(2)], [np.eye(2)[1:], np.eye(2)], "wmd").round(4)
     array([1.4142, 0.    ])
+    >>> paired_distances([[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], costs=[[0, 3], [np.inf, 0]])
+    array([3., 0.])
     """
+    if costs is not None:
+        if progress is not None:
+            require_callable(progress, "progress")
+        return paired_given(A, B, costs, measure, progress, thread_count(num_threads))
     chosen = _of_vectors(measure)
     if progress is not None:
         require_callable(progress, "progress")
-    queries, documents = as_sequences(A, "A", chosen.weighting), as_sequences(B, "B", chosen.weighting)
+    queries = as_sequences(cast("Batch", A), "A", chosen.weighting)
+    documents = as_sequences(cast("Batch", B), "B", chosen.weighting)
     require_same_dim(queries.dim, documents.dim, "A", "B")
     if len(queries) != len(documents):
         raise ValueError(f"expected as many sequences in A as in B, got {len(queries)} and {len(documents)}")

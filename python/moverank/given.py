@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._arrays import plain_array
+from moverank._infeasible import why_infeasible
 from moverank.alignment import Alignment
-from moverank.errors import DimensionError
+from moverank.errors import DimensionError, InfeasibleError
 from moverank.histograms import Histograms, as_histogram, as_histograms, labels_of
 from moverank.measures import Measure, emd, measure, naming
 from moverank.sinkhorn import Sinkhorn
 
-#: Largest size of a cost: bounds are computed in float32, sums of two must stay within it.
-LARGEST_COST = 1.5 * 2.0**126
+#: No cost is below this: bounds are computed in float32, sums of two must stay within it.
+LEAST_COST = -1.5 * 2.0**126
 
 _NO_BINS = np.empty(0, dtype=np.uint32)
 
@@ -28,7 +29,7 @@ _by_name = measure
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """A table of costs, checked. `by_target` is what the core reads: a row for each bin of documents.
+    """A table of costs, checked; +inf forbids. `by_target` is what the core reads: a row for each bin of documents.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class Costs:
         TypeError
             If costs are not real numbers.
         ValueError
-            If the table has another number of dimensions, or a cost is not finite or too large; the message names it.
+            If the table has another number of dimensions, or a cost is NaN or too far below 0; the message names it.
         """
         if isinstance(value, Costs):
             return value
@@ -63,14 +64,13 @@ class Costs:
         if table.ndim != 2 or table.size == 0:
             raise ValueError(f"costs: expected a table of shape (K, L), from bins to bins, got shape {table.shape}")
         kept = np.float32 if table.dtype in (np.float32, np.float16) else np.float64
-        by_target = np.ascontiguousarray(table.T, dtype=kept)
-        bad = ~(np.abs(by_target) <= LARGEST_COST)
+        by_target: NDArray[np.floating[Any]] = np.ascontiguousarray(table.T, dtype=kept)
+        bad = ~(by_target >= LEAST_COST)
         if bad.any():
             target, source = np.argwhere(bad)[0].tolist()
             cost = by_target[target, source]
-            fault = f"is larger than {LARGEST_COST:.3g}, the limit" if np.isfinite(cost) else "is not finite"
-            hint = "; to forbid a move give it a large cost" if np.isinf(cost) else ""
-            raise ValueError(f"costs: entry ({source}, {target}) {fault} ({cost:.3g}){hint}")
+            fault = "is NaN" if np.isnan(cost) else f"is {cost:.3g}, below {LEAST_COST:.3g}, the limit"
+            raise ValueError(f"costs: entry ({source}, {target}) {fault}; to forbid a move make it np.inf")
         by_target.flags.writeable = False
         return cls(by_target, labels_of(value, "index"), labels_of(value, "columns"))
 
@@ -172,6 +172,26 @@ def pairwise_given(
     return _core.pairwise_bags(queries, documents, mirrored, zero_diagonal, progress, num_threads)
 
 
+def paired_given(
+    A: Any,
+    B: Any,
+    costs: Any,
+    measure: str | Measure | None,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> NDArray[np.float64]:
+    """Distances of histograms to those at the same places; see `moverank.paired_distances`."""
+    table, chosen = Costs.of(costs), chosen_measure(measure)
+    sources, targets = as_histograms(A, "A"), as_histograms(B, "B")
+    table.require_sources(sources, "A")
+    table.require_targets(targets, "B")
+    if len(sources) != len(targets):
+        raise ValueError(f"expected as many histograms in A as in B, got {len(sources)} and {len(targets)}")
+    queries = prepared(sources, np.empty((table.n_sources, 0), dtype=np.float32), chosen, "A")
+    documents = prepared(targets, table.by_target, chosen, "B")
+    return _core.paired_bag_distances(queries, documents, progress, num_threads)
+
+
 def one_against_many_given(
     query: Any, docs: Any, costs: Any, measure: str | Measure | None, names: tuple[str, str] = ("query", "docs")
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
@@ -198,32 +218,54 @@ def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None) -> Al
     source, target = as_histogram(x, "x"), as_histogram(y, "y")
     table.require_sources(source, "x")
     table.require_targets(target, "y")
-    alignment = aligned(table.between(source.bins, target.bins), source.content, target.content, chosen)
+    cost = table.between(source.bins, target.bins)
+    alignment = aligned(cost, source.content, target.content, (source.bins, target.bins), chosen)
     return alignment.named(
         _names(source.bins, source.labels or table.sources), _names(target.bins, target.labels or table.targets)
     )
 
 
 def aligned(
-    cost: NDArray[Any], source: NDArray[np.float64], target: NDArray[np.float64], measure: Measure
+    cost: NDArray[Any],
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    bins: tuple[NDArray[Any], NDArray[Any]],
+    measure: Measure,
 ) -> Alignment:
-    """The plan of one problem under a measure of given costs."""
+    """The plan of one problem under a measure of given costs, between `bins` that hold something."""
     a, b = source / source.sum(), target / target.sum()
-    spec = measure.capacity, measure.fraction
     if isinstance(measure.problem, Sinkhorn):
-        scaled = _core.sinkhorn(cost, a, b, *spec, measure.problem._spec)
+        scaled = _core.sinkhorn(cost, a, b, measure.capacity, measure.fraction, measure.problem._spec)
+        if not scaled.feasible:
+            _solved(cost, a, b, measure.capacity, measure.fraction, bins)
         return Alignment(scaled.plan_cost, scaled.plan, cost, a, b)
     if measure.problem == "exact":
-        solved = _core.transport(cost, a, b, *spec)
-        return Alignment(solved.value, solved.plan, cost, a, b)
+        value, plan = _solved(cost, a, b, measure.capacity, measure.fraction, bins)
+        return Alignment(value, plan, cost, a, b)
     # Of the relaxed problem the better side: each of its bins goes whole to the nearest on the other.
-    solved = _core.transport(cost, a, b, np.inf, measure.fraction)
-    value, plan = solved.value, solved.plan
+    value, plan = _solved(cost, a, b, np.inf, measure.fraction, bins)
     if measure.capacity == 1.0:
-        other = _core.transport(np.ascontiguousarray(cost.T), b, a, np.inf, measure.fraction)
-        if other.value > value:
-            value, plan = other.value, np.ascontiguousarray(other.plan.T)
+        other, turned = _solved(np.ascontiguousarray(cost.T), b, a, np.inf, measure.fraction, bins, swapped=True)
+        if other > value:
+            value, plan = other, np.ascontiguousarray(turned.T)
     return Alignment(value, plan, cost, a, b)
+
+
+def _solved(
+    cost: NDArray[Any],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    capacity: float,
+    fraction: float,
+    bins: tuple[NDArray[Any], NDArray[Any]],
+    swapped: bool = False,
+) -> tuple[float, NDArray[np.float64]]:
+    """Value and plan; InfeasibleError where there is none. `bins` are those of the table's rows and columns."""
+    solved = _core.transport(cost, a, b, capacity, fraction)
+    if solved.status == "infeasible":
+        kinds = "source bins", "target bins"
+        raise InfeasibleError(why_infeasible(solved, swapped, "costs", kinds, bins[::-1] if swapped else bins))
+    return solved.value, solved.plan
 
 
 def named_bins(alignment: Alignment, sources: NDArray[Any], targets: NDArray[Any]) -> Alignment:

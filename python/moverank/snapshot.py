@@ -18,7 +18,7 @@ from moverank._origin import INVARIANT, longest, tell_if_below
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
-from moverank.errors import DuplicateIdError, IndexFormatError, UnknownFieldError, UnknownIdError
+from moverank.errors import DuplicateIdError, IndexFormatError, InfeasibleError, UnknownFieldError, UnknownIdError
 from moverank.given import Costs, aligned, named_bins
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
@@ -389,7 +389,7 @@ class KeptDocuments:
 def _aligned(query: Query, document: Document, measure: Measure, costs: NDArray[Any] | None) -> Alignment:
     tokens, mass = document
     if costs is not None and query.mass is not None:
-        return named_bins(aligned(costs, query.mass, mass, measure), query.tokens, tokens)
+        return named_bins(aligned(costs, query.mass, mass, (query.tokens, tokens), measure), query.tokens, tokens)
     return align(query.tokens, tokens, measure, query.mass, mass)
 
 
@@ -398,5 +398,7 @@ def _documents_sound() -> Iterator[None]:
     """Documents were checked when they were added: if the core refuses one now, a file was changed since."""
     try:
         yield
+    except InfeasibleError:
+        raise  # nothing is damaged: costs forbid every plan
     except ValueError as error:
         raise IndexFormatError(f"a document cannot be measured: {error}; verify tells what is damaged") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._infeasible import refuse_infeasible, why_infeasible
 from moverank._totals import TOTALS, Totals, amount_number, require_one_measure_of_part
 from moverank._validate import capacity_number, fraction_number, mass_array, one_of, real_array, thread_count
 from moverank._wording import all_or_not
@@ -172,7 +173,7 @@ def transport(
     if sinkhorn is not None:
         scaled = _core.sinkhorn(matrix, *masses, *limits, sinkhorn._spec)
         if not scaled.feasible:
-            _core_refusal(matrix, masses, limits, swapped, "cost")
+            refuse_infeasible(matrix, masses, limits, swapped, "cost")
         shift = given.entropy_shift(sinkhorn, np.asarray(scaled.epsilon))
         potentials = scaled.f + shift.of_rows, scaled.g + shift.of_columns
         return SinkhornResult(
@@ -190,7 +191,7 @@ def transport(
         )
     solution = _core.transport(matrix, *masses, *limits)
     if solution.status == "infeasible":
-        raise InfeasibleError(_why_infeasible(solution, swapped, "cost"))
+        raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
     potentials = solution.f, solution.g
     return TransportResult(
         value=float(solution.value * given.rows),
@@ -428,7 +429,7 @@ def _solve_stack(
         place = int(np.argmin(feasible))
         limits = float(given.capacity[place]), float(given.fraction[place])
         own = [mass if mass is None or mass.ndim == 1 else mass[place] for mass in masses]
-        _core_refusal(stack[place], (own[0], own[1]), limits, swapped, f"costs[{place}]")
+        refuse_infeasible(stack[place], (own[0], own[1]), limits, swapped, f"costs[{place}]")
     return (*result[:-1], _unswapped(moved, swapped) if moved is not None else None)
 
 
@@ -445,32 +446,6 @@ def _times(plans: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np
     if np.any(scale != 1):
         plans *= scale
     return plans
-
-
-def _core_refusal(
-    matrix: NDArray[Any],
-    masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
-    limits: tuple[float, float],
-    swapped: bool,
-    name: str,
-) -> NoReturn:
-    """Solve once more, for what is stuck."""
-    raise InfeasibleError(_why_infeasible(_core.transport(matrix, *masses, *limits), swapped, name))
-
-
-def _why_infeasible(solution: _core.TransportSolution, swapped: bool, name: str) -> str:
-    said = f"{name}: forbids every plan: a share of {solution.unmoved:.6g} of the mass cannot move where cost is finite"
-    sources, targets = solution.stuck_sources, solution.reached_targets
-    if not sources:
-        return said
-    stuck, reached = ("targets", "sources") if swapped else ("sources", "targets")
-    few = f"and may only reach {reached} {_shortened(targets)}" if targets else f"and may reach no {reached[:-1]}"
-    return f"{said}; {stuck} {_shortened(sources)} have more than that {few}"
-
-
-def _shortened(places: list[int]) -> str:
-    shown = ", ".join(map(str, places[:10]))
-    return f"[{shown}, ... {len(places)} in all]" if len(places) > 10 else f"[{shown}]"
 
 
 def _cost_array(value: ArrayLike, name: str, *, ndim: int) -> NDArray[Any]:

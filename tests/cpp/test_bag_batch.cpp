@@ -226,6 +226,37 @@ TEST(differences_that_float32_does_not_hold_decide) {
     }
 }
 
+TEST(forbidden_and_dear_costs_are_solved_as_given) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    // Two documents over words 0 to 2, and one that only word 3 reaches.
+    const std::vector<std::uint32_t> words{0, 1, 1, 2, 3};
+    const std::vector<std::int64_t> offsets{0, 2, 4, 5};
+    const std::vector<std::uint32_t> asked{0, 1, 1, 2, 0, 1};
+    const std::vector<std::int64_t> asked_offsets{0, 2, 4, 6};
+    for (const double dear : {1e12, infinity}) {
+        const std::vector<double> costs{0.25, dear, 1.0, 1.0, dear, 0.5,  dear, 1.0,
+                                        2.0,  1.0,  0.0, 1.0, dear, dear, dear, 0.0};
+        const CostTable table(MatrixView<const double>(costs.data(), 4, 4));
+        const Measure measure{GroundCost::given, Weighting::uniform};
+        const PreparedBags documents({{}, words, offsets, {}, table}, measure);
+        const PreparedBags queries({{}, asked, asked_offsets, {}, CostTable(MatrixView<const double>(nullptr, 4, 0))},
+                                   measure);
+        const JoinedBags rows({&queries});
+        const JoinedBags columns({&documents});
+        std::vector<double> paired(3);
+        std::vector<double> all(9);
+        Interrupt interrupt;
+        PairCount n_done = 0;
+        paired_distances(rows, columns, paired, 2, interrupt, &n_done);
+        pairwise(rows, columns, {}, {all.data(), 3, 3}, 1, interrupt);
+        CHECK(n_done == 3);
+        CHECK(paired == (std::vector<double>{0.375, 0.25, dear}));
+        CHECK(all[0] == paired[0] && all[4] == paired[1] && all[8] == paired[2]);
+        CHECK_THROWS_AS(paired_distances(rows, columns, std::span(paired).first(2), 1, interrupt),
+                        std::invalid_argument);
+    }
+}
+
 TEST(given_costs_say_what_is_wrong_with_them) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const std::vector<std::uint32_t> words{0, 1};
@@ -237,7 +268,7 @@ TEST(given_costs_say_what_is_wrong_with_them) {
     const Measure measure{GroundCost::given, Weighting::uniform};
     CHECK_THROWS_SAYING(
         PreparedBags(BagsView{{}, words, offsets, {}, CostTable(MatrixView<const float>(bad.data(), 2, 2))}, measure),
-        std::invalid_argument, "the costs of word 1 are not finite, or too large");
+        std::invalid_argument, "the costs of word 1 are NaN, or negative beyond the limit");
     CHECK_THROWS_SAYING(
         PreparedBags(BagsView{{}, words, offsets, {}, CostTable(MatrixView<const float>(costs.data(), 1, 2))}, measure),
         SequenceError, "sequence 1: word 1 is not in the vocabulary, which has 1 words");

@@ -43,7 +43,7 @@ CALLS = {
     ),
     "paired_distances": (
         mr.paired_distances,
-        {"A": DOCS, "B": DOCS, "measure": "wmd", "progress": lambda done, total: None, "num_threads": 1},
+        {"A": DOCS, "B": DOCS, "measure": "wmd", "costs": None, "progress": lambda done, total: None, "num_threads": 1},
     ),
     "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None}),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),

@@ -209,10 +209,20 @@ SQUARE = np.ones((3, 3))
         (
             lambda: mr.pairwise([[1, 1]], costs=[[0, np.nan], [1, 0]]),
             ValueError,
-            r"costs: entry \(0, 1\) is not finite",
+            r"costs: entry \(0, 1\) is NaN; to forbid a move make it np.inf",
         ),
-        (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [np.inf, 0]]), ValueError, r"entry \(1, 0\) .* a large cost"),
-        (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [1e39, 0]]), ValueError, r"entry \(1, 0\) is larger than"),
+        (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [-np.inf, 0]]), ValueError, r"entry \(1, 0\) is -inf, below"),
+        (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [-1e39, 0]]), ValueError, r"entry \(1, 0\) is -1e\+39, below"),
+        (
+            lambda: mr.paired_distances(np.ones((2, 3)), np.ones((1, 3)), costs=SQUARE),
+            ValueError,
+            "as many histograms in A as in B, got 2 and 1",
+        ),
+        (
+            lambda: mr.align([1, 1, 0], [0, 1, 1], costs=[[0, 1, 2], [np.inf, np.inf, np.inf], [1, 1, 1]]),
+            mr.InfeasibleError,
+            r"costs: forbids every plan: a share of 0.5 .* source bins \[1\] .* may reach no target bin",
+        ),
         (lambda: mr.pairwise([[1, 1]], costs=[1, 2]), ValueError, r"costs: expected a table of shape \(K, L\)"),
         (lambda: mr.pairwise([[1, 1]], costs=np.eye(2) * 1j), TypeError, "costs: expected real numbers"),
         (lambda: mr.pairwise(np.ones((2, 3)), measure="wmd", costs=SQUARE), ValueError, "wmd computes its costs from"),

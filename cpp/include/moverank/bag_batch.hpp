@@ -27,4 +27,8 @@ void certified_distances(const PreparedSequence& query, const JoinedBags& docume
 void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPairs& known, MatrixView<double> out,
               int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
 
+/// out[s] = distance(queries[s], documents[s]), of bags whose costs are given.
+void paired_distances(const JoinedBags& queries, const JoinedBags& documents, std::span<double> out, int n_threads,
+                      Interrupt& interrupt, PairCount* n_done = nullptr);
+
 }  // namespace moverank

@@ -8,8 +8,9 @@
 
 namespace moverank {
 
-/// A row for each word of documents, with its cost from each word of queries. Memory is the caller's. Costs may be
-/// negative; their size is at most `cost_limit<float>`, whatever their type, as bounds are computed in float32.
+/// A row for each word of documents, with its cost from each word of queries. Memory is the caller's. Costs may have
+/// any finite size, or be +inf, where no mass may move; they may be negative, down to -cost_limit<float>, whatever
+/// their type, as bounds are computed in float32.
 class CostTable {
   public:
     CostTable() = default;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "moverank/codes.hpp"
@@ -13,6 +14,7 @@
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/sinkhorn.hpp"
+#include "moverank/verified.hpp"
 
 namespace moverank {
 
@@ -49,8 +51,8 @@ class PairEvaluator {
     PairEvaluator& operator=(PairEvaluator&&) noexcept;
 
     /// The query of all that follows. What the sequence views must outlive them under a debiased measure. Where
-    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these; where it has
-    /// them in float64, that is what problems are solved in.
+    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these; given costs
+    /// are solved as they were given. A distance is infinite where these forbid every plan.
     void set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary = nullptr);
 
     // Each call throws std::invalid_argument for a document of another dimension than the query's, or with other than
@@ -83,9 +85,12 @@ class PairEvaluator {
   private:
     [[nodiscard]] double relaxed_bound_of(const PreparedSequence& document);
     [[nodiscard]] double relaxed_value(const PreparedSequence& document);
-    [[nodiscard]] bool in_double() const;
-    /// What the document's words cost, as given, where that is in float64.
-    [[nodiscard]] MatrixView<const double> exact_costs(const PreparedSequence& document);
+    [[nodiscard]] bool has_given_costs() const;
+    [[nodiscard]] bool reads_costs_as_given() const;
+    template <class Cost>
+    [[nodiscard]] MatrixView<const Cost> costs_as_given(const PreparedSequence& document);
+    template <class Use>
+    auto with_given_problem(const PreparedSequence& document, Use use);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
     [[nodiscard]] PreparedSequence without_repetitions(const PreparedSequence& sequence);
@@ -105,7 +110,10 @@ class PairEvaluator {
     std::vector<std::size_t> order_;
     std::vector<double> reused_, centred_;
     const VocabularyCosts* vocabulary_ = nullptr;
-    std::vector<double> exact_costs_, exact_row_minima_, exact_column_minima_;
+    VerifiedSolver verified_;           ///< for costs that are given
+    std::span<const double> solved_f_;  ///< of the latest exact solve
+    std::tuple<std::vector<float>, std::vector<double>> given_;
+    std::vector<double> given_row_minima_, given_column_minima_;
     std::unique_ptr<DualBound<float>> dual_bound_;
     // debiased only
     PreparedSequence query_;

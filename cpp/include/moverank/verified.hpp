@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -37,10 +38,12 @@ class VerifiedSolver {
     VerifiedSolver& operator=(VerifiedSolver&&) noexcept;
 
     /// Costs may have any finite size, or be +inf. lower <= optimum <= value to float64 rounding, `rounding_share` at
-    /// most; the masses of the optimum are those given, to rounding of each. Throws std::invalid_argument at costs that
-    /// are NaN or -inf.
-    SolveSummary solve(const TransportProblem<float>& problem, Interrupt* interrupt = nullptr);
-    SolveSummary solve(const TransportProblem<double>& problem, Interrupt* interrupt = nullptr);
+    /// most; the masses of the optimum are those given, to rounding of each. May stop early once a feasible dual value
+    /// exceeds `cutoff`. Throws std::invalid_argument at costs that are NaN or -inf.
+    SolveSummary solve(const TransportProblem<float>& problem, Interrupt* interrupt = nullptr,
+                       double cutoff = std::numeric_limits<double>::infinity());
+    SolveSummary solve(const TransportProblem<double>& problem, Interrupt* interrupt = nullptr,
+                       double cutoff = std::numeric_limits<double>::infinity());
 
     // Of the latest solve, valid until the next one, as those of ExactSolver:
 

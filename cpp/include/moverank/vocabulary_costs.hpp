@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,9 @@ class VocabularyCosts {
     /// Costs to the words of `bags`, which must outlive what follows. All tokens of `query` must have mass; where costs
     /// are given it is made of words instead, whose rows of the table are read. Storage grows to the largest seen.
     void compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
+    /// The same of the words in `document_words` alone, where costs are given; other rows are not to be read.
+    void compute(const JoinedBags& bags, const PreparedSequence& query, std::span<const std::uint32_t> document_words,
+                 Interrupt& interrupt);
 
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// Entries a row: the query's tokens, and infinite ones up to a whole number of vectors.
@@ -32,14 +36,25 @@ class VocabularyCosts {
     /// Largest size of an entry.
     [[nodiscard]] double largest() const { return largest_; }
 
-    /// Whether entries are rounded from costs given in float64, of which `exact` has those of a document.
-    [[nodiscard]] bool in_double() const { return bags_ != nullptr && bags_->costs().in_double(); }
-    void exact(std::span<const std::uint32_t> document_words, MatrixView<double> out) const;
+    /// Whether costs are given: entries serve for bounds then, as they may be rounded and lowered.
+    [[nodiscard]] bool are_given() const { return bags_ != nullptr && bags_->has_given_costs(); }
+    /// Whether entries are rounded from costs in float64.
+    [[nodiscard]] bool in_double() const { return are_given() && bags_->costs().in_double(); }
+    /// Entries are lowered to this where costs are dearer, forbidden ones of +inf among them: bounds stay bounds, and
+    /// their margins need not cover costs that no plan pays. Infinite where nothing was lowered.
+    [[nodiscard]] double ceiling() const { return ceiling_; }
+    /// What a document's words cost as given. `Cost` is the table's type, or double.
+    template <class Cost>
+    void as_given(std::span<const std::uint32_t> document_words, MatrixView<Cost> out) const;
     /// How far rounding can have moved an entry, and so the value of a problem over them.
     [[nodiscard]] double rounding() const;
 
   private:
-    void take_given(const PreparedSequence& query, Interrupt& interrupt);
+    void begin(const JoinedBags& bags, const PreparedSequence& query);
+    template <class Words>
+    void take_given(const Words& words, Interrupt& interrupt);
+    template <class Words>
+    [[nodiscard]] double ceiling_for(const Words& words) const;
     void tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt);
 
     const JoinedBags* bags_ = nullptr;
@@ -47,6 +62,7 @@ class VocabularyCosts {
     std::size_t n_words_ = 0, stride_ = 0;
     AlignedVector<float> costs_;
     double largest_ = 0.0;
+    double ceiling_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace moverank

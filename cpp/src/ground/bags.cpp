@@ -8,7 +8,6 @@
 #include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
 #include "moverank/exact.hpp"
-#include "moverank/finite.hpp"
 #include "moverank/mass.hpp"
 
 namespace moverank {
@@ -110,10 +109,12 @@ void PreparedBags::take_costs(const BagsView& bags, std::span<const std::uint32_
     bags.costs.visit([&](const auto& costs) {
         for (std::size_t word = 0; word < costs.rows(); ++word) {
             check_now_and_then(interrupt, word);
-            if (!(static_cast<double>(largest_size({costs.row(word), costs.cols()})) <= cost_limit<float>)) {
-                throw std::invalid_argument("the costs of " + word_name(static_cast<std::uint32_t>(word)) +
-                                            " are not finite, or too large");
+            const std::span row(costs.row(word), costs.cols());
+            if (std::ranges::all_of(row, [](auto cost) { return static_cast<double>(cost) >= -cost_limit<float>; })) {
+                continue;
             }
+            throw std::invalid_argument("the costs of " + word_name(static_cast<std::uint32_t>(word)) +
+                                        " are NaN, or negative beyond the limit");
         }
     });
     found_ = {.vectors = {},

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ranges>
 #include <stdexcept>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
+#include "moverank/exact.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/parallel.hpp"
 
@@ -15,54 +17,125 @@ namespace moverank {
 
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 constexpr std::size_t words_a_chunk = 512;
+/// Entries that are looked at to say what is dear.
+constexpr std::size_t sample_size = 1024;
+/// Times what all but a sixteenth of the entries cost: margins of bounds stay below a hundredth of that.
+constexpr double dear_from = 16384.0;
 
 }  // namespace
 
-void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
-                              Interrupt& interrupt) {
+void VocabularyCosts::begin(const JoinedBags& bags, const PreparedSequence& query) {
     bags_ = &bags;
     n_words_ = bags.n_words();
     stride_ = padded(query.size());
     query_words_.assign(query.words.begin(), query.words.end());
     grow(costs_, n_words_ * stride_);
+    ceiling_ = infinity;
+    require(!bags.has_given_costs() || query.words.size() == query.size(),
+            "where costs are given, queries are made of words");
+}
+
+void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
+                              Interrupt& interrupt) {
+    begin(bags, query);
     if (bags.has_given_costs()) {
-        take_given(query, interrupt);
+        take_given(std::views::iota(std::size_t{0}, n_words_), interrupt);
     } else {
         tabulate(query, n_threads, interrupt);
     }
 }
 
-void VocabularyCosts::take_given(const PreparedSequence& query, Interrupt& interrupt) {
-    require(query.words.size() == query.size(), "where costs are given, queries are made of words");
+void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query,
+                              std::span<const std::uint32_t> document_words, Interrupt& interrupt) {
+    require(bags.has_given_costs(), "costs of a few words are those that are given");
+    begin(bags, query);
+    require(std::ranges::all_of(document_words, [this](std::uint32_t word) { return word < n_words_; }),
+            "a word is not in the table of costs");
+    take_given(document_words, interrupt);
+}
+
+template <class Words>
+void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
+    double dearest = -infinity;
     float largest = 0.0F;
     bags_->costs().visit([&](const auto& table) {
-        for (std::size_t word = 0; word < n_words_; ++word) {
-            if (word % words_a_chunk == 0) {
+        std::size_t done = 0;
+        for (const std::size_t word : words) {
+            if (done++ % words_a_chunk == 0) {
                 interrupt.check();
             }
             const auto* from = table.row(word);
             float* const to = costs_.data() + word * stride_;
             for (std::size_t i = 0; i < query_words_.size(); ++i) {
-                to[i] = static_cast<float>(from[query_words_[i]]);
+                const auto cost = static_cast<double>(from[query_words_[i]]);
+                dearest = std::max(dearest, cost);
+                to[i] = static_cast<float>(std::clamp(cost, -cost_limit<float>, cost_limit<float>));
                 largest = std::max(largest, std::abs(to[i]));
             }
             std::fill(to + query_words_.size(), to + stride_, std::numeric_limits<float>::infinity());
         }
     });
     largest_ = static_cast<double>(largest);
+    if (dearest <= 0.0) {
+        return;
+    }
+    const double ceiling = ceiling_for(words);
+    if (dearest <= ceiling) {
+        return;
+    }
+    ceiling_ = ceiling;
+    largest = 0.0F;
+    for (const std::size_t word : words) {
+        float* const row = costs_.data() + word * stride_;
+        for (std::size_t i = 0; i < query_words_.size(); ++i) {
+            row[i] = std::min(row[i], static_cast<float>(ceiling));
+            largest = std::max(largest, std::abs(row[i]));
+        }
+    }
+    largest_ = static_cast<double>(largest);
 }
 
-void VocabularyCosts::exact(std::span<const std::uint32_t> document_words, MatrixView<double> out) const {
+/// Above this an entry says no more in a bound than that it is dear. In float32.
+template <class Words>
+double VocabularyCosts::ceiling_for(const Words& words) const {
+    std::vector<float> sizes;
+    sizes.reserve(sample_size + 1);
+    const std::size_t n_entries = words.size() * query_words_.size();
+    const std::size_t step = n_entries / sample_size + 1;
+    for (std::size_t entry = 0; entry < n_entries; entry += step) {
+        const float size = std::abs(costs_[words[entry / query_words_.size()] * stride_ + entry % query_words_.size()]);
+        if (size > 0.0F && static_cast<double>(size) < cost_limit<float>) {
+            sizes.push_back(size);
+        }
+    }
+    double typical = 1.0;
+    if (!sizes.empty()) {
+        // Most entries may be forbidden by large numbers.
+        const auto low = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 16);
+        std::ranges::nth_element(sizes, low);
+        typical = static_cast<double>(*low);
+    }
+    return static_cast<double>(static_cast<float>(std::min(dear_from * typical, cost_limit<float>)));
+}
+
+template <class Cost>
+void VocabularyCosts::as_given(std::span<const std::uint32_t> document_words, MatrixView<Cost> out) const {
     bags_->costs().visit([&](const auto& table) {
-        for (std::size_t j = 0; j < document_words.size(); ++j) {
-            const auto* from = table.row(document_words[j]);
-            for (std::size_t i = 0; i < query_words_.size(); ++i) {
-                out(i, j) = static_cast<double>(from[query_words_[i]]);
+        for (std::size_t i = 0; i < query_words_.size(); ++i) {
+            const auto* const from = table.data() + query_words_[i];
+            Cost* const to = out.row(i);
+            for (std::size_t j = 0; j < document_words.size(); ++j) {
+                to[j] = static_cast<Cost>(from[document_words[j] * table.stride()]);
             }
         }
     });
 }
+
+template void VocabularyCosts::as_given(std::span<const std::uint32_t>, MatrixView<float>) const;
+template void VocabularyCosts::as_given(std::span<const std::uint32_t>, MatrixView<double>) const;
 
 double VocabularyCosts::rounding() const {
     // Half a unit in the last place of float32, of the cost before it was rounded; below its normal range, of its step.

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "../preconditions.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
@@ -150,6 +151,29 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
             out(r, s) = out(s, r);
         }
     }
+}
+
+void paired_distances(const JoinedBags& queries, const JoinedBags& documents, std::span<double> out, int n_threads,
+                      Interrupt& interrupt, PairCount* n_done) {
+    require_comparable(queries, documents);
+    require(documents.has_given_costs(), "expected bags whose costs are given");
+    require(queries.size() == documents.size() && out.size() == queries.size(),
+            "expected as many bags on both sides, and room for one distance per pair");
+    const unsigned n_workers = thread_count(n_threads, out.size());
+    std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt);
+    parallel_for(out.size(), n_workers, bags_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+        Worker& worker = workers[w];
+        for (std::size_t s = begin; s < end; ++s) {
+            const PreparedSequence query = queries.query(s, worker.query_buffer);
+            const PreparedSequence document = documents.at(s, worker.document_buffer);
+            worker.own_costs.compute(documents, worker.positive_part.of(query), document.words, interrupt);
+            worker.set_query(query, worker.own_costs);
+            out[s] = worker.evaluator.distance(document).distance;
+        }
+        if (n_done != nullptr) {
+            n_done->fetch_add(end - begin, std::memory_order_relaxed);
+        }
+    });
 }
 
 }  // namespace moverank

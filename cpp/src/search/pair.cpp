@@ -9,7 +9,6 @@
 #include <stdexcept>
 
 #include "../transport/dual_bound.hpp"
-#include "moverank/finite.hpp"
 #include "moverank/relaxed.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
@@ -25,12 +24,6 @@ void require_mass(const PreparedSequence& document) {
     const double total = std::accumulate(document.mass.begin(), document.mass.end(), 0.0);
     if (!(std::abs(total - 1.0) < 1e-6)) {
         throw std::invalid_argument("the mass of a document is not 1");
-    }
-}
-
-void require_finite(std::span<const double> costs) {
-    if (!all_finite(costs)) {
-        throw std::invalid_argument("a cost is not finite");
     }
 }
 
@@ -78,19 +71,22 @@ double PairEvaluator::relaxed_bound_of(const PreparedSequence& document) {
 
 /// Not a bound, but the value of the relaxed problem.
 double PairEvaluator::relaxed_value(const PreparedSequence& document) {
-    if (!in_double()) {
+    if (!reads_costs_as_given()) {
         return relaxed_bound_of(document);
     }
-    const MatrixView<const double> costs = exact_costs(document);
-    exact_row_minima_.assign(costs.rows(), infinity);
-    exact_column_minima_.assign(costs.cols(), infinity);
+    const MatrixView<const double> costs = costs_as_given<double>(document);
+    given_row_minima_.assign(costs.rows(), infinity);
+    given_column_minima_.assign(costs.cols(), infinity);
     for (std::size_t i = 0; i < costs.rows(); ++i) {
         for (std::size_t j = 0; j < costs.cols(); ++j) {
-            exact_row_minima_[i] = std::min(exact_row_minima_[i], costs(i, j));
-            exact_column_minima_[j] = std::min(exact_column_minima_[j], costs(i, j));
+            if (std::isnan(costs(i, j))) {
+                throw std::invalid_argument("a cost is not a number");
+            }
+            given_row_minima_[i] = std::min(given_row_minima_[i], costs(i, j));
+            given_column_minima_[j] = std::min(given_column_minima_[j], costs(i, j));
         }
     }
-    return relaxed_bound<double>(exact_row_minima_, exact_column_minima_, query_mass_, document.mass, measure_.capacity,
+    return relaxed_bound<double>(given_row_minima_, given_column_minima_, query_mass_, document.mass, measure_.capacity,
                                  measure_.fraction, order_);
 }
 
@@ -99,20 +95,38 @@ PreparedSequence PairEvaluator::without_repetitions(const PreparedSequence& sequ
     return measure_.problem == Problem::exact && !measure_.unlimited() ? distinct_.of(sequence) : sequence;
 }
 
-bool PairEvaluator::in_double() const { return vocabulary_ != nullptr && vocabulary_->in_double(); }
+bool PairEvaluator::has_given_costs() const { return vocabulary_ != nullptr && vocabulary_->are_given(); }
 
-MatrixView<const double> PairEvaluator::exact_costs(const PreparedSequence& document) {
-    exact_costs_.resize(query_mass_.size() * document.size());
-    const MatrixView<double> costs(exact_costs_.data(), query_mass_.size(), document.size());
-    vocabulary_->exact(document.words, costs);
-    require_finite(exact_costs_);
+/// Rounded to float32, or lowered, costs serve for bounds alone.
+bool PairEvaluator::reads_costs_as_given() const {
+    return has_given_costs() && (vocabulary_->in_double() || vocabulary_->ceiling() < infinity);
+}
+
+template <class Cost>
+MatrixView<const Cost> PairEvaluator::costs_as_given(const PreparedSequence& document) {
+    std::vector<Cost>& kept = std::get<std::vector<Cost>>(given_);
+    kept.resize(query_mass_.size() * document.size());
+    const MatrixView<Cost> costs(kept.data(), query_mass_.size(), document.size());
+    vocabulary_->as_given(document.words, costs);
     return costs;
+}
+
+/// Of costs in the table's own type, which decides how a problem is solved, whatever bounds are made of.
+template <class Use>
+auto PairEvaluator::with_given_problem(const PreparedSequence& document, Use use) {
+    if (vocabulary_->in_double()) {
+        return use(TransportProblem<double>{costs_as_given<double>(document), query_mass_, document.mass,
+                                            measure_.capacity, measure_.fraction});
+    }
+    return use(TransportProblem<float>{
+        vocabulary_->ceiling() < infinity ? costs_as_given<float>(document) : costs_.matrix().matrix, query_mass_,
+        document.mass, measure_.capacity, measure_.fraction});
 }
 
 /// Bounds and values are sums in different orders over quantised masses, and may be over costs of different types; they
 /// are compared only beyond that error.
 double PairEvaluator::pruning_slack(const PreparedSequence& document) const {
-    const double rounding = in_double() ? vocabulary_->rounding() : 0.0;
+    const double rounding = has_given_costs() ? vocabulary_->rounding() : 0.0;
     return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest()) + rounding;
 }
 
@@ -122,14 +136,18 @@ bool PairEvaluator::relaxed_is_the_value() const {
 
 SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
     SolveSummary summary;
-    if (in_double()) {
-        summary = solver_.solve(TransportProblem<double>{exact_costs(document), query_mass_, document.mass,
-                                                         measure_.capacity, measure_.fraction},
-                                cutoff, interrupt_);
+    if (has_given_costs()) {
+        // Beside dear costs a bound is no nearer to the optimum than their rounding, and the cutoff may be.
+        const bool has_dear = costs_.largest() >= vocabulary_->ceiling();
+        summary = with_given_problem(document, [&](const auto& problem) {
+            return verified_.solve(problem, interrupt_, has_dear ? infinity : cutoff);
+        });
+        solved_f_ = verified_.f();
     } else {
         require_finite(costs_.matrix());
         summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
                                 cutoff, interrupt_);
+        solved_f_ = solver_.f();
     }
     if (summary.status == SolveStatus::pivot_limit) {
         throw std::runtime_error("the exact solver reached its pivot limit");
@@ -139,10 +157,13 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
 
 SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
     SinkhornSummary summary;
-    if (in_double()) {
-        summary = sinkhorn_.solve(TransportProblem<double>{exact_costs(document), query_mass_, document.mass,
-                                                           measure_.capacity, measure_.fraction},
-                                  measure_.sinkhorn, interrupt_);
+    if (reads_costs_as_given()) {
+        summary = with_given_problem(
+            document, [&](const auto& problem) { return sinkhorn_.solve(problem, measure_.sinkhorn, interrupt_); });
+        if (!summary.feasible) {
+            summary.value = infinity;
+            return summary;
+        }
     } else {
         require_finite(costs_.matrix());
         summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
@@ -212,6 +233,9 @@ CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     }
     if (measure_.problem == Problem::entropic) {
         const SinkhornSummary summary = scale(tokens);
+        if (!summary.feasible) {
+            return {infinity, infinity, infinity, summary.iterations, summary.marginal_error, summary.converged};
+        }
         const SinkhornBounds bounds = sinkhorn_.bounds();
         return {summary.value,      bounds.lower,           bounds.upper,
                 summary.iterations, summary.marginal_error, summary.converged};
@@ -229,7 +253,7 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
     if (reused_.empty()) {
         costs_.compute_minima(positive, measure_.capacity == 1.0);
         const double value = relaxed_bound_of(positive);
-        return relaxed_is_the_value() && !in_double() ? value : value - pruning_slack(positive);
+        return relaxed_is_the_value() && !reads_costs_as_given() ? value : value - pruning_slack(positive);
     }
     costs_.compute(positive);
     return bound_from_matrix(positive);
@@ -276,7 +300,7 @@ bool PairEvaluator::can_reuse_potentials() const { return measure_.problem == Pr
 
 std::span<const double> PairEvaluator::potentials() {
     // In balanced transport a constant can move between f and g, and does so freely.
-    const std::span<const double> f = solver_.f();
+    const std::span<const double> f = solved_f_;
     centred_.assign(f.begin(), f.end());
     if (measure_.balanced()) {
         const double mean = std::inner_product(f.begin(), f.end(), query_mass_.begin(), 0.0);

@@ -1,8 +1,10 @@
 #include "moverank/relaxed.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <compare>
 #include <cstddef>
+#include <limits>
 #include <numeric>
 
 #include "../preconditions.hpp"
@@ -40,10 +42,15 @@ double cheapest_part(std::span<const Price> prices, std::span<const double> mass
         const std::strong_ordering prices_compare = std::strong_order(prices[s], prices[t]);
         return prices_compare != 0 ? prices_compare < 0 : s < t;
     });
+    const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * static_cast<double>(prices.size() + 8);
     double value = 0.0;
     double last = 0.0;
     for (const std::size_t t : order) {
-        last = static_cast<double>(prices[t]);
+        const auto price = static_cast<double>(prices[t]);
+        if (std::isinf(price) && part <= rounding) {
+            return value;  // all that may move has moved
+        }
+        last = price;
         const double taken = std::min(mass[t], part);
         value += taken * last;
         part -= taken;

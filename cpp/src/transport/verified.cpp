@@ -61,7 +61,7 @@ class VerifiedSolver::Impl {
     Infeasibility infeasibility;
 
     template <class Cost>
-    SolveSummary solve(const TransportProblem<Cost>& problem, Interrupt* interrupt) {
+    SolveSummary solve(const TransportProblem<Cost>& problem, Interrupt* interrupt, double cutoff) {
         require_well_formed(problem);
         const MatrixView<const Cost> cost = problem.cost;
         load(problem.a, problem.b, problem.capacity, problem.fraction);
@@ -79,8 +79,12 @@ class VerifiedSolver::Impl {
                 looked_at.cost = lower_to(cost, static_cast<Cost>(ceiling));
             }
             const std::int64_t pivots = summary.pivots;
-            summary = fast_.solve(looked_at, infinity, interrupt);
+            summary = fast_.solve(looked_at, cutoff, interrupt);
             summary.pivots += pivots;
+            if (summary.status == SolveStatus::above_cutoff) {
+                // What bounds lowered costs from below bounds those given.
+                return summary;
+            }
             if (mend(problem, lowered ? ceiling : infinity) && proves_itself(problem, looked_at, summary)) {
                 flows = mended_;
                 f = fast_.f();
@@ -482,11 +486,11 @@ VerifiedSolver::~VerifiedSolver() = default;
 VerifiedSolver::VerifiedSolver(VerifiedSolver&&) noexcept = default;
 VerifiedSolver& VerifiedSolver::operator=(VerifiedSolver&&) noexcept = default;
 
-SolveSummary VerifiedSolver::solve(const TransportProblem<float>& problem, Interrupt* interrupt) {
-    return impl_->solve(problem, interrupt);
+SolveSummary VerifiedSolver::solve(const TransportProblem<float>& problem, Interrupt* interrupt, double cutoff) {
+    return impl_->solve(problem, interrupt, cutoff);
 }
-SolveSummary VerifiedSolver::solve(const TransportProblem<double>& problem, Interrupt* interrupt) {
-    return impl_->solve(problem, interrupt);
+SolveSummary VerifiedSolver::solve(const TransportProblem<double>& problem, Interrupt* interrupt, double cutoff) {
+    return impl_->solve(problem, interrupt, cutoff);
 }
 
 std::span<const Flow> VerifiedSolver::flows() const { return impl_->flows; }

@@ -17,7 +17,7 @@ from moverank.disk.segments import map_listed, require_magic
 from moverank.disk.store import Store
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import IndexFormatError
-from moverank.given import LARGEST_COST
+from moverank.given import LEAST_COST
 from moverank.layout import COLUMNS, OFFSETS, require_cuts
 from moverank.parts import Part
 from moverank.snapshot import Snapshot
@@ -92,8 +92,8 @@ def verify_part(part: Part) -> None:
     for name, least in LEAST.items():
         if name in arrays:
             for chunk in _chunks(arrays[name]):
-                most = LARGEST_COST if name == "costs" else np.inf
-                if not (np.isfinite(chunk) & (chunk >= least) & (chunk <= most)).all():
+                # +inf is the cost of what is forbidden.
+                if not ((np.isfinite(chunk) | (name == "costs")) & (chunk >= least)).all():
                     raise IndexFormatError(f"array {name!r}: has a number that it cannot have")
     for tokens, scales in (("tokens", "scales"), ("codes", "code_scales")):
         if tokens in arrays:
@@ -117,7 +117,7 @@ def verify_part(part: Part) -> None:
         part.payload(position)
 
 
-#: Arrays of floats whose numbers are finite, and none below this one.
+#: Arrays of floats whose numbers are finite, but for costs, and none below this one.
 LEAST = {
     "scales": 0.0,
     "mass": 0.0,
@@ -133,7 +133,7 @@ LEAST = {
     "counts": 0.0,
     "totals": 0.0,
     "vectors": -np.inf,
-    "costs": -LARGEST_COST,
+    "costs": LEAST_COST,
 }
 
 
