@@ -274,7 +274,8 @@ def measure(name: str | Measure) -> Measure:
     if not isinstance(name, str):
         raise TypeError(f"measure must be a name or a Measure, got {name!r}")
     if name not in NAMED:
-        raise ValueError(f"unknown measure {name!r}; known are {', '.join(map(repr, NAMED))}")
+        of_vectors = ", ".join(repr(known) for known, named in NAMED.items() if named.ground != "given")
+        raise ValueError(f"unknown measure {name!r}; known are {of_vectors}, and 'emd' where costs= are given")
     return NAMED[name]
 
 

@@ -139,7 +139,7 @@ def test_bad_documents_are_refused_with_their_place(tmp_path, capsys, content, m
         (["xqzzy"], "query: no word of 'xqzzy' has a vector"),
         (["moon", "-k", "0"], "-k must be at least 1, got 0"),
         (["moon", "--threads", "0"], "--threads must be at least 1, got 0"),
-        (["moon", "--measure", "emdd"], "unknown measure 'emdd'; known are 'wmd', 'wrd', 'maxsim', 'rwmd'"),
+        (["moon", "--measure", "emdd"], "unknown measure 'emdd'; texts are compared by wmd, wrd, maxsim, rwmd\n"),
         (["moon", "--measure", "emd"], "--measure emd: its costs are given; texts are compared by wmd, wrd, "),
         (["moon", "--capacity", "0.5"], "capacity must be at least 1"),
     ],

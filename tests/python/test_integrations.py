@@ -203,6 +203,26 @@ def test_scikit_learn_finds_neighbours():
         TransportNeighbors().transform(X)
 
 
+def test_scikit_learn_loses_no_weights():
+    needs("sklearn", "sklearn")
+    from moverank.integrations.sklearn import TransportNeighbors, pairwise_distances
+
+    rng = np.random.default_rng(8)
+    bags = mr.Bags(rng.normal(size=(9, 4)) * np.arange(1, 10)[:, None], [rng.integers(9, size=6) for _ in range(12)])
+    for measure in (mr.wmd, mr.wrd, mr.wrd.replace(capacity=2)):
+        sequences = bags.to_sequences(measure.weighting)
+        expected = mr.pairwise(sequences, measure=measure)
+        assert not np.allclose(expected, mr.pairwise([x.tokens for x in sequences], measure=measure), atol=1e-3)
+        for X in (bags, list(bags), sequences, list(sequences)):
+            np.testing.assert_allclose(pairwise_distances(X, metric=measure), expected, atol=1e-6)
+            found, _ = TransportNeighbors(2, measure).fit(X).kneighbors(X)
+            np.testing.assert_allclose(found, np.sort(expected, axis=1)[:, :2], atol=1e-6)
+    # Unless it is said, word rotator's distance, also of what counts weigh.
+    found, _ = TransportNeighbors(2).fit(bags).kneighbors(bags)
+    expected = mr.pairwise(bags, measure="wrd")
+    np.testing.assert_allclose(found, np.sort(expected, axis=1)[:, :2], atol=1e-6)
+
+
 def test_scikit_learn_takes_tables_of_distances():
     needs("sklearn", "sklearn")
     from sklearn.cluster import DBSCAN

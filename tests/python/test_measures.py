@@ -136,7 +136,7 @@ def test_similarity_falls_as_distance_rises():
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda: mr.measure("emmd"), ValueError, "unknown measure 'emmd'; known are 'wmd', 'wrd', 'maxsim', 'rwmd'"),
+        (lambda: mr.measure("emmd"), ValueError, "known are 'wmd', 'wrd', 'maxsim', 'rwmd', and 'emd' where costs= "),
         (lambda: mr.measure(3), TypeError, "measure must be a name or a Measure, got 3"),
         (lambda: mr.Measure(ground="manhattan"), ValueError, "ground must be one of 'cosine', 'euclidean'"),
         (lambda: mr.Measure(weighting="idf"), ValueError, "weighting must be one of"),

@@ -44,9 +44,10 @@ def chosen_measure(args: argparse.Namespace) -> Measure:
 
 def measure_of_texts(name: str) -> Measure:
     """Measure by its name; those whose costs are given, not computed from vectors, are not for texts."""
-    if name in NAMED and name not in OF_TEXTS:
-        raise UserError(f"--measure {name}: its costs are given; texts are compared by {', '.join(OF_TEXTS)}")
-    return measure(name)
+    if name in OF_TEXTS:
+        return measure(name)
+    fault = f"--measure {name}: its costs are given" if name in NAMED else f"--measure: unknown measure {name!r}"
+    raise UserError(f"{fault}; texts are compared by {', '.join(OF_TEXTS)}")
 
 
 def check_counts(args: argparse.Namespace, *names: str) -> None:

@@ -10,17 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank._optional import optional
 from moverank._validate import whole_number
+from moverank.bags import Bags
 from moverank.batch import pairwise
 from moverank.histograms import Histograms, as_histograms
 from moverank.index import Index
-from moverank.measures import Measure
+from moverank.measures import Measure, measure
 from moverank.sequences import Sequences, as_sequences
 
 _base = optional("sklearn.base", "sklearn")
 _sparse = optional("scipy.sparse", "sklearn")
 _validation = optional("sklearn.utils.validation", "sklearn")
 
-Texts = Sequences | Histograms | Sequence[ArrayLike] | ArrayLike
+Texts = Sequences | Bags | Histograms | Sequence[ArrayLike] | ArrayLike
 
 
 def pairwise_distances(
@@ -35,8 +36,9 @@ def pairwise_distances(
 
     Parameters
     ----------
-    X, Y : Sequences or sequence of array_like, each of shape (n_s, d)
-        Sequences; distances within `X` without `Y`. With `costs`, histograms of shape (N, K), dense or sparse.
+    X, Y : Sequences, Bags, or sequence of array_like or Sequence, each of shape (n_s, d)
+        Sequences, with their weights if they bring any; distances within `X` without `Y`. With `costs`, histograms of
+        shape (N, K), dense or sparse.
     metric : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given.
     costs : array_like, shape (K, L), optional
@@ -96,7 +98,8 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
     def fit(self, X: Texts, y: object = None) -> TransportNeighbors:
         """Take a set of sequences."""
         whole_number(self.n_neighbors, "n_neighbors", least=1)
-        batch = self._batch(X)
+        # Bags stay bags, of which an index makes more than of sequences.
+        batch = X if isinstance(X, Bags) and self.costs is None else self._batch(X)
         self.index_ = Index.build(batch, self.measure, costs=self.costs, prefilter=None, num_threads=self.num_threads)
         self.n_samples_fit_ = len(batch)
         return self
@@ -132,4 +135,8 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
         return np.array([hits.distances for hits in found]), np.array([hits.ids for hits in found])
 
     def _batch(self, X: Texts) -> Sequences | Histograms:
-        return as_sequences(cast("Sequences", X), "X") if self.costs is None else as_histograms(X, "X")
+        if self.costs is not None:
+            return as_histograms(X, "X")
+        # What counts of bags weigh is for the measure to say.
+        chosen = measure("wrd" if self.measure is None else self.measure)
+        return as_sequences(cast("Sequences", X), "X", chosen.weighting)
