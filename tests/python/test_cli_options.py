@@ -19,10 +19,10 @@ VALUES = {
     "--tag": "x", "--quiet": None, "--overwrite": None, "--dtype": "float16", "--rescore": None, "--prefilter": "none",
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
     "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
-    "--keep-case": None,
+    "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
-TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length"}
+TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
 SOURCES = {"--docs", "--index", "--queries"}
 #: Of word vectors that are given.
 OF_VECTORS = {"--segmenter", "--keep-case"}
@@ -148,7 +148,7 @@ def columns(paths):
 @pytest.mark.parametrize("command", ["search cat --docs DOCS", "explain cat dog", "index NEW DOCS"])
 @pytest.mark.parametrize(
     "option", [["--subwords", "mean"], ["--max-length", "9"], ["--tokenizer", "TOKENIZER"], ["--keep-case"],
-               ["--segmenter", "jieba"]],
+               ["--segmenter", "jieba"], ["--query-prompt", "cat"], ["--document-prompt", ""]],
 )  # fmt: skip
 def test_options_of_an_encoder_want_it(command, option, paths, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

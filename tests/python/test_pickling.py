@@ -19,7 +19,7 @@ from tiny_models import SentenceTransformer, save_model, save_tokenizer, vectors
 PUBLIC_MODULES = ["", ".encoders", ".errors", ".ranking", ".readers", ".spaces"]
 
 #: What others implement: nothing is of these classes.
-PROTOCOLS = {"Encoder", "QueryEncoder", "Recipe", "Step"}
+PROTOCOLS = {"DocumentEncoder", "Encoder", "QueryEncoder", "Recipe", "Step"}
 
 rng = np.random.default_rng(0)
 DOCS = mr.Sequences([rng.normal(size=(rng.integers(1, 6), 5)) for _ in range(60)])

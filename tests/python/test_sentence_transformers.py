@@ -56,6 +56,24 @@ def test_a_sentence_transformer_gives_what_it_would_pool(folder):
         encoder.encode(["cat", ""])
 
 
+@pytest.mark.parametrize(("side", "pooled"), [("right", True), ("right", False), ("left", True)])
+def test_prompts_are_seen_and_have_no_mass(folder, side, pooled):
+    library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    model = library.SentenceTransformer(folder, device="cpu", prompts={"query": "the mat . ", "document": "dog "})
+    model.set_pooling_include_prompt(pooled)
+    model.tokenizer.padding_side = side
+    encoder = SentenceTransformerEncoder(model)
+    for found, prompt, length in (
+        (encode_queries(encoder, TEXTS), "the mat . ", 3),
+        (encoder.encode(TEXTS), "dog ", 1),
+    ):
+        assert found.tokens[0] == ["the", "cat", "play", "##ed"]
+        # Padded on the left, this model's positions are others.
+        for t, text in enumerate(TEXTS if side == "right" else []):
+            whole = model.encode([prompt + text], output_value="token_embeddings")[0].cpu().numpy()
+            np.testing.assert_allclose(found.sequences[t], whole[1 + length : -1], atol=1e-5)
+
+
 def test_a_multi_vector_encoder_treats_queries_in_its_way(folder):
     library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
     if not hasattr(library, "MultiVectorEncoder"):

@@ -12,7 +12,7 @@ from moverank.bags import Bags
 from moverank.cli.documents import all_left_out, tell, tell_lost, text_files
 from moverank.cli.encoders import advice, chosen_encoder
 from moverank.cli.errors import UserError
-from moverank.encoders import Encoder, WordVectors
+from moverank.encoders import Encoder, WordVectors, encode_documents
 from moverank.errors import NoTokensError
 from moverank.lost import Lost
 from moverank.readers import Batch
@@ -95,7 +95,7 @@ class Texts:
 
     def _encoded(self, encoder: Encoder, some: list[Document]) -> tuple[Batch | None, list[int]]:
         try:
-            encoded = encoder.encode([document.content for document in some], skip_empty=True)
+            encoded = encode_documents(encoder, [document.content for document in some], skip_empty=True)
         except NoTokensError:
             return None, []
         docs: Sequences | Bags

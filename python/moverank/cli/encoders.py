@@ -10,7 +10,8 @@ from moverank.encoders import SEGMENTERS, Encoder, OnnxEncoder, Words, WordVecto
 from moverank.encoders.segmenters import segmenter_for
 
 #: Options of encoders, by their attributes.
-ENCODER_OPTIONS = ("vectors", "model", "tokenizer", "subwords", "max_length", "segmenter", "keep_case")
+_OF_MODELS = ("subwords", "max_length", "query_prompt", "document_prompt")
+ENCODER_OPTIONS = ("vectors", "model", "tokenizer", *_OF_MODELS, "segmenter", "keep_case")
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,9 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
                        "them, take their mean, or the first (default: mean)")  # fmt: skip
     group.add_argument("--max-length", type=int, help="tokens of a text that the transformer sees (default: "
                        "as many as its files say that it takes)")  # fmt: skip
+    for side, texts in (("query", "a query"), ("document", "any other text")):
+        group.add_argument(f"--{side}-prompt", metavar="TEXT", help=f"what the transformer sees before {texts}, such "
+                           f"as '{side}: ' (default: what its files say)")  # fmt: skip
 
 
 def chosen_encoder(args: argparse.Namespace) -> Encoder:
@@ -35,14 +39,15 @@ def chosen_encoder(args: argparse.Namespace) -> Encoder:
     if (args.model is None) != (args.tokenizer is None):
         raise UserError("--model and --tokenizer go together")
     if args.model is None:
-        refuse_options(args, ("subwords", "max_length"), "is of a transformer, which --model names")
+        refuse_options(args, _OF_MODELS, "is of a transformer, which --model names")
         if args.vectors is None:
             refuse_options(args, ("segmenter", "keep_case"), "is about word vectors that --vectors names")
             return WordVectors.default()
         words = Words(lower_case=not args.keep_case, segmenter=args.segmenter)
         return WordVectors.load(args.vectors, tokenize=words)
     refuse_options(args, ("segmenter", "keep_case"), "is about word vectors, not about a transformer")
-    return OnnxEncoder(args.model, args.tokenizer, subwords=args.subwords or "mean", max_length=args.max_length)
+    given = {name: getattr(args, name) for name in _OF_MODELS}
+    return OnnxEncoder(args.model, args.tokenizer, **{**given, "subwords": args.subwords or "mean"})
 
 
 def advice(args: argparse.Namespace, text: str) -> str:

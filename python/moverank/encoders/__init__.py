@@ -6,7 +6,14 @@ The rest of the package never sees text. Read `encoded` first: what every encode
 from __future__ import annotations
 
 from moverank.encoders.adapters import CallableEncoder, SentenceTransformerEncoder
-from moverank.encoders.encoded import EncodedTexts, Encoder, QueryEncoder, encode_queries
+from moverank.encoders.encoded import (
+    DocumentEncoder,
+    EncodedTexts,
+    Encoder,
+    QueryEncoder,
+    encode_documents,
+    encode_queries,
+)
 from moverank.encoders.onnx import OnnxEncoder
 from moverank.encoders.segmenters import SEGMENTERS
 from moverank.encoders.stop_words import STOP_WORDS
@@ -17,6 +24,7 @@ __all__ = [
     "SEGMENTERS",
     "STOP_WORDS",
     "CallableEncoder",
+    "DocumentEncoder",
     "EncodedTexts",
     "Encoder",
     "OnnxEncoder",
@@ -24,5 +32,6 @@ __all__ = [
     "SentenceTransformerEncoder",
     "WordVectors",
     "Words",
+    "encode_documents",
     "encode_queries",
 ]

@@ -13,7 +13,15 @@ from moverank._arrays import plain_array
 from moverank._validate import mass_array, require_callable, whole_number
 from moverank.encoder_identity import EncoderIdentity, Option
 from moverank.encoders.digests import digest
-from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
+from moverank.encoders.encoded import (
+    LIBRARY_KINDS,
+    EncodedText,
+    EncodedTexts,
+    Progress,
+    gathered,
+    library_kind,
+    require_texts,
+)
 
 
 class CallableEncoder:
@@ -115,8 +123,9 @@ class SentenceTransformerEncoder(CallableEncoder):
     Parameters
     ----------
     model : SentenceTransformer, MultiVectorEncoder or pylate.models.ColBERT
-        A loaded model. A `SentenceTransformer` gives the vectors that it would pool, without special tokens; the others
-        what they score with, queries and documents each in their way.
+        A loaded model, which encodes queries and documents each in its way. A `SentenceTransformer` gives the vectors
+        that it would pool, without special tokens and those of the prompt, which are seen by the others and have no
+        mass of their own; the others give what they score with.
     batch_size : int, default 32
         Texts that are encoded at a time.
 
@@ -126,9 +135,9 @@ class SentenceTransformerEncoder(CallableEncoder):
     """
 
     def __init__(self, model: Any, *, batch_size: int = 32) -> None:
-        kind = next((k for k in _KINDS if k in {base.__name__ for base in type(model).__mro__}), None)
+        kind = library_kind(model)
         if kind is None:
-            raise TypeError(f"model: expected one of {', '.join(_KINDS)}, got {type(model).__name__}")
+            raise TypeError(f"model: expected one of {', '.join(LIBRARY_KINDS)}, got {type(model).__name__}")
         self._model, self._kind = model, kind
         super().__init__(partial(self._run, queries=False), partial(self._run, queries=True), batch_size=batch_size)
 
@@ -158,6 +167,9 @@ class SentenceTransformerEncoder(CallableEncoder):
             tokenizer = self._model.tokenizer
             # What stands for unknown pieces is special by name only: it has its place in the text.
             kept &= ~np.isin(ids, sorted({*tokenizer.all_special_ids} - {tokenizer.unk_token_id}))
+            # A prompt stands behind padding on the left, if there is any; its length is counted with special tokens.
+            begins = int(np.argmax(ids != tokenizer.pad_token_id)) + int(features.get("prompt_length") or 0)
+            kept[:begins] = False
         vectors = features["token_embeddings"].float().cpu().numpy()[kept]
         return self._model.tokenizer.convert_ids_to_tokens(ids[kept].tolist()), vectors
 
@@ -198,7 +210,3 @@ def _model_options(model: Any) -> dict[str, Option]:
     if isinstance(prompts, dict):
         options |= {f"prompt {name}": text for name, text in prompts.items() if isinstance(text, str)}
     return options
-
-
-#: The models that are known, by the names of their classes: the libraries are the caller's, and never imported here.
-_KINDS = ("ColBERT", "MultiVectorEncoder", "SentenceTransformer")

@@ -103,7 +103,7 @@ class EncodedTexts:
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into sequences of vectors.
+    """Anything that turns texts into sequences of vectors; by `encode`, as documents unless it has `encode_documents`.
 
     An attribute `identity`, an `EncoderIdentity`, lets an index refuse another encoder than the one it was built with.
     """
@@ -126,16 +126,39 @@ class QueryEncoder(Encoder, Protocol):
         ...
 
 
+@runtime_checkable
+class DocumentEncoder(Encoder, Protocol):
+    """An encoder that has a way of its own for documents, beside `encode`, which may be for neither side."""
+
+    def encode_documents(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode documents."""
+        ...
+
+
 def encode_queries(
     encoder: Encoder, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
 ) -> EncodedTexts:
     """Encode texts as queries, by an encoder that may or may not tell them from documents."""
     encode = encoder.encode_queries if isinstance(encoder, QueryEncoder) else encoder.encode
-    return encode(texts, skip_empty=skip_empty, progress=progress)
+    return encode(texts, skip_empty=skip_empty, **({} if progress is None else {"progress": progress}))
+
+
+def encode_documents(
+    encoder: Encoder, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+) -> EncodedTexts:
+    """Encode texts as documents, by an encoder that may or may not tell them from queries."""
+    encode = encoder.encode_documents if isinstance(encoder, DocumentEncoder) else encoder.encode
+    # Without progress none is passed: encoders of others may have no use for it.
+    return encode(texts, skip_empty=skip_empty, **({} if progress is None else {"progress": progress}))
 
 
 def require_encoder(encoder: Any) -> None:
-    """Refuse what has no method encode; a string, such as the name of a model, has one of another kind."""
+    """Refuse what has no method encode, or one of another kind, as strings and models of other libraries have."""
+    kind = library_kind(encoder)
+    if kind is not None:
+        raise TypeError(f"encoder: is a {kind} of another library; encoders.SentenceTransformerEncoder(model) takes it")
     if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):
         raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
 
@@ -143,6 +166,15 @@ def require_encoder(encoder: Any) -> None:
 def require_texts(texts: Iterable[str], one: str = "text", items: str = "texts") -> list[str]:
     """Texts as a list of plain strings, by position; TypeError for one string, or what is no string within."""
     return text_list(texts, _plural(one), one, items)
+
+
+#: The models that `SentenceTransformerEncoder` takes, by the names of their classes: their libraries are the caller's.
+LIBRARY_KINDS = ("ColBERT", "MultiVectorEncoder", "SentenceTransformer")
+
+
+def library_kind(model: Any) -> str | None:
+    """Which of these models something is; None if it is none."""
+    return next((kind for kind in LIBRARY_KINDS if kind in {base.__name__ for base in type(model).__mro__}), None)
 
 
 def _plural(one: str) -> str:

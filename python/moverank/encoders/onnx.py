@@ -17,7 +17,7 @@ from moverank._validate import thread_count, whole_number
 from moverank.encoder_identity import EncoderIdentity
 from moverank.encoders.digests import digest_of_files, name_of
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
-from moverank.encoders.limits import stated_limit
+from moverank.encoders.stated import stated_limit, stated_prompts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
 from moverank.readers.chunks import require_file
@@ -49,6 +49,10 @@ class OnnxEncoder:
     subwords : {"keep", "mean", "first"}, default "keep"
         What becomes of the pieces of a word: all stay, or their mean or the first piece stands for the word.
         Explanations read better over words.
+    query_prompt, document_prompt : str, optional
+        What stands before queries, and before other texts, as the model was trained ("query: "). The model sees it;
+        its own tokens are left out, as special ones are, unless those are kept. By default what
+        config_sentence_transformers.json states, beside the tokenizer or the model; "" for nothing.
     batch_size : int, default 32
         Texts that are encoded at a time. A model with dynamic quantisation computes scales over the batch, so that its
         vectors depend in their last digits on what is encoded together; 1 makes them independent.
@@ -74,6 +78,8 @@ class OnnxEncoder:
         max_length: int | None = None,
         special_tokens: bool = False,
         subwords: Subwords = "keep",
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
         batch_size: int = 32,
         num_threads: int | None = None,
     ) -> None:
@@ -93,6 +99,9 @@ class OnnxEncoder:
         self._name = Path(model).name
         self._tokenizer, self._max_length = _tokenizer(Path(tokenizer), Path(model), max_length)
         self._options["max_length"] = self._max_length
+        given = {"query_prompt": query_prompt, "document_prompt": document_prompt}
+        self._prompts = _prompts(given, *self._arguments)
+        self._options |= self._prompts
         self._session = _session(Path(model), num_threads)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         unknown = sorted(set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids"})
@@ -138,7 +147,7 @@ class OnnxEncoder:
             name_of(model),
             dim if isinstance(dim, int) and dim > 0 else None,
             digest_of_files(files),
-            {"output": self._output} | {name: self._options[name] for name in compared},
+            {"output": self._output} | {name: self._options[name] for name in compared} | self._prompts,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -172,16 +181,25 @@ class OnnxEncoder:
         NoTokensError
             If a text has no token (unless skipped), or no text is left; the message names it.
         """
+        return self._encode(self._prompts["document_prompt"], texts, skip_empty, progress)
+
+    def encode_queries(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Turn queries into sequences of token vectors, as `encode` does other texts, with their own prompt."""
+        return self._encode(self._prompts["query_prompt"], texts, skip_empty, progress)
+
+    def _encode(self, prompt: str, texts: Sequence[str], skip_empty: bool, progress: Progress | None) -> EncodedTexts:
         texts = require_texts(texts)
         if not texts:
             raise NoTokensError("texts: no text has a token")
-        encodings = self._tokenizer.encode_batch(texts)
+        encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
         done: list[EncodedText | None] = [None] * len(texts)
         finished = 0
         for batch in self._batches(encodings):
             vectors = self._run([encodings[t] for t in batch])
             for row, t in enumerate(batch):
-                done[t] = self._text(texts[t], encodings[t], vectors[row])
+                done[t] = self._text(prompt + texts[t], len(prompt), encodings[t], vectors[row])
             finished += len(batch)
             if progress is not None:
                 progress(finished)
@@ -212,9 +230,12 @@ class OnnxEncoder:
             ) from None
         return found.astype(np.float32, copy=False)
 
-    def _text(self, text: str, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
+    def _text(self, text: str, begins: int, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
+        """Tokens of a text, that begins behind its prompt, at this character."""
         special = encoding.special_tokens_mask
-        kept = [p for p in range(len(encoding.ids)) if self._special_tokens or not special[p]]
+        kept = list(range(len(encoding.ids)))
+        if not self._special_tokens:
+            kept = [p for p in kept if not special[p] and (begins == 0 or encoding.offsets[p][1] > begins)]
         cut = sum(len(part.ids) - sum(part.special_tokens_mask) for part in encoding.overflowing)
         # A special token is a word of its own, numbered so that no other has its number.
         words = [-1 - p if special[p] else encoding.word_ids[p] for p in kept]
@@ -257,6 +278,17 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
     if limit is not None:
         tokenizer.enable_truncation(limit)
     return tokenizer, limit
+
+
+def _prompts(given: dict[str, str | None], model: Path, tokenizer: Path) -> dict[str, str]:
+    """What stands before texts: what was given, else what files state."""
+    for name, prompt in given.items():
+        if prompt is not None and not isinstance(prompt, str):
+            raise TypeError(f"{name}: expected a string, got {type(prompt).__name__}")
+    if None in given.values():
+        stated = dict(zip(given, stated_prompts(tokenizer, model), strict=True))
+        return {name: stated[name] if prompt is None else prompt for name, prompt in given.items()}
+    return {name: prompt or "" for name, prompt in given.items()}
 
 
 def _session(path: Path, num_threads: int | None) -> Any:

@@ -13,6 +13,7 @@ from moverank.encoders.encoded import (
     EncodedTexts,
     Encoder,
     Progress,
+    encode_documents,
     encode_queries,
     gathered,
     require_encoder,
@@ -73,7 +74,7 @@ class CachedEncoder:
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Encode texts, those that are not known."""
+        """Encode texts as documents, those that are not known."""
         texts = require_texts(texts)
         return gathered(texts, self._as_texts(self._each(texts, progress)), skip_empty=skip_empty)
 
@@ -110,7 +111,7 @@ class CachedEncoder:
             return self.table.rows_of(texts)
         done = [EncodedText.empty() for _ in texts]
         try:
-            encoded = self.encoder.encode(texts, skip_empty=True, progress=progress)
+            encoded = encode_documents(self.encoder, texts, skip_empty=True, progress=progress)
         except NoTokensError:
             return done
         for place, t in enumerate(encoded.kept):

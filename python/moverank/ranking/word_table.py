@@ -30,11 +30,11 @@ class WordTable:
         """Table behind an encoder; None if vectors depend on more than the word, or come with weights."""
         space = None
         # A subclass that encodes in its own way is an encoder like any other.
-        if isinstance(encoder, SpaceEncoder) and type(encoder).encode is SpaceEncoder.encode:
+        if isinstance(encoder, SpaceEncoder) and _encodes_as(SpaceEncoder, encoder):
             space, encoder = encoder.space, encoder.encoder
             if not all(type(step) in _PER_WORD for step in space.steps):
                 return None
-        if isinstance(encoder, WordVectors) and type(encoder).encode is WordVectors.encode:
+        if isinstance(encoder, WordVectors) and _encodes_as(WordVectors, encoder):
             return cls(encoder, space)
         return None
 
@@ -54,3 +54,10 @@ class WordTable:
     def text_of(self, found: WordRows) -> EncodedText:
         """Words and vectors of one text."""
         return EncodedText(self.words._names_of(found.rows), self.vectors_of(found.rows), dropped=found.dropped)
+
+
+def _encodes_as(kind: type[Encoder], encoder: Encoder) -> bool:
+    """Whether documents are encoded by the methods of this class, which no subclass replaces."""
+    return all(
+        getattr(type(encoder), name, None) is getattr(kind, name, None) for name in ("encode", "encode_documents")
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from moverank._validate import as_list, text_stream, whole_number
 from moverank.encoder_identity import EncoderIdentity
 from moverank.encoders.digests import digest
-from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_queries, require_encoder
+from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_documents, encode_queries, require_encoder
 from moverank.errors import NoTokensError
 from moverank.sequences import Sequences
 from moverank.spaces.statistics import Moments, Statistics
@@ -154,6 +154,12 @@ class SpaceEncoder:
         """Encode texts and move them into the space."""
         return self.space(self.encoder.encode(texts, skip_empty=skip_empty, progress=progress))
 
+    def encode_documents(
+        self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
+    ) -> EncodedTexts:
+        """Encode documents and move them into the space."""
+        return self.space(encode_documents(self.encoder, texts, skip_empty=skip_empty, progress=progress))
+
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
@@ -240,7 +246,7 @@ def _batches(iterator: Iterator[str], size: int) -> Iterator[list[str]]:
 
 def _encoded(encoder: Encoder, texts: list[str]) -> EncodedTexts | None:
     try:
-        return encoder.encode(texts, skip_empty=True)
+        return encode_documents(encoder, texts, skip_empty=True)
     except NoTokensError:
         return None
 

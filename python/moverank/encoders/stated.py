@@ -1,4 +1,4 @@
-"""How many tokens a transformer takes, as the files that come with it state."""
+"""How many tokens a transformer takes, and what it wants before a text, as the files that come with it state."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ def stated_limit(truncation: Any, tokenizer: Path, model: Path) -> int | None:
     return min(limits, default=None)
 
 
+def stated_prompts(tokenizer: Path, model: Path) -> tuple[str, str]:
+    """What stands before queries and before documents by config_sentence_transformers.json; "" where it says nothing.
+
+    The names of prompts are those by which the library finds them.
+    """
+    for folder in dict.fromkeys([tokenizer.parent, model.parent]):
+        path = folder / "config_sentence_transformers.json"
+        config = _read(path, unless="query_prompt and document_prompt are given")
+        prompts = config.get("prompts")
+        if isinstance(prompts, dict):
+            default = config.get("default_prompt_name")
+            sides = (("query", default), ("document", "passage", "corpus", default))
+            query, document = (next((prompts[n] for n in names if n in prompts), "") for names in sides)
+            if not isinstance(query, str) or not isinstance(document, str):
+                raise ValueError(f"{path}: prompts are no strings; give query_prompt and document_prompt")
+            return query, document
+    return "", ""
+
+
 def _positions(config: dict[str, Any]) -> int | None:
     """Positions that texts can take, of those that a model has vectors of."""
     count = config.get("max_position_embeddings")
@@ -43,13 +62,12 @@ def _positions(config: dict[str, Any]) -> int | None:
     return count - 1 - (padding if isinstance(padding, int) else 1)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, *, unless: str = "max_length is given") -> dict[str, Any]:
     """A file of settings; nothing if there is none."""
     if not path.is_file():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON: {error}; the tokens that the model takes are looked for there, "
-                         "unless max_length is given") from None  # fmt: skip
+        raise ValueError(f"{path}: is not JSON: {error}; it says what the model takes, unless {unless}") from None
     return found if isinstance(found, dict) else {}
