@@ -274,7 +274,7 @@ class Alignment:
 
         return flow(self, max_tokens, ax)
 
-    def to_html(self, *, title: str | None = None, page: bool = True) -> str:
+    def to_html(self, *, title: str | None = None, page: bool = True, max_tokens: int | None = 400) -> str:
         """Make a picture for the browser: point at a token to see where its mass goes.
 
         Parameters
@@ -283,6 +283,9 @@ class Alignment:
             What stands above it.
         page : bool, default True
             A whole page, to be saved; otherwise a piece of one, as notebooks show.
+        max_tokens : int or None, default 400
+            Tokens of each side to show one by one, those with most mass; others next to each other are folded into
+            one. None shows all.
 
         Returns
         -------
@@ -293,7 +296,9 @@ class Alignment:
 
         if title is not None and not isinstance(title, str):
             raise TypeError(f"title must be a string, got {title!r}")
-        return to_html(self, title, page=page)
+        if max_tokens is not None:
+            whole_number(max_tokens, "max_tokens", least=1)
+        return to_html(self, title, page=page, max_tokens=max_tokens)
 
     def _repr_html_(self) -> str:
         return self.to_html(page=False)

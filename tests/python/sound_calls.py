@@ -105,7 +105,7 @@ CALLS = {
     "Alignment.save": (ALIGNMENT.save, {"path": "moves.svg", "kind": "flow", "max_tokens": 2}),
     "Alignment.heatmap": (ALIGNMENT.heatmap, {"max_tokens": 2}),
     "Alignment.flow": (ALIGNMENT.flow, {"max_tokens": 2}),
-    "Alignment.to_html": (ALIGNMENT.to_html, {"title": "a"}),
+    "Alignment.to_html": (ALIGNMENT.to_html, {"title": "a", "max_tokens": 9}),
     "Index.build": (
         mr.Index.build,
         {"docs": DOCS, "measure": "wmd", "ids": None, "payloads": None, "prefilter": "Flat", "dtype": None}

@@ -192,6 +192,39 @@ def test_long_documents_are_folded(long_one):
     assert page.index("<table>") < page.index('class="token')
 
 
+def test_pages_of_long_documents_stay_readable(long_one):
+    whole, page = Page(long_one.to_html(max_tokens=None)), Page(long_one.to_html(max_tokens=20))
+    names = [*long_one.source_names, *long_one.target_names]
+    assert whole.tokens == names
+    shown = [token for token in page.tokens if not token.endswith(" tokens")]
+    assert len(shown) >= 40
+    assert len(page.tokens) <= 2 * (2 * 20 + 1)
+    folded = sum(int(token.split()[0]) for token in page.tokens if token.endswith(" tokens"))
+    assert len(shown) + folded == len(names)
+    taken = long_one.plan.sum(axis=0)
+    assert {f"[{j}]" for j in np.argsort(-taken, kind="stable")[:20].tolist()} <= set(shown)
+    moves = [json.loads(some.scripts[0][1]) for some in (whole, page)]
+    assert len(moves[1]) < len(moves[0])
+    for own in moves:
+        assert sum(move[2] for move in own) == pytest.approx(1, abs=1e-6)
+        assert sum(move[2] * move[3] for move in own) == pytest.approx(long_one.value, abs=1e-4)
+    assert "⋯ stands for so many" in page.shown
+    assert "⋯" not in whole.shown
+    with pytest.raises(ValueError, match="max_tokens must be at least 1, got 0"):
+        long_one.to_html(max_tokens=0)
+
+
+@pytest.mark.parametrize("measure", [mr.wrd, mr.wrd.replace(capacity=4), mr.wrd.replace(problem=mr.Sinkhorn(0.1))])
+def test_a_page_does_not_grow_with_the_document(measure):
+    rng = np.random.default_rng(6)
+    one = mr.align(rng.normal(size=(20, 8)), rng.normal(size=(5000, 8)), measure)
+    page = one.to_html()
+    assert len(page) < 400_000
+    assert len(one.to_html(max_tokens=None)) > 2 * len(page)
+    if isinstance(measure.problem, mr.Sinkhorn):
+        assert "are too small to be drawn" in Page(page).shown
+
+
 @pytest.mark.parametrize("kind", ["flow", "heatmap"])
 @pytest.mark.parametrize(("suffix", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")])
 def test_pictures_of_long_documents_fit_a_page(long_one, tmp_path, kind, suffix, begins):

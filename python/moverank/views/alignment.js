@@ -22,7 +22,7 @@ for (const root of document.querySelectorAll(".moverank:not([data-ready])")) {
     clear();
     const token = sides[side][place];
     const own = moves.filter((move) => move[side] === place).sort((x, y) => y[2] - x[2]);
-    const total = own.reduce((sum, move) => sum + move[2], 0);
+    const total = Number(token.dataset.mass);
     root.classList.add("busy");
     token.classList.add("on");
     const frame = root.getBoundingClientRect();

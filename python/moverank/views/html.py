@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank.views.colours import of_costs
+from moverank.views.folding import Folds
 from moverank.views.moves import named_moves
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Lines of the table above the tokens, of which a document may have thousands.
 ROWS = 8
+#: Lines between tokens; entropic plans have one between any two.
+MOVES = 4000
 #: Flow that adds up to less than this share is rounding.
 LEAST = 1e-9
 
@@ -38,18 +41,16 @@ _PAGE = """<!doctype html>
 _HINT = "Point at a token, or step through them with the Tab key, to see where its mass goes."
 
 
-def to_html(alignment: Alignment, title: str | None, *, page: bool) -> str:
+def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: int | None) -> str:
     """Draw an alignment."""
+    taken = alignment.plan.sum(axis=0)
+    sides = Folds.of(alignment.a, max_tokens), Folds.of(taken, max_tokens)
     sources, targets = np.nonzero(alignment.plan > LEAST)
-    mass = alignment.plan[sources, targets]
     cost = alignment.cost[sources, targets].astype(np.float64)
     low, high = float(cost.min()), float(cost.max())
-    colours = of_costs(cost, low, high)
-    moves = [
-        [int(i), int(j), round(float(m), 9), round(float(c), 6), f"rgb({r}, {g}, {b})"]
-        for i, j, m, c, (r, g, b) in zip(sources, targets, mass, cost, colours.tolist(), strict=True)
-    ]
-    taken = alignment.plan.sum(axis=0)
+    moves, left_out = _moves(alignment, sides, low, high)
+    spent = sides[1].total((alignment.plan * alignment.cost).sum(axis=0))
+    query = _tokens("query", alignment.source_names, sides[0], alignment.a, alignment.plan.sum(axis=1))
     body = "\n".join(
         [
             '<div class="moverank">',
@@ -59,14 +60,15 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool) -> str:
             "<h2>What makes the distance</h2>",
             _table(alignment, low, high),
             "<h2>Query</h2>",
-            _tokens("query", alignment.source_names, alignment.a, np.full((len(alignment.a), 3), -1)),
+            query,
             "<h2>Document</h2>",
-            _tokens("document", alignment.target_names, taken, _mean_colours(alignment, low, high)),
+            _tokens("document", alignment.target_names, sides[1], taken, taken, (spent, low, high)),
             f'<p class="said" aria-live="polite">{_HINT}</p>',
             f'<p>cost: {_number(low)} <span class="scale"></span> {_number(high)} '
-            "&nbsp; the stronger a token's colour, the more mass it sends or takes</p>",
+            "&nbsp; the stronger a token's colour, the more mass it sends or takes"
+            f"{_folded(sides)}{left_out}</p>",
             '<svg class="links" aria-hidden="true"></svg>',
-            f'<script type="application/json">{json.dumps(moves)}</script>',
+            f'<script type="application/json">{json.dumps(moves, separators=(",", ":"))}</script>',
             f"<script>(() => {{ {_file('alignment.js')} }})();</script>",
             "</div>",
         ]
@@ -77,6 +79,40 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool) -> str:
     return _PAGE.format(title=escape(name), body=body)
 
 
+def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: float) -> tuple[list[list[Any]], str]:
+    """Moves between runs, and what is said of those that are too many to be drawn."""
+    sources, targets = np.nonzero(alignment.plan > LEAST)
+    mass = alignment.plan[sources, targets]
+    cost = alignment.cost[sources, targets].astype(np.float64)
+    width = len(sides[1].starts)
+    pairs, place = np.unique(sides[0].run_of[sources] * width + sides[1].run_of[targets], return_inverse=True)
+    total = np.bincount(place, mass)
+    mean = np.bincount(place, mass * cost) / total
+    # Of a pair of single tokens the cost is that of its move, whatever dividing would make of its last digit.
+    single = np.bincount(place) == 1
+    mean[place[single[place]]] = cost[single[place]]
+    drawn = np.sort(np.argsort(-total, kind="stable")[:MOVES])
+    colours = of_costs(mean[drawn], low, high).tolist()
+    found = [
+        [pair // width, pair % width, round(m, 9), round(c, 6), f"rgb({r},{g},{b})"]
+        for pair, m, c, (r, g, b) in zip(
+            pairs[drawn].tolist(), total[drawn].tolist(), mean[drawn].tolist(), colours, strict=True
+        )
+    ]
+    less = len(total) - len(drawn)
+    share = 100 * max(float(total.sum() - total[drawn].sum()), 0.0)
+    return found, f"; {less} moves of {share:.1f} % of the mass are too small to be drawn" if less else ""
+
+
+def _folded(sides: tuple[Folds, Folds]) -> str:
+    """What is said of tokens that are not shown one by one."""
+    hidden = [int(side.lengths[side.lengths > 1].sum()) for side in sides]
+    if not any(hidden):
+        return ""
+    told = [f"{count} tokens of the {name}" for count, name in zip(hidden, ("query", "document"), strict=True) if count]
+    return f"; {' and '.join(told)} are folded where little of it goes: ⋯ stands for so many"
+
+
 def _summary(alignment: Alignment) -> str:
     unmatched = float(alignment.unmatched.sum())
     said = f"distance <b>{_number(alignment.value)}</b>"
@@ -85,29 +121,38 @@ def _summary(alignment: Alignment) -> str:
     return "<br>".join([said, *alignment.lost.lines(documents="the document")])
 
 
-def _tokens(side: str, names: Sequence[str], mass: NDArray[np.float64], colours: NDArray[np.int64]) -> str:
-    most = max(float(mass.max()), LEAST)
+def _tokens(
+    side: str,
+    names: Sequence[str],
+    folds: Folds,
+    mass: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    costs: tuple[NDArray[np.float64], float, float] | None = None,
+) -> str:
+    """Tokens of a side, of which so much moves; of the document, coloured by what coming there costs on average."""
+    own, moving = folds.total(mass), folds.total(moved).tolist()
+    colours: list[list[int]] | None = None
+    if costs is not None:
+        spent, low, high = costs
+        used = own > LEAST
+        found = np.zeros((len(own), 3), dtype=np.int64)
+        found[used] = of_costs(spent[used] / own[used], low, high)
+        colours = found.tolist()
+    lengths, starts = folds.lengths.tolist(), folds.starts.tolist()
+    # A run is as strong as its mean token: many weak ones are no strong one.
+    strengths = own / folds.lengths
+    most = max(float(strengths.max()), LEAST)
     chips = []
-    for name, own, colour in zip(names, mass.tolist(), colours.tolist(), strict=True):
-        strength = 0.12 + 0.5 * own / most
-        back = "var(--near)" if colour[0] < 0 else "{}, {}, {}".format(*colour)
-        look = f' style="background: rgba({back}, {strength:.2f})"' if own > LEAST else ""
-        idle = "" if own > LEAST else " idle"
-        told = f"{100 * own:.1f} % of the mass"
-        text = escape(name)
-        about = f'data-token="{text}" aria-label="{text}, {told}"'
-        chips.append(f'<span class="token{idle}" tabindex="0" {about}{look}>{text}</span>')
+    for r, (share, strength) in enumerate(zip(own.tolist(), (strengths / most).tolist(), strict=True)):
+        back = "var(--near)" if colours is None else "{}, {}, {}".format(*colours[r])
+        look = f' style="background: rgba({back}, {0.12 + 0.5 * strength:.2f})"' if share > LEAST else ""
+        kind = "token" if share > LEAST else "token idle"
+        text, shown = escape(names[starts[r]]), escape(names[starts[r]])
+        if lengths[r] > 1:
+            kind, text, shown = f"{kind} fold", f"{lengths[r]} tokens", f"⋯{lengths[r]}"
+        about = f'data-token="{text}" data-mass="{moving[r]:.9f}" aria-label="{text}, {100 * share:.1f} % of the mass"'
+        chips.append(f'<span class="{kind}" tabindex="0" {about}{look}>{shown}</span>')
     return f'<div class="tokens {side}">{" ".join(chips)}</div>'
-
-
-def _mean_colours(alignment: Alignment, low: float, high: float) -> NDArray[np.int64]:
-    """Colour of each document token by what it costs on average to come to it."""
-    taken = alignment.plan.sum(axis=0)
-    spent = (alignment.plan * alignment.cost).sum(axis=0)
-    used = taken > LEAST
-    colours = np.zeros((len(taken), 3), dtype=np.int64)
-    colours[used] = of_costs(spent[used] / taken[used], low, high)
-    return colours
 
 
 def _table(alignment: Alignment, low: float, high: float) -> str:
