@@ -326,3 +326,11 @@ def test_words_without_a_vector_are_told(tmp_path, capsys):
     page = tmp_path / "page.html"
     assert main(["explain", "a virus yyqqx", "zzqqx in bats", "--html", str(page)]) == 0
     assert lost in page.read_text(encoding="utf-8")
+
+
+def test_pictures_that_cannot_be_drawn_stop_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = tmp_path / "page.html"
+    assert main(["explain", "a cat", "a dog", "--html", str(page), "--flow", str(tmp_path / "flow.svg")]) == 2
+    assert capsys.readouterr() == ("", "moverank: error: matplotlib is not installed: pip install 'moverank[plot]'\n")
+    assert not page.exists()

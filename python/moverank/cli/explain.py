@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from moverank._optional import optional
 from moverank._wording import on_one_line
 from moverank.cli.documents import read_text, require_one_stdin, tell_lost
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
@@ -44,6 +45,8 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain."""
+    if args.heatmap is not None or args.flow is not None:
+        optional("matplotlib", "plot")  # before anything is computed or written
     require_one_stdin(args.query, None if args.index is not None else args.document)
     if args.index is None:
         refuse_options(args, ("any_encoder",), "is about an --index")
