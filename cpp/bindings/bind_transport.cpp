@@ -88,8 +88,9 @@ class Marginals {
 };
 
 /// Refuse what is no price, NaN and -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
-template <class Cost>
-void require_prices(MatrixView<const Cost> cost, const std::string& name, double limit) {
+/// `name` is asked for in faults alone: to write it takes as long as to look at a small matrix.
+template <class Cost, class Name>
+void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
     if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= limit) {
         return;
     }
@@ -106,7 +107,7 @@ void require_prices(MatrixView<const Cost> cost, const std::string& name, double
                 std::snprintf(fault, sizeof fault, "is %s; expected a number, or inf where nothing may move",
                               std::isnan(entry) ? "NaN" : "-inf");
             }
-            throw std::invalid_argument(name + ": entry (" + std::to_string(i) + ", " + std::to_string(j) + ") " +
+            throw std::invalid_argument(name() + ": entry (" + std::to_string(i) + ", " + std::to_string(j) + ") " +
                                         fault);
         }
     }
@@ -156,7 +157,7 @@ class SingleProblem {
   private:
     static MatrixView<const Cost> checked(const Array<Cost>& cost, double limit) {
         const MatrixView<const Cost> view = as_matrix(cost);
-        require_prices(view, "cost", limit);
+        require_prices(view, [] { return std::string("cost"); }, limit);
         return view;
     }
 
@@ -241,7 +242,7 @@ class Problems {
                 interrupt.check();
             }
             const MatrixView<const Cost> cost(costs.data() + p * n_ * m_, n_, m_);
-            require_prices(cost, "costs[" + std::to_string(p) + "]", limit);
+            require_prices(cost, [p] { return "costs[" + std::to_string(p) + "]"; }, limit);
             views_.push_back({cost, sources_[p], targets_[p], capacity_of[p], fraction_of[p]});
         }
     }

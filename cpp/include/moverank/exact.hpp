@@ -84,6 +84,12 @@ struct BasisEdge {
 /// gap besides.)
 [[nodiscard]] double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_cost);
 
+/// What flows add up to.
+enum class FlowMass : std::uint8_t {
+    quanta,  ///< the masses that the pivots had, whole numbers of quanta
+    given,   ///< the masses of the problem, each to its last digits, where the tree that the solve ended with has such
+};
+
 class ExactSolver {
   public:
     ExactSolver();
@@ -91,11 +97,12 @@ class ExactSolver {
     ExactSolver(ExactSolver&&) noexcept;
     ExactSolver& operator=(ExactSolver&&) noexcept;
 
-    /// Solve; may stop early once a feasible dual value exceeds `cutoff`. `interrupt` may be null.
+    /// Solve; may stop early once a feasible dual value exceeds `cutoff`. `interrupt` may be null. Value and flows are
+    /// those of `mass`.
     SolveSummary solve(const TransportProblem<float>& problem, double cutoff = std::numeric_limits<double>::infinity(),
-                       Interrupt* interrupt = nullptr);
+                       Interrupt* interrupt = nullptr, FlowMass mass = FlowMass::quanta);
     SolveSummary solve(const TransportProblem<double>& problem, double cutoff = std::numeric_limits<double>::infinity(),
-                       Interrupt* interrupt = nullptr);
+                       Interrupt* interrupt = nullptr, FlowMass mass = FlowMass::quanta);
     /// The same over costs that already lie as the pivots read them: they are neither copied nor checked, unless some
     /// mass is zero.
     SolveSummary solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b, double capacity,
@@ -106,6 +113,8 @@ class ExactSolver {
 
     /// The plan's positive entries, at most n + m of them, in no particular order.
     [[nodiscard]] std::span<const Flow> flows() const;
+    /// Whether they add up to the masses given, which were asked for; if not, to quanta.
+    [[nodiscard]] bool has_flows_of_given_mass() const;
     /// Potentials of the rows, f; zero-mass rows get theirs by the c-transform.
     [[nodiscard]] std::span<const double> f() const;
     /// Potentials of the columns, g; f_i + g_j <= C_ij to rounding, and g <= 0 when capacity > 1.

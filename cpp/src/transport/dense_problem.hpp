@@ -29,10 +29,6 @@ class DenseProblem {
   public:
     /// `padded_largest`: the largest cost, if the problem's matrix is laid out as PaddedCosts are.
     void load(const TransportProblem<Cost>& problem, std::optional<double> padded_largest, Extras extras) {
-        rows.clear();
-        columns.clear();
-        a.clear();
-        b.clear();
         keep_positive(problem.a, rows, a);
         keep_positive(problem.b, columns, b);
         const MatrixView<const Cost> given = problem.cost;
@@ -62,12 +58,16 @@ class DenseProblem {
   private:
     static void keep_positive(std::span<const double> mass, std::vector<std::size_t>& places,
                               std::vector<double>& kept) {
+        places.resize(mass.size());
+        kept.resize(mass.size());
+        std::size_t n_kept = 0;  // no branch: small problems are solved in a microsecond
         for (std::size_t t = 0; t < mass.size(); ++t) {
-            if (mass[t] > 0.0) {
-                places.push_back(t);
-                kept.push_back(mass[t]);
-            }
+            places[n_kept] = t;
+            kept[n_kept] = mass[t];
+            n_kept += mass[t] > 0.0 ? 1 : 0;
         }
+        places.resize(n_kept);
+        kept.resize(n_kept);
     }
 
     [[nodiscard]] static double largest_of(const Cost* values, std::size_t n) {

@@ -16,6 +16,7 @@
 #include "../kernels/kernels.hpp"
 #include "dense_problem.hpp"
 #include "large_simplex.hpp"
+#include "long_sum.hpp"
 #include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
 #include "well_formed.hpp"
@@ -54,8 +55,9 @@ class Simplex {
   public:
     /// `padded_largest`: the largest cost, if the problem's matrix is laid out as PaddedCosts are.
     SolveSummary solve(const TransportProblem<Cost>& problem, double cutoff, Interrupt* interrupt,
-                       std::optional<double> padded_largest) {
+                       std::optional<double> padded_largest, FlowMass mass) {
         load(problem, padded_largest);
+        mass_ = mass;
         moves_too_much_ = false;
         is_large_ = false;
         settled_ = settle_in_closed_form(problem);
@@ -88,6 +90,7 @@ class Simplex {
     }
 
     [[nodiscard]] const std::vector<Flow>& flows() const { return flows_; }
+    [[nodiscard]] bool has_flows_of_given_mass() const { return has_flows_of_given_mass_; }
     [[nodiscard]] const std::vector<double>& f() const { return f_; }
     [[nodiscard]] const std::vector<double>& g() const { return g_; }
     [[nodiscard]] double multiplier() const { return multiplier_; }
@@ -427,9 +430,11 @@ class Simplex {
                          : stop == Stop::limit ? SolveStatus::pivot_limit
                                                : SolveStatus::optimal;
         summary.lower = settled_ ? dual_value() : dual_sum();  // without a closed form, of what ended the pivots
-        if (is_large_) {
+        has_flows_of_given_mass_ =
+            settled_ || (mass_ == FlowMass::given && stop == Stop::optimal && collect_flows_of_given_mass());
+        if (!has_flows_of_given_mass_ && is_large_) {
             collect_large_flows();
-        } else if (!settled_) {
+        } else if (!has_flows_of_given_mass_) {
             if (stop == Stop::cutoff) {
                 kernels_.potentials(tableau_);  // for the order of the tree
             }
@@ -473,6 +478,89 @@ class Simplex {
             const std::size_t j = tableau_.edge_column[slot];
             add_flow(i, j, quanta);
         }
+    }
+
+    /// The plan of the masses as given, summed from these in twice the precision. False if the tree has none: masses
+    /// may be smaller than quanta.
+    bool collect_flows_of_given_mass() {
+        long_surplus_.resize(n_rows_ + n_columns_);
+        LongSum supplied;  // and demanded: two chains, as an addition waits for the one before it
+        LongSum total;
+        for (std::size_t i = 0; i < n_rows_; ++i) {
+            const double mass = i < dense_.rows.size() ? supplies_[i] : 0.0;
+            long_surplus_[i] = LongSum(mass);
+            supplied.add(mass);
+        }
+        for (std::size_t j = 0; j < n_columns_; ++j) {
+            long_surplus_[n_rows_ + j] = LongSum(-demands_[j]);
+            total.add(-demands_[j]);
+        }
+        total.add(supplied);
+        // What balances the rest: the slack, or the largest column, of which it is rounding.
+        const std::size_t balancing =
+            has_slack_ ? n_rows_ - 1
+                       : n_rows_ + static_cast<std::size_t>(std::ranges::max_element(demands_) - demands_.begin());
+        long_surplus_[balancing].subtract(total);
+        const std::size_t n_edges = n_rows_ + n_columns_ - 1;
+        grow(long_flow_, n_edges);
+        if (is_large_) {
+            pass_on_in_large_tree();
+        } else {
+            for (std::size_t k = n_edges; k-- > 0;) {
+                const std::size_t slot = tableau_.top_down[k];
+                long_flow_[slot] = pass_on(edge_row_[slot], edge_column_[slot], tableau_.child_is_row_of(slot));
+            }
+        }
+        return keep_long_flows(n_edges);
+    }
+
+    void pass_on_in_large_tree() {
+        ContractedTree& tree = large_.tree();
+        const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
+        grow(edge_row_, tree.bottom_up().size());
+        grow(edge_column_, tree.bottom_up().size());
+        std::size_t slot = 0;
+        for (const std::size_t node : tree.bottom_up()) {
+            const auto [i, j] = large_edge(node);
+            edge_row_[slot] = static_cast<std::uint32_t>(i);
+            edge_column_[slot] = static_cast<std::uint32_t>(j);
+            long_flow_[slot++] = pass_on(i, j, (node < first_column) != is_turned_);
+        }
+    }
+
+    /// The flows of a plan, from those of all edges. False if some are none.
+    bool keep_long_flows(std::size_t n_edges) {
+        flows_.resize(n_edges);
+        Flow* kept = flows_.data();
+        const std::size_t n_own_rows = dense_.rows.size();
+        const std::size_t n_own_columns = dense_.columns.size();
+        bool fit = true;
+        for (std::size_t slot = 0; slot < n_edges; ++slot) {
+            const std::size_t i = edge_row_[slot];
+            const std::size_t j = edge_column_[slot];
+            const double flow = long_flow_[slot];
+            const bool is_row = i < n_own_rows;
+            const bool is_column = j < n_own_columns;
+            const double smaller = std::min(is_row ? supplies_[i] : 1.0, is_column ? demands_[j] : 1.0);
+            if (std::abs(flow) <= 8.0 * std::numeric_limits<double>::epsilon() * smaller) {
+                continue;  // what rounding leaves of masses whose sums agree
+            }
+            // Between both extras it would move less than it should.
+            fit &= flow > 0.0 && (is_row || is_column);
+            if (is_row && is_column) {
+                *kept++ = {dense_.rows[i], dense_.columns[j], flow};
+            }
+        }
+        flows_.resize(static_cast<std::size_t>(kept - flows_.data()));
+        return fit;
+    }
+
+    /// What flows over the edge of a row and a column, one of which the other hangs on and gives its surplus to.
+    double pass_on(std::size_t i, std::size_t j, bool child_is_row) {
+        LongSum& row = long_surplus_[i];
+        LongSum& column = long_surplus_[n_rows_ + j];
+        (child_is_row ? column : row).add(child_is_row ? row : column);
+        return child_is_row ? row.value() : -column.value();
     }
 
     void add_flow(std::size_t i, std::size_t j, std::int64_t quanta) {
@@ -586,6 +674,12 @@ class Simplex {
     AlignedVector<Cost> turned_;
     std::vector<std::int64_t> surplus_;
 
+    // flows of the masses as given
+    FlowMass mass_ = FlowMass::quanta;
+    bool has_flows_of_given_mass_ = false;
+    std::vector<LongSum> long_surplus_;
+    AlignedVector<double> long_flow_;
+
     // the result
     AlignedVector<double> row_potentials_, column_potentials_;
     std::vector<Flow> flows_;
@@ -615,12 +709,14 @@ class ExactSolver::Impl {
     std::span<const double> f, g;
     double multiplier = 0.0;
     bool is_single = false;  ///< which of both was the latest
+    bool has_flows_of_given_mass = false;
 
     template <class Cost>
     SolveSummary solve(Simplex<Cost>& simplex, const TransportProblem<Cost>& problem, double cutoff,
-                       Interrupt* interrupt, std::optional<double> padded_largest = {}) {
+                       Interrupt* interrupt, FlowMass mass, std::optional<double> padded_largest = {}) {
         require_well_formed(problem);
-        const SolveSummary summary = simplex.solve(problem, cutoff, interrupt, padded_largest);
+        const SolveSummary summary = simplex.solve(problem, cutoff, interrupt, padded_largest, mass);
+        has_flows_of_given_mass = simplex.has_flows_of_given_mass();
         flows = simplex.flows();
         f = simplex.f();
         g = simplex.g();
@@ -635,19 +731,22 @@ ExactSolver::~ExactSolver() = default;
 ExactSolver::ExactSolver(ExactSolver&&) noexcept = default;
 ExactSolver& ExactSolver::operator=(ExactSolver&&) noexcept = default;
 
-SolveSummary ExactSolver::solve(const TransportProblem<float>& problem, double cutoff, Interrupt* interrupt) {
-    return impl_->solve(impl_->single, problem, cutoff, interrupt);
+SolveSummary ExactSolver::solve(const TransportProblem<float>& problem, double cutoff, Interrupt* interrupt,
+                                FlowMass mass) {
+    return impl_->solve(impl_->single, problem, cutoff, interrupt, mass);
 }
-SolveSummary ExactSolver::solve(const TransportProblem<double>& problem, double cutoff, Interrupt* interrupt) {
-    return impl_->solve(impl_->twice, problem, cutoff, interrupt);
+SolveSummary ExactSolver::solve(const TransportProblem<double>& problem, double cutoff, Interrupt* interrupt,
+                                FlowMass mass) {
+    return impl_->solve(impl_->twice, problem, cutoff, interrupt, mass);
 }
 SolveSummary ExactSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
                                 double capacity, double fraction, double cutoff, Interrupt* interrupt) {
     return impl_->solve(impl_->single, TransportProblem<float>{costs.matrix, a, b, capacity, fraction}, cutoff,
-                        interrupt, costs.largest);
+                        interrupt, FlowMass::quanta, costs.largest);
 }
 
 std::span<const Flow> ExactSolver::flows() const { return impl_->flows; }
+bool ExactSolver::has_flows_of_given_mass() const { return impl_->has_flows_of_given_mass; }
 std::span<const double> ExactSolver::f() const { return impl_->f; }
 std::span<const double> ExactSolver::g() const { return impl_->g; }
 double ExactSolver::multiplier() const { return impl_->multiplier; }

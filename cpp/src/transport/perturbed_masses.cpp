@@ -29,7 +29,7 @@ void PerturbedMasses::assign(std::span<const double> supplies, std::span<const d
     const double total = std::accumulate(demands.begin(), demands.end(), 0.0);
     const int scale_bits = scale_bits_of(supplies.size(), total);
     quantum_ = std::ldexp(1.0, -scale_bits);
-    const double scale = std::ldexp(1.0, scale_bits);
+    const double scale = 1.0 / quantum_;  // a power of two
     const auto quanta_of = [scale](double mass) { return static_cast<std::int64_t>(mass * scale + 0.5); };
 
     std::int64_t excess = 0;  // quanta of supply less quanta of demand

@@ -8,8 +8,9 @@
 #include <tuple>
 #include <utility>
 
+#include "../preconditions.hpp"
+#include "long_sum.hpp"
 #include "moverank/finite.hpp"
-#include "well_formed.hpp"
 #include "wide_simplex.hpp"
 
 namespace moverank {
@@ -22,31 +23,6 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 /// As in ExactSolver: no column takes more than all mass.
 constexpr double most_taken = 2.0;
-
-/// A sum in twice the precision.
-class LongSum {
-  public:
-    void add(double x) {
-        const double sum = high_ + x;
-        const double part = sum - high_;
-        low_ += (high_ - (sum - part)) + (x - part);
-        high_ = sum;
-    }
-    void add(const LongSum& other) {
-        add(other.high_);
-        low_ += other.low_;
-    }
-    void add_product(double x, double y) {
-        const double product = x * y;
-        add(product);
-        low_ += std::fma(x, y, -product);
-    }
-    [[nodiscard]] double value() const { return high_ + low_; }
-
-  private:
-    double high_ = 0.0;
-    double low_ = 0.0;
-};
 
 /// Mass that rounding can have put at the wrong place, of a total of 1.
 [[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
@@ -62,12 +38,12 @@ class VerifiedSolver::Impl {
 
     template <class Cost>
     SolveSummary solve(const TransportProblem<Cost>& problem, Interrupt* interrupt, double cutoff) {
-        require_well_formed(problem);
+        is_loaded_ = false;
         const MatrixView<const Cost> cost = problem.cost;
-        load(problem.a, problem.b, problem.capacity, problem.fraction);
         const Sizes sizes = sizes_of(problem);
         // As large as nothing that an optimum of permitted entries pays: forbidden entries show in the plan then.
-        double ceiling = sizes.has_forbidden ? dear(sizes.largest, sizes.largest) : largest_number;
+        const std::size_t shorter = std::min(cost.rows(), cost.cols()) + 1;
+        double ceiling = sizes.has_forbidden ? dear(sizes.largest, sizes.largest, shorter) : largest_number;
         ceiling = std::min(ceiling, static_cast<double>(cost_limit<Cost>));
         bool lowered = sizes.has_forbidden || sizes.largest > cost_limit<Cost>;
         SolveSummary summary;
@@ -79,21 +55,25 @@ class VerifiedSolver::Impl {
                 looked_at.cost = lower_to(cost, static_cast<Cost>(ceiling));
             }
             const std::int64_t pivots = summary.pivots;
-            summary = fast_.solve(looked_at, cutoff, interrupt);
+            summary = fast_.solve(looked_at, cutoff, interrupt, FlowMass::given);
             summary.pivots += pivots;
             if (summary.status == SolveStatus::above_cutoff) {
                 // What bounds lowered costs from below bounds those given.
                 return summary;
             }
-            if (mend(problem, lowered ? ceiling : infinity) && proves_itself(problem, looked_at, summary)) {
-                flows = mended_;
+            if (fast_.has_flows_of_given_mass() && !(lowered && pays(problem, ceiling)) &&
+                proves_itself(problem, looked_at, summary)) {
+                flows = fast_.flows();
                 f = fast_.f();
                 g = fast_.g();
                 multiplier = fast_.multiplier();
                 return summary;
             }
-            credit = credit_of(problem);
-            const double dearest = dear(price_paid(problem, fast_.flows()), credit);
+            if (look == 0) {
+                load(problem);
+                credit = credit_of(problem);
+            }
+            const double dearest = dear(price_paid(problem, fast_.flows()), credit, std::min(n_rows_, n_columns_));
             if (!(dearest < 0.125 * std::min(sizes.largest, ceiling))) {
                 break;
             }
@@ -111,8 +91,14 @@ class VerifiedSolver::Impl {
 
     // ---- the problem -------------------------------------------------------------------------------------------
 
-    /// What each row sends and each column takes, with slack and rest.
-    void load(std::span<const double> a, std::span<const double> b, double capacity, double fraction) {
+    /// What each row sends and each column takes, with slack and rest: for what the fast solver does not settle.
+    template <class Cost>
+    void load(const TransportProblem<Cost>& problem) {
+        if (is_loaded_) {
+            return;
+        }
+        is_loaded_ = true;
+        const auto& [cost, a, b, capacity, fraction] = problem;
         rows_.clear();
         columns_.clear();
         supplies_.clear();
@@ -153,6 +139,7 @@ class VerifiedSolver::Impl {
     Sizes sizes_of(const TransportProblem<Cost>& problem) {
         Sizes sizes;
         const MatrixView<const Cost> cost = problem.cost;
+        require(cost.stride() >= cost.cols(), "rows of the cost matrix overlap");
         if (cost.stride() == cost.cols()) {
             const auto largest = static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols())));
             if (largest <= cost_limit<Cost>) {
@@ -189,8 +176,8 @@ class VerifiedSolver::Impl {
 
     /// No optimum pays more than this where there is a plan that pays at most `paid` an entry, and costs are not below
     /// -credit: along the cycle that takes an entry out of use, at most min(n, m) of that plan's come in.
-    [[nodiscard]] double dear(double paid, double credit) const {
-        const double bound = 2.0 * static_cast<double>(std::min(n_rows_, n_columns_)) * (std::max(paid, 0.0) + credit);
+    [[nodiscard]] static double dear(double paid, double credit, std::size_t shorter) {
+        const double bound = 2.0 * static_cast<double>(shorter) * (std::max(paid, 0.0) + credit);
         return bound > 0.0 ? bound : std::numeric_limits<double>::min();
     }
 
@@ -225,98 +212,34 @@ class VerifiedSolver::Impl {
 
     // ---- the first two ways ------------------------------------------------------------------------------------
 
-    /// The plan of the fast solver's tree for the masses as given, which it has rounded to quanta. False if there is
-    /// none, or one that pays `ceiling`.
+    /// Whether the fast solver's plan has an entry whose cost was lowered.
     template <class Cost>
-    bool mend(const TransportProblem<Cost>& problem, double ceiling) {
-        const std::span<const BasisEdge> basis = fast_.basis();
-        if (basis.empty()) {
-            mended_.assign(fast_.flows().begin(), fast_.flows().end());
-        } else if (!flows_of_tree(basis)) {
-            return false;
-        }
-        return std::ranges::all_of(mended_, [&](const Flow& flow) {
-            return static_cast<double>(problem.cost(flow.source, flow.target)) < ceiling;
+    bool pays(const TransportProblem<Cost>& problem, double ceiling) const {
+        return std::ranges::any_of(fast_.flows(), [&](const Flow& flow) {
+            return static_cast<double>(problem.cost(flow.source, flow.target)) >= ceiling;
         });
     }
 
-    bool flows_of_tree(std::span<const BasisEdge> basis) {
-        const std::size_t n_nodes = n_rows_ + n_columns_;
-        surplus_.assign(n_nodes, LongSum());
-        degree_.assign(n_nodes, 0);
-        beside_.assign(n_nodes, 0);
-        edges_.assign(n_nodes, 0);
-        tree_flow_.assign(basis.size(), 0.0);
-        for (std::size_t i = 0; i < n_rows_; ++i) {
-            surplus_[i].add(supplies_[i]);
-        }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            surplus_[n_rows_ + j].add(-demands_[j]);
-        }
-        // A node of degree 1 knows its neighbour and its edge: what the sums of these have left.
-        for (std::size_t e = 0; e < basis.size(); ++e) {
-            const std::size_t ends[2] = {place_of_row_[basis[e].row], n_rows_ + place_of_column_[basis[e].column]};
-            for (const int side : {0, 1}) {
-                ++degree_[ends[side]];
-                beside_[ends[side]] ^= ends[1 - side];
-                edges_[ends[side]] ^= e;
-            }
-        }
-        const std::size_t root =
-            has_slack_ ? n_rows_ - 1
-                       : n_rows_ + static_cast<std::size_t>(std::ranges::max_element(demands_) - demands_.begin());
-        for (std::size_t first = 0; first < n_nodes; ++first) {
-            for (std::size_t x = first; x != root && degree_[x] == 1;) {
-                const std::size_t y = beside_[x];
-                const std::size_t e = edges_[x];
-                tree_flow_[e] = x < n_rows_ ? surplus_[x].value() : -surplus_[x].value();
-                surplus_[y].add(surplus_[x]);
-                degree_[x] = 0;
-                --degree_[y];
-                beside_[y] ^= x;
-                edges_[y] ^= e;
-                x = y;
-            }
-        }
-        mended_.clear();
-        for (std::size_t e = 0; e < basis.size(); ++e) {
-            const std::size_t i = place_of_row_[basis[e].row];
-            const std::size_t j = place_of_column_[basis[e].column];
-            const bool ours = i < rows_.size() && j < columns_.size();
-            const double smaller =
-                std::min(i < rows_.size() ? supplies_[i] : 1.0, j < columns_.size() ? demands_[j] : 1.0);
-            // What rounding leaves of masses whose sums agree.
-            const bool crumb = std::abs(tree_flow_[e]) <= 8.0 * epsilon * smaller;
-            if (tree_flow_[e] < 0.0 && !crumb) {
-                return false;
-            }
-            if (ours && !crumb) {
-                mended_.push_back({rows_[i], columns_[j], tree_flow_[e]});
-            } else if (!crumb && i == rows_.size() && j == columns_.size()) {
-                return false;  // it moves less than it should
-            }
-        }
-        return true;
-    }
-
-    /// Value and bound of the mended plan; whether they meet.
+    /// Whether value and bound of the fast solver's plan meet.
     template <class Cost>
     bool proves_itself(const TransportProblem<Cost>& problem, const TransportProblem<Cost>& looked_at,
                        SolveSummary& summary) {
-        summary.value = 0.0;
-        double paid = 0.0;
-        for (const Flow& flow : mended_) {
-            const double worth = flow.mass * static_cast<double>(problem.cost(flow.source, flow.target));
-            summary.value += worth;
-            paid += std::abs(worth);
+        summary.status = SolveStatus::optimal;
+        const double least = std::numeric_limits<double>::min();
+        if (summary.value - summary.lower <= rounding_share * std::abs(summary.value) + least) {
+            return true;  // the sum of sizes is no less
         }
-        const double rounding = rounding_share * paid + std::numeric_limits<double>::min();
+        double paid = 0.0;
+        for (const Flow& flow : fast_.flows()) {
+            paid += std::abs(flow.mass * static_cast<double>(problem.cost(flow.source, flow.target)));
+        }
+        const double rounding = rounding_share * paid + least;
         if (summary.value - summary.lower > rounding) {
+            load(problem);
             summary.lower = close_bound(looked_at);
         }
         const bool meet = std::abs(summary.value - summary.lower) <= rounding;
         summary.lower = std::min(summary.lower, summary.value);
-        summary.status = SolveStatus::optimal;
         return meet;
     }
 
@@ -379,8 +302,8 @@ class VerifiedSolver::Impl {
             return summary;
         }
         take_flows();
-        const double dearest = dear(price_paid(problem, mended_), credit);
-        const bool pays_for_crumbs = std::ranges::any_of(mended_, [&](const Flow& flow) {
+        const double dearest = dear(price_paid(problem, wide_flows_), credit, std::min(n_rows_, n_columns_));
+        const bool pays_for_crumbs = std::ranges::any_of(wide_flows_, [&](const Flow& flow) {
             return static_cast<double>(problem.cost(flow.source, flow.target)) > dearest;
         });
         if (pays_for_crumbs && !wide_.solve(dearest, interrupt)) {
@@ -390,7 +313,7 @@ class VerifiedSolver::Impl {
         take_flows();
         LongSum value;
         double paid = 0.0;
-        for (const Flow& flow : mended_) {
+        for (const Flow& flow : wide_flows_) {
             const auto c = static_cast<double>(problem.cost(flow.source, flow.target));
             value.add_product(flow.mass, c);
             paid += flow.mass * std::abs(c);
@@ -400,17 +323,17 @@ class VerifiedSolver::Impl {
         // The basis is optimal without any rounding, and so its value is the bound: what is written down rounds.
         summary.lower = summary.value - 4.0 * epsilon * paid;
         take_potentials(problem);
-        flows = mended_;
+        flows = wide_flows_;
         f = wide_f_;
         g = wide_g_;
         return summary;
     }
 
     void take_flows() {
-        mended_.clear();
+        wide_flows_.clear();
         for (const Flow& flow : wide_.flows()) {
             if (flow.source < rows_.size() && flow.target < columns_.size()) {
-                mended_.push_back({rows_[flow.source], columns_[flow.target], flow.mass});
+                wide_flows_.push_back({rows_[flow.source], columns_[flow.target], flow.mass});
             }
         }
     }
@@ -468,15 +391,12 @@ class VerifiedSolver::Impl {
     std::vector<double> supplies_, demands_;
     std::size_t n_rows_ = 0, n_columns_ = 0;
     bool has_slack_ = false, has_rest_ = false;
+    bool is_loaded_ = false;
 
-    // flows of a tree
-    std::vector<LongSum> surplus_;
-    std::vector<std::size_t> degree_, beside_, edges_;
-    std::vector<double> tree_flow_;
-    std::vector<Flow> mended_;
     std::vector<std::pair<double, double>> by_cost_;
 
     // whole numbers
+    std::vector<Flow> wide_flows_;
     std::vector<double> wide_costs_, wide_f_, wide_g_;
     std::vector<BasisEdge> wide_basis_;
 };
