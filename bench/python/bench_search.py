@@ -35,7 +35,7 @@ def pot_ms(docs: mr.Sequences, queries: list[np.ndarray], measure: mr.Measure) -
     for query in queries[:2]:
         a = mass_of(query, measure)
         for s in sample:
-            document = docs[s]
+            document = np.asarray(docs[s])
             b = mass_of(document, measure)
             started = time.perf_counter()
             ot.emd2(a, b, ot.dist(query, document, metric=metric))

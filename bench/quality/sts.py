@@ -74,7 +74,7 @@ def cosine_of_means(x: EncodedTexts, y: EncodedTexts) -> NDArray[np.float64]:
         batch = encoded.sequences
         weights = [batch.weights_of(s) for s in range(len(batch))]
         return np.array(
-            [np.average(batch[s].astype(np.float64), axis=0, weights=weights[s]) for s in range(len(batch))]
+            [np.average(np.asarray(batch[s], np.float64), axis=0, weights=weights[s]) for s in range(len(batch))]
         )
 
     u, v = means(x), means(y)

@@ -167,7 +167,7 @@ class SentenceTransformerEncoder(CallableEncoder):
             tokenizer = self._model.tokenizer
             # What stands for unknown pieces is special by name only: it has its place in the text.
             kept &= ~np.isin(ids, sorted({*tokenizer.all_special_ids} - {tokenizer.unk_token_id}))
-            # A prompt stands behind padding on the left, if there is any; its length is counted with special tokens.
+            # A prompt stands after padding on the left, if there is any; its length is counted with special tokens.
             begins = int(np.argmax(ids != tokenizer.pad_token_id)) + int(features.get("prompt_length") or 0)
             kept[:begins] = False
         vectors = features["token_embeddings"].float().cpu().numpy()[kept]

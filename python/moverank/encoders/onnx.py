@@ -231,7 +231,7 @@ class OnnxEncoder:
         return found.astype(np.float32, copy=False)
 
     def _text(self, text: str, begins: int, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
-        """Tokens of a text, that begins behind its prompt, at this character."""
+        """Tokens of a text, which begins at this character, after its prompt."""
         special = encoding.special_tokens_mask
         kept = list(range(len(encoding.ids)))
         if not self._special_tokens:

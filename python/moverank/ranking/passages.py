@@ -115,7 +115,7 @@ def _by_characters(text: str, start: int, end: int, length: int) -> Iterator[_Sp
 
 
 def _with_punctuation(text: str, parts: Iterator[_Span]) -> list[_Span]:
-    """Parts that have a letter or digit, each with the punctuation right behind it."""
+    """Parts that have a letter or digit, each with the punctuation right after it."""
     found: list[_Span] = []
     for start, end in parts:
         if found and found[-1][1] == start and not any(map(str.isalnum, text[start:end])):
