@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._origin import about_one_origin, tell_if_blurred
+from moverank._origin import about_one_origin
+from moverank._precision import tell_if_lost
 from moverank._validate import as_list, one_of, whole_number
 from moverank.lost import Lost
 from moverank.measures import Measure, measure, naming, require_same_dim, require_vectors
@@ -389,6 +390,6 @@ def align(
     query, document = about_one_origin(chosen, query, document)
     with naming("x", "y", batch=False):
         solution = _core.align(query.tokens, query.weights, document.tokens, document.weights, chosen._spec)
-    tell_if_blurred(np.array([solution.value]), chosen, query, document)
+    tell_if_lost(np.array([solution.value]), chosen, query, document)
     cost = solution.cost.astype(np.float32, copy=False)
     return Alignment(solution.value, solution.plan, cost, solution.a, solution.b)

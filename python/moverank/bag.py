@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._digests import Digests
 from moverank._validate import one_of, read_only
 from moverank.sequences import Sequence
 from moverank.token_array import WEIGHTINGS, TokenArray, norms_of
@@ -30,15 +31,20 @@ class Bag(TokenArray):
     array([1., 2.])
     """
 
-    __slots__ = ("_counts", "_tokens", "_vectors", "_words")
+    __slots__ = ("_counts", "_digests", "_tokens", "_vectors", "_words")
 
     def __init__(
-        self, vectors: NDArray[np.float32], words: NDArray[np.uint32], counts: NDArray[np.float32] | None
+        self,
+        vectors: NDArray[np.float32],
+        words: NDArray[np.uint32],
+        counts: NDArray[np.float32] | None,
+        digests: Digests | None = None,
     ) -> None:
         self._vectors = vectors  # not a view of its own, so that bags which are pickled together share it
         self._words = read_only(words)
         self._counts = None if counts is None else read_only(counts)
         self._tokens: NDArray[np.float32] = read_only(vectors[words])
+        self._digests = digests  # of the table as it came, where float32 rounded it
 
     @property
     def vectors(self) -> NDArray[np.float32]:
@@ -86,8 +92,10 @@ class Bag(TokenArray):
         Sequence
             With weights if there are counts.
         """
-        mass = self.mass(weighting)
-        return Sequence._made(self._tokens, None if self._counts is None else mass)
+        return self._as_sequence(None if self._counts is None else self.mass(weighting))
+
+    def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
+        return Sequence._made(self._tokens, mass, None if self._digests is None else self._digests[self._words])
 
     def __getitem__(self, key: Any) -> NDArray[np.float32]:
         """Vectors of words, by position: an array."""
@@ -97,7 +105,7 @@ class Bag(TokenArray):
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Bag, (self._vectors, self._words, self._counts)
+        return Bag, (self._vectors, self._words, self._counts, self._digests)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import plain_array
-from moverank._origin import tell_if_blurred_table
+from moverank._digests import Digests, digests_of
+from moverank._origin import is_rounded, may_lose
+from moverank._precision import Came, longest, tell_if_blurred_table
 from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_and_source
 from moverank.bag import Bag
 from moverank.sequences import Sequences, selected
@@ -25,6 +27,13 @@ def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int6
         s = int(np.searchsorted(offsets, t, side="right")) - 1
         raise ValueError(f"document {s}: word {words[t]} is no row of vectors, which has {n_vectors}")
     return np.ascontiguousarray(words, dtype=np.uint32)
+
+
+def _table_of(vectors: ArrayLike) -> tuple[NDArray[np.float32], Digests | None]:
+    """A table in float32, and digests of what that rounds."""
+    table, source = tokens_and_source(vectors, "vectors")
+    tell_if_blurred_table(source, table)
+    return table, digests_of(source) if may_lose(source) and is_rounded(source, table) else None
 
 
 class Bags:
@@ -55,11 +64,17 @@ class Bags:
     Bags(2 documents, 4 words, vocabulary of 3, dim=3, counted)
     """
 
-    __slots__ = ("_counts", "_offsets", "_vectors", "_words")
+    __slots__ = ("_counts", "_digests", "_offsets", "_vectors", "_words")
+
+    _vectors: NDArray[np.float32]
+    _words: NDArray[np.uint32]
+    _offsets: NDArray[np.int64]
+    _counts: NDArray[np.float32] | None
+    #: Of the vectors as they came, if some component had more digits than float32 holds.
+    _digests: Digests | None
 
     def __init__(self, vectors: ArrayLike, documents: Sequence[Iterable[int]]) -> None:
-        table, source = tokens_and_source(vectors, "vectors")
-        tell_if_blurred_table(source, table)
+        table, digests = _table_of(vectors)
         given: Any = documents
         if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
             raise TypeError(f"documents: expected lists of words, got {type(given).__name__}")
@@ -79,10 +94,8 @@ class Bags:
         offsets = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum([len(own) for own in words], out=offsets[1:])
         all_counts = np.concatenate(counts).astype(np.float32)
-        self._vectors: NDArray[np.float32] = read_only(table)
-        self._words: NDArray[np.uint32] = read_only(_rows_of_table(np.concatenate(words), len(table), offsets))
-        self._offsets: NDArray[np.int64] = read_only(offsets)
-        self._counts: NDArray[np.float32] | None = None if (all_counts == 1).all() else read_only(all_counts)
+        rows = _rows_of_table(np.concatenate(words), len(table), offsets)
+        self._take(table, rows, offsets, None if (all_counts == 1).all() else all_counts, digests)
 
     @classmethod
     def from_flat(
@@ -122,8 +135,7 @@ class Bags:
         >>> Bags.from_flat(np.eye(3), [0, 1, 2], [0, 2, 3]).lengths.tolist()
         [2, 1]
         """
-        table, source = tokens_and_source(vectors, "vectors")
-        tell_if_blurred_table(source, table)
+        table, digests = _table_of(vectors)
         rows = plain_array(words, "words")
         if rows.dtype.kind not in "iu" or rows.ndim != 1:
             raise TypeError(f"words: expected integers of shape (T,), got dtype {rows.dtype}, shape {rows.shape}")
@@ -139,12 +151,63 @@ class Bags:
                 raise ValueError(
                     f"counts: entry {int(np.argmax(bad))} is not a positive number ({multiples[np.argmax(bad)]})"
                 )
+        return cls._of(table, rows, cuts, multiples, digests)
+
+    @classmethod
+    def _of(
+        cls,
+        vectors: NDArray[np.float32],
+        words: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        counts: NDArray[np.float32] | None,
+        digests: Digests | None,
+    ) -> Bags:
+        """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
-        batch._vectors = read_only(table)
-        batch._words = read_only(rows)
-        batch._offsets = read_only(cuts)
-        batch._counts = None if multiples is None else read_only(multiples)
+        batch._take(vectors, words, offsets, counts, digests)
         return batch
+
+    def _take(
+        self,
+        vectors: NDArray[np.float32],
+        words: NDArray[np.uint32],
+        offsets: NDArray[np.int64],
+        counts: NDArray[np.float32] | None,
+        digests: Digests | None,
+    ) -> None:
+        self._vectors = read_only(vectors)
+        self._words = read_only(words)
+        self._offsets = read_only(offsets)
+        self._counts = None if counts is None else read_only(counts)
+        self._digests = None if digests is None else read_only(digests)
+
+    @property
+    def _rounded(self) -> bool:
+        """Whether some vector was given with more digits than float32 holds."""
+        return self._digests is not None
+
+    @property
+    def _longest(self) -> float:
+        """Largest norm of a vector."""
+        return longest(self._vectors)
+
+    @property
+    def _table(self) -> Sequences:
+        """The vectors as if they were one document."""
+        return Sequences._of(self._vectors, np.array([0, len(self._vectors)]), None, None, None, self._digests)
+
+    def _moved(self, vectors: NDArray[np.float32], digests: Digests, norms: NDArray[np.float64] | None) -> Bags:
+        """The same documents about another origin, with counts times norms if there are any."""
+        counts = self._counts
+        if norms is not None:
+            multiples = (norms / norms.max())[self._words].astype(np.float32)
+            counts = multiples if counts is None else counts * multiples
+        return self._of(vectors, self._words, self._offsets, counts, digests)
+
+    def _came_of(self, s: int, weighting: str) -> Came:
+        """One document as it came."""
+        bag = self[s]
+        return bag._as_sequence(bag.mass(weighting))._batch._came_of(0, weighting)
 
     @property
     def vectors(self) -> NDArray[np.float32]:
@@ -208,7 +271,10 @@ class Bags:
             weights = self._counts.astype(np.float64)
             if weighting == "norm":
                 weights *= np.linalg.norm(tokens.astype(np.float64), axis=1)
-        return Sequences.from_flat(tokens, self._offsets, weights)
+        made = Sequences.from_flat(tokens, self._offsets, weights)
+        if self._digests is not None:
+            made._digests = read_only(self._digests[self._words])
+        return made
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -224,10 +290,10 @@ class Bags:
                 raise IndexError(f"document {key} of {len(self)}")
             first, last = self._offsets[key % len(self)], self._offsets[key % len(self) + 1]
             counts = None if self._counts is None else self._counts[first:last]
-            return Bag(self._vectors, self._words[first:last], counts)
+            return Bag(self._vectors, self._words[first:last], counts, self._digests)
         places, offsets = selected(self._offsets, key, "documents")
         counts = None if self._counts is None else self._counts[places]
-        return Bags.from_flat(self._vectors, self._words[places], offsets, counts)
+        return Bags._of(self._vectors, self._words[places], offsets, counts, self._digests)
 
     def __iter__(self) -> Iterator[Bag]:
         return (self[s] for s in range(len(self)))
@@ -236,7 +302,7 @@ class Bags:
         raise TypeError("Bags are no array; .words, .counts and .vectors are")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Bags.from_flat, (self._vectors, self._words, self._offsets, self._counts)
+        return _unpickle, (self._vectors, self._words, self._offsets, self._counts, self._digests)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -245,3 +311,14 @@ class Bags:
             f"Bags({len(self)} document{plural}, {len(self._words)} words, vocabulary of {len(self._vectors)}, "
             f"dim={self.dim}{counted})"
         )
+
+
+def _unpickle(
+    vectors: NDArray[Any],
+    words: NDArray[Any],
+    offsets: NDArray[np.int64],
+    counts: NDArray[Any] | None,
+    digests: Digests | None,
+) -> Bags:
+    made = Bags.from_flat(vectors, words, offsets, counts)
+    return Bags._of(made._vectors, made._words, made._offsets, made._counts, digests)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._origin import about_one_origin, tell_if_blurred
+from moverank._origin import about_one_origin, about_one_origin_of_bags
+from moverank._precision import tell_if_lost
 from moverank._validate import require_callable, thread_count
 from moverank._wording import all_or_not
 from moverank.bags import Bags
@@ -70,14 +71,10 @@ def distances(
     """
     if costs is not None:
         return _core.bag_distances(*_given(query, docs, costs, measure, weights), thread_count(num_threads))
-    if isinstance(docs, Bags):
-        words = _one_against_bags(query, docs, measure, weights)
-        with naming("query", "docs"):
-            return _core.bag_distances(*words, thread_count(num_threads))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
-        found = _core.distances(*arguments)
-    tell_if_blurred(found, chosen, asked, batch)
+        found = _core.bag_distances(*arguments) if isinstance(batch, Bags) else _core.distances(*arguments)
+    tell_if_lost(found, chosen, asked, batch)
     return found
 
 
@@ -155,14 +152,11 @@ def certified_distances(
     if costs is not None:
         given = _given(query, docs, costs, measure, weights)
         return CertifiedDistances(*_core.bag_certified_distances(*given, thread_count(num_threads)))
-    if isinstance(docs, Bags):
-        words = _one_against_bags(query, docs, measure, weights)
-        with naming("query", "docs"):
-            return CertifiedDistances(*_core.bag_certified_distances(*words, thread_count(num_threads)))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
-        found = CertifiedDistances(*_core.certified_distances(*arguments))
-    tell_if_blurred(found.values, chosen, asked, batch)
+        in_core = _core.bag_certified_distances if isinstance(batch, Bags) else _core.certified_distances
+        found = CertifiedDistances(*in_core(*arguments))
+    tell_if_lost(found.values, chosen, asked, batch)
     return found
 
 
@@ -242,7 +236,7 @@ def pairwise(
     found = _core.pairwise(
         prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, thread_count(num_threads)
     )
-    tell_if_blurred(found, chosen, rows, columns)
+    tell_if_lost(found, chosen, rows, columns)
     return found
 
 
@@ -309,7 +303,7 @@ def paired_distances(
     with naming("B", "B"):
         prepared_documents = prepared_queries if documents is queries else prepare(documents, chosen)
     found = _core.paired_distances(prepared_queries, prepared_documents, progress, thread_count(num_threads))
-    tell_if_blurred(found, chosen, queries, documents)
+    tell_if_lost(found, chosen, queries, documents)
     return found
 
 
@@ -319,10 +313,15 @@ def _one_against_many(
     measure: str | Measure | None,
     weights: ArrayLike | None,
     num_threads: int | None,
-) -> tuple[Measure, Sequences, Sequences, tuple[Any, ...]]:
+) -> tuple[Measure, Sequences, Sequences | Bags, tuple[Any, ...]]:
     """Check the arguments of a call of one query against many documents; the last are those of the core."""
     chosen = _of_vectors(measure)
     asked = as_query(query, weights, "query", "weights", chosen.weighting)
+    if isinstance(docs, Bags):
+        require_same_dim(asked.dim, docs.dim, "query", "docs")
+        chosen, asked, docs = about_one_origin_of_bags(chosen, asked, docs)
+        words = asked.tokens, asked.weights, _corpus(docs, chosen, "docs")
+        return chosen, asked, docs, (*words, thread_count(num_threads))
     batch = as_sequences(docs, "docs", chosen.weighting)
     require_same_dim(asked.dim, batch.dim, "query", "docs")
     asked, batch = about_one_origin(chosen, asked, batch)
@@ -339,16 +338,6 @@ def _corpus(bags: Bags, measure: Measure, name: str) -> _core.BagCorpus:
         )
 
 
-def _one_against_bags(
-    query: Any, docs: Bags, measure: str | Measure | None, weights: ArrayLike | None
-) -> tuple[NDArray[np.float32], NDArray[np.float64] | None, _core.BagCorpus]:
-    """Check the arguments of a call of one query against bags; the core's, but for the threads."""
-    chosen = _of_vectors(measure)
-    asked = as_query(query, weights, "query", "weights", chosen.weighting)
-    require_same_dim(asked.dim, docs.dim, "query", "docs")
-    return asked.tokens, asked.weights, _corpus(docs, chosen, "docs")
-
-
 def _pairwise_bags(
     rows: Bags, columns: Bags, measure: Measure, progress: Callable[[int, int], object] | None, num_threads: int
 ) -> NDArray[np.float64]:
@@ -358,7 +347,9 @@ def _pairwise_bags(
     prepared_rows = _corpus(rows, measure, "A")
     prepared_columns = prepared_rows if within else _corpus(columns, measure, "B")
     mirrored, zero_diagonal = within and measure.is_symmetric, within and measure.is_zero_between_equals
-    return _core.pairwise_bags(prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, num_threads)
+    found = _core.pairwise_bags(prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, num_threads)
+    tell_if_lost(found, measure, rows, columns)
+    return found
 
 
 def _given(

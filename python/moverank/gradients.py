@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._origin import INVARIANT
+from moverank._precision import longest, tell_if_below
 from moverank._validate import real_array, thread_count, weights_array
 from moverank.measures import Measure, measure, require_same_dim
 from moverank.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
@@ -74,6 +76,11 @@ def gradients(
         If an argument is malformed, or the measure has no derivatives: a `Sinkhorn` with a relative epsilon, or a
         relaxed problem other than that of capacity inf.
 
+    Warns
+    -----
+    PrecisionWarning
+        If a `Sequence` was made of float64 and the distance is not much more than what float32 drops of it.
+
     References
     ----------
     .. [1] Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences", AISTATS 2019.
@@ -85,10 +92,12 @@ def gradients(
            [-0.5]])
     """
     chosen = _by_name(measure)
-    query, mass = _double(x, a, "x", "a", chosen)
-    document, other_mass = _double(y, b, "y", "b", chosen)
+    query, mass, is_rounded = _double(x, a, "x", "a", chosen)
+    document, other_mass, other_is_rounded = _double(y, b, "y", "b", chosen)
     require_same_dim(query.shape[1], document.shape[1], "x", "y")
     values, dx, da, dy, db = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
+    if chosen.ground in INVARIANT and (is_rounded or other_is_rounded):
+        tell_if_below(values, chosen, longest(query) + longest(document))
     return Gradients(float(values[0]), dx, dy, da, db)
 
 
@@ -122,19 +131,21 @@ def ragged_gradients(
 
 def _double(
     value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Tokens, arrays as precisely as they come, and weights."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, bool]:
+    """Tokens, arrays as precisely as they come, weights, and whether what is no array lost digits when it was made."""
     given: Any = value
+    is_rounded = False
     if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
         one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
         given, mass = one.tokens, one.weights
+        is_rounded = one._batch._rounded and one._batch._rest is None
     else:
         mass = None
     tokens = double_array(given, name)
     if weights is not None:
         mass = weights_array(weights, weights_name, len(tokens))
     require_measurable(tokens, mass, name, weights_name, measure)
-    return tokens, mass
+    return tokens, mass, is_rounded
 
 
 def double_array(value: ArrayLike, name: str) -> NDArray[np.float64]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank import _core
-from moverank._origin import about_one_origin, tell_if_blurred, tell_if_vanished
+from moverank._origin import about_one_origin
+from moverank._precision import tell_if_lost
 from moverank._validate import capacity_number, fraction_number, one_of
 from moverank.errors import DimensionError
-from moverank.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
+from moverank.sequences import One, Sequences, as_query
 from moverank.sinkhorn import Sinkhorn, require_compatible
 from moverank.token_array import WEIGHTINGS
 
@@ -161,7 +162,6 @@ class Measure:
         require_vectors(measure)
         query = as_query(x, a, "x", "a", measure.weighting)
         document = as_query(y, b, "y", "b", measure.weighting)
-        given = [_as_given(z, batch) for z, batch in ((x, query), (y, document))]
         require_same_dim(query.dim, document.dim, "x", "y")
         query, document = about_one_origin(measure, query, document)
         with naming("x", "y", batch=False):
@@ -175,9 +175,7 @@ class Measure:
                 measure._spec,
                 1,
             )
-        if query._rounded or document._rounded:
-            tell_if_blurred(values, measure, query, document)
-            tell_if_vanished(float(values[0]), measure, *given)
+        tell_if_lost(values, measure, query, document)
         return float(values[0])
 
     def replace(self, **changes: Any) -> Measure:
@@ -293,12 +291,6 @@ def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> 
         raise DimensionError(
             f"{left_name} has dimension {left} and {right_name} has dimension {right}; tokens must share one space"
         )
-
-
-def _as_given(value: One, batch: Sequences) -> Any:
-    """Tokens with all digits that are known of them."""
-    made = isinstance(value, (Sequence, Sequences, OneSource, BatchSource))
-    return Sequence._of(batch).tokens if made else value
 
 
 @contextmanager

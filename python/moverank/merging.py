@@ -67,7 +67,8 @@ def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[st
         else:
             extent = int(cuts[column.of][-1])
             out[name] = Chunked(having[0].dtype, (extent, *row), _runs(name, column.of, parts, kept))
-    numbers = {name: max(part.numbers[name] for part in parts) for name in parts[0].numbers}
+    shared = set(parts[0].numbers).intersection(*(part.numbers for part in parts))
+    numbers = {name: max(part.numbers[name] for part in parts) for name in sorted(shared)}
     if "first_word" in numbers:
         numbers["first_word"] = parts[0].numbers["first_word"]
     return out, numbers

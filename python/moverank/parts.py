@@ -74,7 +74,8 @@ class Part:
     arrays : mapping of ndarray
         As listed above; maps of files will do.
     numbers : mapping of float
-        max_norm, largest_code_norm, cluster_max_norm, pooled_norm, first_word: where there is a use for them.
+        max_norm, largest_code_norm, cluster_max_norm, pooled_norm, first_word: where there is a use for them. And
+        rounded: 1 if documents came with more digits than float32 holds, 0 if not; without it nobody knows.
     """
 
     def __init__(self, setup: Setup, arrays: Arrays, numbers: Mapping[str, float]) -> None:
@@ -261,14 +262,14 @@ def _build_bags(bags: Bags, arrays: dict[str, NDArray[Any]], setup: Setup, known
     arrays |= {"offsets": bags.offsets, "rows": prepared.new_rows, **prepared.arrays}
     if bags.counts is not None:
         arrays["counts"] = bags.counts
-    part = Part(setup, arrays, {"first_word": len(rows)})
+    part = Part(setup, arrays, {"first_word": len(rows), "rounded": float(bags._rounded)})
     part.prepared = prepared
     return part
 
 
 def _build_sequences(docs: Sequences, arrays: dict[str, NDArray[Any]], setup: Setup, num_threads: int) -> Part:
     prepared = prepare(docs, setup.measure)
-    numbers = {"max_norm": prepared.max_norm}
+    numbers = {"max_norm": prepared.max_norm, "rounded": float(docs._rounded or setup.origin is not None)}
     arrays |= {"offsets": docs.offsets, "tokens": docs.tokens}
     if docs.scales is not None:
         arrays["scales"] = docs.scales

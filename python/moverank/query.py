@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._origin import about
+from moverank._digests import digests_of
+from moverank._origin import INVARIANT, about
+from moverank._precision import MASS_ERROR
 from moverank.errors import DimensionError
 from moverank.histograms import Histograms, as_histogram
 from moverank.measures import Measure, require_same_dim
-from moverank.sequences import One, as_query
+from moverank.sequences import One, Sequence, Sequences, as_query
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class Query:
     """Tokens of a query, about the index's origin, and their mass, or None: what the measure makes.
 
     Where costs are given, bins stand in place of tokens. `name` is what errors call it, `rounded` whether it or the
-    documents came with more digits than float32 holds.
+    documents came with more digits than float32 holds, and `unheld` whether mass that has to move lies on tokens of it
+    that float32 does not hold: no document that came in float32 is then at distance 0.
     """
 
     tokens: NDArray[Any]  # float32, or uint32 where they are bins
     mass: NDArray[np.float64] | None
     name: str
     rounded: bool = False
+    unheld: bool = False
 
     @classmethod
     def of(
@@ -45,11 +49,12 @@ class Query:
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
         asked = as_query(value, weights, name, "weights", measure.weighting)
         require_same_dim(asked.dim, dim, name, "the index")
+        unheld = origin is None and measure.ground in INVARIANT and _is_unheld(asked, measure)
         if origin is not None:
             asked = about(np.array(origin), asked, measure)
         mass = asked.weights
         rounded = asked._rounded or origin is not None
-        return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded)
+        return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded, unheld)
 
     @classmethod
     def _of_histogram(cls, value: object, weights: ArrayLike | None, n_bins: int, name: str) -> Query:
@@ -59,6 +64,15 @@ class Query:
         if histogram.n_bins != n_bins:
             raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {n_bins}")
         return cls(histogram.bins.copy(), histogram.content.copy(), name)
+
+
+def _is_unheld(asked: Sequences, measure: Measure) -> bool:
+    """Whether some token that has to move was rounded."""
+    if asked._digests is None:
+        return False
+    held = asked._digests == digests_of(asked.tokens)
+    mass = Sequence._of(asked).mass(measure.weighting)
+    return bool(mass[held].sum() < measure.fraction * (1 - MASS_ERROR) * mass.sum())
 
 
 @dataclass(frozen=True)

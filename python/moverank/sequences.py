@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, Protocol, TypeAlias, overload, runtime_checkable
 
@@ -11,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import ENCODE_FIRST, is_tensor, plain_array
+from moverank._digests import Digests, digests_of
 from moverank._origin import Extent, is_rounded, may_lose, rest_of
+from moverank._precision import Came, longest
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import (
     as_list,
@@ -23,6 +24,7 @@ from moverank._validate import (
     tokens_and_source,
     weights_array,
 )
+from moverank._warn import warn
 from moverank.errors import PrecisionWarning
 from moverank.token_array import WEIGHTINGS, TokenArray, norms_of, plain, rows_of
 
@@ -85,7 +87,7 @@ class Sequences:
     3
     """
 
-    __slots__ = ("_offsets", "_rest", "_rounded", "_scales", "_tokens", "_weights")
+    __slots__ = ("_digests", "_offsets", "_rest", "_scales", "_tokens", "_weights")
     #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
     __array_ufunc__ = None
 
@@ -93,14 +95,14 @@ class Sequences:
         arrays: list[NDArray[np.float32]] = []
         sources: list[NDArray[Any] | None] = []
         own_weights: list[NDArray[np.float64] | None] = []
-        rounded: bool = False
+        own_digests: list[Digests | None] = []
         for s, x in enumerate(_listed(sequences)):
             one = _one(x, f"sequence {s}")
             own_weights.append(None if one is None else one.weights)
             tokens, source = tokens_and_source(x if one is None else one.tokens, f"sequence {s}")
             arrays.append(tokens)
             sources.append(source if may_lose(source) else None)
-            rounded |= one is not None and one._batch._rounded
+            own_digests.append(None if one is None else one._batch._digests)
         if not arrays:
             raise ValueError("expected at least one sequence, got none")
         dim = arrays[0].shape[1]
@@ -118,8 +120,10 @@ class Sequences:
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
         flat = _joined(arrays, offsets)
-        lost, rest = _left_over(sources, flat, offsets)
-        self._rounded: bool = lost or rounded
+        rounded, rest = _left_over(sources, flat, offsets)
+        rounded |= any(own is not None for own in own_digests)
+        digests = read_only(_digests(sources, own_digests, flat, offsets)) if rounded else None
+        self._digests: Digests | None = digests
         self._rest: NDArray[np.float64] | None = rest
         self._tokens: NDArray[Any] = read_only(flat)
         self._scales: NDArray[np.float32] | None = None
@@ -186,10 +190,8 @@ class Sequences:
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(cuts) - 1):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
-        rounded, rest = False, None
-        if flat.dtype == np.float32 and may_lose(source):
-            rounded, rest = _left_over([source], flat, np.array([0, len(flat)]))
-        return cls._of(flat, cuts, mass, steps, rest, rounded)
+        digests, rest = _lost(source, flat) if flat.dtype == np.float32 else (None, None)
+        return cls._of(flat, cuts, mass, steps, rest, digests)
 
     @classmethod
     def _of(
@@ -199,14 +201,14 @@ class Sequences:
         weights: NDArray[np.float64] | None,
         scales: NDArray[np.float32] | None,
         rest: NDArray[np.float64] | None,
-        rounded: bool,
+        digests: Digests | None,
     ) -> Sequences:
         """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
         #: What float32 left of each component, kept where tokens lie far from the origin.
         batch._rest = None if rest is None else read_only(rest)
-        #: Whether some component was given with more digits than float32 holds.
-        batch._rounded = rounded
+        #: Of tokens as they came, if some component had more digits than float32 holds.
+        batch._digests = None if digests is None else read_only(digests)
         batch._tokens = read_only(tokens)
         batch._scales = None if scales is None else read_only(scales)
         batch._offsets = read_only(offsets)
@@ -253,17 +255,16 @@ class Sequences:
         tokens, scales = convert(self._tokens, self._scales, name)
         _require_finite(tokens, scales, self._offsets)
         if self._rest is not None:
-            warnings.warn(
+            warn(
                 f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
                 "subtract their mean before",
                 PrecisionWarning,
-                stacklevel=2,
             )
-        return self._of(tokens, self._offsets, self._weights, scales, None, self._rounded)
+        return self._of(tokens, self._offsets, self._weights, scales, None, self._digests)
 
-    def _with_tokens(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
-        """The same sequences with other tokens, that are known to be good."""
-        return self._of(tokens, self._offsets, weights, None, None, self._rounded)
+    def _moved(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
+        """The same sequences about another origin."""
+        return self._of(tokens, self._offsets, weights, None, None, self._digests)
 
     @property
     def dtype(self) -> str:
@@ -273,7 +274,7 @@ class Sequences:
     @property
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
-        arrays = (self._tokens, self._rest, self._scales, self._offsets, self._weights)
+        arrays = (self._tokens, self._rest, self._digests, self._scales, self._offsets, self._weights)
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
@@ -311,6 +312,29 @@ class Sequences:
         rows = self._rows(s)
         return None if self._weights is None else self._weights[rows]
 
+    @property
+    def _rounded(self) -> bool:
+        """Whether some component was given with more digits than float32 holds."""
+        return self._digests is not None
+
+    @property
+    def _longest(self) -> float:
+        """Largest norm of a token."""
+        return longest(decode(self._tokens, self._scales))
+
+    def _came_of(self, s: int, weighting: str) -> Came:
+        """One sequence as it came."""
+        one = self[s]
+        mass = one.mass(weighting)
+        heavy = mass > 0
+        return Came(self._came(self._rows(s))[heavy], mass[heavy], one._batch._longest)
+
+    def _came(self, rows: slice) -> Digests:
+        """Digests of some tokens as they came."""
+        if self._digests is not None and self._tokens.dtype == np.float32:
+            return self._digests[rows]
+        return digests_of(decode(self._tokens[rows], None if self._scales is None else self._scales[rows]))
+
     def _rows(self, s: int) -> slice:
         place = operator.index(s)
         if place < 0:
@@ -339,7 +363,7 @@ class Sequences:
             None if self._weights is None else self._weights[places],
             None if self._scales is None else self._scales[places],
             None if self._rest is None else self._rest[places],
-            self._rounded,
+            None if self._digests is None else self._digests[places],
         )
 
     def __iter__(self) -> Iterator[Sequence]:
@@ -357,7 +381,9 @@ class Sequences:
             raise ValueError("cannot join sequences with weights and sequences without")
         if self.dtype != other.dtype:
             raise ValueError(f"cannot join {self.dtype} and {other.dtype} tokens; convert one with astype")
-        weights = scales = rest = None
+        weights = scales = rest = digests = None
+        if self._rounded or other._rounded:
+            digests = np.concatenate([self._came(slice(None)), other._came(slice(None))])
         if self._rest is not None or other._rest is not None:
             rest = np.concatenate([np.zeros(b._tokens.shape) if b._rest is None else b._rest for b in (self, other)])
         if self._weights is not None and other._weights is not None:
@@ -370,12 +396,12 @@ class Sequences:
             weights,
             scales,
             rest,
-            self._rounded or other._rounded,
+            digests,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = self._tokens, self._offsets, self._weights, self.dtype, self._scales
-        return _unpickle, (*arrays, self._rest, self._rounded)
+        return _unpickle, (*arrays, self._rest, self._digests)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -437,7 +463,7 @@ class Sequence(TokenArray):
             None if mass is None else mass.copy(),
             None,
             None if rest is None else rest.copy(),
-            batch._rounded,
+            batch._digests,
         )
         self._batch: Sequences = own
         self._tokens: NDArray[np.floating] = _as_floats(own)
@@ -451,9 +477,11 @@ class Sequence(TokenArray):
         return one
 
     @classmethod
-    def _made(cls, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequence:
+    def _made(
+        cls, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None, digests: Digests | None
+    ) -> Sequence:
         """Wrap arrays that are known to be good."""
-        return cls._of(Sequences._of(tokens, np.array([0, len(tokens)]), weights, None, None, False))
+        return cls._of(Sequences._of(tokens, np.array([0, len(tokens)]), weights, None, None, digests))
 
     @property
     def tokens(self) -> NDArray[np.floating]:
@@ -477,6 +505,9 @@ class Sequence(TokenArray):
         if weighting == "given":
             raise ValueError("weighting 'given' needs weights")
         return norms_of(self._tokens) if weighting == "norm" else np.ones(len(self))
+
+    def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
+        return self if mass is None else Sequence._of(as_query(self, mass, "tokens", "weights"))
 
     def _with(self, tokens: NDArray[Any]) -> Sequence:
         return Sequence(tokens, self.weights)
@@ -536,6 +567,35 @@ def _left_over(
     return True, rest
 
 
+def _digests(
+    sources: list[NDArray[Any] | None],
+    own: list[Digests | None],
+    tokens: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+) -> Digests:
+    """Digests of all tokens as they came: those that elements bring, or else of what each was given as."""
+    cuts = offsets.tolist()
+    given = [tokens[cuts[s] : cuts[s + 1]] if source is None else source for s, source in enumerate(sources)]
+    found = np.empty(len(tokens), dtype=np.uint64)
+    for first in range(0, len(given), 1000):
+        last = min(first + 1000, len(given))
+        some = given[first:last]
+        # Together where NumPy makes one array of them that holds all digits, and that is hashed in one go.
+        plain = all(array.dtype in (np.float32, np.float64) for array in some)
+        parts = [np.concatenate(some)] if plain else some
+        found[cuts[first] : cuts[last]] = np.concatenate([digests_of(part) for part in parts])
+    for s, brought in enumerate(own):
+        if brought is not None:
+            found[cuts[s] : cuts[s + 1]] = brought
+    return found
+
+
+def _lost(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests | None, NDArray[np.float64] | None]:
+    """The same two of tokens that came as one array, in any dtype."""
+    rounded, rest = _left_over([source], tokens, np.array([0, len(tokens)])) if may_lose(source) else (False, None)
+    return digests_of(source) if rounded else None, rest
+
+
 def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     """Flat tokens in the type that they are to be stored in, and their scales."""
     if (scales is None) == (dtype == "int8"):
@@ -570,10 +630,10 @@ def _unpickle(
     dtype: str,
     scales: NDArray[np.float32] | None,
     rest: NDArray[np.float64] | None,
-    rounded: bool,
+    digests: Digests | None,
 ) -> Sequences:
     batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
-    return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, rounded)
+    return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
 
 
 def selected(
@@ -624,7 +684,7 @@ def _weighed(sequences: Any, weighting: str) -> Iterable[Any]:
     bags = [isinstance(x, TokenArray) and not isinstance(x, Sequence) for x in elements]
     counted = any(is_bag and x._mass is not None for x, is_bag in zip(elements, bags, strict=True))
     return [
-        Sequence._made(x.tokens, x.mass(weighting) if counted else None) if is_bag else x
+        x._as_sequence(x.mass(weighting) if counted else None) if is_bag else x
         for x, is_bag in zip(elements, bags, strict=True)
     ]
 
@@ -685,10 +745,10 @@ def as_query(
     else:
         tokens, source = tokens_and_source(value, name)
         offsets = np.array([0, len(tokens)], dtype=np.int64)
-        rounded, rest = _left_over([source], tokens, offsets) if may_lose(source) else (False, None)
-        batch = Sequences._of(tokens, offsets, None, None, rest, rounded)
+        digests, rest = _lost(source, tokens)
+        batch = Sequences._of(tokens, offsets, None, None, rest, digests)
         own = None
     mass = own if weights is None else weights_array(weights, weights_name, len(batch._tokens))
     if mass is own:
         return batch
-    return Sequences._of(batch._tokens, batch._offsets, mass, None, batch._rest, batch._rounded)
+    return Sequences._of(batch._tokens, batch._offsets, mass, None, batch._rest, batch._digests)

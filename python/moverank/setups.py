@@ -7,7 +7,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._origin import INVARIANT, about, origin_of, tell_if_far
+from moverank._origin import INVARIANT, about, origin_of
+from moverank._precision import tell_if_far
 from moverank._storage import token_dtype
 from moverank.attached_space import AttachedSpace
 from moverank.bags import Bags

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._origin import INVARIANT, longest, tell_if_below
+from moverank._origin import INVARIANT
+from moverank._precision import longest, tell_if_below, tell_vanished, zero
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
@@ -179,6 +180,16 @@ class Snapshot:
             return max(longest(part.arrays["vectors"]) for part in self.parts)
         return max(part.numbers["max_norm"] for part in self.parts)
 
+    def _tell_if_lost(self, query: Query, found: Positions, distances: NDArray[np.float64]) -> None:
+        """Warn if distances are not much more than what float32 dropped, or 0 to documents that came in float32."""
+        measure, reach = self.setup.measure, longest(query.tokens)
+        if tell_if_below(distances, measure, reach + self._longest) or not query.unheld:
+            return
+        parts = {self.place(position)[0] for position in found[distances <= zero(measure, 2 * reach)].tolist()}
+        # Of documents that were rounded themselves nobody knows any more whether they were this query.
+        if any(self.parts[p].numbers.get("rounded") == 0.0 for p in parts):
+            tell_vanished()
+
     def document(self, position: int) -> Document:
         """Tokens and mass of one document."""
         part, own = self.place(position)
@@ -263,7 +274,7 @@ class Snapshot:
                 self._descend(ladder, budget, candidates)
                 found, distances = search.hits()
         if query.rounded and measure.ground in INVARIANT:
-            tell_if_below(distances, measure, longest(query.tokens) + self._longest)
+            self._tell_if_lost(query, found, distances)
         ids = self.names_at(found)
         # All that share the k-th distance are there; the lower ids of these stay.
         order = np.lexsort((ids, distances))[:k]

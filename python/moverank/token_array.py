@@ -41,6 +41,10 @@ class TokenArray(NDArrayOperatorsMixin):
         """Mass of each token under a weighting, shape (n,), before it is normalised."""
 
     @abstractmethod
+    def _as_sequence(self, mass: NDArray[np.float64] | None) -> Any:
+        """The same tokens as a `Sequence`, of this mass."""
+
+    @abstractmethod
     def _with(self, tokens: NDArray[Any]) -> Any:
         """The same mass on other vectors."""
 

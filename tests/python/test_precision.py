@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import moverank as mr
 import reference
@@ -46,8 +48,8 @@ def test_every_way_to_a_distance_keeps_the_digits(documents, measure):
     near([measure(query, d) for d in docs], expected)
     near([measure(query, batch[s : s + 1]) for s in range(len(batch))], expected)
     near([measure(query, batch[s]) for s in range(len(batch))], expected)
-    for given in (docs, batch, pickle.loads(pickle.dumps(batch)), batch[:4] + batch[4:], batch[np.arange(11)]):
-        near(mr.distances(query, given, measure), expected)
+    for some in (docs, batch, pickle.loads(pickle.dumps(batch)), batch[:4] + batch[4:], batch[np.arange(11)]):
+        near(mr.distances(query, some, measure), expected)
     near(mr.certified_distances(query, docs, measure).values, expected)
     near(mr.pairwise([query], docs, measure)[0], expected)
     near(mr.pairwise(mr.Sequences(documents), measure=measure)[0, 1:], expected)
@@ -141,8 +143,105 @@ def test_a_loss_that_no_origin_prevents_is_told():
         mr.Index.build([[[0.0]], [[1.0]]], "wmd").add([[[1e9 + 0.25]], [[1e9 + 0.5]]])
     with pytest.warns(mr.PrecisionWarning, match="bfloat16 keeps little"):
         mr.Sequences([[[1e9 + 1]], [[1e9 + 2]]]).astype("bfloat16")
+    with pytest.warns(mr.PrecisionWarning, match="a distance of"):
+        mr.gradients(mr.Sequence(towns + 0.1), mr.Sequence(towns), "wmd")
+    with pytest.warns(mr.PrecisionWarning, match="a distance of"):
+        mr.distances([[1e9 + 100]], mr.Bags([[0.0], [1e9]], [[0], [1]]), "wmd")
     with pytest.warns(mr.PrecisionWarning, match="vectors: lie near"):
         mr.Bags([[1e9 + 1], [1e9 + 2]], [[0], [1]])
+
+
+#: Near to each other, far from each other, and what float32 does not tell apart.
+NUMBERS = [0.0, 1.0, -3.0, 0.1, 1e9, 1e9 + 1, 1e9 + 100, 1e15, 1e15 + 1e6, 1e15 + 2.0**28, -1e15]
+
+
+@st.composite
+def scattered(draw):
+    """Two-dimensional tokens of some documents."""
+    token = st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS))
+    return [np.array(draw(st.lists(token, min_size=1, max_size=3))) for _ in range(draw(st.integers(2, 4)))]
+
+
+def roads(query, docs, measure):
+    """Each way from a query in float64 to documents, and what these were if it keeps them as float32."""
+    rounded = [d.astype(np.float32) for d in docs]
+    cuts = np.cumsum([0, *map(len, docs)])
+    bags = mr.Bags.from_flat(np.concatenate(rounded), np.arange(cuts[-1]), cuts)
+    batch = mr.Sequences(docs)
+    yield "call", docs, lambda: [measure(query, d) for d in docs]
+    yield "distances", docs, lambda: mr.distances(query, docs, measure)
+    yield "distances of batch", docs, lambda: mr.distances(query, batch, measure)
+    yield "certified", docs, lambda: mr.certified_distances(query, docs, measure).values
+    yield "pairwise", docs, lambda: mr.pairwise([query], docs, measure)[0]
+    yield "paired", docs, lambda: mr.paired_distances([query] * len(docs), docs, measure)
+    yield "align", docs, lambda: [mr.align(query, d, measure).value for d in docs]
+    yield "float32", rounded, lambda: mr.distances(query, rounded, measure)
+    yield "bags", rounded, lambda: mr.distances(query, bags, measure)
+    yield "pairwise bags", rounded, lambda: mr.pairwise([query], bags, measure)[0]
+    yield "bag", rounded, lambda: [measure(query, bag) for bag in bags]
+    for name, kept in (("index", rounded), ("index of bags", bags)):
+        index = mr.Index.build(kept, measure)
+        yield name, rounded, lambda index=index: by_id(index.search(query, len(docs)))
+        yield f"batch of {name}", rounded, lambda index=index: by_id(index.search_batch([query], len(docs))[0])
+    yield "rerank", rounded, lambda: by_id(mr.rerank(query, rounded, len(docs), measure))
+
+
+def by_id(hits):
+    return hits.distances[np.argsort(hits.ids)]
+
+
+@pytest.mark.parametrize(
+    "measure", [mr.wmd, mr.rwmd, mr.wmd.replace(capacity=2), mr.Measure("euclidean", "norm")], ids=str
+)
+@given(made=scattered())
+@settings(max_examples=30)
+def test_digits_are_kept_or_their_loss_is_told(measure, made):
+    query, docs = made[0], made[1:]
+    assume(measure.weighting == "uniform" or all(np.asarray(d, np.float32).any() for d in made))
+    for name, given_as, computed in roads(query, docs, measure):
+        expected = np.array([reference.distance(measure, query, d.astype(np.float64)) for d in given_as])
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = np.asarray(computed())
+        reach = max(np.abs(np.concatenate(made)).max(), 1.0)
+        if not told:
+            np.testing.assert_allclose(found, expected, rtol=0.15, atol=1e-11 * reach, err_msg=name)
+
+
+def test_what_vanishes_is_told_of_batches_and_indexes(tmp_path):
+    near = [np.array([[0.0], [1e9 + 1]]), np.array([[0.0], [1e9 + 2]])]
+    held = [near[0].astype(np.float32)]
+    bags = mr.Bags([[0.0], [1e9 + 1], [1e9 + 2]], [[0, 1], [0, 2]])
+    index = mr.Index.build(held, "wmd")
+    index.add(held)
+    index.save(tmp_path / "index")
+    opened = mr.Index.open(tmp_path / "index", writable=True)
+    opened.compact()
+    for lost in (
+        lambda: mr.distances(near[0], near[1:], "wmd"),
+        lambda: mr.pairwise(near, measure="wmd"),
+        lambda: mr.pairwise(mr.Sequences(near)[:1] + mr.Sequences(near)[1:], measure="wmd"),
+        lambda: mr.paired_distances(near, near[::-1], "wmd"),
+        lambda: mr.align(*near, "wmd"),
+        lambda: mr.pairwise(bags, measure="wmd"),
+        lambda: mr.distances(bags[0], bags[1:], "wmd"),
+        lambda: mr.distances(near[0], held, "wmd"),
+        lambda: mr.distances(near[0], mr.Bags(held[0], [[0, 1]]), "wmd"),
+        lambda: mr.Index.build(mr.Bags(held[0], [[0, 1]]), "wmd").search(near[0], 1),
+        lambda: index.search(near[0], 1),
+        lambda: pickle.loads(pickle.dumps(index)).search(near[0], 1),
+        lambda: opened.search(near[0], 1),
+        lambda: opened.range_search(near[0], 1.0),
+        lambda: mr.wmd.replace(fraction=0.75)(*near),
+    ):
+        with pytest.warns(mr.PrecisionWarning, match="does not tell them apart"):
+            lost()
+    # Half of the mass need not move at all, and equals are at 0.
+    assert mr.wmd.replace(fraction=0.5)(*near) == 0
+    assert mr.pairwise(near[:1] * 3, measure="wmd").max() == 0
+    assert mr.distances(near[0], [np.repeat(near[0], 2, axis=0), near[0][::-1]], "wmd").max() == 0
+    assert mr.Index.build(near[:1], "wmd").search(near[0], 1).distances[0] == 0
+    opened.close()
 
 
 def test_well_scaled_tokens_warn_of_nothing():

@@ -339,8 +339,10 @@ def _require_numbers(setup: Setup, numbers: dict[str, float]) -> None:
         needed |= {"pooled_norm"}
     elif setup.prefilter is not None:
         needed |= {"cluster_max_norm"}
-    if set(numbers) != needed:
+    if set(numbers) - {"rounded"} != needed:
         raise IndexFormatError(f"numbers are {sorted(numbers)}, expected {sorted(needed)}")
+    if numbers.get("rounded", 0.0) not in (0.0, 1.0):
+        raise IndexFormatError(f"number 'rounded' is {numbers['rounded']}, expected 0 or 1")
 
 
 def _require_whole(manifest: Manifest) -> None:

@@ -201,7 +201,7 @@ def gathered(
     if not found:
         first = f"; the first is {shorten(texts[0])!r}{advice(texts[0])}" if len(texts) else ""
         raise NoTokensError(f"texts: no text has a {what}{first}")
-    vectors = np.concatenate([one.vectors for one in found]).astype(np.float32, copy=False)
+    vectors = np.concatenate([one.vectors for one in found])
     offsets = np.zeros(len(found) + 1, dtype=np.int64)
     np.cumsum([len(one.tokens) for one in found], out=offsets[1:])
     given = [one.weights for one in found if one.weights is not None]
