@@ -157,6 +157,8 @@ def is_missing(value: Any) -> bool:
     """Whether this is what stands for nothing: None, NaN, NaT, pandas' NA, NumPy's masked."""
     if value is None or type(value).__name__ in {"NAType", "NaTType", "MaskedConstant"}:
         return True
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
     return isinstance(value, (float, np.floating)) and math.isnan(value)
 
 

@@ -123,9 +123,10 @@ class Index:
             comes, and what is added needs none.
         ids : sequence of int or of str, shape (N,), optional
             Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
-        payloads : sequence, shape (N,), optional
-            What to keep with each document and to give back with a hit: any JSON value, None for nothing. Searches can
-            choose by it.
+        payloads : sequence, shape (N,), or DataFrame, optional
+            What to keep with each document and to give back with a hit: any JSON value, None for nothing. Numbers and
+            arrays of NumPy are kept as numbers and lists, dates and times as ISO text, rows of a data frame or table as
+            an object each, in which what pandas calls missing is null. Searches can choose by it.
         prefilter : str, Clusters or None, default "Flat"
             How budgeted searches find candidates, and exact ones their first documents. A string: by one pooled vector
             a document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in

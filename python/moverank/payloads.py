@@ -12,15 +12,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date, time
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import as_list
 from moverank.errors import IndexFormatError
 from moverank.layout import require_cuts
+from moverank.payload_values import json_value, payload_list
 
 #: Documents whose payloads SQLite reads at a time.
 DOCUMENTS_AT_ONCE = 4096
@@ -30,9 +31,6 @@ INSTRUCTIONS_AT_ONCE = 100_000
 
 #: Fields that one condition may name.
 MOST_FIELDS = 100
-
-#: SQLite reads no deeper.
-DEEPEST = 1000
 
 #: What a condition may do: read, compute, ask within itself.
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
@@ -53,7 +51,7 @@ _VOLATILE_FUNCTIONS = frozenset({
 })  # fmt: skip
 
 
-def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDArray[Any]]:
+def payload_arrays(payloads: Any, count: int) -> dict[str, NDArray[Any]]:
     """Check payloads and make their arrays; none if there is nothing to keep.
 
     Raises
@@ -63,7 +61,7 @@ def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDAr
     """
     if payloads is None:
         return {}
-    listed = as_list(payloads, "payloads", "JSON values")
+    listed = payload_list(payloads)
     if len(listed) != count:
         raise ValueError(f"payloads: expected {count}, one a document, got {len(listed)}")
     texts = [b"" if value is None else _text_of(value, position) for position, value in enumerate(listed)]
@@ -79,30 +77,14 @@ def payload_arrays(payloads: Sequence[Any] | None, count: int) -> dict[str, NDAr
 def _text_of(value: Any, position: int) -> bytes:
     where = f"payloads: document {position}"
     try:
-        _require_json(value, 0)
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        plain = json_value(value)
+        return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None
     except UnicodeEncodeError as error:
         raise ValueError(f"{where}: {error.object!r:.40} is not valid Unicode") from None
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def _require_json(value: Any, depth: int) -> None:
-    """Refuse what JSON would give back as something else, or SQLite could not read."""
-    if depth >= DEEPEST // 2:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if not isinstance(name, str):
-                raise TypeError(f"names of fields are strings in JSON, got {name!r:.40}")
-            _require_json(inner, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            _require_json(inner, depth + 1)
-    elif not (value is None or isinstance(value, (str, bool, int, float))):
-        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
 
 
 def payload_at(arrays: Mapping[str, NDArray[Any]], position: int) -> Any:
@@ -165,7 +147,8 @@ class Where:
         expression, values = condition if isinstance(condition, tuple) and len(condition) == 2 else (condition, ())
         if not isinstance(expression, str) or isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
             raise TypeError(f"where: expected an expression, or a tuple of one and its values, got {condition!r:.80}")
-        plain = tuple(value.item() if isinstance(value, np.generic) else value for value in values)
+        # As payloads were converted.
+        plain = tuple(json_value(v) if isinstance(v, (np.generic, date, time)) else v for v in values)
         for value in plain:
             if not (value is None or isinstance(value, (str, int, float, bytes))):
                 raise TypeError(f"where: a value has to be a string or a number, got {value!r:.40}")

@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import cancellation
 import numpy as np
@@ -13,6 +15,7 @@ import moverank as mr
 from moverank import IndexFormatError, payloads
 from moverank.payloads import Where, payload_arrays, payload_at
 
+DOCS = [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)]
 SCALARS = (
     st.none()
     | st.booleans()
@@ -139,10 +142,19 @@ def test_conditions_that_fail_halfway():
         (3, TypeError, "expected a list"),
         ([1, 2], ValueError, "payloads: expected 1, one a document, got 2"),
         ([object()], TypeError, "document 0: expected a JSON value, got object"),
-        ([{"a": [{1: 2}]}], TypeError, "document 0: names of fields are strings in JSON, got 1"),
-        ([float("nan")], ValueError, "document 0: Out of range"),
+        ([{"a": [{1: 2}]}], TypeError, r"document 0: field 'a\[0\]': names of fields are strings in JSON, got 1"),
+        ([float("nan")], ValueError, "document 0: is "),
         (["\ud800"], ValueError, "document 0: .* is not valid Unicode"),
-        ([np.float32(1)], TypeError, "document 0: expected a JSON value, got float32"),
+        ([np.complex64(1)], TypeError, "document 0: expected a JSON value, got complex64"),
+        ([{"a": [{"b": Decimal("0.1")}]}], TypeError, r"document 0: field 'a\[0\].b': .*got Decimal; give float"),
+        (
+            [{"x": float("nan")}],
+            ValueError,
+            "document 0: field 'x': is missing .nan., for which JSON has null: give None",
+        ),
+        ([{"x": np.array([1, np.inf])}], ValueError, r"document 0: field 'x\[1\]': is inf, which JSON does not have"),
+        ([{"x": np.datetime64("NaT")}], ValueError, "document 0: field 'x': is missing"),
+        ([{"x": timedelta(1)}], TypeError, "document 0: field 'x': expected a JSON value, got timedelta"),
     ],
 )
 def test_what_is_no_payload(given_payloads, kind, message):
@@ -260,3 +272,52 @@ def test_any_text_is_above_any_number():
     index = mr.Index.build([np.eye(3)] * 2, payloads=[{"y": "1990"}, {"y": 2021}])
     assert len(index.search(np.eye(3), where="y >= 2020")) == 2
     assert index.search(np.eye(3), where="CAST(y AS INTEGER) >= 2020").ids.tolist() == [1]
+
+
+def test_numbers_of_numpy_and_times_become_json():
+    about = {
+        "count": np.int64(3), "share": np.float32(0.5), "known": np.bool_(True), "name": np.str_("x"),
+        "vector": np.arange(3), "table": np.eye(2), "names": np.array(["a", "b"], dtype=object),
+        "at": datetime(2024, 5, 6, 7, 8, 9), "day": date(2024, 5, 6), "since": np.datetime64("2024-05"), "none": None,
+    }  # fmt: skip
+    index = mr.Index.build(DOCS[:1], "wmd", payloads=[about])
+    assert index.payload(0) == {
+        "count": 3, "share": 0.5, "known": True, "name": "x",
+        "vector": [0, 1, 2], "table": [[1, 0], [0, 1]], "names": ["a", "b"],
+        "at": "2024-05-06T07:08:09", "day": "2024-05-06", "since": "2024-05", "none": None,
+    }  # fmt: skip
+    assert index.search(DOCS[0], where=("day = ?", (date(2024, 5, 6),))).ids.tolist() == [0]
+    assert not len(index.search(DOCS[0], where=("count > ?", (np.int64(3),))))
+
+
+def test_rows_of_data_frames_are_payloads():
+    pd = pytest.importorskip("pandas")
+    when = pd.to_datetime(["2024-01-02 00:00", "2023-01-02 03:04", None])
+    frame = pd.DataFrame({"n": [1, 2, 3], "when": when, "share": [0.5, np.nan, 1.5], "lang": ["en", None, "de"]})
+    frame = frame.iloc[[2, 0, 1]]
+    expected = [
+        {"n": 3, "when": None, "share": 1.5, "lang": "de"},
+        {"n": 1, "when": "2024-01-02T00:00:00", "share": 0.5, "lang": "en"},
+        {"n": 2, "when": "2023-01-02T03:04:00", "share": None, "lang": None},
+    ]
+    for rows in (frame, [frame.iloc[s] for s in range(3)]):
+        index = mr.Index.build(DOCS[:3], "wmd", payloads=rows)
+        assert [index.payload(s) for s in range(3)] == expected
+        found = index.search(DOCS[0], where=("[when] > ?", (pd.Timestamp("2024-01-01"),)))
+        assert found.ids.tolist() == [1]
+    assert mr.readers.Batch(DOCS[:3], payloads=frame).payloads[1]["n"] == 1
+    assert mr.Index.build(DOCS[:3], "wmd", payloads=frame["n"]).payload(0) == 3
+    with pytest.raises(ValueError, match="payloads: expected 2, one a document, got 3"):
+        mr.Index.build(DOCS[:2], "wmd", payloads=frame)
+    with pytest.raises(TypeError, match="document 0: names of fields are strings in JSON, got 0"):
+        mr.Index.build(DOCS[:3], "wmd", payloads=pd.DataFrame([[1], [2], [3]]))
+    with pytest.raises(ValueError, match="two have one name"):
+        mr.Index.build(DOCS[:3], "wmd", payloads=pd.DataFrame([[1, 2]] * 3, columns=["a", "a"]))
+    with pytest.raises(TypeError, match="document 1: field 'x': expected a JSON value, got Timedelta"):
+        mr.Index.build(DOCS[:2], "wmd", payloads=pd.DataFrame({"x": pd.to_timedelta([None, "1s"])}))
+
+
+def test_rows_of_arrow_tables_are_payloads():
+    pa = pytest.importorskip("pyarrow")
+    index = mr.Index.build(DOCS[:2], "wmd", payloads=pa.table({"a": [1, 2], "b": ["x", None]}))
+    assert [index.payload(s) for s in range(2)] == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]

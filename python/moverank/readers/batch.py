@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moverank._validate import as_list
 from moverank.bags import Bags
 from moverank.names import Ids, listed_ids
+from moverank.payload_values import payload_list
 from moverank.sequences import Sequences
 from moverank.setups import Documents, as_documents
 
@@ -40,7 +40,7 @@ class Batch:
         checked = as_documents(docs)
         listed = {
             "ids": None if ids is None else listed_ids(ids),
-            "payloads": None if payloads is None else as_list(payloads, "payloads", "JSON values"),
+            "payloads": None if payloads is None else payload_list(payloads),
         }
         for name, given in listed.items():
             if given is not None and len(given) != len(checked):
