@@ -92,7 +92,8 @@ class Bag(TokenArray):
         Sequence
             With weights if there are counts.
         """
-        return self._as_sequence(None if self._counts is None else self.mass(weighting))
+        mass = self.mass(weighting)
+        return self._as_sequence(None if self._counts is None else mass)
 
     def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
         return Sequence._made(self._tokens, mass, None if self._digests is None else self._digests[self._words])

@@ -90,5 +90,9 @@ class TextFormatError(ValueError):
     """A file holds no text, or none in a layout that is read; the message says where, and what was expected."""
 
 
+class PaddingWarning(UserWarning):
+    """A batch of sequences of one length has zero vectors at their ends, which count as tokens unless they are cut."""
+
+
 class PrecisionWarning(UserWarning):
     """Numbers came with more digits than float32 holds, and those that it drops may matter; the message says how."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from moverank._arrays import ENCODE_FIRST, is_tensor, plain_array
 from moverank._digests import Digests, digests_of
 from moverank._origin import Extent, is_rounded, may_lose, rest_of
+from moverank._padded import cut, warn_if_padded
 from moverank._precision import Came, longest
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import (
@@ -75,6 +76,11 @@ class Sequences:
     ValueError
         If a sequence is empty, is not finite, or has a dimension of its own; the message names it.
 
+    Warns
+    -----
+    PaddingWarning
+        If all have one length, no weights, and one of them ends in zero vectors: `from_padded` cuts padding off.
+
     Examples
     --------
     >>> import numpy as np
@@ -92,19 +98,27 @@ class Sequences:
     __array_ufunc__ = None
 
     def __init__(self, sequences: Batch, weights: Iterable[ArrayLike] | None = None) -> None:
+        self._make(sequences, weights, counts_zeros=True)
+
+    def _make(self, sequences: Batch, weights: Iterable[ArrayLike] | None, *, counts_zeros: bool) -> None:
+        """Make it; `counts_zeros` says whether zero vectors without weights are of any account to what follows."""
         arrays: list[NDArray[np.float32]] = []
         sources: list[NDArray[Any] | None] = []
         own_weights: list[NDArray[np.float64] | None] = []
         own_digests: list[Digests | None] = []
+        made: list[bool] = []
         for s, x in enumerate(_listed(sequences)):
             one = _one(x, f"sequence {s}")
             own_weights.append(None if one is None else one.weights)
+            made.append(one is not None)
             tokens, source = tokens_and_source(x if one is None else one.tokens, f"sequence {s}")
             arrays.append(tokens)
             sources.append(source if may_lose(source) else None)
             own_digests.append(None if one is None else one._batch._digests)
         if not arrays:
             raise ValueError("expected at least one sequence, got none")
+        if counts_zeros and weights is None and all(brought is None for brought in own_weights):
+            warn_if_padded([array for array, one in zip(arrays, made, strict=True) if not one])
         dim = arrays[0].shape[1]
         for s, array in enumerate(arrays):
             if array.shape[1] != dim:
@@ -192,6 +206,52 @@ class Sequences:
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
         digests, rest = _lost(source, flat) if flat.dtype == np.float32 else (None, None)
         return cls._of(flat, cuts, mass, steps, rest, digests)
+
+    @classmethod
+    def from_padded(
+        cls,
+        tokens: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+    ) -> Sequences:
+        """Make a batch of sequences that are padded to one length, as models return them, without the padding.
+
+        Parameters
+        ----------
+        tokens : array_like, shape (n, L, d)
+            An array, a tensor, or a masked array of NumPy: of that, tokens which are masked whole are left out. What
+            padding holds does not matter; it need not be finite.
+        mask : array_like of bool or of 0 and 1, shape (n, L), optional
+            True or 1 for real tokens: an ``attention_mask``. (Masks of NumPy's masked arrays and ``key_padding_mask``
+            of torch are true for the others: give ``~mask``.)
+        lengths : array_like of int, shape (n,), optional
+            In place of a mask, the number of real tokens of each sequence, which are its first ones.
+        weights : array_like, shape (n, L), optional
+            The mass of each token; that of padding is not looked at.
+
+        Returns
+        -------
+        Sequences
+            Copies of the real tokens, n sequences of lengths of their own.
+
+        Raises
+        ------
+        TypeError
+            If something is not made of real numbers, or a mask is itself a masked array.
+        ValueError
+            If shapes do not fit, a mask has other values, or a sequence has no token; the message names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> tokens = np.zeros((2, 3, 4))
+        >>> tokens[0], tokens[1, :2] = 1.0, 2.0
+        >>> Sequences.from_padded(tokens, [[1, 1, 1], [1, 1, 0]]).lengths.tolist()
+        [3, 2]
+        """
+        return cls.from_flat(*cut(tokens, mask, lengths, weights))
 
     @classmethod
     def _of(
@@ -716,7 +776,10 @@ def as_sequences(value: Batch, name: str, weighting: str | None = None) -> Seque
             f"{name}: expected a batch, got one array of shape {value.shape}; put it in a list (histograms need costs=)"
         )
     try:
-        return Sequences(value if weighting is None else _weighed(value, weighting))
+        batch = Sequences.__new__(Sequences)
+        # By norm a zero vector gets no mass.
+        batch._make(value if weighting is None else _weighed(value, weighting), None, counts_zeros=weighting != "norm")
+        return batch
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
 

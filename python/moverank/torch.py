@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from moverank._arrays import plain_array
+from moverank._padded import warn_if_padded
 from moverank._validate import capacity_number, fraction_number, weights_array
 from moverank.gradients import double_array, ragged_gradients, require_measurable
 from moverank.measures import Measure, measure, require_same_dim
@@ -292,6 +294,13 @@ def _side(
         tokens, mass = _tensor(part, where, measure)
         tensors.append(tokens)
         own.append(mass)
+    if (
+        weights is None
+        and measure.weighting == "uniform"
+        and all(isinstance(part, Tensor) for part in parts)
+        and not one
+    ):
+        warn_if_padded([plain_array(part, where) for part, where in zip(parts, names, strict=True)])
     if weights is not None:
         return tensors, _weights_list(weights, weights_name, tensors, one), one
     given = [mass for mass in own if mass is not None]

@@ -84,6 +84,10 @@ CALLS = {
         mr.Sequences.from_flat,
         {"tokens": X, "offsets": [0, 1, 3], "weights": None, "dtype": "float32", "scales": None},
     ),
+    "Sequences.from_padded": (
+        mr.Sequences.from_padded,
+        {"tokens": np.ones((2, 2, 3)), "mask": [[1, 1], [1, 0]], "lengths": None, "weights": None},
+    ),
     "Sequences.astype": (SEQUENCES.astype, {"dtype": "int8"}),
     "Sequences.weights_of": (SEQUENCES.weights_of, {"s": 0}),
     "Sequences.__getitem__": (SEQUENCES.__getitem__, {"key": 0}),

@@ -96,7 +96,7 @@ JSON = [
     *PAYLOADS,
     ([1, {1}], TypeError, "document 1: expected a JSON value, got set"),
     ([1, {1: 2}], TypeError, "document 1: names of fields are strings in JSON, got 1"),
-    ([NAN, 1], ValueError, "document 0: Out of range float values"),
+    ([NAN, 1], ValueError, "document 0: is missing .nan., for which JSON has null"),
     (["\ud800", 1], ValueError, "document 0: .* is not valid Unicode"),
 ]
 TEXTS = [
@@ -254,6 +254,21 @@ WRONG = {
         (3, TypeError, "expected a list of arrays, got int"),
     ],
     "Sequences.from_flat.tokens": [TOKENS[3], *TOKENS[5:]],
+    "Sequences.from_padded.tokens": [
+        (np.ones((2, 3)), ValueError, r"tokens: expected a padded batch of shape \(n, L, d\)"),
+        (3, ValueError, "tokens: expected a padded batch"),
+        ("ab", TypeError, "tokens: expected real numbers"),
+    ],
+    "Sequences.from_padded.mask": [
+        ([[1, 1], [0, 0]], ValueError, "mask: sequence 1 has no token"),
+        ([[1, 2], [1, 1]], ValueError, "mask: expected true or 1 for real tokens"),
+        ([1, 1], ValueError, r"mask: expected shape \(2, 2\)"),
+    ],
+    "Sequences.from_padded.lengths": [([1, 2], ValueError, "mask, lengths: expected one of them, got both")],
+    "Sequences.from_padded.weights": [
+        ([[1, NAN], [1, 1]], ValueError, "sequence 0: weight 1 is not finite"),
+        ([1, 1], ValueError, "weights: expected"),
+    ],
     "Sequences.from_flat.weights": [
         ([1, NAN, 1], ValueError, "sequence 1: weight 0 is not finite"),
         ([0, 1, 1], ValueError, "sequence 0: total mass is zero"),

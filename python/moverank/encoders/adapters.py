@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from moverank._arrays import plain_array
+from moverank._padded import warn_if_padded
 from moverank._validate import mass_array, require_callable, whole_number
 from moverank.encoder_identity import EncoderIdentity, Option
 from moverank.encoders.digests import digest
@@ -22,6 +23,7 @@ from moverank.encoders.encoded import (
     library_kind,
     require_texts,
 )
+from moverank.sequences import Sequence as OneSequence
 
 
 class CallableEncoder:
@@ -31,7 +33,8 @@ class CallableEncoder:
     ----------
     function : callable
         Takes a list of str. Returns, for each, an array of shape (n, d); or a pair of its tokens and that array; or
-        these and its weights, shape (n,). Tokens without names are called by their positions.
+        these and its weights, shape (n,). Tokens without names are called by their positions. `Sequences` are taken as
+        well: of a padded batch, return ``Sequences.from_padded(tokens, mask)``.
     queries : callable, optional
         The same for queries, if these are encoded in another way.
     batch_size : int, default 32
@@ -91,7 +94,10 @@ class CallableEncoder:
             found = function(some)
             if len(found) != len(some):
                 raise ValueError(f"the encoder returned {len(found)} results for {len(some)} texts")
-            encoded += [_text(one, start + t) for t, one in enumerate(found)]
+            these = [_text(one, start + t) for t, one in enumerate(found)]
+            if not any(isinstance(one, (tuple, OneSequence)) for one in found):
+                warn_if_padded([one.vectors for one in these])
+            encoded += these
             if progress is not None:
                 progress(len(encoded))
         return gathered(texts, encoded, skip_empty=skip_empty)
@@ -100,7 +106,9 @@ class CallableEncoder:
 def _text(result: Any, number: int) -> EncodedText:
     """Take apart what a function returned for one text."""
     tokens, vectors, weights = None, result, None
-    if isinstance(result, tuple):
+    if isinstance(result, OneSequence):
+        vectors, weights = result.tokens, result.weights
+    elif isinstance(result, tuple):
         if len(result) not in (2, 3):
             raise ValueError(f"the encoder returned a tuple of {len(result)} for text {number}, expected 2 or 3")
         tokens, vectors, weights = result if len(result) == 3 else (*result, None)
