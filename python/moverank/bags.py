@@ -29,6 +29,30 @@ def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int6
     return np.ascontiguousarray(words, dtype=np.uint32)
 
 
+def _require_counts(
+    given: Any, counts: NDArray[np.float32], words: NDArray[np.uint32], offsets: NDArray[np.int64]
+) -> None:
+    """Refuse what is no count; ValueError names document and word."""
+    vanished = (counts == 0) & (plain_array(given, "counts") != 0)
+    bad = ~np.isfinite(counts) | (counts < 0) | vanished
+    if bad.any():
+        t = int(np.argmax(bad))
+        s = int(np.searchsorted(offsets, t, side="right")) - 1
+        fault = "is too small for float32" if vanished[t] else f"is {counts[t]}, expected a number that is not negative"
+        raise ValueError(f"counts: entry {t}, word {words[t]} of document {s}, {fault}")
+
+
+def _without(
+    none: NDArray[np.bool_], words: NDArray[np.uint32], counts: NDArray[np.float32], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
+    """Documents less the words that they do not have."""
+    ends = np.concatenate([[0], np.cumsum(~none)])[offsets]
+    if (np.diff(ends) == 0).any():
+        s = int(np.argmin(np.diff(ends)))
+        raise ValueError(f"counts: document {s}: all are zero; there is no mass to move")
+    return words[~none], counts[~none], ends
+
+
 def _table_of(vectors: ArrayLike) -> tuple[NDArray[np.float32], Digests | None]:
     """A table in float32, and digests of what that rounds."""
     table, source = tokens_and_source(vectors, "vectors")
@@ -112,8 +136,8 @@ class Bags:
         offsets : array_like of int, shape (N + 1,)
             Where each document begins; the last entry is T.
         counts : array_like, shape (T,), optional
-            How often each word occurs, or what else multiplies its mass, such as TF-IDF: positive numbers, kept as
-            float32. 1 by default.
+            How often each word occurs, or what else multiplies its mass, such as TF-IDF: numbers that are not negative,
+            kept as float32. 1 by default. Words of count 0 are left out, as `Histograms` leave out empty bins.
 
         Returns
         -------
@@ -126,8 +150,8 @@ class Bags:
         TypeError
             If a dtype cannot be converted.
         ValueError
-            If the offsets do not cut the words into non-empty documents, a row does not exist, or a number is not
-            finite or a count not positive.
+            If the offsets do not cut the words into non-empty documents, a row does not exist, a number is not finite,
+            a count is negative or too small for float32, or all counts of a document are 0; the message names it.
 
         Examples
         --------
@@ -146,11 +170,10 @@ class Bags:
             multiples = real_array(counts, "counts", ndim=1, dtype=np.float32)
             if len(multiples) != len(rows):
                 raise ValueError(f"counts: expected {len(rows)}, one a word, got {len(multiples)}")
-            bad = ~(np.isfinite(multiples) & (multiples > 0))
-            if bad.any():
-                raise ValueError(
-                    f"counts: entry {int(np.argmax(bad))} is not a positive number ({multiples[np.argmax(bad)]})"
-                )
+            _require_counts(counts, multiples, rows, cuts)
+            none = multiples == 0
+            if none.any():
+                rows, multiples, cuts = _without(none, rows, multiples, cuts)
         return cls._of(table, rows, cuts, multiples, digests)
 
     @classmethod

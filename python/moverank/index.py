@@ -43,6 +43,7 @@ from moverank.setups import (
     names_for,
     next_id_behind,
     require_encoder_fits,
+    require_weights_of,
     setup_for,
     stored_as,
 )
@@ -168,6 +169,8 @@ class Index:
         batch = as_documents(docs, chosen if table is not None or chosen.ground != "given" else None)
         if not isinstance(batch, Histograms):
             require_encoder_fits(identity, attached, batch.dim)
+        if space is not None:
+            require_weights_of(space, batch)
         names = make_names(ids, len(batch))
         setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind, table)
         threads = thread_count(num_threads)

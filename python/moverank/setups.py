@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,9 @@ from moverank.measures import Measure, require_same_dim, require_vectors
 from moverank.names import Ids, IntNames, StrNames, make_names
 from moverank.prefilters import Clusters
 from moverank.sequences import Batch, Sequences, as_sequences
+
+if TYPE_CHECKING:
+    from moverank.spaces import Space
 
 Documents = Bags | Batch | Histograms | ArrayLike
 
@@ -94,6 +97,18 @@ def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace |
         raise DimensionError(f"encoder: makes vectors of dimension {encoder.dim}, the documents have {dim}")
     if space is not None and "space" in encoder.options:
         raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
+
+
+def require_weights_of(space: Space, docs: Sequences | Bags | Histograms) -> None:
+    """Refuse bags that count words alone where a space weighs tokens: queries would be weighed and documents not."""
+    from moverank.spaces.steps import WeighedBy  # loaded, as there is a space
+
+    weighs = isinstance(docs, Bags) and any(isinstance(step, WeighedBy) for step in space.steps)
+    if weighs and isinstance(docs, Bags) and (docs.counts is None or not (docs.counts % 1).any()):
+        raise ValueError(
+            "docs: bags have counts, but not the weights that the space gives to tokens; build of sequences, "
+            "space(encoder.encode(texts)).sequences, or multiply the weights into counts of Bags.from_flat"
+        )
 
 
 def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | Bags | Histograms:

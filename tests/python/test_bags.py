@@ -143,6 +143,32 @@ def test_bags_are_the_same_however_they_are_made():
     np.testing.assert_array_equal(bags.lengths, np.diff(offsets))
 
 
+def test_words_that_do_not_occur_are_left_out_as_of_histograms():
+    rng = np.random.default_rng(3)
+    table = rng.integers(0, 3, (12, 6)) + np.eye(12, 6, dtype=int)
+    words, offsets = np.tile(np.arange(6), 12), np.arange(13) * 6
+    vectors = rng.normal(size=(6, 3))
+    bags = mr.Bags.from_flat(vectors, words, offsets, table.ravel())
+    assert bags.lengths.tolist() == (table > 0).sum(axis=1).tolist()
+    costs = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    np.testing.assert_allclose(mr.pairwise(bags, measure="wmd"), mr.pairwise(table, costs=costs), atol=1e-6)
+    for measure in ("wmd", "wrd"):
+        repeated = [np.repeat(vectors, row, axis=0) for row in table]
+        found = mr.Index.build(bags, measure).search(repeated[0], 12)
+        expected = np.sort(mr.distances(repeated[0], repeated, measure))
+        np.testing.assert_allclose(found.distances, expected, atol=1e-6)
+
+
+def test_bags_do_not_go_with_a_space_that_weighs_tokens():
+    encoder = mr.encoders.WordVectors(["a", "b"], np.eye(2))
+    weighing = mr.fit(encoder, ["a b", "a"], ["idf"])
+    with pytest.raises(ValueError, match="docs: bags have counts, but not the weights that the space gives"):
+        mr.Index.build(encoder.bags(["a b", "b"]), space=weighing)
+    mr.Index.build(encoder.bags(["a b", "b"]), space=mr.fit(encoder, ["a b", "a"], ["centring"]))
+    weighed = mr.Bags.from_flat(np.eye(2), [0, 1, 1], [0, 2, 3], [0.4, 0.7, 0.7])
+    mr.Index.build(weighed, space=weighing)
+
+
 def test_counts_are_repetitions_under_every_weighting():
     vectors = np.random.default_rng(0).normal(size=(4, 3))
     counted = mr.Bags(vectors, [[0, 1, 1, 1, 2], [3]])
@@ -188,8 +214,14 @@ def test_documents_of_words_without_length_have_no_mass_by_norm():
         (lambda: mr.Bags.from_flat(np.eye(2), [0, 5], [0, 1, 2]), ValueError, "document 1: word 5 is no row of"),
         (lambda: mr.Bags.from_flat(np.eye(2), [0, 1], [0, 2, 2]), ValueError, "document 1: has no words; an empty doc"),
         (lambda: mr.Bags.from_flat(np.eye(2), [0, 1], [0, 3]), ValueError, "offsets: must start at 0 and end at 2"),
-        (lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [0.0]), ValueError, "counts: entry 0 is not a positive"),
-        (lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [np.inf]), ValueError, "counts: entry 0 is not a positive"),
+        (lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [0.0]), ValueError, "counts: document 0: all are zero"),
+        (
+            lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [np.inf]),
+            ValueError,
+            "counts: entry 0, word 0 of document 0, is inf",
+        ),
+        (lambda: mr.Bags.from_flat(np.eye(2), [0, 1], [0, 1, 2], [1, -2]), ValueError, "word 1 of document 1, is -2"),
+        (lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [1e-99]), ValueError, "document 0, is too small for"),
         (lambda: mr.Bags.from_flat(np.eye(2), [0], [0, 1], [1, 2]), ValueError, "counts: expected 1, one a word"),
         (lambda: mr.Bags(np.eye(2), [[0]])[1], IndexError, "document 1 of 1"),
         (

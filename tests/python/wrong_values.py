@@ -201,8 +201,8 @@ WRONG = {
     "scales": [([1, 1, 1], ValueError, "int8 tokens need them, other types have none")],
     "counts": [
         ([1], ValueError, "expected 2, one a word, got 1"),
-        ([1, 0], ValueError, r"entry 1 is not a positive number \(0.0\)"),
-        ([1, NAN], ValueError, r"entry 1 is not a positive number \(nan\)"),
+        ([1, 0], ValueError, "document 1: all are zero"),
+        ([1, NAN], ValueError, "entry 1, word 1 of document 1, is nan, expected a number"),
     ],
     "id": [("c", mr.UnknownIdError, "'c' is not in the index"), (0, mr.UnknownIdError, "0 is not in the index")],
     "batches": [
