@@ -81,7 +81,8 @@ def batches(folder):
 
     def flat():
         made = mr.Sequences.from_flat(docs.tokens, docs.offsets)
-        return made.tokens, made.offsets, made.scales, made.dtype
+        padded = mr.Sequences.from_padded(np.ones((3, 4, 8)), lengths=[4, 1, 2])
+        return made.tokens, made.offsets, made.scales, made.dtype, padded
 
     def of_words():
         made = mr.Bags.from_flat(words.vectors, words.words, words.offsets, words.counts)
