@@ -244,6 +244,20 @@ def test_what_vanishes_is_told_of_batches_and_indexes(tmp_path):
     opened.close()
 
 
+def test_equals_that_were_rounded_once_stay_at_0():
+    near = np.array([[1e15], [1e15 + 1e9]])
+    bags = mr.Bags(near[:1], [[0]])
+    for docs in (bags, bags.to_sequences(), list(bags), mr.Index.build(bags, "wmd")):
+        found = (
+            docs.search(near[:1], 1).distances if isinstance(docs, mr.Index) else mr.distances(near[:1], docs, "wmd")
+        )
+        assert found.tolist() == [0.0]
+    assert mr.wmd(near[:1], bags[0]) == 0
+    assert mr.pairwise([near[:1]], bags, "wmd").tolist() == [[0.0]]
+    with pytest.warns(mr.PrecisionWarning, match="a distance of"):
+        mr.distances([[1e15 + 1e8]], bags, "wmd")
+
+
 def test_well_scaled_tokens_warn_of_nothing():
     rng = np.random.default_rng(1)
     docs = [rng.normal(size=(5, 8)) for _ in range(20)]
