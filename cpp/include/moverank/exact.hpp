@@ -6,7 +6,7 @@
 /// the mass has to move, P 1 <= a and 1^T P 1 = s, there is one more column as well. Masses are 64-bit integers
 /// carrying Orden's perturbation, so every basic flow is positive, no pivot is degenerate and none can cycle. The
 /// spanning tree stores each node's descendants as a bit mask: a pivot updates masks along one path and potentials
-/// under one mask, and never walks a subtree. Pivots run on potentials of the cost's precision first and finish on
+/// under one mask, and never walks a subtree. Pivots run on costs and potentials in float32 first and finish on
 /// float64, where the result is certified by its dual solution. Problems of more than 2048 rows and columns go to a
 /// solver that pivots on shortlists of entries in a tree contracted to the rows or columns that are fewer, with the
 /// same certificate and, where a solve has an interrupt, the same way to stop it: it is looked at every few hundred

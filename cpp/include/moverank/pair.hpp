@@ -42,6 +42,10 @@ struct CertifiedDistance {
     bool converged;
 };
 
+/// Whether distances under given costs take entries of VocabularyCosts, rather than what these refer to alone. Bounds
+/// and cutoffs do under any measure.
+[[nodiscard]] bool needs_entries(const Measure& measure);
+
 /// Owns what one thread needs to evaluate pairs; grows to the largest pair seen, then allocates no more.
 class PairEvaluator {
   public:
@@ -86,6 +90,7 @@ class PairEvaluator {
     [[nodiscard]] double relaxed_bound_of(const PreparedSequence& document);
     [[nodiscard]] double relaxed_value(const PreparedSequence& document);
     [[nodiscard]] bool has_given_costs() const;
+    [[nodiscard]] bool solves_without_bounds() const;
     [[nodiscard]] bool reads_costs_as_given() const;
     template <class Cost>
     [[nodiscard]] MatrixView<const Cost> costs_as_given(const PreparedSequence& document);

@@ -29,6 +29,9 @@ class VocabularyCosts {
     void compute(const JoinedBags& bags, const PreparedSequence& query, std::span<const std::uint32_t> document_words,
                  Interrupt& interrupt);
 
+    /// No entries at all, but `as_given`: of given costs, for solves without bounds.
+    void refer(const JoinedBags& bags, const PreparedSequence& query);
+
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// Entries a row: the query's tokens, and infinite ones up to a whole number of vectors.
     [[nodiscard]] std::size_t stride() const { return stride_; }
@@ -50,7 +53,6 @@ class VocabularyCosts {
     [[nodiscard]] double rounding() const;
 
   private:
-    void begin(const JoinedBags& bags, const PreparedSequence& query);
     template <class Words>
     void take_given(const Words& words, Interrupt& interrupt);
     template <class Words>

@@ -96,7 +96,7 @@ struct SimplexKernels {
     /// First basis, by the matrix-minimum rule in all but a few places, with its coarse potentials.
     void (*start)(SimplexTableau<Cost>& tableau);
     /// Pivot on float32 potentials until no reduced cost is under -tolerance, or `limit` pivots are done. Null for
-    /// float64 costs, whose order float32 cannot tell.
+    /// float64 costs, of which rounded ones serve.
     PivotRun (*improve_coarse)(SimplexTableau<Cost>& tableau, float tolerance, std::int64_t limit);
     /// The same on float64 potentials.
     PivotRun (*improve_fine)(SimplexTableau<Cost>& tableau, double tolerance, std::int64_t limit);

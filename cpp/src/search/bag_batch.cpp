@@ -30,6 +30,32 @@ struct Worker {
         evaluator.set_query(query, uses_words ? &costs : nullptr);
     }
 
+    /// Costs of a query to all words, as far as distances without bounds need them.
+    void take_costs(const JoinedBags& documents, const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
+        if (!uses_words) {
+            return;
+        }
+        const PreparedSequence positive = positive_part.of(query);
+        if (refers_to_costs(documents)) {
+            own_costs.refer(documents, positive);
+        } else {
+            own_costs.compute(documents, positive, n_threads, interrupt);
+        }
+    }
+    /// The same to the words of one document, of costs that are given.
+    void take_costs(const JoinedBags& documents, const PreparedSequence& query, const PreparedSequence& document,
+                    Interrupt& interrupt) {
+        const PreparedSequence positive = positive_part.of(query);
+        if (refers_to_costs(documents)) {
+            own_costs.refer(documents, positive);
+        } else {
+            own_costs.compute(documents, positive, document.words, interrupt);
+        }
+    }
+    [[nodiscard]] static bool refers_to_costs(const JoinedBags& documents) {
+        return documents.has_given_costs() && !needs_entries(documents.measure());
+    }
+
     PairEvaluator evaluator;
     DocumentBuffer query_buffer, document_buffer;
     PositivePart positive_part;
@@ -68,9 +94,7 @@ void one_against_many(const PreparedSequence& query, const JoinedBags& documents
     std::vector<Worker> workers =
         make_workers(thread_count(n_threads, documents.size()), documents.measure(), interrupt);
     Worker& first = workers.front();
-    if (first.uses_words) {
-        first.own_costs.compute(documents, first.positive_part.of(query), n_threads, interrupt);
-    }
+    first.take_costs(documents, query, n_threads, interrupt);
     for_each_bag(query, first.own_costs, documents, 0, workers, interrupt, use);
 }
 
@@ -125,9 +149,7 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
             Worker& worker = workers[w];
             for (std::size_t r = begin; r < end; ++r) {
                 const PreparedSequence query = rows.query(r, worker.query_buffer);
-                if (worker.uses_words) {
-                    worker.own_costs.compute(columns, worker.positive_part.of(query), 1, interrupt);
-                }
+                worker.take_costs(columns, query, 1, interrupt);
                 worker.set_query(query, worker.own_costs);
                 const auto use = fill(r);
                 for (std::size_t s = first_of(r); s < columns.size(); ++s) {
@@ -140,9 +162,7 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
         for (std::size_t r = 0; r < rows.size(); ++r) {
             Worker& first = workers.front();
             const PreparedSequence query = rows.query(r, first.query_buffer);
-            if (first.uses_words) {
-                first.own_costs.compute(columns, first.positive_part.of(query), n_threads, interrupt);
-            }
+            first.take_costs(columns, query, n_threads, interrupt);
             for_each_bag(query, first.own_costs, columns, first_of(r), workers, interrupt, fill(r));
         }
     }
@@ -166,7 +186,7 @@ void paired_distances(const JoinedBags& queries, const JoinedBags& documents, st
         for (std::size_t s = begin; s < end; ++s) {
             const PreparedSequence query = queries.query(s, worker.query_buffer);
             const PreparedSequence document = documents.at(s, worker.document_buffer);
-            worker.own_costs.compute(documents, worker.positive_part.of(query), document.words, interrupt);
+            worker.take_costs(documents, query, document, interrupt);
             worker.set_query(query, worker.own_costs);
             out[s] = worker.evaluator.distance(document).distance;
         }

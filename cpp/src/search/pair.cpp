@@ -42,6 +42,8 @@ void require_finite(const PaddedCosts& costs) {
 
 }  // namespace
 
+bool needs_entries(const Measure& measure) { return measure.problem != Problem::exact || measure.unlimited(); }
+
 PairEvaluator::PairEvaluator(const Measure& measure, Interrupt* interrupt)
     : measure_(measure),
       interrupt_(interrupt),
@@ -97,6 +99,8 @@ PreparedSequence PairEvaluator::without_repetitions(const PreparedSequence& sequ
 
 bool PairEvaluator::has_given_costs() const { return vocabulary_ != nullptr && vocabulary_->are_given(); }
 
+bool PairEvaluator::solves_without_bounds() const { return has_given_costs() && !needs_entries(measure_); }
+
 /// Rounded to float32, or lowered, costs serve for bounds alone.
 bool PairEvaluator::reads_costs_as_given() const {
     return has_given_costs() && (vocabulary_->in_double() || vocabulary_->ceiling() < infinity);
@@ -118,9 +122,8 @@ auto PairEvaluator::with_given_problem(const PreparedSequence& document, Use use
         return use(TransportProblem<double>{costs_as_given<double>(document), query_mass_, document.mass,
                                             measure_.capacity, measure_.fraction});
     }
-    return use(TransportProblem<float>{
-        vocabulary_->ceiling() < infinity ? costs_as_given<float>(document) : costs_.matrix().matrix, query_mass_,
-        document.mass, measure_.capacity, measure_.fraction});
+    return use(TransportProblem<float>{costs_as_given<float>(document), query_mass_, document.mass, measure_.capacity,
+                                       measure_.fraction});
 }
 
 /// Bounds and values are sums in different orders over quantised masses, and may be over costs of different types; they
@@ -138,7 +141,7 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
     SolveSummary summary;
     if (has_given_costs()) {
         // Beside dear costs a bound is no nearer to the optimum than their rounding, and the cutoff may be.
-        const bool has_dear = costs_.largest() >= vocabulary_->ceiling();
+        const bool has_dear = cutoff < infinity && costs_.largest() >= vocabulary_->ceiling();
         summary = with_given_problem(document, [&](const auto& problem) {
             return verified_.solve(problem, interrupt_, has_dear ? infinity : cutoff);
         });
@@ -205,6 +208,9 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
         costs_.compute_minima(tokens, measure_.capacity == 1.0);
         return {relaxed_value(tokens), PairOutcome::evaluated};
     }
+    if (cutoff == infinity && solves_without_bounds()) {
+        return {solve_exactly(tokens, infinity).value, PairOutcome::evaluated};
+    }
     costs_.compute(tokens);
     if (cutoff < infinity && measure_.bounded_by_relaxation()) {
         const double bound = bound_from_matrix(tokens);
@@ -226,7 +232,9 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
 CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     const PreparedSequence tokens = without_repetitions(positive_part_.of(document));
     require_mass(tokens);
-    costs_.compute(tokens);
+    if (!solves_without_bounds()) {
+        costs_.compute(tokens);
+    }
     if (relaxed_is_the_value()) {
         const double value = relaxed_value(tokens);
         return {value, value, measure_.unlimited() ? value : infinity, 0, 0.0, true};

@@ -36,6 +36,8 @@ constexpr float coarse_tolerance = 0x1p-17F;
 
 /// Float32 potentials are sums of costs along paths; of larger costs they might leave its range.
 constexpr double coarse_cost_limit = 0x1p100;
+/// Costs in float64 that are all smaller would leave float32's range at the other end.
+constexpr double least_coarse_cost = 0x1p-100;
 
 /// No column can take more than all mass. A limit of twice that is as good as none, and its potential is 0 by
 /// complementary slackness.
@@ -72,16 +74,21 @@ class Simplex {
             return certify(problem, solve_large());
         }
         make_tableau();
-        kernels_.start(tableau_);
-        value_ = cutoff < infinity ? tree_value() : 0.0;
         pivots_ = 0;
         const auto n_nodes = static_cast<std::int64_t>(n_rows_ + n_columns_);
         Stop stop = Stop::optimal;
-        if (kernels_.improve_coarse != nullptr && max_cost_ <= coarse_cost_limit) {
+        if (least_coarse_cost <= max_cost_ && max_cost_ <= coarse_cost_limit) {
             // Cheap pivots on float32 potentials. Rounding may mislead them, so their number is limited; the next
             // phase neither trusts nor needs their outcome.
-            stop = improve(kernels_.improve_coarse, tableau_.coarse, coarse_tolerance * static_cast<float>(max_cost_),
-                           20 * n_nodes + 1000);
+            SimplexTableau<float>& coarse = coarse_tableau();
+            const SimplexKernels<float>& coarse_kernels = kernels().simplex<float>();
+            coarse_kernels.start(coarse);
+            value_ = cutoff < infinity ? tree_value() : 0.0;
+            stop = improve(coarse_kernels.improve_coarse, coarse, tableau_.coarse,
+                           coarse_tolerance * static_cast<float>(max_cost_), 20 * n_nodes + 1000);
+        } else {
+            kernels_.start(tableau_);
+            value_ = cutoff < infinity ? tree_value() : 0.0;
         }
         if (stop != Stop::cutoff) {
             stop = finish(50 * n_nodes * n_nodes);
@@ -259,6 +266,53 @@ class Simplex {
         };
     }
 
+    /// The tableau that float32 pivots work on: of costs in float64, the same basis over rounded ones.
+    [[nodiscard]] SimplexTableau<float>& coarse_tableau() {
+        if constexpr (std::is_same_v<Cost, float>) {
+            return tableau_;
+        } else {
+            const std::size_t n_entries = n_rows_ * stride_;
+            grow(rounded_.cost, n_entries);
+            grow(rounded_.best_cost, n_rows_);
+            grow(rounded_.penalty, stride_);
+            std::transform(cost_, cost_ + n_entries, rounded_.cost.data(),
+                           [](double cost) { return static_cast<float>(cost); });
+            const SimplexTableau<Cost>& t = tableau_;
+            rounded_.tableau = {
+                .cost = rounded_.cost.data(),
+                .stride = t.stride,
+                .n_rows = t.n_rows,
+                .n_columns = t.n_columns,
+                .has_slack = t.has_slack,
+                .supply = t.supply,
+                .demand = t.demand,
+                .first_column = t.first_column,
+                .n_nodes = t.n_nodes,
+                .n_edges = t.n_edges,
+                .keeps_paths = t.keeps_paths,
+                .n_words = t.n_words,
+                .n_node_words = t.n_node_words,
+                .sets = t.sets,
+                .hanging = t.hanging,
+                .child_is_row = t.child_is_row,
+                .edge_row = t.edge_row,
+                .edge_column = t.edge_column,
+                .flow = t.flow,
+                .top_down = t.top_down,
+                .coarse = t.coarse,
+                .fine = t.fine,
+                .words = t.words,
+                .open = t.open,
+                .best_cost = rounded_.best_cost.data(),
+                .best_column = t.best_column,
+                .penalty = rounded_.penalty.data(),
+                .counts = t.counts,
+                .next_row = 0,
+            };
+            return rounded_.tableau;
+        }
+    }
+
     // ---- large problems --------------------------------------------------------------------------------------
 
     Stop solve_large() {
@@ -322,9 +376,9 @@ class Simplex {
     // ---- pivots ----------------------------------------------------------------------------------------------
 
     /// Pivot until no reduced cost is under -tolerance, with pauses to look at the interrupt and at the cutoff.
-    template <class Pot>
-    Stop improve(PivotRun (*pivot)(SimplexTableau<Cost>&, Pot, std::int64_t), const Pot* pot, Pot tolerance,
-                 std::int64_t limit) {
+    template <class Read, class Pot>
+    Stop improve(PivotRun (*pivot)(SimplexTableau<Read>&, Pot, std::int64_t), SimplexTableau<Read>& tableau,
+                 const Pot* pot, Pot tolerance, std::int64_t limit) {
         std::int64_t pause =
             std::max<std::int64_t>(1, static_cast<std::int64_t>(entries_between_checks / (n_rows_ * stride_)));
         if (cutoff_ < infinity) {
@@ -337,7 +391,7 @@ class Simplex {
                     return Stop::cutoff;
                 }
             }
-            const PivotRun run = pivot(tableau_, tolerance, std::min(pause, limit - done));
+            const PivotRun run = pivot(tableau, tolerance, std::min(pause, limit - done));
             value_ += masses_.perturbed_unit() * run.gain;
             pivots_ += run.pivots;
             if (run.optimal) {
@@ -353,7 +407,7 @@ class Simplex {
     Stop finish(std::int64_t limit) {
         Stop stop = Stop::optimal;
         if (!is_optimal()) {
-            stop = improve(kernels_.improve_fine, tableau_.fine, final_tolerance * max_cost_, limit);
+            stop = improve(kernels_.improve_fine, tableau_, tableau_.fine, final_tolerance * max_cost_, limit);
             if (stop != Stop::cutoff) {
                 is_optimal();  // for the potentials, without the drift of the pivots
             }
@@ -655,6 +709,10 @@ class Simplex {
     const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
     PerturbedMasses masses_;
     SimplexTableau<Cost> tableau_{};
+    struct {
+        SimplexTableau<float> tableau{};
+        AlignedVector<float> cost, best_cost, penalty;
+    } rounded_;  ///< of costs in float64
     AlignedVector<std::uint64_t> sets_, words_;
     AlignedVector<Hanging> hanging_;
     AlignedVector<std::uint32_t> edge_row_, edge_column_, top_down_, counts_, best_column_;
