@@ -46,6 +46,9 @@ constexpr double most_taken = 2.0;
 /// Trees of more nodes are not kept as sets of bits: these would leave the second cache.
 constexpr std::size_t max_set_nodes = 2048;
 
+/// Masses from this on have all their digits in sums of twice the precision.
+constexpr double small_mass = 0x1p-40;
+
 /// Tall problems are turned, so that the contracted tree has few rows: from so many times as many rows as columns on.
 constexpr std::size_t tall = 2;
 
@@ -557,8 +560,22 @@ class Simplex {
         long_surplus_[balancing].subtract(total);
         const std::size_t n_edges = n_rows_ + n_columns_ - 1;
         grow(long_flow_, n_edges);
+        const bool has_small =
+            std::min(*std::ranges::min_element(dense_.a), *std::ranges::min_element(dense_.b)) < small_mass;
         if (is_large_) {
-            pass_on_in_large_tree();
+            list_large_edges();
+        }
+        if (has_small) {
+            pass_on_towards(balancing, n_edges);
+            return keep_long_flows(n_edges) && meets_small_masses();
+        }
+        if (is_large_) {
+            const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
+            std::size_t slot = 0;
+            for (const std::size_t node : large_.tree().bottom_up()) {
+                long_flow_[slot] = pass_on(edge_row_[slot], edge_column_[slot], (node < first_column) != is_turned_);
+                ++slot;
+            }
         } else {
             for (std::size_t k = n_edges; k-- > 0;) {
                 const std::size_t slot = tableau_.top_down[k];
@@ -568,18 +585,67 @@ class Simplex {
         return keep_long_flows(n_edges);
     }
 
-    void pass_on_in_large_tree() {
+    /// Edges of the contracted tree, in the order of the nodes below them.
+    void list_large_edges() {
         ContractedTree& tree = large_.tree();
-        const std::size_t first_column = is_turned_ ? n_columns_ : n_rows_;
         grow(edge_row_, tree.bottom_up().size());
         grow(edge_column_, tree.bottom_up().size());
         std::size_t slot = 0;
         for (const std::size_t node : tree.bottom_up()) {
             const auto [i, j] = large_edge(node);
             edge_row_[slot] = static_cast<std::uint32_t>(i);
-            edge_column_[slot] = static_cast<std::uint32_t>(j);
-            long_flow_[slot++] = pass_on(i, j, (node < first_column) != is_turned_);
+            edge_column_[slot++] = static_cast<std::uint32_t>(j);
         }
+    }
+
+    /// The same towards one node, whatever the root: a small mass at the root would get what large sums leave, which
+    /// has no digits of its own. Leaves give up what they have, one after the other.
+    void pass_on_towards(std::size_t root, std::size_t n_edges) {
+        const std::size_t n_nodes = n_rows_ + n_columns_;
+        degree_.assign(n_nodes, 0);
+        edges_.assign(n_nodes, 0);
+        // A node of degree 1 knows its edge: what the exclusive or of all has left.
+        for (std::size_t e = 0; e < n_edges; ++e) {
+            for (const std::size_t end : {std::size_t{edge_row_[e]}, n_rows_ + edge_column_[e]}) {
+                ++degree_[end];
+                edges_[end] ^= e;
+            }
+        }
+        for (std::size_t first = 0; first < n_nodes; ++first) {
+            for (std::size_t x = first; x != root && degree_[x] == 1;) {
+                const std::size_t e = edges_[x];
+                const bool is_row = x < n_rows_;
+                long_flow_[e] = pass_on(edge_row_[e], edge_column_[e], is_row);
+                degree_[x] = 0;
+                x = is_row ? n_rows_ + edge_column_[e] : std::size_t{edge_row_[e]};
+                --degree_[x];
+                edges_[x] ^= e;
+            }
+        }
+    }
+
+    /// Whether small masses between large ones are met: sums have the digits of these.
+    bool meets_small_masses() {
+        left_.assign(n_rows_ + n_columns_, 0.0);
+        const auto all_met = [&](const std::vector<std::size_t>& own, const std::vector<double>& mass,
+                                 std::size_t Flow::* end) {
+            place_.resize(own.empty() ? 0 : own.back() + 1);
+            for (std::size_t t = 0; t < own.size(); ++t) {
+                place_[own[t]] = t;
+                left_[t] = mass[t];
+            }
+            for (const Flow& flow : flows_) {
+                left_[place_[flow.*end]] -= flow.mass;
+            }
+            for (std::size_t t = 0; t < own.size(); ++t) {
+                if (std::abs(left_[t]) > 0x1p-44 * mass[t]) {
+                    return false;
+                }
+            }
+            return true;
+        };
+        return (has_rest_ || all_met(dense_.rows, dense_.a, &Flow::source)) &&
+               (has_slack_ || all_met(dense_.columns, dense_.b, &Flow::target));
     }
 
     /// The flows of a plan, from those of all edges. False if some are none.
@@ -737,6 +803,8 @@ class Simplex {
     bool has_flows_of_given_mass_ = false;
     std::vector<LongSum> long_surplus_;
     AlignedVector<double> long_flow_;
+    std::vector<std::size_t> degree_, edges_, place_;
+    std::vector<double> left_;
 
     // the result
     AlignedVector<double> row_potentials_, column_potentials_;
