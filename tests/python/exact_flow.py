@@ -6,9 +6,14 @@ import numpy as np
 
 
 def exact_optimum(cost, a, b):
-    """Optimum and the same with costs' sizes, of masses divided by their totals; None where no plan exists."""
+    """Optimum of masses divided by their totals; None where no plan exists.
+
+    Also what is paid with costs' sizes, and how far the optimum moves, at the most and as a share, when each mass moves
+    by a share of itself: masses times potentials, about their median.
+    """
     prices = [[None if c == np.inf else Fraction(float(c)) for c in row] for row in cost]
     left, wanted = (_shares(side) for side in (a, b))
+    masses = left + wanted
     n, m = len(left), len(wanted)
     flow = {}
     while any(left):
@@ -40,7 +45,32 @@ def exact_optimum(cost, a, b):
         left[path[-1]] -= pushed
         wanted[end] -= pushed
     paid = [(moved * prices[i][j]) for (i, j), moved in flow.items()]
-    return sum(paid), sum(map(abs, paid))
+    return sum(paid), sum(map(abs, paid)), _worth(masses, _potentials(prices, flow, n, m))
+
+
+def _potentials(prices, flow, n, m):
+    """Shortest ways to each node, from whichever node is best; of nodes with mass they are an optimum's potentials."""
+    found = [Fraction(0)] * (n + m)
+    changed = True
+    while changed:
+        changed = False
+        for i, j, price, back in _arcs(prices, flow, n):
+            start, end = (n + j, i) if back else (i, n + j)
+            if found[start] + price < found[end]:
+                found[end] = found[start] + price
+                changed = True
+    return found
+
+
+def _worth(masses, potentials):
+    """Of all potentials that differ by a constant, the least sum of masses times sizes."""
+    half, passed = sum(masses) / 2, Fraction(0)
+    for potential, mass in sorted(zip(potentials, masses, strict=True)):
+        passed += mass
+        if passed >= half:
+            median = potential
+            break
+    return sum(mass * abs(potential - median) for mass, potential in zip(masses, potentials, strict=True))
 
 
 def _shares(masses):

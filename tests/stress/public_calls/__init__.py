@@ -41,7 +41,7 @@ def _public() -> dict[str, FunctionType]:
         for name in module.__all__:
             value = getattr(module, name)
             # Models of their own, and protocols, are not ours to run.
-            if name in ("SentenceTransformerEncoder", "Encoder", "QueryEncoder", "Step", "Recipe"):
+            if name in ("SentenceTransformerEncoder", "Encoder", "QueryEncoder", "DocumentEncoder", "Step", "Recipe"):
                 continue
             if isinstance(value, FunctionType):
                 found[f"{module.__name__}.{name}"] = value

@@ -46,8 +46,12 @@ def of_encoders(folder):
         "texts without tokens": unknown,
         "word vectors from a file": lambda: encoders.WordVectors.load(folder / "table", limit=100).encode(["the"]),
         "word vectors into a file": lambda: small.save(folder / "small"),
-        "encoders of others": lambda: (mine.encode(TEXTS), encoders.encode_queries(mine, TEXTS)),
-        "transformers": lambda: onnx.encode(["the cat sat", "the dog"]),
+        "encoders of others": lambda: (
+            mine.encode(TEXTS),
+            encoders.encode_queries(mine, TEXTS),
+            encoders.encode_documents(mine, TEXTS),
+        ),
+        "transformers": lambda: (onnx.encode(["the cat sat", "the dog"]), onnx.encode_queries(["the cat"])),
     }
 
 
