@@ -36,9 +36,11 @@ def one_line(done, status=2):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
 @pytest.mark.parametrize("command", [["search", "cat", "--docs"], ["search", "cat", "--json", "--docs"]])
 def test_a_full_output_is_an_error(docs, command):
-    assert one_line(run([*command, docs], shell=">/dev/full")) == (
-        "moverank: error: standard output: No space left on device\n"
-    )
+    done = run([*command, docs], shell=">/dev/full")
+    *told, error = done.stderr.decode().splitlines()
+    assert done.returncode == 2
+    assert error == "moverank: error: standard output: No space left on device"
+    assert told == ["moverank: without a vector or mass: 0 words of the query, 2 of documents"]
 
 
 def test_a_closed_output_is_an_error(docs):
