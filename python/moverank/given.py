@@ -56,8 +56,6 @@ class Costs:
         """
         if isinstance(value, Costs):
             return value
-        if value is None:
-            raise TypeError("costs: expected a table of shape (K, L), got None")
         table = plain_array(value, "costs")
         if table.dtype.kind not in "fiub":
             raise TypeError(f"costs: expected real numbers, got dtype {table.dtype}")

@@ -54,9 +54,8 @@ def setup_for(
     """
     if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
         raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
-    if (measure.ground == "given") != (costs is not None):
+    if costs is None:
         require_vectors(measure)
-        raise ValueError("costs: only measures of ground 'given' read a table; take 'emd', or leave it out")
     if isinstance(docs, Histograms) and costs is None:
         raise ValueError("docs: histograms are compared by costs between their bins; pass costs=")
     if not isinstance(docs, Sequences):

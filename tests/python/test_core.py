@@ -15,6 +15,7 @@ ENTROPY = mr.Sinkhorn()._spec
 CODES = np.eye(3, dtype=np.int8)
 NANS = np.full_like(X, np.nan)
 WORDS = np.array([0, 1, 2], dtype=np.uint32)
+TABLE = 1 - np.eye(3, 4)
 
 
 def distances(query=X, query_weights=None, tokens=X, scales=None, offsets=CUTS, weights=None):
@@ -39,6 +40,15 @@ def bags(counts=None, totals=(1.0, 2.0), measure=WMD):
     part = _core.PreparedBags.from_arrays(X, WORDS, CUTS, counts, np.array(totals), 0, measure)
     found = _core.BagCorpus([part]).search(X, None, 2, np.inf, 0.0, None, None, 1)
     found.seed(np.arange(2), 1)
+
+
+def given(costs, counts=None):
+    return _core.PreparedBags.of_costs(costs, WORDS, CUTS, counts, mr.emd._spec, WORDS[:0])
+
+
+def bag_distances(query):
+    corpus = _core.BagCorpus([_core.PreparedBags(X, WORDS, CUTS, None, WMD, WORDS[:0])])
+    return _core.bag_distances(query, None, corpus, 1)
 
 
 def gradients(offsets):
@@ -95,6 +105,15 @@ def codes(**changed):
         (lambda: bags(counts=ONES * np.float32(np.nan)), "the mass of a word is not a positive number"),
         (lambda: bags(counts=ONES * 0), "a bag has no mass"),
         (lambda: bags(totals=(1.0, 2.0, 3.0)), "expected a count a word, and a total a bag"),
+        (lambda: given(np.asfortranarray(TABLE)), "expected costs as a two-dimensional array in C order"),
+        (lambda: given(TABLE.astype(int)), "expected costs in float32 or float64"),
+        (lambda: given(TABLE, counts=np.full(3, 1e308)), "total mass leaves the range of float64"),
+        (lambda: bag_distances(WORDS), "expected tokens for a query, as documents have vectors"),
+        (lambda: bag_distances(X.astype(np.float64)), "expected a query of float32 tokens or of uint32 words"),
+        (
+            lambda: _core.transport_batch(np.zeros((1, 2, 2)), None, None, EVEN, EVEN, False, 1),
+            "expected a capacity and a fraction per problem",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit(call, message):

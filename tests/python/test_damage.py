@@ -22,6 +22,7 @@ SORTS = {
     "codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int8", rescore=True),
     "bags": lambda: mr.Index.build(BAGS, "wrd"),
     "faiss": lambda: mr.Index.build(DOCS * 30, "wrd", prefilter="HNSW4"),  # a few are compared without faiss
+    "given": lambda: mr.Index.build(1 + np.eye(9, 3), costs=1 - np.eye(3)),
     "space": lambda: mr.Index.build(DOCS, "wrd", space=SPACE),
 }
 WORDS = mr.encoders.WordVectors(["cat", "dog"], np.eye(2))
@@ -58,6 +59,8 @@ LARGE = "array 'tokens' lies outside of its file, or not where arrays begin"
         ("plain", ("kind",), "tables", "kind is 'tables', expected one of sequences, bags"),
         ("plain", ("ids",), "uuid", "ids is 'uuid', expected one of int, str"),
         ("plain", ("dtype",), "int4", "dtype must be one of 'float32', .*got 'int4'"),
+        ("plain", ("origin",), [1, "x"], "the origin is not one of finite numbers"),
+        ("given", ("kind",), "sequences", "has given costs, but documents that are not made of bins"),
         ("plain", ("prefilter",), 3, "manifest: 'prefilter' is 3, expected dict"),
         ("plain", ("measure",), None, "has no measure"),
         ("plain", ("measure", "ground"), "x", "ground must be one of .*got 'x'"),
@@ -96,6 +99,15 @@ def test_manifests_that_do_not_say_what_they_should(make, sort, place, value, me
     folder = make(sort)
     change(folder, *place, to=value)
     with pytest.raises(mr.IndexFormatError, match=rf"manifest\.json: .*{message}"):
+        mr.Index.open(folder)
+
+
+def test_given_costs_are_in_the_first_segment_alone(make):
+    folder = make("given")
+    with mr.Index.open(folder, writable=True) as index:
+        index.add(1 + np.eye(2, 3))
+    change(folder, "segments", 1, "arrays", "costs", to={"dtype": "<f8", "shape": [1, 3], "offset": 64})
+    with pytest.raises(mr.IndexFormatError, match="given costs are those of the first segment, which another has"):
         mr.Index.open(folder)
 
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 
 #include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
@@ -134,9 +133,7 @@ void GroundCosts::finish_matrix() {
 
 void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
     const bool from_table = !document.words.empty();
-    if (!from_table && ground_ == GroundCost::given) {
-        throw std::invalid_argument("given costs are those of words, not of vectors");
-    }
+    require(from_table || ground_ != GroundCost::given, "given costs are those of words, not of vectors");
     require_well_formed(document, ground_);
     if (from_table) {
         require(table_ != nullptr, "documents made of words need the costs of all words");

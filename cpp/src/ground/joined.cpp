@@ -79,13 +79,11 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
     const bool is_cosine = measure().ground == GroundCost::cosine;
     const bool is_weighted = measure().weighting == Weighting::norm;
     for (const PreparedBags* part : parts_) {
-        if (part->arrays().first_word != n_words_) {
-            throw std::invalid_argument("words of one collection do not begin where those before it end");
-        }
+        require(part->arrays().first_word == n_words_,
+                "words of one collection do not begin where those before it end");
         joints_.append(part->size());
-        if (part != parts_.front() && part->has_given_costs() && part->n_new_words() > 0) {
-            throw std::invalid_argument("given costs are those of the first collection, which another has again");
-        }
+        require(part == parts_.front() || !part->has_given_costs() || part->n_new_words() == 0,
+                "given costs are those of the first collection, which another has again");
         n_words_ += part->n_new_words();
         longest_ = std::max(longest_, part->longest());
         for (const double norm : part->norms()) {

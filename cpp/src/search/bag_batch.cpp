@@ -99,13 +99,10 @@ void one_against_many(const PreparedSequence& query, const JoinedBags& documents
 }
 
 void require_comparable(const JoinedBags& rows, const JoinedBags& columns) {
-    if (!(rows.measure() == columns.measure())) {
-        throw std::invalid_argument("rows and columns were prepared for different measures");
-    }
-    if ((rows.has_given_costs() ? rows.n_words() : rows.dim()) != columns.dim()) {
-        throw std::invalid_argument(rows.has_given_costs() ? "costs are not about the words of rows"
-                                                           : "rows and columns have vectors of different dimensions");
-    }
+    require(rows.measure() == columns.measure(), "rows and columns were prepared for different measures");
+    require((rows.has_given_costs() ? rows.n_words() : rows.dim()) == columns.dim(),
+            rows.has_given_costs() ? "costs are not about the words of rows"
+                                   : "rows and columns have vectors of different dimensions");
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <stdexcept>
 #include <vector>
 
 #include "../preconditions.hpp"
@@ -125,15 +124,9 @@ void for_each_document(const PreparedSequence& query, const SequencesView& docum
 }
 
 void require_comparable(const PreparedSequences& rows, const PreparedSequences& columns, bool as_many) {
-    if (!(rows.measure() == columns.measure())) {
-        throw std::invalid_argument("both sides have to be prepared for one measure");
-    }
-    if (rows.dim() != columns.dim()) {
-        throw std::invalid_argument("both sides have to be of one dimension");
-    }
-    if (as_many && rows.size() != columns.size()) {
-        throw std::invalid_argument("expected as many sequences on both sides");
-    }
+    require(rows.measure() == columns.measure(), "both sides have to be prepared for one measure");
+    require(rows.dim() == columns.dim(), "both sides have to be of one dimension");
+    require(!as_many || rows.size() == columns.size(), "expected as many sequences on both sides");
 }
 
 void count(PairCount* n_done, std::size_t more) {
@@ -206,9 +199,7 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, c
 void paired_distances(const PreparedSequences& queries, const PreparedSequences& documents, std::span<double> out,
                       int n_threads, Interrupt& interrupt, PairCount* n_done) {
     require_comparable(queries, documents, true);
-    if (out.size() != queries.size()) {
-        throw std::invalid_argument("expected room for a distance a pair");
-    }
+    require(out.size() == queries.size(), "expected room for one distance per pair");
     const unsigned n_workers = thread_count(n_threads, out.size());
     std::vector<Worker> workers = make_workers(n_workers, queries.measure(), interrupt);
     parallel_for(out.size(), n_workers, documents_a_chunk, interrupt,

@@ -8,6 +8,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "../preconditions.hpp"
 #include "../transport/dual_bound.hpp"
 #include "moverank/relaxed.hpp"
 #include "moverank/vocabulary_costs.hpp"
@@ -81,9 +82,7 @@ double PairEvaluator::relaxed_value(const PreparedSequence& document) {
     given_column_minima_.assign(costs.cols(), infinity);
     for (std::size_t i = 0; i < costs.rows(); ++i) {
         for (std::size_t j = 0; j < costs.cols(); ++j) {
-            if (std::isnan(costs(i, j))) {
-                throw std::invalid_argument("a cost is not a number");
-            }
+            require(!std::isnan(costs(i, j)), "a cost is not a number");
             given_row_minima_[i] = std::min(given_row_minima_[i], costs(i, j));
             given_column_minima_[j] = std::min(given_column_minima_[j], costs(i, j));
         }
