@@ -228,10 +228,7 @@ def pairwise(
     require_same_dim(rows.dim, columns.dim, "A", "B")
     rows, columns = about_one_origin(chosen, rows, columns)
     within = columns is rows
-    with naming("A", "A"):
-        prepared_rows = prepare(rows, chosen)
-    with naming("B", "B"):
-        prepared_columns = prepared_rows if within else prepare(columns, chosen)
+    prepared_rows, prepared_columns = _both_prepared(rows, columns, chosen)
     mirrored, zero_diagonal = within and chosen.is_symmetric, within and chosen.is_zero_between_equals
     found = _core.pairwise(
         prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, thread_count(num_threads)
@@ -285,26 +282,31 @@ def paired_distances(
     >>> paired_distances([[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], costs=[[0, 3], [np.inf, 0]])
     array([3., 0.])
     """
-    if costs is not None:
-        if progress is not None:
-            require_callable(progress, "progress")
-        return paired_given(A, B, costs, measure, progress, thread_count(num_threads))
-    chosen = _of_vectors(measure)
     if progress is not None:
         require_callable(progress, "progress")
+    if costs is not None:
+        return paired_given(A, B, costs, measure, progress, thread_count(num_threads))
+    chosen = _of_vectors(measure)
     queries = as_sequences(cast("Batch", A), "A", chosen.weighting)
     documents = as_sequences(cast("Batch", B), "B", chosen.weighting)
     require_same_dim(queries.dim, documents.dim, "A", "B")
     if len(queries) != len(documents):
         raise ValueError(f"expected as many sequences in A as in B, got {len(queries)} and {len(documents)}")
     queries, documents = about_one_origin(chosen, queries, documents)
-    with naming("A", "A"):
-        prepared_queries = prepare(queries, chosen)
-    with naming("B", "B"):
-        prepared_documents = prepared_queries if documents is queries else prepare(documents, chosen)
+    prepared_queries, prepared_documents = _both_prepared(queries, documents, chosen)
     found = _core.paired_distances(prepared_queries, prepared_documents, progress, thread_count(num_threads))
     tell_if_lost(found, chosen, queries, documents)
     return found
+
+
+def _both_prepared(
+    rows: Sequences, columns: Sequences, measure: Measure
+) -> tuple[_core.PreparedSequences, _core.PreparedSequences]:
+    """`A` and `B` as the core compares them; what is one batch is prepared once."""
+    with naming("A", "A"):
+        prepared_rows = prepare(rows, measure)
+    with naming("B", "B"):
+        return prepared_rows, prepared_rows if columns is rows else prepare(columns, measure)
 
 
 def _one_against_many(

@@ -143,6 +143,14 @@ def prepared(histograms: Histograms, table: NDArray[Any], measure: Measure, name
     return _core.BagCorpus([bags])
 
 
+def _both_prepared(
+    sources: Histograms, targets: Histograms, table: Costs, measure: Measure, name_of_targets: str
+) -> tuple[_core.BagCorpus, _core.BagCorpus]:
+    """Those of `A`, which play the query and need no costs, and those that they are compared with."""
+    queries = prepared(sources, np.empty((table.n_sources, 0), dtype=np.float32), measure, "A")
+    return queries, prepared(targets, table.by_target, measure, name_of_targets)
+
+
 def pairwise_given(
     A: Any,
     B: Any,
@@ -162,8 +170,7 @@ def pairwise_given(
     columns = rows if within else as_histograms(B, "B")
     table.require_sources(rows, "A")
     table.require_targets(columns, "A" if within else "B")
-    queries = prepared(rows, np.empty((table.n_sources, 0), dtype=np.float32), chosen, "A")
-    documents = prepared(columns, table.by_target, chosen, "A" if within else "B")
+    queries, documents = _both_prepared(rows, columns, table, chosen, "A" if within else "B")
     mirrored = within and table.is_symmetric and chosen.is_symmetric
     # What is moved may stay where it is; entropy and prices would say otherwise.
     zero_diagonal = within and table.stays_free and not isinstance(chosen.problem, Sinkhorn)
@@ -185,8 +192,7 @@ def paired_given(
     table.require_targets(targets, "B")
     if len(sources) != len(targets):
         raise ValueError(f"expected as many histograms in A as in B, got {len(sources)} and {len(targets)}")
-    queries = prepared(sources, np.empty((table.n_sources, 0), dtype=np.float32), chosen, "A")
-    documents = prepared(targets, table.by_target, chosen, "B")
+    queries, documents = _both_prepared(sources, targets, table, chosen, "B")
     return _core.paired_bag_distances(queries, documents, progress, num_threads)
 
 
