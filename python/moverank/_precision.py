@@ -55,8 +55,9 @@ def tell_if_lost(
     """
     if measure.ground not in INVARIANT or not (queries._rounded or docs._rounded):
         return
-    if not tell_if_below(distances, measure, queries._longest + docs._longest):
-        _tell_if_vanished(distances, measure, queries, docs)
+    reach = queries._longest + docs._longest
+    if not tell_if_below(distances, measure, reach):
+        _tell_if_vanished(distances, measure, queries, docs, reach)
 
 
 def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float) -> bool:
@@ -99,11 +100,15 @@ def _is_divergence(measure: Measure) -> bool:
 
 
 def _tell_if_vanished(
-    distances: NDArray[np.float64], measure: Measure, queries: Sequences | Bags, docs: Sequences | Bags
+    distances: NDArray[np.float64],
+    measure: Measure,
+    queries: Sequences | Bags,
+    docs: Sequences | Bags,
+    reach: float,
 ) -> None:
     if _is_divergence(measure):
         return
-    places = np.nonzero(distances <= zero(measure, queries._longest + docs._longest))
+    places = np.nonzero(distances <= zero(measure, reach))
     rows = (places[0] if len(queries) > 1 else np.zeros_like(places[0])) if distances.ndim == 1 else places[0]
     left: dict[int, Came] = {}
     right: dict[int, Came] = {}
