@@ -692,7 +692,7 @@ class Index:
             counting the ones that were solved to have bounds.
         timeout : float, optional
             Stop after so many seconds, with what was found by then: fewer than k documents if no more were solved. What
-            faiss does, and the costs of a vocabulary under `Bags`, are waited for; solving is not.
+            faiss does, and the costs of a vocabulary under `Bags`, are waited for; a pair of long sequences is not.
         slack : float, default 0.0
             Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Not under ground "dot",
             whose costs may be negative.

@@ -251,24 +251,47 @@ static void check_layout(GroundCost ground, const PreparedSequence& x, const Pre
     }
 }
 
+/// Two sequences of normal tokens.
+struct Two {
+    std::vector<float> tokens;
+    std::vector<std::int64_t> offsets;
+
+    Two(std::size_t n, std::size_t m, std::size_t dim)
+        : tokens((n + m) * dim), offsets{0, static_cast<std::int64_t>(n), static_cast<std::int64_t>(n + m)} {
+        instances::Random random(5);
+        std::normal_distribution<float> normal;
+        std::ranges::generate(tokens, [&] { return normal(random); });
+    }
+    [[nodiscard]] PreparedSequences prepared(GroundCost ground) const {
+        const auto rows = static_cast<std::size_t>(offsets.back());
+        return {{{tokens.data(), rows, tokens.size() / rows}, offsets, {}}, {ground, Weighting::uniform}};
+    }
+};
+
 TEST(matrix_and_minima_are_laid_out_as_promised_at_every_size) {
-    instances::Random random(5);
-    std::normal_distribution<float> normal;
     for (const std::size_t dim : {1, 5, 64, 65, 130}) {
         for (const std::size_t n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 50}) {
             for (const std::size_t m : {1, 4, 15, 16, 17, 23, 40}) {
-                std::vector<float> tokens((n + m) * dim);
-                for (float& x : tokens) {
-                    x = normal(random);
-                }
-                const std::vector<std::int64_t> offsets{0, static_cast<std::int64_t>(n),
-                                                        static_cast<std::int64_t>(n + m)};
+                const Two sequences(n, m, dim);
                 for (const GroundCost ground : grounds) {
-                    const PreparedSequences prepared({{tokens.data(), n + m, dim}, offsets, {}},
-                                                     {ground, Weighting::uniform});
+                    const PreparedSequences prepared = sequences.prepared(ground);
                     check_layout(ground, prepared[0], prepared[1]);
                 }
             }
         }
+    }
+}
+
+TEST(large_documents_are_done_in_pieces_and_can_be_stopped_between_them) {
+    const Two sequences(70, 250, 2000);
+    for (const GroundCost ground : grounds) {
+        const PreparedSequences prepared = sequences.prepared(ground);
+        check_layout(ground, prepared[0], prepared[1]);
+        Interrupt stopped;
+        stopped.stop();
+        GroundCosts costs(ground, &stopped);
+        costs.set_query(prepared[0]);
+        CHECK_THROWS_AS(costs.compute(prepared[1]), Interrupted);
+        CHECK_THROWS_AS(costs.compute_minima(prepared[1], true), Interrupted);
     }
 }

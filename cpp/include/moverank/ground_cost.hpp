@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "moverank/aligned.hpp"
+#include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
@@ -25,7 +26,8 @@ class VocabularyCosts;
 /// beside x and y. Storage grows to the largest pair seen. Not thread-safe: one object a thread.
 class GroundCosts {
   public:
-    explicit GroundCosts(GroundCost ground) : ground_(ground) {}
+    /// An interrupt is looked at every millisecond or so, and must outlive the object.
+    explicit GroundCosts(GroundCost ground, Interrupt* interrupt = nullptr) : ground_(ground), interrupt_(interrupt) {}
 
     /// The rows of all that follows. The sequence need not outlive the call; `table`, costs of this very query to the
     /// words of a vocabulary, must outlive what follows: documents made of words take theirs from it.
@@ -55,6 +57,9 @@ class GroundCosts {
 
   private:
     void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
+    /// Run a kernel over a block, some tokens at a time.
+    template <class Kernel>
+    void in_pieces(CostBlock& block, std::size_t work_per_token, Kernel kernel);
     /// Compute costs of tokens with extreme norms once more, in float64. Returns the largest size of any cost.
     [[nodiscard]] double correct_extremes(const TokensView& tokens, std::span<const float> inverse_norms, float* costs,
                                           std::size_t i_stride, std::size_t j_stride);
@@ -63,6 +68,7 @@ class GroundCosts {
     [[nodiscard]] bool needs_double(std::span<const float> inverse_norms) const;
 
     GroundCost ground_;
+    Interrupt* interrupt_;
     const VocabularyCosts* table_ = nullptr;
     // the query
     AlignedVector<float> packed_;         ///< transposed: row k holds component k of all tokens

@@ -21,6 +21,9 @@ constexpr double underflow_step = 0x1p-149;
 constexpr float smallest_fast_inverse = 1e-15F;
 constexpr float largest_fast_inverse = 1e15F;
 
+/// Multiply-adds between two looks at the interrupt: about a millisecond.
+constexpr std::size_t work_per_check = std::size_t{1} << 24U;
+
 /// Roundings that any term of a sum passes through, at the most: its own product's, those of its run, and one for
 /// each run that is added up.
 [[nodiscard]] double roundings(std::size_t dim) {
@@ -103,6 +106,8 @@ CostBlock GroundCosts::block_of(const TokensView& tokens, std::span<const float>
             .dim = dim_,
             .tokens = tokens,
             .m = m_,
+            .first = 0,
+            .end = m_,
             .document_inverse_norms = inverse_norms.data(),
             .table = nullptr,
             .words = nullptr,
@@ -131,6 +136,21 @@ void GroundCosts::finish_matrix() {
     std::fill(slack + m_, slack + stride_, std::numeric_limits<float>::infinity());
 }
 
+template <class Kernel>
+void GroundCosts::in_pieces(CostBlock& block, std::size_t work_per_token, Kernel kernel) {
+    const std::size_t tiles = work_per_check / std::max<std::size_t>(work_per_token * tokens_a_tile, 1);
+    const std::size_t piece = std::max<std::size_t>(tiles, 1) * tokens_a_tile;
+    while (true) {
+        block.end = std::min(block.m, block.first + piece);
+        kernel();
+        if (block.end == block.m) {
+            return;
+        }
+        block.first = block.end;
+        check(interrupt_);
+    }
+}
+
 void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
     const bool from_table = !document.words.empty();
     require(from_table || ground_ != GroundCost::given, "given costs are those of words, not of vectors");
@@ -149,9 +169,10 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     if (from_table) {
         block.table = table_->row(0);
         block.words = document.words.data();
-        kernels().cost.gather(block);
+        in_pieces(block, n_padded_, [&] { kernels().cost.gather(block); });
     } else {
-        kernels().cost.fill[static_cast<std::size_t>(ground_)](block);
+        const auto fill = kernels().cost.fill[static_cast<std::size_t>(ground_)];
+        in_pieces(block, n_padded_ * dim_, [&] { fill(block); });
     }
     largest_ = static_cast<double>(block.largest);
     if (in_double) {
@@ -185,7 +206,8 @@ void GroundCosts::compute_codes(const CodedSequence& document) {
     block.costs.query_inverse_norms = query.inverse_norms.data();
     block.costs.cost = cost_.data();
     block.costs.column_minima = column_minima_.data();
-    kernels().cost.fill_codes[static_cast<std::size_t>(ground_)](block);
+    const auto fill = kernels().cost.fill_codes[static_cast<std::size_t>(ground_)];
+    in_pieces(block.costs, n_padded_ * dim_, [&] { fill(block); });
     largest_ = static_cast<double>(block.costs.largest);
     finish_matrix();
 }
@@ -259,6 +281,7 @@ double GroundCosts::correct_extremes(const TokensView& tokens, std::span<const f
                                      std::size_t i_stride, std::size_t j_stride) {
     float largest = 0.0F;
     for (std::size_t j = 0; j < m_; ++j) {
+        check(interrupt_);
         const bool extreme = is_extreme(inverse_norms[j]);
         decode(tokens.run(j, 1), {decoded_.data(), dim_});
         for (std::size_t i = 0; i < n_; ++i) {
@@ -277,6 +300,7 @@ void GroundCosts::find_minima() {
     std::fill_n(row_minima_.begin(), n_, infinity);
     std::fill_n(column_minima_.begin(), m_, infinity);
     for (std::size_t i = 0; i < n_; ++i) {
+        check(interrupt_);
         for (std::size_t j = 0; j < m_; ++j) {
             row_minima_[i] = std::min(row_minima_[i], cost_[i * stride_ + j]);
             column_minima_[j] = std::min(column_minima_[j], cost_[i * stride_ + j]);

@@ -199,15 +199,17 @@ MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std:
 /// Call `each(first, count, largest)` for each tile of the document, between the minima's start and the largest's end.
 template <class Each>
 MOVERANK_INLINE void for_each_tile(CostBlock& block, Each each) {
-    for (std::size_t i = 0; i < block.n_padded; i += width) {
-        store(block.row_minima + i, splat(infinity));
+    if (block.first == 0) {
+        for (std::size_t i = 0; i < block.n_padded; i += width) {
+            store(block.row_minima + i, splat(infinity));
+        }
+        for (std::size_t j = 0; block.column_minima != nullptr && j < block.stride; j += width) {
+            store(block.column_minima + j, splat(infinity));
+        }
     }
-    for (std::size_t j = 0; block.column_minima != nullptr && j < block.stride; j += width) {
-        store(block.column_minima + j, splat(infinity));
-    }
-    Floats largest{};
-    for (std::size_t first = 0; first < block.m; first += tokens_a_tile) {
-        const std::size_t count = first + tokens_a_tile < block.m ? tokens_a_tile : block.m - first;
+    Floats largest = splat(block.largest);
+    for (std::size_t first = block.first; first < block.end; first += tokens_a_tile) {
+        const std::size_t count = first + tokens_a_tile < block.end ? tokens_a_tile : block.end - first;
         each(first, count, largest);
     }
     block.largest = -reduce_min<float>(-largest);

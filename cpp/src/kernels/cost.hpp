@@ -19,7 +19,8 @@ inline constexpr std::size_t product_run = 64;
 /// Document tokens that share one pass over the packed query.
 inline constexpr std::size_t tokens_a_tile = 16;
 
-/// One call's arguments. Rows are query tokens, columns document tokens; n_padded = padded(n).
+/// One document's costs, by one call or by several that each do some of its tokens, in order. Rows are query tokens,
+/// columns document tokens; n_padded = padded(n).
 struct CostBlock {
     // the query
     const float* packed;               ///< dim rows of n_padded components
@@ -28,6 +29,8 @@ struct CostBlock {
     // the document
     TokensView tokens;
     std::size_t m;
+    std::size_t first = 0;                ///< this call does tokens [first, end): whole tiles, but for the last
+    std::size_t end = m;                  ///< the minima and the largest cost of those before `first` count on
     const float* document_inverse_norms;  ///< m; read under cosine only
     const float* table;                   ///< gather: rows of n_padded costs, one a word
     const std::uint32_t* words;           ///< gather: m, in place of the tokens
@@ -38,7 +41,7 @@ struct CostBlock {
     float* column_minima;  ///< stride; null where they are not wanted
     float* tile;           ///< scratch: tokens_a_tile * n_padded
     float* decoded;        ///< scratch for compact tokens: tokens_a_tile * dim
-    float largest;         ///< largest size of a cost
+    float largest = 0.0F;  ///< largest size of a cost
 };
 
 /// Query and document in whole numbers, each token with a scale: x_i = scale_i q_i, y_j = scale_j d_j.

@@ -36,7 +36,7 @@ SolveSummary scale_into(const TransportProblem<float>& problem, const Sinkhorn& 
 SolveSummary align_tokens(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
                           MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
                           Interrupt* interrupt) {
-    GroundCosts costs(measure.ground);
+    GroundCosts costs(measure.ground, interrupt);
     costs.set_query(query);
     costs.compute(document);
     for (std::size_t i = 0; i < cost.rows(); ++i) {

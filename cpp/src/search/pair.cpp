@@ -28,10 +28,14 @@ void require_mass(const PreparedSequence& document) {
     }
 }
 
-void require_finite(const PaddedCosts& costs) {
+void require_finite(const PaddedCosts& costs, Interrupt* interrupt) {
+    constexpr std::size_t rows_per_check = 64;
     constexpr std::uint32_t exponent = 0x7f800000;
     std::uint32_t not_finite = 0;  // no early exit, so that it vectorises
     for (std::size_t i = 0; i < costs.matrix.rows(); ++i) {
+        if (i % rows_per_check == rows_per_check - 1) {
+            check(interrupt);
+        }
         for (const float cost : std::span(costs.matrix.row(i), costs.matrix.cols())) {
             not_finite |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(cost) & exponent) == exponent);
         }
@@ -48,9 +52,9 @@ bool needs_entries(const Measure& measure) { return measure.problem != Problem::
 PairEvaluator::PairEvaluator(const Measure& measure, Interrupt* interrupt)
     : measure_(measure),
       interrupt_(interrupt),
-      costs_(measure.ground),
+      costs_(measure.ground, interrupt),
       dual_bound_(std::make_unique<DualBound<float>>()),
-      self_costs_(measure.ground) {}
+      self_costs_(measure.ground, interrupt) {}
 PairEvaluator::~PairEvaluator() = default;
 PairEvaluator::PairEvaluator(PairEvaluator&&) noexcept = default;
 PairEvaluator& PairEvaluator::operator=(PairEvaluator&&) noexcept = default;
@@ -146,7 +150,7 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
         });
         solved_f_ = verified_.f();
     } else {
-        require_finite(costs_.matrix());
+        require_finite(costs_.matrix(), interrupt_);
         summary = solver_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
                                 cutoff, interrupt_);
         solved_f_ = solver_.f();
@@ -167,7 +171,7 @@ SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
             return summary;
         }
     } else {
-        require_finite(costs_.matrix());
+        require_finite(costs_.matrix(), interrupt_);
         summary = sinkhorn_.solve(costs_.matrix(), query_mass_, document.mass, measure_.capacity, measure_.fraction,
                                   measure_.sinkhorn, interrupt_);
     }
