@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CPP = ("batch", "exact", "sinkhorn")
+CPP = ("batch", "exact", "sinkhorn", "verified")
 
 
 def main():

@@ -72,6 +72,35 @@ BUGS = [
         "if (dual_value() > cutoff_ + value_slack()) {",
         "if (tree_value() > cutoff_ + value_slack()) {",
     ),
+    # ---- verified ------------------------------------------------------------------------------------------------
+    Bug(
+        "verified",
+        "a plan under raised costs is taken",
+        "cpp/src/transport/verified.cpp",
+        "const bool raised = sizes.lowest < -cost_limit<Cost>;",
+        "const bool raised = false;",
+    ),
+    Bug(
+        "verified",
+        "lowered costs may be paid",
+        "cpp/src/transport/verified.cpp",
+        "!(lowered && pays(problem, ceiling))",
+        "!(lowered && false)",
+    ),
+    Bug(
+        "verified",
+        "optimal with any gap",
+        "cpp/src/transport/verified.cpp",
+        "const bool meet = std::abs(summary.value - summary.lower) <= rounding;",
+        "const bool meet = true;",
+    ),
+    Bug(
+        "verified",
+        "more is called stuck than is",
+        "cpp/src/transport/verified.cpp",
+        "infeasibility.mass = wide_.unmoved();",
+        "infeasibility.mass = 2.0 * wide_.unmoved();",
+    ),
     # ---- sinkhorn ------------------------------------------------------------------------------------------------
     Bug(
         "sinkhorn",

@@ -53,7 +53,7 @@ costs = st.one_of(
     st.floats(0, 1),
     st.sampled_from([0.0, 1.0, 2.0, inf, 1e9, 1e10, 1e12, 1e13, 1e16, 1e300, 5e-324]),
     st.tuples(st.floats(1, 10), sizes).map(math.prod),
-    st.tuples(st.floats(-10, -1), st.integers(-30, 12).map(lambda e: 10.0**e)).map(math.prod),
+    st.tuples(st.floats(-10, -1), sizes).map(math.prod),
 )
 masses = st.one_of(
     st.integers(1, 4).map(float),

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <ranges>
 #include <stdexcept>
 #include <vector>
 
@@ -25,6 +24,14 @@ constexpr std::size_t sample_size = 256;
 /// Times what all but a sixteenth of the entries cost: margins of bounds stay below a hundredth of that.
 constexpr double dear_from = 16384.0;
 
+/// A vocabulary as a list of its words. Clang 14 cannot compile libstdc++'s views::iota.
+struct EveryWord {
+    std::size_t n_words;
+
+    [[nodiscard]] std::size_t size() const { return n_words; }
+    std::size_t operator[](std::size_t w) const { return w; }
+};
+
 }  // namespace
 
 void VocabularyCosts::refer(const JoinedBags& bags, const PreparedSequence& query) {
@@ -42,7 +49,7 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
     refer(bags, query);
     grow(costs_, n_words_ * stride_);
     if (bags.has_given_costs()) {
-        take_given(std::views::iota(std::size_t{0}, n_words_), interrupt);
+        take_given(EveryWord{n_words_}, interrupt);
     } else {
         tabulate(query, n_threads, interrupt);
     }
@@ -63,11 +70,11 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
     double dearest = -infinity;
     float largest = 0.0F;
     bags_->costs().visit([&](const auto& table) {
-        std::size_t done = 0;
-        for (const std::size_t word : words) {
-            if (done++ % words_a_chunk == 0) {
+        for (std::size_t w = 0; w < words.size(); ++w) {
+            if (w % words_a_chunk == 0) {
                 interrupt.check();
             }
+            const std::size_t word = words[w];
             const auto* from = table.row(word);
             float* const to = costs_.data() + word * stride_;
             for (std::size_t i = 0; i < query_words_.size(); ++i) {
@@ -89,8 +96,8 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
     }
     ceiling_ = ceiling;
     largest = 0.0F;
-    for (const std::size_t word : words) {
-        float* const row = costs_.data() + word * stride_;
+    for (std::size_t w = 0; w < words.size(); ++w) {
+        float* const row = costs_.data() + words[w] * stride_;
         for (std::size_t i = 0; i < query_words_.size(); ++i) {
             row[i] = std::min(row[i], static_cast<float>(ceiling));
             largest = std::max(largest, std::abs(row[i]));

@@ -46,6 +46,11 @@ class VerifiedSolver::Impl {
         double ceiling = sizes.has_forbidden ? dear(sizes.largest, sizes.largest, shorter) : largest_number;
         ceiling = std::min(ceiling, static_cast<double>(cost_limit<Cost>));
         bool lowered = sizes.has_forbidden || sizes.largest > cost_limit<Cost>;
+        // Costs that had to be raised prove nothing, but a plan under them is where the third way may start.
+        const bool raised = sizes.lowest < -cost_limit<Cost>;
+        if (raised) {
+            cutoff = infinity;
+        }
         SolveSummary summary;
         double credit = 0.0;
         // Twice at the most: with all costs, and without those that the first plan shows to be too dear.
@@ -61,7 +66,7 @@ class VerifiedSolver::Impl {
                 // What bounds lowered costs from below bounds those given.
                 return summary;
             }
-            if (fast_.has_flows_of_given_mass() && !(lowered && pays(problem, ceiling)) &&
+            if (!raised && fast_.has_flows_of_given_mass() && !(lowered && pays(problem, ceiling)) &&
                 proves_itself(problem, looked_at, summary)) {
                 flows = fast_.flows();
                 f = fast_.f();
@@ -86,6 +91,7 @@ class VerifiedSolver::Impl {
   private:
     struct Sizes {
         double largest = 0.0;  ///< size of a cost that is finite
+        double lowest = 0.0;   ///< cost; looked for where one may be beyond the limit of the first way
         bool has_forbidden = false;
     };
 
@@ -156,6 +162,7 @@ class VerifiedSolver::Impl {
                 sizes.has_forbidden |= c == infinity;
                 if (c < infinity) {
                     sizes.largest = std::max(sizes.largest, std::abs(c));
+                    sizes.lowest = std::min(sizes.lowest, c);
                 }
             }
         }

@@ -458,7 +458,7 @@ void WideSimplex::tell_what_is_stuck() {
     reached_columns_.clear();
     std::vector<std::int64_t> tiers = tier_;
     std::ranges::sort(tiers);
-    tiers.erase(std::ranges::unique(tiers).begin(), tiers.end());
+    tiers.erase(std::unique(tiers.begin(), tiers.end()), tiers.end());
     double most = 0.0;
     std::int64_t least_tier = 0;
     for (const std::int64_t tier : tiers) {
