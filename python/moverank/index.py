@@ -43,7 +43,6 @@ from moverank.setups import (
     names_for,
     next_id_behind,
     require_encoder_fits,
-    require_weights_of,
     setup_for,
     stored_as,
 )
@@ -169,13 +168,11 @@ class Index:
         batch = as_documents(docs, chosen if table is not None or chosen.ground != "given" else None)
         if not isinstance(batch, Histograms):
             require_encoder_fits(identity, attached, batch.dim)
-        if space is not None:
-            require_weights_of(space, batch)
         names = make_names(ids, len(batch))
         setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind, table)
         threads = thread_count(num_threads)
         kept = payload_arrays(payloads, len(batch))
-        part = build_part(stored_as(batch, setup), names, setup, None, kept, threads, table)
+        part = build_part(stored_as(batch, setup, attached), names, setup, None, kept, threads, table)
         whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached, encoder=identity)
         return cls(InMemory(replace(whole, trained=trained_on(whole, threads))), threads)
 
@@ -552,7 +549,7 @@ class Index:
         setup = snapshot.setup
         if encoder is not None:
             checked(snapshot.encoder, encoder)
-        batch = stored_as(as_documents(docs, setup.measure), setup)
+        batch = stored_as(as_documents(docs, setup.measure), setup, snapshot.space)
         names = names_for(setup, ids, len(batch), snapshot.next_id)
         kept = payload_arrays(payloads, len(batch))
         return build_part(batch, names, setup, snapshot.vocabulary, kept, self._num_threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,9 +21,6 @@ from moverank.measures import Measure, require_same_dim, require_vectors
 from moverank.names import Ids, IntNames, StrNames, make_names
 from moverank.prefilters import Clusters
 from moverank.sequences import Batch, Sequences, as_sequences
-
-if TYPE_CHECKING:
-    from moverank.spaces import Space
 
 Documents = Bags | Batch | Histograms | ArrayLike
 
@@ -98,20 +95,10 @@ def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace |
         raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
 
 
-def require_weights_of(space: Space, docs: Sequences | Bags | Histograms) -> None:
-    """Refuse bags that count words alone where a space weighs tokens: queries would be weighed and documents not."""
-    from moverank.spaces.steps import WeighedBy  # loaded, as there is a space
-
-    weighs = isinstance(docs, Bags) and any(isinstance(step, WeighedBy) for step in space.steps)
-    if weighs and isinstance(docs, Bags) and (docs.counts is None or not (docs.counts % 1).any()):
-        raise ValueError(
-            "docs: bags have counts, but not the weights that the space gives to tokens; build of sequences, "
-            "space(encoder.encode(texts)).sequences, or multiply the weights into counts of Bags.from_flat"
-        )
-
-
-def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | Bags | Histograms:
-    """Documents as an index keeps them.
+def stored_as(
+    docs: Sequences | Bags | Histograms, setup: Setup, space: AttachedSpace | None
+) -> Sequences | Bags | Histograms:
+    """Documents as an index keeps them, whose space is `space`.
 
     Raises
     ------
@@ -119,6 +106,8 @@ def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | 
         If it keeps bags and these are sequences, or the other way round.
     DimensionError
         If their tokens are of another dimension.
+    ValueError
+        If these are bags that count words alone, and the space weighs them.
 
     Warns
     -----
@@ -132,6 +121,8 @@ def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | 
         return docs  # that they have the bins of the costs is found where these are at hand
     require_same_dim(docs.dim, setup.dim, "docs", "the index")
     if isinstance(docs, Bags):
+        if space is not None:
+            _require_weights_of(space, docs)
         return docs
     origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
     if docs._rounded and setup.measure.ground in INVARIANT:
@@ -139,6 +130,18 @@ def stored_as(docs: Sequences | Bags | Histograms, setup: Setup) -> Sequences | 
     if setup.origin is not None:
         docs = about(origin, docs, setup.measure)
     return docs.astype(setup.dtype)
+
+
+def _require_weights_of(space: AttachedSpace, docs: Bags) -> None:
+    """Refuse bags that count words alone where a space weighs them: queries would be weighed and documents not."""
+    from moverank.spaces.steps import WeighedBy  # loaded, as there is a space
+
+    counts_alone = docs.counts is None or not (docs.counts % 1).any()
+    if len(docs) and counts_alone and any(isinstance(step, WeighedBy) for step in space.space.steps):
+        raise ValueError(
+            "docs: bags have counts, but not the weights that the space gives to tokens; build of sequences, "
+            "space(encoder.encode(texts)).sequences, or multiply the weights into counts of Bags.from_flat"
+        )
 
 
 def names_for(setup: Setup, ids: Ids | None, count: int, next_id: int) -> IntNames | StrNames:

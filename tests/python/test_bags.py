@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
+from moverank.readers import Batch
 from real_data import jsonl, rows_of, word_vectors
 
 MEASURES = [
@@ -159,14 +160,24 @@ def test_words_that_do_not_occur_are_left_out_as_of_histograms():
         np.testing.assert_allclose(found.distances, expected, atol=1e-6)
 
 
-def test_bags_do_not_go_with_a_space_that_weighs_tokens():
+def test_bags_do_not_go_with_a_space_that_weighs_tokens(tmp_path):
     encoder = mr.encoders.WordVectors(["a", "b"], np.eye(2))
     weighing = mr.fit(encoder, ["a b", "a"], ["idf"])
-    with pytest.raises(ValueError, match="docs: bags have counts, but not the weights that the space gives"):
-        mr.Index.build(encoder.bags(["a b", "b"]), space=weighing)
+    counted = encoder.bags(["a b", "b"])
+    refused = pytest.raises(ValueError, match="docs: bags have counts, but not the weights that the space gives")
+    with refused:
+        mr.Index.build(counted, space=weighing)
+    with refused:
+        mr.Index.build_on_disk(tmp_path / "index", [Batch(counted)], "wmd", space=weighing)
     mr.Index.build(encoder.bags(["a b", "b"]), space=mr.fit(encoder, ["a b", "a"], ["centring"]))
     weighed = mr.Bags.from_flat(np.eye(2), [0, 1, 1], [0, 2, 3], [0.4, 0.7, 0.7])
-    mr.Index.build(weighed, space=weighing)
+    index = mr.Index.build(weighed, space=weighing)
+    with refused:
+        index.add(counted)
+    with refused:
+        index.upsert(counted, [0, 1])
+    index.add(weighed)
+    assert len(index) == 4
 
 
 def test_counts_are_repetitions_under_every_weighting():

@@ -165,7 +165,7 @@ class Build:
 
     def _take(self, batch: Batch) -> None:
         setup = self._setup_for(batch)
-        docs = stored_as(as_documents(batch.docs, self._measure), setup)
+        docs = stored_as(as_documents(batch.docs, self._measure), setup, self._space)
         names = names_for(setup, batch.ids, len(docs), self._next_id)
         so_far = Snapshot(setup, [*self._parts, *self._pending], [NONE_REMOVED] * self._n_parts)
         listed = names.take(np.arange(len(names)))
