@@ -21,7 +21,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from moverank._arrays import plain_array
+from moverank._origin import INVARIANT
 from moverank._padded import warn_if_padded
+from moverank._precision import longest, tell_if_below
 from moverank._validate import capacity_number, fraction_number, weights_array
 from moverank.gradients import double_array, ragged_gradients, require_measurable
 from moverank.measures import Measure, measure, require_same_dim
@@ -85,8 +87,8 @@ def distance(
             [-0.5000]])
     """
     chosen = _by_name(measure)
-    queries, query_weights, one_query = _side(x, a, "x", "a", chosen)
-    documents, document_weights, one_document = _side(y, b, "y", "b", chosen)
+    queries, query_weights, one_query, query_is_rounded = _side(x, a, "x", "a", chosen)
+    documents, document_weights, one_document, document_is_rounded = _side(y, b, "y", "b", chosen)
     n_pairs = len(documents) if one_query else len(queries)
     if one_query:
         queries, query_weights = queries * n_pairs, query_weights and query_weights * n_pairs
@@ -106,6 +108,9 @@ def distance(
         None if query_weights is None else torch.cat(list(query_weights)),
         None if document_weights is None else torch.cat(list(document_weights)),
     )
+    if chosen.ground in INVARIANT and (query_is_rounded or document_is_rounded):
+        reach = sum(max(longest(_numpy(t, name)) for t in side) for side, name in ((queries, "x"), (documents, "y")))
+        tell_if_below(_numpy(values, "distance"), chosen, reach)
     return values[0] if one_query and one_document else values
 
 
@@ -280,8 +285,8 @@ class _Transport(torch.autograd.Function):
 
 def _side(
     value: Tokens, weights: Weights | None, name: str, weights_name: str, measure: Measure
-) -> tuple[list[Tensor], list[Tensor] | None, bool]:
-    """Sequences of one argument, their weights, and whether it is one sequence rather than a batch."""
+) -> tuple[list[Tensor], list[Tensor] | None, bool, bool]:
+    """Sequences of one argument, their weights, whether it is one and no batch, and whether some lost digits before."""
     if isinstance(value, BatchSource):
         value = value.to_sequences(measure.weighting)
     one = isinstance(value, (Sequence, OneSource)) or (isinstance(value, Tensor) and value.ndim != 3)
@@ -289,11 +294,12 @@ def _side(
         raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
     parts: list[Any] = [value] if one else list(value)  # type: ignore[arg-type]
     names = [name] if one else [f"{name}[{k}]" for k in range(len(parts))]
-    tensors, own = [], []
+    tensors, own, is_rounded = [], [], False
     for part, where in zip(parts, names, strict=True):
-        tokens, mass = _tensor(part, where, measure)
+        tokens, mass, lost_digits = _tensor(part, where, measure)
         tensors.append(tokens)
         own.append(mass)
+        is_rounded |= lost_digits
     if (
         weights is None
         and measure.weighting == "uniform"
@@ -302,27 +308,28 @@ def _side(
     ):
         warn_if_padded([plain_array(part, where) for part, where in zip(parts, names, strict=True)])
     if weights is not None:
-        return tensors, _weights_list(weights, weights_name, tensors, one), one
+        return tensors, _weights_list(weights, weights_name, tensors, one), one, is_rounded
     given = [mass for mass in own if mass is not None]
     if given and len(given) < len(own):
         bare = next(k for k, mass in enumerate(own) if mass is None)
         raise ValueError(f"{names[bare]}: has no weights and others have some; give weights to all of them or to none")
     if not given and own and measure.weighting == "given":
         raise ValueError(f"{weights_name}: weighting 'given' needs weights")
-    return tensors, given or None, one
+    return tensors, given or None, one, is_rounded
 
 
-def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | None]:
-    """One sequence's tokens, and its weights if it brings any."""
+def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | None, bool]:
+    """One sequence's tokens, its weights if it brings any, and whether it lost digits when it was made."""
     if isinstance(value, (Sequence, OneSource)):
         one = Sequence._of(as_query(value, None, name, name, measure.weighting))
-        tokens, mass = one.tokens, one.weights
-        return torch.from_numpy(tokens.copy()), None if mass is None else torch.from_numpy(mass.copy())
+        tokens, mass = torch.from_numpy(one.tokens.copy()), one.weights
+        is_rounded = one._batch._rounded and one._batch._rest is None
+        return tokens, None if mass is None else torch.from_numpy(mass.copy()), is_rounded
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
     if value.ndim != 2:
         raise ValueError(f"{name}: expected a tensor of shape (n, d), got shape {tuple(value.shape)}")
-    return value, None
+    return value, None, False
 
 
 def _weights_list(value: Weights, name: str, tokens: list[Tensor], one: bool) -> list[Tensor]:

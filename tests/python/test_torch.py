@@ -139,3 +139,14 @@ def test_bad_input_is_named(call, error, words):
 def test_the_package_itself_never_loads_torch():
     code = "import sys, moverank; moverank.wrd([[1.0]], [[2.0]]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_constants_that_lost_their_digits_are_told():
+    tokens = [1e6 + np.random.default_rng(seed).random((3, 2)) for seed in (0, 1)]
+    x, y = map(torch.from_numpy, tokens)
+    assert mrt.wmd(x, mr.Sequences(tokens)[1]).item() == mrt.wmd(x, y).item()
+    with pytest.warns(mr.PrecisionWarning, match="vectors: lie near"):
+        bags = mr.Bags(np.concatenate(tokens), [[0, 1, 2], [3, 4, 5]])
+    for constants in (bags, bags[1]):
+        with pytest.warns(mr.PrecisionWarning, match="a distance of .* may be off by"):
+            mrt.wmd(x, constants)
