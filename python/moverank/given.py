@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from moverank._arrays import plain_array
 from moverank._infeasible import why_infeasible
 from moverank.alignment import Alignment
 from moverank.errors import DimensionError, InfeasibleError
-from moverank.histograms import Histograms, as_histogram, as_histograms, labels_of
+from moverank.histograms import Histograms, as_histogram, as_histograms, labels_of, require_one_order
 from moverank.measures import Measure, emd, measure, naming
 from moverank.sinkhorn import Sinkhorn
 
@@ -113,10 +113,15 @@ class Costs:
 def _require_bins(histograms: Histograms, count: int, labels: tuple[str, ...] | None, name: str, has: str) -> None:
     if histograms.n_bins != count:
         raise DimensionError(f"{name} has {histograms.n_bins} bins, {has}: one a bin is needed")
+    require_order(histograms, labels, name, "costs")
+
+
+def require_order(histograms: Histograms, labels: tuple[str, ...] | None, name: str, where: str) -> None:
+    """Refuse histograms whose bins are called otherwise than those of a table."""
     if labels is not None and histograms.labels is not None and labels != histograms.labels:
         place = next(t for t, own in enumerate(histograms.labels) if own != labels[t])
         raise ValueError(
-            f"{name}: bin {place} is called {histograms.labels[place]!r}, but {labels[place]!r} in costs; bins are "
+            f"{name}: bin {place} is called {histograms.labels[place]!r}, but {labels[place]!r} in {where}; bins are "
             "taken by position, so bring both into one order, as in frame[costs.index], or drop the names"
         )
 
@@ -170,6 +175,7 @@ def pairwise_given(
     columns = rows if within else as_histograms(B, "B")
     table.require_sources(rows, "A")
     table.require_targets(columns, "A" if within else "B")
+    require_one_order(columns.labels, rows.labels, "B", "A")
     queries, documents = _both_prepared(rows, columns, table, chosen, "A" if within else "B")
     mirrored = within and table.is_symmetric and chosen.is_symmetric
     # What is moved may stay where it is; entropy and prices would say otherwise.
@@ -190,6 +196,7 @@ def paired_given(
     sources, targets = as_histograms(A, "A"), as_histograms(B, "B")
     table.require_sources(sources, "A")
     table.require_targets(targets, "B")
+    require_one_order(targets.labels, sources.labels, "B", "A")
     if len(sources) != len(targets):
         raise ValueError(f"expected as many histograms in A as in B, got {len(sources)} and {len(targets)}")
     queries, documents = _both_prepared(sources, targets, table, chosen, "B")
@@ -205,6 +212,7 @@ def one_against_many_given(
     batch = as_histograms(docs, names[1])
     table.require_sources(asked, names[0])
     table.require_targets(batch, names[1])
+    require_one_order(batch.labels, asked.labels, names[1], names[0])
     return asked.bins, asked.content, prepared(batch, table.by_target, chosen, names[1])
 
 
@@ -222,10 +230,11 @@ def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None) -> Al
     source, target = as_histogram(x, "x"), as_histogram(y, "y")
     table.require_sources(source, "x")
     table.require_targets(target, "y")
+    require_one_order(target.labels, source.labels, "y", "x")
     cost = table.between(source.bins, target.bins)
     alignment = aligned(cost, source.content, target.content, (source.bins, target.bins), chosen)
     return alignment.named(
-        _names(source.bins, source.labels or table.sources), _names(target.bins, target.labels or table.targets)
+        bin_names(source.bins, source.labels or table.sources), bin_names(target.bins, target.labels or table.targets)
     )
 
 
@@ -272,10 +281,6 @@ def _solved(
     return solved.value, solved.plan
 
 
-def named_bins(alignment: Alignment, sources: NDArray[Any], targets: NDArray[Any]) -> Alignment:
-    """Call the tokens of an alignment by the numbers of their bins."""
-    return replace(alignment, source_tokens=_names(sources, None), target_tokens=_names(targets, None))
-
-
-def _names(bins: NDArray[Any], labels: tuple[str, ...] | None) -> tuple[str, ...]:
+def bin_names(bins: NDArray[Any], labels: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What some bins are called: by their numbers where they have no names."""
     return tuple(f"[{bin_}]" if labels is None else labels[bin_] for bin_ in bins.tolist())

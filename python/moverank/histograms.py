@@ -181,6 +181,17 @@ def labels_of(value: Any, axis: str) -> tuple[str, ...] | None:
     return None if labels == tuple(map(str, range(len(labels)))) else labels
 
 
+def require_one_order(own: tuple[str, ...] | None, others: tuple[str, ...] | None, name: str, where: str) -> None:
+    """Refuse two sides that call their bins by the same names in another order; they may be about different bins."""
+    if own is None or others is None or own == others or sorted(own) != sorted(others):
+        return
+    place = next(t for t, label in enumerate(own) if label != others[t])
+    raise ValueError(
+        f"{name}: bin {place} is called {own[place]!r}, but {others[place]!r} in {where}; bins are taken by position, "
+        "so bring both into one order, or drop the names"
+    )
+
+
 def _reals(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")

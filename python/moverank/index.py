@@ -911,7 +911,7 @@ class Index:
         return keeper
 
     def _query(self, value: One | Histograms, weights: ArrayLike | None, name: str = "query") -> Query:
-        return Query.of(value, weights, self.measure, self.dim, self._snapshot.setup.origin, name)
+        return Query.of(value, weights, self._snapshot.setup, name)
 
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from moverank._storage import STORED_AS
 from moverank.errors import IndexFormatError
 from moverank.measures import Measure
-from moverank.prefilters import Clusters
+
+if TYPE_CHECKING:
+    from moverank.prefilters import Clusters
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -54,6 +56,8 @@ class Setup:
         What documents are called by.
     origin : tuple of float or None
         What was subtracted from all tokens, in float64, before they were rounded: queries are to be told of it.
+    sources, targets : tuple of str, optional
+        What bins of queries and of documents are called, where costs are given and a DataFrame said so.
     """
 
     measure: Measure
@@ -64,6 +68,8 @@ class Setup:
     prefilter: str | Clusters | None
     ids: str
     origin: tuple[float, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from moverank._digests import digests_of
 from moverank._origin import INVARIANT, about
 from moverank._precision import MASS_ERROR
 from moverank.errors import DimensionError
-from moverank.histograms import Histograms, as_histogram
+from moverank.given import require_order
+from moverank.histograms import Histograms, as_histogram, require_one_order
+from moverank.layout import Setup
 from moverank.measures import Measure, require_same_dim
 from moverank.sequences import One, Sequence, Sequences, as_query
 
@@ -37,18 +39,17 @@ class Query:
         cls,
         value: One | Histograms,
         weights: ArrayLike | None,
-        measure: Measure,
-        dim: int,
-        origin: tuple[float, ...] | None,
-        name: str = "query",
+        setup: Setup,
+        name: str,
     ) -> Query:
         """Check a query; copies, as hits solve their alignments later, from the query as it is."""
+        measure, origin = setup.measure, setup.origin
         if measure.ground == "given":
-            return cls._of_histogram(value, weights, dim, name)
+            return cls._of_histogram(value, weights, setup, name)
         if isinstance(value, Histograms):
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
         asked = as_query(value, weights, name, "weights", measure.weighting)
-        require_same_dim(asked.dim, dim, name, "the index")
+        require_same_dim(asked.dim, setup.dim, name, "the index")
         unheld = origin is None and measure.ground in INVARIANT and _is_unheld(asked, measure)
         if origin is not None:
             asked = about(np.array(origin), asked, measure)
@@ -57,12 +58,14 @@ class Query:
         return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded, unheld)
 
     @classmethod
-    def _of_histogram(cls, value: object, weights: ArrayLike | None, n_bins: int, name: str) -> Query:
+    def _of_histogram(cls, value: object, weights: ArrayLike | None, setup: Setup, name: str) -> Query:
         if weights is not None:
             raise ValueError(f"weights: a histogram has its mass in it; {name} is all that is asked for")
         histogram = as_histogram(value, name)
-        if histogram.n_bins != n_bins:
-            raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {n_bins}")
+        if histogram.n_bins != setup.dim:
+            raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {setup.dim}")
+        require_order(histogram, setup.sources, name, "the costs of the index")
+        require_one_order(histogram.labels, setup.targets, name, "the documents of the index")
         return cls(histogram.bins.copy(), histogram.content.copy(), name)
 
 

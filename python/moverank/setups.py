@@ -65,7 +65,9 @@ def setup_for(
     if costs is not None:
         assert isinstance(docs, Histograms), "documents under given costs are histograms"
         costs.require_targets(docs, "docs")
-        return Setup(measure, "bags", costs.n_sources, costs.by_target.dtype.name, None, None, ids)
+        stored = costs.by_target.dtype.name
+        targets = costs.targets or docs.labels
+        return Setup(measure, "bags", costs.n_sources, stored, None, None, ids, None, costs.sources, targets)
     assert not isinstance(docs, Histograms), "histograms come with costs"
     if isinstance(docs, Bags):
         return Setup(measure, "bags", docs.dim, "float32", None, None, ids)

@@ -20,10 +20,10 @@ from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import DuplicateIdError, IndexFormatError, InfeasibleError, UnknownFieldError, UnknownIdError
-from moverank.given import Costs, aligned, named_bins
+from moverank.given import Costs, aligned, bin_names
 from moverank.hits import Certificate, Hits, SearchStats
 from moverank.layout import Setup
-from moverank.measures import Measure, naming
+from moverank.measures import naming
 from moverank.names import Ids, Positions, is_name, listed_ids
 from moverank.parts import Document, Part, Vocabulary
 from moverank.payloads import Where, some_fields
@@ -102,7 +102,8 @@ class Snapshot:
     def vocabulary(self) -> Vocabulary | Costs | None:
         """Words of bags, or the costs of bins where these are given, once there are any."""
         if self.setup.measure.ground == "given":
-            return Costs(self.parts[0].arrays["costs"]) if self.parts else None
+            setup = self.setup
+            return Costs(self.parts[0].arrays["costs"], setup.sources, setup.targets) if self.parts else None
         return Vocabulary(self.parts) if self.setup.kind == "bags" else None
 
     @cached_property
@@ -355,7 +356,7 @@ class FoundDocuments:
         with _documents_sound():
             position = self._positions[rank]
             document, costs = self._snapshot.document(position), self._snapshot.costs(self._query, position)
-            return _aligned(self._query, document, self._snapshot.setup.measure, costs)
+            return _aligned(self._query, document, self._snapshot.setup, costs)
 
     def payload(self, rank: int) -> Any:
         """What was given with the document."""
@@ -369,7 +370,7 @@ class FoundDocuments:
         documents = [self._snapshot.document(position) for position in self._positions]
         payloads = [self._snapshot.payload(position) for position in self._positions]
         costs = [self._snapshot.costs(self._query, position) for position in self._positions]
-        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup.measure, costs)
+        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup, costs)
 
 
 @dataclass(frozen=True)
@@ -379,12 +380,12 @@ class KeptDocuments:
     query: Query
     documents: list[Document]
     payloads: list[Any]
-    measure: Measure
+    setup: Setup
     costs: list[NDArray[Any] | None]
 
     def alignment(self, rank: int) -> Alignment:
         """Solve once more, for the plan."""
-        return _aligned(self.query, self.documents[rank], self.measure, self.costs[rank])
+        return _aligned(self.query, self.documents[rank], self.setup, self.costs[rank])
 
     def payload(self, rank: int) -> Any:
         """What was given with the document."""
@@ -392,16 +393,15 @@ class KeptDocuments:
 
     def only(self, rank: int) -> KeptDocuments:
         """The same with one document."""
-        return KeptDocuments(
-            self.query, [self.documents[rank]], [self.payloads[rank]], self.measure, [self.costs[rank]]
-        )
+        return KeptDocuments(self.query, [self.documents[rank]], [self.payloads[rank]], self.setup, [self.costs[rank]])
 
 
-def _aligned(query: Query, document: Document, measure: Measure, costs: NDArray[Any] | None) -> Alignment:
+def _aligned(query: Query, document: Document, setup: Setup, costs: NDArray[Any] | None) -> Alignment:
     tokens, mass = document
     if costs is not None and query.mass is not None:
-        return named_bins(aligned(costs, query.mass, mass, (query.tokens, tokens), measure), query.tokens, tokens)
-    return align(query.tokens, tokens, measure, query.mass, mass)
+        alignment = aligned(costs, query.mass, mass, (query.tokens, tokens), setup.measure)
+        return alignment.named(bin_names(query.tokens, setup.sources), bin_names(tokens, setup.targets))
+    return align(query.tokens, tokens, setup.measure, query.mass, mass)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from moverank._totals import TOTALS, Totals, amount_number, require_one_measure_
 from moverank._validate import capacity_number, fraction_number, mass_array, one_of, real_array, thread_count
 from moverank._wording import all_or_not
 from moverank.errors import InfeasibleError
+from moverank.histograms import labels_of, require_one_order
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 
 
@@ -162,6 +163,8 @@ def transport(
     True
     """
     matrix = _cost_array(cost, "cost", ndim=2)
+    require_one_order(labels_of(a, "index"), labels_of(cost, "index"), "a", "the rows of cost")
+    require_one_order(labels_of(b, "index"), labels_of(cost, "columns"), "b", "the columns of cost")
     n, m = matrix.shape
     masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
     sinkhorn = None if epsilon is None else as_sinkhorn(epsilon)

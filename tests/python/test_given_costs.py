@@ -179,6 +179,18 @@ def test_names_of_bins_have_to_agree_and_stand_in_alignments():
         mr.pairwise(reordered, costs=costs)
     with pytest.raises(ValueError, match="x: bin 0 is called 'B'"):
         mr.align(reordered.loc[0], p.loc[1], costs=costs)
+    # A table without names does not say what its bins are, but the two sides do.
+    for call in (
+        lambda: mr.pairwise(p, reordered, costs=costs.to_numpy()),
+        lambda: mr.paired_distances(p, reordered, costs=costs.to_numpy()),
+        lambda: mr.distances(p.loc[0], reordered, costs=costs.to_numpy()),
+        lambda: mr.align(p.loc[0], reordered.loc[1], costs=costs.to_numpy()),
+        lambda: mr.transport(costs, p.loc[0], reordered.loc[1]),
+    ):
+        with pytest.raises(ValueError, match=r"bin 0 is called 'B', but 'T' in (A|x|query|the columns of cost)"):
+            call()
+    others = p.set_axis(["x", "y", "z"], axis=1)  # clusters of another data set
+    assert mr.pairwise(p, others, costs=costs.to_numpy())[0, 1] == 1.0
 
 
 SQUARE = np.ones((3, 3))

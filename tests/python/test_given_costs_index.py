@@ -215,3 +215,30 @@ def test_data_frames_and_bags_are_histograms_too():
         hits = mr.Index.build(docs, costs=costs, ids=frame.index).search(frame.loc["y"], 1)
         assert hits.ids.tolist() == ["y"]
         assert hits.distances[0] == 0.0
+
+
+def test_an_index_keeps_the_names_of_bins(tmp_path):
+    costs = pd.DataFrame(1.0 - np.eye(3), index=list("cab"), columns=list("cab"))
+    docs = pd.DataFrame(np.eye(3), columns=list("cab"))
+    built = mr.Index.build(docs, costs=costs, ids=list("cab"))
+    built.save(tmp_path / "index")
+    turned = pd.DataFrame([[1.0, 0, 0]], columns=list("abc"))
+    for index in (built, mr.Index.open(tmp_path / "index"), pickle.loads(pickle.dumps(built))):
+        assert index.search(turned[list("cab")], 1).ids.tolist() == ["a"]
+        far = index.search([0, 1, 0], 3)[2]
+        assert (far.alignment.source_tokens, far.alignment.target_tokens) == (("a",), (far.id,))
+        for call in (
+            lambda: index.search(turned, 1),  # noqa: B023
+            lambda: index.search(turned.loc[0], 1),  # noqa: B023
+            lambda: index.search_batch(turned, 1),  # noqa: B023
+            lambda: index.range_search(turned, 0.5),  # noqa: B023
+            lambda: index.rerank(turned, ["a"]),  # noqa: B023
+        ):
+            with pytest.raises(ValueError, match="bin 0 is called 'a', but 'c' in the costs of the index"):
+                call()
+    with pytest.raises(ValueError, match="docs: bin 0 is called 'a', but 'c' in costs"):
+        built.add(turned, ["d"])
+    unnamed = mr.Index.build(docs, costs=costs.to_numpy())
+    with pytest.raises(ValueError, match="query: bin 0 is called 'a', but 'c' in the documents of the index"):
+        unnamed.search(turned, 1)
+    assert unnamed.search([0, 1, 0], 1).ids.tolist() == [1]

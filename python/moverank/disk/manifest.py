@@ -112,6 +112,8 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "prefilter": prefilter,
         "ids": setup.ids,
         "origin": None if setup.origin is None else list(setup.origin),
+        "sources": None if setup.sources is None else list(setup.sources),
+        "targets": None if setup.targets is None else list(setup.targets),
         "next_id": manifest.next_id,
         "batches": manifest.batches,
         "segments": [
@@ -251,6 +253,8 @@ def _setup_of(fields: Fields) -> Setup:
         prefilter=fields.child("prefilter", _prefilter_of),
         ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
         origin=_origin_of(fields.take_optional("origin", list)),
+        sources=_names_of(fields.take_optional("sources", list), "sources"),
+        targets=_names_of(fields.take_optional("targets", list), "targets"),
     )
     bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes) != (None, None)
     if measure.ground != "given":
@@ -260,7 +264,10 @@ def _setup_of(fields: Fields) -> Setup:
     origin_fits = setup.origin is None or (
         len(setup.origin) == setup.dim and setup.kind == "sequences" and measure.ground in INVARIANT
     )
-    if setup.dim == 0 or bags_have_more or not origin_fits:
+    bins_fit = (setup.sources is None or len(setup.sources) == setup.dim) and (
+        measure.ground == "given" or (setup.sources, setup.targets) == (None, None)
+    )
+    if setup.dim == 0 or bags_have_more or not origin_fits or not bins_fit:
         raise IndexFormatError("describes an index that cannot be")
     return setup
 
@@ -271,6 +278,14 @@ def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
     if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
         raise IndexFormatError("the origin is not one of finite numbers")
     return tuple(map(float, value))
+
+
+def _names_of(value: list[Any] | None, field: str) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not all(type(name) is str for name in value):
+        raise IndexFormatError(f"{field} are not names")
+    return tuple(value)
 
 
 def _dtype_of(name: str, measure: Measure) -> str:
@@ -358,6 +373,9 @@ def _require_whole(manifest: Manifest) -> None:
             if given and segment is not manifest.segments[0] and segment.arrays["costs"].shape[0]:
                 raise IndexFormatError("given costs are those of the first segment, which another has again")
         ends.add(max(ends) + len(segment))
+    targets = manifest.setup.targets
+    if targets is not None and manifest.segments and len(targets) != first_word:
+        raise IndexFormatError(f"has names for {len(targets)} bins of documents, and costs to {first_word}")
     if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
         raise IndexFormatError("faiss' file covers documents that are not those of the first segments")
     if manifest.batches is not None and manifest.batches < 0:
