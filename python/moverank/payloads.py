@@ -39,6 +39,17 @@ _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
 #: if there is no such column, so that a misspelt field would be found nowhere, without a word.
 _DOUBLE_QUOTE = re.compile(r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[[^\]]*\]|`[^`]*`|(")""", re.DOTALL)
 
+#: Texts and comments, in which nothing is named; or else a name in brackets, in backticks or bare, of no function; or a
+#: placeholder with a name.
+_NAME = re.compile(
+    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[([^\]]*)\]|`((?:[^`]|``)*)`|([:@$]\w+)"""
+    r"""|(?<![\w$])([^\W\d][\w$]*)(?![\w$]|\s*\()""",
+    re.DOTALL,
+)
+
+#: Where a condition asks no more of a payload than whether there is one.
+_IS_THERE = re.compile(r"\bpayload\s+(IS\s*(NOT\s+)?NULL|NOT\s*NULL)\b", re.IGNORECASE)
+
 #: Functions of SQLite that reach beyond the expression, or that may make it endless or huge.
 _REFUSED_FUNCTIONS = ("load_extension", "zeroblob", "randomblob", "printf", "format", "fts3_tokenizer")
 
@@ -124,6 +135,8 @@ class Where:
         In the order of the question marks.
     fields : tuple of str
         Fields of payloads that the expression names, as columns.
+    whole : bool
+        Whether it names ``payload``.
     lasting : bool
         Whether it depends on nothing but payloads, so that an answer can be kept: not on the time, nor on chance.
     """
@@ -131,6 +144,7 @@ class Where:
     expression: str
     values: tuple[Any, ...]
     fields: tuple[str, ...]
+    whole: bool = False
     lasting: bool = True
 
     @classmethod
@@ -152,24 +166,37 @@ class Where:
         for value in plain:
             if not (value is None or isinstance(value, (str, int, float, bytes))):
                 raise TypeError(f"where: a value has to be a string or a number, got {value!r:.40}")
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"where: a value has a NUL character, at which SQLite's texts end: {value!r:.40}")
         if any(found[1] for found in _DOUBLE_QUOTE.finditer(expression)):
             raise ValueError(
                 f"where: {expression!r} has double quotes: texts stand in single ones, unusual names in [brackets]"
             )
+        spelt = _names_in(expression)
         fields: list[str] = []
+        whole = False
         called: set[str] = set()
         with closing(_connection(called)) as connection:
             while True:
-                where = cls(expression, plain, tuple(fields))
+                where = cls(expression, plain, tuple(fields), whole)
                 try:
                     list(where._found(connection, b"[]", b"[]"))
                     return replace(where, lasting=called.isdisjoint(_VOLATILE_FUNCTIONS))
                 except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
                     missing = str(error).partition("no such column: ")[2]
+                    if missing.lower() == "payload" and not whole:
+                        whole = True
+                        continue
                     # SQLite's paths have no way to write a quote or a backslash.
                     unnamable = not missing or '"' in missing or "\\" in missing
                     if unnamable or missing in fields or len(fields) == MOST_FIELDS:
                         raise ValueError(f"where: {expression!r} is no condition: {error}") from None
+                    others = sorted(name for name in spelt if name != missing and _folded(name) == _folded(missing))
+                    if others:
+                        raise ValueError(
+                            f"where: {expression!r} names {missing!r} and {others[0]!r}, which SQLite takes for one: "
+                            "read one of them as payload ->> '$.name'"
+                        ) from None
                     fields.append(missing)
 
     def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
@@ -190,6 +217,7 @@ class Where:
                 last = min(first + DOCUMENTS_AT_ONCE, count)
                 texts = _texts(arrays, first, last) if "payload_text" in arrays else [b""] * (last - first)
                 given = [position for position, text in enumerate(texts) if text]
+                self._require_no_nul(texts, first)
                 joined = b"[" + b",".join([texts[position] for position in given]) + b"]"
                 bare = json.dumps([position for position, text in enumerate(texts) if not text]).encode()
                 try:
@@ -206,18 +234,67 @@ class Where:
 
     def _found(self, connection: sqlite3.Connection, given: bytes, bare: bytes) -> Iterator[tuple[int, int]]:
         """Places, in the one array or the other, of what fulfils the condition."""
-        columns = "".join(f", json_extract(payload, {_path(name)}) AS {_quoted(name)}" for name in self.fields)
-        # The expression stands on a line of its own, so that a comment in it ends there.
+        # No name of this query may be one that the expression can name.
+        mark = "#"
+        while mark in self.expression:
+            mark += "#"
+        own, payload = f'"{mark}bare", "{mark}place"', f'"{mark}payload"'
+        columns = "".join(f", json_extract({payload}, {_path(name)}) AS {_quoted(name)}" for name in self.fields)
+        if self.whole:
+            columns += f", {payload} AS payload"
+        # Functions give the texts, so that all placeholders are those of the expression.
+        texts = given.decode(), bare.decode()
+        connection.create_function(f"{mark}given", 0, lambda: texts[0])
+        connection.create_function(f"{mark}missing", 0, lambda: texts[1])
+        # A table of WITH has no rowid; a subquery has one in some builds of SQLite. The expression stands on a line of
+        # its own, so that a comment in it ends there.
         query = f"""
-            WITH "#texts" ("#bare", "#place", payload) AS (
+            WITH "{mark}texts" ({own}, {payload}) AS (
                 SELECT 0, key, CASE WHEN type IN ('object', 'array') THEN value ELSE json_quote(value) END
-                FROM json_each(?)
-                UNION ALL SELECT 1, value, NULL FROM json_each(?)
-            )
-            SELECT "#bare", "#place" FROM (SELECT "#bare", "#place", payload{columns} FROM "#texts") WHERE (
+                FROM json_each("{mark}given"())
+                UNION ALL SELECT 1, value, NULL FROM json_each("{mark}missing"())
+            ), "{mark}fields" AS (SELECT {own}{columns} FROM "{mark}texts")
+            SELECT {own} FROM "{mark}fields" WHERE (
             {self.expression}
             )"""
-        yield from connection.execute(query, (given.decode(), bare.decode(), *self.values))
+        yield from connection.execute(query, self.values)
+
+    def _require_no_nul(self, texts: list[bytes], first: int) -> None:
+        """Refuse payloads whose texts SQLite would read as far as a NUL character, where the condition reads them."""
+        reads_all = self.whole and "payload" in _IS_THERE.sub("", self.expression).lower()
+        for position, text in enumerate(texts, first):
+            if b"\\u0000" not in text or not _is_json(text):
+                continue
+            payload = json.loads(text)
+            for field in self.fields:
+                if isinstance(payload, dict) and _has_nul(payload.get(field)):
+                    raise ValueError(f"where: field {field!r} of document {position} {_NUL}: {payload[field]!r:.40}")
+            if reads_all and _has_nul(payload):
+                raise ValueError(f"where: payload of document {position} {_NUL}: {payload!r:.40}")
+
+
+_NUL = "has a NUL character, at which SQLite's texts end"
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in name or _has_nul(inner) for name, inner in value.items())
+    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+
+
+def _names_in(expression: str) -> set[str]:
+    """Names in an expression, but those of functions."""
+    names: set[str] = set()
+    for bracketed, ticked, placeholder, bare in _NAME.findall(expression):
+        if placeholder:
+            raise ValueError(f"where: {expression!r} has {placeholder!r}: values stand for ? or ?1, in their order")
+        names.add(bracketed or ticked.replace("``", "`") or bare)
+    return names
+
+
+def _folded(name: str) -> str:
+    """As SQLite compares names, of which it folds ASCII alone."""
+    return "".join(c.lower() if c.isascii() else c for c in name)
 
 
 def fields_of(arrays: Mapping[str, NDArray[Any]], count: int, wanted: Sequence[str]) -> set[str]:

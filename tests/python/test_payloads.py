@@ -85,6 +85,84 @@ def test_any_name_can_be_a_field():
         assert Where.of(f"{quoted} = 1").matching(arrays, len(names)).tolist() == [place], name
 
 
+HIDDEN_NAMES = ["rowid", "oid", "_rowid_", "#", "#bare", "#place", "#payload", "#texts", "key", "value", "type", "id"]
+
+
+@pytest.mark.parametrize("name", [*HIDDEN_NAMES, "RowId", "OID"])
+def test_names_that_sqlite_may_know_are_fields_all_the_same(name):
+    arrays = payload_arrays([{name: 7}, {"other": 1}, None], 3)
+    for where, expected in [("= 7", [0]), ("IS NULL", [1, 2]), ("IS NOT NULL", [0]), ("= 0", [])]:
+        condition = Where.of(f"[{name}] {where}")
+        assert condition.fields == (name,)
+        assert condition.matching(arrays, 3).tolist() == expected, where
+    index = mr.Index.build(DOCS, payloads=[{"other": 1}] * 3)
+    with pytest.raises(mr.UnknownFieldError, match="no payload has a field"):
+        index.search(DOCS[0], k=1, where=f"[{name}] = 7")
+
+
+@pytest.mark.parametrize("name", ["#texts", "#fields", "##texts", "##fields"])
+def test_the_tables_of_the_query_are_out_of_reach(name):
+    with pytest.raises(ValueError, match="no such table"):
+        Where.of(f"EXISTS (SELECT 1 FROM [{name}])")
+
+
+def test_fields_that_sqlite_would_take_for_one():
+    arrays = payload_arrays([{"S": 1, "s": 2}, {"S": 2, "s": 1}], 2)
+    with pytest.raises(ValueError, match="names 'S' and 's', which SQLite takes for one"):
+        Where.of("S = 1 AND s = 2")
+    assert Where.of("S = 1").matching(arrays, 2).tolist() == [0]
+    assert Where.of("s = 1 AND 'S' <> 'T' -- S").matching(arrays, 2).tolist() == [1]
+    dated = payload_arrays([{"Date": "2021-05-06"}], 1)
+    assert Where.of("Date > date('2020-01-01')").matching(dated, 1).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("where", "values", "expected"),
+    [
+        ("n = ?1", [1], [1]),
+        ("n = ?1 OR n = ?1 + 1", [1], [1, 2]),
+        ("n = ?2 AND n <> ?1", [0, 2], [2]),
+        ("n = ? OR n = ?", [0, 2], [0, 2]),
+    ],
+)
+def test_placeholders_are_the_callers_own(where, values, expected):
+    arrays = payload_arrays([{"n": n} for n in range(3)], 3)
+    assert Where.of((where, values)).matching(arrays, 3).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("?1 IS NOT NULL", "uses 1, and there are 0"),
+        (("n = ?3", ["a"]), "uses 3, and there are 1"),
+        (("n = ?", ["a", "b"]), "uses 1, and there are 2"),
+        (("n = :x", ["a"]), "has ':x': values stand for"),
+        (("n = @x OR n = ':y'", ["a"]), "has '@x'"),
+    ],
+)
+def test_placeholders_are_counted_as_written(where, message):
+    with pytest.raises(ValueError, match=f"^where: .*{message}"):
+        Where.of(where)
+
+
+def test_texts_with_nul_are_refused_where_they_are_read():
+    arrays = payload_arrays([{"s": "a", "n": 0}, {"s": "a\0b", "n": 1}, {"t": ["\0"], "n": 2}, {"u": {"\0": 1}}], 4)
+    for where in ("s = 'a'", "length(s) = 3", "s LIKE 'a%' AND n < 9"):
+        with pytest.raises(ValueError, match=r"where: field 's' of document 1 has a NUL character.*'a.x00b'"):
+            Where.of(where).matching(arrays, 4)
+    for where, field in (("json_array_length(t) = 1", "t"), ("u IS NOT NULL", "u")):
+        with pytest.raises(ValueError, match=f"where: field '{field}' of document [23] has a NUL character"):
+            Where.of(where).matching(arrays, 4)
+    with pytest.raises(ValueError, match="where: payload of document 1 has a NUL character"):
+        Where.of("payload ->> '$.s' = 'a'").matching(arrays, 4)
+    assert Where.of("n >= 1").matching(arrays, 4).tolist() == [1, 2]
+    assert Where.of("payload IS NOT NULL AND n = 1").matching(arrays, 4).tolist() == [1]
+    escaped = payload_arrays([{"s": "\\u0000"}], 1)
+    assert Where.of("length(s) = 6").matching(escaped, 1).tolist() == [0]
+    with pytest.raises(ValueError, match="where: a value has a NUL character"):
+        Where.of(("s = ?", ["a\0"]))
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
