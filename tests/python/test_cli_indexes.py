@@ -251,8 +251,6 @@ def test_a_run_is_reranked_over_an_index_as_over_texts(index, docs, tmp_path, ca
         assert [line.split()[:4] for line in over_index.splitlines()] == [
             line.split()[:4] for line in over_texts.splitlines()
         ]
-    run.write_text("7 Q0 nowhere 1 1 x\n")
-    assert "document 'nowhere' is not in the index" in refusal(capsys, *common, "--index", index)
 
 
 def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, capsys):

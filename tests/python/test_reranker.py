@@ -10,7 +10,7 @@ import pytest
 import moverank as mr
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import CallableEncoder, WordVectors
-from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
+from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError, UnknownIdError
 from moverank.ranking import DEFAULT_MEASURE, CachedEncoder, Fusion, Passages, Reranker
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.documents import encoded_documents
@@ -231,6 +231,31 @@ def test_a_query_without_tokens_does_not_lose_the_others():
     assert np.isfinite(fused.scores).all()
     with pytest.raises(ValueError, match="unknown must be one of 'raise', 'keep', got 'skip'"):
         Reranker(ENCODER).rank("cat", texts, unknown="skip")
+
+
+@pytest.mark.parametrize("fusion", [None, 0.5])
+def test_ids_that_an_index_lacks_come_last_on_request_as_texts_without_a_token_do(fusion):
+    index = mr.Index.build(ENCODER.encode(TEXTS[:4]).sequences, "wrd", ids=IDS[:4])
+    ids, texts = [IDS[0], "y", *IDS[1:4], "x"], [TEXTS[0], "zzxqy", *TEXTS[1:4], ""]
+    scores = None if fusion is None else np.arange(6.0)
+    ranker = Reranker(ENCODER, "wrd", fusion=fusion)
+    over_index = ranker.rank(QUERIES[0], index, doc_ids=ids, scores=scores, absent="keep")
+    over_texts = ranker.rank(QUERIES[0], texts, doc_ids=ids, scores=scores)
+    assert over_index.doc_ids == over_texts.doc_ids
+    assert over_index.scores == pytest.approx(over_texts.scores, abs=1e-5)
+    assert over_index.skipped == over_texts.skipped == 2
+    only = ranker.rank(QUERIES[0], index, doc_ids=["y", "x"], scores=None if fusion is None else [1, 2], absent="keep")
+    assert sorted(only.doc_ids) == ["x", "y"]
+    assert [document.distance for document in only] == [np.inf] * 2
+    with pytest.raises(UnknownIdError, match="'y'"):
+        ranker.rank(QUERIES[0], index, doc_ids=ids, scores=scores)
+    with pytest.raises(DuplicateIdError, match="'y' is given more than once"):
+        ranker.rank(QUERIES[0], index, doc_ids=["y", IDS[0], "y"], scores=scores, absent="keep")
+    for documents, names in ((texts, ids), (index, None)):
+        with pytest.raises(ValueError, match="absent: is about doc_ids that an index does not have"):
+            Reranker(ENCODER, "wrd").rank(QUERIES[0], documents, doc_ids=names, absent="keep")
+    with pytest.raises(ValueError, match="absent"):
+        ranker.rank(QUERIES[0], index, doc_ids=ids, scores=scores, absent="skip")
 
 
 def test_a_query_without_tokens_over_an_index():

@@ -30,11 +30,16 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
 
 
 def text_files(
-    args: argparse.Namespace, paths: Path | Sequence[Path], *, part: str = "corpus", prefixed: bool = False
+    args: argparse.Namespace,
+    paths: Path | Sequence[Path],
+    *,
+    part: str = "corpus",
+    prefixed: bool = False,
+    keep_empty: bool = False,
 ) -> TextFiles:
     """Documents as the options say; queries, which are a file of their own, have their usual fields."""
     fields = Fields(args.id, args.text) if part == "corpus" else Fields()
-    return TextFiles(paths, fields=fields, encoding=args.encoding, part=part, prefixed=prefixed)
+    return TextFiles(paths, fields=fields, encoding=args.encoding, part=part, prefixed=prefixed, keep_empty=keep_empty)
 
 
 def read_all(files: TextFiles) -> list[Document]:

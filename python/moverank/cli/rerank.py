@@ -28,6 +28,8 @@ from moverank.cli.progress import Bar
 from moverank.cli.runs import (
     Candidate,
     Request,
+    between_columns,
+    empty_json_line,
     json_line,
     read_requests,
     read_run,
@@ -51,7 +53,8 @@ def add_parser(commands: Any) -> None:
         help="rank anew what a first stage found: a TREC run, or JSON lines",
         description="Rank candidates anew. Either JSON lines, each with a query and its documents, which become JSON "
         "lines; or, with --queries and --docs or --index, a TREC run, which becomes a TREC run. A query of which no "
-        "word has a vector keeps the first stage's order, and is told on standard error.",
+        "word has a vector keeps the first stage's order, and documents of which none has are ranked last; both are "
+        "told on standard error.",
     )
     parser.add_argument("run_file", type=Path, metavar="RUN", help="JSON lines or a TREC run; - for standard input")
     parser.add_argument("--queries", type=Path, metavar="PATH", help="the run's queries: id and text with a tab "
@@ -118,38 +121,49 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
     if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
         # A run is data, whose ids have to come out as they went in, whatever the terminal can show.
         sys.stdout.reconfigure(encoding="utf-8")
+    between = between_columns(requests)
     bar = Bar("queries", len(requests), quiet=args.quiet)
     unknown: list[Request] = []
+    last: list[Request] = []
     lost = Lost()
     try:
         for done, request in enumerate(requests, start=1):
-            ranking = _ranked(ranker, request, args, index)
-            if ranking is None:
-                unknown.append(request)
+            if request.candidates:
+                ranking = _ranked(ranker, request, args, index)
+                if ranking is None:
+                    unknown.append(request)
+                else:
+                    lost += ranking.lost
+                    last += [request] * ranking.skipped
+                print("\n".join(_lines(request, ranking, args, between)))
             else:
-                lost += ranking.lost
-            print("\n".join(_lines(request, ranking, args)))
+                print(empty_json_line(request))
             bar.show(done)
     finally:
         bar.close()
     tell_lost(lost, "queries")
+    if last:
+        no_word = "have no word with a vector" if index is None else "are not in the index"
+        say(f"{len(last)} candidates {no_word} and come last by distance (the first: for query {last[0].id!r})")
     if not unknown:
         return 0
     which = ", ".join(repr(request.id) for request in unknown[:5]) + (", …" if len(unknown) > 5 else "")
     which += advice(args, unknown[0].query)
     message = f"{len(unknown)} of {len(requests)} queries have no word with a vector and keep the first stage's order: "
-    if len(unknown) == len(requests):
+    if len(unknown) == sum(bool(request.candidates) for request in requests):
         raise UserError(message + which)
     say(message + which)
     return 0
 
 
-def _lines(request: Request, ranking: Ranking | None, args: argparse.Namespace) -> Iterable[str]:
+def _lines(request: Request, ranking: Ranking | None, args: argparse.Namespace, between: str) -> Iterable[str]:
     """What is printed of a request, ranked or not, as a run or as JSON."""
     if args.queries is None:
         return [unranked_json_line(request, args.k) if ranking is None else json_line(request.id, ranking)]
     tag = args.tag or "moverank"
-    return unranked_trec_lines(request, args.k, tag) if ranking is None else trec_lines(request.id, ranking, tag)
+    if ranking is None:
+        return unranked_trec_lines(request, args.k, tag, between)
+    return trec_lines(request.id, ranking, tag, between)
 
 
 def _cut(request: Request, args: argparse.Namespace) -> Request:
@@ -176,6 +190,7 @@ def _ranked(ranker: Reranker, request: Request, args: argparse.Namespace, index:
             top_k=args.k,
             doc_ids=names if index is None else [id_of(index, name) for name in names],
             scores=None if args.fusion is None else [candidate.score or 0.0 for candidate in candidates],
+            absent="raise" if index is None else "keep",
         )
     except NoTokensError:
         return None
@@ -188,11 +203,12 @@ def _of_index(args: argparse.Namespace, index: Index) -> list[Request]:
     requests = []
     for name, scores in found.items():
         require_known(name, queries, "query", args.run_file)
-        for document in scores:
-            if id_of(index, document) not in index:
-                raise UserError(f"{args.run_file}: document {document!r} is not in the index")
         candidates = [Candidate(Document(document, "", ""), score) for document, score in scores.items()]
         requests.append(Request(name, queries[name].content, candidates))
+    # An index leaves out documents without a known word, so that a run may name some that are not in it.
+    named = {candidate.document.id: None for request in requests for candidate in request.candidates}
+    if not any(id_of(index, name) in index for name in named):
+        raise UserError(f"{args.run_file}: none of its documents is in the index, such as {next(iter(named))!r}")
     return requests
 
 
@@ -201,7 +217,7 @@ def _queries(args: argparse.Namespace) -> dict[str, Document]:
 
 
 def _by_id(args: argparse.Namespace, path: Path, part: str) -> dict[str, Document]:
-    files = text_files(args, path, part=part)
+    files = text_files(args, path, part=part, keep_empty=True)
     documents = {document.id: document for document in read_all(files)}
     tell(files)
     return documents

@@ -47,10 +47,8 @@ def read_requests(path: Path, fields: Fields) -> list[Request]:
         where = f"{path}:{number}"
         row = parsed(line, where)
         query, documents = (row.get("query"), row.get("documents")) if isinstance(row, dict) else (None, None)
-        if not isinstance(query, str) or not isinstance(documents, list) or not documents:
-            raise UserError(
-                f"{where}: expected a JSON object with a query, a text, and documents, a list that is not empty"
-            )
+        if not isinstance(query, str) or not isinstance(documents, list):
+            raise UserError(f"{where}: expected a JSON object with a query, a text, and documents, a list")
         candidates = [_candidate(entry, where, str(d), fields) for d, entry in enumerate(documents)]
         name = str(row.get("id", number))
         if name in seen:
@@ -86,6 +84,8 @@ def run_rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
         parts = columns_of(line, 6)
         if len(parts) != 6:
             raise UserError(f"{path}:{number}: expected six columns of a TREC run, got {len(parts)}")
+        if not parts[0] or not parts[2]:
+            raise UserError(f"{path}:{number}: the id of the {'document' if parts[0] else 'query'} is empty")
         yield number, parts[0], parts[2], parts[4]
 
 
@@ -140,18 +140,24 @@ def finite_score(value: Any, where: str) -> float:
     return score
 
 
-def trec_lines(query_id: str, ranking: Ranking, tag: str) -> Iterable[str]:
+def between_columns(requests: Iterable[Request]) -> str:
+    """What divides the columns of a run: spaces, as everyone reads; tabs if an id has white space in it."""
+    ids = (name for request in requests for name in (request.id, *(c.document.id for c in request.candidates)))
+    return "\t" if any(any(map(str.isspace, name)) for name in ids) else " "
+
+
+def trec_lines(query_id: str, ranking: Ranking, tag: str, between: str) -> Iterable[str]:
     """Lines of a TREC run."""
     for document in ranking:
         # Readers of runs sort by score; a text without a token has none, and stays last.
         score = document.score if math.isfinite(document.score) else -1e9
-        yield f"{query_id} Q0 {document.doc_id} {document.rank + 1} {score:.9g} {tag}"
+        yield between.join([query_id, "Q0", str(document.doc_id), str(document.rank + 1), f"{score:.9g}", tag])
 
 
-def unranked_trec_lines(request: Request, k: int | None, tag: str) -> Iterable[str]:
+def unranked_trec_lines(request: Request, k: int | None, tag: str, between: str) -> Iterable[str]:
     """Lines of a query that cannot be compared: the first stage's order and scores."""
     for rank, candidate in enumerate(request.candidates[:k], start=1):
-        yield f"{request.id} Q0 {candidate.document.id} {rank} {candidate.score:.9g} {tag}"
+        yield between.join([request.id, "Q0", candidate.document.id, str(rank), f"{candidate.score:.9g}", tag])
 
 
 def json_line(query_id: str, ranking: Ranking) -> str:
@@ -167,6 +173,12 @@ def json_line(query_id: str, ranking: Ranking) -> str:
     ]
     certificate = {"exact": ranking.certificate.exact, "statement": ranking.certificate.statement}
     return json.dumps({"id": query_id, "query": ranking.query, "results": results, "certificate": certificate})
+
+
+def empty_json_line(request: Request) -> str:
+    """One line of a query for which the first stage found nothing."""
+    certificate = {"exact": True, "statement": "exact: there were no documents to rank"}
+    return json.dumps({"id": request.id, "query": request.query, "results": [], "certificate": certificate})
 
 
 def unranked_json_line(request: Request, k: int | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from moverank._validate import as_list, one_of, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts, shorten
-from moverank.errors import MeasureMismatchError, NoTokensError
+from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
 from moverank.hits import Hit
 from moverank.index import Condition, Index
 from moverank.measures import Measure, measure, wrd
@@ -115,6 +115,7 @@ class Reranker:
         scores: ArrayLike | None = None,
         where: Condition | None = None,
         unknown: Literal["raise", "keep"] = "raise",
+        absent: Literal["raise", "keep"] = "raise",
     ) -> Ranking:
         """Rank documents for a query.
 
@@ -138,6 +139,9 @@ class Reranker:
             What becomes of a query without a token: an error; or its documents keep the order in which they came, at
             score −∞ and distance ∞ (with `fusion`, they are ranked by the first stage's scores), and the ranking says
             so: `Ranking.comparable` is False. Of an index without `doc_ids` there are then none.
+        absent : {"raise", "keep"}, default "raise"
+            What becomes of `doc_ids` that an index does not have: an error; or they come last, at score −∞ and distance
+            ∞, as texts without a token do, of which an index has none, and `Ranking.skipped` counts them.
 
         Returns
         -------
@@ -151,6 +155,8 @@ class Reranker:
             If the query has no token, unless `unknown` is "keep".
         TypeError, ValueError
             If an argument is malformed; the message names it, and the document.
+        UnknownIdError
+            If one of `doc_ids` is not in the index, unless `absent` is "keep".
         MeasureMismatchError
             If the index was built for another measure than the reranker was given.
         EncoderMismatchError
@@ -160,7 +166,7 @@ class Reranker:
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         one = None if scores is None else [scores]
         options: dict[str, Any] = {"top_k": top_k, "doc_ids": doc_ids, "where": where, "unknown": unknown}
-        return self.rank_batch([query], documents, scores=one, **options)[0]
+        return self.rank_batch([query], documents, scores=one, absent=absent, **options)[0]
 
     def rank_batch(
         self,
@@ -172,6 +178,7 @@ class Reranker:
         scores: Sequence[ArrayLike] | None = None,
         where: Condition | None = None,
         unknown: Literal["raise", "keep"] = "keep",
+        absent: Literal["raise", "keep"] = "raise",
         progress: Callable[[int], object] | None = None,
     ) -> list[Ranking]:
         """Rank the same documents for several queries; they are encoded and prepared once.
@@ -186,6 +193,8 @@ class Reranker:
             The first stage's scores; needed with `fusion`.
         unknown : {"raise", "keep"}, default "keep"
             As in `rank`; by default one query without a token does not lose the others.
+        absent : {"raise", "keep"}, default "raise"
+            As in `rank`.
         progress : callable, optional
             Called with the number of queries that are ranked.
 
@@ -200,10 +209,13 @@ class Reranker:
         if isinstance(documents, Index):
             self._require_encoder_of(documents)
         one_of(unknown, "unknown", ("raise", "keep"))
+        one_of(absent, "absent", ("raise", "keep"))
+        if absent == "keep" and (doc_ids is None or not isinstance(documents, Index)):
+            raise ValueError("absent: is about doc_ids that an index does not have; there are no doc_ids of an index")
         asked = self._queries(queries, skip_empty=unknown == "keep")
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
-            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where)
+            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where, absent)
             asked = _with_mass(self._moved(asked, documents), chosen, queries, unknown)
         else:
             if where is not None:
@@ -249,7 +261,7 @@ class Reranker:
         return listed
 
     def _fused(
-        self, found: list[RankedDocument], first: ArrayLike | None, doc_ids: Sequence[Any]
+        self, found: list[RankedDocument], first: ArrayLike | None, doc_ids: Iterable[Any]
     ) -> list[RankedDocument]:
         """Documents in the order in which they were given, with fused scores; as found, where nothing is fused."""
         if self._fusion is None or first is None:
@@ -274,7 +286,7 @@ class Reranker:
         return rank_one
 
     def _over_index(
-        self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None, where: Condition | None
+        self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None, where: Condition | None, absent: str
     ) -> _RankOne:
         if self._passages is not None:
             raise ValueError("passages: an index holds documents as they were cut when it was built")
@@ -286,6 +298,9 @@ class Reranker:
         if chosen is not None and where is not None:
             raise ValueError("where: chooses among all documents of an index; doc_ids are a choice already")
 
+        missing = _missing(index, chosen or []) if absent == "keep" else {}
+        there = [name for name in chosen or [] if name not in missing] if missing else chosen
+        last = [RankedDocument(0, name, -np.inf, np.inf, None) for name in missing]
         known = index.is_of_bags, index.measure, index.space
 
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
@@ -293,14 +308,16 @@ class Reranker:
                 kept = [RankedDocument(0, name, -np.inf, np.inf, None) for name in chosen or []]
                 return Found.uncompared(self._fused(kept, first, chosen or []), len(kept))
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
-            if chosen is None:
+            if there is None:
                 hits = index.search(query.vectors, 10 if top_k is None else top_k, where=where, **options)
+            elif not there:
+                return replace(Found.uncompared(self._fused(last, first, missing), len(last)), skipped=len(last))
             else:
-                k = len(chosen) if top_k is None or self._fusion is not None else top_k
-                hits = index.rerank(query.vectors, chosen, k, **options)
-            found = [self._of_hit(query, hit, *known) for hit in hits]
+                k = len(there) if top_k is None or self._fusion is not None else top_k
+                hits = index.rerank(query.vectors, there, k, **options)
+            found = [self._of_hit(query, hit, *known) for hit in hits] + last
             fused = self._fused(found, first, [] if chosen is None else chosen)
-            return Found(fused, hits.certificate, hits.stats)
+            return Found(fused, hits.certificate, hits.stats, len(last))
 
         return rank_one
 
@@ -347,6 +364,17 @@ def _with_mass(asked: list[EncodedText], measure: Measure, queries: list[str], u
         if unknown == "raise" and not one.tokens:
             raise NoTokensError(f"queries: query {q} has no token with mass under the measure: {shorten(queries[q])!r}")
     return found
+
+
+def _missing(index: Index, ids: list[Any]) -> dict[Any, None]:
+    """Ids that are not in an index, in their order."""
+    missing: dict[Any, None] = {}
+    for name in ids:
+        if name in missing:
+            raise DuplicateIdError(f"doc_ids: {name!r} is given more than once")
+        if name not in index:
+            missing[name] = None
+    return missing
 
 
 def _fusion(given: Fusion | float | None) -> Fusion | None:

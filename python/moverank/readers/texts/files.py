@@ -55,6 +55,8 @@ class TextFiles:
         What is read of a folder of BEIR.
     prefixed : bool, optional
         Put names of paths before numbers of lines even if there is one path.
+    keep_empty : bool, optional
+        Give back documents without text too, which are left out by default.
 
     Attributes
     ----------
@@ -87,6 +89,7 @@ class TextFiles:
         encoding: str | None = None,
         part: str = "corpus",
         prefixed: bool = False,
+        keep_empty: bool = False,
     ) -> None:
         given = [paths] if isinstance(paths, (str, os.PathLike)) else as_list(paths, "paths", "paths")
         self.paths = [Path(path) for path in given]
@@ -102,6 +105,7 @@ class TextFiles:
         names = Counter(path.name for path in self.paths)
         self._labels = {path: shown(path.name if path.name and names[path.name] == 1 else path) for path in self.paths}
         self._prefixed = prefixed or len(self.paths) > 1
+        self._keep_empty = keep_empty
         self.left_out = LeftOut()
         self.notes: list[str] = []
 
@@ -110,7 +114,7 @@ class TextFiles:
         found = 0
         for path in self.paths:
             for document in self._of_path(path):
-                if document.content.strip():
+                if self._keep_empty or document.content.strip():
                     found += 1
                     yield document
                 else:

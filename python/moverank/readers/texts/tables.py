@@ -44,11 +44,11 @@ def documents_of_table(
 
 
 def looks_like_table(lines: list[str]) -> bool:
-    """Whether each line is one word, different ones, a tab, and a text."""
+    """Whether each line is one word, different ones, a tab, and a text, which some may lack."""
     cells = [line.split("\t") for line in lines]
     ids = [row[0] for row in cells]
-    shaped = all(len(row) == 2 and row[1].strip() and row[0] and not any(map(str.isspace, row[0])) for row in cells)
-    return bool(cells) and shaped and len(set(ids)) == len(ids)
+    shaped = all(len(row) == 2 and row[0] and not any(map(str.isspace, row[0])) for row in cells)
+    return shaped and any(row[1].strip() for row in cells) and len(set(ids)) == len(ids)
 
 
 def _is_header(cells: list[str], fields: Fields) -> bool:
