@@ -111,6 +111,55 @@ def test_options_that_do_not_apply_are_refused(capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "P@0",
+        "AP@0",
+        "Success@0",
+        "nDCG@0",
+        "nDCG(cutoff=0)",
+        "RR@0",
+        "ERR@0",
+        "Judged@0",
+        "nDCG@1.5",
+        "P(cutoff='5')",
+        "P@True",
+        "P@2147483648",
+        "nDCG@99999999999999999999",
+    ],
+)
+def test_a_cutoff_is_a_whole_number_from_1_on(tmp_path, metric):
+    status, error = evaluated(tmp_path, "1 0 b 1\n", "1 Q0 b 1 1.0 r\n", "-m", "AP", "-m", metric)
+    assert status == 2
+    assert error.startswith(f"moverank: error: --metric {metric}: the cutoff has to be a whole number from 1 to ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "P",
+        "IPrec@2",
+        "RBP(p=2)",
+        "SetF(beta=0)",
+        "nDCG(dcg='x')@3",
+        "AP(rel=1.5)",
+        "P(judged_only=3)@2",
+        "INST",
+        "Compat(p=2)",
+        "AP(rel=0)",
+        "P(rel=99999999999)@2",
+    ],
+)
+@pytest.mark.parametrize("others", [[], ["-m", "AP", "-m", "RR@10"]])
+def test_a_metric_that_cannot_be_computed_is_named(tmp_path, metric, others):
+    status, error = evaluated(tmp_path, "1 0 b 1\n", "1 Q0 b 1 1.0 r\n", *others, "-m", metric)
+    assert status == 2
+    assert error.startswith(f"moverank: error: --metric {metric}: ir-measures cannot compute it: ")
+    assert error.count("\n") == 1
+
+
 PAIRS = [(5, "a cat sat", "a cat sat"), (3, "he plays guitar", "he plays music"), (0, "shares fell", "a bird sings")]
 
 

@@ -80,6 +80,8 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
         metrics = [library.parse_measure(name) for name in args.metric or METRICS]
     except (ValueError, NameError) as error:
         raise UserError(f"--metric: {error}") from None
+    for name, metric in zip(args.metric or METRICS, metrics, strict=True):
+        _require_cutoff(name, metric.params.get("cutoff", 1))
     judged, ranked = read_judgements(args.qrels), read_run(args.run_file)
     if not judged.keys() & ranked.keys():
         raise UserError("no query of the run is judged")
@@ -90,8 +92,28 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
         for query, scores in ranked.items()
         for place, document in enumerate(ordered(scores))
     ]
-    values = library.calc_aggregate(metrics, qrels, run)
+    values = _aggregated(library, metrics, qrels, run)
     return {"queries": len(judged), **{str(metric): float(values[metric]) for metric in metrics}}
+
+
+def _require_cutoff(name: str, cutoff: object) -> None:
+    """Refuse what trec_eval's code does not look at: it ends the process at 0, and wraps around beyond 32 bits."""
+    if isinstance(cutoff, bool) or not isinstance(cutoff, int) or not 1 <= cutoff < 1 << 31:
+        raise UserError(f"--metric {name}: the cutoff has to be a whole number from 1 to 2147483647, got {cutoff!r}")
+
+
+def _aggregated(library: Any, metrics: list[Any], qrels: list[Any], run: list[Any]) -> Mapping[Any, float]:
+    """Means over queries; what the library raises of a metric, of whatever type, is said of that metric."""
+    try:
+        values: Mapping[Any, float] = library.calc_aggregate(metrics, qrels, run)
+    except Exception as error:
+        if len(metrics) > 1:
+            for metric in metrics:
+                _aggregated(library, [metric], qrels, run)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        names = ", ".join(map(str, metrics))
+        raise UserError(f"--metric {names}: ir-measures cannot compute it: {reason}") from None
+    return values
 
 
 def _of_pairs(args: argparse.Namespace) -> dict[str, float | int | str]:
