@@ -76,10 +76,29 @@ def test_runs_keep_their_ids_whatever_the_terminal_is(tmp_path):
     assert done.stdout.decode("utf-8").split()[:4] == ["q", "Q0", "猫", "1"]
 
 
-def test_bytes_that_are_no_text_may_be_in_arguments(docs):
-    done = run(["search", "caf\udce9 cat", "--docs", docs, "--json"])
-    assert json.loads(done.stdout)["query"] == "caf\udce9 cat"
-    assert "\\udce9" in one_line(run(["search", "\udce9", "--docs", docs]))
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["search", "TEXT", "--docs", "DOCS"], "query"),
+        (["search", "cat", "--docs", "DOCS", "--text", "TEXT"], "--text"),
+        (["search", "cat", "--index", "i", "--where", "TEXT"], "--where"),
+        (["explain", "TEXT", "a cat"], "query"),
+        (["explain", "a cat", "TEXT", "--json"], "document"),
+        (["explain", "a", "b", "--model", "m", "--tokenizer", "t", "--query-prompt", "TEXT"], "--query-prompt"),
+        (["index", "i", "DOCS", "--payload", "id", "--payload", "TEXT"], "--payload"),
+        (["remove", "i", "a", "TEXT"], "ids"),
+    ],
+)
+@pytest.mark.parametrize("text", ["caf\udce9 cat", "\udce9"])
+def test_arguments_that_are_no_text_are_refused_as_in_files(docs, arguments, name, text):
+    given = [{"TEXT": text, "DOCS": docs}.get(argument, argument) for argument in arguments]
+    assert one_line(run(given)) == f"moverank: error: {name}: not UTF-8 text: {text!r}\n"
+
+
+def test_paths_may_have_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "caf\udce9.tsv"
+    path.write_text("a\tthe cat sat\n")
+    assert json.loads(run(["search", "cat", "--docs", str(path), "--json"]).stdout)["hits"][0]["id"] == "a"
 
 
 def test_terminals_are_not_told_what_to_do(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from moverank import __version__, _launch
 from moverank._wording import printable
 from moverank.cli import add, bench, demo, evaluate, explain, index, info, remove, rerank, search, verify
-from moverank.cli.errors import UserError
+from moverank.cli.errors import UserError, require_texts
 from moverank.cli.process import forget_output, prepare_streams
 from moverank.errors import UnknownIdError
 
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit:
             sys.stdout.flush()  # of the help
             raise
+        require_texts(args)
         status: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:

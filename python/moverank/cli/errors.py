@@ -23,4 +23,22 @@ def refuse_options(args: argparse.Namespace, names: tuple[str, ...], reason: str
     """
     for name in names:
         if getattr(args, name, None) not in (None, False):
-            raise UserError(f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}: {reason}")
+            raise UserError(f"{_option(name)}: {reason}")
+
+
+def require_texts(args: argparse.Namespace) -> None:
+    """Refuse arguments whose bytes are not text, as they are refused in files; paths may have any bytes.
+
+    Python hands them over as halves of surrogate pairs, at which words would be cut, as at any other strange character.
+    """
+    for name, value in vars(args).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text):
+                raise UserError(f"{_option(name)}: not UTF-8 text: {text!r}")
+
+
+def _option(name: str) -> str:
+    """How an option, or an argument that has its place, is written."""
+    if name in ("query", "document", "ids"):
+        return name
+    return f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}"
