@@ -364,8 +364,9 @@ class Index:
         measure, costs, prefilter, dtype, rescore, space, encoder
             As in `build`; what is not said is as in the first batch.
         resume : bool, default False
-            Go on with a build that was cut off: batches that are in already are passed over, so these have to be the
-            same as before, in the same order. A build that is complete is opened.
+            Go on with a build that was cut off: batches that are in already are compared and passed over, so these have
+            to be the same as before, in the same order. An index that is complete is opened if it has the documents of
+            all batches and no others; `add` takes further ones.
         progress : callable, optional
             Called with the number of documents that are in, after each batch.
         num_threads : int, optional
@@ -383,7 +384,7 @@ class Index:
         IndexLockedError
             If somebody else builds there.
         MeasureMismatchError, EncoderMismatchError, ValueError
-            If a build that is to be resumed was begun otherwise.
+            If a build that is to be resumed was begun otherwise, or has other documents or payloads.
         DuplicateIdError
             If two documents have the same id.
         IndexWriteError, NoSpaceError, NoPermissionError
@@ -410,10 +411,7 @@ class Index:
         _require_vectors_for(table, space, encoder)
         options: dict[str, Any] = {"rescore": rescore, "space": attached, "encoder": identity, "costs": table}
         build = Build(Path(path), chosen, prefilter, dtype, **options, resume=resume, num_threads=threads)
-        if build.is_complete:
-            build.close()
-        else:
-            build.run(batches, progress)
+        build.run(batches, progress)
         return cls.open(path, num_threads=num_threads)
 
     # ---- changes ---------------------------------------------------------------------------------------------------

@@ -55,6 +55,10 @@ def test_a_build_is_resumed(tmp_path, files):
     assert "none.npy" in again.stderr
     assert moverank("index", path, *files, "--resume").returncode == 0
     assert moverank("index", path, *files, "--resume").returncode == 0
+    np.save(tmp_path / "more.npy", np.ones((2, 4, 8)))
+    for given in ([*files, tmp_path / "more.npy"], files[:2], files[::-1], [*files, "--prefilter", "HNSW8"]):
+        other = moverank("index", path, *given, "--resume")
+        assert (other.returncode, "resume: " in other.stderr) == (2, True), other.stderr
     refused = moverank("index", path, *files)
     assert refused.returncode == 2
     assert "there is an index already" in refused.stderr

@@ -497,7 +497,91 @@ def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
     index = mr.Index.build_on_disk(path, batches_of(docs), resume=True)
     assert sorted(index.ids.tolist()) == sorted(f"d{n}" for n in range(40))
     index.verify()
-    assert len(mr.Index.build_on_disk(path, [], resume=True)) == 40
+
+
+@pytest.fixture(params=[False, True], ids=["complete", "cut off"])
+def resumed(request, docs, tmp_path, monkeypatch):
+    """A call that resumes a build of 28 documents in 4 batches, complete or not."""
+    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    if request.param:
+        with pytest.raises(RuntimeError, match="the source broke"):
+            mr.Index.build_on_disk(tmp_path / "index", batches_of(docs, upto=28))
+    else:
+        mr.Index.build_on_disk(tmp_path / "index", batches_of(docs[:28]))
+
+    def call(batches, **options):
+        return mr.Index.build_on_disk(tmp_path / "index", batches, resume=True, **options)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda docs, ids, notes: Batch(docs, ids), "document 'd0' has another payload"),
+        (lambda docs, ids, notes: Batch(docs, ids, [*notes[:-1], {"n": 3}]), "document 'd6' has another payload"),
+        (lambda docs, ids, notes: Batch(docs, [*ids[:-1], "else"], notes), "document 'else' is not in it"),
+        (lambda docs, ids, notes: Batch(docs[::-1], ids, notes), "document 'd0' has (another|other)"),
+        (
+            lambda docs, ids, notes: Batch([2 * np.asarray(d) for d in docs], ids, notes),
+            "document 'd0' has other tokens or weights",
+        ),
+    ],
+)
+def test_a_resumed_build_has_the_documents_that_it_was_begun_with(docs, resumed, change, message):
+    first, *others = batches_of(docs[:28])
+    with pytest.raises(ValueError, match=f"^resume: .*{message}"):
+        resumed([change(first.docs, first.ids, first.payloads), *others])
+
+
+def test_resuming_a_complete_index_loses_nothing_that_is_given(docs, tmp_path):
+    path = tmp_path / "index"
+    mr.Index.build_on_disk(path, batches_of(docs[:28]))
+    seen = []
+    assert len(mr.Index.build_on_disk(path, batches_of(docs[:28]), resume=True, progress=seen.append)) == 28
+    assert seen == [28] * 4
+    for batches, message in (
+        ([], "complete, and its document 'd0' is not in the batches; add takes"),
+        (batches_of(docs[:21]), "complete, and its document 'd21' is not in the batches"),
+        (batches_of(docs), "complete, and document 'd28' is not in it; add takes"),
+        ([*batches_of(docs[:28]), *batches_of(docs[:7])], "complete, and document 'd0' comes twice"),
+    ):
+        with pytest.raises(ValueError, match=f"^resume: the index is {message}"):
+            mr.Index.build_on_disk(path, batches, resume=True)
+    with pytest.raises(ValueError, match="begun with prefilter 'Flat', not 'HNSW4'"):
+        mr.Index.build_on_disk(path, batches_of(docs[:28]), prefilter="HNSW4", resume=True)
+    with mr.Index.open(path, writable=True) as index:
+        index.add(docs[28:29], ["d28"])
+        index.remove(["d0"])
+    with pytest.raises(ValueError, match="document 'd0' is not in it"):
+        mr.Index.build_on_disk(path, batches_of(docs[:28]), resume=True)
+
+
+@pytest.mark.parametrize(
+    "options", [{"dtype": "int8"}, {"dtype": "float16", "rescore": True}, {"prefilter": mr.Clusters(2)}]
+)
+def test_stored_documents_are_known_again(docs, tmp_path, options):
+    for _ in range(2):
+        index = mr.Index.build_on_disk(tmp_path / "index", batches_of(docs), resume=True, **options)
+    assert len(index) == 40
+
+
+def test_encoders_need_not_give_the_same_digits_twice(docs, tmp_path):
+    mr.Index.build_on_disk(tmp_path / "index", batches_of(docs), dtype="int8")
+    nearly = mr.Sequences.from_flat(docs.tokens * np.float32(1.001), docs.offsets)
+    assert len(mr.Index.build_on_disk(tmp_path / "index", batches_of(nearly), dtype="int8", resume=True)) == 40
+
+
+def test_bags_are_known_again(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(9, 3))
+    words = [[1, 2, 2], [3], [8, 1], [4, 5, 1]]
+    batches = [Batch(mr.Bags(vectors, words[:2])), Batch(mr.Bags(vectors, words[2:]))]
+    for _ in range(2):
+        assert len(mr.Index.build_on_disk(tmp_path / "index", batches, "wmd", resume=True)) == 4
+    for other in ([4, 5, 5], [4, 5, 7]):
+        changed = [batches[0], Batch(mr.Bags(vectors, [words[2], other]))]
+        with pytest.raises(ValueError, match=r"^resume: .*document 3 has (other|another)"):
+            mr.Index.build_on_disk(tmp_path / "index", changed, "wmd", resume=True)
 
 
 def test_a_build_takes_no_more_memory_for_more_documents(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from moverank._storage import token_dtype
 from moverank.attached_space import AttachedSpace
 from moverank.changes import NONE_REMOVED, trained_on
 from moverank.disk.manifest import MANIFEST
+from moverank.disk.resuming import PassedOver
 from moverank.disk.store import Store
 from moverank.encoder_identity import EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, MeasureMismatchError
@@ -78,7 +79,8 @@ class Build:
         self._batches = 0
         self._skipped_batches = 0
         self._skipped_documents = 0
-        self.is_complete = False
+        self._passed_over: PassedOver | None = None
+        self._is_complete = False
         if resume and (folder / MANIFEST).exists():
             self._store = Store.open(folder, writable=True, mmap=True, incomplete=True)
             try:
@@ -92,6 +94,7 @@ class Build:
     def _take_up(self) -> None:
         manifest, snapshot = self._store.manifest, self._store.snapshot
         assert manifest is not None
+        self._is_complete = manifest.batches is None
         self._setup = self._resumed_setup(snapshot.setup)
         if self._space is not None and (snapshot.space is None or snapshot.space.octets != self._space.octets):
             raise ValueError("resume: the build was begun with another space")
@@ -111,7 +114,9 @@ class Build:
             raise ValueError("resume: the build was begun with other costs")
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
-        self.is_complete = manifest.batches is None
+        self._passed_over = PassedOver(
+            snapshot, self._measure, is_complete=self._is_complete, num_threads=self._threads
+        )
         self._skipped_batches = self._batches = manifest.batches or 0
         self._skipped_documents = self.n_documents
 
@@ -126,7 +131,7 @@ class Build:
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
         if begun.kind == "bags" or begun.prefilter == self._prefilter:
             return begun
-        if isinstance(begun.prefilter, str) and isinstance(self._prefilter, str):
+        if isinstance(begun.prefilter, str) and isinstance(self._prefilter, str) and not self._is_complete:
             return replace(begun, prefilter=self._prefilter)
         raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {self._prefilter!r}")
 
@@ -141,7 +146,7 @@ class Build:
             for batch in batches:
                 if not isinstance(batch, Batch):
                     raise TypeError(f"batches: expected each to be a Batch, got {type(batch).__name__}")
-                if self._skipped_batches:
+                if self._skipped_batches or self._is_complete:
                     self._skip(batch)
                 else:
                     self._take(batch)
@@ -158,10 +163,13 @@ class Build:
 
     def _skip(self, batch: Batch) -> None:
         """Pass over what is in."""
-        self._skipped_batches -= 1
-        self._skipped_documents -= len(batch.docs)
-        if self._skipped_documents < 0 or (self._skipped_batches == 0 and self._skipped_documents):
-            raise ValueError("resume: the batches are not those that the build was begun with, in their order")
+        assert self._passed_over is not None
+        if not self._is_complete:
+            self._skipped_batches -= 1
+            self._skipped_documents -= len(batch.docs)
+            if self._skipped_documents < 0 or (self._skipped_batches == 0 and self._skipped_documents):
+                raise ValueError("resume: the batches are not those that the build was begun with, in their order")
+        self._passed_over.take(batch)
 
     def _take(self, batch: Batch) -> None:
         setup = self._setup_for(batch)
@@ -207,6 +215,10 @@ class Build:
         return Snapshot(self._setup, self._parts, removed, self._next_id, space=self._space, encoder=self._encoder)
 
     def _complete(self) -> None:
+        if self._is_complete:
+            assert self._passed_over is not None
+            self._passed_over.finish()
+            return
         if self._skipped_batches:
             raise ValueError("resume: there are fewer batches than are in already")
         if self._setup is None:
