@@ -12,15 +12,21 @@ from numpy.typing import DTypeLike, NDArray
 
 WEIGHTINGS = ("uniform", "norm", "given")
 
-#: Functions whose results could pass for sequences, but for the weights.
-_JOINING: frozenset[Any] = frozenset((np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.append, np.dot))
+#: Functions whose results are tables of numbers about tokens, and no tokens.
+_SUMMARISING: frozenset[Any] = frozenset(
+    (np.quantile, np.nanquantile, np.percentile, np.nanpercentile, np.cov, np.corrcoef, np.linalg.svd)
+)
+
+#: Functions that write tokens where weights have no place.
+_SAVING: frozenset[Any] = frozenset((np.save, np.savez, np.savez_compressed, np.savetxt))
 
 
 class TokenArray(NDArrayOperatorsMixin):
     """Acts as the (n, d) array of its tokens where an array is expected; `tokens` is that array.
 
-    NumPy's functions see the tokens alone. Those that would make a new sequence without the weights of this one are a
-    TypeError where it has any.
+    NumPy's functions see the tokens alone. Where this has weights, those whose result could pass for a sequence without
+    them, a float array of two dimensions or more, are a TypeError; reductions and what is computed about tokens are
+    not. `numpy.asarray` gives the tokens, and so does what is built on it, such as `numpy.r_`.
     """
 
     __slots__ = ()
@@ -109,9 +115,14 @@ class TokenArray(NDArrayOperatorsMixin):
         return heavy[0]._with(result)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
-        if function in _JOINING and _any_heavy([args, options]):
+        is_heavy = _any_heavy([args, options])
+        if is_heavy and function in _SAVING:
             raise TypeError(_losing(function.__name__))
-        return function(*plain(args), **plain(options))
+        result = function(*plain(args), **plain(options))
+        is_summary = function in _SUMMARISING or bool(options.get("keepdims"))
+        if is_heavy and not is_summary and _could_be_tokens(result):
+            raise TypeError(_losing(function.__name__))
+        return result
 
     def __getattr__(self, name: str) -> Any:
         """Methods of arrays, such as ``mean``, where there are no weights that their results would lack."""
@@ -139,6 +150,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     return value
+
+
+def _could_be_tokens(result: Any) -> bool:
+    if isinstance(result, (list, tuple)):
+        return any(map(_could_be_tokens, result))
+    return isinstance(result, np.ndarray) and result.ndim >= 2 and result.dtype.kind == "f"
 
 
 def _any_heavy(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """One element of a batch: what it is, and that its weights reach every function that takes a sequence."""
 
 import copy
+import io
 import pickle
 
 import numpy as np
@@ -282,11 +283,65 @@ def test_arithmetic_by_element_keeps_weights(batch):
         lambda x: np.concatenate([np.eye(3), x]),
         lambda x: np.vstack((x, x)),
         lambda x: x + mr.Sequence(np.eye(3), [1, 1, 1]),
+        np.copy,
+        np.nan_to_num,
+        np.flip,
+        np.transpose,
+        np.zeros_like,
+        lambda x: np.delete(x, 0, axis=0),
+        lambda x: np.take(x, [0, 1], axis=0),
+        lambda x: np.insert(x, 0, 0, axis=0),
+        lambda x: np.sort(x, axis=0),
+        lambda x: np.round(x, 1),
+        lambda x: np.clip(x, 0, 1),
+        lambda x: np.split(x, 3),
+        lambda x: np.where(np.asarray(x) > 0, x, 0.5),
+        lambda x: np.einsum("nd,dk->nk", x, np.eye(3)),
+        lambda x: np.dot(x, np.eye(3)),
+        lambda x: np.block([[x], [x]]),
+        lambda x: np.pad(x, 1),
+        lambda x: np.repeat(x, 2, axis=0),
+        lambda x: np.tile(x, 2),
+        lambda x: np.unique(x, axis=0),
+        lambda x: np.expand_dims(x, 0),
+        lambda x: np.broadcast_to(x, (2, 3, 3)),
+        lambda x: np.save(io.BytesIO(), x),
+        lambda x: np.savez(io.BytesIO(), x=x),
     ],
 )
 def test_what_would_lose_weights_is_refused(batch, call):
-    with pytest.raises(TypeError, match="weights"):
-        call(batch[0])
+    bag = mr.Bags(np.eye(3), [[0, 1, 2, 2]])[0]
+    for heavy in (batch[0], bag):
+        with pytest.raises(TypeError, match=r"weights|counts"):
+            call(heavy)
+    light = mr.Sequence(np.eye(3))
+    call(light)
+    call(batch[0].tokens)
+
+
+def test_what_is_computed_about_tokens_needs_no_weights(batch):
+    x, tokens = batch[0], batch[0].tokens
+    for function in (
+        lambda a: np.mean(a, axis=0),
+        lambda a: np.sum(a, axis=1, keepdims=True),
+        lambda a: np.mean(a, axis=0, keepdims=True),
+        lambda a: np.linalg.norm(a, axis=1),
+        lambda a: np.linalg.norm(a, axis=1, keepdims=True),
+        lambda a: np.quantile(a, [0.25, 0.75], axis=0),
+        lambda a: np.cov(a, rowvar=False),
+        lambda a: np.linalg.svd(a)[1],
+        lambda a: np.argsort(a, axis=1),
+        lambda a: np.isclose(a, 0),
+        lambda a: np.ravel(a),
+        lambda a: np.take(a, 0, axis=0),
+        np.shape,
+        np.std,
+        np.isfinite,
+    ):
+        np.testing.assert_array_equal(function(x), function(tokens))
+    assert np.allclose(x, tokens)
+    assert np.array_equal(x, tokens)
+    np.testing.assert_array_equal(np.asarray(x), tokens)
 
 
 def test_an_element_is_not_written_to(batch):
