@@ -154,3 +154,29 @@ def test_options_of_an_encoder_want_it(command, option, paths, tmp_path, capsys,
     monkeypatch.chdir(tmp_path)
     assert main([paths.get(argument, argument) for argument in [*command.split(), *option]]) == 2
     assert ("--vectors" if option[0] in OF_VECTORS else "--model") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("docs", ["lines.txt", "folder", "bare.tsv", "page.html"])
+@pytest.mark.parametrize(
+    "command",
+    ["search cat --docs DOCS", "index NEW DOCS", "add INDEX DOCS", "rerank RUN --queries QUERIES --docs DOCS"],
+)
+@pytest.mark.parametrize("option", ["--id", "--text"])
+def test_fields_of_texts_that_have_none_are_refused(command, docs, option, paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name in ("lines.txt", "bare.tsv", "page.html", "folder/a.txt"):
+        (tmp_path / name).write_text("d1\ta cat\n" if name == "bare.tsv" else "a cat\n")
+    paths["DOCS"] = docs
+    assert main([*(paths.get(argument, argument) for argument in command.split()), option, "nope"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"'nope' for the {option[2:]}" in err
+    assert err.count("\n") == 1
+
+
+def test_texts_of_json_lines_have_no_fields(paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "requests.jsonl").write_text(json.dumps({"query": "cat", "documents": ["a cat"]}) + "\n")
+    assert main(["rerank", "requests.jsonl", "--text", "nope"]) == 2
+    assert "requests.jsonl:1: no field 'nope' for the text: read as a text" in capsys.readouterr().err

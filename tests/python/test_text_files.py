@@ -76,6 +76,94 @@ def test_columns_may_have_names(tmp_path):
     assert found(path, fields=Fields("key", "abstract")) == [("4", "A cat.")]
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a"])
+def test_columns_may_have_names_whatever_the_file_is_called(tmp_path, name):
+    path = write(tmp_path / name, "id\ttitle\ttext\nd 4\tCats\tA cat.\nd 5\t\tA dog.\n")
+    files = TextFiles(path)
+    assert [(document.id, document.content) for document in files] == [("d 4", "Cats A cat."), ("d 5", "A dog.")]
+    assert files.notes == [f"{path}: read as columns with tabs between them"]
+    path = write(tmp_path / name, "key\twords\tyear\nd 4\tA cat.\t1\n")
+    assert found(path, fields=Fields("key", "words")) == [("d 4", "A cat.")]
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        ("id,text\n1,a cat\n", Fields()),
+        ("text,id\na cat,1\n", Fields()),
+        ("text,id\ra cat,1\r", Fields()),
+        ('"id";"Title";"Text"\r\n1;"a";"b"\r\n', Fields()),
+        ("\ufeffid, text\n1, a cat\n", Fields()),
+        (",docno,Article Name,contents\n0,1,x,a cat\n", Fields()),
+        ("label,text\n1,a cat\n", Fields()),
+        ("id,text\n", Fields()),
+        ("key,words,year\n1,a cat,3\n", Fields("key", "words")),
+        ("words,year\na cat,3\n", Fields(text="words")),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.csv", "a.log"])
+def test_commas_between_columns_are_refused_whatever_the_file_is_called(tmp_path, content, fields, name):
+    with pytest.raises(TextFormatError, match=r"comma-separated values cannot be read; write JSON lines, or id, tab"):
+        found(write(tmp_path / name, content), fields=fields)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Text, contents, and body\nof the work, as it were\n",
+        "body, mind and soul\nare one, they say\n",
+        "mind,body,soul\nleg,arm\n",
+        "Title, text\nno comma here\n",
+        "Here is the text, with an id\nand more, much more\n",
+        "A question, a query\n",
+        "text\nid\n",
+        "1,a cat\n2,a dog\n",
+    ],
+)
+def test_sentences_with_commas_stay_lines(tmp_path, content):
+    lines = content.splitlines()
+    assert found(write(tmp_path / "a.txt", content)) == [(str(n), line) for n, line in enumerate(lines, start=1)]
+
+
+@pytest.mark.parametrize("fields", [Fields("nope"), Fields(text="nope"), Fields("nope", "nope")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "a cat\n"),
+        ("a.md", "a cat\n"),
+        ("a.html", "<p>a cat</p>"),
+        ("a", "<html><p>a cat</p>"),
+        ("a.json", '["a cat"]'),
+        ("a.jsonl", '"a cat"\n'),
+        ("a.jsonl", '{"id": "x", "text": "a cat"}\n'),
+        ("a.tsv", "x\ta cat\n"),
+        ("a.txt", "x\ta cat\ny\ta dog\n"),
+        ("a.tsv", "id\ttext\nx\ta cat\n"),
+        ("folder/a.txt", "a cat\n"),
+    ],
+)
+def test_fields_that_are_asked_for_have_to_be_there(tmp_path, name, content, fields):
+    path = write(tmp_path / name, content)
+    what = "id" if fields.id else "text"
+    with pytest.raises(TextFormatError, match=rf"(no field|that names a column) 'nope' for the {what}"):
+        found(path.parent if name.startswith("folder") else path, fields=fields)
+
+
+def test_a_first_line_of_data_is_not_taken_for_names(tmp_path):
+    path = write(tmp_path / "a.tsv", "d1\tthe cat sat\nd2\ta dog\n")
+    with pytest.raises(TextFormatError, match=r"a.tsv:1: no first line that names a column 'key' for the id; it has"
+                       r" 'd1', 'the cat sat'$"):  # fmt: skip
+        found(path, fields=Fields("key"))
+
+
+def test_texts_that_are_empty_may_be_kept(tmp_path):
+    path = write(tmp_path / "a.txt", "d1\tthe cat sat\nd2\t\nd3\t \n")
+    assert found(path) == [("d1", "the cat sat")]
+    files = TextFiles(path, keep_empty=True)
+    assert [(document.id, document.content) for document in files] == [("d1", "the cat sat"), ("d2", ""), ("d3", "")]
+    assert not files.left_out
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

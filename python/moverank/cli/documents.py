@@ -24,8 +24,16 @@ FORMATS = (
 def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how files of texts are read."""
     group = parser.add_argument_group("texts", "how files of texts are read:")
-    group.add_argument("--id", metavar="FIELD", help="field or column of ids (default: id, _id, docno, docid, …)")
-    group.add_argument("--text", metavar="FIELD", help="field or column of texts (default: text, contents, body, …)")
+    group.add_argument(
+        "--id",
+        metavar="FIELD",
+        help="field or column of ids, which all texts must have (default: id, _id, docno, docid, …)",
+    )
+    group.add_argument(
+        "--text",
+        metavar="FIELD",
+        help="field or column of texts, which all must have (default: text, contents, body, …)",
+    )
     group.add_argument("--encoding", metavar="NAME", help="of files without a mark of Unicode (default: UTF-8)")
 
 

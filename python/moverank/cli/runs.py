@@ -62,6 +62,7 @@ def read_requests(path: Path, fields: Fields) -> list[Request]:
 
 def _candidate(entry: Any, where: str, default_id: str, fields: Fields) -> Candidate:
     if isinstance(entry, str):
+        fields.require_none(where, "a text")
         return Candidate(Document(default_id, "", entry, {}, where), None)
     if not isinstance(entry, dict):
         raise UserError(f"{where}: a document is neither a text nor an object")

@@ -55,6 +55,23 @@ class Fields:
     id: str | None = None
     text: str | None = None
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """Those that were named."""
+        return {what: name for what, name in (("id", self.id), ("text", self.text)) if name is not None}
+
+    def require_none(self, place: str, read_as: str) -> None:
+        """Refuse names of fields for what has none.
+
+        Raises
+        ------
+        TextFormatError
+            If one was named.
+        """
+        if self.asked:
+            what, name = next(iter(self.asked.items()))
+            raise TextFormatError(f"{place}: no field {name!r} for the {what}: read as {read_as}, which has no fields")
+
     def id_in(self, names: Mapping[str, Any]) -> str | None:
         """Name of the id among names that have a value; None if there is none."""
         usual = ID_FIELDS if self.id is None else (self.id,)

@@ -32,7 +32,8 @@ class TextFiles:
     JSON                an array of such objects, or objects one after the other over several lines
     TSV                 id, tab, text; or columns that the first line names, an id or a title and a text among them
     .md .rst .html      one document; of a page what is seen of it
-    other text          one document per line, or id, tab and text if all of its first lines are such
+    other text          one document per line, or columns if all of its first lines are id, tab and text, or the
+                        first names columns with tabs between; with commas between, it is refused
     folder              of BEIR: its corpus.jsonl (or queries.jsonl); else one document per .txt, .md, .rst or .html
                         file at any depth; if it has none of these, all documents of its .jsonl, .ndjson, .tsv files
     packed              each of these, packed by gzip, bzip2, xz, or Zstandard (``pip install moverank[zstd]``)
@@ -48,7 +49,7 @@ class TextFiles:
     paths : path or sequence of paths
         Files and folders; ``-`` is standard input, which can be read once.
     fields : Fields, optional
-        Which fields are the id and the text.
+        Which fields are the id and the text; all texts have to have those that are named.
     encoding : str, optional
         Of files that have no mark of their own; UTF-8 by default.
     part : {"corpus", "queries"}, default "corpus"
@@ -140,6 +141,8 @@ class TextFiles:
     def _of_folder(self, folder: Path) -> Iterator[Document]:
         prefix = f"{self._labels[folder]}/" if self._prefixed else ""
         files, are_texts = texts_of(folder, self.left_out)
+        if are_texts:
+            self._fields.require_none(shown(folder), "one document per file")
         for path in files:
             name = prefix + shown(path.relative_to(folder).as_posix())
             if not are_texts:
@@ -163,12 +166,14 @@ class TextFiles:
             source = stack.enter_context(opened(path))
             encoding = encoding_of(source, self._encoding)
             suffix = "" if path == STDIN else suffix_of(path)
-            found = format_of(_beginning(source, encoding), suffix, source.name)
+            found = format_of(_beginning(source, encoding), suffix, source.name, self._fields)
+            if found in (Format.PAGE, Format.PROSE, Format.LINES):
+                self._fields.require_none(source.name, found.value)
             if found in (Format.PAGE, Format.PROSE):
                 yield self._whole(source, ".html" if found is Format.PAGE else suffix, name)
                 return
             if found is Format.TABLE and suffix != ".tsv":
-                self.notes.append(f"{source.name}: read as id, tab, text")
+                self.notes.append(f"{source.name}: read as {found.value}")
             lines = lines_of(source, encoding)
             if found is Format.TABLE:
                 yield from documents_of_table(lines, source.name, self._fields, default_id)
@@ -185,6 +190,7 @@ class TextFiles:
 
     def _of_value(self, value: object, where: str, default_id: str) -> Document:
         if isinstance(value, str):
+            self._fields.require_none(where, "a text")
             return Document(default_id, "", value, {}, where)
         if not isinstance(value, dict):
             raise TextFormatError(f"{where}: expected a JSON object")

@@ -7,8 +7,9 @@ from enum import Enum
 from pathlib import PurePath
 
 from moverank.errors import TextFormatError
+from moverank.readers.texts.document import Fields
 from moverank.readers.texts.opening import HEAD, PACKED
-from moverank.readers.texts.tables import looks_like_table
+from moverank.readers.texts.tables import looks_like_csv, looks_like_table
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jl")
 #: Of these, a folder may be made, instead of texts.
@@ -44,7 +45,7 @@ def suffix_of(path: PurePath) -> str:
     return ends[-1] if ends else ""
 
 
-def format_of(head: str, suffix: str, name: str) -> Format:
+def format_of(head: str, suffix: str, name: str, fields: Fields) -> Format:
     """Tell what a file is.
 
     Parameters
@@ -55,6 +56,8 @@ def format_of(head: str, suffix: str, name: str) -> Format:
         As `suffix_of` gives it.
     name : str
         How messages call it.
+    fields : Fields
+        Names by which a first line is known that names columns.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def format_of(head: str, suffix: str, name: str) -> Format:
     """
     start = head.lstrip()
     if suffix in _NOT_LINES:
-        raise TextFormatError(f"{name}: {_NOT_LINES[suffix]} cannot be read; write JSON lines, or id, tab and text")
+        raise _unread(name, suffix)
     if suffix in PROSE_SUFFIXES:
         return Format.PROSE
     if suffix in PAGE_SUFFIXES or start[:15].lower().startswith(("<!doctype html", "<html")):
@@ -85,8 +88,16 @@ def format_of(head: str, suffix: str, name: str) -> Format:
         if not start or start.startswith('"'):
             return Format.JSON_LINES
         raise TextFormatError(f"{name}:1: not JSON: expected an object, or an array of them")
-    lines = [line.rstrip("\r") for line in head.split("\n") if line.strip()]
-    return Format.TABLE if looks_like_table(lines) else Format.LINES
+    lines = [line.rstrip("\r") for line in head.split("\n" if "\n" in head else "\r") if line.strip()]
+    if looks_like_table(lines, fields):
+        return Format.TABLE
+    if looks_like_csv(lines, fields):
+        raise _unread(name, ".csv")
+    return Format.LINES
+
+
+def _unread(name: str, suffix: str) -> TextFormatError:
+    return TextFormatError(f"{name}: {_NOT_LINES[suffix]} cannot be read; write JSON lines, or id, tab and text")
 
 
 def _is_object(line: str) -> bool:

@@ -21,10 +21,14 @@ def documents_of_table(
     header: list[str] | None = None
     for place, (number, line) in enumerate(lines):
         where, cells = f"{name}:{number}", line.split("\t")
-        if place == 0 and _is_header(cells, fields):
+        if place == 0 and names_columns(cells, fields):
             header = cells
             if len(set(cells)) < len(cells):
                 raise TextFormatError(f"{where}: two columns have the same name")
+        elif place == 0 and fields.asked:
+            missing = next(f"{name!r} for the {what}" for what, name in fields.asked.items() if name not in cells)
+            first = ", ".join(f"{cell:.40}" for cell in map(repr, cells[:12]))
+            raise TextFormatError(f"{where}: no first line that names a column {missing}; it has {first}")
         elif header is not None:
             if len(cells) != len(header):
                 raise TextFormatError(
@@ -43,17 +47,36 @@ def documents_of_table(
             )
 
 
-def looks_like_table(lines: list[str]) -> bool:
-    """Whether each line is one word, different ones, a tab, and a text, which some may lack."""
+def looks_like_table(lines: list[str], fields: Fields) -> bool:
+    """Whether the first line names columns, or each line is one word, different ones, a tab, and a text, if any."""
     cells = [line.split("\t") for line in lines]
+    if cells and len(cells[0]) > 1 and names_columns(cells[0], fields):
+        return True
     ids = [row[0] for row in cells]
     shaped = all(len(row) == 2 and row[0] and not any(map(str.isspace, row[0])) for row in cells)
     return shaped and any(row[1].strip() for row in cells) and len(set(ids)) == len(ids)
 
 
-def _is_header(cells: list[str], fields: Fields) -> bool:
-    ids = ID_FIELDS if fields.id is None else (fields.id,)
-    texts = TEXT_FIELDS if fields.text is None else (fields.text,)
-    asked = fields.id is not None or fields.text is not None
-    has_id, has_text = any(name in cells for name in ids), any(name in cells for name in texts)
-    return asked or (has_text and (has_id or TITLE in cells)) or (has_id and TITLE in cells)
+def looks_like_csv(lines: list[str], fields: Fields) -> bool:
+    """Whether the first line names columns with commas or semicolons between, not as a sentence might do."""
+    first, rest = (lines[0], lines[1:2]) if lines else ("", [])
+    spaced = any(map(str.isspace, first))
+    for mark in ",;":
+        names = [cell.strip().strip("\"'").strip() for cell in first.split(mark)]
+        # A sentence may have a comma in its first line; that the next has one, too, is asked where there are spaces.
+        if len(names) == 1 or not (all(mark in line for line in rest) if rest else not spaced):
+            continue
+        lower = [name.lower() for name in names]
+        if names_columns(names, fields) or names_columns(lower, fields):
+            return True
+        if not fields.asked and not spaced and TEXT_FIELDS[0] in lower:
+            return True
+    return False
+
+
+def names_columns(cells: list[str], fields: Fields) -> bool:
+    """Whether a first line names those columns that were asked for, or usual ones that are enough."""
+    if fields.asked:
+        return all(name in cells for name in fields.asked.values())
+    has_id, has_text = (any(name in cells for name in usual) for usual in (ID_FIELDS, TEXT_FIELDS))
+    return (has_text and (has_id or TITLE in cells)) or (has_id and TITLE in cells)
