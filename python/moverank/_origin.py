@@ -142,9 +142,9 @@ def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
     """Where to put the origin for costs between these, None to leave it: nothing would be gained."""
     if all(side._rest is None for side in sides):
         return None
-    extent = Extent.of(sides[0].tokens, sides[0].scales)
+    extent = Extent.of_batch(sides[0])
     for side in sides[1:]:
-        extent = extent | Extent.of(side.tokens, side.scales)
+        extent = extent | Extent.of_batch(side)
     return extent.origin()
 
 

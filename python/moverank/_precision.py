@@ -25,6 +25,9 @@ TOLD_SHARE = 1 / 16
 #: Distances that are smaller, as a share of the largest costs, are rounding of the solve: they stand for 0.
 SOLVE_ERROR = 1e-12
 
+#: Tokens of smaller norms have squares near or below the least that float32 holds.
+TINY = 2.0**-62
+
 #: Unit roundoff of float32.
 UNIT = 2.0**-24
 
@@ -64,6 +67,13 @@ def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float
     """Warn of distances above 0, by the sum of the largest norms of both sides about the origin of their costs."""
     if _is_divergence(measure):
         return False
+    if 0.0 < reach < TINY:
+        warn(
+            f"tokens reach {reach / 2:.3g} from the origin, and float32 does not hold the squares of so small numbers: "
+            "distances lose their digits, or are 0; multiply all tokens by one number",
+            PrecisionWarning,
+        )
+        return True
     positive = distances[(distances > zero(measure, reach)) & np.isfinite(distances)]
     if not positive.size:
         return False

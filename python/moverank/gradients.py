@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
-from moverank._origin import INVARIANT
+from moverank._arrays import plain_array
+from moverank._origin import INVARIANT, widened
 from moverank._precision import longest, tell_if_below
 from moverank._validate import real_array, thread_count, weights_array
+from moverank._warn import warn
+from moverank.errors import PrecisionWarning
 from moverank.measures import Measure, measure, require_same_dim
 from moverank.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
 
@@ -79,7 +82,8 @@ def gradients(
     Warns
     -----
     PrecisionWarning
-        If a `Sequence` was made of float64 and the distance is not much more than what float32 drops of it.
+        If a `Sequence` was made of float64 and the distance is not much more than what float32 drops of it, or tokens
+        are whole numbers that float64 rounds and the mass of tokens depends on the origin.
 
     References
     ----------
@@ -92,9 +96,10 @@ def gradients(
            [-0.5]])
     """
     chosen = _by_name(measure)
-    query, mass, is_rounded = _double(x, a, "x", "a", chosen)
-    document, other_mass, other_is_rounded = _double(y, b, "y", "b", chosen)
-    require_same_dim(query.shape[1], document.shape[1], "x", "y")
+    wide_query, mass, is_rounded = _given(x, a, "x", "a", chosen)
+    wide_document, other_mass, other_is_rounded = _given(y, b, "y", "b", chosen)
+    require_same_dim(wide_query.shape[1], wide_document.shape[1], "x", "y")
+    query, document = _in_float64(wide_query, wide_document, chosen, mass is None or other_mass is None)
     values, dx, da, dy, db = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
     if chosen.ground in INVARIANT and (is_rounded or other_is_rounded):
         tell_if_below(values, chosen, longest(query) + longest(document))
@@ -129,15 +134,32 @@ def ragged_gradients(
     )
 
 
-def _double(
+def _in_float64(
+    x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], measure: Measure, has_own_mass: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both sides; whole numbers beyond float64's digits about an origin amid them, where the measure allows it."""
+    if np.longdouble not in (x.dtype, y.dtype):
+        return x, y  # type: ignore[return-value]
+    if measure.ground in INVARIANT and not (has_own_mass and measure.weighting == "norm"):
+        x, y = x - x[:1], y - x[:1]
+    elif measure.ground in INVARIANT:
+        warn(
+            "tokens have whole numbers beyond 2**53, which float64 rounds; the mass that a norm gives depends on the "
+            "origin, so nothing is subtracted: subtract what they have in common, or give weights",
+            PrecisionWarning,
+        )
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def _given(
     value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, bool]:
-    """Tokens, arrays as precisely as they come, weights, and whether what is no array lost digits when it was made."""
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64] | None, bool]:
+    """Tokens as precisely as they come, weights, and whether what is no array lost digits when it was made."""
     given: Any = value
     is_rounded = False
     if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
         one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
-        given, mass = one.tokens, one.weights
+        given, mass = _tokens_of(one), one.weights
         is_rounded = one._batch._rounded and one._batch._rest is None
     else:
         mass = None
@@ -145,7 +167,23 @@ def _double(
     if weights is not None:
         mass = weights_array(weights, weights_name, len(tokens))
     require_measurable(tokens, mass, name, weights_name, measure)
-    return tokens, mass, is_rounded
+    return _wider(plain_array(given, name), tokens), mass, is_rounded
+
+
+def _tokens_of(one: Sequence) -> NDArray[np.floating[Any]]:
+    """Tokens with all digits that were kept."""
+    batch = one._batch
+    if batch._rest is None or np.abs(batch._tokens).max() <= 2.0**53:
+        return one.tokens
+    return batch._tokens.astype(np.longdouble) + batch._rest
+
+
+def _wider(source: NDArray[Any], tokens: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    """What float64 rounded, in a type with more digits, if there is one."""
+    if source.dtype.kind == "f" and source.dtype.itemsize <= tokens.dtype.itemsize:
+        return tokens
+    wide: NDArray[np.floating[Any]] = widened(source)
+    return wide if (wide != tokens).any() else tokens
 
 
 def double_array(value: ArrayLike, name: str) -> NDArray[np.float64]:

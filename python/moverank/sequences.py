@@ -114,7 +114,7 @@ class Sequences:
             tokens, source = tokens_and_source(x if one is None else one.tokens, f"sequence {s}")
             arrays.append(tokens)
             sources.append(source if may_lose(source) else None)
-            own_digests.append(None if one is None else one._batch._digests)
+            own_digests.append(None if one is None else one._batch._digests_of_these)
         if not arrays:
             raise ValueError("expected at least one sequence, got none")
         if counts_zeros and weights is None and all(brought is None for brought in own_weights):
@@ -320,7 +320,7 @@ class Sequences:
                 "subtract their mean before",
                 PrecisionWarning,
             )
-        return self._of(tokens, self._offsets, self._weights, scales, None, self._digests)
+        return self._of(tokens, self._offsets, self._weights, scales, None, self._digests_of_these)
 
     def _moved(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
         """The same sequences about another origin."""
@@ -378,6 +378,11 @@ class Sequences:
         return self._digests is not None
 
     @property
+    def _digests_of_these(self) -> Digests | None:
+        """Digests of tokens as they came, unless a compact type has made others of them since."""
+        return self._digests if self._tokens.dtype == np.float32 else None
+
+    @property
     def _longest(self) -> float:
         """Largest norm of a token."""
         return longest(decode(self._tokens, self._scales))
@@ -391,8 +396,8 @@ class Sequences:
 
     def _came(self, rows: slice) -> Digests:
         """Digests of some tokens as they came."""
-        if self._digests is not None and self._tokens.dtype == np.float32:
-            return self._digests[rows]
+        if self._digests_of_these is not None:
+            return self._digests_of_these[rows]
         return digests_of(decode(self._tokens[rows], None if self._scales is None else self._scales[rows]))
 
     def _rows(self, s: int) -> slice:

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._origin import INVARIANT, about, origin_of
+from moverank._origin import INVARIANT, Extent, about
 from moverank._precision import tell_if_far
 from moverank._storage import token_dtype
 from moverank.attached_space import AttachedSpace
@@ -73,7 +73,9 @@ def setup_for(
         return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
     codes = _checked_codes(dtype, docs, measure) if rescore else None
     stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
-    middle = origin_of(docs) if measure.ground in INVARIANT else None
+    # Also of documents that float32 holds, as queries may have more digits: differences of such documents are exact,
+    # but for codes with a scale, which would be rounded once more.
+    middle = Extent.of_batch(docs).origin() if measure.ground in INVARIANT and docs.scales is None else None
     origin = None if middle is None else tuple(middle.tolist())
     return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids, origin)
 

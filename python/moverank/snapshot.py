@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._origin import INVARIANT
-from moverank._precision import longest, tell_if_below, tell_vanished, zero
+from moverank._precision import TINY, longest, tell_if_below, tell_vanished, zero
 from moverank.alignment import Alignment, align
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
@@ -182,8 +182,10 @@ class Snapshot:
         return max(part.numbers["max_norm"] for part in self.parts)
 
     def _tell_if_lost(self, query: Query, found: Positions, distances: NDArray[np.float64]) -> None:
-        """Warn if distances are not much more than what float32 dropped, or 0 to documents that came in float32."""
+        """Warn if distances are not much more than what float32 drops, or 0 to documents that came in float32."""
         measure, reach = self.setup.measure, longest(query.tokens)
+        if not query.rounded and reach >= TINY:
+            return
         if tell_if_below(distances, measure, reach + self._longest) or not query.unheld:
             return
         parts = {self.place(position)[0] for position in found[distances <= zero(measure, 2 * reach)].tolist()}
@@ -274,7 +276,7 @@ class Snapshot:
             with _documents_sound():
                 self._descend(ladder, budget, candidates)
                 found, distances = search.hits()
-        if query.rounded and measure.ground in INVARIANT:
+        if measure.ground in INVARIANT:
             self._tell_if_lost(query, found, distances)
         ids = self.names_at(found)
         # All that share the k-th distance are there; the lower ids of these stay.

@@ -88,3 +88,21 @@ TEST(one_solver_settles_what_is_dear_small_and_forbidden) {
     }
     CHECK(refused);
 }
+
+TEST(a_part_far_below_rounding_moves_as_a_whole) {
+    VerifiedSolver solver;
+    ExactSolver by_quanta;
+    const std::vector<double> cost{1.0, 2.0, 2.0, 1.5};
+    const std::vector<double> half{0.5, 0.5};
+    const std::vector<double> small{1e-20, 1.0};
+    for (const double part : {1e-3, 1e-9, 1e-16, 1e-300}) {
+        const MatrixView<const double> view(cost.data(), 2, 2);
+        CHECK(solver.solve({view, half, half, 1.0, part}).value == part);
+        CHECK(by_quanta.solve(TransportProblem<double>{view, half, half, 1.0, part}).value == part);
+    }
+    // The cheapest entry takes some of it: 1e-20 at 1, 1e-20 at 2 each way, and the rest at 1.5.
+    const SolveSummary spread = solver.solve({MatrixView<const double>(cost.data(), 2, 2), small, small, 1.0, 4e-20});
+    CHECK(spread.status == SolveStatus::optimal);
+    CHECK_NEAR(spread.value / 1e-20, 1.0 + 3.0 * 1.5, 1e-9);
+    CHECK_NEAR(spread.lower / 1e-20, 1.0 + 3.0 * 1.5, 1e-9);
+}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 import moverank as mr
 from exact_flow import exact_optimum
@@ -172,3 +173,32 @@ def test_a_price_of_marginals_makes_every_forbidden_problem_feasible():
     assert not result.plan[0].any()
     assert result.converged
     assert result.lower <= result.upper < inf
+
+
+@pytest.mark.parametrize("fraction", [0.3, 1e-3, 1e-9, 1e-12, 1e-16, 1e-30])
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize("capacity", [1.0, 2.0])
+def test_a_small_part_moves_to_its_last_digits(fraction, spread, capacity):
+    """The oracle counts in units of the part, so that nothing in it is small."""
+    rng = np.random.default_rng(7)
+    n, m = 6, 5
+    cost = rng.random((n, m))
+    a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+    if spread:  # over many entries, whose masses are smaller than the part
+        a[:5] *= fraction / 4
+        b[:4] *= fraction / 4
+        a[5], b[4] = 1 - a[:5].sum(), 1 - b[:4].sum()
+        cost[5], cost[:, 4] = 10, 10
+        cost[5, 4] = 20
+    rows, columns = np.repeat(np.eye(n), m, axis=1), np.tile(np.eye(m), n)
+    found = mr.transport(cost, a, b, fraction=fraction, capacity=capacity)
+    limits = np.concatenate([a / fraction, capacity * b / fraction])
+    expected = linprog(cost.ravel(), np.vstack([rows, columns]), limits, np.ones((1, n * m)), [1.0], method="highs")
+    assert found.status == "optimal"
+    assert found.value / fraction == pytest.approx(expected.fun, rel=1e-9)
+    assert found.lower / fraction == pytest.approx(expected.fun, rel=1e-9)
+    assert found.plan.sum() == pytest.approx(fraction, rel=1e-12)
+    assert (found.plan.sum(1) <= a * (1 + 1e-12)).all()
+    assert (found.plan.sum(0) <= capacity * b * (1 + 1e-12)).all()
+    batch = mr.transport_batch(cost[None], a, b, fraction=fraction, capacity=capacity)
+    assert batch.values[0] == found.value

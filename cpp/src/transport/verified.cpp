@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -24,7 +25,7 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 /// As in ExactSolver: no column takes more than all mass.
 constexpr double most_taken = 2.0;
 
-/// Mass that rounding can have put at the wrong place, of a total of 1.
+/// Mass that rounding can have put at the wrong place, where 1 moves.
 [[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
 
 }  // namespace
@@ -210,7 +211,7 @@ class VerifiedSolver::Impl {
         double passed = 0.0;
         for (const auto& [c, mass] : by_cost_) {
             passed += mass;
-            if (passed > crumbs(n_rows_ + n_columns_)) {
+            if (passed > problem.fraction * crumbs(n_rows_ + n_columns_)) {
                 return c;
             }
         }
@@ -256,8 +257,11 @@ class VerifiedSolver::Impl {
         const std::span<const double> of_rows = fast_.f();
         LongSum value;
         double size = std::numeric_limits<double>::min();
+        // What rows keep is worth the multiplier, which counts for what moves alone: digits of a small part stay.
+        const double keeping = has_rest_ ? fast_.multiplier() : 0.0;
         for (const std::size_t i : rows_) {
-            value.add_product(problem.a[i], of_rows[i]);
+            value.add_product(problem.a[i], of_rows[i] - keeping);
+            size += epsilon * problem.a[i] * std::abs(of_rows[i] - keeping);
         }
         for (std::size_t j = 0; j < columns_.size(); ++j) {
             double least = infinity;
@@ -269,7 +273,7 @@ class VerifiedSolver::Impl {
             size += demands_[j] * std::abs(least);
         }
         if (has_rest_) {
-            value.add_product(-demands_.back(), fast_.multiplier());
+            value.add_product(problem.fraction, keeping);
         }
         return value.value() - 4.0 * epsilon * (size + std::abs(value.value()));
     }
@@ -298,7 +302,8 @@ class VerifiedSolver::Impl {
             }
         }
         const std::size_t balancing = has_slack_ ? n_rows_ - 1 : n_rows_;
-        wide_.load(n_rows_, n_columns_, wide_costs_, supplies_, demands_, balancing);
+        const auto moved = has_rest_ ? std::optional(problem.fraction) : std::nullopt;
+        wide_.load(n_rows_, n_columns_, wide_costs_, supplies_, demands_, balancing, moved);
         wide_.start(wide_basis_);
         SolveSummary summary;
         if (!wide_.solve(largest_number, interrupt)) {

@@ -45,7 +45,8 @@ class Unions {
 // ---- set-up ----------------------------------------------------------------------------------------------------
 
 void WideSimplex::load(std::size_t n_rows, std::size_t n_columns, std::span<const double> costs,
-                       std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row) {
+                       std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row,
+                       std::optional<double> moved) {
     n_rows_ = n_rows;
     n_columns_ = n_columns;
     n_nodes_ = n_rows + n_columns;
@@ -53,6 +54,7 @@ void WideSimplex::load(std::size_t n_rows, std::size_t n_columns, std::span<cons
     supplies_ = supplies;
     demands_ = demands;
     balancing_row_ = balancing_row;
+    moved_ = moved;
     largest_column_ = static_cast<std::size_t>(std::ranges::max_element(demands) - demands.begin());
     pivots_ = 0;
     next_row_ = 0;
@@ -60,6 +62,7 @@ void WideSimplex::load(std::size_t n_rows, std::size_t n_columns, std::span<cons
     WideRange masses;
     std::ranges::for_each(supplies, [&](double x) { masses.include(x); });
     std::ranges::for_each(demands, [&](double x) { masses.include(x); });
+    masses.include(moved.value_or(0.0));
     // One more limb holds the perturbation.
     mass_format_ = WideFormat(masses.low - 64, 1 + masses.limbs(2 * n_nodes_));
     WideRange prices;
@@ -89,7 +92,18 @@ void WideSimplex::load_masses() {
     }
     for (std::size_t j = 0; j < n_columns_; ++j) {
         const auto x = static_cast<Node>(n_rows_ + j);
-        mass_format_.add(mass(x), -demands_[j]);
+        if (moved_ && j == n_columns_ - 1) {
+            mass_format_.add(mass(x), *moved_);
+            for (std::size_t i = 0; i < n_rows_; ++i) {
+                if (i != balancing_row_) {
+                    mass_format_.subtract(mass(x), mass(static_cast<Node>(i)));
+                }
+            }
+        }
+        if (!mass_format_.negative(mass(x))) {  // nothing so far, or rounding where all but moves
+            mass_format_.clear(mass(x));
+            mass_format_.add(mass(x), -demands_[j]);
+        }
         mass_format_.subtract(rest, mass(x));
     }
     const bool by_row = balancing_row_ < n_rows_ && !mass_format_.negative(rest);
@@ -437,7 +451,8 @@ bool WideSimplex::absorb_rounding() {
             holders[group] = x;
         }
     }
-    const double share = 2.0 * epsilon * static_cast<double>(n_nodes_ + 8);
+    // A part that has to move is no crumb, however small it is beside what stays.
+    const double share = 2.0 * epsilon * static_cast<double>(n_nodes_ + 8) * moved_.value_or(1.0);
     for (std::size_t group = 0; group < n_nodes_; ++group) {
         if (holders[group] == none) {
             continue;

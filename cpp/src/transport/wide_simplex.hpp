@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,9 +22,12 @@ namespace moverank {
 class WideSimplex {
   public:
     /// Costs by rows, +inf where forbidden. The totals differ by rounding at most; `balancing_row`, if it is a row, has
-    /// its mass from the others, else the largest column takes what is left. All views are used until the next load.
+    /// its mass from the others, else the largest column takes what is left. With `moved`, so much of the other rows'
+    /// mass has to move, and the last column takes what they keep: 1 less a small number has few digits of it. All
+    /// views are used until the next load.
     void load(std::size_t n_rows, std::size_t n_columns, std::span<const double> costs,
-              std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row);
+              std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row,
+              std::optional<double> moved = {});
     /// Take a spanning tree, or a part of one; edges that close a cycle are left out.
     void start(std::span<const BasisEdge> edges);
     /// Go on to the optimum without entries above `threshold`. False if mass has to move over these: more than rounding
@@ -81,6 +85,7 @@ class WideSimplex {
     // the problem
     std::size_t n_rows_ = 0, n_columns_ = 0, n_nodes_ = 0;
     std::span<const double> costs_, supplies_, demands_;
+    std::optional<double> moved_;
     std::size_t balancing_row_ = 0, largest_column_ = 0;
     double threshold_ = 0.0;
     WideFormat mass_format_, cost_format_;
