@@ -126,6 +126,42 @@ def test_arrow(tmp_path, kind, suffix):
     assert payloads[4]["year"] is None
 
 
+def test_a_column_of_weights_is_taken_by_its_name(tmp_path):
+    path = tmp_path / "docs.parquet"
+    table = arrow_table("nested").rename_columns(["id", "tokens", "weights", "year", "day"])
+    pq.write_table(table, path)
+    require_same(list(read(path, payload="*", documents=7)), "float32", WEIGHTS, [f"d{n}" for n in range(50)], 7)
+    assert all("weights" not in batch.payloads[0] for batch in read(path, payload="*"))
+    assert all(batch.docs.weights is None for batch in read(path, weights=None))
+    assert all(batch.docs.weights is None for batch in read(path, tokens="weights", dim=1))
+    with pytest.raises(ValueError, match="has no column 'mass'"):
+        list(read(path, weights="mass"))
+    for column in (["a"] * 50, [1.0] * 50, [["a"]] * 50):
+        pq.write_table(table.set_column(2, "weights", pa.array(column)), path)
+        with pytest.raises(
+            TypeError, match=r"docs\.parquet: column 'weights': expected lists of real numbers.*weights=None"
+        ):
+            list(read(path))
+        assert all(batch.docs.weights is None for batch in read(path, weights=None))
+    with pytest.raises(TypeError, match="weights: expected a column, True or None, got 3"):
+        list(read(path, weights=3))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        lambda names: names.dictionary_encode(),
+        lambda names: names.cast(pa.large_string()),
+        lambda names: names.cast(pa.large_string()).dictionary_encode(),
+        lambda names: names.cast(pa.string_view()) if hasattr(pa, "string_view") else names,
+    ],
+)
+def test_strings_however_stored_are_ids(tmp_path, column):
+    names = [f"d{n}" for n in range(50)]
+    pq.write_table(arrow_table("nested").set_column(0, "id", column(pa.array(names))), tmp_path / "docs.parquet")
+    assert [name for batch in read(tmp_path / "docs.parquet", documents=7) for name in batch.ids] == names
+
+
 def test_what_is_read_can_be_built_from_and_searched(tmp_path):
     pq.write_table(arrow_table("nested"), tmp_path / "docs.parquet")
     batches = read([tmp_path / "docs.parquet"], payload=["year"], documents=8)

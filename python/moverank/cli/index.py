@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
         help="what faiss makes of pooled vectors, such as 'IVF1024,Flat;nprobe=16'; 'none' for nothing (default: Flat)",
     )
     parser.add_argument("--tokens", help="column of tokens in Arrow and Parquet files (default: tokens)")
-    parser.add_argument("--weights", help="column of token weights there")
+    parser.add_argument("--weights", help="column of token weights there; 'none' for none (default: weights, if any)")
     parser.add_argument("--dim", type=int, help="dimension of tokens that come there as one list of numbers")
     add_payload_option(parser)
     parser.add_argument("--resume", action="store_true", help="go on with a build that was cut off")
@@ -135,8 +135,9 @@ def _batches(args: argparse.Namespace, texts: Texts) -> Iterator[readers.Batch]:
         options: dict[str, Any] = {}
         if path.suffix in ARROW_SUFFIXES:
             payload = "*" if args.payload == ["*"] else args.payload
+            weights = True if args.weights is None else None if args.weights == "none" else args.weights
             options = {
-                "id": args.id or "id", "tokens": args.tokens or "tokens", "weights": args.weights,
+                "id": args.id or "id", "tokens": args.tokens or "tokens", "weights": weights,
                 "payload": payload, "dim": args.dim,
             }  # fmt: skip
         yield from readers.read(path, **options)

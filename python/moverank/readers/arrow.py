@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,16 @@ from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
 from moverank.readers.npy import PathLike
 from moverank.sequences import Sequences
 
+#: Column of weights unless another is named.
+WEIGHTS = "weights"
+
 
 def read_arrow(
     path: PathLike,
     *,
     id: str | None = "id",
     tokens: str = "tokens",
-    weights: str | None = None,
+    weights: str | Literal[True] | None = True,
     payload: Sequence[str] | str | None = None,
     dim: int | None = None,
     documents: int = DOCUMENTS,
@@ -35,12 +38,12 @@ def read_arrow(
     path : path
         The file.
     id : str or None, default "id"
-        Column of the documents' ids; None for integers in their order.
+        Column of the documents' ids, integers or strings; None for integers in their order.
     tokens : str, default "tokens"
         Column of their tokens: a list of lists of numbers, or with `dim` one list of all numbers. float16 and float32
         stay what they are.
-    weights : str, optional
-        Column of lists of masses.
+    weights : str, True or None, default True
+        Column of lists of masses; True for the one named ``weights`` if there is one, None for none.
     payload : sequence of str, or "*", optional
         Columns to keep as the payload, an object with a field each; "*" for all others. Dates become ISO text.
     dim : int, optional
@@ -61,6 +64,8 @@ def read_arrow(
     ValueError, TypeError
         If it is not what it should be; the message names file, column and document.
     """
+    if not (weights is None or weights is True or isinstance(weights, str)):
+        raise TypeError(f"weights: expected a column, True or None, got {weights!r:.40}")
     whole_number(documents, "documents", least=1)
     if dim is not None:
         whole_number(dim, "dim", least=1)
@@ -70,6 +75,9 @@ def read_arrow(
         schema, record_batches = _opened(pa, checked, documents)
     except pa.ArrowException as error:
         raise ValueError(f"{checked}: is no {checked.suffix} file: {str(error).splitlines()[0]}") from None
+    found = weights is True
+    if weights is True:
+        weights = WEIGHTS if WEIGHTS in schema.names and WEIGHTS not in (id, tokens) else None
     wanted = [name for name in (id, tokens, weights) if name is not None]
     if payload == "*":
         payload = [name for name in schema.names if name not in wanted]
@@ -77,7 +85,19 @@ def read_arrow(
     for name in [*wanted, *listed]:
         if name not in schema.names:
             raise ValueError(f"{checked}: has no column {name!r}, only {', '.join(map(repr, schema.names))}")
+    if found and weights is not None:
+        _require_lists(pa, checked, schema.field(weights).type)
     return _batches(pa, checked, record_batches, id, tokens, weights, listed, dim, documents)
+
+
+def _require_lists(pa: Any, path: Path, kind: Any) -> None:
+    """Refuse that a column is called as that of weights is and is none."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not is_list or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise TypeError(
+            f"{path}: column {WEIGHTS!r}: expected lists of real numbers, one number per token, got {kind}; "
+            "weights=None takes it for none"
+        )
 
 
 def _opened(pa: Any, path: Path, documents: int) -> tuple[Any, Iterator[Any]]:
@@ -179,8 +199,11 @@ def _tokens_of(pa: Any, column: Any, name: str, dim: int | None) -> tuple[NDArra
 
 
 def _ids_of(pa: Any, column: Any, name: str) -> list[Any]:
+    if pa.types.is_dictionary(column.type):  # a Categorical of pandas
+        column = column.dictionary_decode()
     kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    tests = ("is_integer", "is_string", "is_large_string", "is_string_view")  # the last only of newer pyarrow
+    if not any(getattr(pa.types, test)(kind) for test in tests if hasattr(pa.types, test)):
         raise TypeError(f"column {name!r}: ids are integers or strings, got {kind}")
     if column.null_count:
         raise ValueError(f"column {name!r}: an id is null")
