@@ -268,3 +268,19 @@ def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, caps
     (bags, moved), (tokens, moved_tokens) = answers
     assert bags == [(name, pytest.approx(distance, abs=1e-6)) for name, distance in tokens]
     assert moved == pytest.approx(moved_tokens, abs=1e-6)
+
+
+def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
+    assert "there is an index already; --overwrite replaces it, or choose" in refusal(capsys, "index", index, docs)
+    assert "is in the index already; --replace replaces documents" in refusal(capsys, "add", index, docs)
+
+    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)  # each batch is kept at once
+    errors = []
+
+    def batches():
+        for name in ("a", "b"):
+            yield mr.readers.Batch(ENCODER.encode(["a cat"]).sequences, [name])
+        errors.append(refusal(capsys, "search", "cat", "--index", str(tmp_path / "begun")))
+
+    mr.Index.build_on_disk(tmp_path / "begun", batches(), "wrd").close()
+    assert errors[0].endswith(" batches are in; moverank index --resume goes on\n")

@@ -43,6 +43,17 @@ def test_a_full_output_is_an_error(docs, command):
     assert told == ["moverank: without a vector or mass: 0 words of the query, 2 of documents"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize(("option", "name"), [("--html", "a.html"), ("--heatmap", "a.png"), ("--flow", "a.pdf"),
+                                              ("--flow", "a.svg"), ("--heatmap", "picture")])  # fmt: skip
+def test_a_file_for_which_there_is_no_space_is_named(tmp_path, option, name):
+    if option != "--html":
+        pytest.importorskip("matplotlib")
+    (tmp_path / name).symlink_to("/dev/full")
+    error = one_line(run(["explain", "a cat", "a dog", option, name], cwd=tmp_path))
+    assert error == f"moverank: error: {name}: No space left on device\n"
+
+
 def test_a_closed_output_is_an_error(docs):
     assert one_line(run(["search", "cat", "--docs", docs], shell=">&-")) == (
         "moverank: error: standard output is closed\n"

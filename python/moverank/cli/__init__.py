@@ -15,10 +15,16 @@ from moverank._wording import printable
 from moverank.cli import add, bench, demo, evaluate, explain, index, info, remove, rerank, search, verify
 from moverank.cli.errors import UserError, require_texts
 from moverank.cli.process import forget_output, prepare_streams
-from moverank.errors import UnknownIdError
+from moverank.errors import DuplicateIdError, IndexExistsError, IndexIncompleteError, UnknownIdError
 
 #: What the package raises of input that it cannot take; each message says what was wrong.
 _OF_INPUT = (UserError, ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError, UnknownIdError)
+#: What the package advises to programs, and what that is on the command line.
+_ADVICE: dict[type[Exception], tuple[str, str]] = {
+    IndexExistsError: ("overwrite=True replaces it", "--overwrite replaces it"),
+    IndexIncompleteError: ("Index.build_on_disk(..., resume=True) goes on", "moverank index --resume goes on"),
+    DuplicateIdError: ("upsert replaces documents", "--replace replaces documents"),
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,9 +93,13 @@ def _message(error: BaseException) -> str:
         return "not enough memory"
     if type(error) is OSError and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
         return f"standard output: {error.strerror}"
+    message = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
+        message = f"{error.filename}: {error.strerror}"
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            message = message.replace(*advice)
+    return message
 
 
 def _flush_what_there_is() -> None:

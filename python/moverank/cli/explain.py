@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, id_of, ranker_for
 from moverank.cli.options import add_measure_options, chosen_measure
+from moverank.cli.process import write_file
 from moverank.cli.render import moves_of
 from moverank.errors import NoTokensError
 from moverank.index import Index
@@ -59,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
     found = document.explain()
     if args.html is not None:
         title = f"{ranking.measure.name}: {on_one_line(query, 80)}"
-        args.html.write_text(found.to_html(title=title), encoding="utf-8")
+        write_file(args.html, found.to_html(title=title).encode())
     for path, draw in ((args.heatmap, found.heatmap), (args.flow, found.flow)):
         if path is not None:
             figure: Any = draw().figure
-            figure.savefig(path, dpi=200)
+            picture = io.BytesIO()
+            figure.savefig(picture, format=path.suffix[1:] or "png", dpi=200)
+            write_file(path, picture.getvalue())
     if args.json:
         tell_lost(found.lost, documents="the document")  # below the table it stands anyway
         lost = dataclasses.asdict(found.lost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 
 
 def prepare_streams() -> bool:
@@ -17,6 +18,14 @@ def prepare_streams() -> bool:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     return sys.stdout is not None
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file; an error says which, as the system does not where a disk is full."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def forget_output() -> None:
