@@ -417,6 +417,20 @@ def test_bad_arguments_are_named(call, kind, message):
         call(Reranker(ENCODER))
 
 
+@pytest.mark.parametrize("scale", [1e-320, 1e-308, 1e-200, 1.0, 1e200, 8.9e307])
+def test_scores_of_any_size_are_fused_alike(scale):
+    first = [2.0, -2.0, -np.inf, 0.0, 1.0]
+    expected = Fusion(0.3)(first, [0.1, 0.2, 0.3, 0.1, 0.0])
+    given = [score * scale for score in first]
+    tolerance = 1e-2 if scale < 1e-300 else 1e-12
+    np.testing.assert_allclose(Fusion(0.3)(given, [0.1, 0.2, 0.3, 0.1, 0.0]), expected, rtol=tolerance)
+    ranking = Reranker(ENCODER, fusion=0.0).rank("a cat", ["the dog", "the cat", "a dog"], scores=[scale, -scale, 0.0])
+    assert ranking.doc_ids == [0, 2, 1]
+    grades = [[scale, 0.0, 0.0, 0.0, scale]]
+    expected_weight = Fusion.fit([first], [first[::-1]], [[1.0, 0.0, 0.0, 0.0, 1.0]], k=2).weight
+    assert Fusion.fit([first], [first[::-1]], grades, k=2).weight == expected_weight
+
+
 def test_rankings_over_an_index_carry_payloads_and_obey_conditions():
     encoder = WordVectors.default()
     texts = ["A man performs songs.", "The dog sleeps.", "A band plays music."]

@@ -98,7 +98,7 @@ def _gains(grades: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
         raise ValueError(f"{name}: expected {count}, one a candidate, got {len(gains)}")
     if not np.isfinite(gains).all():
         raise ValueError(f"{name}: candidate {int(np.argmin(np.isfinite(gains)))} is not finite")
-    return gains
+    return _at_unit_scale(gains)
 
 
 def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -112,9 +112,17 @@ def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:
         array[missing] = found.min()
     else:
         array[:] = 0.0
+    array = _at_unit_scale(array)
     spread = array.std()
     centred: NDArray[np.float64] = array - array.mean()
     return centred / spread if spread > 0 else centred
+
+
+def _at_unit_scale(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divided by a power of 2, so that all are below 1: squares and sums neither overflow nor vanish."""
+    exponent = int(np.frexp(np.abs(array).max(initial=0.0))[1])
+    scaled: NDArray[np.float64] = np.ldexp(array, -exponent)
+    return scaled
 
 
 def _ndcg(scores: NDArray[np.float64], gains: NDArray[np.float64], k: int) -> float:
