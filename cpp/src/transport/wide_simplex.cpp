@@ -93,7 +93,7 @@ void WideSimplex::load_masses() {
     for (std::size_t j = 0; j < n_columns_; ++j) {
         const auto x = static_cast<Node>(n_rows_ + j);
         if (moved_ && j == n_columns_ - 1) {
-            mass_format_.add(mass(x), *moved_);
+            mass_format_.add(mass(x), moved_.value_or(0.0));
             for (std::size_t i = 0; i < n_rows_; ++i) {
                 if (i != balancing_row_) {
                     mass_format_.subtract(mass(x), mass(static_cast<Node>(i)));
