@@ -333,6 +333,8 @@ def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | N
 
 
 def _weights_list(value: Weights, name: str, tokens: list[Tensor], one: bool) -> list[Tensor]:
+    if isinstance(value, (str, np.ndarray)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
     tensors = [value] if one and isinstance(value, Tensor) else list(value)
     if len(tensors) != len(tokens):
         raise ValueError(f"{name}: expected weights for {len(tokens)} sequences, got {len(tensors)}")
@@ -345,6 +347,8 @@ def _weights_list(value: Weights, name: str, tokens: list[Tensor], one: bool) ->
 
 
 def _numpy(tensor: Tensor, name: str) -> NDArray[np.float64]:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {type(tensor).__name__}")
     if not tensor.dtype.is_floating_point:
         raise TypeError(f"{name}: expected a tensor of real numbers, got {tensor.dtype}")
     array: NDArray[np.float64] = tensor.detach().to("cpu", torch.float64).contiguous().numpy()

@@ -128,6 +128,17 @@ def test_learning_moves_a_cloud_onto_another():
             ValueError,
             "derivatives need an epsilon in units of the cost",
         ),
+        (lambda: mrt.transport(np.ones((2, 2))), TypeError, "cost: expected a tensor, got ndarray"),
+        (lambda: mrt.transport([[1.0]]), TypeError, "cost: expected a tensor, got list"),
+        (lambda: mrt.transport(mr.Sequence(np.eye(2))), TypeError, "cost: expected a tensor, got Sequence"),
+        (lambda: mrt.transport(torch.ones(2, 2), np.ones(2)), TypeError, "a: expected a tensor, got ndarray"),
+        (lambda: mrt.transport(torch.ones(2, 2), None, [1.0, 1.0]), TypeError, "b: expected a tensor, got list"),
+        (
+            lambda: mrt.wmd(torch.ones(2, 2), torch.ones(2, 2), np.ones(2)),
+            TypeError,
+            "a: expected tensors, got ndarray",
+        ),
+        (lambda: mrt.wmd(torch.ones(2, 2), torch.ones(2, 2), b=1.0), TypeError, "b: expected tensors, got float"),
         (lambda: mrt.transport(torch.full((1, 1), math.nan)), ValueError, "cost: entry (0, 0) is NaN"),
     ],
 )
