@@ -36,6 +36,13 @@ def test_langchain_compresses_documents():
     assert given[1].metadata == {"n": 1}
     assert asyncio.run(compressor.acompress_documents(given, QUERY)) == found
     assert compressor.compress_documents([], QUERY) == []
+    assert compressor.compress_documents((document for document in given), QUERY) == found
+    for wrong, message in (
+        (TEXTS, "each to be a Document, got str at 0"),
+        ("a text", "a list of Document objects, got str"),
+    ):
+        with pytest.raises(TypeError, match=f"documents: expected {message}"):
+            compressor.compress_documents(wrong, QUERY)
     wmd = MoverankCompressor(reranker=Reranker(measure="wmd"))
     assert len(wmd.compress_documents(given, QUERY)) == 4
     with pytest.raises(ValueError, match="top_n"):
@@ -56,6 +63,9 @@ def test_llama_index_postprocesses_nodes():
     assert found[0].node.metadata["retrieval_score"] == 0.5
     assert asyncio.run(rerank.apostprocess_nodes(nodes, QueryBundle(QUERY)))[0].node.node_id == found[0].node.node_id
     assert rerank.postprocess_nodes([], query_str=QUERY) == []
+    assert len(rerank.postprocess_nodes((node for node in nodes), query_str=QUERY)) == 3
+    with pytest.raises(TypeError, match="nodes: expected each to be a NodeWithScore, got str at 0"):
+        rerank.postprocess_nodes(TEXTS, query_str=QUERY)
     with pytest.raises(ValueError, match="reranking needs a query"):
         rerank.postprocess_nodes(nodes)
 
@@ -77,6 +87,9 @@ def test_haystack_runs_a_pipeline():
     data = {"ranker": {"query": QUERY, "documents": documents, "top_k": 1}}
     assert again.run(data)["ranker"]["documents"] == found[:1]
     assert MoverankRanker().run(QUERY, [])["documents"] == []
+    assert MoverankRanker(top_k=2).run(QUERY, (document for document in documents))["documents"] == found
+    with pytest.raises(TypeError, match="documents: expected each to be a Document, got str at 0"):
+        MoverankRanker().run(QUERY, TEXTS)
     with pytest.raises(ValueError, match="has no text"):
         MoverankRanker().run(QUERY, [Document(meta={"n": 1})])
     with pytest.raises(ValueError, match="cannot be written to a file"):
@@ -141,6 +154,10 @@ def test_rerankers_takes_all_that_the_library_passes():
     assert [r.n for r in ranker.rank("cat", given[1:])] == [1]
     assert [r.n for r in ranker.rank("cat", ["dog", "cat"], metadata=[{"n": 1}, {"n": 2}])] == [2, 1]
     assert [r.doc_id for r in ranker.rank("cat", given)] == [1, 0]
+    for names in (np.arange(2), np.array(["a", "b"])):
+        found = ranker.rank("cat", ["dog", "cat"], doc_ids=names)
+        assert [type(r.doc_id) for r in found] == [type(names.tolist()[0])] * 2
+        assert [r.doc_id for r in found] == names.tolist()[::-1]
     assert ranker.rank("cat", []).results == []
     assert ranker.rank("cat", "cat")[0].doc_id == 0
     assert ranker.score("cat", "zzzqqq") == -1.0
@@ -287,6 +304,13 @@ def test_gensim_agrees():
                 np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], atol=2e-6)
                 of = theirs(corpus, vectors)[query]  # equal ones may come in any order
                 np.testing.assert_allclose([s for _, s in found], [of[p] for p, _ in found], atol=2e-6)
+        for several in (queries[:2], queries[:1], [queries[2]]):
+            batch, expected = ours[several], reference[several]
+            if num_best is None:
+                assert batch.shape == expected.shape
+                np.testing.assert_allclose(batch, expected, atol=2e-6)
+            else:
+                assert np.shape(batch)[:1] == np.shape(expected)[:1]
         both = ours[queries[:2]]
         assert len(both) == 2
         assert list(both[0]) == list(ours[queries[0]])

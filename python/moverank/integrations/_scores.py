@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moverank._validate import as_list
 from moverank.ranking import Ranking, Reranker
+
+T = TypeVar("T")
 
 
 class Scored(NamedTuple):
@@ -28,6 +31,21 @@ def scored(
     ranking = reranker.rank(query, texts, top_k=top_k, scores=scores, unknown="keep")
     least = floor(ranking)
     return [Scored(d.doc_id, d.score if np.isfinite(d.score) else least) for d in ranking]
+
+
+def objects(value: Any, kind: type[T], name: str) -> list[T]:
+    """Documents or nodes of a framework as a list; they may come from a generator.
+
+    Raises
+    ------
+    TypeError
+        If something is of another type.
+    """
+    listed = as_list(value, name, f"{kind.__name__} objects")
+    for place, one in enumerate(listed):
+        if not isinstance(one, kind):
+            raise TypeError(f"{name}: expected each to be a {kind.__name__}, got {type(one).__name__} at {place}")
+    return listed
 
 
 def floor(ranking: Ranking) -> float:

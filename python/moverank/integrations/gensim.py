@@ -88,8 +88,11 @@ class WmdSimilarity:
     def __getitem__(self, query: Any) -> Any:
         queries = as_list(query, "query", "words")
         if not queries or isinstance(queries[0], str):
-            return self._similarities(queries)
-        return [self._similarities(one) for one in queries]
+            return self._all(queries) if self.num_best is None else self._nearest(queries, self.num_best)
+        if self.num_best is None:
+            return self.get_similarities(queries)
+        found = [self._nearest(one, self.num_best) for one in queries]
+        return found[0] if len(found) == 1 else found  # as gensim does
 
     def save(self, fname: str | os.PathLike[str]) -> None:
         """Write everything, word vectors included, into one file by pickle."""
@@ -109,16 +112,12 @@ class WmdSimilarity:
         return (self[list(document)] for document in self.corpus)
 
     def get_similarities(self, query: Any) -> NDArray[np.float64]:
-        """Similarities to all documents, shape (len(corpus),); one row a query if there are several."""
+        """Similarities to all documents, shape (len(corpus),); as in gensim a row per query if there are several."""
         queries = as_list(query, "query", "words")
         if not queries or isinstance(queries[0], str):
             return self._all(queries)
-        return np.array([self._all(one) for one in queries])
-
-    def _similarities(self, query: Sequence[str]) -> Any:
-        if self.num_best is None:
-            return self._all(query)
-        return self._nearest(query, self.num_best)
+        found = np.array([self._all(one) for one in queries])
+        return found[0] if len(found) == 1 else found
 
     def _all(self, query: Sequence[str]) -> NDArray[np.float64]:
         found = np.zeros(len(self.corpus))

@@ -7,7 +7,7 @@ from typing import Any
 
 from moverank._optional import optional
 from moverank._validate import whole_number
-from moverank.integrations._scores import scored
+from moverank.integrations._scores import objects, scored
 from moverank.measures import Measure
 from moverank.ranking import Reranker
 
@@ -79,13 +79,14 @@ class MoverankRanker:
         dict
             ``{"documents": [...]}``.
         """
-        if not documents:
+        given = objects(documents, Document, "documents")
+        if not given:
             return {"documents": []}
-        for document in documents:
+        for document in given:
             if document.content is None:
                 raise ValueError(f"documents: document {document.id!r} has no text")
         self.warm_up()
         assert self._reranker is not None
-        texts = [document.content or "" for document in documents]
+        texts = [document.content or "" for document in given]
         found = scored(self._reranker, query, texts, top_k=self.top_k if top_k is None else top_k)
-        return {"documents": [replace(documents[place], score=score) for place, score in found]}
+        return {"documents": [replace(given[place], score=score) for place, score in found]}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from moverank._optional import optional
-from moverank.integrations._scores import scored
+from moverank.integrations._scores import objects, scored
 from moverank.ranking import Reranker
 
 optional("langchain_core", "langchain")
@@ -46,11 +46,12 @@ class MoverankCompressor(BaseDocumentCompressor):
     top_n: int = Field(default=5, ge=1)
 
     def compress_documents(
-        self, documents: Sequence[Document], query: str, callbacks: Any = None
+        self, documents: Iterable[Document], query: str, callbacks: Any = None
     ) -> Sequence[Document]:
         """Rank documents for a query and keep the first; the given ones stay as they are."""
-        texts = [document.page_content for document in documents]
+        given = objects(documents, Document, "documents")
+        texts = [document.page_content for document in given]
         return [
-            documents[place].model_copy(update={"metadata": {**documents[place].metadata, "relevance_score": score}})
+            given[place].model_copy(update={"metadata": {**given[place].metadata, "relevance_score": score}})
             for place, score in scored(self.reranker, query, texts, top_k=self.top_n)
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moverank._optional import optional
-from moverank.integrations._scores import scored
+from moverank.integrations._scores import objects, scored
 from moverank.ranking import Reranker
 
 optional("llama_index.core", "llama-index")
@@ -49,10 +49,11 @@ class MoverankRerank(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         if query_bundle is None:
             raise ValueError("query_bundle: reranking needs a query")
-        texts = [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+        listed = objects(nodes, NodeWithScore, "nodes")
+        texts = [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in listed]
         kept = []
         for place, score in scored(self._reranker, query_bundle.query_str, texts, top_k=self.top_n):
-            given = nodes[place]
+            given = listed[place]
             if self.keep_retrieval_score:
                 given.node.metadata["retrieval_score"] = given.score
             kept.append(NodeWithScore(node=given.node, score=score))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import numpy as np
+
 from moverank._optional import optional
 from moverank._validate import as_list
 from moverank.integrations._scores import scored
@@ -88,7 +90,7 @@ def _document(given: Any, place: int, doc_id: Any, metadata: dict[str, Any] | No
     if document.text is None:
         raise ValueError(f"docs: document {place} is no text but {document.document_type}")
     if doc_id is not None:
-        document.doc_id = doc_id
+        document.doc_id = doc_id.item() if isinstance(doc_id, np.generic) else doc_id
     elif document.doc_id is None:
         document.doc_id = place
     if metadata is not None:
