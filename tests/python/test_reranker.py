@@ -249,6 +249,8 @@ def test_ids_that_an_index_lacks_come_last_on_request_as_texts_without_a_token_d
     assert [document.distance for document in only] == [np.inf] * 2
     with pytest.raises(UnknownIdError, match="'y'"):
         ranker.rank(QUERIES[0], index, doc_ids=ids, scores=scores)
+    with pytest.raises(UnknownIdError, match="7 is not in the index, whose ids are strings"):
+        Reranker(ENCODER, "wrd").rank(QUERIES[0], index, doc_ids=["y", 7], absent="keep")
     with pytest.raises(DuplicateIdError, match="'y' is given more than once"):
         ranker.rank(QUERIES[0], index, doc_ids=["y", IDS[0], "y"], scores=scores, absent="keep")
     for documents, names in ((texts, ids), (index, None)):

@@ -309,6 +309,10 @@ WRONG = {
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
     "unknown": [("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string")],
+    "absent": [
+        ("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string"),
+        ("keep", ValueError, "is about doc_ids that an index does not have"),
+    ],
     "Alignment.to_csv.path": [PATH[0], ("none/moves.csv", FileNotFoundError, "none/moves.csv")],
     "Alignment.save.path": [
         PATH[0],

@@ -367,12 +367,16 @@ def _with_mass(asked: list[EncodedText], measure: Measure, queries: list[str], u
 
 
 def _missing(index: Index, ids: list[Any]) -> dict[Any, None]:
-    """Ids that are not in an index, in their order."""
+    """Ids that are not in an index, in their order; one of another kind than its ids is a mistake."""
+    lacking = [name for name in ids if name not in index]
+    if not lacking:
+        return {}
+    kind = int if len(index) and index.ids.dtype.kind == "i" else str
     missing: dict[Any, None] = {}
-    for name in ids:
+    for name in lacking:
         if name in missing:
             raise DuplicateIdError(f"doc_ids: {name!r} is given more than once")
-        if name not in index:
+        if isinstance(name, kind):
             missing[name] = None
     return missing
 
