@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from moverank.cli.documents import say
@@ -77,9 +78,18 @@ def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
 
 def id_of(index: Index, given: str) -> int | str:
     """Id of a document as an index has it: a string, or a whole number."""
-    if len(index) and index.ids.dtype.kind == "i":
+    name: int | str = ids_of(index, [given])[0]
+    return name
+
+
+def ids_of(index: Index, given: Iterable[str]) -> list[Any]:
+    """The same of several; which of both an index has is asked once, as it reads all ids."""
+    if not len(index) or index.ids.dtype.kind != "i":
+        return list(given)
+    numbers = []
+    for name in given:
         try:
-            return int(given)
+            numbers.append(int(name))
         except ValueError:
-            raise UserError(f"{given!r} is no id of this index, whose ids are whole numbers") from None
-    return given
+            raise UserError(f"{name!r} is no id of this index, whose ids are whole numbers") from None
+    return numbers

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.cli.documents import iterate_lines
-from moverank.cli.indexes import id_of
+from moverank.cli.indexes import ids_of
 from moverank.index import Index
 from moverank.readers.texts import STDIN
 
@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Remove."""
     given = [line for _, line in iterate_lines(STDIN)] if args.ids == [str(STDIN)] else args.ids
     with Index.open(args.path, writable=True) as index:
-        names: list[Any] = [id_of(index, name) for name in given]
-        index.remove(names)
+        index.remove(ids_of(index, given))
         if args.compact:
             index.compact()
         print(f"{args.path}: {len(given)} removed, {len(index)} documents")

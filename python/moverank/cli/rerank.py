@@ -22,7 +22,7 @@ from moverank.cli.documents import (
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.indexes import add_override, id_of, ranker_for
+from moverank.cli.indexes import add_override, ids_of, ranker_for
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure
 from moverank.cli.progress import Bar
 from moverank.cli.runs import (
@@ -188,7 +188,7 @@ def _ranked(ranker: Reranker, request: Request, args: argparse.Namespace, index:
             request.query,
             [candidate.document.content for candidate in candidates] if index is None else index,
             top_k=args.k,
-            doc_ids=names if index is None else [id_of(index, name) for name in names],
+            doc_ids=names if index is None else ids_of(index, names),
             scores=None if args.fusion is None else [candidate.score or 0.0 for candidate in candidates],
             absent="raise" if index is None else "keep",
         )
@@ -207,7 +207,7 @@ def _of_index(args: argparse.Namespace, index: Index) -> list[Request]:
         requests.append(Request(name, queries[name].content, candidates))
     # An index leaves out documents without a known word, so that a run may name some that are not in it.
     named = {candidate.document.id: None for request in requests for candidate in request.candidates}
-    if not any(id_of(index, name) in index for name in named):
+    if not any(name in index for name in ids_of(index, named)):
         raise UserError(f"{args.run_file}: none of its documents is in the index, such as {next(iter(named))!r}")
     return requests
 
