@@ -23,10 +23,11 @@ def plain_array(value: Any, name: str) -> NDArray[Any]:
     TypeError
         If it is sparse, or its kind cannot be converted at all.
     ValueError
-        If it is not rectangular, or has masked entries.
+        If it is not rectangular, or has masked or missing entries.
     """
     if is_sparse(value):
         raise TypeError(f"{name}: sparse {type(value).__name__} is not taken; make a dense array of it first")
+    value = _with_numpy_columns(value, name)
     try:
         array = np.asarray(_on_cpu(value))
         if array.dtype.kind == "O" and array.ndim == 1:
@@ -85,6 +86,18 @@ def _on_cpu(value: Any) -> Any:
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
     return value
+
+
+def _with_numpy_columns(value: Any, name: str) -> Any:
+    """An array of a data frame whose columns are of pandas' own types of numbers, of which NumPy would make objects."""
+    columns = list(value.dtypes) if hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2 else []
+    held = [getattr(column, "numpy_dtype", column) for column in columns]
+    own = [column for column, plain in zip(columns, held, strict=True) if column is not plain]
+    if not own or any(plain.kind not in "fiub" for plain in held):
+        return value
+    if value.isna().to_numpy().any():
+        raise ValueError(f"{name}: has missing entries; fill them or leave their rows out")
+    return value.to_numpy(dtype=np.result_type(*held))
 
 
 def _rows_together(array: NDArray[Any]) -> NDArray[Any]:

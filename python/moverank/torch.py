@@ -54,6 +54,8 @@ def distance(
 ) -> Tensor:
     """Distances that backpropagate to tokens and weights.
 
+    First derivatives only: a gradient that was made with ``create_graph=True`` is a constant.
+
     Parameters
     ----------
     x, y : Tensor of shape (n, d), Tensor of shape (B, n, d), or sequence of tensors of shape (n, d)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import moverank as mr
+from moverank._arrays import plain_array
 from moverank._validate import as_list
 
 X, Y = np.arange(6.0).reshape(3, 2), np.eye(2)
@@ -178,3 +179,17 @@ def test_tensors_that_cannot_be_read_are_refused():
     for sparse in (torch.eye(2).to_sparse(), torch.eye(2).to_sparse_csr()):
         with pytest.raises(TypeError, match="x: sparse Tensor is not taken"):
             mr.wmd(sparse, Y)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Float32", "Int64", "boolean"])
+def test_data_frames_of_types_of_pandas_are_numbers(dtype):
+    pd = pytest.importorskip("pandas")
+    plain = np.eye(3)
+    frame = pd.DataFrame(plain).astype(dtype)
+    assert plain_array(frame, "p").dtype.kind in "fib"
+    np.testing.assert_array_equal(mr.pairwise(frame, costs=1 - plain), mr.pairwise(plain, costs=1 - plain))
+    mixed = pd.DataFrame({"a": frame[0], "b": plain[1], "c": plain[2].astype(np.float32)})
+    np.testing.assert_array_equal(plain_array(mixed, "p"), np.array([plain[0], plain[1], plain[2]]).T)
+    frame.iloc[0, 1] = None
+    with pytest.raises(ValueError, match="p: has missing entries"):
+        plain_array(frame, "p")
