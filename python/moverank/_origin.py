@@ -28,6 +28,10 @@ INVARIANT = ("euclidean", "sqeuclidean")
 #: A dimension is far from 0 where its largest component is so many times half of its extent: four bits are lost.
 FAR = 16.0
 
+#: All tokens are far from 0, where they lie so many times half of their longest extent away: of a query between them,
+#: six bits are lost.
+DISTANT = 64.0
+
 #: All dimensions are, after an origin was taken off that is another's: half of float32's digits are lost.
 BLURRED = 4096.0
 
@@ -125,6 +129,11 @@ class Extent:
         size = np.maximum(-self._least, self._most)
         found: NDArray[np.bool_] = size > FAR * (self._most - self._least) / 2
         return found
+
+    @property
+    def is_distant(self) -> bool:
+        """Whether all lies far from 0, so that queries lose digits though these do not; a constant tells nothing."""
+        return 0.0 < DISTANT * self.half < self.largest
 
     @property
     def is_blurred(self) -> bool:

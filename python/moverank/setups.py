@@ -73,11 +73,21 @@ def setup_for(
         return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
     codes = _checked_codes(dtype, docs, measure) if rescore else None
     stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
-    # Also of documents that float32 holds, as queries may have more digits: differences of such documents are exact,
-    # but for codes with a scale, which would be rounded once more.
-    middle = Extent.of_batch(docs).origin() if measure.ground in INVARIANT and docs.scales is None else None
-    origin = None if middle is None else tuple(middle.tolist())
+    origin = _origin_for(docs) if measure.ground in INVARIANT else None
     return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids, origin)
+
+
+def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
+    """Where an index puts the origin.
+
+    Also amid documents that float32 holds, as queries may have more digits. Differences to the origin are exact then,
+    but for codes with a scale, which would be rounded once more.
+    """
+    if docs.scales is not None:
+        return None
+    extent = Extent.of_batch(docs)
+    middle = extent.origin() if docs._rest is not None or extent.is_distant else None
+    return None if middle is None else tuple(middle.tolist())
 
 
 def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:

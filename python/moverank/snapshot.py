@@ -276,7 +276,7 @@ class Snapshot:
             with _documents_sound():
                 self._descend(ladder, budget, candidates)
                 found, distances = search.hits()
-        if measure.ground in INVARIANT:
+        if len(found) and measure.ground in INVARIANT:
             self._tell_if_lost(query, found, distances)
         ids = self.names_at(found)
         # All that share the k-th distance are there; the lower ids of these stay.

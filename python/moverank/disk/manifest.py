@@ -253,8 +253,8 @@ def _setup_of(fields: Fields) -> Setup:
         prefilter=fields.child("prefilter", _prefilter_of),
         ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
         origin=_origin_of(fields.take_optional("origin", list)),
-        sources=_names_of(fields.take_optional("sources", list), "sources"),
-        targets=_names_of(fields.take_optional("targets", list), "targets"),
+        sources=_names_of(fields, "sources"),
+        targets=_names_of(fields, "targets"),
     )
     bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes) != (None, None)
     if measure.ground != "given":
@@ -280,7 +280,8 @@ def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
     return tuple(map(float, value))
 
 
-def _names_of(value: list[Any] | None, field: str) -> tuple[str, ...] | None:
+def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:
+    value = fields.take_optional(field, list) if fields.has(field) else None  # the first indexes have no such field
     if value is None:
         return None
     if not all(type(name) is str for name in value):
