@@ -125,6 +125,9 @@ def certified_distances(
 ) -> CertifiedDistances:
     """Distances of one query to many documents, each with an interval around the exact value.
 
+    Exact is the optimum of the float32 costs that are computed from the vectors, as in all of this package; what these
+    costs can be off by, some 1e-7 of the size of the tokens, is no part of the interval (docs/numerics.md).
+
     Parameters
     ----------
     query, docs, measure, weights, costs, num_threads
