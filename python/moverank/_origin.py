@@ -136,6 +136,11 @@ class Extent:
         return 0.0 < DISTANT * self.half < self.largest
 
     @property
+    def may_be_distant(self) -> bool:
+        """Whether a batch may be of which this is a part, as its largest component exceeds this by a side at most."""
+        return DISTANT / 2 * self.half < self.largest
+
+    @property
     def is_blurred(self) -> bool:
         """Whether half of float32's digits are lost on all that lies between these; a constant has nothing to lose."""
         return 0.0 < BLURRED * self.half < self.largest

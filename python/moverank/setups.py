@@ -83,7 +83,7 @@ def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
     Also amid documents that float32 holds, as queries may have more digits. Differences to the origin are exact then,
     but for codes with a scale, which would be rounded once more.
     """
-    if docs.scales is not None:
+    if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
         return None
     extent = Extent.of_batch(docs)
     middle = extent.origin() if docs._rest is not None or extent.is_distant else None
