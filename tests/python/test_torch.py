@@ -106,6 +106,7 @@ def test_learning_moves_a_cloud_onto_another():
     ("call", "error", "words"),
     [
         (lambda: mrt.wmd(np.ones((2, 2)), torch.ones(2, 2)), TypeError, "x: expected tensors, got ndarray"),
+        (lambda: mrt.wmd([np.ones((2, 2))], [torch.ones(2, 2)]), TypeError, "x[0]: expected tensors, got ndarray"),
         (lambda: mrt.wmd(torch.ones(2), torch.ones(2, 2)), ValueError, "x: expected a tensor of shape (n, d)"),
         (lambda: mrt.wmd(torch.ones(2, 2), [torch.ones(2, 2), torch.ones(2)]), ValueError, "y[1]: expected a tensor"),
         (lambda: mrt.wmd([torch.ones(2, 2)] * 2, [torch.ones(2, 2)] * 3), ValueError, "as many queries as documents"),
