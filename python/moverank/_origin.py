@@ -179,7 +179,7 @@ def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -
 
 def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tuple[Sequences, Sequences]:
     """Two batches as the core is to have them: where it helps, both about one origin."""
-    if measure.ground not in INVARIANT or _has_lost(query) or _has_lost(docs):
+    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs):
         return query, docs
     origin = origin_of(query, docs)
     if origin is None:
@@ -190,7 +190,7 @@ def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tup
 
 def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> tuple[Measure, Sequences, Bags]:
     """The same of a query and bags, of which the table moves, and what is then to be measured."""
-    if measure.ground not in INVARIANT or _has_lost(query) or _has_lost(docs._table):
+    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs._table):
         return measure, query, docs
     origin = origin_of(query, docs._table)
     if origin is None:
@@ -200,7 +200,7 @@ def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> 
     return measure.replace(weighting="uniform"), _moved(origin, query, measure), moved
 
 
-def _has_lost(side: Sequences) -> bool:
+def has_lost(side: Sequences) -> bool:
     """Whether digits are gone for good, so that an origin would tell apart what came as one and was rounded once."""
     return side._rounded and side._rest is None
 

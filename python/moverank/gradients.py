@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._arrays import plain_array
-from moverank._origin import INVARIANT, widened
+from moverank._origin import INVARIANT, has_lost, widened
 from moverank._precision import longest, tell_if_below
 from moverank._validate import real_array, thread_count, weights_array
 from moverank._warn import warn
@@ -160,7 +160,7 @@ def _given(
     if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
         one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
         given, mass = _tokens_of(one), one.weights
-        is_rounded = one._batch._rounded and one._batch._rest is None
+        is_rounded = has_lost(one._batch)
     else:
         mass = None
     tokens = double_array(given, name)

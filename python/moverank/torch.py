@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from moverank._arrays import plain_array
-from moverank._origin import INVARIANT
+from moverank._origin import INVARIANT, has_lost
 from moverank._padded import warn_if_padded
 from moverank._precision import longest, tell_if_below
 from moverank._validate import capacity_number, fraction_number, weights_array
@@ -325,7 +325,7 @@ def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | N
     if isinstance(value, (Sequence, OneSource)):
         one = Sequence._of(as_query(value, None, name, name, measure.weighting))
         tokens, mass = torch.from_numpy(one.tokens.copy()), one.weights
-        is_rounded = one._batch._rounded and one._batch._rest is None
+        is_rounded = has_lost(one._batch)
         return tokens, None if mass is None else torch.from_numpy(mass.copy()), is_rounded
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")
