@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from keep import CPP
-
 import moverank._core
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "python"))
+from fuzz import corpus as kept  # noqa: E402
+
 COPY = ROOT / "build" / "planted"
 
 
@@ -310,23 +311,34 @@ def copy_tree():
     shutil.copy(moverank._core.__file__, COPY / "python" / "moverank")
 
 
-def fuzz(target, corpus, seconds):
+def fuzz(target, seconds):
     """Fuzz a target of the copy; returns the exit code and what was printed."""
-    options = [f"-max_total_time={seconds}", "-len_control=0", "-max_len=2048", "-timeout=20", corpus]
-    if target in CPP:
-        return run(f"build/fuzz/tests/fuzz/fuzz_{target}", *options, f"tests/fuzz/corpus/{target}")
+    with tempfile.TemporaryDirectory() as scratch:
+        return fuzz_in(Path(scratch), target, seconds)
+
+
+def fuzz_in(scratch, target, seconds):
+    """Fuzz from the inputs that are kept, in a folder for them and for new ones."""
+    options = [f"-max_total_time={seconds}", "-len_control=0", "-max_len=2048", "-timeout=20"]
+    if target != "run":
+        new, start = scratch / "new", scratch / "kept"
+        new.mkdir()
+        kept.unpack(target, start)
+        options += [new, start]
+    if target in kept.CPP:
+        return run(f"build/fuzz/tests/fuzz/fuzz_{target}", *options)
     # Without site-packages' own start, in which an editable install would put its tree before the copy.
     paths = [COPY / "python", COPY / "tests" / "python", sysconfig.get_path("purelib")]
     python = [sys.executable, "-S", "-m"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     if target == "run":
         return run(*python, "fuzz.run", "--seconds", str(seconds), env=environment)
-    return run(*python, "fuzz.guided", target, *options, f"tests/python/fuzz/corpus/{target}", env=environment)
+    return run(*python, "fuzz.guided", target, *options, env=environment)
 
 
 def build(targets):
     """Build targets of the copy that are C++."""
-    wanted = [f"fuzz_{target}" for target in targets if target in CPP]
+    wanted = [f"fuzz_{target}" for target in targets if target in kept.CPP]
     if wanted:
         require(run("cmake", "--build", "build/fuzz", "--target", *wanted), "the copy cannot be built")
 
@@ -340,9 +352,8 @@ def hunt(bug, seconds):
     try:
         file.write_text(text.replace(bug.right, bug.wrong))
         build([bug.target])
-        with tempfile.TemporaryDirectory() as corpus:
-            started = time.monotonic()
-            code, words = fuzz(bug.target, corpus, seconds)
+        started = time.monotonic()
+        code, words = fuzz(bug.target, seconds)
         taken = time.monotonic() - started
     finally:
         file.write_text(text)
@@ -360,12 +371,11 @@ def main():
     bugs = [bug for bug in BUGS if not options.names or {bug.name, bug.target} & set(options.names)]
     targets = sorted({bug.target for bug in bugs})
     copy_tree()
-    if set(targets) & set(CPP):
+    if set(targets) & set(kept.CPP):
         require(run("cmake", "--preset", "fuzz"), "the copy cannot be configured")
         build(targets)
     for target in targets:
-        with tempfile.TemporaryDirectory() as corpus:
-            require(fuzz(target, corpus, 1), f"{target} finds something where nothing was planted")
+        require(fuzz(target, 1), f"{target} finds something where nothing was planted")
     hidden = []
     for bug in bugs:
         found, taken, words = hunt(bug, options.seconds)

@@ -1,6 +1,7 @@
 """Fuzz by coverage, with atheris: a target's modules are traced, and inputs that reach something new are kept.
 
-    python -m fuzz.guided documents -max_total_time=60 [new] fuzz/corpus/documents       from tests/python
+    python -m fuzz.corpus unpack documents kept                              from tests/python
+    python -m fuzz.guided documents -max_total_time=60 [new] kept
 
 The first argument names a module of this folder, the others are libFuzzer's. Inputs of all folders are tried, and new
 ones kept in the first; given files instead, these are run and nothing else. Where a target knows its format it changes
