@@ -3,8 +3,8 @@
     python -m fuzz.corpus list exact                           from tests/python
     python -m fuzz.corpus unpack exact FOLDER                  what a fuzzer starts from
     python -m fuzz.corpus add exact what-it-found FILE         a find, under a name that says what it is
-    python -m fuzz.corpus keep exact FOLDER [FOLDER ...]       minimise what a long run has found, and keep so much of it
-                                                               that all sizes are there; names stay
+    python -m fuzz.corpus keep exact FOLDER [FOLDER ...]       minimise what a long run has found, and keep some of all
+                                                               sizes, besides all that has a name
 
 An archive of the same inputs is the same to the byte: names are sorted, and nothing tells when or by whom it was made.
 """
