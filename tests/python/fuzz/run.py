@@ -3,7 +3,7 @@
     python -m fuzz.run --seconds 60 [--seed 0]       from tests/python
 
 Runs as long as it is told, with little memory to ask for, so that a size that a file declares is not simply believed.
-Under a core built with AddressSanitizer (see `.ci/sanitized-python`) it also tells reads beyond an array.
+Under a core built with AddressSanitizer (see `tools/sanitized-python`) it also tells reads beyond an array.
 """
 
 import argparse
