@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Examples marked py, not python, need something that is not here.
 FENCED = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 EXAMPLES = [
@@ -28,12 +28,27 @@ def test_examples_run_when_pasted(example, tmp_path):
     assert ran.returncode == 0, ran.stderr
     if "print(hits[0].id, hits[0].payload)" in example:
         assert "music {'year': 2024}" in ran.stdout
-    if "print(index.search(" in example:
+    if "journalists in Illinois" in example:
         assert "exact: all 3 documents were solved" in ran.stdout
 
 
 def test_there_are_examples():
     assert len(EXAMPLES) > 20
+
+
+def test_titles_are_those_of_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    entries = re.findall(r"^ +- (.+): (\S+)$", navigation, flags=re.MULTILINE)
+    pages = {path: title for title, path in entries}
+    assert set(pages) == {
+        path.relative_to(ROOT / "docs").as_posix()
+        for path in (ROOT / "docs").rglob("*")
+        if path.suffix in (".md", ".ipynb")
+    }
+    for path, title in pages.items():
+        heading = '"# ' if path.endswith(".ipynb") else "# "
+        text = (ROOT / "docs" / path).read_text(encoding="utf-8")
+        assert text.partition(heading)[2].partition("\n")[0].removesuffix('\\n",') == title, path
 
 
 def test_links_lead_somewhere():

@@ -23,7 +23,7 @@ CLASSES = {
     for name, found in vars(errors).items()
     if inspect.isclass(found) and not issubclass(found, Warning)  # test_precision.py has these
 }
-STORAGE = Path(__file__).resolve().parents[2] / "docs" / "storage.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api" / "errors.md"
 
 
 @pytest.fixture
@@ -191,10 +191,9 @@ def test_each_is_a_name_of_the_package(name):
     assert name in mr.__all__
 
 
-def test_the_documentation_tells_of_every_error_of_an_index():
-    rows = re.findall(r"^\| `(\w+Error)` \|", STORAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert set(rows) <= {*CLASSES, "MemoryError"}
-    assert set(CLASSES) - set(rows) == {"NoTokensError", "TextFormatError", "InfeasibleError"}  # of texts and transport
+def test_the_documentation_has_a_row_for_every_error():
+    rows = re.findall(r"^\| `(\w+Error)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted([*CLASSES, "MemoryError"])
 
 
 @pytest.mark.usefixtures("folder")
