@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import moverank._interpreter  # noqa: F401  before anything that is compiled
+from moverank._align import align
 from moverank._core import __version__, build_info
-from moverank.alignment import Alignment, TokenMove, align
+from moverank._setup import Clusters
+from moverank.alignment import Alignment, TokenMove
 from moverank.bag import Bag
 from moverank.bags import Bags
 from moverank.batch import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
@@ -45,7 +47,6 @@ from moverank.histograms import Histograms
 from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.index import Index
 from moverank.measures import Measure, emd, maxsim, measure, rwmd, wmd, wrd
-from moverank.prefilters import Clusters
 from moverank.reranking import rerank
 from moverank.sequences import Sequence, Sequences
 from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult

@@ -5,14 +5,22 @@ Nothing is computed of them but that, and only where a distance is 0 and some nu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._origin import runs, widened
+from moverank._rounding import runs, widened
 
 Digests = NDArray[np.uint64]
+
+
+class Came(NamedTuple):
+    """One sequence as it came: digests of its tokens, their mass, and the largest norm about the origin."""
+
+    digests: Digests
+    mass: NDArray[np.float64]
+    longest: float
 
 
 def digests_of(tokens: NDArray[Any]) -> Digests:

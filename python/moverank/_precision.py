@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._digests import Digests
-from moverank._origin import INVARIANT, Extent, is_rounded, may_lose, runs
+from moverank._digests import Came
+from moverank._origin import INVARIANT
+from moverank._rounding import UNIT, Extent
 from moverank._warn import warn
+from moverank.bags import Bags
 from moverank.errors import PrecisionWarning
+from moverank.sequences import Sequences
 from moverank.sinkhorn import Sinkhorn
 
 if TYPE_CHECKING:
-    from moverank.bags import Bags
     from moverank.measures import Measure
-    from moverank.sequences import Sequences
 
 #: Possible rounding of the tokens is told where it is more than this share of a distance.
 TOLD_SHARE = 1 / 16
@@ -28,25 +29,8 @@ SOLVE_ERROR = 1e-12
 #: Tokens of smaller norms have squares near or below the least that float32 holds.
 TINY = 2.0**-62
 
-#: Unit roundoff of float32.
-UNIT = 2.0**-24
-
 #: Masses are normalised, which may take this share of them.
 MASS_ERROR = 1e-9
-
-
-class Came(NamedTuple):
-    """One sequence as it came: digests of its tokens, their mass, and the largest norm about the origin."""
-
-    digests: Digests
-    mass: NDArray[np.float64]
-    longest: float
-
-
-def longest(tokens: NDArray[np.floating]) -> float:
-    """Largest norm of a token."""
-    squares = (np.einsum("td,td->t", tokens[rows], tokens[rows], dtype=np.float64).max() for rows in runs(tokens))
-    return math.sqrt(max(squares))
 
 
 def tell_if_lost(
@@ -163,16 +147,3 @@ def tell_if_far(docs: Sequences, origin: NDArray[np.float64]) -> None:
             f"each other; float32 keeps them to {UNIT * extent.largest:.1g} there. Build an index of its own for them",
             PrecisionWarning,
         )
-
-
-def tell_if_blurred_table(source: NDArray[Any], vectors: NDArray[np.float32]) -> None:
-    """Warn if the vectors of a table came in float64 and float32 drops what tells them apart."""
-    if may_lose(source) and len(vectors) > 1 and is_rounded(source, vectors):
-        wide = source.astype(np.float64)
-        extent = Extent(wide.min(axis=0), wide.max(axis=0))
-        if extent.is_blurred:
-            warn(
-                f"vectors: lie near to each other up to {extent.largest:.3g} from the origin, where float32 keeps them "
-                f"to {UNIT * extent.largest:.1g}; subtract their mean before",
-                PrecisionWarning,
-            )

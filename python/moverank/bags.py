@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import plain_array
-from moverank._digests import Digests, digests_of
-from moverank._origin import is_rounded, may_lose
-from moverank._precision import Came, longest, tell_if_blurred_table
+from moverank._digests import Came, Digests, digests_of
+from moverank._rounding import is_rounded, longest, may_lose, tell_if_blurred_table
 from moverank._validate import offsets_array, one_of, read_only, real_array, tokens_and_source
 from moverank.bag import Bag
 from moverank.sequences import Sequences, selected

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._arrays import plain_array
-from moverank._origin import INVARIANT, has_lost, widened
-from moverank._precision import longest, tell_if_below
+from moverank._origin import INVARIANT, has_lost
+from moverank._precision import tell_if_below
+from moverank._rounding import longest, widened
 from moverank._validate import real_array, thread_count, weights_array
 from moverank._warn import warn
 from moverank.errors import PrecisionWarning

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
+from moverank._intake import Documents, as_documents, names_for, next_id_behind, stored_as
+from moverank._setup import Clusters, require_encoder_fits, setup_for
 from moverank._threads import Lock, count_of, each
 from moverank._validate import positive_number, real_number, thread_count, whole_number
 from moverank.attached_space import AttachedSpace
@@ -31,21 +33,11 @@ from moverank.measures import Measure, measure
 from moverank.names import Ids, is_name, make_names
 from moverank.parts import Part, build_part
 from moverank.payloads import Where, payload_arrays
-from moverank.prefilters import Clusters
 from moverank.query import Goal, Query
 from moverank.readers import Batch
 from moverank.search import Budget
 from moverank.sequences import Batch as DocumentBatch
 from moverank.sequences import One, Sequences, as_sequences
-from moverank.setups import (
-    Documents,
-    as_documents,
-    names_for,
-    next_id_behind,
-    require_encoder_fits,
-    setup_for,
-    stored_as,
-)
 from moverank.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -16,60 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._setup import Setup
 from moverank._storage import STORED_AS
 from moverank.errors import IndexFormatError
-from moverank.measures import Measure
-
-if TYPE_CHECKING:
-    from moverank.prefilters import Clusters
 
 Arrays = Mapping[str, NDArray[Any]]
 
 #: What an array's rows belong to where it is no run of some offsets.
 DOCUMENTS, WORDS = "documents", "words"
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What all parts of an index have in common.
-
-    Attributes
-    ----------
-    measure : Measure
-        What searches compute.
-    kind : {"sequences", "bags"}
-        What documents are.
-    dim : int
-        Dimension of the tokens; under given costs, bins of queries.
-    dtype : str
-        How tokens are stored, of which distances are computed; under given costs, how these are.
-    codes : str or None
-        Type in which they are kept once more, for bounds.
-    prefilter : str, Clusters or None
-        How budgeted searches find candidates.
-    ids : {"int", "str"}
-        What documents are called by.
-    origin : tuple of float or None
-        What was subtracted from all tokens, in float64, before they were rounded: queries are to be told of it.
-    sources, targets : tuple of str, optional
-        What bins of queries and of documents are called, where costs are given and a DataFrame said so.
-    """
-
-    measure: Measure
-    kind: str
-    dim: int
-    dtype: str
-    codes: str | None
-    prefilter: str | Clusters | None
-    ids: str
-    origin: tuple[float, ...] | None = None
-    sources: tuple[str, ...] | None = None
-    targets: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

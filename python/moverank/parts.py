@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._setup import Setup
 from moverank._storage import decode
 from moverank.bags import Bags
 from moverank.errors import IndexFormatError
 from moverank.given import Costs
 from moverank.histograms import Histograms
-from moverank.layout import Arrays, Setup
+from moverank.layout import Arrays
 from moverank.measures import naming, prepare
 from moverank.names import IntNames, Positions, StrNames, stored_names
 from moverank.payloads import Where, fields_of, payload_at

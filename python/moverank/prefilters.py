@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -13,47 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._setup import Clusters
 from moverank._threads import Lock, openmp_count
-from moverank._validate import whole_number
 from moverank.measures import Measure
 from moverank.query import Query
 from moverank.search import SPREAD_SEEDS, Positions, PrefilteredQuery
-
-#: More clusters of a document have no use: they are to be far fewer than its tokens.
-MOST_CLUSTERS = 1024
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """Prefilter by several pooled vectors a document: its tokens' clusters, compared by the measure itself.
-
-    Brings better candidates than one pooled vector does, for some hundred nanoseconds a document. Distances to clusters
-    bound nothing, so a budgeted search that uses them is certain of none of its hits.
-
-    Parameters
-    ----------
-    per_document : int, default 4
-        Clusters of a document; memory is that many float32 vectors.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the number is no integer, below 1 or above 1024.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from moverank import Index
-    >>> docs = [np.eye(8)[k:] for k in range(8)]
-    >>> index = Index.build(docs, "wrd", prefilter=Clusters(2))
-    >>> index.search(np.eye(8)[7:], k=1, candidates=3).ids
-    array([7])
-    """
-
-    per_document: int = 4
-
-    def __post_init__(self) -> None:
-        whole_number(self.per_document, "per_document", least=1, most=MOST_CLUSTERS)
 
 
 class ClusteredVectors:

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from moverank._digests import digests_of
 from moverank._origin import INVARIANT, about
 from moverank._precision import MASS_ERROR
+from moverank._setup import Setup
 from moverank.errors import DimensionError
 from moverank.given import require_order
 from moverank.histograms import Histograms, as_histogram, require_one_order
-from moverank.layout import Setup
 from moverank.measures import Measure, require_same_dim
 from moverank.sequences import One, Sequence, Sequences, as_query
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._arrays import ENCODE_FIRST, is_tensor, plain_array
-from moverank._digests import Digests, digests_of
-from moverank._origin import Extent, is_rounded, may_lose, rest_of
+from moverank._digests import Came, Digests, digests_of
 from moverank._padded import cut, warn_if_padded
-from moverank._precision import Came, longest
+from moverank._rounding import Extent, is_rounded, longest, may_lose, rest_of
 from moverank._storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
 from moverank._validate import (
     as_list,

@@ -14,15 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._align import align
+from moverank._align_given import aligned, bin_names
 from moverank._origin import INVARIANT
-from moverank._precision import TINY, longest, tell_if_below, tell_vanished, zero
-from moverank.alignment import Alignment, align
+from moverank._precision import TINY, tell_if_below, tell_vanished, zero
+from moverank._rounding import longest
+from moverank._setup import Setup
+from moverank.alignment import Alignment
 from moverank.attached_space import AttachedSpace
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import DuplicateIdError, IndexFormatError, InfeasibleError, UnknownFieldError, UnknownIdError
-from moverank.given import Costs, aligned, bin_names
+from moverank.given import Costs
 from moverank.hits import Certificate, Hits, SearchStats
-from moverank.layout import Setup
 from moverank.measures import naming
 from moverank.names import Ids, Positions, is_name, listed_ids
 from moverank.parts import Document, Part, Vocabulary

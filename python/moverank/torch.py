@@ -23,7 +23,8 @@ from torch.autograd.function import once_differentiable
 from moverank._arrays import plain_array
 from moverank._origin import INVARIANT, has_lost
 from moverank._padded import warn_if_padded
-from moverank._precision import longest, tell_if_below
+from moverank._precision import tell_if_below
+from moverank._rounding import longest
 from moverank._validate import capacity_number, fraction_number, weights_array
 from moverank.gradients import double_array, ragged_gradients, require_measurable
 from moverank.measures import Measure, measure, require_same_dim

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._align import align
 from moverank._optional import optional
-from moverank.alignment import align
 from moverank.cli.documents import read_lines, tell_lost
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from moverank._intake import as_documents, names_for, next_id_behind, stored_as
+from moverank._setup import Clusters, Setup, require_encoder_fits, setup_for
 from moverank._storage import token_dtype
 from moverank.attached_space import AttachedSpace
 from moverank.changes import NONE_REMOVED, trained_on
@@ -17,14 +19,12 @@ from moverank.disk.store import Store
 from moverank.encoder_identity import EncoderIdentity, checked
 from moverank.errors import DuplicateIdError, MeasureMismatchError
 from moverank.given import Costs
-from moverank.layout import Setup
 from moverank.measures import Measure
 from moverank.names import kind_of, listed_ids
 from moverank.parts import Part, build_part
 from moverank.payloads import payload_arrays
-from moverank.prefilters import Clusters, require_factory
+from moverank.prefilters import require_factory
 from moverank.readers import Batch
-from moverank.setups import as_documents, names_for, next_id_behind, require_encoder_fits, setup_for, stored_as
 from moverank.snapshot import Snapshot
 
 #: Bytes of a segment, about. A build takes twice this, besides a batch or two and what faiss needs.

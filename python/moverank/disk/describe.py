@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from moverank._setup import Setup
 from moverank.disk.manifest import VERSION, Manifest, read_manifest
-from moverank.layout import OFFSETS, Setup
+from moverank.layout import OFFSETS
 
 
 def describe(folder: Path) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from typing import Any
 
 from moverank._core import __version__
 from moverank._origin import INVARIANT
+from moverank._setup import Clusters, Setup
 from moverank._storage import token_dtype
 from moverank.disk.fields import Fields, parsed
 from moverank.disk.files import FileEntry, open_file
 from moverank.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, Segment
 from moverank.encoder_identity import EncoderIdentity
 from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionError
-from moverank.layout import Setup, require_layout
+from moverank.layout import require_layout
 from moverank.measures import Measure
-from moverank.prefilters import Clusters
 from moverank.sinkhorn import Sinkhorn
 
 FORMAT = "moverank index"

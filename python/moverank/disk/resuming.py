@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._intake import as_documents, names_for, next_id_behind, stored_as
 from moverank.measures import Measure
 from moverank.parts import Part, build_part
 from moverank.payloads import payload_arrays
 from moverank.readers import Batch
-from moverank.setups import as_documents, names_for, next_id_behind, stored_as
 from moverank.snapshot import Snapshot
 
 #: How far components of one document may be apart, by its largest. Encoders need not give the same digits twice, and

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from moverank._setup import Setup
 from moverank.attached_space import AttachedSpace
 from moverank.disk.files import (
     FileEntry,
@@ -41,7 +42,6 @@ from moverank.errors import (
     IndexWriteError,
     ReadOnlyIndexError,
 )
-from moverank.layout import Setup
 from moverank.merging import Chunked, merged
 from moverank.names import Positions
 from moverank.parts import Part

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._files import require_file
 from moverank._optional import optional
 from moverank._validate import thread_count, whole_number
 from moverank.encoder_identity import EncoderIdentity
@@ -20,7 +21,6 @@ from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathe
 from moverank.encoders.stated import stated_limit, stated_prompts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
-from moverank.readers.chunks import require_file
 
 
 class OnnxEncoder:

@@ -8,8 +8,9 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
+from moverank._align import align
 from moverank._wording import on_one_line, printable
-from moverank.alignment import Alignment, align
+from moverank.alignment import Alignment
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.hits import Certificate, Hit, SearchStats
 from moverank.lost import Lost

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._batch_of_build import Batch
+from moverank._files import require_file
 from moverank._optional import optional
 from moverank._validate import as_list, whole_number
-from moverank.readers.batch import Batch
-from moverank.readers.chunks import DOCUMENTS, locating, require_file, runs
+from moverank.readers.chunks import DOCUMENTS, locating, runs
 from moverank.readers.npy import PathLike
 from moverank.sequences import Sequences
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,20 +26,6 @@ def runs(offsets: NDArray[Any], bytes_a_token: int, documents: int) -> Iterator[
         first = last
 
 
-#: What NumPy, zipfile and json raise of files that are not what they seem.
-UNREADABLE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
 @contextmanager
 def locating(path: Path, first: int) -> Iterator[None]:
     """Say of an error in a batch in which file it is, and at which of the file's documents the batch begins."""
@@ -49,10 +33,3 @@ def locating(path: Path, first: int) -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         raise type(error)(f"{path}, batch from document {first} on: {error}") from None
-
-
-def require_file(path: Path) -> Path:
-    """Refuse what is not there before anything is read."""
-    if not path.is_file():
-        raise FileNotFoundError(2, "No such file", str(path))
-    return path

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from moverank._batch_of_build import Batch
+from moverank._files import UNREADABLE, require_file
 from moverank._storage import dtype_of
 from moverank._validate import whole_number
-from moverank.readers.batch import Batch
-from moverank.readers.chunks import DOCUMENTS, UNREADABLE, locating, require_file, runs
+from moverank.readers.chunks import DOCUMENTS, locating, runs
 from moverank.sequences import Sequences
 
 PathLike = str | os.PathLike[str]

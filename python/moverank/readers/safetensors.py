@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._batch_of_build import Batch
+from moverank._files import require_file
 from moverank._optional import optional
 from moverank._validate import whole_number
-from moverank.readers.batch import Batch
-from moverank.readers.chunks import BYTES, DOCUMENTS, locating, require_file
+from moverank.readers.chunks import BYTES, DOCUMENTS, locating
 from moverank.readers.npy import PathLike, flat_batches
 from moverank.sequences import Sequences
 

@@ -31,6 +31,7 @@ from moverank.spaces.steps import (
     Weighing,
     Whitening,
 )
+from moverank.spaces.storing import from_bytes, to_bytes
 
 #: Recipes that go by a name; the first three are A, W and R of the WRD paper.
 NAMED: dict[str, Recipe] = {
@@ -119,16 +120,12 @@ class Space:
 
     def to_bytes(self) -> bytes:
         """Write the steps as `save` does."""
-        from moverank.spaces.storing import to_bytes
-
-        return to_bytes(self)
+        return to_bytes(self.steps)
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Space:
         """Read what `to_bytes` wrote; ValueError for anything else."""
-        from moverank.spaces.storing import from_bytes
-
-        return from_bytes(octets)
+        return cls(from_bytes(octets))
 
     def __repr__(self) -> str:
         return f"Space({', '.join(map(repr, self.steps))})"

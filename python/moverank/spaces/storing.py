@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.readers.chunks import UNREADABLE
-from moverank.spaces.space import Space
+from moverank._files import UNREADABLE
 from moverank.spaces.steps import Affine, ScaledBy, Step, UnitNorm, WeighedBy
 from moverank.spaces.weights import TokenWeights
 
@@ -21,11 +21,11 @@ FORMAT, VERSION = "moverank space", 1
 LARGEST = 1 << 30
 
 
-def to_bytes(space: Space) -> bytes:
-    """Write a space down."""
+def to_bytes(steps: Sequence[Step]) -> bytes:
+    """Write the steps of a space down."""
     arrays: dict[str, NDArray[Any]] = {}
-    steps = [_described(step, f"{place}.", arrays) for place, step in enumerate(space.steps)]
-    text = json.dumps({"format": FORMAT, "version": VERSION, "steps": steps})
+    described = [_described(step, f"{place}.", arrays) for place, step in enumerate(steps)]
+    text = json.dumps({"format": FORMAT, "version": VERSION, "steps": described})
     arrays["space"] = np.frombuffer(text.encode(), dtype=np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -53,8 +53,8 @@ def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDA
     return {"name": weights.name, "unseen": weights.unseen}
 
 
-def from_bytes(octets: bytes) -> Space:
-    """Read what `to_bytes` wrote; ValueError for anything else."""
+def from_bytes(octets: bytes) -> tuple[Step, ...]:
+    """Read the steps that `to_bytes` wrote; ValueError for anything else."""
     try:
         with zipfile.ZipFile(io.BytesIO(octets)) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > LARGEST:
@@ -66,7 +66,7 @@ def from_bytes(octets: bytes) -> Space:
             raise ValueError("not a space")
         if text["version"] != VERSION:
             raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
-        return Space(tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"])))
+        return tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"]))
     except UNREADABLE as error:
         raise ValueError(f"holds no space of moverank: {error}") from None
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moverank._intake import Documents, as_documents
 from moverank.bags import Bags
 from moverank.names import Ids, listed_ids
 from moverank.payload_values import payload_list
 from moverank.sequences import Sequences
-from moverank.setups import Documents, as_documents
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
