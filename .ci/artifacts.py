@@ -26,8 +26,8 @@ NEEDED_OF_WHEEL = {
     "_core.pyi",
     "data/NOTICE.md",
     "data/word-vectors.npz",
-    "views/alignment.css",
-    "views/alignment.js",
+    "alignment/alignment.css",
+    "alignment/alignment.js",
 }
 
 #: Functions of the system by which a program reaches the network, starts another, or loads code. SECURITY.md says that

@@ -21,7 +21,7 @@ import moverank as mr
 from corpora import WordTable, as_bags, contextual, sentences, texts
 from harness import environment, table
 from moverank import _core
-from moverank.measures import prepare
+from moverank.measures.measure import prepare
 
 MEASURES = {"WMD": mr.wmd, "WRD": mr.wrd, "WRD, capacity 4": mr.wrd.replace(capacity=4)}
 BOUNDS = ("pooled", "relaxed", "one-sided", "two-sided", "two-sided, 64 spread seeds")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import moverank._launch  # before all that takes time
+import moverank._support.launch  # before all that takes time
 
 # isort: split
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import moverank._interpreter  # noqa: F401  before anything that is compiled
-from moverank._align import align
+import moverank._support.interpreter  # noqa: F401  before anything that is compiled
 from moverank._core import __version__, build_info
-from moverank._setup import Clusters
-from moverank.alignment import Alignment, TokenMove
-from moverank.bag import Bag
-from moverank.bags import Bags
-from moverank.batch import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
-from moverank.disk.verify import Verified
-from moverank.encoder_identity import EncoderCheck, EncoderIdentity
+from moverank.alignment.align import align
+from moverank.alignment.alignment import Alignment, TokenMove
 from moverank.errors import (
     DimensionError,
     DuplicateIdError,
@@ -42,15 +36,21 @@ from moverank.errors import (
     UnknownFieldError,
     UnknownIdError,
 )
-from moverank.gradients import Gradients, gradients
-from moverank.histograms import Histograms
-from moverank.hits import Certificate, Hit, Hits, Rung, SearchStats
-from moverank.index import Index
-from moverank.measures import Measure, emd, maxsim, measure, rwmd, wmd, wrd
-from moverank.reranking import rerank
-from moverank.sequences import Sequence, Sequences
-from moverank.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
-from moverank.transport import TransportBatch, TransportResult, transport, transport_batch
+from moverank.index.disk.verify import Verified
+from moverank.index.index import Index
+from moverank.index.parts.setup import Clusters
+from moverank.index.rerank import rerank
+from moverank.index.search.hits import Certificate, Hit, Hits, Rung, SearchStats
+from moverank.measures.distances import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
+from moverank.measures.gradients import Gradients, gradients
+from moverank.measures.measure import Measure, emd, maxsim, measure, rwmd, wmd, wrd
+from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
+from moverank.solvers.transport import TransportBatch, TransportResult, transport, transport_batch
+from moverank.vectors.bag import Bag
+from moverank.vectors.bags import Bags
+from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity
+from moverank.vectors.histograms import Histograms
+from moverank.vectors.sequences import Sequence, Sequences
 
 if TYPE_CHECKING:
     from moverank import encoders, ranking, readers, spaces
@@ -137,8 +137,8 @@ _OF_TEXT = {"fit": "spaces", **dict.fromkeys(("Fusion", "Passages", "Ranking", "
 
 
 def __getattr__(name: str) -> Any:
-    # Encoders, spaces and rankers of texts are the text edge: who brings vectors never loads them.
-    if name in ("encoders", "ranking", "spaces"):
+    # What reads files, encodes, learns spaces and ranks texts is loaded when first used: vectors alone need none of it.
+    if name in ("encoders", "ranking", "readers", "spaces"):
         return import_module(f"moverank.{name}")
     if name in _OF_TEXT:
         return getattr(import_module(f"moverank.{_OF_TEXT[name]}"), name)

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from moverank._arrays import plain_array
-from moverank._origin import INVARIANT, has_lost
-from moverank._padded import warn_if_padded
-from moverank._precision import tell_if_below
-from moverank._rounding import longest
-from moverank._validate import capacity_number, fraction_number, weights_array
-from moverank.gradients import double_array, ragged_gradients, require_measurable
-from moverank.measures import Measure, measure, require_same_dim
-from moverank.measures import wmd as wmd_measure
-from moverank.measures import wrd as wrd_measure
-from moverank.sequences import BatchSource, OneSource, Sequence, Sequences, as_query
-from moverank.sinkhorn import Sinkhorn
-from moverank.transport import transport as solve_transport
+from moverank._support.arrays import plain_array
+from moverank._support.validate import capacity_number, fraction_number, weights_array
+from moverank.measures.gradients import double_array, ragged_gradients, require_measurable
+from moverank.measures.measure import Measure, measure, require_same_dim
+from moverank.measures.measure import wmd as wmd_measure
+from moverank.measures.measure import wrd as wrd_measure
+from moverank.measures.origin import INVARIANT, has_lost
+from moverank.measures.precision import tell_if_below
+from moverank.solvers.sinkhorn import Sinkhorn
+from moverank.solvers.transport import transport as solve_transport
+from moverank.vectors.padded import warn_if_padded
+from moverank.vectors.rounding import longest
+from moverank.vectors.sequences import BatchSource, OneSource, Sequence, Sequences, as_query
 
 __all__ = ["distance", "sinkhorn", "transport", "wmd", "wrd"]
 

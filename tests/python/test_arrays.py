@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from moverank._arrays import plain_array
-from moverank._validate import as_list
+from moverank._support.arrays import plain_array
+from moverank._support.validate import as_list
 
 X, Y = np.arange(6.0).reshape(3, 2), np.eye(2)
 

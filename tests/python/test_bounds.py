@@ -5,7 +5,7 @@ import pytest
 
 import moverank as mr
 from moverank import _core
-from moverank.measures import prepare
+from moverank.measures.measure import prepare
 from real_data import cranfield
 
 

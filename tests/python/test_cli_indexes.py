@@ -274,7 +274,7 @@ def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
     assert "there is an index already; --overwrite replaces it, or choose" in refusal(capsys, "index", index, docs)
     assert "is in the index already; --replace replaces documents" in refusal(capsys, "add", index, docs)
 
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)  # each batch is kept at once
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)  # each batch is kept at once
     errors = []
 
     def batches():

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from moverank._wording import printable
+from moverank._support.wording import printable
 
 COMMAND = [sys.executable, "-m", "moverank"]
 
@@ -134,7 +134,7 @@ def test_ctrl_c_ends_loading_with_one_line(delay):
     command = [sys.executable, "-v", "-m", "moverank", "demo"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
-            if "import 'moverank._launch'" in line:
+            if "import 'moverank._support.launch'" in line:
                 break
         time.sleep(delay)
         process.send_signal(signal.SIGINT)

@@ -196,7 +196,7 @@ def test_a_build_is_gone_on_with_by_the_same_encoder_alone(tmp_path):
         return mr.Index.build_on_disk(tmp_path / folder, batches(fail), encoder=encoder, resume=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)
+        patch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)
         for folder, first in (("index", OURS), ("unsaid", None)):
             with pytest.raises(KeyError):
                 build(first, fail=True, folder=folder)

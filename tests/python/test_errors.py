@@ -13,7 +13,7 @@ import pytest
 import moverank as mr
 from crash.disk import Disk
 from moverank import errors
-from moverank.disk import building
+from moverank.index.disk import building
 from moverank.readers import Batch
 from moverank.readers.texts import TextFiles
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import moverank as mr
-from moverank.disk.describe import describe
+from moverank.index.disk.describe import describe
 from moverank.readers import Batch
 from test_given_costs import histograms, table
 
@@ -122,7 +122,7 @@ def test_an_index_in_a_folder_keeps_its_costs_through_every_change(tmp_path, dty
 def test_a_build_goes_on_with_the_costs_that_it_was_begun_with(tmp_path, monkeypatch):
     rng = np.random.default_rng(4)
     docs, costs = histograms(rng, 30, 5), table(rng, 5, 5)
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)
 
     def batches(until):
         for s in range(0, 30, 10):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from moverank._interpreter import require_main
+from moverank._support.interpreter import require_main
 
 SUBINTERPRETER = """
 try:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
-from moverank import IndexFormatError, payloads
-from moverank.payloads import Where, payload_arrays, payload_at
+from moverank import IndexFormatError
+from moverank.index.parts import payloads
+from moverank.index.parts.payloads import Where, payload_arrays, payload_at
 
 DOCS = [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)]
 SCALARS = (

@@ -264,7 +264,7 @@ def test_queries_are_moved_into_the_space_of_an_index(encoder, texts):
 
 
 def test_a_build_goes_on_in_its_space(encoder, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)
     space, other = (spaces.fit(encoder, texts, [step]) for step in ("whitening", "idf"))
     docs = space(encoder.encode(texts)).sequences
     batches = [mr.readers.Batch(docs[start : start + 100]) for start in (0, 100, 200)]

@@ -298,7 +298,7 @@ def test_without_a_lock_a_folder_is_left_as_it_was(tmp_path, docs, monkeypatch, 
     target = tmp_path / "index"
     if was_there:
         target.mkdir()
-    monkeypatch.setattr("moverank.disk.store.Lock", no_locks)
+    monkeypatch.setattr("moverank.index.disk.store.Lock", no_locks)
     with pytest.raises(OSError, match="No locks available"):
         mr.Index.build(docs).save(target)
     assert target.exists() == was_there
@@ -461,7 +461,7 @@ def batches_of(docs, size=7, upto=None):
 
 @pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", mr.Clusters(2)])
 def test_a_build_in_batches_is_a_build(docs, tmp_path, prefilter, monkeypatch):
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1500)
     seen = []
     index = mr.Index.build_on_disk(
         tmp_path / "index", batches_of(docs), prefilter=prefilter, dtype="int8", progress=seen.append
@@ -476,7 +476,7 @@ def test_a_build_in_batches_is_a_build(docs, tmp_path, prefilter, monkeypatch):
 
 
 def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1500)
     path = tmp_path / "index"
     with pytest.raises(RuntimeError, match="the source broke"):
         mr.Index.build_on_disk(path, batches_of(docs, upto=28))
@@ -502,7 +502,7 @@ def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
 @pytest.fixture(params=[False, True], ids=["complete", "cut off"])
 def resumed(request, docs, tmp_path, monkeypatch):
     """A call that resumes a build of 28 documents in 4 batches, complete or not."""
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1500)
     if request.param:
         with pytest.raises(RuntimeError, match="the source broke"):
             mr.Index.build_on_disk(tmp_path / "index", batches_of(docs, upto=28))
@@ -585,7 +585,7 @@ def test_bags_are_known_again(tmp_path):
 
 
 def test_a_build_takes_no_more_memory_for_more_documents(tmp_path, monkeypatch):
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1 << 20)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1 << 20)
 
     def peak(n_batches):
         def batches():
@@ -622,7 +622,7 @@ def test_builds_that_cannot_be(docs, tmp_path):
 
 
 def test_a_build_may_go_on_with_another_way_to_tell_faiss(docs, tmp_path, monkeypatch):
-    monkeypatch.setattr("moverank.disk.building.SEGMENT_BYTES", 1500)
+    monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1500)
     path = tmp_path / "index"
     with pytest.raises(RuntimeError, match="the source broke"):
         mr.Index.build_on_disk(path, batches_of(docs, upto=28), prefilter="HNSW8")

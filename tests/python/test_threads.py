@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from moverank._threads import each
+from moverank._support.threads import each
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +78,12 @@ def test_threads_that_cannot_be_had_are_done_without(error, monkeypatch):
     def refuse(function, arguments):
         raise error
 
-    monkeypatch.setattr("moverank._threads._thread.start_new_thread", refuse)
+    monkeypatch.setattr("moverank._support.threads._thread.start_new_thread", refuse)
     assert each(lambda n: n, 20, 8) == list(range(20))
 
 
 def test_threads_that_never_run_are_not_waited_for(monkeypatch):
-    monkeypatch.setattr("moverank._threads._thread.start_new_thread", lambda function, arguments: 0)
+    monkeypatch.setattr("moverank._support.threads._thread.start_new_thread", lambda function, arguments: 0)
     assert each(lambda n: n, 20, 8) == list(range(20))
 
 
@@ -100,7 +100,7 @@ def test_a_thread_that_runs_out_of_memory_ends_the_call(monkeypatch):
             patched.setattr(calls, "_begun", Full(calls._begun))
             function(*arguments)
 
-    monkeypatch.setattr("moverank._threads._thread.start_new_thread", run)
+    monkeypatch.setattr("moverank._support.threads._thread.start_new_thread", run)
     with pytest.raises(MemoryError, match="a thread had none left"):
         each(lambda n: n, 20, 2)
 

@@ -10,8 +10,9 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from moverank import __version__, _launch
-from moverank._wording import printable
+from moverank import __version__
+from moverank._support import launch
+from moverank._support.wording import printable
 from moverank.cli import add, bench, demo, evaluate, explain, index, info, remove, rerank, search, verify
 from moverank.cli.errors import UserError, require_texts
 from moverank.cli.process import forget_output, prepare_streams
@@ -45,11 +46,11 @@ def command() -> int:
     if not prepare_streams():
         print("moverank: error: standard output is closed", file=sys.stderr)
         return 2
-    _launch.raise_when_interrupted()
+    launch.raise_when_interrupted()
     try:
         return main()
     finally:
-        _launch.end_when_interrupted()
+        launch.end_when_interrupted()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

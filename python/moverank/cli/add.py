@@ -13,7 +13,7 @@ from moverank.cli.encoders import add_encoder_options
 from moverank.cli.errors import UserError
 from moverank.cli.index import is_vectors
 from moverank.cli.indexes import add_override, encoder_for
-from moverank.index import Index
+from moverank.index.index import Index
 
 
 def add_parser(commands: Any) -> None:

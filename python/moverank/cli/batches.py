@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from moverank.bags import Bags
+from moverank.alignment.lost import Lost
 from moverank.cli.documents import all_left_out, tell, tell_lost, text_files
 from moverank.cli.encoders import advice, chosen_encoder
 from moverank.cli.errors import UserError
 from moverank.encoders import Encoder, WordVectors, encode_documents
 from moverank.errors import NoTokensError
-from moverank.lost import Lost
 from moverank.readers import Batch
 from moverank.readers.texts import Document, LeftOut
-from moverank.sequences import Sequences
+from moverank.vectors.bags import Bags
+from moverank.vectors.sequences import Sequences
 
 #: Texts that are encoded at a time.
 TEXTS = 1024

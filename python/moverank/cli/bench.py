@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import build_info
-from moverank.batch import distances
 from moverank.cli.errors import UserError
 from moverank.cli.timing import interleaved, medians
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import WordVectors
-from moverank.index import Index
-from moverank.measures import wrd
-from moverank.sequences import Sequences
-from moverank.transport import transport_batch
+from moverank.index.index import Index
+from moverank.measures.distances import distances
+from moverank.measures.measure import wrd
+from moverank.solvers.transport import transport_batch
+from moverank.vectors.sequences import Sequences
 
 #: Answers of a peer may differ by what rounding costs to float32 does.
 TOLERANCE = 1e-5

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from moverank._wording import printable
+from moverank._support.wording import printable
+from moverank.alignment.lost import Lost
 from moverank.cli.errors import UserError
-from moverank.lost import Lost
 from moverank.readers import texts
 from moverank.readers.texts import STDIN, Document, Fields, LeftOut, TextFiles
 

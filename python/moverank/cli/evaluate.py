@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._align import align
-from moverank._optional import optional
+from moverank._support.optional import optional
+from moverank.alignment.align import align
+from moverank.alignment.lost import Lost
 from moverank.cli.documents import read_lines, tell_lost
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
@@ -22,7 +23,6 @@ from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
 from moverank.cli.runs import read_run
 from moverank.errors import NoTokensError
-from moverank.lost import Lost
 
 METRICS = ("nDCG@10", "AP", "RR@10", "R@100")
 

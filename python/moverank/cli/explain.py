@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from moverank._optional import optional
-from moverank._wording import on_one_line
+from moverank._support.optional import optional
+from moverank._support.wording import on_one_line
 from moverank.cli.documents import read_text, require_one_stdin, tell_lost
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
@@ -19,7 +19,7 @@ from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.process import write_file
 from moverank.cli.render import moves_of
 from moverank.errors import NoTokensError
-from moverank.index import Index
+from moverank.index.index import Index
 from moverank.ranking import RankedDocument, Ranking, Reranker
 from moverank.readers.texts import STDIN
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from moverank import readers
-from moverank._storage import STORED_AS
+from moverank._support.storage import STORED_AS
 from moverank.cli.batches import Texts, add_payload_option
 from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options
 from moverank.cli.errors import refuse_options
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.progress import Bar
-from moverank.disk.manifest import MANIFEST
-from moverank.index import Index
+from moverank.index.disk.manifest import MANIFEST
+from moverank.index.index import Index
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather")
 VECTOR_SUFFIXES = (".npy", ".safetensors", *ARROW_SUFFIXES)

@@ -12,8 +12,8 @@ from moverank.cli.errors import UserError
 from moverank.cli.options import measure_of_texts
 from moverank.encoders import Encoder
 from moverank.errors import EncoderMismatchError, MeasureMismatchError
-from moverank.index import Index
-from moverank.measures import Measure
+from moverank.index.index import Index
+from moverank.measures.measure import Measure
 from moverank.ranking import Reranker
 
 

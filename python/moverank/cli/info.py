@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from moverank import build_info
-from moverank.disk.describe import describe
 from moverank.encoders import WordVectors
+from moverank.index.disk.describe import describe
 
 
 def add_parser(commands: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from moverank.cli.errors import UserError
-from moverank.measures import NAMED, Measure, measure
+from moverank.measures.measure import NAMED, Measure, measure
 from moverank.ranking import DEFAULT_MEASURE
 
 #: Names of measures that compute costs from vectors.

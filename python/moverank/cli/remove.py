@@ -8,7 +8,7 @@ from typing import Any
 
 from moverank.cli.documents import iterate_lines
 from moverank.cli.indexes import ids_of
-from moverank.index import Index
+from moverank.index.index import Index
 from moverank.readers.texts import STDIN
 
 

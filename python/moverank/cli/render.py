@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from moverank._wording import on_one_line, printable
-from moverank.alignment import Alignment
-from moverank.hits import SearchStats
+from moverank._support.wording import on_one_line, printable
+from moverank.alignment.alignment import Alignment
+from moverank.index.search.hits import SearchStats
 from moverank.ranking import RankedDocument, Ranking
 
 WIDTH = 100

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from moverank.alignment.lost import Lost
 from moverank.cli.documents import (
     FORMATS,
     add_text_options,
@@ -40,8 +41,7 @@ from moverank.cli.runs import (
     with_texts,
 )
 from moverank.errors import NoTokensError
-from moverank.index import Index
-from moverank.lost import Lost
+from moverank.index.index import Index
 from moverank.ranking import Passages, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
 

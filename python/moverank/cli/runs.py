@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moverank._wording import printable
+from moverank._support.wording import printable
 from moverank.cli.documents import iterate_lines, read_lines
 from moverank.cli.errors import UserError
 from moverank.ranking import Ranking

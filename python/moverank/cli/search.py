@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from moverank._wording import printable
+from moverank._support.wording import printable
 from moverank.cli.documents import (
     FORMATS,
     TEXT_OPTIONS,
@@ -27,7 +27,7 @@ from moverank.cli.indexes import add_override, ranker_for
 from moverank.cli.options import add_search_options, check_counts, chosen_measure
 from moverank.cli.render import Titles, compared, moves_of, ranking_json, ranking_table, title_of, work_line
 from moverank.errors import NoTokensError
-from moverank.index import Index
+from moverank.index.index import Index
 from moverank.ranking import Ranking, Reranker
 from moverank.readers.texts import STDIN
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.errors import IndexFormatError
-from moverank.index import Index
+from moverank.index.index import Index
 
 
 def add_parser(commands: Any) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from moverank._arrays import plain_array
-from moverank._padded import warn_if_padded
-from moverank._validate import mass_array, require_callable, whole_number
-from moverank.encoder_identity import EncoderIdentity, Option
+from moverank._support.arrays import plain_array
+from moverank._support.validate import mass_array, require_callable, whole_number
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import (
     LIBRARY_KINDS,
@@ -23,7 +21,9 @@ from moverank.encoders.encoded import (
     library_kind,
     require_texts,
 )
-from moverank.sequences import Sequence as OneSequence
+from moverank.vectors.encoder_identity import EncoderIdentity, Option
+from moverank.vectors.padded import warn_if_padded
+from moverank.vectors.sequences import Sequence as OneSequence
 
 
 class CallableEncoder:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from moverank.encoder_identity import LONGEST, Option
+from moverank.vectors.encoder_identity import LONGEST, Option
 
 #: Bytes that are read at a time.
 BYTES_AT_ONCE = 1 << 22

@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import text_list
+from moverank._support.validate import text_list
 from moverank.errors import NoTokensError
-from moverank.sequences import Sequence as OneSequence
-from moverank.sequences import Sequences
+from moverank.vectors.sequences import Sequence as OneSequence
+from moverank.vectors.sequences import Sequences
 
 #: Called with the number of texts that are encoded so far.
 Progress = Callable[[int], object]

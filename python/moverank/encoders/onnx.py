@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._files import require_file
-from moverank._optional import optional
-from moverank._validate import thread_count, whole_number
-from moverank.encoder_identity import EncoderIdentity
+from moverank._support.files import require_file
+from moverank._support.optional import optional
+from moverank._support.validate import thread_count, whole_number
 from moverank.encoders.digests import digest_of_files, name_of
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
 from moverank.encoders.stated import stated_limit, stated_prompts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
+from moverank.vectors.encoder_identity import EncoderIdentity
 
 
 class OnnxEncoder:

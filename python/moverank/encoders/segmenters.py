@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from moverank._optional import optional
-from moverank._validate import one_of
+from moverank._support.optional import optional
+from moverank._support.validate import one_of
 from moverank.encoders.scripts import HAN, HIRAGANA, KATAKANA, THAI
 
 #: Takes a run of one script without spaces, and gives its words.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from moverank._validate import text_list
+from moverank._support.validate import text_list
 from moverank.encoders.scripts import (
     FLAG_LETTERS,
     HAN,

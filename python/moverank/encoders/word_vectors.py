@@ -15,15 +15,15 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import require_callable, text_list, tokens_array, whole_number
-from moverank.bags import Bags
-from moverank.encoder_identity import EncoderIdentity
+from moverank._support.validate import require_callable, text_list, tokens_array, whole_number
 from moverank.encoders.digests import digest, digest_of_words, name_of, tokenizer_options
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
 from moverank.encoders.segmenters import SEGMENTERS, segmenter_for
 from moverank.encoders.tokenize import Words, forms, pieces
 from moverank.encoders.vector_files import read_table, save_table
 from moverank.errors import NoTokensError
+from moverank.vectors.bags import Bags
+from moverank.vectors.encoder_identity import EncoderIdentity
 
 _PLAIN = Words()
 _LOOKED_FOR = "word with a vector"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._validate import as_list
+from moverank._support.validate import as_list
 from moverank.ranking import Ranking, Reranker
 
 T = TypeVar("T")

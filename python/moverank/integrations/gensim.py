@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import as_list, text_list
-from moverank.bags import Bags
-from moverank.index import Index
-from moverank.measures import wmd
+from moverank._support.validate import as_list, text_list
+from moverank.index.index import Index
+from moverank.measures.measure import wmd
+from moverank.vectors.bags import Bags
 
 
 def wmdistance(kv_model: Any, document1: Sequence[str], document2: Sequence[str], norm: bool = True) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from moverank._optional import optional
-from moverank._validate import whole_number
+from moverank._support.optional import optional
+from moverank._support.validate import whole_number
 from moverank.integrations._scores import objects, scored
-from moverank.measures import Measure
+from moverank.measures.measure import Measure
 from moverank.ranking import Reranker
 
 optional("haystack", "haystack")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moverank._optional import optional
+from moverank._support.optional import optional
 from moverank.integrations._scores import objects, scored
 from moverank.ranking import Reranker
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank.transport import TransportResult, transport
+from moverank.solvers.transport import TransportResult, transport
 
 #: What POT's `emd` says of a solution that is optimal.
 _OPTIMAL = 1

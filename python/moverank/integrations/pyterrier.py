@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moverank._optional import optional
+from moverank._support.optional import optional
 from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 

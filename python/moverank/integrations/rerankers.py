@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from moverank._optional import optional
-from moverank._validate import as_list
+from moverank._support.optional import optional
+from moverank._support.validate import as_list
 from moverank.integrations._scores import scored
 from moverank.ranking import Reranker
 

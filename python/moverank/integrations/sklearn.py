@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._optional import optional
-from moverank._validate import whole_number
-from moverank.bags import Bags
-from moverank.batch import pairwise
-from moverank.histograms import Histograms, as_histograms
-from moverank.index import Index
-from moverank.measures import Measure, measure
-from moverank.sequences import Sequences, as_sequences
+from moverank._support.optional import optional
+from moverank._support.validate import whole_number
+from moverank.index.index import Index
+from moverank.measures.distances import pairwise
+from moverank.measures.measure import Measure, measure
+from moverank.vectors.bags import Bags
+from moverank.vectors.histograms import Histograms, as_histograms
+from moverank.vectors.sequences import Sequences, as_sequences
 
 _base = optional("sklearn.base", "sklearn")
 _sparse = optional("scipy.sparse", "sklearn")

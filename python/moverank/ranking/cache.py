@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from moverank._threads import Lock
-from moverank._validate import whole_number
-from moverank.encoder_identity import EncoderIdentity
+from moverank._support.threads import Lock
+from moverank._support.validate import whole_number
 from moverank.encoders.encoded import (
     EncodedText,
     EncodedTexts,
@@ -22,6 +21,7 @@ from moverank.encoders.encoded import (
 from moverank.encoders.word_vectors import WordRows
 from moverank.errors import NoTokensError
 from moverank.ranking.word_table import WordTable
+from moverank.vectors.encoder_identity import EncoderIdentity
 
 
 class CachedEncoder:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from moverank._validate import as_list, is_missing
+from moverank._support.validate import as_list, is_missing
 from moverank.encoders.encoded import EncodedText, require_texts
 from moverank.errors import DuplicateIdError
-from moverank.hits import Hit
-from moverank.index import Index
-from moverank.measures import Measure
+from moverank.index.index import Index
+from moverank.index.search.hits import Hit
+from moverank.measures.measure import Measure
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.documents import Documents, encoded_documents
 from moverank.ranking.passages import Passages

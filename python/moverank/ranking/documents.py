@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.bags import Bags
 from moverank.encoders.encoded import EncodedText, gathered
 from moverank.encoders.word_vectors import WordRows
-from moverank.measures import Measure
+from moverank.measures.measure import Measure
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.word_table import WordTable
-from moverank.sequences import Sequences
-from moverank.sinkhorn import Sinkhorn
+from moverank.solvers.sinkhorn import Sinkhorn
+from moverank.vectors.bags import Bags
+from moverank.vectors.sequences import Sequences
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._validate import as_list, real_array, real_number, whole_number
+from moverank._support.validate import as_list, real_array, real_number, whole_number
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from unicodedata import category
 
-from moverank._validate import whole_number
+from moverank._support.validate import whole_number
 from moverank.encoders.scripts import HAN, HIRAGANA, KATAKANA, OTHERS_WITHOUT_SPACES, THAI
 from moverank.encoders.segmenters import SEGMENTERS, segments
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._validate import as_list, one_of, real_array, thread_count, whole_number
+from moverank._support.validate import as_list, one_of, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts, shorten
 from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
-from moverank.hits import Hit
-from moverank.index import Condition, Index
-from moverank.measures import Measure, measure, wrd
-from moverank.names import listed_ids
+from moverank.index.index import Condition, Index
+from moverank.index.parts.ids import listed_ids
+from moverank.index.search.hits import Hit
+from moverank.measures.measure import Measure, measure, wrd
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.documents import with_mass

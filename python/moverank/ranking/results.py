@@ -8,13 +8,13 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from moverank._align import align
-from moverank._wording import on_one_line, printable
-from moverank.alignment import Alignment
+from moverank._support.wording import on_one_line, printable
+from moverank.alignment.align import align
+from moverank.alignment.alignment import Alignment
+from moverank.alignment.lost import Lost
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.hits import Certificate, Hit, SearchStats
-from moverank.lost import Lost
-from moverank.measures import Measure
+from moverank.index.search.hits import Certificate, Hit, SearchStats
+from moverank.measures.measure import Measure
 from moverank.spaces.space import Space
 
 #: By how much distances of a text may differ from those of its bag, which sums in another order.

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from moverank._batch_of_build import Batch
-from moverank._files import require_file
-from moverank._validate import as_list
+from moverank._support.files import require_file
+from moverank._support.validate import as_list
+from moverank.index.batch import Batch
 from moverank.readers.arrow import read_arrow
 from moverank.readers.npy import read_npy
 from moverank.readers.safetensors import read_safetensors

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._batch_of_build import Batch
-from moverank._files import require_file
-from moverank._optional import optional
-from moverank._validate import as_list, whole_number
+from moverank._support.files import require_file
+from moverank._support.optional import optional
+from moverank._support.validate import as_list, whole_number
+from moverank.index.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, runs
 from moverank.readers.npy import PathLike
-from moverank.sequences import Sequences
+from moverank.vectors.sequences import Sequences
 
 #: Column of weights unless another is named.
 WEIGHTS = "weights"

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from moverank._batch_of_build import Batch
-from moverank._files import UNREADABLE, require_file
-from moverank._storage import dtype_of
-from moverank._validate import whole_number
+from moverank._support.files import UNREADABLE, require_file
+from moverank._support.storage import dtype_of
+from moverank._support.validate import whole_number
+from moverank.index.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, runs
-from moverank.sequences import Sequences
+from moverank.vectors.sequences import Sequences
 
 PathLike = str | os.PathLike[str]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._batch_of_build import Batch
-from moverank._files import require_file
-from moverank._optional import optional
-from moverank._validate import whole_number
+from moverank._support.files import require_file
+from moverank._support.optional import optional
+from moverank._support.validate import whole_number
+from moverank.index.batch import Batch
 from moverank.readers.chunks import BYTES, DOCUMENTS, locating
 from moverank.readers.npy import PathLike, flat_batches
-from moverank.sequences import Sequences
+from moverank.vectors.sequences import Sequences
 
 
 class _Rows:

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from moverank._validate import as_list, text_stream, whole_number
-from moverank.encoder_identity import EncoderIdentity
+from moverank._support.validate import as_list, text_stream, whole_number
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_documents, encode_queries, require_encoder
 from moverank.errors import NoTokensError
-from moverank.sequences import Sequences
 from moverank.spaces.statistics import Moments, Statistics
 from moverank.spaces.steps import (
     Affine,
@@ -32,6 +30,8 @@ from moverank.spaces.steps import (
     Whitening,
 )
 from moverank.spaces.storing import from_bytes, to_bytes
+from moverank.vectors.encoder_identity import EncoderIdentity
+from moverank.vectors.sequences import Sequences
 
 #: Recipes that go by a name; the first three are A, W and R of the WRD paper.
 NAMED: dict[str, Recipe] = {

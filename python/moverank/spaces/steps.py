@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import positive_number, whole_number
+from moverank._support.validate import positive_number, whole_number
 from moverank.spaces.statistics import Moments, Statistics
 from moverank.spaces.weights import TokenWeights
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._files import UNREADABLE
+from moverank._support.files import UNREADABLE
 from moverank.spaces.steps import Affine, ScaledBy, Step, UnitNorm, WeighedBy
 from moverank.spaces.weights import TokenWeights
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._validate import positive_number
+from moverank._support.validate import positive_number
 
 if TYPE_CHECKING:
     from moverank.spaces.statistics import Statistics

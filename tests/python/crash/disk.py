@@ -1,4 +1,4 @@
-"""A disk that fails when told to: what stands between `moverank.disk.files` and the system in these tests."""
+"""A disk that fails when told to: what stands between `moverank.index.disk.files` and the system in these tests."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import random
 import signal
 from pathlib import Path
 
-from moverank.disk import files
+from moverank.index.disk import files
 
 
 class Disk:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import moverank as mr
-from moverank.disk import building
+from moverank.index.disk import building
 from moverank.readers import Batch
 from moverank.spaces import Space, UnitNorm
 

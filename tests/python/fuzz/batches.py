@@ -9,9 +9,12 @@ import numpy as np
 
 import moverank as mr
 from fuzz.octets import Octets
-from moverank import _storage, _validate, bags, batch, sequences, transport
+from moverank._support import storage, validate
+from moverank.measures import distances
+from moverank.solvers import transport
+from moverank.vectors import bags, sequences
 
-TRACED = (_storage, _validate, bags, batch, sequences, transport)
+TRACED = (storage, validate, bags, distances, sequences, transport)
 
 #: atheris keeps what comparisons give, for ever; here these are arrays.
 TRACES_COMPARISONS = False

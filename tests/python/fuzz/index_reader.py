@@ -9,7 +9,7 @@ import numpy as np
 
 import moverank as mr
 from fuzz.json_changes import change_somewhere
-from moverank.disk.manifest import MANIFEST
+from moverank.index.disk.manifest import MANIFEST
 
 DIM = 4
 

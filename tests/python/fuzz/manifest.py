@@ -10,12 +10,12 @@ import zlib
 
 import numpy as np
 
-import moverank.layout
+import moverank.index.parts.arrays
 from fuzz.json_changes import change_somewhere
-from moverank.disk import fields, manifest
 from moverank.errors import IndexFormatError
+from moverank.index.disk import fields, manifest
 
-TRACED = (manifest, fields, moverank.layout)
+TRACED = (manifest, fields, moverank.index.parts.arrays)
 
 #: Of these and a dot are the names of an index's files made.
 NAMED_BY = frozenset(string.ascii_lowercase + string.digits)

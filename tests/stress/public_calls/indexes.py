@@ -4,7 +4,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 import moverank as mr
-from moverank.disk import building
+from moverank.index.disk import building
 from moverank.readers import Batch
 from public_calls.inputs import bags, documents, each, query
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from moverank._validate import as_list
+from moverank._support.validate import as_list
 from moverank.errors import TextFormatError
 from moverank.readers.texts.document import Document, Fields
 from moverank.readers.texts.folders import part_of_collection, texts_of

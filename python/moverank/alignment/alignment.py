@@ -1,0 +1,323 @@
+"""Which token moved where, and at what cost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.validate import as_list, one_of, whole_number
+from moverank.alignment.lost import Lost
+from moverank.measures.measure import measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+_by_name = measure
+
+#: Moves that are printed one by one; a long document has thousands, of which most are small.
+ROWS = 32
+
+
+@dataclass(frozen=True)
+class TokenMove:
+    """Mass that moves from one query token to one document token.
+
+    Attributes
+    ----------
+    source, target : int
+        Positions of the tokens in the query and in the document.
+    mass : float
+        Share of the query's mass, of 1 in total.
+    cost : float
+        Ground cost between the two tokens.
+    contribution : float
+        ``mass * cost``: what this move adds to the distance.
+    """
+
+    source: int
+    target: int
+    mass: float
+    cost: float
+    contribution: float
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Alignment:
+    """The plan behind one distance.
+
+    Attributes
+    ----------
+    value : float
+        The contributions of all moves: the distance, or, of an entropic measure, the cost of its plan, to which the
+        distance adds the entropy.
+    plan : ndarray of float64, shape (n, m)
+        Mass moved from each query token to each document token.
+    cost : ndarray of float32, shape (n, m)
+        Ground costs; in float64 where they were given so.
+    a, b : ndarray of float64, shapes (n,) and (m,)
+        Normalised mass of query and document.
+    source_tokens, target_tokens : tuple of str, optional
+        What the tokens are called, if anyone said; see `named`.
+    lost : Lost
+        What encoding left out of the two texts, if texts were compared: words without a vector, tokens beyond a limit.
+
+    Examples
+    --------
+    >>> from moverank import align
+    >>> alignment = align([[1.0, 0.0], [0.0, 2.0]], [[0.0, 1.0]], "wrd")
+    >>> [(move.source, move.target, round(move.contribution, 6)) for move in alignment.pairs]
+    [(1, 0, 0.0), (0, 0, 0.333333)]
+    """
+
+    value: float
+    plan: NDArray[np.float64]
+    cost: NDArray[np.float32] | NDArray[np.float64]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    source_tokens: tuple[str, ...] | None = None
+    target_tokens: tuple[str, ...] | None = None
+    lost: Lost = field(default_factory=Lost)
+
+    @property
+    def pairs(self) -> list[TokenMove]:
+        """All moves, the largest mass first."""
+        sources, targets = np.nonzero(self.plan)
+        mass = self.plan[sources, targets]
+        cost = self.cost[sources, targets].astype(np.float64)
+        order = np.lexsort((targets, sources, -mass))
+        return [
+            TokenMove(
+                int(sources[p]),
+                int(targets[p]),
+                float(mass[p]),
+                float(cost[p]),
+                float(mass[p] * cost[p]),
+            )
+            for p in order
+        ]
+
+    @property
+    def unmatched(self) -> NDArray[np.float64]:
+        """Share of the document's mass, token by token, that no query token came for, shape (m,).
+
+        Zero in balanced transport, where all of the document is explained.
+        """
+        left: NDArray[np.float64] = np.maximum(self.b - self.plan.sum(axis=0), 0.0)
+        return left
+
+    @property
+    def source_names(self) -> Sequence[str]:
+        """Tokens of the query; their positions where no tokens were given."""
+        return _positions(self.plan.shape[0]) if self.source_tokens is None else self.source_tokens
+
+    @property
+    def target_names(self) -> Sequence[str]:
+        """Tokens of the document; their positions where no tokens were given."""
+        return _positions(self.plan.shape[1]) if self.target_tokens is None else self.target_tokens
+
+    def named(self, source_tokens: Sequence[str], target_tokens: Sequence[str]) -> Alignment:
+        """Name the tokens.
+
+        Parameters
+        ----------
+        source_tokens, target_tokens : sequence of str, lengths n and m
+            Tokens of the query and of the document.
+
+        Returns
+        -------
+        Alignment
+            The same plan, with names.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is not one name, a string, a token.
+        """
+        sources = _checked(source_tokens, self.plan.shape[0], "source_tokens")
+        targets = _checked(target_tokens, self.plan.shape[1], "target_tokens")
+        return replace(self, source_tokens=sources, target_tokens=targets)
+
+    def table(self, *, max_rows: int | None = None) -> str:
+        """Lay the moves out as a text table, grouped by query token; moves between the same two names are one line.
+
+        Parameters
+        ----------
+        max_rows : int, optional
+            Show this many lines at most, those of the largest mass; the rest is summed in one line.
+
+        Returns
+        -------
+        str
+        """
+        from moverank.alignment.table import table
+
+        if max_rows is not None:
+            whole_number(max_rows, "max_rows", least=0)
+        return table(self, max_rows)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Make a pandas DataFrame of all moves; needs ``pip install 'moverank[pandas]'``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per move, the largest mass first: `source` and `target` are positions, `source_token` and
+            `target_token` names, `contribution` is ``mass * cost``.
+        """
+        from moverank.alignment.exports import to_dataframe
+
+        return to_dataframe(self)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
+        """Write all moves as comma-separated values, in UTF-8, with the columns of `to_dataframe` and all digits.
+
+        Parameters
+        ----------
+        path : path, optional
+            The file, which is replaced; by default the text is returned.
+
+        Returns
+        -------
+        str or None
+            The text, if no path is given.
+        """
+        from moverank.alignment.exports import to_csv
+
+        return to_csv(self, path)
+
+    def to_latex(self, *, max_rows: int | None = ROWS) -> str:
+        """Make a LaTeX tabular of the moves, as `table` lays them out; it needs no package.
+
+        Parameters
+        ----------
+        max_rows : int or None, default 32
+            Show this many moves at most, those of the largest mass; the others are summed in one line. None shows all.
+
+        Returns
+        -------
+        str
+            With what LaTeX would obey in a name escaped. Letters beyond Latin need an engine that knows them.
+        """
+        from moverank.alignment.exports import to_latex
+
+        if max_rows is not None:
+            whole_number(max_rows, "max_rows", least=0)
+        return to_latex(self, max_rows)
+
+    def save(
+        self, path: str | os.PathLike[str], *, kind: Literal["flow", "heatmap"] = "flow", max_tokens: int = 32
+    ) -> None:
+        """Draw into a file; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        path : path
+            The file, which is replaced; its name ends in .pdf, .svg or .png.
+        kind : {"flow", "heatmap"}, default "flow"
+            Which picture.
+        max_tokens : int, default 32
+            Tokens of each side to show, as in `flow` and `heatmap`.
+
+        Raises
+        ------
+        ValueError
+            If the name ends otherwise, or an argument is malformed.
+        """
+        from moverank.alignment.exports import save
+
+        one_of(kind, "kind", ("flow", "heatmap"))
+        save(self, path, kind, max_tokens)
+
+    def heatmap(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
+        """Draw where the mass of each query token goes; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        max_tokens : int, default 32
+            Tokens of each side to show, those with most mass; the others are counted in the title.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+            With `figure` to save it.
+        """
+        from moverank.alignment.plots import heatmap
+
+        return heatmap(self, max_tokens, ax)
+
+    def flow(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
+        """Draw mass that flows from query tokens to document tokens; needs ``pip install 'moverank[plot]'``.
+
+        Parameters
+        ----------
+        max_tokens : int, default 32
+            Tokens of each side to show, those with most mass; the others are summed in one band.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+            With `figure` to save it.
+        """
+        from moverank.alignment.plots import flow
+
+        return flow(self, max_tokens, ax)
+
+    def to_html(self, *, title: str | None = None, page: bool = True, max_tokens: int | None = 400) -> str:
+        """Make a picture for the browser: point at a token to see where its mass goes.
+
+        Parameters
+        ----------
+        title : str, optional
+            What stands above it.
+        page : bool, default True
+            A whole page, to be saved; otherwise a piece of one, as notebooks show.
+        max_tokens : int or None, default 400
+            Tokens of each side to show one by one, those with most mass; others next to each other are folded into
+            one. None shows all.
+
+        Returns
+        -------
+        str
+            HTML that needs nothing from elsewhere.
+        """
+        from moverank.alignment.html import to_html
+
+        if title is not None and not isinstance(title, str):
+            raise TypeError(f"title must be a string, got {title!r}")
+        if max_tokens is not None:
+            whole_number(max_tokens, "max_tokens", least=1)
+        return to_html(self, title, page=page, max_tokens=max_tokens)
+
+    def _repr_html_(self) -> str:
+        return self.to_html(page=False)
+
+    def __repr__(self) -> str:
+        n, m = self.plan.shape
+        return f"Alignment(value={self.value:.6g}, {np.count_nonzero(self.plan)} moves, {n}x{m})"
+
+    def __str__(self) -> str:
+        return self.table(max_rows=ROWS)
+
+
+def _positions(count: int) -> Sequence[str]:
+    return [f"[{t}]" for t in range(count)]
+
+
+def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]:
+    listed = as_list(names, argument, "names")
+    if len(listed) != count:
+        raise ValueError(f"{argument}: expected {count} names, one a token, got {len(listed)}")
+    for t, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise TypeError(f"{argument}: name {t} is no string but {type(name).__name__}")
+    return tuple(listed)

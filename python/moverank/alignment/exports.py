@@ -1,0 +1,103 @@
+"""Alignments for other programs: tables of moves, and files of pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moverank._support.optional import optional
+from moverank._support.wording import printable
+from moverank.alignment.moves import folded_moves
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from moverank.alignment.alignment import Alignment
+
+#: What is written of each move.
+COLUMNS = ("source", "source_token", "target", "target_token", "mass", "cost", "contribution")
+#: Kinds of pictures, by the ends of file names.
+SUFFIXES = (".pdf", ".svg", ".png")
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    **{char: f"\\{char}" for char in "{}$&#_%"},
+}  # fmt: skip
+
+
+def to_dataframe(alignment: Alignment) -> pd.DataFrame:
+    """One row per move."""
+    pandas = optional("pandas", "pandas")
+    columns = list(zip(*_rows(alignment), strict=True))
+    made: pd.DataFrame = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)) if columns else {}, columns=COLUMNS)
+    return made
+
+
+def to_csv(alignment: Alignment, path: str | os.PathLike[str] | None) -> str | None:
+    """One line per move below a line of names, in the dialect of RFC 4180."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_rows(alignment))
+    if path is None:
+        return text.getvalue()
+    Path(path).write_text(text.getvalue(), encoding="utf-8", newline="")
+    return None
+
+
+def to_latex(alignment: Alignment, max_rows: int | None) -> str:
+    """A tabular of the moves between names."""
+    shown, rest = folded_moves(alignment, max_rows)
+    lines = [
+        r"\begin{tabular}{llrrr}",
+        r"\hline",
+        r"query token & document token & mass (\%) & cost & contribution \\",
+        r"\hline",
+    ]
+    lines += [
+        f"{_escaped(move.source)} & {_escaped(move.target)} & {100 * move.mass:.2f} & "
+        f"{_number(move.contribution / move.mass, 4)} & {_number(move.contribution, 5)} \\\\"
+        for move in shown
+    ]
+    if rest is not None:
+        lines.append(
+            f"\\multicolumn{{2}}{{l}}{{{rest.moves} other moves}} & {100 * rest.mass:.2f} & & "
+            f"{_number(rest.contribution, 5)} \\\\"
+        )
+    total = 100 * float(alignment.plan.sum())
+    lines += [r"\hline", f"distance & & {total:.2f} & & {_number(alignment.value, 5)} \\\\", r"\hline"]
+    return "\n".join([*lines, r"\end{tabular}", ""])
+
+
+def save(alignment: Alignment, path: str | os.PathLike[str], kind: str, max_tokens: int) -> None:
+    """Draw a picture into a file."""
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"path: expected a name that ends in {', '.join(SUFFIXES)}, got {target.name!r}")
+    axes = (alignment.flow if kind == "flow" else alignment.heatmap)(max_tokens=max_tokens)
+    figure: Any = axes.figure
+    # Without the time of day in it, the same alignment gives the same file.
+    metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}[suffix]
+    figure.savefig(target, format=suffix[1:], dpi=200, metadata=metadata)
+
+
+def _rows(alignment: Alignment) -> list[tuple[int, str, int, str, float, float, float]]:
+    sources, targets = alignment.source_names, alignment.target_names
+    return [
+        (m.source, sources[m.source], m.target, targets[m.target], m.mass, m.cost, m.contribution)
+        for m in alignment.pairs
+    ]
+
+
+def _escaped(name: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in printable(name))
+
+
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return f"${text}$" if value < 0 else text

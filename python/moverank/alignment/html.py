@@ -1,0 +1,191 @@
+"""Alignments in a browser or a notebook: one piece of HTML that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.alignment.colours import of_costs
+from moverank.alignment.folding import Folds
+from moverank.alignment.moves import named_moves
+
+if TYPE_CHECKING:
+    from moverank.alignment.alignment import Alignment
+
+#: Lines of the table above the tokens, of which a document may have thousands.
+ROWS = 8
+#: Lines between tokens; entropic plans have one between any two.
+MOVES = 4000
+#: Flow that adds up to less than this share is rounding.
+LEAST = 1e-9
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+_HINT = "Point at a token, or step through them with the Tab key, to see where its mass goes."
+
+
+def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: int | None) -> str:
+    """Draw an alignment."""
+    taken = alignment.plan.sum(axis=0)
+    sides = Folds.of(alignment.a, max_tokens), Folds.of(taken, max_tokens)
+    sources, targets = np.nonzero(alignment.plan > LEAST)
+    cost = alignment.cost[sources, targets].astype(np.float64)
+    low, high = float(cost.min()), float(cost.max())
+    moves, left_out = _moves(alignment, sides, low, high)
+    spent = sides[1].total((alignment.plan * alignment.cost).sum(axis=0))
+    query = _tokens("query", alignment.source_names, sides[0], alignment.a, alignment.plan.sum(axis=1))
+    body = "\n".join(
+        [
+            '<div class="moverank">',
+            f"<style>{_file('alignment.css')}</style>",
+            "" if title is None else f"<h1>{escape(title)}</h1>",
+            f"<p>{_summary(alignment)}</p>",
+            "<h2>What makes the distance</h2>",
+            _table(alignment, low, high),
+            "<h2>Query</h2>",
+            query,
+            "<h2>Document</h2>",
+            _tokens("document", alignment.target_names, sides[1], taken, taken, (spent, low, high)),
+            f'<p class="said" aria-live="polite">{_HINT}</p>',
+            f'<p>cost: {_number(low)} <span class="scale"></span> {_number(high)} '
+            "&nbsp; the stronger a token's colour, the more mass it sends or takes"
+            f"{_folded(sides)}{left_out}</p>",
+            '<svg class="links" aria-hidden="true"></svg>',
+            f'<script type="application/json">{json.dumps(moves, separators=(",", ":"))}</script>',
+            f"<script>(() => {{ {_file('alignment.js')} }})();</script>",
+            "</div>",
+        ]
+    )
+    if not page:
+        return body
+    name = "alignment" if title is None else title
+    return _PAGE.format(title=escape(name), body=body)
+
+
+def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: float) -> tuple[list[list[Any]], str]:
+    """Moves between runs, and what is said of those that are too many to be drawn."""
+    sources, targets = np.nonzero(alignment.plan > LEAST)
+    mass = alignment.plan[sources, targets]
+    cost = alignment.cost[sources, targets].astype(np.float64)
+    width = len(sides[1].starts)
+    pairs, place = np.unique(sides[0].run_of[sources] * width + sides[1].run_of[targets], return_inverse=True)
+    total = np.bincount(place, mass)
+    mean = np.bincount(place, mass * cost) / total
+    # Of a pair of single tokens the cost is that of its move, whatever dividing would make of its last digit.
+    single = np.bincount(place) == 1
+    mean[place[single[place]]] = cost[single[place]]
+    drawn = np.sort(np.argsort(-total, kind="stable")[:MOVES])
+    colours = of_costs(mean[drawn], low, high).tolist()
+    found = [
+        [pair // width, pair % width, round(m, 9), round(c, 6), f"rgb({r},{g},{b})"]
+        for pair, m, c, (r, g, b) in zip(
+            pairs[drawn].tolist(), total[drawn].tolist(), mean[drawn].tolist(), colours, strict=True
+        )
+    ]
+    less = len(total) - len(drawn)
+    share = 100 * max(float(total.sum() - total[drawn].sum()), 0.0)
+    return found, f"; {less} moves of {share:.1f} % of the mass are too small to be drawn" if less else ""
+
+
+def _folded(sides: tuple[Folds, Folds]) -> str:
+    """What is said of tokens that are not shown one by one."""
+    hidden = [int(side.lengths[side.lengths > 1].sum()) for side in sides]
+    if not any(hidden):
+        return ""
+    told = [f"{count} tokens of the {name}" for count, name in zip(hidden, ("query", "document"), strict=True) if count]
+    return f"; {' and '.join(told)} are folded where little of it goes: ⋯ stands for so many"
+
+
+def _summary(alignment: Alignment) -> str:
+    unmatched = float(alignment.unmatched.sum())
+    said = f"distance <b>{_number(alignment.value)}</b>"
+    if unmatched > LEAST:
+        said += f" &middot; {100 * unmatched:.0f} % of the document's mass is not needed"
+    return "<br>".join([said, *alignment.lost.lines(documents="the document")])
+
+
+def _tokens(
+    side: str,
+    names: Sequence[str],
+    folds: Folds,
+    mass: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    costs: tuple[NDArray[np.float64], float, float] | None = None,
+) -> str:
+    """Tokens of a side, of which so much moves; of the document, coloured by what coming there costs on average."""
+    own, moving = folds.total(mass), folds.total(moved).tolist()
+    colours: list[list[int]] | None = None
+    if costs is not None:
+        spent, low, high = costs
+        used = own > LEAST
+        found = np.zeros((len(own), 3), dtype=np.int64)
+        found[used] = of_costs(spent[used] / own[used], low, high)
+        colours = found.tolist()
+    lengths, starts = folds.lengths.tolist(), folds.starts.tolist()
+    # A run is as strong as its mean token: many weak ones are no strong one.
+    strengths = own / folds.lengths
+    most = max(float(strengths.max()), LEAST)
+    chips = []
+    for r, (share, strength) in enumerate(zip(own.tolist(), (strengths / most).tolist(), strict=True)):
+        back = "var(--near)" if colours is None else "{}, {}, {}".format(*colours[r])
+        look = f' style="background: rgba({back}, {0.12 + 0.5 * strength:.2f})"' if share > LEAST else ""
+        kind = "token" if share > LEAST else "token idle"
+        text, shown = escape(names[starts[r]]), escape(names[starts[r]])
+        if lengths[r] > 1:
+            kind, text, shown = f"{kind} fold", f"{lengths[r]} tokens", f"⋯{lengths[r]}"
+        about = f'data-token="{text}" data-mass="{moving[r]:.9f}" aria-label="{text}, {100 * share:.1f} % of the mass"'
+        chips.append(f'<span class="{kind}" tabindex="0" {about}{look}>{shown}</span>')
+    return f'<div class="tokens {side}">{" ".join(chips)}</div>'
+
+
+def _table(alignment: Alignment, low: float, high: float) -> str:
+    moves = sorted(named_moves(alignment), key=lambda move: -abs(move.contribution))
+    shown, rest = moves[:ROWS], moves[ROWS:]
+    most = max([abs(move.contribution) for move in shown] + [LEAST])
+    colours = of_costs(np.array([move.contribution / move.mass for move in shown]), low, high).tolist()
+    lines = [
+        '<table><tr><th>query token</th><th>document token</th><th class="number">mass</th>'
+        '<th class="number">cost</th><th class="number">contribution</th><th></th></tr>'
+    ]
+    for move, (r, g, b) in zip(shown, colours, strict=True):
+        width = 9 * abs(move.contribution) / most
+        lines.append(
+            f"<tr><td>{escape(move.source)}</td><td>{escape(move.target)}</td>"
+            f'<td class="number">{100 * move.mass:.1f} %</td>'
+            f'<td class="number">{_number(move.contribution / move.mass)}</td>'
+            f'<td class="number">{_number(move.contribution)}</td>'
+            f'<td><span class="bar" style="width: {width:.2f}rem; background: rgb({r}, {g}, {b})"></span></td></tr>'
+        )
+    if rest:
+        mass, contribution = sum(m.mass for m in rest), sum(m.contribution for m in rest)
+        lines.append(
+            f'<tr><td colspan="2">{len(rest)} other moves</td><td class="number">{100 * mass:.1f} %</td><td></td>'
+            f'<td class="number">{_number(contribution)}</td><td></td></tr>'
+        )
+    return "\n".join([*lines, "</table>"])
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}".replace("-", "−")
+
+
+@cache
+def _file(name: str) -> str:
+    return files("moverank.alignment").joinpath(name).read_text(encoding="utf-8").strip()

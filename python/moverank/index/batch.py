@@ -1,0 +1,56 @@
+"""Documents as they come to a build: some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moverank.index.parts.ids import Ids, listed_ids
+from moverank.index.parts.intake import Documents, as_documents
+from moverank.index.parts.payload_values import payload_list
+from moverank.vectors.bags import Bags
+from moverank.vectors.sequences import Sequences
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Batch:
+    """Some documents with their ids and payloads.
+
+    Parameters
+    ----------
+    docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
+        The documents.
+    ids : sequence of int or of str, shape (N,), optional
+        Their names; by default the integers behind those before.
+    payloads : sequence, shape (N,), optional
+        A JSON value for each, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If documents are malformed, or ids or payloads are more or fewer than these.
+    """
+
+    docs: Sequences | Bags
+    ids: Ids | None
+    payloads: Sequence[Any] | None
+
+    def __init__(self, docs: Documents, ids: Ids | None = None, payloads: Sequence[Any] | None = None) -> None:
+        checked = as_documents(docs)
+        listed = {
+            "ids": None if ids is None else listed_ids(ids),
+            "payloads": None if payloads is None else payload_list(payloads),
+        }
+        for name, given in listed.items():
+            if given is not None and len(given) != len(checked):
+                raise ValueError(f"{name}: expected {len(checked)}, one a document, got {len(given)}")
+        object.__setattr__(self, "docs", checked)
+        object.__setattr__(self, "ids", ids)
+        object.__setattr__(self, "payloads", listed["payloads"])
+
+    def __len__(self) -> int:
+        return len(self.docs)
+
+    def __repr__(self) -> str:
+        return f"Batch({self.docs!r})"

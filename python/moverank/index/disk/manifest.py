@@ -1,0 +1,420 @@
+"""The manifest: one JSON file that says which files make an index, and what is in them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from moverank._core import __version__
+from moverank._support.storage import token_dtype
+from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionError
+from moverank.index.disk.fields import Fields, parsed
+from moverank.index.disk.files import FileEntry, open_file
+from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, Segment
+from moverank.index.parts.arrays import require_layout
+from moverank.index.parts.setup import Clusters, Setup
+from moverank.measures.measure import Measure
+from moverank.measures.origin import INVARIANT
+from moverank.solvers.sinkhorn import Sinkhorn
+from moverank.vectors.encoder_identity import EncoderIdentity
+
+FORMAT = "moverank index"
+
+#: Raised with every change that an older reader would misread. Older versions are read as long as this says so.
+VERSION = 2
+
+MANIFEST = "manifest.json"
+
+#: No manifest is larger: one of a thousand segments has about a megabyte.
+LARGEST = 1 << 26
+
+#: Names that files of an index have: nothing else in the folder is read or deleted, and no name leads out of it.
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space)")
+
+#: Types of arrays: nothing else is ever made of a file's bytes.
+DTYPES = frozenset({"<f4", "<f2", "<u2", "|i1", "<f8", "<i8", "<i4", "<u4", "<u8", "|u1"})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One state of an index.
+
+    Attributes
+    ----------
+    setup : Setup
+        What the index is.
+    generation : int
+        Counts states.
+    next_id : int
+        The id that the next document gets by default.
+    batches : int or None
+        How many batches of a build are in, None once it is complete.
+    segments : tuple of Segment
+        Parts in their order.
+    faiss : FileEntry or None
+        faiss' own file, of the pooled vectors of the first documents.
+    covered : int
+        Documents in it.
+    space : FileEntry or None
+        The space in which the documents are.
+    encoder : EncoderIdentity or None
+        What made vectors of the documents' texts.
+    """
+
+    setup: Setup
+    generation: int
+    next_id: int
+    batches: int | None
+    segments: tuple[Segment, ...]
+    faiss: FileEntry | None = None
+    covered: int = 0
+    space: FileEntry | None = None
+    encoder: EncoderIdentity | None = None
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """All files but the manifest itself."""
+        of_segments = [entry for s in self.segments for entry in (s.file, s.removed) if entry is not None]
+        return [*of_segments, *(entry for entry in (self.faiss, self.space) if entry is not None)]
+
+
+# ---- writing -----------------------------------------------------------------------------------------------------
+
+
+def to_bytes(manifest: Manifest) -> bytes:
+    """Three lines that together are one JSON object; the checksum is that of the second, without its end."""
+    content = json.dumps(_content(manifest), allow_nan=False).encode()
+    head = {"format": FORMAT, "version": VERSION, "crc32": f"{zlib.crc32(content):08x}"}
+    return json.dumps(head)[:-1].encode() + b', "content":\n' + content + b"\n}\n"
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    setup = manifest.setup
+    prefilter: Any = None
+    if isinstance(setup.prefilter, Clusters):
+        prefilter = {"clusters": setup.prefilter.per_document}
+    elif setup.prefilter is not None:
+        prefilter = {"faiss": setup.prefilter}
+    return {
+        "written_by": __version__,
+        "generation": manifest.generation,
+        "measure": measure_to_json(setup.measure),
+        "kind": setup.kind,
+        "dim": setup.dim,
+        "dtype": setup.dtype,
+        "codes": setup.codes,
+        "prefilter": prefilter,
+        "ids": setup.ids,
+        "origin": None if setup.origin is None else list(setup.origin),
+        "sources": None if setup.sources is None else list(setup.sources),
+        "targets": None if setup.targets is None else list(setup.targets),
+        "next_id": manifest.next_id,
+        "batches": manifest.batches,
+        "segments": [
+            {
+                "file": asdict(segment.file),
+                "arrays": {
+                    name: {"dtype": entry.dtype, "shape": list(entry.shape), "offset": entry.offset}
+                    for name, entry in segment.arrays.items()
+                },
+                "numbers": dict(segment.numbers),
+                "removed": None if segment.removed is None else asdict(segment.removed),
+            }
+            for segment in manifest.segments
+        ],
+        "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
+        "covered": manifest.covered,
+        "space": None if manifest.space is None else asdict(manifest.space),
+        "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
+    }
+
+
+def measure_to_json(measure: Measure) -> dict[str, Any]:
+    """A measure as plain values; infinity, which JSON lacks, as "inf"."""
+    problem: Any = measure.problem
+    if isinstance(problem, Sinkhorn):
+        problem = {
+            "epsilon": problem.epsilon,
+            "relative": bool(problem.relative),
+            "tolerance": problem.tolerance,
+            "max_iterations": problem.max_iterations,
+            "marginal_penalty": _finite_or_inf(problem.marginal_penalty),
+            "debiased": bool(problem.debiased),
+        }
+    return {
+        "ground": measure.ground,
+        "weighting": measure.weighting,
+        "capacity": _finite_or_inf(measure.capacity),
+        "fraction": measure.fraction,
+        "problem": problem,
+    }
+
+
+def _finite_or_inf(number: float) -> float | str:
+    return "inf" if math.isinf(number) else number
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of an index.
+
+    Raises
+    ------
+    IndexNotFoundError
+        If there is none.
+    IndexVersionError
+        If it was written in a later version of the format.
+    IndexFormatError
+        If it is damaged, or none of ours.
+    """
+    path = folder / MANIFEST
+    try:
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise IndexFormatError(f"{path}: is larger than any manifest")
+            octets = file.read()  # no more memory than the file has bytes: who has run out of it asks as well
+    except (FileNotFoundError, NotADirectoryError):
+        what = "has no manifest.json, so it is no index" if folder.exists() else "does not exist"
+        raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None
+    try:
+        return parse(octets)
+    except IndexVersionError as error:
+        raise IndexVersionError(f"{path}: {error}") from None
+    except IndexFormatError as error:
+        raise IndexFormatError(f"{path}: {error}") from None
+
+
+def parse(octets: bytes) -> Manifest:
+    """Read what `to_bytes` wrote; IndexFormatError or IndexVersionError for anything else."""
+    lines = octets.split(b"\n")
+    head = Fields(parsed(lines[0] + b"null}"), "manifest")
+    if head.take("format", str) != FORMAT:
+        raise IndexFormatError(f"not the manifest of a {FORMAT}")
+    version = head.take("version", int)
+    if version != VERSION:
+        raise IndexVersionError(
+            f"written in version {version} of the format, this moverank {__version__} reads version {VERSION}; "
+            f"open it with {'a newer' if version > VERSION else 'an older'} moverank, or build the index anew"
+        )
+    checksum = head.take("crc32", str)
+    if len(lines) != 4 or lines[2:] != [b"}", b""] or checksum != f"{zlib.crc32(lines[1]):08x}":
+        raise IndexFormatError("its checksum does not hold; the index is damaged")
+    head.take("content", type(None))
+    head.done()
+    try:
+        return _manifest_of(Fields(parsed(lines[1]), "manifest"))
+    except IndexFormatError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:  # a measure or a type that there is none of
+        raise IndexFormatError(str(error)) from None
+
+
+def _manifest_of(fields: Fields) -> Manifest:
+    fields.take("written_by", str)
+    generation = fields.count("generation")
+    setup = _setup_of(fields)
+    manifest = Manifest(
+        setup=setup,
+        generation=generation,
+        next_id=fields.take("next_id", int),
+        batches=fields.take_optional("batches", int),
+        segments=tuple(
+            _segment_of(Fields(value, f"segment {s}"), setup) for s, value in enumerate(fields.take("segments", list))
+        ),
+        faiss=fields.child("faiss", _file_of),
+        covered=fields.count("covered"),
+        space=fields.child("space", _file_of),
+        encoder=_encoder_of(fields.take_optional("encoder", dict)),
+    )
+    fields.done()
+    _require_whole(manifest)
+    return manifest
+
+
+def _setup_of(fields: Fields) -> Setup:
+    measure = fields.child("measure", measure_from_json)
+    if measure is None:
+        raise IndexFormatError("has no measure")
+    codes = fields.take_optional("codes", str)
+    setup = Setup(
+        measure=measure,
+        kind=_one_of(("sequences", "bags"), fields.take("kind", str), "kind"),
+        dim=fields.count("dim"),
+        dtype=_dtype_of(fields.take("dtype", str), measure),
+        codes=None if codes is None else token_dtype(codes),
+        prefilter=fields.child("prefilter", _prefilter_of),
+        ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
+        origin=_origin_of(fields.take_optional("origin", list)),
+        sources=_names_of(fields, "sources"),
+        targets=_names_of(fields, "targets"),
+    )
+    bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes) != (None, None)
+    if measure.ground != "given":
+        bags_have_more |= setup.kind == "bags" and setup.dtype != "float32"
+    elif setup.kind != "bags":
+        raise IndexFormatError("has given costs, but documents that are not made of bins")
+    origin_fits = setup.origin is None or (
+        len(setup.origin) == setup.dim and setup.kind == "sequences" and measure.ground in INVARIANT
+    )
+    bins_fit = (setup.sources is None or len(setup.sources) == setup.dim) and (
+        measure.ground == "given" or (setup.sources, setup.targets) == (None, None)
+    )
+    if setup.dim == 0 or bags_have_more or not origin_fits or not bins_fit:
+        raise IndexFormatError("describes an index that cannot be")
+    return setup
+
+
+def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
+        raise IndexFormatError("the origin is not one of finite numbers")
+    return tuple(map(float, value))
+
+
+def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:
+    value = fields.take_optional(field, list) if fields.has(field) else None  # the first indexes have no such field
+    if value is None:
+        return None
+    if not all(type(name) is str for name in value):
+        raise IndexFormatError(f"{field} are not names")
+    return tuple(value)
+
+
+def _dtype_of(name: str, measure: Measure) -> str:
+    """How tokens are stored, or given costs."""
+    return _one_of(("float32", "float64"), name, "dtype") if measure.ground == "given" else token_dtype(name)
+
+
+def measure_from_json(fields: Fields) -> Measure:
+    """A measure from what `measure_to_json` made of it."""
+    return Measure(
+        ground=fields.take("ground", str),
+        weighting=fields.take("weighting", str),
+        capacity=fields.extent("capacity"),
+        fraction=fields.take("fraction", float),
+        problem=fields.text_or("problem", _sinkhorn_of),
+    )
+
+
+def _sinkhorn_of(fields: Fields) -> Sinkhorn:
+    return Sinkhorn(
+        epsilon=fields.take("epsilon", float),
+        relative=fields.take("relative", bool),
+        tolerance=fields.take("tolerance", float),
+        max_iterations=fields.count("max_iterations"),
+        marginal_penalty=fields.extent("marginal_penalty"),
+        debiased=fields.take("debiased", bool),
+    )
+
+
+def _prefilter_of(fields: Fields) -> str | Clusters:
+    return Clusters(fields.count("clusters")) if fields.has("clusters") else fields.take("faiss", str)
+
+
+def _encoder_of(value: dict[str, Any] | None) -> EncoderIdentity | None:
+    try:
+        return None if value is None else EncoderIdentity.from_json(value)
+    except (TypeError, ValueError) as error:
+        raise IndexFormatError(f"encoder: {error}") from None
+
+
+def _segment_of(fields: Fields, setup: Setup) -> Segment:
+    file = fields.child("file", _file_of)
+    arrays = fields.child("arrays", lambda f: {name: _array_of(Fields(value, name)) for name, value in f.items()})
+    numbers = fields.child("numbers", lambda f: {name: _number_of(name, value) for name, value in f.items()})
+    removed = fields.child("removed", _file_of)
+    fields.done()
+    if file is None or arrays is None or numbers is None:
+        raise IndexFormatError("a segment has no file, no arrays or no numbers")
+    require_layout(setup, {name: (entry.dtype, entry.shape) for name, entry in arrays.items()})
+    for name, entry in arrays.items():
+        starts_well = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
+        if not starts_well or entry.offset + entry.nbytes > file.nbytes:
+            raise IndexFormatError(f"array {name!r} lies outside of its file, or not where arrays begin")
+    _require_numbers(setup, numbers)
+    segment = Segment(file, arrays, numbers, removed)
+    if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
+        raise IndexFormatError("more documents are removed than there are")
+    return segment
+
+
+def _require_numbers(setup: Setup, numbers: dict[str, float]) -> None:
+    needed = {"first_word"} if setup.kind == "bags" else {"max_norm"}
+    if setup.codes is not None:
+        needed |= {"largest_code_norm"}
+    if isinstance(setup.prefilter, str):
+        needed |= {"pooled_norm"}
+    elif setup.prefilter is not None:
+        needed |= {"cluster_max_norm"}
+    if set(numbers) - {"rounded"} != needed:
+        raise IndexFormatError(f"numbers are {sorted(numbers)}, expected {sorted(needed)}")
+    if numbers.get("rounded", 0.0) not in (0.0, 1.0):
+        raise IndexFormatError(f"number 'rounded' is {numbers['rounded']}, expected 0 or 1")
+
+
+def _require_whole(manifest: Manifest) -> None:
+    """Check what several fields say together."""
+    first_word = 0
+    ends = {0}
+    for segment in manifest.segments:
+        if manifest.setup.kind == "bags":
+            if segment.numbers["first_word"] != first_word:
+                raise IndexFormatError("the words of a segment do not begin where those before it end")
+            given = manifest.setup.measure.ground == "given"
+            first_word += segment.arrays["costs" if given else "rows"].shape[0]
+            if given and segment is not manifest.segments[0] and segment.arrays["costs"].shape[0]:
+                raise IndexFormatError("given costs are those of the first segment, which another has again")
+        ends.add(max(ends) + len(segment))
+    targets = manifest.setup.targets
+    if targets is not None and manifest.segments and len(targets) != first_word:
+        raise IndexFormatError(f"has names for {len(targets)} bins of documents, and costs to {first_word}")
+    if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
+        raise IndexFormatError("faiss' file covers documents that are not those of the first segments")
+    if manifest.batches is not None and manifest.batches < 0:
+        raise IndexFormatError("fewer than no batches are in")
+    if not 0 <= manifest.next_id <= 1 << 63:
+        raise IndexFormatError(f"the next id is {manifest.next_id:.3g}")
+    encoder = manifest.encoder
+    if encoder is not None and manifest.space is None and encoder.dim not in (None, manifest.setup.dim):
+        raise IndexFormatError(f"its encoder has dimension {encoder.dim}, its tokens {manifest.setup.dim}")
+    names = [entry.file for entry in manifest.files]
+    if len(set(names)) < len(names):
+        raise IndexFormatError("a file is named twice")
+
+
+def _array_of(fields: Fields) -> ArrayEntry:
+    dtype, shape, offset = fields.take("dtype", str), fields.take("shape", list), fields.count("offset")
+    fields.done()
+    if not all(type(extent) is int and 0 <= extent < 1 << 48 for extent in shape) or not 1 <= len(shape) <= 2:
+        raise IndexFormatError(f"shape {shape!r:.60} is not one of an array")
+    if dtype not in DTYPES:
+        raise IndexFormatError(f"dtype {dtype!r:.20} is not one of {', '.join(sorted(DTYPES))}")
+    return ArrayEntry(dtype, tuple(shape), offset)
+
+
+def _file_of(fields: Fields) -> FileEntry:
+    entry = FileEntry(fields.take("file", str), fields.count("nbytes"), fields.count("crc32"))
+    if not FILE_NAME.fullmatch(entry.file):
+        raise IndexFormatError(f"{entry.file!r:.60} is not the name of an index's file")
+    return entry
+
+
+def _number_of(name: str, value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+        raise IndexFormatError(f"number {name!r} is {value!r:.40}")
+    return float(value)
+
+
+def _one_of(known: tuple[str, ...], value: str, name: str) -> str:
+    if value not in known:
+        raise IndexFormatError(f"{name} is {value!r:.40}, expected one of {', '.join(known)}")
+    return value

@@ -1,0 +1,4 @@
+"""What an index is made of: parts that never change, each a table of arrays.
+
+Read `setup` first, what all parts have in common, then `arrays`, the table. Documents come in through `intake`.
+"""

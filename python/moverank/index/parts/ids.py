@@ -1,0 +1,292 @@
+"""Names of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing a name.
+
+Strings come out as arrays of objects: numpy's own arrays of strings give each the memory of the longest, and lose zeros
+at their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.validate import as_list
+from moverank.errors import DuplicateIdError, IndexFormatError
+from moverank.index.parts.arrays import require_cuts
+
+Ids = Sequence[int] | Sequence[str] | NDArray[Any]
+Positions = NDArray[np.int64]
+
+
+class Names(Protocol):
+    """Unique names of a run of documents, by position."""
+
+    #: "int" or "str".
+    kind: str
+
+    def __len__(self) -> int: ...
+
+    def take(self, positions: Positions) -> NDArray[Any]:
+        """Names at some positions: int64, or objects of type str."""
+        ...
+
+    def find(self, wanted: Sequence[Any]) -> Positions:
+        """Position of each name; −1 where there is none such."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the names are made of, for a file."""
+        ...
+
+    def verify(self) -> None:
+        """Check that every name is one, and found; IndexFormatError otherwise."""
+        ...
+
+
+class IntNames:
+    """Names that are integers of 64 bits."""
+
+    kind = "int"
+
+    def __init__(self, values: NDArray[np.int64], order: Positions | None) -> None:
+        self._values = values
+        #: Positions by rising name; None where names rise by themselves.
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def take(self, positions: Positions) -> NDArray[Any]:
+        """Names at some positions."""
+        return self._values[positions]
+
+    def find(self, wanted: Sequence[Any]) -> Positions:
+        """Position of each name; −1 where there is none such."""
+        keys = np.array(wanted, dtype=np.int64)
+        if len(self) == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
+        places = np.searchsorted(self._values, keys, sorter=self._order)
+        found: Positions = np.minimum(places, len(self._values) - 1)
+        if self._order is not None:
+            found = self._order[found]
+        found = found.astype(np.int64)
+        found[self._values[found] != keys] = -1
+        return found
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the names are made of, for a file."""
+        return {"ids": self._values} | ({} if self._order is None else {"id_order": self._order})
+
+    def verify(self) -> None:
+        """Check that names rise in their order, so that each is found."""
+        rising = self._values if self._order is None else self._values[self._order]
+        if (rising[1:] <= rising[:-1]).any():
+            raise IndexFormatError("ids: do not rise in their order; the index's files are damaged")
+
+
+class StrNames:
+    """Names that are strings: UTF-8, one behind the other, and their hashes in rising order to find them by.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        All names.
+    offsets : ndarray of int64, shape (N + 1,)
+        Where each begins.
+    hashes : ndarray of uint64, shape (N,)
+        The first eight bytes of each name's BLAKE2b digest of that size, little-endian, rising.
+    order : ndarray of int64, shape (N,)
+        Whose hash each is.
+    """
+
+    kind = "str"
+
+    def __init__(
+        self,
+        text: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        order: Positions,
+    ) -> None:
+        self._text = text
+        self._offsets = offsets
+        self._hashes = hashes
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def _octets_at(self, positions: Positions) -> list[bytes]:
+        starts, ends = self._offsets[positions].tolist(), self._offsets[positions + 1].tolist()
+        text = self._text.data
+        return [bytes(text[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+    def take(self, positions: Positions) -> NDArray[Any]:
+        """Names at some positions."""
+        names = np.empty(len(positions), dtype=object)
+        try:
+            names[:] = [octets.decode() for octets in self._octets_at(positions)]
+        except UnicodeDecodeError:
+            raise IndexFormatError("ids: not in UTF-8; the index's files are damaged") from None
+        return names
+
+    def find(self, wanted: Sequence[Any]) -> Positions:
+        """Position of each name; −1 where there is none such."""
+        octets = [name.encode(errors="surrogatepass") for name in wanted]
+        hashes = _hashes(octets)
+        firsts = np.searchsorted(self._hashes, hashes, side="left")
+        lasts = np.searchsorted(self._hashes, hashes, side="right")
+        found = np.full(len(octets), -1, dtype=np.int64)
+        for w in np.flatnonzero(firsts < lasts).tolist():
+            positions = self._order[firsts[w] : lasts[w]]
+            for position, own in zip(positions.tolist(), self._octets_at(positions), strict=True):
+                if own == octets[w]:
+                    found[w] = position
+        return found
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the names are made of, for a file."""
+        return {
+            "id_text": self._text,
+            "id_offsets": self._offsets,
+            "id_hashes": self._hashes,
+            "id_order": self._order,
+        }
+
+    def verify(self) -> None:
+        """Check that names are text, and that their hashes find each of them."""
+        everyone = np.arange(len(self))
+        self.take(everyone)
+        hashes = _hashes(self._octets_at(everyone))
+        rising = (self._hashes[1:] >= self._hashes[:-1]).all()
+        if not rising or (np.bincount(self._order, minlength=len(self)) != 1).any():
+            raise IndexFormatError("ids: their hashes are in no order; the index's files are damaged")
+        if (hashes[self._order] != self._hashes).any():
+            raise IndexFormatError("ids: a hash is not that of its name; the index's files are damaged")
+
+
+def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | StrNames:
+    """Check ids, all integers or all strings, unique, one a document; by default integers from `first` on.
+
+    Raises
+    ------
+    DuplicateIdError
+        If an id is given twice; the message names it.
+    TypeError
+        If ids are neither all integers nor all strings.
+    ValueError
+        If there are more or fewer than documents, or an integer does not fit into 64 bits.
+    """
+    if ids is None:
+        if first + count > 1 << 63:
+            raise ValueError(f"ids: none of 64 bits are left behind {first - 1}; give some")
+        return IntNames(np.arange(first, first + count, dtype=np.int64), None)
+    listed = listed_ids(ids)
+    if len(listed) != count:
+        raise ValueError(f"ids: expected {count}, one a document, got {len(listed)}")
+    return names_of(listed, kind_of(listed))
+
+
+def names_of(listed: Sequence[Any], kind: str) -> IntNames | StrNames:
+    """Names from plain values of one kind."""
+    return _int_names(listed) if kind == "int" else _str_names(listed)
+
+
+def _int_names(listed: Sequence[Any] | NDArray[np.int64]) -> IntNames:
+    try:
+        values = np.array(listed, dtype=np.int64)
+    except OverflowError:
+        raise ValueError("ids: an integer does not fit into 64 bits") from None
+    order = np.argsort(values, kind="stable")
+    _require_unique(values[order])
+    return IntNames(_sealed(values), _unless_rising(order))
+
+
+def _str_names(listed: Sequence[str]) -> StrNames:
+    try:
+        octets = [name.encode() for name in listed]
+    except UnicodeEncodeError as error:
+        raise ValueError(f"ids: {error.object!r:.80} is not valid Unicode") from None
+    offsets = np.zeros(len(octets) + 1, dtype=np.int64)
+    np.cumsum([len(name) for name in octets], out=offsets[1:])
+    if len(set(octets)) < len(octets):
+        in_order = np.empty(len(listed), dtype=object)
+        in_order[:] = sorted(listed)
+        _require_unique(in_order)
+    hashes = _hashes(octets)
+    order = np.argsort(hashes, kind="stable")
+    text = np.frombuffer(b"".join(octets), dtype=np.uint8)
+    return StrNames(_sealed(text), _sealed(offsets), _sealed(hashes[order]), _sealed(order))
+
+
+def joined_names(names: Sequence[Names], kept: Sequence[Positions], kind: str) -> IntNames | StrNames:
+    """Some of the names of runs of documents that follow each other."""
+    taken = [own.take(positions) for own, positions in zip(names, kept, strict=True)]
+    if kind == "int":
+        return _int_names(np.concatenate(taken))
+    return _str_names([name for some in taken for name in some.tolist()])
+
+
+def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
+    digests = b"".join([blake2b(name, digest_size=8).digest() for name in octets])
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def is_name(value: Any, kind: str) -> bool:
+    """Whether a value can be the name of a document of an index with names of a kind."""
+    if kind == "str":
+        return isinstance(value, str)
+    is_int = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    return is_int and -(1 << 63) <= int(value) < 1 << 63
+
+
+def kind_of(listed: Sequence[Any]) -> str:
+    """Whether ids are integers or strings."""
+    if all(isinstance(name, str) for name in listed):
+        return "str"
+    if all(isinstance(name, (int, np.integer)) and not isinstance(name, (bool, np.bool_)) for name in listed):
+        return "int"
+    first = next((n for n, name in enumerate(listed) if type(name) is not type(listed[0])), 0)
+    kinds = " and ".join(dict.fromkeys(type(name).__name__ for name in listed))
+    raise TypeError(
+        f"ids: expected all integers or all strings, got {kinds}; document {first} has {listed[first]!r:.80}"
+    )
+
+
+def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
+    """Names as `arrays` of them says; IndexFormatError if an order of them leads elsewhere."""
+    order = arrays.get("id_order")
+    if "id_text" in arrays:
+        require_cuts(arrays, "id_offsets", "id_text")
+    if order is not None and len(order) and (order.min() < 0 or order.max() >= len(order)):
+        raise IndexFormatError("ids: their order is not one; the index's files are damaged")
+    if "ids" in arrays:
+        return IntNames(arrays["ids"], order)
+    return StrNames(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
+
+
+def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
+    """Ids as a list of plain values; one string or no list at all is a TypeError that names the argument."""
+    if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "iuU":
+        plain: list[Any] = ids.tolist()
+        return plain
+    # Other scalars of numpy are no ids: those of time would become integers.
+    return [name.item() if isinstance(name, (np.integer, np.str_)) else name for name in as_list(ids, argument, "ids")]
+
+
+def _require_unique(in_order: NDArray[Any]) -> None:
+    repeated = in_order[1:] == in_order[:-1]
+    if repeated.any():
+        raise DuplicateIdError(f"ids: {in_order.tolist()[int(np.argmax(repeated))]!r:.80} is given more than once")
+
+
+def _unless_rising(order: Positions) -> Positions | None:
+    return None if (np.diff(order) == 1).all() else _sealed(order)
+
+
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array

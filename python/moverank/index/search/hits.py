@@ -1,0 +1,303 @@
+"""What a search returns: the hits, what was proved about them, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.wording import on_one_line, ordinal, printable, told_apart
+from moverank.alignment.alignment import Alignment
+from moverank.measures.measure import Measure
+
+#: Characters of an id that a table shows.
+SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a search proved about its answer.
+
+    Attributes
+    ----------
+    exact : bool
+        The hits are the true answer: no document outside them is nearer, and ties are in order of id.
+    bound : float
+        No document that was not solved is nearer than this; infinite when there is none. In units of the distance.
+    unsolved : int
+        Documents whose distance was not computed to the end.
+    certain : int
+        How many of the hits, from the first on, are certainly in the true answer: all that are nearer than `bound`.
+    error : float
+        By how much, relative to the true one, the last hit's distance may be too large at the most: 0 if exact,
+        infinite if nothing is known, or if a radius was asked for.
+    statement : str
+        The same as a sentence; also what ``str`` gives.
+    """
+
+    exact: bool
+    bound: float
+    unsolved: int
+    certain: int
+    error: float
+    statement: str
+
+    @classmethod
+    def of(
+        cls,
+        distances: NDArray[np.float64],
+        bound: float,
+        n_documents: int,
+        unsolved: int,
+        what: str,
+        *,
+        k: int,
+        radius: float | None = None,
+    ) -> Certificate:
+        """Certificate of hits where no unsolved document is nearer than `bound`; `what` names the documents.
+
+        Of the `k` that were asked for and could be had there may be fewer, where time was over.
+        """
+        last = float(distances[-1]) if len(distances) else -np.inf
+        # While places are left, any document belongs into the answer.
+        limit = radius if radius is not None else last if len(distances) == k else np.inf
+        exact = unsolved == 0 or bound > limit
+        # What was solved within a radius is an answer, whatever else is.
+        certain = len(distances) if exact or radius is not None else int(np.searchsorted(distances, bound, side="left"))
+        error = 0.0 if exact else (max(last / bound - 1.0, 0.0) if bound > 0.0 and radius is None else np.inf)
+        place = f"the {ordinal(len(distances))} distance"
+        if unsolved == 0:
+            statement = f"exact: all {n_documents} {what} were solved"
+        elif exact:
+            start, end = told_apart(bound, limit)
+            above = f"{place} {end}" if radius is None else f"the radius {end}"
+            statement = (
+                f"exact: {unsolved} of {n_documents} {what} were not solved; none is nearer than {start}, above {above}"
+            )
+        else:
+            known = "nothing is known of them" if bound in (0.0, -np.inf) else f"none is nearer than {bound:.4g}"
+            statement = (
+                f"not exact: {unsolved} of {n_documents} {what} were not solved, and {known}; "
+                f"{certain} of {len(distances)} hits are certain"
+            )
+            if np.isfinite(error) and len(distances):
+                statement += f"; {place} is at most {100 * error:.2g} % above the true one"
+        return cls(exact, bound, unsolved, certain, error, statement)
+
+    def __str__(self) -> str:
+        return self.statement
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder of bounds: documents that came to it, and those that it dropped.
+
+    Attributes
+    ----------
+    name : str
+        What it computes.
+    seen : int
+        Documents that came to it.
+    dropped : int
+        Documents that it proved not to be in the answer (under a budget: that it left out).
+    seconds : float
+        What it cost, all threads together; what was spent on candidates by a prefilter counts as one thread's.
+    """
+
+    name: str
+    seen: int
+    dropped: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchStats:
+    """Work of one search, rung by rung. Numbers depend on the threads by a few, as these look ahead; hits do not.
+
+    Attributes
+    ----------
+    documents : int
+        Documents that were searched.
+    rungs : tuple of Rung
+        From the cheapest to the exact solver; what one leaves, the next sees. Seeds come first and drop nothing: they
+        are solved so that their potentials can bound the others.
+    exact_solves : int
+        Documents solved to the end, seeds included.
+    seconds : float
+        Wall time of the search.
+    timed_out : bool
+        Whether `timeout` ended it.
+    """
+
+    documents: int
+    rungs: tuple[Rung, ...]
+    exact_solves: int
+    seconds: float
+    timed_out: bool
+
+    def __str__(self) -> str:
+        lines = [f"{'':<24} {'seen':>9} {'dropped':>9} {'of all':>8} {'thread ms':>10}"]
+        lines += [
+            f"{rung.name:<24} {rung.seen:>9} {rung.dropped:>9} {100 * rung.dropped / self.documents:>6.2f} % "
+            f"{1000 * rung.seconds:>10.2f}"
+            for rung in self.rungs
+        ]
+        lines.append(
+            f"solved {self.exact_solves} of {self.documents} documents "
+            f"({100 * self.exact_solves / max(self.documents, 1):.2f} %) in {1000 * self.seconds:.2f} ms"
+            f"{', when time was over' if self.timed_out else ''}"
+        )
+        return "\n".join(lines)
+
+
+class Documents(Protocol):
+    """The documents behind hits, by rank. When pickled they are taken along."""
+
+    def alignment(self, rank: int) -> Alignment:
+        """Which query token moved to which token of the document."""
+        ...
+
+    def payload(self, rank: int) -> Any:
+        """What was given with the document."""
+        ...
+
+    def only(self, rank: int) -> Documents:
+        """The same with one document, which then has rank 0."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Hit:
+    """One document of the answer.
+
+    Attributes
+    ----------
+    id : int or str
+        The document's id.
+    rank : int
+        Place in the answer, from 0.
+    distance : float
+        The measure's value; smaller is nearer.
+    similarity : float
+        The same as a similarity, see `Measure.similarity`.
+    """
+
+    id: Any
+    rank: int
+    distance: float
+    similarity: float
+    _document: Documents = field(compare=False)
+
+    @cached_property
+    def payload(self) -> Any:
+        """What was given with the document, a JSON value; None if nothing was. Read when first asked for."""
+        return self._document.payload(0)
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """Which query token moved to which token of the document; solved when first asked for."""
+        return self._document.alignment(0)
+
+    def __repr__(self) -> str:
+        return f"Hit(id={self.id!r}, rank={self.rank}, distance={self.distance:.6g})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Hits:
+    """The answer to a search, nearest first.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (k,)
+        Ids of the documents: int64, or objects of type str.
+    distances : ndarray of float64, shape (k,)
+        Their distances, rising; equal ones in order of id.
+    measure : Measure
+        What was computed.
+    certificate : Certificate
+        What is proved about the answer.
+    stats : SearchStats
+        What it cost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from moverank import Index
+    >>> index = Index.build([np.eye(3)[:2], np.eye(3)[1:], np.eye(3)[2:]], "wmd", ids=["a", "b", "c"])
+    >>> hits = index.search(np.eye(3)[:2], k=2)
+    >>> print(hits)
+    rank  id      distance    similarity
+       1  a              0             1
+       2  b       0.707107      0.585786
+    exact: all 3 documents were solved
+    >>> round(sum(move.contribution for move in hits[1].alignment.pairs), 4)
+    0.7071
+    """
+
+    ids: NDArray[Any]
+    distances: NDArray[np.float64]
+    measure: Measure
+    certificate: Certificate
+    stats: SearchStats
+    _documents: Documents = field(compare=False)
+
+    def __post_init__(self) -> None:
+        self.ids.flags.writeable = self.distances.flags.writeable = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Hits, tuple(getattr(self, own.name) for own in fields(self))
+
+    @property
+    def similarities(self) -> NDArray[np.float64]:
+        """Similarities of the hits, falling; see `Measure.similarity`."""
+        return self.measure.similarity(self.distances)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, key: int) -> Hit: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[Hit]: ...
+    def __getitem__(self, key: int | slice) -> Hit | list[Hit]:
+        if isinstance(key, slice):
+            return [self._hit(rank) for rank in range(*key.indices(len(self)))]
+        rank = range(len(self))[key]
+        return self._hit(rank)
+
+    def _id(self, rank: int) -> int | str:
+        """Id of a hit as a plain value."""
+        name: int | str = self.ids[rank : rank + 1].tolist()[0]
+        return name
+
+    def _hit(self, rank: int) -> Hit:
+        distance = float(self.distances[rank])
+        return Hit(
+            id=self._id(rank),
+            rank=rank,
+            distance=distance,
+            similarity=self.measure.similarity(distance),
+            _document=self._documents.only(rank),
+        )
+
+    def __iter__(self) -> Iterator[Hit]:
+        return (self._hit(rank) for rank in range(len(self)))
+
+    def __repr__(self) -> str:
+        best = f", best {self._id(0)!r:.80} at {self.distances[0]:.6g}" if len(self) else ""
+        return f"Hits({len(self)} by {self.measure.name}{best})"
+
+    def __str__(self) -> str:
+        names = [on_one_line(printable(str(hit.id)), SHOWN) for hit in self]
+        width = max([*map(len, names), len("id")])
+        lines = [f"{'rank':>4}  {'id':<{width}}  {'distance':>12}  {'similarity':>12}"]
+        lines += [
+            f"{hit.rank + 1:>4}  {name:<{width}}  {hit.distance:>12.6g}  {hit.similarity:>12.6g}"
+            for name, hit in zip(names, self, strict=True)
+        ]
+        lines.append(str(self.certificate))
+        return "\n".join(lines)

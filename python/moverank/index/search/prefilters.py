@@ -1,0 +1,305 @@
+"""Prefilters: what brings candidates for a search that cannot look at everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank._support.threads import Lock, openmp_count
+from moverank.index.parts.setup import Clusters
+from moverank.index.search.ladder import SPREAD_SEEDS, Positions, PrefilteredQuery
+from moverank.index.search.query import Query
+from moverank.measures.measure import Measure
+
+
+class ClusteredVectors:
+    """Clusters of each document's tokens, prepared as documents of their own."""
+
+    def __init__(self, clusters: _core.Corpus, per_document: int, live: Positions) -> None:
+        self.name = f"clusters, {per_document}"
+        self.exhaustive = True
+        self._clusters = clusters
+        self._live = live
+
+    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+        """Candidates for one query among the documents at some positions, or all."""
+        among = self._live if positions is None else positions
+        return ClusteredQuery(self.name, self._clusters, query, among, num_threads)
+
+
+class ClusteredQuery:
+    """One query's candidates by clusters."""
+
+    def __init__(self, name: str, clusters: _core.Corpus, query: Query, positions: Positions, num_threads: int) -> None:
+        self.name = name
+        self._clusters = clusters
+        self._query = query
+        self._positions = positions
+        self._threads = num_threads
+        self._order: Positions | None = None
+
+    def nearest(self, count: int) -> tuple[Positions, float]:
+        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        if self._order is None:
+            self._order = self._positions[np.argsort(self._estimates(), kind="stable")]
+        return self._order[:count], np.inf if count >= len(self._order) else -np.inf
+
+    def _estimates(self) -> NDArray[np.float64]:
+        """The reused-potential bound of each document's clusters, which is close to their distance."""
+        search = self._clusters.search(self._query.tokens, self._query.mass, 1, np.inf, 0.0, None, None, self._threads)
+        step = max(len(self._positions) // SPREAD_SEEDS, 1)
+        search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
+        return search.lower_bounds(self._positions, self._threads)
+
+
+#: How many times more documents than are likely to do faiss is asked for, where some are gone or not asked for.
+WIDENED = 2
+
+#: Pooled vectors that faiss learns from, at the most: it samples from more by itself, but wants them in memory.
+LEARNED_FROM = 1 << 18
+
+
+class Trained:
+    """What faiss made of the pooled vectors of the first documents of an index; loaded when it is first asked for."""
+
+    def __init__(self, covered: int, factory: str, load: Callable[[], Any]) -> None:
+        #: How many documents these are.
+        self.covered = covered
+        self._factory = factory
+        self._load = load
+        self._loading = Lock()
+
+    @cached_property
+    def index(self) -> Any:
+        """The faiss index."""
+        with self._loading:
+            # Whoever waited here while another thread loaded it finds it loaded.
+            found = self.__dict__.get("index")
+            return self._load() if found is None else found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        octets = import_module("faiss").serialize_index(self.index)
+        return _restored, (self.covered, self._factory, octets)
+
+
+def _restored(covered: int, factory: str, octets: NDArray[np.uint8]) -> Trained:
+    def load() -> Any:
+        index = import_module("faiss").deserialize_index(octets)
+        configure(index, factory)
+        return index
+
+    return Trained(covered, factory, load)
+
+
+def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure, num_threads: int) -> Trained | None:
+    """Make a faiss index of pooled vectors; None where all are to be compared, which needs none.
+
+    Parameters
+    ----------
+    factory : str
+        What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
+    pooled : sequence of ndarray, each of shape (N_p, d)
+        One vector a document, part after part.
+    measure : Measure
+        What is searched by.
+    num_threads : int
+        Threads to use; 0 stands for all cores.
+
+    Raises
+    ------
+    ValueError
+        If faiss cannot make such an index of the documents.
+    """
+    if factory.partition(";")[0] == "Flat":
+        return None
+    faiss: Any = import_module("faiss")
+    count = sum(map(len, pooled))
+    step = -(-count // LEARNED_FROM)
+    try:
+        index = _untrained(faiss, factory, pooled[0].shape[1], measure)
+        with _on_threads(faiss, openmp_count(num_threads)):
+            if not index.is_trained:
+                index.train(np.concatenate([part[::step] for part in pooled]))
+            for part in pooled:
+                index.add(part)
+        configure(index, factory)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise ValueError(f"prefilter: faiss cannot make {factory!r} of {count} documents: {reason}") from None
+    return Trained(count, factory, lambda: index)
+
+
+def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure) -> None:
+    """Refuse what faiss does not know, before documents are prepared; ValueError then."""
+    if not isinstance(prefilter, str):
+        return
+    faiss: Any = import_module("faiss")
+    try:
+        configure(_untrained(faiss, prefilter, dim, measure), prefilter)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise ValueError(f"prefilter: faiss cannot make {prefilter!r}: {reason}") from None
+
+
+def _untrained(faiss: Any, factory: str, dim: int, measure: Measure) -> Any:
+    """What faiss makes of a factory string; RuntimeError if nothing."""
+    try:
+        factory.encode()  # half of a character would be a TypeError of the bindings
+    except UnicodeEncodeError as error:
+        raise RuntimeError(error) from None
+    return faiss.index_factory(dim, factory.partition(";")[0], _metric(faiss, measure))
+
+
+def configure(index: Any, factory: str) -> None:
+    """Set what the factory string says after its semicolon; RuntimeError if faiss knows no such parameter."""
+    settings = factory.partition(";")[2]
+    if settings:
+        import_module("faiss").ParameterSpace().set_index_parameters(index, settings)
+
+
+def _metric(faiss: Any, measure: Measure) -> int:
+    by_product = not measure._spec.has_pooled_bound and measure.ground in ("cosine", "dot")
+    return int(faiss.METRIC_INNER_PRODUCT if by_product else faiss.METRIC_L2)
+
+
+class PooledVectors:
+    """One vector a document, the mass-weighted mean of its tokens.
+
+    Under balanced measures distances between these bound the measure from below, so that comparing all also says how
+    near the documents can be that were left out; they are a weak bound and a fair order on real text.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Prepared documents.
+    measure : Measure
+        What is searched by.
+    factory : str
+        What `train` was told.
+    pooled : list of ndarray, each of shape (N_p, d)
+        The vectors, part after part.
+    largest_norm : float
+        Of any of these.
+    trained : Trained or None
+        What `train` made of the first documents; others are compared one by one.
+    live : ndarray of int64
+        Rising positions of the documents that are searched.
+    """
+
+    def __init__(
+        self,
+        corpus: _core.Corpus,
+        measure: Measure,
+        factory: str,
+        pooled: list[NDArray[np.float32]],
+        largest_norm: float,
+        trained: Trained | None,
+        live: Positions,
+    ) -> None:
+        self.name = f"pooled, {factory}"
+        self.bounds = measure._spec.has_pooled_bound and trained is None
+        self.exhaustive = trained is None
+        self.largest_norm = largest_norm
+        self.corpus = corpus
+        self.live = live
+        self._measure = measure
+        self._trained = trained
+        self._pooled = pooled
+        self._n_all = sum(map(len, pooled))
+
+    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+        """Candidates for one query among the documents at some positions, or all."""
+        return PooledQuery(self, query, self.live if positions is None else positions)
+
+    def search(
+        self, pooled: NDArray[np.float32], count: int, positions: Positions
+    ) -> tuple[NDArray[np.float32], Positions]:
+        """What faiss calls distances, and positions, in its order: so many, or all.
+
+        Where what faiss learnt finds too few of the positions, all of them are compared instead.
+        """
+        faiss: Any = import_module("faiss")
+        metric = _metric(faiss, self._measure)
+        distances: list[NDArray[np.float32]] = []
+        found: list[Positions] = []
+        covered = 0 if self._trained is None else self._trained.covered
+        # On the calling thread alone: others would spin for work on the cores that the search goes on with.
+        with _on_threads(faiss, 1):
+            if self._trained is not None:
+                n_wanted = int(np.searchsorted(positions, covered))
+                enough = min(count, n_wanted)
+                # More, as some of what is found will be gone or not asked for; most of all is no use to ask for.
+                more = 0 if n_wanted == covered else WIDENED * enough * covered // max(n_wanted, 1)
+                asked = enough + more
+                near, places = np.empty((1, 0), np.float32), np.empty((1, 0), np.int64)
+                if 0 < enough < n_wanted and asked <= covered // 2:
+                    near, places = self._trained.index.search(pooled[None], asked)
+                valid = np.isin(places[0], positions)  # −1 where there are no more, and what is gone
+                if int(valid.sum()) < enough:
+                    covered = 0
+                else:
+                    distances.append(near[0][valid])
+                    found.append(places[0][valid])
+            first = 0
+            for part in self._pooled:
+                last = first + len(part)
+                own = positions[np.searchsorted(positions, max(first, covered)) : np.searchsorted(positions, last)]
+                if len(own):
+                    rows = part if len(own) == len(part) else part[own - first]
+                    near, places = faiss.knn(pooled[None], rows, min(count, len(own)), metric)
+                    distances.append(near[0])
+                    found.append(own[places[0]])
+                first = last
+        joined = np.concatenate(distances)
+        order = np.argsort(-joined if metric == faiss.METRIC_INNER_PRODUCT else joined, kind="stable")[:count]
+        return joined[order], np.concatenate(found)[order]
+
+
+@contextmanager
+def _on_threads(faiss: Any, count: int) -> Iterator[None]:
+    """Let faiss use so many threads when it is called from this one."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+class PooledQuery:
+    """One query's candidates by pooled vectors."""
+
+    def __init__(self, prefilter: PooledVectors, query: Query, positions: Positions) -> None:
+        self.name = prefilter.name
+        self._prefilter = prefilter
+        self._query = query
+        self._positions = positions
+        self._pooled = prefilter.corpus.pool_query(query.tokens, query.mass)
+        self._found: tuple[NDArray[np.float32], Positions] | None = None
+
+    def nearest(self, count: int) -> tuple[Positions, float]:
+        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        n = len(self._positions)
+        distances, found = self._search(min(count + 1, n))
+        known = found[:count]
+        if count >= n and len(known) == n:
+            return known, np.inf
+        if not self._prefilter.bounds:
+            return known, -np.inf
+        largest_norm = max(self._prefilter.largest_norm, float(np.linalg.norm(self._pooled.astype(np.float64))))
+        bound = self._prefilter.corpus.pooled_bounds(
+            self._query.tokens, self._query.mass, distances[count : count + 1], largest_norm
+        )
+        return known, float(bound[0])
+
+    def _search(self, count: int) -> tuple[NDArray[np.float32], Positions]:
+        if self._found is None or len(self._found[0]) < count:
+            self._found = self._prefilter.search(self._pooled, count, self._positions)
+        return self._found

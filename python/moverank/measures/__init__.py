@@ -1,0 +1,21 @@
+"""Two sequences in, a distance out: what a distance is (`measure`), many at once (`distances`), their derivatives.
+
+Read `measure` first. `given` is for ground costs that are a table instead of vectors; `origin` and `precision` keep the
+digits of tokens that lie far from 0, or say which are lost.
+"""
+
+from moverank.measures.distances import CertifiedDistances, certified_distances, paired_distances, pairwise
+from moverank.measures.measure import Measure, emd, maxsim, rwmd, wmd, wrd
+
+__all__ = [
+    "CertifiedDistances",
+    "Measure",
+    "certified_distances",
+    "emd",
+    "maxsim",
+    "paired_distances",
+    "pairwise",
+    "rwmd",
+    "wmd",
+    "wrd",
+]

@@ -1,0 +1,222 @@
+"""Distances between histograms whose ground costs are given, as a table in place of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank._support.arrays import plain_array
+from moverank.errors import DimensionError
+from moverank.measures.measure import Measure, emd, measure, naming
+from moverank.solvers.sinkhorn import Sinkhorn
+from moverank.vectors.histograms import Histograms, as_histogram, as_histograms, labels_of, require_one_order
+
+#: No cost is below this: bounds are computed in float32, sums of two must stay within it.
+LEAST_COST = -1.5 * 2.0**126
+
+_NO_BINS = np.empty(0, dtype=np.uint32)
+
+_by_name = measure
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """A table of costs, checked; +inf forbids. `by_target` is what the core reads: a row for each bin of documents.
+
+    Attributes
+    ----------
+    by_target : ndarray of float32 or float64, shape (L, K)
+        What each bin of documents costs from each bin of queries.
+    sources, targets : tuple of str, optional
+        What the bins are called, where a DataFrame said so.
+    """
+
+    by_target: NDArray[Any]
+    sources: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Costs:
+        """Check a table of shape (K, L): from each bin of queries to each bin of documents.
+
+        Raises
+        ------
+        TypeError
+            If costs are not real numbers.
+        ValueError
+            If the table has another number of dimensions, or a cost is NaN or too far below 0; the message names it.
+        """
+        if isinstance(value, Costs):
+            return value
+        table = plain_array(value, "costs")
+        if table.dtype.kind not in "fiub":
+            raise TypeError(f"costs: expected real numbers, got dtype {table.dtype}")
+        if table.ndim != 2 or table.size == 0:
+            raise ValueError(f"costs: expected a table of shape (K, L), from bins to bins, got shape {table.shape}")
+        kept = np.float32 if table.dtype in (np.float32, np.float16) else np.float64
+        by_target: NDArray[np.floating[Any]] = np.ascontiguousarray(table.T, dtype=kept)
+        bad = ~(by_target >= LEAST_COST)
+        if bad.any():
+            target, source = np.argwhere(bad)[0].tolist()
+            cost = by_target[target, source]
+            fault = "is NaN" if np.isnan(cost) else f"is {cost:.3g}, below {LEAST_COST:.3g}, the limit"
+            raise ValueError(f"costs: entry ({source}, {target}) {fault}; to forbid a move make it np.inf")
+        by_target.flags.writeable = False
+        return cls(by_target, labels_of(value, "index"), labels_of(value, "columns"))
+
+    @property
+    def n_sources(self) -> int:
+        """Bins of queries, K."""
+        return int(self.by_target.shape[1])
+
+    @property
+    def n_targets(self) -> int:
+        """Bins of documents, L."""
+        return int(self.by_target.shape[0])
+
+    @cached_property
+    def least(self) -> float:
+        """The least cost."""
+        return float(self.by_target.min())
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        """Whether both ways cost the same, to the last bit."""
+        return self.n_sources == self.n_targets and np.array_equal(self.by_target, self.by_target.T)
+
+    @cached_property
+    def stays_free(self) -> bool:
+        """Whether what stays in its bin costs nothing, and nothing less than that."""
+        return self.n_sources == self.n_targets and self.least >= 0.0 and not self.by_target.diagonal().any()
+
+    def require_sources(self, histograms: Histograms, name: str) -> None:
+        """Refuse histograms over other bins than rows of the table are about."""
+        _require_bins(histograms, self.n_sources, self.sources, name, f"costs have {self.n_sources} rows")
+
+    def require_targets(self, histograms: Histograms, name: str) -> None:
+        """Refuse histograms over other bins than columns of the table are about."""
+        _require_bins(histograms, self.n_targets, self.targets, name, f"costs have {self.n_targets} columns")
+
+    def between(self, sources: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+        """Costs from some bins to some bins, shape (n, m)."""
+        return np.ascontiguousarray(self.by_target[np.ix_(targets, sources)].T)
+
+
+def _require_bins(histograms: Histograms, count: int, labels: tuple[str, ...] | None, name: str, has: str) -> None:
+    if histograms.n_bins != count:
+        raise DimensionError(f"{name} has {histograms.n_bins} bins, {has}: one a bin is needed")
+    require_order(histograms, labels, name, "costs")
+
+
+def require_order(histograms: Histograms, labels: tuple[str, ...] | None, name: str, where: str) -> None:
+    """Refuse histograms whose bins are called otherwise than those of a table."""
+    if labels is not None and histograms.labels is not None and labels != histograms.labels:
+        place = next(t for t, own in enumerate(histograms.labels) if own != labels[t])
+        raise ValueError(
+            f"{name}: bin {place} is called {histograms.labels[place]!r}, but {labels[place]!r} in {where}; bins are "
+            "taken by position, so bring both into one order, as in frame[costs.index], or drop the names"
+        )
+
+
+def chosen_measure(asked: str | Measure | None) -> Measure:
+    """What is computed where costs are given: `emd` unless told otherwise; ValueError for what needs vectors."""
+    if asked is None:
+        return emd
+    chosen = _by_name(asked)
+    if chosen.ground != "given":
+        raise ValueError(
+            f"measure: {chosen.name} computes its costs from vectors, but costs are given; "
+            "take 'emd', or a Measure of ground 'given'"
+        )
+    return chosen
+
+
+def prepared(histograms: Histograms, table: NDArray[Any], measure: Measure, name: str) -> _core.BagCorpus:
+    """Histograms as the core compares them, with the costs of their bins; a table without columns for queries."""
+    with naming(name, name):
+        bags = _core.PreparedBags.of_costs(
+            table, histograms.bins, histograms.offsets, histograms.content, measure._spec, _NO_BINS
+        )
+    return _core.BagCorpus([bags])
+
+
+def _both_prepared(
+    sources: Histograms, targets: Histograms, table: Costs, measure: Measure, name_of_targets: str
+) -> tuple[_core.BagCorpus, _core.BagCorpus]:
+    """Those of `A`, which play the query and need no costs, and those that they are compared with."""
+    queries = prepared(sources, np.empty((table.n_sources, 0), dtype=np.float32), measure, "A")
+    return queries, prepared(targets, table.by_target, measure, name_of_targets)
+
+
+def pairwise_given(
+    A: Any,
+    B: Any,
+    costs: Any,
+    measure: str | Measure | None,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> NDArray[np.float64]:
+    """Distances of every histogram of one batch to every one of another; see `moverank.pairwise`."""
+    table, chosen = Costs.of(costs), chosen_measure(measure)
+    within = B is None or B is A
+    if within and table.n_sources != table.n_targets:
+        raise ValueError(
+            f"costs: between bins of A they must be square, got {table.n_sources} rows and {table.n_targets} columns"
+        )
+    rows = as_histograms(A, "A")
+    columns = rows if within else as_histograms(B, "B")
+    table.require_sources(rows, "A")
+    table.require_targets(columns, "A" if within else "B")
+    require_one_order(columns.labels, rows.labels, "B", "A")
+    queries, documents = _both_prepared(rows, columns, table, chosen, "A" if within else "B")
+    mirrored = within and table.is_symmetric and chosen.is_symmetric
+    # What is moved may stay where it is; entropy and prices would say otherwise.
+    zero_diagonal = within and table.stays_free and not isinstance(chosen.problem, Sinkhorn)
+    return _core.pairwise_bags(queries, documents, mirrored, zero_diagonal, progress, num_threads)
+
+
+def paired_given(
+    A: Any,
+    B: Any,
+    costs: Any,
+    measure: str | Measure | None,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> NDArray[np.float64]:
+    """Distances of histograms to those at the same places; see `moverank.paired_distances`."""
+    table, chosen = Costs.of(costs), chosen_measure(measure)
+    sources, targets = as_histograms(A, "A"), as_histograms(B, "B")
+    table.require_sources(sources, "A")
+    table.require_targets(targets, "B")
+    require_one_order(targets.labels, sources.labels, "B", "A")
+    if len(sources) != len(targets):
+        raise ValueError(f"expected as many histograms in A as in B, got {len(sources)} and {len(targets)}")
+    queries, documents = _both_prepared(sources, targets, table, chosen, "B")
+    return _core.paired_bag_distances(queries, documents, progress, num_threads)
+
+
+def one_against_many_given(
+    query: Any, docs: Any, costs: Any, measure: str | Measure | None, names: tuple[str, str] = ("query", "docs")
+) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
+    """Bins and content of one histogram, and the others prepared: arguments of the core."""
+    table, chosen = Costs.of(costs), chosen_measure(measure)
+    asked = as_histogram(query, names[0])
+    batch = as_histograms(docs, names[1])
+    table.require_sources(asked, names[0])
+    table.require_targets(batch, names[1])
+    require_one_order(batch.labels, asked.labels, names[1], names[0])
+    return asked.bins, asked.content, prepared(batch, table.by_target, chosen, names[1])
+
+
+def distance_given(x: Any, y: Any, costs: Any, measure: Measure) -> float:
+    """Distance of two histograms."""
+    costs = Costs.of(costs)
+    target = as_histogram(y, "y")
+    bins, content, corpus = one_against_many_given(x, target, costs, measure, ("x", "y"))
+    return float(_core.bag_distances(bins, content, corpus, 1)[0])

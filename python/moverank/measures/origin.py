@@ -1,0 +1,85 @@
+"""Costs that depend on differences alone, computed about an origin amid the tokens.
+
+The origin is subtracted in float64 before anything is rounded, so that tokens which lie far from 0 and near to each
+other keep the digits that tell them apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.storage import decode
+from moverank._support.validate import read_only
+from moverank.vectors.bags import Bags
+from moverank.vectors.rounding import Extent, runs
+from moverank.vectors.sequences import Sequences
+
+if TYPE_CHECKING:
+    from moverank.measures.measure import Measure
+
+#: Ground costs that do not change when all tokens move by one vector.
+INVARIANT = ("euclidean", "sqeuclidean")
+
+
+def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
+    """Where to put the origin for costs between these, None to leave it: nothing would be gained."""
+    if all(side._rest is None for side in sides):
+        return None
+    extent = Extent.of_batch(sides[0])
+    for side in sides[1:]:
+        extent = extent | Extent.of_batch(side)
+    return extent.origin()
+
+
+def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -> Sequences:
+    """Sequences with their origin moved, and with weights where these would change by that."""
+    tokens, scales, rest, weights = sequences.tokens, sequences.scales, sequences._rest, sequences.weights
+    moved = np.empty(tokens.shape, dtype=np.float32)
+    by_norm = measure.weighting == "norm" and weights is None
+    norms = np.empty(len(tokens)) if by_norm else None
+    for rows in runs(tokens):
+        own = decode(tokens[rows], None if scales is None else scales[rows]).astype(np.float64)
+        left = 0.0 if rest is None else rest[rows]
+        moved[rows] = (own - origin) + left
+        if norms is not None:
+            norms[rows] = np.linalg.norm(own + left, axis=1)
+    return sequences._moved(moved, norms if by_norm else weights)
+
+
+def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tuple[Sequences, Sequences]:
+    """Two batches as the core is to have them: where it helps, both about one origin."""
+    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs):
+        return query, docs
+    origin = origin_of(query, docs)
+    if origin is None:
+        return query, docs
+    moved = _moved(origin, query, measure)
+    return moved, moved if docs is query else _moved(origin, docs, measure)
+
+
+def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> tuple[Measure, Sequences, Bags]:
+    """The same of a query and bags, of which the table moves, and what is then to be measured."""
+    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs._table):
+        return measure, query, docs
+    origin = origin_of(query, docs._table)
+    if origin is None:
+        return measure, query, docs
+    table = _moved(origin, docs._table, measure)
+    moved = docs._moved(table.tokens, table._came(slice(None)), table.weights)
+    return measure.replace(weighting="uniform"), _moved(origin, query, measure), moved
+
+
+def has_lost(side: Sequences) -> bool:
+    """Whether digits are gone for good, so that an origin would tell apart what came as one and was rounded once."""
+    return side._rounded and side._rest is None
+
+
+def _moved(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -> Sequences:
+    """Sequences about an origin that may round them, also if they came in float32: they remember how they came."""
+    moved = about(origin, sequences, measure)
+    if moved._digests is None:
+        moved._digests = read_only(sequences._came(slice(None)))
+    return moved

@@ -1,0 +1,821 @@
+"""Ragged batches of vector sequences."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, Protocol, TypeAlias, overload, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank._support.arrays import ENCODE_FIRST, is_tensor, plain_array
+from moverank._support.storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
+from moverank._support.validate import (
+    as_list,
+    mass_array,
+    offsets_array,
+    one_of,
+    read_only,
+    real_array,
+    tokens_and_source,
+    weights_array,
+)
+from moverank._support.warn import warn
+from moverank.errors import PrecisionWarning
+from moverank.vectors.digests import Came, Digests, digests_of
+from moverank.vectors.padded import cut, warn_if_padded
+from moverank.vectors.rounding import Extent, is_rounded, longest, may_lose, rest_of
+from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of, plain, rows_of
+
+
+@runtime_checkable
+class OneSource(Protocol):
+    """What stands for one sequence: a `Bag`, an encoded text."""
+
+    def to_sequence(self, weighting: str = ...) -> Sequence:
+        """Give its tokens and weights, as a measure of some weighting is to have them."""
+        ...
+
+
+@runtime_checkable
+class BatchSource(Protocol):
+    """What stands for a batch: `Bags`, encoded texts."""
+
+    def to_sequences(self, weighting: str = ...) -> Sequences:
+        """Give tokens and weights, as a measure of some weighting is to have them."""
+        ...
+
+
+class Sequences:
+    """A batch of sequences of vectors, stored flat: documents, or queries.
+
+    Sequence `s` owns the rows ``offsets[s]:offsets[s + 1]`` of `tokens`. The batch is immutable and every sequence in
+    it has been checked: at least one token, finite numbers, weights that are non-negative and not all zero. Tokens are
+    float32, or stored more compactly (`astype`); distances are exact for what is stored.
+
+    Of tokens that come in float64 (or as large integers) and lie far from the origin and near to each other, such as
+    timestamps or projected coordinates, what float32 leaves is kept too: Euclidean and squared Euclidean costs are then
+    computed about an origin amid the tokens. Cosines and inner products depend on the origin, so there each component
+    counts as float32 holds it, to 24 bits.
+
+    Parameters
+    ----------
+    sequences : sequence of array_like or Sequence, each of shape (n_s, d)
+        The token vectors of each sequence. Real numbers of any dtype are converted to float32, once. A `Sequence`, or
+        an encoded text, brings its weights along; then all of the others have to have some as well.
+    weights : sequence of array_like, each of shape (n_s,), optional
+        The mass of each token, in any unit: it is normalised to total 1 for each sequence when used. Given weights
+        take the place of those that sequences bring, and of the weighting that a measure would apply.
+
+    Raises
+    ------
+    TypeError
+        If something is not made of real numbers.
+    ValueError
+        If a sequence is empty, is not finite, or has a dimension of its own; the message names it.
+
+    Warns
+    -----
+    PaddingWarning
+        If all have one length, no weights, and one of them ends in zero vectors: `from_padded` cuts padding off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> docs = Sequences([np.eye(3), np.ones((2, 3))])
+    >>> docs
+    Sequences(2 sequences, 5 tokens, dim=3)
+    >>> docs[1]
+    Sequence(2 tokens, dim=3)
+    >>> len(docs + docs[:1])
+    3
+    """
+
+    __slots__ = ("_digests", "_offsets", "_rest", "_scales", "_tokens", "_weights")
+    #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
+    __array_ufunc__ = None
+
+    def __init__(self, sequences: Batch, weights: Iterable[ArrayLike] | None = None) -> None:
+        self._make(sequences, weights, counts_zeros=True)
+
+    def _make(self, sequences: Batch, weights: Iterable[ArrayLike] | None, *, counts_zeros: bool) -> None:
+        """Make it; `counts_zeros` says whether zero vectors without weights are of any account to what follows."""
+        arrays: list[NDArray[np.float32]] = []
+        sources: list[NDArray[Any] | None] = []
+        own_weights: list[NDArray[np.float64] | None] = []
+        own_digests: list[Digests | None] = []
+        made: list[bool] = []
+        for s, x in enumerate(_listed(sequences)):
+            one = _one(x, f"sequence {s}")
+            own_weights.append(None if one is None else one.weights)
+            made.append(one is not None)
+            tokens, source = tokens_and_source(x if one is None else one.tokens, f"sequence {s}")
+            arrays.append(tokens)
+            sources.append(source if may_lose(source) else None)
+            own_digests.append(None if one is None else one._batch._digests_of_these)
+        if not arrays:
+            raise ValueError("expected at least one sequence, got none")
+        if counts_zeros and weights is None and all(brought is None for brought in own_weights):
+            warn_if_padded([array for array, one in zip(arrays, made, strict=True) if not one])
+        dim = arrays[0].shape[1]
+        for s, array in enumerate(arrays):
+            if array.shape[1] != dim:
+                raise ValueError(f"sequence {s}: has dimension {array.shape[1]}, sequence 0 has {dim}")
+        flat_weights = _joined_weights(own_weights) if weights is None else None
+        if weights is not None:
+            given = as_list(weights, "weights", "arrays")
+            if len(given) != len(arrays):
+                raise ValueError(f"weights: expected {len(arrays)} arrays, one a sequence, got {len(given)}")
+            flat_weights = np.concatenate(
+                [weights_array(w, f"sequence {s}", len(x)) for s, (w, x) in enumerate(zip(given, arrays, strict=True))]
+            )
+        offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
+        np.cumsum([len(x) for x in arrays], out=offsets[1:])
+        flat = _joined(arrays, offsets)
+        rounded, rest = _left_over(sources, flat, offsets)
+        rounded |= any(own is not None for own in own_digests)
+        digests = read_only(_digests(sources, own_digests, flat, offsets)) if rounded else None
+        self._digests: Digests | None = digests
+        self._rest: NDArray[np.float64] | None = rest
+        self._tokens: NDArray[Any] = read_only(flat)
+        self._scales: NDArray[np.float32] | None = None
+        self._offsets = read_only(offsets)
+        self._weights = None if flat_weights is None else read_only(flat_weights)
+
+    @classmethod
+    def from_flat(
+        cls,
+        tokens: ArrayLike,
+        offsets: ArrayLike,
+        weights: ArrayLike | None = None,
+        *,
+        dtype: str = "float32",
+        scales: ArrayLike | None = None,
+    ) -> Sequences:
+        """Make a batch over flat arrays, without copying those that have the right dtype and order.
+
+        Parameters
+        ----------
+        tokens : array_like, shape (T, d)
+            All tokens, sequence after sequence; what has the dtype already, in C order, is used in place.
+        offsets : array_like of int, shape (N + 1,)
+            Where each sequence begins; the last entry is T.
+        weights : array_like, shape (T,), optional
+            The mass of each token; float64 is used in place.
+        dtype : {"float32", "float16", "bfloat16", "int8"}, default "float32"
+            How tokens are stored. Anything is converted to float32 and float16; bfloat16 and int8 have to come as they
+            are stored, the former as the upper halves of float32 in uint16 (`astype` converts).
+        scales : array_like, shape (T,), optional
+            With int8 and only there: what each token's integers are multiplied with, in float32.
+
+        Returns
+        -------
+        Sequences
+            A view of the arrays, but for the offsets. Who changes them afterwards changes the batch; an index that was
+            built of it then answers for neither, or refuses.
+
+        Raises
+        ------
+        TypeError
+            If a dtype cannot be converted.
+        ValueError
+            If the offsets do not cut the tokens into non-empty sequences, or a number is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Sequences.from_flat(np.eye(5, dtype=np.float32), [0, 2, 5]).lengths.tolist()
+        [2, 3]
+        """
+        source = plain_array(tokens, "tokens")
+        flat, steps = _stored(source, token_dtype(dtype), scales)
+        cuts = offsets_array(offsets, len(flat), "sequence", "tokens")
+        if flat.shape[1] == 0:
+            raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
+        _require_finite(flat, steps, cuts)
+        mass: NDArray[np.float64] | None = None
+        if weights is not None:
+            mass = mass_array(weights, "weights", ndim=1)
+            if len(mass) != len(flat):
+                raise ValueError(f"weights: expected {len(flat)} weights, one a token, got {len(mass)}")
+            # All at once first: a batch may hold millions of sequences. The loop below only finds whom to name.
+            sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
+            for s in range(0 if sound else len(cuts) - 1):
+                weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
+        digests, rest = _lost(source, flat) if flat.dtype == np.float32 else (None, None)
+        return cls._of(flat, cuts, mass, steps, rest, digests)
+
+    @classmethod
+    def from_padded(
+        cls,
+        tokens: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+    ) -> Sequences:
+        """Make a batch of sequences that are padded to one length, as models return them, without the padding.
+
+        Parameters
+        ----------
+        tokens : array_like, shape (n, L, d)
+            An array, a tensor, or a masked array of NumPy: of that, tokens which are masked whole are left out. What
+            padding holds does not matter; it need not be finite.
+        mask : array_like of bool or of 0 and 1, shape (n, L), optional
+            True or 1 for real tokens: an ``attention_mask``. (Masks of NumPy's masked arrays and ``key_padding_mask``
+            of torch are true for the others: give ``~mask``.)
+        lengths : array_like of int, shape (n,), optional
+            In place of a mask, the number of real tokens of each sequence, which are its first ones.
+        weights : array_like, shape (n, L), optional
+            The mass of each token; that of padding is not looked at.
+
+        Returns
+        -------
+        Sequences
+            Copies of the real tokens, n sequences of lengths of their own.
+
+        Raises
+        ------
+        TypeError
+            If something is not made of real numbers, or a mask is itself a masked array.
+        ValueError
+            If shapes do not fit, a mask has other values, or a sequence has no token; the message names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> tokens = np.zeros((2, 3, 4))
+        >>> tokens[0], tokens[1, :2] = 1.0, 2.0
+        >>> Sequences.from_padded(tokens, [[1, 1, 1], [1, 1, 0]]).lengths.tolist()
+        [3, 2]
+        """
+        return cls.from_flat(*cut(tokens, mask, lengths, weights))
+
+    @classmethod
+    def _of(
+        cls,
+        tokens: NDArray[Any],
+        offsets: NDArray[np.int64],
+        weights: NDArray[np.float64] | None,
+        scales: NDArray[np.float32] | None,
+        rest: NDArray[np.float64] | None,
+        digests: Digests | None,
+    ) -> Sequences:
+        """Wrap arrays that are known to be good."""
+        batch = cls.__new__(cls)
+        #: What float32 left of each component, kept where tokens lie far from the origin.
+        batch._rest = None if rest is None else read_only(rest)
+        #: Of tokens as they came, if some component had more digits than float32 holds.
+        batch._digests = None if digests is None else read_only(digests)
+        batch._tokens = read_only(tokens)
+        batch._scales = None if scales is None else read_only(scales)
+        batch._offsets = read_only(offsets)
+        batch._weights = None if weights is None else read_only(weights)
+        return batch
+
+    def astype(self, dtype: str) -> Sequences:
+        """Store the tokens in another type; each number becomes the nearest that the type can hold.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float16", "bfloat16", "int8"}
+            4, 2, 2 and 1 byte a component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of any size;
+            int8 keeps the multiples, up to 127, of a step that each token has for itself (4 more bytes a token).
+
+        Returns
+        -------
+        Sequences
+            A batch with the same offsets and weights; this one if it has the type already.
+
+        Raises
+        ------
+        ValueError
+            If the type is unknown, or a number too large for it; the message names the sequence.
+
+        Warns
+        -----
+        PrecisionWarning
+            If tokens lie far from the origin and near to each other: what tells them apart may be lost. An `Index` of
+            another `dtype` first moves the origin amid them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> docs = Sequences([[[1.0, 0.1]], [[0.5, 0.25]]]).astype("int8")
+        >>> docs
+        Sequences(2 sequences, 2 tokens, dim=2, int8)
+        >>> docs[0].tokens.round(4)
+        array([[1.    , 0.1024]], dtype=float32)
+        """
+        name = token_dtype(dtype)
+        if name == self.dtype:
+            return self
+        tokens, scales = convert(self._tokens, self._scales, name)
+        _require_finite(tokens, scales, self._offsets)
+        if self._rest is not None:
+            warn(
+                f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
+                "subtract their mean before",
+                PrecisionWarning,
+            )
+        return self._of(tokens, self._offsets, self._weights, scales, None, self._digests_of_these)
+
+    def _moved(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
+        """The same sequences about another origin."""
+        return self._of(tokens, self._offsets, weights, None, None, self._digests)
+
+    @property
+    def dtype(self) -> str:
+        """How tokens are stored: "float32", "float16", "bfloat16" or "int8"."""
+        return dtype_of(self._tokens)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        arrays = (self._tokens, self._rest, self._digests, self._scales, self._offsets, self._weights)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    @property
+    def tokens(self) -> NDArray[Any]:
+        """All tokens as they are stored, shape (T, d), read-only; bfloat16 as uint16."""
+        return self._tokens
+
+    @property
+    def scales(self) -> NDArray[np.float32] | None:
+        """What the integers of int8 tokens are multiplied with, shape (T,), read-only; None with other types."""
+        return self._scales
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Where each sequence begins, and T, shape (N + 1,), read-only."""
+        return self._offsets
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """The mass of each token as given, shape (T,), read-only; None if the measure is to make it."""
+        return self._weights
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the tokens."""
+        return int(self._tokens.shape[1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of tokens of each sequence, shape (N,)."""
+        return np.diff(self._offsets)
+
+    def weights_of(self, s: int) -> NDArray[np.float64] | None:
+        """Weights of sequence `s`, shape (n_s,), or None if the batch has none."""
+        rows = self._rows(s)
+        return None if self._weights is None else self._weights[rows]
+
+    @property
+    def _rounded(self) -> bool:
+        """Whether some component was given with more digits than float32 holds."""
+        return self._digests is not None
+
+    @property
+    def _digests_of_these(self) -> Digests | None:
+        """Digests of tokens as they came, unless a compact type has made others of them since."""
+        return self._digests if self._tokens.dtype == np.float32 else None
+
+    @property
+    def _longest(self) -> float:
+        """Largest norm of a token."""
+        return longest(decode(self._tokens, self._scales))
+
+    def _came_of(self, s: int, weighting: str) -> Came:
+        """One sequence as it came."""
+        one = self[s]
+        mass = one.mass(weighting)
+        heavy = mass > 0
+        return Came(self._came(self._rows(s))[heavy], mass[heavy], one._batch._longest)
+
+    def _came(self, rows: slice) -> Digests:
+        """Digests of some tokens as they came."""
+        if self._digests_of_these is not None:
+            return self._digests_of_these[rows]
+        return digests_of(decode(self._tokens[rows], None if self._scales is None else self._scales[rows]))
+
+    def _rows(self, s: int) -> slice:
+        place = operator.index(s)
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(f"sequence {s} of {len(self)}")
+        return slice(self._offsets[place], self._offsets[place + 1])
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @overload
+    def __getitem__(self, key: int) -> Sequence: ...
+    @overload
+    def __getitem__(self, key: slice | NDArray[Any] | list[int]) -> Sequences: ...
+    def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> Sequence | Sequences:
+        """One sequence, with its weights, or a batch of several."""
+        if isinstance(key, (int, np.integer)):
+            self._rows(int(key))
+            place = int(key) % len(self)
+            return Sequence._of(self[place : place + 1])
+        places, offsets = selected(self._offsets, key, "sequences")
+        return self._of(
+            self._tokens[places],
+            offsets,
+            None if self._weights is None else self._weights[places],
+            None if self._scales is None else self._scales[places],
+            None if self._rest is None else self._rest[places],
+            None if self._digests is None else self._digests[places],
+        )
+
+    def __iter__(self) -> Iterator[Sequence]:
+        return (self[s] for s in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        raise TypeError("Sequences are no array: they differ in length and may have weights; .tokens has all tokens")
+
+    def __add__(self, other: Sequences) -> Sequences:
+        if not isinstance(other, Sequences):
+            return NotImplemented
+        if self.dim != other.dim:
+            raise ValueError(f"cannot join sequences of dimension {self.dim} and {other.dim}")
+        if (self._weights is None) != (other._weights is None):
+            raise ValueError("cannot join sequences with weights and sequences without")
+        if self.dtype != other.dtype:
+            raise ValueError(f"cannot join {self.dtype} and {other.dtype} tokens; convert one with astype")
+        weights = scales = rest = digests = None
+        if self._rounded or other._rounded:
+            digests = np.concatenate([self._came(slice(None)), other._came(slice(None))])
+        if self._rest is not None or other._rest is not None:
+            rest = np.concatenate([np.zeros(b._tokens.shape) if b._rest is None else b._rest for b in (self, other)])
+        if self._weights is not None and other._weights is not None:
+            weights = np.concatenate([self._weights, other._weights])
+        if self._scales is not None and other._scales is not None:
+            scales = np.concatenate([self._scales, other._scales])
+        return self._of(
+            np.concatenate([self._tokens, other._tokens]),
+            np.concatenate([self._offsets, other._offsets[1:] + self._offsets[-1]]),
+            weights,
+            scales,
+            rest,
+            digests,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        arrays = self._tokens, self._offsets, self._weights, self.dtype, self._scales
+        return _unpickle, (*arrays, self._rest, self._digests)
+
+    def __repr__(self) -> str:
+        plural = "" if len(self) == 1 else "s"
+        dtype = "" if self.dtype == "float32" else f", {self.dtype}"
+        weighted = "" if self._weights is None else ", weighted"
+        return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{dtype}{weighted})"
+
+
+class Sequence(TokenArray):
+    """One sequence of vectors: a query or a document, with its weights if it has any.
+
+    Elements of a `Sequences` are such. Wherever a sequence is accepted its weights are used, unless weights are given
+    besides: those take their place. A list of them is a batch, as it is of arrays; either all of it has weights or
+    none.
+
+    Where an array is expected it acts as the (n, d) array of its tokens: ``np.asarray(x)`` is that, read-only and
+    **without weights**, as is what NumPy's functions compute of it. One index gives a token as an array; slices, masks
+    and lists of indices give the `Sequence` of those tokens with their weights, also of a part of their components, as
+    in ``x[:, :64]``. Arithmetic by element, such as ``x / 2``, keeps weights; what would lose them, such as a product
+    with a matrix or `np.concatenate`, is a TypeError where there are any. ``==`` compares by element, as of arrays.
+
+    Parameters
+    ----------
+    tokens : array_like, shape (n, d)
+        The token vectors; converted to float32, of float64 far from the origin keeping what that leaves, as `Sequences`
+        do. Of a `Sequence`, a `Bag` or an encoded text the weights are kept.
+    weights : array_like, shape (n,), optional
+        The mass of each token, in any unit; tokens of weight 0 stay, and take no part.
+
+    Raises
+    ------
+    TypeError
+        If something is not made of real numbers.
+    ValueError
+        If there is no token, a number is not finite, or a weight negative or all of them zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from moverank import Sequences
+    >>> batch = Sequences([np.eye(3), np.ones((2, 3))], weights=[[1, 2, 3], [1, 1]])
+    >>> batch[0]
+    Sequence(3 tokens, dim=3, weighted)
+    >>> batch[0][1:].weights
+    array([2., 3.])
+    >>> np.asarray(batch[1]).sum()
+    np.float32(6.0)
+    """
+
+    __slots__ = ("_batch", "_tokens")
+
+    def __init__(self, tokens: One, weights: ArrayLike | None = None) -> None:
+        batch = as_query(tokens, weights, "tokens", "weights")
+        # Copies: who changes theirs does not change this.
+        rest, mass = batch._rest, batch._weights
+        own = Sequences._of(
+            batch._tokens.copy(),
+            batch._offsets,
+            None if mass is None else mass.copy(),
+            None,
+            None if rest is None else rest.copy(),
+            batch._digests,
+        )
+        self._batch: Sequences = own
+        self._tokens: NDArray[np.floating] = _as_floats(own)
+
+    @classmethod
+    def _of(cls, batch: Sequences) -> Sequence:
+        """Wrap a batch of one."""
+        one = cls.__new__(cls)
+        one._batch = batch
+        one._tokens = _as_floats(batch)
+        return one
+
+    @classmethod
+    def _made(
+        cls, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None, digests: Digests | None
+    ) -> Sequence:
+        """Wrap arrays that are known to be good."""
+        return cls._of(Sequences._of(tokens, np.array([0, len(tokens)]), weights, None, None, digests))
+
+    @property
+    def tokens(self) -> NDArray[np.floating]:
+        """The token vectors, shape (n, d), read-only: float32, or float64 where the batch keeps what that leaves."""
+        return self._tokens
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """The mass of each token as given, shape (n,), read-only; None if the measure is to make it."""
+        return self._batch.weights
+
+    @property
+    def _mass(self) -> NDArray[Any] | None:
+        return self._batch.weights
+
+    def mass(self, weighting: str) -> NDArray[np.float64]:
+        """Mass of each token, shape (n,), before it is normalised: its weights, or what a weighting gives."""
+        one_of(weighting, "weighting", WEIGHTINGS)
+        if self.weights is not None:
+            return self.weights
+        if weighting == "given":
+            raise ValueError("weighting 'given' needs weights")
+        return norms_of(self._tokens) if weighting == "norm" else np.ones(len(self))
+
+    def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
+        return self if mass is None else Sequence._of(as_query(self, mass, "tokens", "weights"))
+
+    def _with(self, tokens: NDArray[Any]) -> Sequence:
+        return Sequence(tokens, self.weights)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self._tokens[plain(key)]
+        weights = None if self.weights is None else np.ravel(self.weights[plain(rows_of(key))])
+        if found.ndim != 2 or (weights is not None and len(weights) != len(found)):
+            return found
+        return Sequence(found, weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sequence._of, (self._batch,)
+
+    def __repr__(self) -> str:
+        plural = "" if len(self) == 1 else "s"
+        weighted = "" if self.weights is None else ", weighted"
+        return f"Sequence({len(self)} token{plural}, dim={self.dim}{weighted})"
+
+
+#: What is accepted for one sequence, and for a batch of them.
+One: TypeAlias = Sequences | Sequence | OneSource | BatchSource | ArrayLike
+Batch: TypeAlias = Sequences | BatchSource | Iterable[Sequence | OneSource | ArrayLike]
+
+
+def _as_floats(batch: Sequences) -> NDArray[np.floating]:
+    """Tokens of a batch, with what float32 left of them where that is kept."""
+    tokens = decode(batch._tokens, batch._scales)
+    return read_only(tokens if batch._rest is None else tokens + batch._rest)
+
+
+def _joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """All tokens as one array, copied a thousand sequences at a time, between which Ctrl-C is heard."""
+    flat = np.empty((int(offsets[-1]), arrays[0].shape[1]), dtype=np.float32)
+    for first in range(0, len(arrays), 1000):
+        last = min(first + 1000, len(arrays))
+        np.concatenate(arrays[first:last], out=flat[offsets[first] : offsets[last]])
+    return flat
+
+
+def _left_over(
+    sources: list[NDArray[Any] | None], tokens: NDArray[np.float32], offsets: NDArray[np.int64]
+) -> tuple[bool, NDArray[np.float64] | None]:
+    """Whether tokens were rounded, and what that took from each where they lie far from the origin.
+
+    `sources` are what each sequence was given as, or None where float32 holds it.
+    """
+    cuts = offsets.tolist()
+    given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
+    if not any(is_rounded(source, tokens[rows]) for source, rows in given):
+        return False, None
+    if not Extent.of(tokens).far().any():
+        return True, None
+    rest = np.zeros(tokens.shape)
+    for source, rows in given:
+        rest[rows] = rest_of(source, tokens[rows])
+    return True, rest
+
+
+def _digests(
+    sources: list[NDArray[Any] | None],
+    own: list[Digests | None],
+    tokens: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+) -> Digests:
+    """Digests of all tokens as they came: those that elements bring, or else of what each was given as."""
+    cuts = offsets.tolist()
+    given = [tokens[cuts[s] : cuts[s + 1]] if source is None else source for s, source in enumerate(sources)]
+    found = np.empty(len(tokens), dtype=np.uint64)
+    for first in range(0, len(given), 1000):
+        last = min(first + 1000, len(given))
+        some = given[first:last]
+        # Together where NumPy makes one array of them that holds all digits, and that is hashed in one go.
+        plain = all(array.dtype in (np.float32, np.float64) for array in some)
+        parts = [np.concatenate(some)] if plain else some
+        found[cuts[first] : cuts[last]] = np.concatenate([digests_of(part) for part in parts])
+    for s, brought in enumerate(own):
+        if brought is not None:
+            found[cuts[s] : cuts[s + 1]] = brought
+    return found
+
+
+def _lost(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests | None, NDArray[np.float64] | None]:
+    """The same two of tokens that came as one array, in any dtype."""
+    rounded, rest = _left_over([source], tokens, np.array([0, len(tokens)])) if may_lose(source) else (False, None)
+    return digests_of(source) if rounded else None, rest
+
+
+def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Flat tokens in the type that they are to be stored in, and their scales."""
+    if (scales is None) == (dtype == "int8"):
+        raise ValueError("scales: int8 tokens need them, other types have none")
+    if dtype in ("float32", "float16"):
+        flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
+        return flat, None
+    flat = plain_array(tokens, "tokens")
+    if flat.dtype != STORED_AS[dtype]:
+        expected = np.dtype(STORED_AS[dtype]).name
+        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")
+    flat = real_array(flat, "tokens", ndim=2, dtype=STORED_AS[dtype])
+    if scales is None:
+        return flat, None
+    steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
+    if len(steps) != len(flat):
+        raise ValueError(f"scales: expected {len(flat)}, one a token, got {len(steps)}")
+    return flat, steps
+
+
+def _require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
+    bad = first_non_finite(tokens, scales)
+    if bad >= 0:
+        s = int(np.searchsorted(offsets, bad, side="right")) - 1
+        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {dtype_of(tokens)}")
+
+
+def _unpickle(
+    tokens: NDArray[Any],
+    offsets: NDArray[np.int64],
+    weights: NDArray[np.float64] | None,
+    dtype: str,
+    scales: NDArray[np.float32] | None,
+    rest: NDArray[np.float64] | None,
+    digests: Digests | None,
+) -> Sequences:
+    batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
+    return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
+
+
+def selected(
+    offsets: NDArray[np.int64], key: slice | NDArray[Any] | list[int], items: str
+) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
+    """Where the items of some owners lie, by a slice where they lie together, and the offsets of these alone."""
+    count = len(offsets) - 1
+    if isinstance(key, slice) and key.step in (None, 1):
+        start, stop, _ = key.indices(count)
+        if stop <= start:
+            raise ValueError(f"a batch of {items} cannot be empty")
+        return slice(int(offsets[start]), int(offsets[stop])), offsets[start : stop + 1] - offsets[start]
+    chosen = np.arange(count)[key]
+    if chosen.ndim != 1 or chosen.size == 0:
+        raise ValueError(f"expected a non-empty one-dimensional selection of {items}")
+    cuts = np.zeros(len(chosen) + 1, dtype=np.int64)
+    np.cumsum(np.diff(offsets)[chosen], out=cuts[1:])
+    return np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen]), cuts
+
+
+def _listed(sequences: Any) -> Iterable[Any]:
+    """The elements of a batch, which is no text and no table."""
+    if isinstance(sequences, (str, bytes)):
+        raise TypeError(f"expected a list of (n, d) arrays, got text; {ENCODE_FIRST}")
+    if isinstance(sequences, (Mapping, Set)) or hasattr(sequences, "columns") or not hasattr(sequences, "__iter__"):
+        raise TypeError(f"expected a list of (n, d) arrays, got {type(sequences).__name__}")
+    return plain_array(sequences, "sequences") if is_tensor(sequences) else sequences
+
+
+def _one(value: Any, name: str) -> Sequence | None:
+    """An element of a batch that may have weights; None for what is an array."""
+    if isinstance(value, Sequence):
+        return value
+    if isinstance(value, TokenArray) and value._mass is not None:
+        raise TypeError(f"{name}: the weights of a counted bag depend on the measure; say bag.to_sequence(weighting)")
+    if isinstance(value, OneSource):
+        return value.to_sequence()
+    if isinstance(value, (Sequences, BatchSource)):
+        raise TypeError(f"{name}: expected an (n, d) array or a Sequence, got {type(value).__name__}; + joins batches")
+    return None
+
+
+def _weighed(sequences: Any, weighting: str) -> Iterable[Any]:
+    """Elements of a batch with sequences in place of bags: all of these weighted, if any of them is counted."""
+    if isinstance(sequences, np.ndarray) and sequences.dtype != object:
+        return sequences
+    elements = list(_listed(sequences))
+    bags = [isinstance(x, TokenArray) and not isinstance(x, Sequence) for x in elements]
+    counted = any(is_bag and x._mass is not None for x, is_bag in zip(elements, bags, strict=True))
+    return [
+        x._as_sequence(x.mass(weighting) if counted else None) if is_bag else x
+        for x, is_bag in zip(elements, bags, strict=True)
+    ]
+
+
+def _joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """The weights that sequences bring, if they bring any."""
+    having = [own for own in weights if own is not None]
+    if having and len(having) < len(weights):
+        weighted = [own is not None for own in weights]
+        raise ValueError(
+            f"sequence {weighted.index(False)} has no weights and sequence {weighted.index(True)} has some; give "
+            "weights to all of them or to none"
+        )
+    return np.concatenate(having) if having else None
+
+
+def as_sequences(value: Batch, name: str, weighting: str | None = None) -> Sequences:
+    """Take a batch as it is, or make one; errors name the argument. `weighting` is that of the measure, for counts."""
+    if isinstance(value, Sequences):
+        return value
+    if isinstance(value, BatchSource):
+        return value.to_sequences() if weighting is None else value.to_sequences(weighting)
+    if isinstance(value, (Sequence, OneSource)):
+        raise ValueError(f"{name}: expected a batch, got one {type(value).__name__}; put it into a list")
+    if is_tensor(value):
+        value = plain_array(value, name)
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        raise ValueError(
+            f"{name}: expected a batch, got one array of shape {value.shape}; put it in a list (histograms need costs=)"
+        )
+    try:
+        batch = Sequences.__new__(Sequences)
+        # By norm a zero vector gets no mass.
+        batch._make(value if weighting is None else _weighed(value, weighting), None, counts_zeros=weighting != "norm")
+        return batch
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def as_query(
+    value: One, weights: ArrayLike | None, name: str, weights_name: str, weighting: str | None = None
+) -> Sequences:
+    """One sequence in float32 as a batch: of an (n, d) array, a `Sequence` or what stands for one, or a batch of one.
+
+    Weights that are given take the place of those that it has. `weighting` is that of the measure, for counts.
+    """
+    if weighting is None and isinstance(value, TokenArray) and value._mass is not None and weights is None:
+        value = _one(value, name)  # type: ignore[assignment]  # refuses counts of which nobody knows what to make
+    options = () if weighting is None else (weighting,)
+    if isinstance(value, BatchSource):
+        value = value.to_sequences(*options)
+    if isinstance(value, OneSource):
+        value = value.to_sequence(*options)
+    if isinstance(value, Sequence):
+        value = value._batch
+    if isinstance(value, Sequences):
+        if len(value) != 1:
+            raise ValueError(f"{name}: expected one sequence, got a batch of {len(value)}")
+        batch = value if value.dtype == "float32" else value.astype("float32")
+        own = batch._weights
+    else:
+        tokens, source = tokens_and_source(value, name)
+        offsets = np.array([0, len(tokens)], dtype=np.int64)
+        digests, rest = _lost(source, tokens)
+        batch = Sequences._of(tokens, offsets, None, None, rest, digests)
+        own = None
+    mass = own if weights is None else weights_array(weights, weights_name, len(batch._tokens))
+    if mass is own:
+        return batch
+    return Sequences._of(batch._tokens, batch._offsets, mass, None, batch._rest, batch._digests)
