@@ -230,7 +230,7 @@ def test_searches_do_not_wait_for_a_slow_disk(tmp_path):
 
 SLOW = """
 import signal
-from moverank.disk import files
+from moverank.index.disk import files
 
 # A shell's background jobs start with the signal ignored, and Python then leaves it so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
