@@ -26,6 +26,7 @@ import os, resource, shutil, sys, time
 from pathlib import Path
 import numpy as np
 import moverank as mr
+import moverank.readers  # while modules can still be read
 folder = Path(sys.argv[1])
 rng = np.random.default_rng(0)
 docs = mr.Sequences([rng.normal(size=(4, 8)) for _ in range(50)])
