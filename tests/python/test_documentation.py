@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from moverank import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Examples marked py, not python, need something that is not here.
@@ -49,6 +51,12 @@ def test_titles_are_those_of_the_navigation():
         heading = '"# ' if path.endswith(".ipynb") else "# "
         text = (ROOT / "docs" / path).read_text(encoding="utf-8")
         assert text.partition(heading)[2].partition("\n")[0].removesuffix('\\n",') == title, path
+
+
+def test_every_error_has_a_row():
+    page = (ROOT / "docs" / "api" / "errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+Error)` \|", page, flags=re.MULTILINE)
+    assert sorted(rows) == sorted([*(name for name in vars(errors) if name.endswith("Error")), "MemoryError"])
 
 
 def test_links_lead_somewhere():
