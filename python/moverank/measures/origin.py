@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from moverank._support.storage import decode
 from moverank._support.validate import read_only
 from moverank.vectors.bags import Bags
-from moverank.vectors.rounding import Extent, runs
+from moverank.vectors.rounding import runs
 from moverank.vectors.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
     """Where to put the origin for costs between these, None to leave it: nothing would be gained."""
     if all(side._rest is None for side in sides):
         return None
-    extent = Extent.of_batch(sides[0])
+    extent = sides[0]._extent()
     for side in sides[1:]:
-        extent = extent | Extent.of_batch(side)
+        extent = extent | side._extent()
     return extent.origin()
 
 

@@ -14,7 +14,7 @@ from moverank.measures.origin import INVARIANT
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.bags import Bags
 from moverank.vectors.digests import Came
-from moverank.vectors.rounding import UNIT, Extent
+from moverank.vectors.rounding import UNIT
 from moverank.vectors.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _differ(own: Came, other: Came, measure: Measure) -> bool:
 
 def tell_if_far(docs: Sequences, origin: NDArray[np.float64]) -> None:
     """Warn if documents lie so far from the origin of an index, and so near to each other, that they are blurred."""
-    extent = Extent.of_batch(docs).about(origin)
+    extent = docs._extent().about(origin)
     if extent.is_blurred:
         warn(
             f"docs: lie up to {extent.largest:.3g} from the origin of the index and within {2 * extent.half:.3g} of "

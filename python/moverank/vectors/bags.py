@@ -13,8 +13,9 @@ from moverank._support.arrays import plain_array
 from moverank._support.validate import offsets_array, one_of, read_only, real_array, tokens_and_source
 from moverank.vectors.bag import Bag
 from moverank.vectors.digests import Came, Digests, digests_of
+from moverank.vectors.flat import selected
 from moverank.vectors.rounding import is_rounded, longest, may_lose, tell_if_blurred_table
-from moverank.vectors.sequences import Sequences, selected
+from moverank.vectors.sequences import Sequences
 from moverank.vectors.token_array import WEIGHTINGS
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 from moverank._support.storage import decode
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
-
-if TYPE_CHECKING:
-    from moverank.vectors.sequences import Sequences
 
 #: Unit roundoff of float32.
 UNIT = 2.0**-24
@@ -83,25 +80,19 @@ class Extent:
         self._most = most.astype(np.float64)
 
     @classmethod
-    def of(cls, tokens: NDArray[Any], scales: NDArray[np.float32] | None = None) -> Extent:
-        """That of stored tokens."""
-        least = np.full(tokens.shape[1], np.inf, dtype=np.float32)
-        most = -least
+    def of(
+        cls,
+        tokens: NDArray[Any],
+        scales: NDArray[np.float32] | None = None,
+        rest: NDArray[np.float64] | None = None,
+    ) -> Extent:
+        """That of stored tokens; with the `rest` that float32 left of them, that of the tokens as they came."""
+        least: NDArray[np.floating] = np.full(tokens.shape[1], np.inf, dtype=np.float32 if rest is None else np.float64)
+        most: NDArray[np.floating] = -least
         for rows in runs(tokens):
-            part = decode(tokens[rows], None if scales is None else scales[rows])
-            np.minimum(least, part.min(axis=0), out=least)
-            np.maximum(most, part.max(axis=0), out=most)
-        return cls(least, most)
-
-    @classmethod
-    def of_batch(cls, batch: Sequences) -> Extent:
-        """That of the tokens as they came, before float32 dropped digits of those far from 0."""
-        rest = batch._rest
-        if rest is None:
-            return cls.of(batch.tokens, batch.scales)
-        least, most = np.full(batch.dim, np.inf), np.full(batch.dim, -np.inf)
-        for rows in runs(rest):
-            part = batch.tokens[rows] + rest[rows]
+            part: NDArray[np.floating] = decode(tokens[rows], None if scales is None else scales[rows])
+            if rest is not None:
+                part = part + rest[rows]
             np.minimum(least, part.min(axis=0), out=least)
             np.maximum(most, part.max(axis=0), out=most)
         return cls(least, most)

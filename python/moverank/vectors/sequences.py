@@ -10,22 +10,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.arrays import ENCODE_FIRST, is_tensor, plain_array
-from moverank._support.storage import STORED_AS, convert, decode, dtype_of, first_non_finite, token_dtype
+from moverank._support.storage import convert, decode, dtype_of, token_dtype
 from moverank._support.validate import (
     as_list,
     mass_array,
     offsets_array,
     one_of,
     read_only,
-    real_array,
     tokens_and_source,
     weights_array,
 )
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
 from moverank.vectors.digests import Came, Digests, digests_of
+from moverank.vectors.flat import (
+    joined,
+    joined_digests,
+    joined_weights,
+    left_over,
+    lost_of,
+    require_finite,
+    selected,
+    stored,
+)
 from moverank.vectors.padded import cut, warn_if_padded
-from moverank.vectors.rounding import Extent, is_rounded, longest, may_lose, rest_of
+from moverank.vectors.rounding import Extent, longest, may_lose
 from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of, plain, rows_of
 
 
@@ -122,7 +131,7 @@ class Sequences:
         for s, array in enumerate(arrays):
             if array.shape[1] != dim:
                 raise ValueError(f"sequence {s}: has dimension {array.shape[1]}, sequence 0 has {dim}")
-        flat_weights = _joined_weights(own_weights) if weights is None else None
+        flat_weights = joined_weights(own_weights) if weights is None else None
         if weights is not None:
             given = as_list(weights, "weights", "arrays")
             if len(given) != len(arrays):
@@ -132,10 +141,10 @@ class Sequences:
             )
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(x) for x in arrays], out=offsets[1:])
-        flat = _joined(arrays, offsets)
-        rounded, rest = _left_over(sources, flat, offsets)
+        flat = joined(arrays, offsets)
+        rounded, rest = left_over(sources, flat, offsets)
         rounded |= any(own is not None for own in own_digests)
-        digests = read_only(_digests(sources, own_digests, flat, offsets)) if rounded else None
+        digests = read_only(joined_digests(sources, own_digests, flat, offsets)) if rounded else None
         self._digests: Digests | None = digests
         self._rest: NDArray[np.float64] | None = rest
         self._tokens: NDArray[Any] = read_only(flat)
@@ -189,11 +198,11 @@ class Sequences:
         [2, 3]
         """
         source = plain_array(tokens, "tokens")
-        flat, steps = _stored(source, token_dtype(dtype), scales)
+        flat, steps = stored(source, token_dtype(dtype), scales)
         cuts = offsets_array(offsets, len(flat), "sequence", "tokens")
         if flat.shape[1] == 0:
             raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
-        _require_finite(flat, steps, cuts)
+        require_finite(flat, steps, cuts)
         mass: NDArray[np.float64] | None = None
         if weights is not None:
             mass = mass_array(weights, "weights", ndim=1)
@@ -203,7 +212,7 @@ class Sequences:
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(cuts) - 1):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
-        digests, rest = _lost(source, flat) if flat.dtype == np.float32 else (None, None)
+        digests, rest = lost_of(source, flat) if flat.dtype == np.float32 else (None, None)
         return cls._of(flat, cuts, mass, steps, rest, digests)
 
     @classmethod
@@ -312,7 +321,7 @@ class Sequences:
         if name == self.dtype:
             return self
         tokens, scales = convert(self._tokens, self._scales, name)
-        _require_finite(tokens, scales, self._offsets)
+        require_finite(tokens, scales, self._offsets)
         if self._rest is not None:
             warn(
                 f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
@@ -385,6 +394,10 @@ class Sequences:
     def _longest(self) -> float:
         """Largest norm of a token."""
         return longest(decode(self._tokens, self._scales))
+
+    def _extent(self) -> Extent:
+        """Least and largest components, as the tokens came."""
+        return Extent.of(self._tokens, self._scales, self._rest)
 
     def _came_of(self, s: int, weighting: str) -> Came:
         """One sequence as it came."""
@@ -603,90 +616,6 @@ def _as_floats(batch: Sequences) -> NDArray[np.floating]:
     return read_only(tokens if batch._rest is None else tokens + batch._rest)
 
 
-def _joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """All tokens as one array, copied a thousand sequences at a time, between which Ctrl-C is heard."""
-    flat = np.empty((int(offsets[-1]), arrays[0].shape[1]), dtype=np.float32)
-    for first in range(0, len(arrays), 1000):
-        last = min(first + 1000, len(arrays))
-        np.concatenate(arrays[first:last], out=flat[offsets[first] : offsets[last]])
-    return flat
-
-
-def _left_over(
-    sources: list[NDArray[Any] | None], tokens: NDArray[np.float32], offsets: NDArray[np.int64]
-) -> tuple[bool, NDArray[np.float64] | None]:
-    """Whether tokens were rounded, and what that took from each where they lie far from the origin.
-
-    `sources` are what each sequence was given as, or None where float32 holds it.
-    """
-    cuts = offsets.tolist()
-    given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
-    if not any(is_rounded(source, tokens[rows]) for source, rows in given):
-        return False, None
-    if not Extent.of(tokens).far().any():
-        return True, None
-    rest = np.zeros(tokens.shape)
-    for source, rows in given:
-        rest[rows] = rest_of(source, tokens[rows])
-    return True, rest
-
-
-def _digests(
-    sources: list[NDArray[Any] | None],
-    own: list[Digests | None],
-    tokens: NDArray[np.float32],
-    offsets: NDArray[np.int64],
-) -> Digests:
-    """Digests of all tokens as they came: those that elements bring, or else of what each was given as."""
-    cuts = offsets.tolist()
-    given = [tokens[cuts[s] : cuts[s + 1]] if source is None else source for s, source in enumerate(sources)]
-    found = np.empty(len(tokens), dtype=np.uint64)
-    for first in range(0, len(given), 1000):
-        last = min(first + 1000, len(given))
-        some = given[first:last]
-        # Together where NumPy makes one array of them that holds all digits, and that is hashed in one go.
-        plain = all(array.dtype in (np.float32, np.float64) for array in some)
-        parts = [np.concatenate(some)] if plain else some
-        found[cuts[first] : cuts[last]] = np.concatenate([digests_of(part) for part in parts])
-    for s, brought in enumerate(own):
-        if brought is not None:
-            found[cuts[s] : cuts[s + 1]] = brought
-    return found
-
-
-def _lost(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests | None, NDArray[np.float64] | None]:
-    """The same two of tokens that came as one array, in any dtype."""
-    rounded, rest = _left_over([source], tokens, np.array([0, len(tokens)])) if may_lose(source) else (False, None)
-    return digests_of(source) if rounded else None, rest
-
-
-def _stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    """Flat tokens in the type that they are to be stored in, and their scales."""
-    if (scales is None) == (dtype == "int8"):
-        raise ValueError("scales: int8 tokens need them, other types have none")
-    if dtype in ("float32", "float16"):
-        flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
-        return flat, None
-    flat = plain_array(tokens, "tokens")
-    if flat.dtype != STORED_AS[dtype]:
-        expected = np.dtype(STORED_AS[dtype]).name
-        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")
-    flat = real_array(flat, "tokens", ndim=2, dtype=STORED_AS[dtype])
-    if scales is None:
-        return flat, None
-    steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
-    if len(steps) != len(flat):
-        raise ValueError(f"scales: expected {len(flat)}, one a token, got {len(steps)}")
-    return flat, steps
-
-
-def _require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
-    bad = first_non_finite(tokens, scales)
-    if bad >= 0:
-        s = int(np.searchsorted(offsets, bad, side="right")) - 1
-        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {dtype_of(tokens)}")
-
-
 def _unpickle(
     tokens: NDArray[Any],
     offsets: NDArray[np.int64],
@@ -698,24 +627,6 @@ def _unpickle(
 ) -> Sequences:
     batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
     return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
-
-
-def selected(
-    offsets: NDArray[np.int64], key: slice | NDArray[Any] | list[int], items: str
-) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
-    """Where the items of some owners lie, by a slice where they lie together, and the offsets of these alone."""
-    count = len(offsets) - 1
-    if isinstance(key, slice) and key.step in (None, 1):
-        start, stop, _ = key.indices(count)
-        if stop <= start:
-            raise ValueError(f"a batch of {items} cannot be empty")
-        return slice(int(offsets[start]), int(offsets[stop])), offsets[start : stop + 1] - offsets[start]
-    chosen = np.arange(count)[key]
-    if chosen.ndim != 1 or chosen.size == 0:
-        raise ValueError(f"expected a non-empty one-dimensional selection of {items}")
-    cuts = np.zeros(len(chosen) + 1, dtype=np.int64)
-    np.cumsum(np.diff(offsets)[chosen], out=cuts[1:])
-    return np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen]), cuts
 
 
 def _listed(sequences: Any) -> Iterable[Any]:
@@ -751,18 +662,6 @@ def _weighed(sequences: Any, weighting: str) -> Iterable[Any]:
         x._as_sequence(x.mass(weighting) if counted else None) if is_bag else x
         for x, is_bag in zip(elements, bags, strict=True)
     ]
-
-
-def _joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """The weights that sequences bring, if they bring any."""
-    having = [own for own in weights if own is not None]
-    if having and len(having) < len(weights):
-        weighted = [own is not None for own in weights]
-        raise ValueError(
-            f"sequence {weighted.index(False)} has no weights and sequence {weighted.index(True)} has some; give "
-            "weights to all of them or to none"
-        )
-    return np.concatenate(having) if having else None
 
 
 def as_sequences(value: Batch, name: str, weighting: str | None = None) -> Sequences:
@@ -812,7 +711,7 @@ def as_query(
     else:
         tokens, source = tokens_and_source(value, name)
         offsets = np.array([0, len(tokens)], dtype=np.int64)
-        digests, rest = _lost(source, tokens)
+        digests, rest = lost_of(source, tokens)
         batch = Sequences._of(tokens, offsets, None, None, rest, digests)
         own = None
     mass = own if weights is None else weights_array(weights, weights_name, len(batch._tokens))

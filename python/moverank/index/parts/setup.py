@@ -144,7 +144,7 @@ def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
     """
     if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
         return None
-    extent = Extent.of_batch(docs)
+    extent = docs._extent()
     middle = extent.origin() if docs._rest is not None or extent.is_distant else None
     return None if middle is None else tuple(middle.tolist())
 

@@ -1,0 +1,129 @@
+"""The flat arrays that a batch is stored as: sequences joined into one, tokens in a stored type, what float32 left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank._support.arrays import plain_array
+from moverank._support.storage import STORED_AS, dtype_of, first_non_finite
+from moverank._support.validate import real_array
+from moverank.vectors.digests import Digests, digests_of
+from moverank.vectors.rounding import Extent, is_rounded, may_lose, rest_of
+
+
+def joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """All tokens as one array, copied a thousand sequences at a time, between which Ctrl-C is heard."""
+    flat = np.empty((int(offsets[-1]), arrays[0].shape[1]), dtype=np.float32)
+    for first in range(0, len(arrays), 1000):
+        last = min(first + 1000, len(arrays))
+        np.concatenate(arrays[first:last], out=flat[offsets[first] : offsets[last]])
+    return flat
+
+
+def joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """The weights that sequences bring, if they bring any."""
+    having = [own for own in weights if own is not None]
+    if having and len(having) < len(weights):
+        weighted = [own is not None for own in weights]
+        raise ValueError(
+            f"sequence {weighted.index(False)} has no weights and sequence {weighted.index(True)} has some; give "
+            "weights to all of them or to none"
+        )
+    return np.concatenate(having) if having else None
+
+
+def left_over(
+    sources: list[NDArray[Any] | None], tokens: NDArray[np.float32], offsets: NDArray[np.int64]
+) -> tuple[bool, NDArray[np.float64] | None]:
+    """Whether tokens were rounded, and what that took from each where they lie far from the origin.
+
+    `sources` are what each sequence was given as, or None where float32 holds it.
+    """
+    cuts = offsets.tolist()
+    given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
+    if not any(is_rounded(source, tokens[rows]) for source, rows in given):
+        return False, None
+    if not Extent.of(tokens).far().any():
+        return True, None
+    rest = np.zeros(tokens.shape)
+    for source, rows in given:
+        rest[rows] = rest_of(source, tokens[rows])
+    return True, rest
+
+
+def joined_digests(
+    sources: list[NDArray[Any] | None],
+    own: list[Digests | None],
+    tokens: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+) -> Digests:
+    """Digests of all tokens as they came: those that elements bring, or else of what each was given as."""
+    cuts = offsets.tolist()
+    given = [tokens[cuts[s] : cuts[s + 1]] if source is None else source for s, source in enumerate(sources)]
+    found = np.empty(len(tokens), dtype=np.uint64)
+    for first in range(0, len(given), 1000):
+        last = min(first + 1000, len(given))
+        some = given[first:last]
+        # Together where NumPy makes one array of them that holds all digits, and that is hashed in one go.
+        plain = all(array.dtype in (np.float32, np.float64) for array in some)
+        parts = [np.concatenate(some)] if plain else some
+        found[cuts[first] : cuts[last]] = np.concatenate([digests_of(part) for part in parts])
+    for s, brought in enumerate(own):
+        if brought is not None:
+            found[cuts[s] : cuts[s + 1]] = brought
+    return found
+
+
+def lost_of(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests | None, NDArray[np.float64] | None]:
+    """The same two of tokens that came as one array, in any dtype."""
+    rounded, rest = left_over([source], tokens, np.array([0, len(tokens)])) if may_lose(source) else (False, None)
+    return digests_of(source) if rounded else None, rest
+
+
+def stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Flat tokens in the type that they are to be stored in, and their scales."""
+    if (scales is None) == (dtype == "int8"):
+        raise ValueError("scales: int8 tokens need them, other types have none")
+    if dtype in ("float32", "float16"):
+        flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
+        return flat, None
+    flat = plain_array(tokens, "tokens")
+    if flat.dtype != STORED_AS[dtype]:
+        expected = np.dtype(STORED_AS[dtype]).name
+        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")
+    flat = real_array(flat, "tokens", ndim=2, dtype=STORED_AS[dtype])
+    if scales is None:
+        return flat, None
+    steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
+    if len(steps) != len(flat):
+        raise ValueError(f"scales: expected {len(flat)}, one a token, got {len(steps)}")
+    return flat, steps
+
+
+def require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
+    """Refuse tokens of which a component is not finite in their stored type, by the number of their sequence."""
+    bad = first_non_finite(tokens, scales)
+    if bad >= 0:
+        s = int(np.searchsorted(offsets, bad, side="right")) - 1
+        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {dtype_of(tokens)}")
+
+
+def selected(
+    offsets: NDArray[np.int64], key: slice | NDArray[Any] | list[int], items: str
+) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
+    """Where the items of some owners lie, by a slice where they lie together, and the offsets of these alone."""
+    count = len(offsets) - 1
+    if isinstance(key, slice) and key.step in (None, 1):
+        start, stop, _ = key.indices(count)
+        if stop <= start:
+            raise ValueError(f"a batch of {items} cannot be empty")
+        return slice(int(offsets[start]), int(offsets[stop])), offsets[start : stop + 1] - offsets[start]
+    chosen = np.arange(count)[key]
+    if chosen.ndim != 1 or chosen.size == 0:
+        raise ValueError(f"expected a non-empty one-dimensional selection of {items}")
+    cuts = np.zeros(len(chosen) + 1, dtype=np.int64)
+    np.cumsum(np.diff(offsets)[chosen], out=cuts[1:])
+    return np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen]), cuts
