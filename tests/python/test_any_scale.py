@@ -63,7 +63,7 @@ masses = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.data())
 def test_every_problem_is_solved_as_fractions_solve_it(data):
     n, m = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))

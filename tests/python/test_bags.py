@@ -108,6 +108,7 @@ def test_near_ties_among_thousands_are_resolved_exactly():
         np.testing.assert_array_equal(hits.distances, expected)
 
 
+@pytest.mark.slow(reason="a real collection")
 def test_the_search_over_real_abstracts_is_exact_and_solves_few():
     row_of, vectors = word_vectors("glove6b-100d-en")
     texts = [f"{doc['title']} {doc['text']}" for doc in jsonl("retrieval/scifact/corpus.jsonl")[:3000]]

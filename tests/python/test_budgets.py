@@ -163,6 +163,7 @@ def test_slack(make, measure, seed, slack):
     assert hits.distances[-1] <= (1 + slack) * np.sort(values)[8] * (1 + 1e-12)
 
 
+@pytest.mark.slow(reason="searches until time is up")
 @pytest.mark.parametrize("make", [collection, bag_collection])
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
 @pytest.mark.parametrize("prefilter", ["Flat", "HNSW16", None])

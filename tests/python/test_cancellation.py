@@ -4,8 +4,10 @@ How soon it does is measured by tests/stress/cancellation.py.
 """
 
 import cancellation
+import pytest
 
 
+@pytest.mark.slow(reason="many long calls, each several times")
 def test_ctrl_c_stops_every_long_call_and_leaves_things_whole(tmp_path):
     with cancellation.Interrupter() as interrupter:
         found = {
@@ -16,6 +18,7 @@ def test_ctrl_c_stops_every_long_call_and_leaves_things_whole(tmp_path):
     assert [name for name, finding in found.items() if not finding.sound] == []
 
 
+@pytest.mark.slow(reason="times Ctrl-C")
 def test_a_batch_of_searches_does_not_go_on_behind_ctrl_c(tmp_path):
     """Its searches run on threads that no signal reaches."""
     batch = next(o for o in cancellation.operations(tmp_path, scale=0.3) if o.name == "search batch")

@@ -45,6 +45,7 @@ def test_the_demo_reports_in_json(capsys):
     assert sum(m["contribution"] for m in moves) == pytest.approx(report[0]["hits"][0]["distance"], abs=1e-9)
 
 
+@pytest.mark.slow(reason="runs the benchmark")
 def test_the_benchmark_compares_answers_and_times(capsys):
     assert main(["bench", "--seconds", "0.1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -57,6 +58,7 @@ def test_the_benchmark_refuses_to_take_no_time(capsys):
     assert "--seconds must be positive, got -1.0" in capsys.readouterr().err
 
 
+@pytest.mark.slow(reason="runs the benchmark")
 def test_the_benchmark_does_without_pot_and_says_so(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "ot", None)
     assert main(["bench", "--seconds", "0.1"]) == 0

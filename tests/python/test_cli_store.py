@@ -22,6 +22,7 @@ def files(tmp_path):
     return [tmp_path / f"{n}.npy" for n in range(3)]
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_index_info_verify(tmp_path, files):
     path = tmp_path / "index"
     built = moverank("index", path, *files, "--dtype", "int8", "--measure", "wmd", "--prefilter", "HNSW8")
@@ -48,6 +49,7 @@ def test_index_info_verify(tmp_path, files):
     assert moverank("info", path).returncode == 0
 
 
+@pytest.mark.slow(reason="starts processes, kills them")
 def test_a_build_is_resumed(tmp_path, files):
     path = tmp_path / "index"
     again = moverank("index", path, files[0], tmp_path / "none.npy")
@@ -72,6 +74,7 @@ def test_no_index(tmp_path, command):
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_columns_become_ids_tokens_and_payloads(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     rng = np.random.default_rng(0)

@@ -91,6 +91,7 @@ print(*sorted(failed))
 """
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_a_process_without_file_handles_gets_an_error_and_keeps_its_index(tmp_path):
     assert run(HANDLES, tmp_path / "index").split() == ["add", "build_on_disk", "compact", "open", "save", "verify"]
 
@@ -261,6 +262,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow(reason="waits for a slow disk")
 def test_a_change_on_a_slow_disk_can_be_interrupted(tmp_path):
     """Written at the rate of this disk, the documents would take minutes."""
     command = [sys.executable, "-c", SETTING + SLOW, str(tmp_path / "index")]

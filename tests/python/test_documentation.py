@@ -36,6 +36,7 @@ def words_of(output):
     return re.sub(r"[\d.]+", "#", output).split()
 
 
+@pytest.mark.slow(reason="a process per page")
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run_when_pasted(example, tmp_path):
     ran = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)

@@ -23,6 +23,7 @@ def folder(tmp_path):
     return tmp_path / "index"
 
 
+@pytest.mark.slow(reason="hundreds of damaged indexes")
 @pytest.mark.parametrize("megabytes", [2500])
 def test_damage_is_refused_by_name(megabytes):
     found = subprocess.run(

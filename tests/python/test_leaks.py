@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow(reason="thousands of calls of every kind")
 @pytest.mark.parametrize("arguments", [["--planted", "--calls", "100"], ["--calls", "20"]], ids=["planted", "public"])
 def test_what_leaks_is_found_and_no_public_call_does(arguments):
     found = subprocess.run([sys.executable, LEAKS, *arguments], capture_output=True, text=True)

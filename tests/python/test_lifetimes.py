@@ -63,6 +63,7 @@ def part(index):
     return index._snapshot.parts[0].arrays
 
 
+@pytest.mark.slow(reason="collects garbage around many views")
 @pytest.mark.parametrize("name", VIEWS)
 def test_views_outlive_what_they_look_into(name):
     expected = VIEWS[name]().tobytes()
@@ -78,6 +79,7 @@ def test_what_others_look_into_cannot_be_written_to(name):
         VIEWS[name]()[...] = 0
 
 
+@pytest.mark.slow(reason="collects garbage")
 def test_an_index_keeps_the_arrays_that_it_was_given():
     tokens, offsets = tokens_and_offsets()
     query = tokens[:5].copy()
@@ -98,6 +100,7 @@ def test_an_index_keeps_the_arrays_that_it_was_given():
     assert kept() is None
 
 
+@pytest.mark.slow(reason="collects garbage")
 @pytest.mark.parametrize("mmap", [True, False])
 def test_hits_outlive_their_index_and_its_files(tmp_path, mmap):
     payloads = [{"n": n} for n in range(N)]
@@ -178,6 +181,7 @@ class Arguments:
         }
 
 
+@pytest.mark.slow(reason="collects garbage around hundreds of calls")
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_lets_go_of_what_it_was_given(name):
     arguments = Arguments()

@@ -22,10 +22,12 @@ def run(script, *arguments):
     return found.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow(reason="a process per call, each allocation once")
 def test_each_allocation_of_the_extension_may_fail():
     assert run("failing_new.py").endswith("MemoryErrors, nothing else")
 
 
+@pytest.mark.slow(reason="a process per call and limit")
 def test_whatever_the_limit_on_the_address_space_calls_answer_or_raise_memory_error():
     calls = ("search on 200 threads", "search_batch", "pairwise", "transport", "build of codes")
     changes = ("build_on_disk", "open", "add", "compact")
@@ -52,6 +54,7 @@ assert len(mr.Index.open(folder)) == 10
 """
 
 
+@pytest.mark.slow(reason="writes large files")
 def test_a_file_that_does_not_fit_the_address_space_is_named(tmp_path):
     command = [sys.executable, "-c", NO_ADDRESSES, str(tmp_path / "index")]
     found = subprocess.run(command, capture_output=True, text=True, timeout=300)

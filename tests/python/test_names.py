@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
@@ -37,7 +37,6 @@ def state(index):
         max_size=8,
     )
 )
-@settings(max_examples=40)
 def test_an_index_is_a_dictionary_of_whatever_strings(steps):
     expected = {"a": "first", "a\0": "second"}
     index = mr.Index.build([DOC] * 2, "wmd", ids=list(expected), payloads=list(expected.values()))
@@ -72,6 +71,7 @@ def test_ties_are_in_order_of_code_points():
     assert index.search(DOC, 99).ids.tolist() == sorted(ODD)
 
 
+@pytest.mark.slow(reason="counts the memory of many ids")
 def test_one_long_id_takes_the_memory_of_one_long_id():
     count = 20_000
     docs = mr.Sequences.from_flat(np.ones((count, 2), np.float32), np.arange(count + 1))

@@ -128,6 +128,7 @@ def test_tokens_whose_squares_vanish_are_told():
         mr.distances(tokens[0], tokens, "wmd")
 
 
+@pytest.mark.slow(reason="many indexes, saved and opened")
 @pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("euclidean", "norm")], ids=str)
 @pytest.mark.parametrize("prefilter", ["Flat", None, mr.Clusters(2)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
@@ -251,6 +252,7 @@ def by_id(hits):
 @pytest.mark.parametrize(
     "measure", [mr.wmd, mr.rwmd, mr.wmd.replace(capacity=2), mr.Measure("euclidean", "norm")], ids=str
 )
+@pytest.mark.slow(reason="exact sums of many problems")
 @given(made=scattered())
 @settings(max_examples=30)
 def test_digits_are_kept_or_their_loss_is_told(measure, made):

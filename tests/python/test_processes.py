@@ -57,6 +57,7 @@ def run(script, *arguments):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_a_child_forked_after_use_answers_as_its_parent():
     run("""
 assert in_child(lambda: everything() == expected) == 7
@@ -65,6 +66,7 @@ assert everything() == expected
 """)
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_a_child_forked_while_threads_search_answers_as_its_parent():
     run("""
 over = threading.Event()
@@ -81,6 +83,7 @@ assert statuses == [7] * 5
 """)
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_a_child_forked_amid_a_change_may_change_what_is_its_own():
     """The thread that held the index is not there to let it go."""
     run("""
@@ -105,6 +108,7 @@ assert len(index) == 2001 and 0 in index
 """)
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_a_forked_child_opens_what_its_parent_has_open_for_writing(tmp_path):
     run(
         """
@@ -175,6 +179,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow(reason="starts processes")
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_a_pool_answers_as_one_process(method, tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)

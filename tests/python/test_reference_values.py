@@ -7,6 +7,7 @@ import moverank as mr
 from real_data import cranfield, rows_of, tsv, word_vectors
 
 
+@pytest.mark.slow(reason="a real collection")
 def test_sts_benchmark_pairs():
     """`reference/`: cosine of sums, WMD, WRD, and the two mixed measures on every pair of STS-B dev."""
     row_of, vectors = word_vectors("glove6b-100d-en")
@@ -38,6 +39,7 @@ def tokens():
     return data, docs, queries
 
 
+@pytest.mark.slow(reason="a real collection")
 @pytest.mark.parametrize("name", ["wmd", "wrd"])
 def test_cranfield_matrices(tokens, name):
     data, docs, queries = tokens
@@ -50,6 +52,7 @@ def test_cranfield_maxsim(tokens):
     np.testing.assert_allclose(1 - mr.pairwise(queries, docs, best_cosine), data["maxsim"], atol=1e-5)
 
 
+@pytest.mark.slow(reason="brute force over a real collection")
 @pytest.mark.parametrize("measure", [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.maxsim], ids=lambda m: m.name)
 def test_search_on_real_tokens_equals_brute_force(tokens, measure):
     _, docs, queries = tokens
@@ -63,6 +66,7 @@ def test_search_on_real_tokens_equals_brute_force(tokens, measure):
         np.testing.assert_array_equal(hits.distances, all_distances[order])
 
 
+@pytest.mark.slow(reason="brute force over a real collection")
 def test_search_on_real_sentences_equals_brute_force():
     row_of, vectors = word_vectors("minilmstatic-128d-en")
     texts = {text for row in tsv("sts/stsb-en-dev.tsv") for text in row[1:]}

@@ -517,6 +517,7 @@ def test_word_vectors_are_kept_as_words_and_compared_as_bags():
     assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str).batch, mr.Sequences)
 
 
+@pytest.mark.slow(reason="moves whole tables of word vectors")
 @pytest.mark.parametrize("steps", [["all-but-the-top"], ["centring", "whitening"], ["idf"], ["centring", "idf"]])
 def test_a_space_moves_a_table_once_unless_it_gives_weights(steps):
     space = mr.fit(ENCODER, TEXTS, steps)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import moverank as mr
 from moverank.cli import main
@@ -92,10 +93,12 @@ def attempts_of(work, folder):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow(reason="everything public in a watched process")
 def test_nothing_calls_out_starts_a_process_unpickles_or_writes_elsewhere(tmp_path):
     assert attempts_of("everything", tmp_path / "own") == []
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_the_watch_sees_what_it_watches_for(tmp_path):
     seen = " ".join(attempts_of("mischief", tmp_path / "own"))
     for what in ("subprocess.Popen", "socket.__new__", "pickle.find_class", f"writes to {tmp_path / 'beside'}"):

@@ -64,11 +64,13 @@ def output_of(level, code):
     return output
 
 
+@pytest.mark.slow(reason="a process per instruction set")
 @pytest.mark.parametrize("level", LEVELS)
 def test_solves_agree_to_the_last_bit(level):
     assert output_of(level, PROBE) == output_of(LEVELS[0], PROBE)
 
 
+@pytest.mark.slow(reason="a process per instruction set")
 @pytest.mark.parametrize("level", LEVELS)
 def test_costs_agree_to_rounding(level):
     found, expected = ([float.fromhex(x) for x in output_of(name, COSTS)] for name in (level, LEVELS[0]))

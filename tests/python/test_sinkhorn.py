@@ -117,7 +117,7 @@ def test_capacity_falls_from_balanced_to_free():
     np.testing.assert_allclose(limited.plan.sum(1), a, atol=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     transport_problems(),
     st.sampled_from([1e-30, 1e-3, 0.05, 1.0, 1e6]),
@@ -137,6 +137,7 @@ def test_the_interval_always_holds_the_exact_value(p, epsilon, iterations, capac
     assert result.iterations <= iterations
 
 
+@pytest.mark.slow(reason="a real collection")
 @pytest.mark.parametrize("iterations", [0, 3, 1000])
 @pytest.mark.parametrize("epsilon", [0.005, 0.05, 0.5])
 def test_the_interval_holds_the_exact_value_on_real_tokens(epsilon, iterations):

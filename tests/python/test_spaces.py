@@ -210,6 +210,7 @@ def test_an_encoder_in_a_space_is_an_encoder(encoder, texts):
     assert hits.distances[0] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow(reason="a real collection")
 def test_published_figures_of_sts_are_reproduced():
     """Pearson × 100 by an independent implementation, and of the words that it cut: mean 77.5, WMD 68.1, WRD 79.4."""
 

@@ -142,7 +142,7 @@ class StoredIndex(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-StoredIndex.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+StoredIndex.TestCase.settings = settings(stateful_step_count=12, deadline=None)
 test_changes_are_as_good_as_building_anew = StoredIndex.TestCase
 
 
@@ -280,6 +280,7 @@ def _child(folder, queue):
         queue.put(str(error))
 
 
+@pytest.mark.slow(reason="starts processes")
 def test_the_lock_holds_across_processes(folder):
     context = multiprocessing.get_context("spawn")
     with mr.Index.open(folder, writable=True):
@@ -584,6 +585,7 @@ def test_bags_are_known_again(tmp_path):
             mr.Index.build_on_disk(tmp_path / "index", changed, "wmd", resume=True)
 
 
+@pytest.mark.slow(reason="counts the memory of large builds")
 def test_a_build_takes_no_more_memory_for_more_documents(tmp_path, monkeypatch):
     monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1 << 20)
 

@@ -183,6 +183,7 @@ def _zstandard(data):
     return pytest.importorskip("zstandard").ZstdCompressor().compress(data)
 
 
+@pytest.mark.slow(reason="packs large files")
 @pytest.mark.parametrize(("end", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress),
                                            (".zst", _zstandard), ("", gzip.compress)])  # fmt: skip
 def test_packed_files_are_unpacked(tmp_path, end, pack):
@@ -363,6 +364,7 @@ def test_standard_input_is_any_of_these(monkeypatch):
         found(STDIN)
 
 
+@pytest.mark.slow(reason="counts the memory of large files")
 def test_long_files_are_read_a_piece_at_a_time(tmp_path):
     import tracemalloc
 

@@ -187,6 +187,7 @@ else:
 """
 
 
+@pytest.mark.slow(reason="starts processes")
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are limited by Linux's means")
 def test_a_process_that_may_have_no_more_threads_gets_the_same_answers():
     found = subprocess.run([sys.executable, "-c", NO_THREADS], capture_output=True, text=True, timeout=300)
@@ -227,6 +228,7 @@ def test_one_index_serves_many_threads(docs):
             assert list(pool.map(call, range(20))) == answers
 
 
+@pytest.mark.slow(reason="searches beside many changes")
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_search_beside_changes_answers_for_one_of_the_states(docs, tmp_path, stored):
     """A writer adds and takes away documents nearer than all; each answer has all of a state or nothing of it."""

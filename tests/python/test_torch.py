@@ -21,6 +21,7 @@ def tensor(rng, *shape, positive=False):
     return torch.tensor(values, requires_grad=True)
 
 
+@pytest.mark.slow(reason="finite differences of every entry")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "function",

@@ -214,6 +214,7 @@ def test_pages_of_long_documents_stay_readable(long_one):
         long_one.to_html(max_tokens=0)
 
 
+@pytest.mark.slow(reason="aligns long documents")
 @pytest.mark.parametrize("measure", [mr.wrd, mr.wrd.replace(capacity=4), mr.wrd.replace(problem=mr.Sinkhorn(0.1))])
 def test_a_page_does_not_grow_with_the_document(measure):
     rng = np.random.default_rng(6)
@@ -225,6 +226,7 @@ def test_a_page_does_not_grow_with_the_document(measure):
         assert "are too small to be drawn" in Page(page).shown
 
 
+@pytest.mark.slow(reason="draws long pictures")
 @pytest.mark.parametrize("kind", ["flow", "heatmap"])
 @pytest.mark.parametrize(("suffix", "begins"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("PNG", b"\x89PNG")])
 def test_pictures_of_long_documents_fit_a_page(long_one, tmp_path, kind, suffix, begins):

@@ -12,6 +12,7 @@ from crash.disk import Disk
 from crash.workload import Workload, content
 
 
+@pytest.mark.slow(reason="kills hundreds of processes")
 def test_hundreds_of_crashes_leave_the_state_before_or_after():
     found = subprocess.run(
         [sys.executable, "-m", "crash.run", "--runs", "300", "--seed", "1000"],
@@ -44,6 +45,7 @@ def opened(folder):
     return content(reader)
 
 
+@pytest.mark.slow(reason="a process per call to the disk")
 @pytest.mark.parametrize(("seed", "steps"), [(0, 4), (2, 3)])
 def test_each_call_to_the_disk_may_fail(tmp_path, seed, steps):
     calls = undisturbed(tmp_path, seed, steps)
