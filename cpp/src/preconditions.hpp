@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <span>
 
-#include "moverank/measure.hpp"
-#include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
 
 namespace moverank {
@@ -29,13 +27,5 @@ void require_offsets(std::span<const std::int64_t> offsets, std::size_t n_items)
 
 /// Offsets as above, of tokens; weights are none, or one per token.
 void require_well_formed(const SequencesView& sequences);
-
-/// One mass per token, and under the cosine ground cost one inverse norm.
-inline void require_well_formed(const PreparedSequence& sequence, GroundCost ground) {
-    const std::size_t n = sequence.words.empty() ? sequence.tokens.rows() : sequence.words.size();
-    require(sequence.mass.size() == n, "expected one mass per token");
-    require(ground != GroundCost::cosine || !sequence.words.empty() || sequence.inverse_norms.size() == n,
-            "expected one inverse norm per token under the cosine ground cost");
-}
 
 }  // namespace moverank

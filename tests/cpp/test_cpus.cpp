@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "search/cpus.hpp"
+#include "threads/cpus.hpp"
 
 using namespace moverank;
 namespace fs = std::filesystem;

@@ -25,17 +25,11 @@
 #include <memory>
 #include <span>
 
+#include "moverank/cost_limit.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/views.hpp"
 
 namespace moverank {
-
-/// Costs of a larger size are refused: sums of as many as a tree has edges stay within float64, twice one within its
-/// own type. (Squared distances of vectors of `largest_norm` are just under the limit of float32.)
-template <class Cost>
-inline constexpr double cost_limit = 0x1p960;
-template <>
-inline constexpr double cost_limit<float> = 0x1.8p126;
 
 /// One transport problem. `a` and `b` are non-negative and each sums to 1; no cost exceeds the limit in size. Solvers
 /// throw std::invalid_argument for one that breaks this, or whose masses are not one per row and one per column.

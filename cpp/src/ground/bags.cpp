@@ -7,7 +7,7 @@
 
 #include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
-#include "moverank/exact.hpp"
+#include "moverank/cost_limit.hpp"
 #include "moverank/mass.hpp"
 
 namespace moverank {

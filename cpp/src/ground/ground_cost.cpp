@@ -8,6 +8,7 @@
 #include "../preconditions.hpp"
 #include "moverank/codes.hpp"
 #include "moverank/vocabulary_costs.hpp"
+#include "well_formed.hpp"
 
 namespace moverank {
 

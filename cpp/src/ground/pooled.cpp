@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../preconditions.hpp"
+#include "well_formed.hpp"
 
 namespace moverank {
 

@@ -7,6 +7,7 @@
 #include "../preconditions.hpp"
 #include "moverank/mass.hpp"
 #include "moverank/prepared.hpp"
+#include "well_formed.hpp"
 
 namespace moverank {
 

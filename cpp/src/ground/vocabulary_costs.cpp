@@ -8,7 +8,7 @@
 
 #include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
-#include "moverank/exact.hpp"
+#include "moverank/cost_limit.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/parallel.hpp"
 
