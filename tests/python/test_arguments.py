@@ -60,7 +60,7 @@ INNER = {"apply", "fit", "add", "of", "idf", "sif", "replace", "similarity", "sp
 #: True or false by whatever is given, or called when there is something to tell.
 FREE = {
     "self", "cls", "progress", "mmap", "writable", "overwrite", "rescore", "resume", "skip_empty", "ax", "page",
-    "lower_case", "by_norm", "check_encoder",
+    "lower_case", "by_norm", "check_encoder", "contents",
 }  # fmt: skip
 
 

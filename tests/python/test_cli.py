@@ -41,7 +41,7 @@ def test_the_demo_reports_in_json(capsys):
     report = json.loads(capsys.readouterr().out)
     assert len(report) == 8
     assert all(len(answer["hits"]) == 3 and answer["measure"] == "wmd" for answer in report)
-    moves = report[0]["alignment_of_best"]
+    moves = report[0]["alignment_of_best"]["moves"]
     assert sum(m["contribution"] for m in moves) == pytest.approx(report[0]["hits"][0]["distance"], abs=1e-9)
 
 

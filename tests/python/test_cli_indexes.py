@@ -63,12 +63,11 @@ def test_an_index_and_its_texts_give_the_same_answer_as_the_reranker(index, docs
     for source in (["--index", index], ["--docs", docs]):
         report = answer(capsys, "search", QUERY.text, *source, "-k", "30", "--json", "--explain")
         assert shown_hits(report) == hits_of(ranking)
-        assert report["hits"][0]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
-        moved = sum(move["contribution"] for move in report["alignment_of_best"])
+        assert report["hits"][0]["payload"]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
+        moves = report["alignment_of_best"]["moves"]
+        moved = sum(move["contribution"] for move in moves)
         assert moved == pytest.approx(report["hits"][0]["distance"], abs=1e-6)
-        assert {move["query_token"] for move in report["alignment_of_best"]} <= set(
-            ENCODER.encode([QUERY.text]).tokens[0]
-        )
+        assert {move["source_token"] for move in moves} <= set(ENCODER.encode([QUERY.text]).tokens[0])
 
 
 def test_queries_are_moved_into_the_space_of_an_index(tmp_path, capsys):
@@ -80,7 +79,7 @@ def test_queries_are_moved_into_the_space_of_an_index(tmp_path, capsys):
         ranking = mr.Reranker(ENCODER).rank(QUERY.text, index, top_k=5)
     report = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / "i"), "-k", "5", "--json")
     assert shown_hits(report) == hits_of(ranking)
-    assert report["hits"][0]["title"] == next(d.text for d in DOCS if d.id == report["hits"][0]["id"])
+    assert report["hits"][0]["text"] == next(d.text for d in DOCS if d.id == report["hits"][0]["id"])
     more = rows(tmp_path / "more.jsonl", [{"id": "new", "text": QUERY.text}])
     assert main(["add", str(tmp_path / "i"), more]) == 0
     best = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / "i"), "-k", "1", "--json")["hits"][0]
@@ -199,7 +198,7 @@ def test_documents_are_added_replaced_and_removed(index, tmp_path, capsys):
     changed = rows(tmp_path / "changed.jsonl", [{"id": "more.txt:1", "text": "a dog"}, {"id": "z", "text": "a bird"}])
     assert main(["add", index, changed, "--replace"]) == 0
     assert capsys.readouterr().out == f"{index}: 1 added, 1 replaced, 32 documents\n"
-    assert answer(capsys, "search", "dog", "--index", index, "-k", "1", "--json")["hits"][0]["title"] == "a dog"
+    assert answer(capsys, "search", "dog", "--index", index, "-k", "1", "--json")["hits"][0]["text"] == "a dog"
     assert main(["remove", index, "more.txt:1", "z", "--compact"]) == 0
     assert capsys.readouterr().out == f"{index}: 2 removed, 30 documents\n"
     assert "'z' is not in the index" in refusal(capsys, "remove", index, DOCS[0].id, "z")
@@ -260,7 +259,7 @@ def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, caps
         with mr.Index.open(path) as opened:
             assert opened.is_of_bags is of_bags
         report = answer(capsys, "search", QUERY.text, "--index", path, "-k", "30", "--json", "--explain")
-        moves = [(m["query_token"], m["document_token"], m["mass"]) for m in report["alignment_of_best"]]
+        moves = [(m["source_token"], m["target_token"], m["mass"]) for m in report["alignment_of_best"]["moves"]]
         totals = {}
         for source, target, mass in moves:
             totals[source, target] = totals.get((source, target), 0) + mass

@@ -99,10 +99,10 @@ def test_a_query_without_candidates_has_an_empty_result(monkeypatch, capsys):
     none, some = {"query": "cat", "documents": []}, {"query": "cat", "documents": ["a dog", "a cat"]}
     status, (first, second), err = answers(monkeypatch, capsys, none, some)
     assert (status, err) == (0, "")
-    assert (first["id"], first["query"], first["results"]) == ("1", "cat", [])
-    assert [result["id"] for result in second["results"]] == ["1", "0"]
+    assert (first["id"], first["query"], first["hits"]) == ("1", "cat", [])
+    assert [result["id"] for result in second["hits"]] == ["1", "0"]
     status, (only,), _ = answers(monkeypatch, capsys, none)
-    assert (status, only["results"]) == (0, [])
+    assert (status, only["hits"]) == (0, [])
     # What has nothing to rank is not a query that could be compared.
     status, found, err = answers(monkeypatch, capsys, none, {"query": "", "documents": ["a dog"]})
     assert (status, len(found)) == (2, 2)

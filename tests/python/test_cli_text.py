@@ -76,8 +76,8 @@ def test_json_lines_are_reranked_from_standard_input(capsys, monkeypatch):
     assert main(["rerank", "-", "--measure", "wmd"]) == 0
     (answer,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert answer["id"] == "q"
-    assert [result["id"] for result in answer["results"]] == ["x", "0", "2"]
-    assert answer["results"][-1] == {"rank": 3, "id": "2", "score": None, "distance": None}
+    assert [result["id"] for result in answer["hits"]] == ["x", "0", "2"]
+    assert answer["hits"][-1] == {"rank": 2, "id": "2", "score": None, "distance": None, "passage": None}
     assert answer["certificate"]["exact"] is True
 
 
@@ -128,7 +128,7 @@ def test_explanations_are_printed_and_drawn(tmp_path, capsys, monkeypatch):
     assert main(["explain", "a man plays", "-", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["measure"] == "wrd"
-    assert sum(move["contribution"] for move in report["moves"]) == pytest.approx(report["distance"], abs=1e-9)
+    assert sum(move["contribution"] for move in report["moves"]) == pytest.approx(report["value"], abs=1e-9)
     pytest.importorskip("matplotlib")
     pictures = tmp_path / "heat.png", tmp_path / "flow.svg"
     assert main(["explain", "a man", "a dog", "--heatmap", str(pictures[0]), "--flow", str(pictures[1])]) == 0
@@ -142,8 +142,8 @@ def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
     assert main(["search", QUERIES[0].text, "--index", path, "-k", "3", "--json", "--explain"]) == 0
     report = json.loads(capsys.readouterr().out.partition("\n")[2])
     assert [hit["id"] for hit in report["hits"]] == expected_order(QUERIES[0].text)[:3]
-    assert report["hits"][0]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
-    total = sum(move["contribution"] for move in report["alignment_of_best"])
+    assert report["hits"][0]["payload"]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
+    total = sum(move["contribution"] for move in report["alignment_of_best"]["moves"])
     assert total == pytest.approx(report["hits"][0]["distance"], abs=1e-9)
 
 
@@ -281,11 +281,11 @@ def test_words_are_looked_up_as_they_are_written_on_request(tmp_path, capsys):
     words.write_text("Paris 1 0\nparis 0 1\n")
     arguments = ["explain", "Paris", "paris", "--vectors", str(words), "--measure", "wmd", "--json"]
     assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)["distance"] == 0
+    assert json.loads(capsys.readouterr().out)["value"] == 0
     assert (
         main(["explain", "Paris", "paris", "--vectors", str(words), "--measure", "wmd", "--json", "--keep-case"]) == 0
     )
-    assert json.loads(capsys.readouterr().out)["distance"] == pytest.approx(2**0.5)
+    assert json.loads(capsys.readouterr().out)["value"] == pytest.approx(2**0.5)
 
 
 def test_what_a_transformer_does_not_see_is_told(tmp_path, capsys):

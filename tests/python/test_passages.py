@@ -97,5 +97,5 @@ def test_the_command_line_cuts_such_texts(tmp_path, capsys):
     distances = []
     for passages in ([], ["--passages", "9"]):
         assert main(["rerank", str(requests), *options, *passages]) == 0
-        distances.append(json.loads(capsys.readouterr().out)["results"][0]["distance"])
+        distances.append(json.loads(capsys.readouterr().out)["hits"][0]["distance"])
     assert distances[1] < distances[0]

@@ -220,7 +220,7 @@ def test_a_query_without_tokens_does_not_lose_the_others():
     assert [first.comparable, second.comparable, third.comparable] == [True, False, True]
     assert second.scores == [-np.inf, -np.inf]
     assert repr(second) == "Ranking(2 documents as they came: the query has no token)"
-    assert str(second).splitlines()[-1] == "as they came: the query has no token"
+    assert str(second).splitlines()[-1] == "not compared: the query has no token; documents are as they came"
     with pytest.raises(ValueError, match="the query has none"):
         second[0].explain()
     with pytest.raises(NoTokensError, match="queries, as texts: text 1 has no word with a vector: 'zzxqy'"):

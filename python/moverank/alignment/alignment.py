@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._support.plain import finite
 from moverank._support.validate import as_list, one_of, whole_number
 from moverank.alignment.lost import Lost
 from moverank.measures.measure import measure
@@ -45,6 +46,16 @@ class TokenMove:
     mass: float
     cost: float
     contribution: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "mass": self.mass,
+            "cost": finite(self.cost),
+            "contribution": finite(self.contribution),
+        }
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -160,6 +171,30 @@ class Alignment:
         if max_rows is not None:
             whole_number(max_rows, "max_rows", least=0)
         return table(self, max_rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values: finite numbers or None, nothing of NumPy.
+
+        Returns
+        -------
+        dict
+            "value"; "source_tokens" and "target_tokens", lists of names (positions in brackets, where none were
+            given); "a" and "b", the mass of each token; "moves", the largest mass first, each `TokenMove.to_dict`
+            with "source_token" and "target_token"; "lost", `Lost.to_dict`.
+        """
+        sources, targets = list(self.source_names), list(self.target_names)
+        return {
+            "value": finite(self.value),
+            "source_tokens": sources,
+            "target_tokens": targets,
+            "a": self.a.tolist(),
+            "b": self.b.tolist(),
+            "moves": [
+                {**move.to_dict(), "source_token": sources[move.source], "target_token": targets[move.target]}
+                for move in self.pairs
+            ],
+            "lost": self.lost.to_dict(),
+        }
 
     def to_dataframe(self) -> pd.DataFrame:
         """Make a pandas DataFrame of all moves; needs ``pip install 'moverank[pandas]'``.

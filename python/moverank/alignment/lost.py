@@ -35,6 +35,10 @@ class Lost:
             self.cut + other.cut,
         )
 
+    def to_dict(self) -> dict[str, int]:
+        """Convert to JSON values, with a key for each attribute."""
+        return {name: getattr(self, name) for name in ("query_dropped", "dropped", "query_cut", "cut")}
+
     def lines(self, query: str | None = "the query", documents: str = "documents") -> list[str]:
         """Say it, a line for each kind; nothing if nothing was lost. Without a query only of documents."""
         said = []

@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from moverank.cli.options import add_search_options, check_counts, chosen_measure
-from moverank.cli.render import moves_of, ranking_json, ranking_table, work_line
+from moverank.cli.render import ranking_table, with_titles, work_line
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import WordVectors
-from moverank.ranking import RankedDocument, Reranker
+from moverank.ranking import Reranker
 
 
 def add_parser(commands: Any) -> None:
@@ -40,19 +40,15 @@ def run(args: argparse.Namespace) -> int:
         doc_ids=[d.id for d in documents],
     )
     seconds = time.perf_counter() - started
-    title_of_id = {d.id: d.title for d in documents}
-
-    def titles(document: RankedDocument) -> str:
-        return title_of_id[document.doc_id]
-
+    titles = {d.id: d.title for d in documents}
+    rankings = [with_titles(ranking, titles) for ranking in rankings]
     best = rankings[0][0]
     if args.json:
         report = [
-            {"query": query.text, "relevant": query.relevant, **ranking_json(ranking, titles)}
-            for query, ranking in zip(queries, rankings, strict=True)
+            {**ranking.to_dict(), "relevant": query.relevant} for query, ranking in zip(queries, rankings, strict=True)
         ]
-        report[0]["alignment_of_best"] = moves_of(best.explain())
-        print(json.dumps(report, indent=2))
+        report[0]["alignment_of_best"] = best.explain().to_dict()
+        print(json.dumps(report, indent=2, allow_nan=False))
         return 0
 
     print(
@@ -61,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for query, ranking in zip(queries, rankings, strict=True):
         print(f"\nquery: {query.text}\n")
-        print(ranking_table(ranking, titles, query.relevant))
+        print(ranking_table(ranking, query.relevant))
         print(f"{ranking.certificate}\n{work_line(ranking.stats)}")
         if ranking is rankings[0]:
             print(f"\nwhy is {best.doc_id} the best hit?\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import json
 from pathlib import Path
@@ -17,7 +16,6 @@ from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, id_of, ranker_for
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.process import write_file
-from moverank.cli.render import moves_of
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.ranking import RankedDocument, Ranking, Reranker
@@ -70,9 +68,8 @@ def run(args: argparse.Namespace) -> int:
             write_file(path, picture.getvalue())
     if args.json:
         tell_lost(found.lost, documents="the document")  # below the table it stands anyway
-        lost = dataclasses.asdict(found.lost)
-        report = {"measure": ranking.measure.name, "distance": found.value, "moves": moves_of(found), "lost": lost}
-        print(json.dumps(report, indent=2))
+        report = {"query": query, "measure": ranking.measure.name, **found.to_dict()}
+        print(json.dumps(report, indent=2, allow_nan=False))
     else:
         print(found)
     return 0

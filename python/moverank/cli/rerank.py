@@ -30,18 +30,18 @@ from moverank.cli.runs import (
     Candidate,
     Request,
     between_columns,
-    empty_json_line,
     json_line,
     read_requests,
     read_run,
     require_known,
     trec_lines,
-    unranked_json_line,
+    unranked,
     unranked_trec_lines,
     with_texts,
 )
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
+from moverank.measures.measure import Measure
 from moverank.ranking import Passages, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         with Index.open(args.index) as index:
             requests = _of_index(args, index)
             options = {"fusion": args.fusion, "num_threads": args.threads}
-            return _reranked(args, requests, ranker_for(index, args, **options), index)
+            return _reranked(args, requests, ranker_for(index, args, **options), index.measure, index)
     if trec:
         queries, documents = _queries(args), _by_id(args, args.docs, "corpus")
         requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     passages = None if args.passages is None else Passages(args.passages, args.passages // 3, args.segmenter)
     encoder, measure = chosen_encoder(args), chosen_measure(args)
     ranker = Reranker(encoder, measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
-    return _reranked(args, requests, ranker, None)
+    return _reranked(args, requests, ranker, measure, None)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -115,7 +115,9 @@ def _check_options(args: argparse.Namespace) -> None:
         raise UserError(f"--tag: expected one word without white space, got {args.tag!r}")
 
 
-def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranker, index: Index | None) -> int:
+def _reranked(
+    args: argparse.Namespace, requests: list[Request], ranker: Reranker, measure: Measure, index: Index | None
+) -> int:
     """Rank each request, and print what came of it as soon as it is there."""
     requests = [_cut(request, args) for request in requests]
     if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
@@ -135,9 +137,9 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
                 else:
                     lost += ranking.lost
                     last += [request] * ranking.skipped
-                print("\n".join(_lines(request, ranking, args, between)))
+                print("\n".join(_lines(request, ranking, measure, args, between)))
             else:
-                print(empty_json_line(request))
+                print(json_line(request.id, unranked(request, args.k, measure)))
             bar.show(done)
     finally:
         bar.close()
@@ -156,10 +158,12 @@ def _reranked(args: argparse.Namespace, requests: list[Request], ranker: Reranke
     return 0
 
 
-def _lines(request: Request, ranking: Ranking | None, args: argparse.Namespace, between: str) -> Iterable[str]:
+def _lines(
+    request: Request, ranking: Ranking | None, measure: Measure, args: argparse.Namespace, between: str
+) -> Iterable[str]:
     """What is printed of a request, ranked or not, as a run or as JSON."""
     if args.queries is None:
-        return [unranked_json_line(request, args.k) if ranking is None else json_line(request.id, ranking)]
+        return [json_line(request.id, unranked(request, args.k, measure) if ranking is None else ranking)]
     tag = args.tag or "moverank"
     if ranking is None:
         return unranked_trec_lines(request, args.k, tag, between)

@@ -13,7 +13,9 @@ from typing import Any
 from moverank._support.wording import printable
 from moverank.cli.documents import iterate_lines, read_lines
 from moverank.cli.errors import UserError
-from moverank.ranking import Ranking
+from moverank.measures.measure import Measure
+from moverank.ranking import RankedDocument, Ranking
+from moverank.ranking.results import Found
 from moverank.readers.texts import Document, Fields
 from moverank.readers.texts.json_values import parsed
 
@@ -162,31 +164,17 @@ def unranked_trec_lines(request: Request, k: int | None, tag: str, between: str)
 
 
 def json_line(query_id: str, ranking: Ranking) -> str:
-    """One line of JSON."""
-    results = [
-        {
-            "rank": document.rank + 1,
-            "id": document.doc_id,
-            "score": document.score if math.isfinite(document.score) else None,
-            "distance": document.distance if math.isfinite(document.distance) else None,
-        }
-        for document in ranking
+    """One line of JSON, without the texts, which whoever asked has."""
+    return json.dumps({"id": query_id, **ranking.to_dict(contents=False)}, allow_nan=False)
+
+
+def unranked(request: Request, k: int | None, measure: Measure) -> Ranking:
+    """The first stage's order, and no scores of ours: nothing was found, or the query cannot be compared."""
+    documents = [
+        RankedDocument(rank, candidate.document.id, -math.inf, math.inf, candidate.document.content)
+        for rank, candidate in enumerate(request.candidates[:k])
     ]
-    certificate = {"exact": ranking.certificate.exact, "statement": ranking.certificate.statement}
-    return json.dumps({"id": query_id, "query": ranking.query, "results": results, "certificate": certificate})
-
-
-def empty_json_line(request: Request) -> str:
-    """One line of a query for which the first stage found nothing."""
-    certificate = {"exact": True, "statement": "exact: there were no documents to rank"}
-    return json.dumps({"id": request.id, "query": request.query, "results": [], "certificate": certificate})
-
-
-def unranked_json_line(request: Request, k: int | None) -> str:
-    """One line of a query that cannot be compared: the first stage's order, and no scores of ours."""
-    results = [
-        {"rank": rank, "id": candidate.document.id, "score": None, "distance": None}
-        for rank, candidate in enumerate(request.candidates[:k], start=1)
-    ]
-    certificate = {"exact": False, "statement": "not compared: no word of the query has a vector"}
-    return json.dumps({"id": request.id, "query": request.query, "results": results, "certificate": certificate})
+    kind = Found.for_no_query if documents else Found.uncompared
+    found = kind(documents, len(request.candidates))
+    comparable = not documents
+    return Ranking(request.query, tuple(documents), measure, found.certificate, found.stats, comparable=comparable)

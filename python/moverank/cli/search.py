@@ -25,7 +25,7 @@ from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, ranker_for
 from moverank.cli.options import add_search_options, check_counts, chosen_measure
-from moverank.cli.render import Titles, compared, moves_of, ranking_json, ranking_table, title_of, work_line
+from moverank.cli.render import compared, ranking_table, with_titles, work_line
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.ranking import Ranking, Reranker
@@ -69,32 +69,32 @@ def run(args: argparse.Namespace) -> int:
         refuse_options(args, TEXT_OPTIONS, "says how --docs are read; an index was built already")
     query = read_text(STDIN) if args.query == "-" else args.query
     try:
-        ranking, titles, left_out = (_of_texts if args.index is None else _of_index)(args, query)
+        ranking, left_out = (_of_texts if args.index is None else _of_index)(args, query)
     except NoTokensError:
         raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
     tell_lost(ranking.lost)
-    found = compared(ranking)
+    ranking = compared(ranking)
     alignment = None
-    if args.explain and found:
-        if found[0].text is None:
-            raise UserError(f"--explain: the index holds no text of document {found[0].doc_id!r}")
-        alignment = found[0].explain()
+    if args.explain and len(ranking):
+        if ranking[0].text is None:
+            raise UserError(f"--explain: the index holds no text of document {ranking[0].doc_id!r}")
+        alignment = ranking[0].explain()
     if args.json:
-        report = {"query": query, **ranking_json(ranking, titles), "left_out": left_out}
+        report = {**ranking.to_dict(), "left_out": left_out}
         if alignment is not None:
-            report["alignment_of_best"] = moves_of(alignment)
-        print(json.dumps(report, indent=2))
+            report["alignment_of_best"] = alignment.to_dict()
+        print(json.dumps(report, indent=2, allow_nan=False))
         return 0
-    print(ranking_table(ranking, titles))
+    print(ranking_table(ranking))
     print(f"{ranking.certificate}\n{work_line(ranking.stats)}")
     if alignment is not None:
-        print(f"\nwhy is {printable(str(found[0].doc_id))} the best hit?\n")
+        print(f"\nwhy is {printable(str(ranking[0].doc_id))} the best hit?\n")
         print(alignment.table(max_rows=24))
     return 0
 
 
-def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, list[dict[str, object]]]:
-    """Ranking of texts that are encoded now, how to show them, and what was left out of the files."""
+def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[str, object]]]:
+    """Ranking of texts that are encoded now, with their titles, and what was left out of the files."""
     files = text_files(args, args.docs)
     ranker = Reranker(chosen_encoder(args), chosen_measure(args), num_threads=args.threads)
     documents = read_all(files)
@@ -108,11 +108,11 @@ def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, li
     if ranking.skipped:
         say(f"{ranking.skipped} documents without a known word were left out")
         left_out.append({"reason": "without a known word", "count": ranking.skipped})
-    return ranking, lambda document: named[document.doc_id].title or named[document.doc_id].text, left_out
+    return with_titles(ranking, {name: document.title for name, document in named.items()}), left_out
 
 
-def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, Titles, list[dict[str, object]]]:
+def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[str, object]]]:
     """The same of an index, whose texts and titles are in its payloads."""
     with Index.open(args.index) as index:
         ranker = ranker_for(index, args, num_threads=args.threads)
-        return ranker.rank(query, index, top_k=args.k, where=args.where), title_of, []
+        return ranker.rank(query, index, top_k=args.k, where=args.where), []

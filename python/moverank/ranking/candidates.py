@@ -60,7 +60,7 @@ class Candidates:
 
     def as_given(self, k: int | None) -> Found:
         """The first k documents, or all, for a query without a token."""
-        return Found.uncompared([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
+        return Found.for_no_query([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
 
     def _nearest(self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None) -> Found:
         # The k nearest documents are those of the nearest passages, of which there have to be enough.

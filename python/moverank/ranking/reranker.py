@@ -306,7 +306,7 @@ class Reranker:
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             if not query.tokens:
                 kept = [RankedDocument(0, name, -np.inf, np.inf, None) for name in chosen or []]
-                return Found.uncompared(self._fused(kept, first, chosen or []), len(kept))
+                return Found.for_no_query(self._fused(kept, first, chosen or []), len(kept))
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
             if there is None:
                 hits = index.search(query.vectors, 10 if top_k is None else top_k, where=where, **options)

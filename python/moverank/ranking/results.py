@@ -13,7 +13,7 @@ from moverank.alignment.align import align
 from moverank.alignment.alignment import Alignment
 from moverank.alignment.lost import Lost
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.index.search.hits import Certificate, Hit, SearchStats
+from moverank.index.search.hits import Certificate, Hit, SearchStats, hit_dict
 from moverank.measures.measure import Measure
 from moverank.spaces.space import Space
 
@@ -106,6 +106,23 @@ class RankedDocument:
     payload: Any = field(default=None, repr=False)
     _reasons: Reasons | None = field(default=None, repr=False, compare=False)
 
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values, in the same shape as `Hit.to_dict`.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include "text" and "payload".
+
+        Returns
+        -------
+        dict
+            "rank" (from 0), "id" (a string), "score", "distance", "passage" (begin and end, or None), "text",
+            "payload". Infinite numbers are None.
+        """
+        document = (self.text, self.payload) if contents else None
+        return hit_dict(self.rank, self.doc_id, self.score, self.distance, self.passage, document)
+
     def explain(self) -> Alignment:
         """Which token of the query moved where, and at what cost; its contributions sum to the distance.
 
@@ -139,6 +156,13 @@ class Found:
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
         """Documents, of `count` in all, where there was nothing to compare."""
         certificate = Certificate.of(np.zeros(0), np.inf, count, 0, "documents", k=0)
+        return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
+
+    @classmethod
+    def for_no_query(cls, documents: list[RankedDocument], count: int) -> Found:
+        """Documents, of `count` in all, in the order in which they came: the query has no token."""
+        statement = "not compared: the query has no token; documents are as they came"
+        certificate = Certificate(False, -np.inf, count, 0, np.inf, statement)
         return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
 
 
@@ -197,6 +221,31 @@ class Ranking(Sequence[RankedDocument]):
         """Scores, the highest first."""
         return [document.score for document in self.documents]
 
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values: finite numbers or None, ids as strings, nothing of NumPy.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include text and payload of each document.
+
+        Returns
+        -------
+        dict
+            "query", "measure" (its name), "hits" (of each, `RankedDocument.to_dict`), "certificate", "stats",
+            "skipped", "comparable" and "lost". Keys that `Hits.to_dict` has mean the same there.
+        """
+        return {
+            "query": self.query,
+            "measure": self.measure.name,
+            "hits": [document.to_dict(contents=contents) for document in self],
+            "certificate": self.certificate.to_dict(),
+            "stats": self.stats.to_dict(),
+            "skipped": self.skipped,
+            "comparable": self.comparable,
+            "lost": self.lost.to_dict(),
+        }
+
     def __len__(self) -> int:
         return len(self.documents)
 
@@ -231,7 +280,7 @@ class Ranking(Sequence[RankedDocument]):
         if self.skipped:
             lines.append(f"{self.skipped} without a token, not compared")
         lines += self.lost.lines()
-        lines.append(str(self.certificate) if self.comparable else "as they came: the query has no token")
+        lines.append(str(self.certificate))
         return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._support.plain import finite, plain_id
 from moverank._support.wording import on_one_line, ordinal, printable, told_apart
 from moverank.alignment.alignment import Alignment
 from moverank.measures.measure import Measure
@@ -65,7 +66,7 @@ class Certificate:
         last = float(distances[-1]) if len(distances) else -np.inf
         # While places are left, any document belongs into the answer.
         limit = radius if radius is not None else last if len(distances) == k else np.inf
-        exact = unsolved == 0 or bound > limit
+        exact = unsolved == 0 or bool(bound > limit)
         # What was solved within a radius is an answer, whatever else is.
         certain = len(distances) if exact or radius is not None else int(np.searchsorted(distances, bound, side="left"))
         error = 0.0 if exact else (max(last / bound - 1.0, 0.0) if bound > 0.0 and radius is None else np.inf)
@@ -87,6 +88,24 @@ class Certificate:
             if np.isfinite(error) and len(distances):
                 statement += f"; {place} is at most {100 * error:.2g} % above the true one"
         return cls(exact, bound, unsolved, certain, error, statement)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute.
+
+        Returns
+        -------
+        dict
+            `bound` is None where it is infinite: there is no unsolved document, or (with `exact` False) nothing is
+            known of them. `error` is None where nothing is known.
+        """
+        return {
+            "exact": self.exact,
+            "bound": finite(self.bound),
+            "unsolved": self.unsolved,
+            "certain": self.certain,
+            "error": finite(self.error),
+            "statement": self.statement,
+        }
 
     def __str__(self) -> str:
         return self.statement
@@ -113,6 +132,10 @@ class Rung:
     dropped: int
     seconds: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute."""
+        return {"name": self.name, "seen": self.seen, "dropped": self.dropped, "seconds": self.seconds}
+
 
 @dataclass(frozen=True)
 class SearchStats:
@@ -138,6 +161,16 @@ class SearchStats:
     exact_solves: int
     seconds: float
     timed_out: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute."""
+        return {
+            "documents": self.documents,
+            "rungs": [rung.to_dict() for rung in self.rungs],
+            "exact_solves": self.exact_solves,
+            "seconds": self.seconds,
+            "timed_out": self.timed_out,
+        }
 
     def __str__(self) -> str:
         lines = [f"{'':<24} {'seen':>9} {'dropped':>9} {'of all':>8} {'thread ms':>10}"]
@@ -168,6 +201,25 @@ class Documents(Protocol):
     def only(self, rank: int) -> Documents:
         """The same with one document, which then has rank 0."""
         ...
+
+
+def hit_dict(
+    rank: int,
+    id: Any,
+    score: float,
+    distance: float,
+    passage: tuple[int, int] | None = None,
+    document: tuple[str | None, Any] | None = None,
+) -> dict[str, Any]:
+    """JSON values of one document of an answer, whoever ranked it; the document is its text and its payload."""
+    found: dict[str, Any] = {
+        "rank": int(rank),
+        "id": plain_id(id),
+        "score": finite(score),
+        "distance": finite(distance),
+        "passage": None if passage is None else [int(place) for place in passage],
+    }
+    return found if document is None else {**found, "text": document[0], "payload": document[1]}
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,6 +253,23 @@ class Hit:
     def alignment(self) -> Alignment:
         """Which query token moved to which token of the document; solved when first asked for."""
         return self._document.alignment(0)
+
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values, in the same shape as `RankedDocument.to_dict`.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include "text" and "payload".
+
+        Returns
+        -------
+        dict
+            "rank" (from 0), "id" (a string), "score" (the similarity), "distance", "passage" and "text" (None: only
+            rankings of texts have them), "payload". Infinite numbers are None.
+        """
+        document = (None, self.payload) if contents else None
+        return hit_dict(self.rank, self.id, self.similarity, self.distance, document=document)
 
     def __repr__(self) -> str:
         return f"Hit(id={self.id!r}, rank={self.rank}, distance={self.distance:.6g})"
@@ -286,6 +355,38 @@ class Hits:
 
     def __iter__(self) -> Iterator[Hit]:
         return (self._hit(rank) for rank in range(len(self)))
+
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values: finite numbers or None, ids as strings, nothing of NumPy.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include the payload of each hit, which is read for it.
+
+        Returns
+        -------
+        dict
+            "measure" (its name), "hits" (of each, `Hit.to_dict`), "certificate" and "stats".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from moverank import Index
+        >>> index = Index.build([np.eye(2)[:1], np.eye(2)[1:]], "wrd", payloads=[{"year": 2024}, None])
+        >>> hits = index.search(np.eye(2)[:1], k=1)
+        >>> answer = hits.to_dict()
+        >>> hits.to_dict(contents=False)["hits"]
+        [{'rank': 0, 'id': '0', 'score': 1.0, 'distance': 0.0, 'passage': None}]
+        >>> answer["hits"][0]["payload"], answer["certificate"]["exact"]
+        ({'year': 2024}, True)
+        """
+        return {
+            "measure": self.measure.name,
+            "hits": [hit.to_dict(contents=contents) for hit in self],
+            "certificate": self.certificate.to_dict(),
+            "stats": self.stats.to_dict(),
+        }
 
     def __repr__(self) -> str:
         best = f", best {self._id(0)!r:.80} at {self.distances[0]:.6g}" if len(self) else ""
