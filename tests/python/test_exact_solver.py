@@ -102,7 +102,7 @@ def test_one_row_or_column_is_a_closed_form(shape, capacity):
     rng = np.random.default_rng(5)
     cost, a, b = rng.normal(size=shape), rng.dirichlet(np.ones(shape[0])), rng.dirichlet(np.ones(shape[1]))
     result = mr.transport(cost, a, b, capacity=capacity)
-    assert result.pivots == 0
+    assert result.iterations == 0
     assert_certified(result, cost, a, b, capacity)
 
 
@@ -166,7 +166,7 @@ def test_totals_need_not_agree():
 
 def test_results_print_well():
     text = repr(mr.transport(np.eye(2)))
-    assert re.fullmatch(r"TransportResult\(value=0, gap=\S+, plan=2x2, pivots=0, status='optimal'\)", text)
+    assert re.fullmatch(r"TransportResult\(value=0, gap=\S+, plan=2x2, iterations=0, status='optimal'\)", text)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,10 @@ def test_a_batch_is_its_problems_one_by_one(dtype, capacity):
     for threads in (1, 2):
         batch = mr.transport_batch(costs, a, b, capacity=capacity, num_threads=threads)
         assert len(batch) == 40
-        assert batch.optimal.all()
+        assert batch.converged.all()
         for p in range(40):
             one = mr.transport(costs[p], a[p], b[p], capacity=capacity)
-            assert (batch.values[p], batch.lower[p], batch.pivots[p]) == (one.value, one.lower, one.pivots)
+            assert (batch.values[p], batch.lower[p], batch.iterations[p]) == (one.value, one.lower, one.iterations)
     shared = mr.transport_batch(costs, a[0], capacity=capacity)
     assert shared.values[7] == mr.transport(costs[7], a[0], capacity=capacity).value
 
@@ -220,7 +220,7 @@ def test_a_list_of_float32_matrices_is_solved_as_it_is():
 
 def test_batches_print_well():
     batch = mr.transport_batch([[[1.0]], [[2.5]], [[0.5]]])
-    expected = r"TransportBatch\(3 problems, values 0.5 to 2.5, gap at most \d.\de-1\d, all optimal\)"
+    expected = r"TransportBatch\(3 problems, values 0.5 to 2.5, gap at most \d.\de-1\d, all converged\)"
     assert re.fullmatch(expected, repr(batch))
     assert repr(mr.transport_batch(np.ones((0, 2, 2)))) == "TransportBatch(0 problems)"
 

@@ -23,7 +23,7 @@ for n, m in [(1, 1), (8, 8), (3, 40), (33, 32), (70, 90), (100, 60), (30, 180), 
     for capacity in (1.0, 3.0):
         for matrix in (cost, cost.astype(np.float64)):
             solved = mr.transport(matrix, a, b, capacity=capacity)
-            print(solved.value.hex(), solved.lower.hex(), solved.pivots)
+            print(solved.value.hex(), solved.lower.hex(), solved.iterations)
 """
 
 

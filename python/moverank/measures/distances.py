@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._support.validate import require_callable, thread_count
-from moverank._support.wording import all_or_not
 from moverank.measures.given import one_against_many_given, paired_given, pairwise_given
 from moverank.measures.measure import Measure, measure, naming, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about_one_origin, about_one_origin_of_bags
 from moverank.measures.precision import tell_if_lost
+from moverank.solvers.interval import SolvedBatch
 from moverank.vectors.bags import Bags
 from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
@@ -79,7 +79,7 @@ def distances(
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CertifiedDistances:
+class CertifiedDistances(SolvedBatch):
     """Distances of one query to many documents, with what is known of each.
 
     Attributes
@@ -88,7 +88,7 @@ class CertifiedDistances:
         What `distances` returns.
     lower, upper : ndarray of float64, shape (N,)
         ``lower <= exact value <= upper``, proved. "Exact" is the value without entropy and without relaxation; `upper`
-        is infinite where only a bound was asked for.
+        is infinite where only a bound was asked for. `gap` is their difference.
     iterations : ndarray of int64, shape (N,)
         Simplex pivots, or sweeps of the scaling.
     marginal_error : ndarray of float64, shape (N,)
@@ -97,21 +97,14 @@ class CertifiedDistances:
         Whether each came under the tolerance.
     """
 
+    _noun = "documents"
+
     values: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     iterations: NDArray[np.int64]
     marginal_error: NDArray[np.float64]
     converged: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        return (
-            f"CertifiedDistances({len(self)} documents, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"intervals at most {(self.upper - self.lower).max():.1e} wide, {all_or_not('converged', self.converged)})"
-        )
 
 
 def certified_distances(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._support.validate import positive_number, whole_number
-from moverank._support.wording import all_or_not
+from moverank.solvers.interval import Solved, SolvedBatch
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def as_sinkhorn(epsilon: Any) -> Sinkhorn:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SinkhornResult:
+class SinkhornResult(Solved):
     """Solution of an entropic transport problem, with an interval around the exact value.
 
     Attributes
@@ -162,7 +162,7 @@ class SinkhornResult:
     iterations : int
         Sweeps over both sides.
     converged : bool
-        Whether `marginal_error` came under the tolerance.
+        Whether `marginal_error` came under the tolerance; the interval holds in any case.
     multiplier : float
         With a fraction below 1, the price of the last unit of mass; f does not exceed it. Else 0.
     """
@@ -181,16 +181,15 @@ class SinkhornResult:
 
     def __repr__(self) -> str:
         n, m = self.plan.shape
-        state = "converged" if self.converged else "not converged"
         return (
             f"SinkhornResult(value={self.value:.6g}, exact in [{self.lower:.6g}, {self.upper:.6g}], plan={n}x{m}, "
-            f"epsilon={self.epsilon:.3g}, {state} in {self.iterations} iterations, "
+            f"epsilon={self.epsilon:.3g}, {self.status} in {self.iterations} iterations, "
             f"marginal_error={self.marginal_error:.1e})"
         )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SinkhornBatch:
+class SinkhornBatch(SolvedBatch):
     """Values of many entropic problems, each with an interval around the exact value.
 
     Attributes
@@ -214,14 +213,3 @@ class SinkhornBatch:
     marginal_error: NDArray[np.float64]
     converged: NDArray[np.bool_]
     plans: NDArray[np.float64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        if len(self) == 0:
-            return "SinkhornBatch(0 problems)"
-        return (
-            f"SinkhornBatch({len(self)} problems, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"{int(self.iterations.max())} iterations at most, {all_or_not('converged', self.converged)})"
-        )

@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._support.validate import capacity_number, fraction_number, mass_array, one_of, real_array, thread_count
-from moverank._support.wording import all_or_not
 from moverank.errors import InfeasibleError
 from moverank.solvers.infeasible import refuse_infeasible, why_infeasible
+from moverank.solvers.interval import Solved, SolvedBatch
 from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
 from moverank.solvers.totals import TOTALS, Totals, amount_number, require_one_measure_of_part
 from moverank.vectors.histograms import labels_of, require_one_order
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class TransportResult:
+class TransportResult(Solved):
     """Solution of a transport problem together with its certificate.
 
     Attributes
@@ -31,34 +31,34 @@ class TransportResult:
     potentials : tuple of ndarray of float64, shapes (n,) and (m,)
         Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1.
         ``a @ f + capacity * b @ g - (1 - fraction) * multiplier`` equals the value.
-    lower : float
-        Value of a feasible dual solution: ``lower <= optimum <= value`` is proved, to rounding of the value.
-    pivots : int
+    lower, upper : float
+        ``lower <= optimum <= upper`` is proved, to rounding of the value: the value of a feasible dual solution, and
+        that of the plan, which is `value`.
+    iterations : int
         Simplex pivots; 0 where a closed form applied or the first plan was optimal.
-    status : str
-        ``"optimal"``: `gap` is at most 2e-11 of ``<abs(cost), plan>``, whatever other costs the matrix holds.
+    converged : bool
+        Whether the plan is optimal: `gap` is at most 2e-11 of ``<abs(cost), plan>``, whatever other costs the matrix
+        holds. `status` is then "optimal".
     multiplier : float
         With a fraction below 1, the price of the last unit of mass; f does not exceed it. Else 0.
     """
+
+    _reached = "optimal"
 
     value: float
     plan: NDArray[np.float64]
     potentials: tuple[NDArray[np.float64], NDArray[np.float64]]
     lower: float
-    pivots: int
-    status: str
+    upper: float
+    iterations: int
+    converged: bool
     multiplier: float
-
-    @property
-    def gap(self) -> float:
-        """``value - lower``: how far the value can be from the optimum; rounding error for a solved problem."""
-        return max(0.0, self.value - self.lower)
 
     def __repr__(self) -> str:
         n, m = self.plan.shape
         return (
             f"TransportResult(value={self.value:.6g}, gap={self.gap:.1e}, plan={n}x{m}, "
-            f"pivots={self.pivots}, status={self.status!r})"
+            f"iterations={self.iterations}, status={self.status!r})"
         )
 
 
@@ -196,56 +196,43 @@ def transport(
     if solution.status == "infeasible":
         raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
     potentials = solution.f, solution.g
+    value = float(solution.value * given.rows)
     return TransportResult(
-        value=float(solution.value * given.rows),
+        value=value,
         plan=_times(_unswapped(solution.plan, swapped), given.rows),
         potentials=potentials[::-1] if swapped else potentials,
         lower=float(solution.lower * given.rows),
-        pivots=solution.pivots,
-        status=solution.status,
+        upper=value,
+        iterations=solution.pivots,
+        converged=solution.status == "optimal",
         multiplier=solution.multiplier,
     )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class TransportBatch:
+class TransportBatch(SolvedBatch):
     """Values of many transport problems, each with the interval that proves it.
 
     Attributes
     ----------
     values : ndarray of float64, shape (N,)
         ``<cost, plan>`` of each problem, in units of the cost.
-    lower : ndarray of float64, shape (N,)
-        Values of feasible dual solutions: ``lower <= optimum <= values`` is proved.
-    pivots : ndarray of int64, shape (N,)
+    lower, upper : ndarray of float64, shape (N,)
+        ``lower <= optimum <= upper`` is proved, as in `TransportResult`; `upper` is `values`.
+    iterations : ndarray of int64, shape (N,)
         Simplex pivots of each.
-    optimal : ndarray of bool, shape (N,)
-        As `TransportResult.status`.
+    converged : ndarray of bool, shape (N,)
+        Whether each plan is optimal.
     plans : ndarray of float64, shape (N, n, m), or None
         Mass moved from each source to each target, where asked for.
     """
 
     values: NDArray[np.float64]
     lower: NDArray[np.float64]
-    pivots: NDArray[np.int64]
-    optimal: NDArray[np.bool_]
+    upper: NDArray[np.float64]
+    iterations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
     plans: NDArray[np.float64] | None = None
-
-    @property
-    def gap(self) -> NDArray[np.float64]:
-        """``values - lower``: how far each value can be from the optimum."""
-        return np.maximum(0.0, self.values - self.lower)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        if len(self) == 0:
-            return "TransportBatch(0 problems)"
-        return (
-            f"TransportBatch({len(self)} problems, values {self.values.min():.6g} to {self.values.max():.6g}, "
-            f"gap at most {self.gap.max():.1e}, {all_or_not('optimal', self.optimal)})"
-        )
 
 
 @overload
@@ -353,7 +340,8 @@ def transport_batch(
         values, lower, pivots, optimal, _, moved = found
         rows = given.rows
         moved = None if moved is None else _times(moved, rows[:, None, None])
-        return TransportBatch(values * rows, lower * rows, pivots, optimal, moved)
+        upper = values * rows
+        return TransportBatch(upper, lower * rows, upper, pivots, optimal, moved)
     values, lower, upper, plan_cost, epsilons, iterations, errors, converged, _, moved = found
     shift = given.entropy_shift(sinkhorn, epsilons)
     return SinkhornBatch(
