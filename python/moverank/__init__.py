@@ -43,7 +43,7 @@ from moverank.index.rerank import rerank
 from moverank.index.search.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.measures.distances import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
 from moverank.measures.gradients import Gradients, gradients
-from moverank.measures.measure import Measure, emd, maxsim, measure, rwmd, wmd, wrd
+from moverank.measures.measure import Measure, emd, maxsim, rwmd, wmd, wrd
 from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.solvers.transport import TransportBatch, TransportResult, transport, transport_batch
 from moverank.vectors.bag import Bag
@@ -119,7 +119,6 @@ __all__ = [
     "fit",
     "gradients",
     "maxsim",
-    "measure",
     "paired_distances",
     "pairwise",
     "ranking",

@@ -22,21 +22,20 @@ from torch.autograd.function import once_differentiable
 
 from moverank._support.arrays import plain_array
 from moverank._support.validate import capacity_number, fraction_number, weights_array
-from moverank.measures.gradients import double_array, ragged_gradients, require_measurable
-from moverank.measures.measure import Measure, measure, require_same_dim
+from moverank.measures.gradients import double_array, one_sequence, ragged_gradients, require_measurable
+from moverank.measures.measure import Measure, require_same_dim
 from moverank.measures.measure import wmd as wmd_measure
 from moverank.measures.measure import wrd as wrd_measure
-from moverank.measures.origin import INVARIANT, has_lost
+from moverank.measures.origin import INVARIANT
 from moverank.measures.precision import tell_if_below
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.solvers.transport import transport as solve_transport
 from moverank.vectors.padded import warn_if_padded
 from moverank.vectors.rounding import longest
-from moverank.vectors.sequences import BatchSource, OneSource, Sequence, Sequences, as_query
+from moverank.vectors.sequences import BatchSource, OneSource, Sequence, Sequences
 
 __all__ = ["distance", "sinkhorn", "transport", "wmd", "wrd"]
 
-_by_name = measure
 
 #: One sequence, shape (n, d), or any number of them: of one length, shape (B, n, d), or each of its own. Those of
 #: moverank bring their weights along.
@@ -89,7 +88,7 @@ def distance(
     tensor([[-0.5000],
             [-0.5000]])
     """
-    chosen = _by_name(measure)
+    chosen = Measure.of(measure)
     queries, query_weights, one_query, query_is_rounded = _side(x, a, "x", "a", chosen)
     documents, document_weights, one_document, document_is_rounded = _side(y, b, "y", "b", chosen)
     n_pairs = len(documents) if one_query else len(queries)
@@ -324,9 +323,8 @@ def _side(
 def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | None, bool]:
     """One sequence's tokens, its weights if it brings any, and whether it lost digits when it was made."""
     if isinstance(value, (Sequence, OneSource)):
-        one = Sequence._of(as_query(value, None, name, name, measure.weighting))
+        one, is_rounded = one_sequence(value, None, name, name, measure)
         tokens, mass = torch.from_numpy(one.tokens.copy()), one.weights
-        is_rounded = has_lost(one._batch)
         return tokens, None if mass is None else torch.from_numpy(mass.copy()), is_rounded
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected tensors, got {type(value).__name__}")

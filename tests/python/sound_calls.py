@@ -66,7 +66,7 @@ CALLS = {
             "totals": "normalised", "amount": None, "plans": False, "num_threads": 1,
         },
     ),
-    "measure": (mr.measure, {"name": "wmd"}),
+    "Measure.of": (mr.Measure.of, {"name": "wmd"}),
     "Measure": (
         mr.Measure,
         {"ground": "cosine", "weighting": "norm", "capacity": 1, "problem": "exact", "fraction": 1},

@@ -118,8 +118,8 @@ def test_measures_are_values():
     assert mr.wrd.replace(capacity=4) == mr.Measure(ground="cosine", weighting="norm", capacity=4)
     assert len({mr.wmd, mr.Measure("euclidean", "uniform"), mr.wrd}) == 2
     assert pickle.loads(pickle.dumps(mr.maxsim)) == mr.maxsim
-    assert mr.measure("wmd") is mr.wmd
-    assert mr.measure(mr.wrd) is mr.wrd
+    assert mr.Measure.of("wmd") is mr.wmd
+    assert mr.Measure.of(mr.wrd) is mr.wrd
     assert mr.wrd.name == "wrd"
     assert mr.wrd.replace(capacity=4).name == "wrd(capacity=4)"
     assert mr.Measure("dot", "norm").name == repr(mr.Measure("dot", "norm"))
@@ -136,8 +136,12 @@ def test_similarity_falls_as_distance_rises():
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda: mr.measure("emmd"), ValueError, "known are 'wmd', 'wrd', 'maxsim', 'rwmd', and 'emd' where costs= "),
-        (lambda: mr.measure(3), TypeError, "measure must be a name or a Measure, got 3"),
+        (
+            lambda: mr.Measure.of("emmd"),
+            ValueError,
+            "known are 'wmd', 'wrd', 'maxsim', 'rwmd', and 'emd' where costs= ",
+        ),
+        (lambda: mr.Measure.of(3), TypeError, "measure must be a name or a Measure, got 3"),
         (lambda: mr.Measure(ground="manhattan"), ValueError, "ground must be one of 'cosine', 'euclidean'"),
         (lambda: mr.Measure(weighting="idf"), ValueError, "weighting must be one of"),
         (lambda: mr.Measure(problem="fast"), ValueError, "problem must be one of"),

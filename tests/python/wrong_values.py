@@ -167,7 +167,7 @@ WRONG = {
     ],
     "radius": [(NAN, ValueError, "must be a number, got nan"), ("1", TypeError, "must be a real number, got '1'")],
     "measure": [("xmd", ValueError, "unknown .*'xmd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
-    "measure.name": [("xmd", ValueError, "unknown measure 'xmd'"), (3, TypeError, "a name or a Measure, got 3")],
+    "Measure.of.name": [("xmd", ValueError, "unknown measure 'xmd'"), (3, TypeError, "a name or a Measure, got 3")],
     "dtype": [("int4", ValueError, "must be one of 'float32', .*got 'int4'")],
     "prefilter": [
         ("zzz", ValueError, "faiss cannot make 'zzz'"),

@@ -9,7 +9,6 @@ from moverank import _core
 from moverank.alignment.alignment import Alignment
 from moverank.alignment.given import align_given
 from moverank.measures.measure import Measure, naming, require_same_dim, require_vectors
-from moverank.measures.measure import measure as _by_name
 from moverank.measures.origin import about_one_origin
 from moverank.measures.precision import tell_if_lost
 from moverank.vectors.sequences import One, as_query
@@ -69,7 +68,7 @@ def align(
         if a is not None or b is not None:
             raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
         return align_given(x, y, costs, measure)
-    chosen = _by_name("wrd" if measure is None else measure)
+    chosen = Measure.of("wrd" if measure is None else measure)
     require_vectors(chosen)
     query = as_query(x, a, "x", "a", chosen.weighting)
     document = as_query(y, b, "y", "b", chosen.weighting)

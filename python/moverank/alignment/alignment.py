@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from moverank._support.plain import finite
 from moverank._support.validate import as_list, one_of, whole_number
 from moverank.alignment.lost import Lost
-from moverank.measures.measure import measure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_by_name = measure
 
 #: Moves that are printed one by one; a long document has thousands, of which most are small.
 ROWS = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from moverank.cli.errors import UserError
-from moverank.measures.measure import NAMED, Measure, measure
+from moverank.measures.measure import NAMED, Measure
 from moverank.ranking import DEFAULT_MEASURE
 
 #: Names of measures that compute costs from vectors.
@@ -45,7 +45,7 @@ def chosen_measure(args: argparse.Namespace) -> Measure:
 def measure_of_texts(name: str) -> Measure:
     """Measure by its name; those whose costs are given, not computed from vectors, are not for texts."""
     if name in OF_TEXTS:
-        return measure(name)
+        return Measure.of(name)
     fault = f"--measure {name}: its costs are given" if name in NAMED else f"--measure: unknown measure {name!r}"
     raise UserError(f"{fault}; texts are compared by {', '.join(OF_TEXTS)}")
 

@@ -34,7 +34,7 @@ from moverank.index.search.ladder import Budget
 from moverank.index.search.query import Goal, Query
 from moverank.index.snapshot import Snapshot
 from moverank.measures.given import Costs, chosen_measure
-from moverank.measures.measure import Measure, measure
+from moverank.measures.measure import Measure
 from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity, checked
 from moverank.vectors.histograms import Histograms, as_histograms
 from moverank.vectors.sequences import Batch as DocumentBatch
@@ -51,8 +51,6 @@ Condition = str | tuple[str, Sequence[Any]]
 
 #: What certificates call the documents that a search was confined to.
 SUBSET = "documents of the subset"
-
-_by_name = measure
 
 
 class Index:
@@ -230,7 +228,7 @@ class Index:
         >>> Index.open(folder).search(np.eye(3)[2:], k=1).ids
         array(['c'], dtype=object)
         """
-        expected = None if measure is None else _by_name(measure)
+        expected = None if measure is None else Measure.of(measure)
         threads = thread_count(num_threads)
         identity = None if encoder is None else EncoderIdentity.of(encoder)
         store = Store.open(Path(path), writable=writable, mmap=mmap)
@@ -918,7 +916,7 @@ def _opened(folder: Path, mmap: bool, num_threads: int) -> Index:
 def _costs_and_measure(costs: ArrayLike | None, measure: str | Measure | None) -> tuple[Costs | None, Measure]:
     """The table, if there is one, and what is computed unless it is said."""
     if costs is None:
-        return None, _by_name("wrd" if measure is None else measure)
+        return None, Measure.of("wrd" if measure is None else measure)
     return Costs.of(costs), chosen_measure(measure)
 
 

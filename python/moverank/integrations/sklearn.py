@@ -12,7 +12,7 @@ from moverank._support.optional import optional
 from moverank._support.validate import whole_number
 from moverank.index.index import Index
 from moverank.measures.distances import pairwise
-from moverank.measures.measure import Measure, measure
+from moverank.measures.measure import Measure
 from moverank.vectors.bags import Bags
 from moverank.vectors.histograms import Histograms, as_histograms
 from moverank.vectors.sequences import Sequences, as_sequences
@@ -138,5 +138,5 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
         if self.costs is not None:
             return as_histograms(X, "X")
         # What counts of bags weigh is for the measure to say.
-        chosen = measure("wrd" if self.measure is None else self.measure)
+        chosen = Measure.of("wrd" if self.measure is None else self.measure)
         return as_sequences(cast("Sequences", X), "X", chosen.weighting)

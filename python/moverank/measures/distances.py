@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from moverank import _core
 from moverank._support.validate import require_callable, thread_count
 from moverank.measures.given import one_against_many_given, paired_given, pairwise_given
-from moverank.measures.measure import Measure, measure, naming, prepare, require_same_dim, require_vectors
+from moverank.measures.measure import Measure, naming, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about_one_origin, about_one_origin_of_bags
 from moverank.measures.precision import tell_if_lost
 from moverank.solvers.interval import SolvedBatch
 from moverank.vectors.bags import Bags
 from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
-
-_by_name = measure
 
 
 def distances(
@@ -361,6 +359,6 @@ def _given(
 
 def _of_vectors(asked: str | Measure | None) -> Measure:
     """What is computed of vectors: "wrd" unless told otherwise."""
-    chosen = _by_name("wrd" if asked is None else asked)
+    chosen = Measure.of("wrd" if asked is None else asked)
     require_vectors(chosen)
     return chosen

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank._support.arrays import plain_array
 from moverank.errors import DimensionError
-from moverank.measures.measure import Measure, emd, measure, naming
+from moverank.measures.measure import Measure, emd, naming
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms, labels_of, require_one_order
 
@@ -21,8 +21,6 @@ from moverank.vectors.histograms import Histograms, as_histogram, as_histograms,
 LEAST_COST = -1.5 * 2.0**126
 
 _NO_BINS = np.empty(0, dtype=np.uint32)
-
-_by_name = measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,24 +109,14 @@ class Costs:
 def _require_bins(histograms: Histograms, count: int, labels: tuple[str, ...] | None, name: str, has: str) -> None:
     if histograms.n_bins != count:
         raise DimensionError(f"{name} has {histograms.n_bins} bins, {has}: one a bin is needed")
-    require_order(histograms, labels, name, "costs")
-
-
-def require_order(histograms: Histograms, labels: tuple[str, ...] | None, name: str, where: str) -> None:
-    """Refuse histograms whose bins are called otherwise than those of a table."""
-    if labels is not None and histograms.labels is not None and labels != histograms.labels:
-        place = next(t for t, own in enumerate(histograms.labels) if own != labels[t])
-        raise ValueError(
-            f"{name}: bin {place} is called {histograms.labels[place]!r}, but {labels[place]!r} in {where}; bins are "
-            "taken by position, so bring both into one order, as in frame[costs.index], or drop the names"
-        )
+    require_one_order(histograms.labels, labels, name, "costs", same_bins=True)
 
 
 def chosen_measure(asked: str | Measure | None) -> Measure:
     """What is computed where costs are given: `emd` unless told otherwise; ValueError for what needs vectors."""
     if asked is None:
         return emd
-    chosen = _by_name(asked)
+    chosen = Measure.of(asked)
     if chosen.ground != "given":
         raise ValueError(
             f"measure: {chosen.name} computes its costs from vectors, but costs are given; "

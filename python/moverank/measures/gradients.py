@@ -13,13 +13,11 @@ from moverank._support.arrays import plain_array
 from moverank._support.validate import real_array, thread_count, weights_array
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
-from moverank.measures.measure import Measure, measure, require_same_dim
+from moverank.measures.measure import Measure, require_same_dim
 from moverank.measures.origin import INVARIANT, has_lost
 from moverank.measures.precision import tell_if_below
 from moverank.vectors.rounding import longest, widened
 from moverank.vectors.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
-
-_by_name = measure
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -96,7 +94,7 @@ def gradients(
     array([[-0.5],
            [-0.5]])
     """
-    chosen = _by_name(measure)
+    chosen = Measure.of(measure)
     wide_query, mass, is_rounded = _given(x, a, "x", "a", chosen)
     wide_document, other_mass, other_is_rounded = _given(y, b, "y", "b", chosen)
     require_same_dim(wide_query.shape[1], wide_document.shape[1], "x", "y")
@@ -159,9 +157,8 @@ def _given(
     given: Any = value
     is_rounded = False
     if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
-        one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
+        one, is_rounded = one_sequence(value, weights, name, weights_name, measure)
         given, mass = _tokens_of(one), one.weights
-        is_rounded = has_lost(one._batch)
     else:
         mass = None
     tokens = double_array(given, name)
@@ -169,6 +166,14 @@ def _given(
         mass = weights_array(weights, weights_name, len(tokens))
     require_measurable(tokens, mass, name, weights_name, measure)
     return _wider(plain_array(given, name), tokens), mass, is_rounded
+
+
+def one_sequence(
+    value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
+) -> tuple[Sequence, bool]:
+    """What is an array with weights of its own, as one sequence; and whether it lost digits when it was made."""
+    one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
+    return one, has_lost(one._batch)
 
 
 def _tokens_of(one: Sequence) -> NDArray[np.floating[Any]]:

@@ -178,6 +178,40 @@ class Measure:
         tell_if_lost(values, measure, query, document)
         return float(values[0])
 
+    @classmethod
+    def of(cls, name: str | Measure) -> Measure:
+        """Look a measure up by name; a `Measure` is returned as it is.
+
+        Parameters
+        ----------
+        name : str or Measure
+            "wmd", "wrd", "maxsim", "rwmd", or "emd" where costs are given.
+
+        Returns
+        -------
+        Measure
+
+        Raises
+        ------
+        TypeError
+            If `name` is neither a string nor a `Measure`.
+        ValueError
+            If no measure has that name; the message lists those that exist.
+
+        Examples
+        --------
+        >>> Measure.of("wmd")
+        Measure(ground='euclidean', weighting='uniform', capacity=1.0, problem='exact', fraction=1.0)
+        """
+        if isinstance(name, Measure):
+            return name
+        if not isinstance(name, str):
+            raise TypeError(f"measure must be a name or a Measure, got {name!r}")
+        if name not in NAMED:
+            of_vectors = ", ".join(repr(known) for known, named in NAMED.items() if named.ground != "given")
+            raise ValueError(f"unknown measure {name!r}; known are {of_vectors}, and 'emd' where costs= are given")
+        return NAMED[name]
+
     def replace(self, **changes: Any) -> Measure:
         """Copy of the measure with some fields changed."""
         return dataclass_replace(self, **changes)
@@ -250,31 +284,6 @@ emd = Measure("given", "uniform")
 """Earth Mover's Distance between histograms, by costs between their bins that are given: ``pairwise(p, costs=S)``."""
 
 NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd, "emd": emd}
-
-
-def measure(name: str | Measure) -> Measure:
-    """Look a measure up by name; a `Measure` is returned as it is.
-
-    Raises
-    ------
-    TypeError
-        If `name` is neither a string nor a `Measure`.
-    ValueError
-        If no measure has that name; the message lists those that exist.
-
-    Examples
-    --------
-    >>> measure("wmd")
-    Measure(ground='euclidean', weighting='uniform', capacity=1.0, problem='exact', fraction=1.0)
-    """
-    if isinstance(name, Measure):
-        return name
-    if not isinstance(name, str):
-        raise TypeError(f"measure must be a name or a Measure, got {name!r}")
-    if name not in NAMED:
-        of_vectors = ", ".join(repr(known) for known, named in NAMED.items() if named.ground != "given")
-        raise ValueError(f"unknown measure {name!r}; known are {of_vectors}, and 'emd' where costs= are given")
-    return NAMED[name]
 
 
 def require_vectors(measure: Measure) -> None:

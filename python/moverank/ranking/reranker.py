@@ -15,7 +15,7 @@ from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensErro
 from moverank.index.index import Condition, Index
 from moverank.index.parts.ids import listed_ids
 from moverank.index.search.hits import Hit
-from moverank.measures.measure import Measure, measure, wrd
+from moverank.measures.measure import Measure, wrd
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.documents import with_mass
@@ -24,7 +24,6 @@ from moverank.ranking.passages import Passages
 from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
 from moverank.spaces.space import Space, SpaceEncoder
 
-_by_name = measure
 #: Ranks documents for one query, whose first-stage scores may be given.
 _RankOne = Callable[[EncodedText, "ArrayLike | None"], Found]
 
@@ -85,7 +84,7 @@ class Reranker:
 
             encoder = WordVectors.default()
         self._encoder = CachedEncoder(encoder, max_bytes=whole_number(cache_bytes, "cache_bytes", least=0))
-        self._measure = None if measure is None else _by_name(measure)
+        self._measure = None if measure is None else Measure.of(measure)
         if passages is not None and not isinstance(passages, Passages):
             raise TypeError(f"passages: expected Passages, got {passages!r}")
         self._passages = passages

@@ -181,14 +181,19 @@ def labels_of(value: Any, axis: str) -> tuple[str, ...] | None:
     return None if labels == tuple(map(str, range(len(labels)))) else labels
 
 
-def require_one_order(own: tuple[str, ...] | None, others: tuple[str, ...] | None, name: str, where: str) -> None:
-    """Refuse two sides that call their bins by the same names in another order; they may be about different bins."""
-    if own is None or others is None or own == others or sorted(own) != sorted(others):
+def require_one_order(
+    own: tuple[str, ...] | None, others: tuple[str, ...] | None, name: str, where: str, *, same_bins: bool = False
+) -> None:
+    """Refuse two sides that call their bins by the same names in another order.
+
+    Other names are fine, as the sides may be about different bins; unless they are the `same_bins`.
+    """
+    if own is None or others is None or own == others or (sorted(own) != sorted(others) and not same_bins):
         return
     place = next(t for t, label in enumerate(own) if label != others[t])
     raise ValueError(
         f"{name}: bin {place} is called {own[place]!r}, but {others[place]!r} in {where}; bins are taken by position, "
-        "so bring both into one order, or drop the names"
+        "so bring both into one order, as in frame[costs.index], or drop the names"
     )
 
 

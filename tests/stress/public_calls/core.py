@@ -24,7 +24,7 @@ def distances(folder):
         ),
         "measures": lambda: (
             mr.Measure("dot", "given", 2.0),
-            mr.measure("wrd").replace(capacity=3).similarity(np.ones(3)),
+            mr.Measure.of("wrd").replace(capacity=3).similarity(np.ones(3)),
             repr(mr.wmd.replace(problem=mr.Sinkhorn().replace(epsilon=0.3))),
             (mr.emd.is_symmetric, mr.wrd.is_zero_between_equals, mr.maxsim.similarity_formula),
         ),

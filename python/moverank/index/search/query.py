@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank.errors import DimensionError
 from moverank.index.parts.setup import Setup
-from moverank.measures.given import require_order
 from moverank.measures.measure import Measure, require_same_dim
 from moverank.measures.origin import INVARIANT, about
 from moverank.measures.precision import MASS_ERROR
@@ -64,7 +63,7 @@ class Query:
         histogram = as_histogram(value, name)
         if histogram.n_bins != setup.dim:
             raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {setup.dim}")
-        require_order(histogram, setup.sources, name, "the costs of the index")
+        require_one_order(histogram.labels, setup.sources, name, "the costs of the index", same_bins=True)
         require_one_order(histogram.labels, setup.targets, name, "the documents of the index")
         return cls(histogram.bins.copy(), histogram.content.copy(), name)
 
