@@ -53,9 +53,7 @@ def test_examples_run_when_pasted(example, tmp_path):
         assert "exact: all 3 documents were solved" in ran.stdout
 
 
-UNITS = (
-    r"bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|rows?|lines?|tokens?|words?|threads?|documents?|one"
-)
+UNITS = r"bits?|bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|rows?|lines?|tokens?|words?|threads?|documents?|one"
 WHOLES = (
     r"token|word|document|query|thread|segment|batch|target|size|pair|call|worker|side|column|row|tile|search|million"
 )
@@ -72,6 +70,7 @@ DIALECT = {
 }
 PROSE = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "SECURITY.md", "bench/README.md", "cpp/src/README.md"))]
 PROSE += [ROOT / "tests" / name / "README.md" for name in ("fuzz", "stress")]
+PROSE += [ROOT / "python" / "moverank" / "data" / "NOTICE.md"]
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(ROOT).as_posix())
