@@ -1,4 +1,4 @@
-"""The constants that docs/architecture.md lists are where it says, with the whole numbers that it states."""
+"""Constants that docs/architecture.md lists, and files that docs/development.md names, are where these pages say."""
 
 import re
 from pathlib import Path
@@ -23,3 +23,11 @@ def test_constants_are_where_the_table_says(file, names, value):
         assert re.search(rf"\b{name}\b", source), f"{file} has no {name}"
         whole = re.search(rf"\b{name} = (\d+);?$", source, flags=re.MULTILINE)
         assert not whole or re.search(rf"\b{whole[1]}\b", value), f"{name} is {whole[1]} in {file}"
+
+
+def test_files_that_the_page_of_development_names_are_there():
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"^```bash\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE))
+    named = {*re.findall(r"`([\w.]+/[\w./-]+)`", page), *re.findall(r"(?:^|\s)((?:tests|tools)/[\w./-]+)", commands)}
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
