@@ -19,6 +19,9 @@ EXAMPLES = [
     for place, example in enumerate(FENCED.findall(page.read_text(encoding="utf-8")))
 ]
 
+#: Where programs are that CI builds and runs; pages show them, or parts of them.
+PROGRAMS = ["tests/cpp/consumer", "examples/cpp"]
+CPP = re.compile(r"^```cpp\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 #: What a page shows as the output of an example, right below it.
 SHOWN = {
     example: shown
@@ -53,7 +56,10 @@ def test_examples_run_when_pasted(example, tmp_path):
         assert "exact: all 3 documents were solved" in ran.stdout
 
 
-UNITS = r"bits?|bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|rows?|lines?|tokens?|words?|threads?|documents?|one"
+UNITS = (
+    r"bits?|bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|"
+    r"rows?|lines?|tokens?|words?|threads?|documents?|one"
+)
 WHOLES = (
     r"token|word|document|query|thread|segment|batch|target|size|pair|call|worker|side|column|row|tile|search|million"
 )
@@ -117,6 +123,13 @@ def test_titles_are_those_of_the_navigation():
         heading = '"# ' if path.endswith(".ipynb") else "# "
         text = (ROOT / "docs" / path).read_text(encoding="utf-8")
         assert text.partition(heading)[2].partition("\n")[0].removesuffix('\\n",') == title, path
+
+
+def test_programs_in_cpp_are_those_that_are_built():
+    built = [path.read_text(encoding="utf-8") for folder in PROGRAMS for path in (ROOT / folder).rglob("*.cpp")]
+    shown = [text for page in PAGES for text in CPP.findall(page.read_text(encoding="utf-8"))]
+    assert shown
+    assert [text for text in shown if not any(text in program for program in built)] == []
 
 
 def test_every_error_has_a_row():
