@@ -16,7 +16,7 @@ def unraised(report):
     for path, found in report["files"].items():
         missing = set(found["missing_lines"])
         for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
-            # Ctrl-C is no error; where it comes while coverage.py looks on, the line is missed.
+            # Ctrl-C is not an error; where it comes while coverage.py looks on, the line is missed.
             is_error = isinstance(node, ast.Raise) and node.exc and ast.unparse(node.exc) != "KeyboardInterrupt"
             if is_error and node.lineno in missing:
                 yield path, node.lineno

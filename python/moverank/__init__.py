@@ -136,7 +136,7 @@ _OF_TEXT = {"fit": "spaces", **dict.fromkeys(("Fusion", "Passages", "Ranking", "
 
 
 def __getattr__(name: str) -> Any:
-    # What reads files, encodes, learns spaces and ranks texts is loaded when first used: vectors alone need none of it.
+    # What reads files, encodes, learns spaces and ranks texts is loaded when first used: vectors alone do not need it.
     if name in ("encoders", "ranking", "readers", "spaces"):
         return import_module(f"moverank.{name}")
     if name in _OF_TEXT:

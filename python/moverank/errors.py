@@ -1,4 +1,4 @@
-"""Errors that have names, so that a caller can tell them apart. Each is also the built-in error that it resembles."""
+"""Named errors, so that a caller can tell them apart. Each is also the built-in error that it resembles."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ class UnknownIdError(KeyError):
     """An id is not in the index."""
 
     def __str__(self) -> str:
-        # KeyError shows its argument quoted, as it is a key by custom.
+        # KeyError prints its argument in quotes, because by convention it is a key.
         return str(self.args[0]) if self.args else ""
 
 
 class DimensionError(ValueError):
-    """Tokens are of another dimension than those of the index, or of the other side."""
+    """Tokens have a dimension other than that of the index, or of the other side."""
 
 
 class MeasureMismatchError(ValueError):
-    """An index was built for another measure than is asked for; build one for this measure."""
+    """An index was built for a measure other than the one asked for; build an index for this measure."""
 
 
 class EncoderMismatchError(ValueError):
-    """An index was built with another encoder than is given; their vectors have nothing to do with each other.
+    """An index was built with an encoder other than the one given; their vectors cannot be compared.
 
-    Encode queries with the encoder that the message names; or, if you know better, ask not to have it checked.
+    Encode queries with the encoder that the message names; or, if you know better, switch the check off.
     """
 
 
 class InfeasibleError(ValueError):
-    """Forbidden entries of a cost matrix leave no way for some mass; the message says how much, and from where."""
+    """Forbidden entries of a cost matrix leave some mass nowhere to go; the message says how much, and from where."""
 
 
 class UnknownFieldError(ValueError):
-    """A condition names a field that no payload of the index has; the message names those that there are."""
+    """A condition names a field that no payload of the index has; the message lists the fields that exist."""
 
 
 class NoTokensError(ValueError):
@@ -47,23 +47,23 @@ class IndexNotFoundError(FileNotFoundError):
 
 
 class IndexExistsError(FileExistsError):
-    """There is something at a path already; ``overwrite=True`` replaces an index, and nothing else."""
+    """Something exists at the path already; ``overwrite=True`` replaces an index, and nothing else."""
 
 
 class IndexFormatError(ValueError):
-    """A folder holds something else than an index, or an index that is damaged; the message says what, and where."""
+    """A folder holds something other than an index, or a damaged index; the message says what, and where."""
 
 
 class IndexVersionError(IndexFormatError):
-    """An index was written in a version of the format that this moverank does not read."""
+    """An index was written in a version of the format that this version of moverank does not read."""
 
 
 class IndexIncompleteError(RuntimeError):
-    """An index is still being built, or its build was cut off; `Index.build_on_disk` with ``resume=True`` goes on."""
+    """An index is still being built, or its build was interrupted: `Index.build_on_disk(resume=True)`."""
 
 
 class IndexLockedError(RuntimeError):
-    """Another writer has the index open; there can be one at a time, beside any number of readers."""
+    """Another writer has the index open; there can be one writer at a time, and any number of readers."""
 
 
 class ReadOnlyIndexError(RuntimeError):
@@ -87,12 +87,12 @@ class NoPermissionError(IndexWriteError, PermissionError):
 
 
 class TextFormatError(ValueError):
-    """A file holds no text, or none in a layout that is read; the message says where, and what was expected."""
+    """A file holds no text, or text in an unknown layout; the message says where, and what was expected."""
 
 
 class PaddingWarning(UserWarning):
-    """A batch of sequences of one length has zero vectors at their ends, which count as tokens unless they are cut."""
+    """Sequences of equal length end in zero vectors, which count as tokens unless the padding is cut off."""
 
 
 class PrecisionWarning(UserWarning):
-    """Numbers came with more digits than float32 holds, and those that it drops may matter; the message says how."""
+    """Numbers have more digits than float32 holds, and the digits lost may matter; the message says how."""

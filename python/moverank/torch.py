@@ -1,6 +1,6 @@
 """Distances that torch can differentiate: ``pip install moverank[torch]``.
 
-Values and derivatives come from the core, in float64 and on the CPU, whatever the tensors are; what is returned has the
+The core computes values and derivatives in float64 on the CPU, whatever the tensors are; the result has the
 dtype and device of the first argument. Nothing else in the package imports torch.
 """
 
@@ -37,8 +37,8 @@ from moverank.vectors.sequences import BatchSource, OneSource, Sequence, Sequenc
 __all__ = ["distance", "sinkhorn", "transport", "wmd", "wrd"]
 
 
-#: One sequence, shape (n, d), or any number of them: of one length, shape (B, n, d), or each of its own. Those of
-#: moverank bring their weights along.
+#: One sequence, shape (n, d), or any number of them: of one length, shape (B, n, d), or of any lengths. Sequences of
+#: moverank carry their weights.
 Tokens: TypeAlias = "Tensor | Sequence | Sequences | OneSource | BatchSource | Iterable[Tensor | Sequence | OneSource]"
 Weights: TypeAlias = "Tensor | Iterable[Tensor]"
 
@@ -54,18 +54,18 @@ def distance(
 ) -> Tensor:
     """Distances that backpropagate to tokens and weights.
 
-    First derivatives only: a gradient that was made with ``create_graph=True`` is a constant.
+    First derivatives only: a gradient made with ``create_graph=True`` is a constant.
 
     Parameters
     ----------
     x, y : Tensor of shape (n, d), Tensor of shape (B, n, d), or sequence of tensors of shape (n, d)
         Queries and documents. Two batches are pairs, ``x[k]`` with ``y[k]``; one tensor of shape (n, d) against a batch
-        is one query against many documents, or the other way round. `Sequence` and `Sequences` are taken as well, as
-        constants, and bring their weights along. Padding is told apart by weights of 0.
+        is one query against many documents, or the reverse. `Sequence` and `Sequences` are accepted as well, as
+        constants, with their weights. Mark padding by weights of 0.
     measure : str or Measure, default "wrd"
         What to compute; a `Sinkhorn` problem needs ``relative=False``.
     a, b : Tensor of shape (n,), Tensor of shape (B, n), or sequence of tensors of shape (n,), optional
-        Weights, in the form of `x` and `y`; they take the place of those that these bring.
+        Weights, in the form of `x` and `y`; they replace those that `x` and `y` carry.
     num_threads : int, optional
         Threads to use; all cores by default.
 
@@ -194,7 +194,7 @@ def transport(
 
 
 class _Distances(torch.autograd.Function):
-    """Values and derivatives of pairs of sequences that lie one below the other."""
+    """Values and derivatives of pairs of sequences in flat arrays."""
 
     @staticmethod
     def forward(
@@ -288,7 +288,7 @@ class _Transport(torch.autograd.Function):
 def _side(
     value: Tokens, weights: Weights | None, name: str, weights_name: str, measure: Measure
 ) -> tuple[list[Tensor], list[Tensor] | None, bool, bool]:
-    """Sequences of one argument, their weights, whether it is one and no batch, and whether some lost digits before."""
+    """Sequences of one argument, their weights, whether it is one or a batch, and whether some lost digits before."""
     if isinstance(value, BatchSource):
         value = value.to_sequences(measure.weighting)
     one = isinstance(value, (Sequence, OneSource)) or (isinstance(value, Tensor) and value.ndim != 3)
@@ -321,7 +321,7 @@ def _side(
 
 
 def _tensor(value: Any, name: str, measure: Measure) -> tuple[Tensor, Tensor | None, bool]:
-    """One sequence's tokens, its weights if it brings any, and whether it lost digits when it was made."""
+    """One sequence's tokens, its weights if it carries any, and whether it lost digits when it was made."""
     if isinstance(value, (Sequence, OneSource)):
         one, is_rounded = one_sequence(value, None, name, name, measure)
         tokens, mass = torch.from_numpy(one.tokens.copy()), one.weights

@@ -234,7 +234,7 @@ BUGS = [
     ),
     Bug(
         "vectors",
-        "words that are no text",
+        "words that are not text",
         "python/moverank/encoders/vector_files.py",
         "if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():",
         "if (codes > sys.maxunicode).any():",

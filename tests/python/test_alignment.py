@@ -44,5 +44,5 @@ def test_the_table_can_be_cut_and_still_sums():
 
 def test_wrong_numbers_of_names_are_refused():
     alignment = mr.align(np.eye(2), np.eye(2))
-    with pytest.raises(ValueError, match="source_tokens: expected 2 names, one a token, got 1"):
+    with pytest.raises(ValueError, match="source_tokens: expected 2 names, one per token, got 1"):
         alignment.named(["a"], ["b", "c"])

@@ -117,8 +117,8 @@ def test_protocols_of_arrays_are_understood(value):
 def refused():
     sparse = pytest.importorskip("scipy.sparse")
     return {
-        "csr": (sparse.csr_matrix(X), TypeError, "x: sparse csr_matrix is not taken; make a dense array"),
-        "coo": (sparse.coo_array(X), TypeError, "x: sparse coo_array is not taken"),
+        "csr": (sparse.csr_matrix(X), TypeError, "x: sparse csr_matrix is not accepted; convert it to a dense array"),
+        "coo": (sparse.coo_array(X), TypeError, "x: sparse coo_array is not accepted"),
         "text": ("a text", TypeError, r"x: expected real numbers, got text; .*encoder.encode\(texts\)"),
         "texts": (["a text", "another"], TypeError, r"x: expected real numbers, got text; .*Reranker"),
         "text array": (np.array(["a", "b"]), TypeError, "x: expected real numbers, got text; .*encode"),
@@ -177,7 +177,7 @@ def test_tensors_that_cannot_be_read_are_refused():
     with pytest.raises(TypeError, match="x: Tensor cannot be converted"):
         mr.wmd(torch.ones((2, 2), device="meta"), Y)
     for sparse in (torch.eye(2).to_sparse(), torch.eye(2).to_sparse_csr()):
-        with pytest.raises(TypeError, match="x: sparse Tensor is not taken"):
+        with pytest.raises(TypeError, match="x: sparse Tensor is not accepted"):
             mr.wmd(sparse, Y)
 
 

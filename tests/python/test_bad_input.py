@@ -86,7 +86,7 @@ def test_arguments_that_do_not_fit(call, fault):
 @pytest.mark.parametrize(
     ("weights", "kind", "fault"),
     [
-        ([1, 2], ValueError, "expected 3 weights, one a token, got 2"),
+        ([1, 2], ValueError, "expected 3 weights, one per token, got 2"),
         ([1, 2, -1e-300], ValueError, "weight 2 is negative"),
         ([1, np.nan, 1], ValueError, "weight 1 is not finite"),
         ([1, np.inf, 1], ValueError, "weight 1 is not finite"),

@@ -87,7 +87,7 @@ def test_queries_that_are_judged_and_not_ranked_count_as_failures(tmp_path):
         ("q1 0 d1 ²\n", "q1 Q0 d1 1 9 x\n", "qrels:1: expected query, (0,) document and relevance"),
         ("q1 0 d1 1.5\n", "q1 Q0 d1 1 9 x\n", "qrels:1: expected query, (0,) document and relevance"),
         ("q1 0 d1 1\n", "q1 Q0 San Francisco 1 9 x\n", "run:1: expected six columns of a TREC run, got 7"),
-        ("q1 0 d1 1\n", "q1 Q0 d1 1 nan x\n", "run:1: score 'nan' is no finite number"),
+        ("q1 0 d1 1\n", "q1 Q0 d1 1 nan x\n", "run:1: score 'nan' is not a finite number"),
     ],
 )
 def test_what_trec_eval_refuses_is_refused_with_its_line(tmp_path, qrels, run, message):

@@ -150,7 +150,7 @@ def test_conditions_choose_documents(index, capsys):
     assert {hit["id"] for hit in report["hits"]} == {DOCS[n].id for n in (0, 2, 4)}
     assert report["stats"]["documents"] == 3
     assert "yeer" in refusal(capsys, "search", "cells", "--index", index, "--where", "yeer < 1996")
-    assert "is no condition" in refusal(capsys, "search", "cells", "--index", index, "--where", "year <")
+    assert "is not a valid condition" in refusal(capsys, "search", "cells", "--index", index, "--where", "year <")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_numbers_that_are_ids_are_numbers(tmp_path, capsys):
     path = str(tmp_path / "i")
     assert main(["explain", "cat", "1", "--index", path]) == 0
     assert "dog" in capsys.readouterr().out
-    assert "'x' is no id of this index, whose ids are whole numbers" in refusal(capsys, "remove", path, "x")
+    assert "'x' is not an id of this index, whose ids are whole numbers" in refusal(capsys, "remove", path, "x")
     assert main(["remove", path, "1"]) == 0
 
 

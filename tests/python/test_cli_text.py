@@ -191,9 +191,9 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["rerank", "EMPTY"], "EMPTY: no queries in it"),
         (["rerank", "EMPTY", "--queries", "QUERIES", "--docs", "DOCS"], "EMPTY: no rankings in it"),
         (["rerank", "TWICE", "--queries", "QUERIES", "--docs", "DOCS"], "TWICE:2: document 'D0' is listed twice for"),
-        (["rerank", "WORDS", "--queries", "QUERIES", "--docs", "DOCS"], "WORDS:1: score 'high' is no finite number"),
+        (["rerank", "WORDS", "--queries", "QUERIES", "--docs", "DOCS"], "WORDS:1: score 'high' is not a finite number"),
         (["eval", "--qrels", "EMPTY", "--run", "RUN"], "EMPTY: no judgements in it"),
-        (["eval", "--qrels", "JUDGED", "--run", "WORDS"], "WORDS:1: score 'high' is no finite number"),
+        (["eval", "--qrels", "JUDGED", "--run", "WORDS"], "WORDS:1: score 'high' is not a finite number"),
         (["eval", "--qrels", "JUDGED", "--run", "RUN"], "no query of the run is judged"),
         (["eval", "--qrels", "JUDGED", "--run", "RUN", "-m", "nDGC"], "--metric: "),
         (["eval", "--sts", "EMPTY"], "EMPTY: no pairs in it"),
@@ -239,7 +239,7 @@ def test_errors_are_one_line(files, tmp_path, arguments, message, capsys):
     [
         ({"query": "a", "documents": [3]}, "a document is neither a text nor an object"),
         ({"query": "a", "documents": [{"id": "x"}]}, "no field 'text' for the text; there are 'id'"),
-        ({"query": "a", "documents": [{"text": "b", "score": "high"}]}, "score 'high' is no finite number"),
+        ({"query": "a", "documents": [{"text": "b", "score": "high"}]}, "score 'high' is not a finite number"),
         ({"query": "a", "documents": ["b"]}, "--fusion: document '0' of query '1' has no score"),
         (
             {"query": "zzzqqq", "documents": [{"text": "b", "score": 1}]},

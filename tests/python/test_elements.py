@@ -209,7 +209,7 @@ def test_one_sequence_is_no_batch_and_a_batch_is_no_sequence(batch):
         mr.wmd([batch[0], batch[0]], np.eye(3))
     with pytest.raises(TypeError, match="counted bag depend on the measure"):
         mr.Sequences([mr.Bags(np.eye(3), [[0, 0, 1]])[0]])
-    with pytest.raises(TypeError, match="Sequences are no array"):
+    with pytest.raises(TypeError, match="Sequences are not an array"):
         np.asarray(batch)
 
 
@@ -350,7 +350,7 @@ def test_an_element_is_not_written_to(batch):
 
 
 def test_methods_of_arrays_are_named_where_they_are(batch):
-    with pytest.raises(AttributeError, match=r"has no attribute 'round'; say \.tokens\.round"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'round'; use \.tokens\.round"):
         batch[0].round(2)
     assert mr.Sequence(np.eye(3)).mean(axis=0).tolist() == pytest.approx([1 / 3] * 3)
 
@@ -375,7 +375,7 @@ def test_bags_are_taken_apart_with_their_counts():
     for losing in (lambda: bags[1] * 2, lambda: bags[1][:1], lambda: np.stack([bags[1]]), lambda: bags[1] @ np.eye(3)):
         with pytest.raises(TypeError, match=r"counts|weights"):
             losing()
-    with pytest.raises(TypeError, match="Bags are no array"):
+    with pytest.raises(TypeError, match="Bags are not an array"):
         np.asarray(bags)
     with pytest.raises(IndexError, match="document 3 of 3"):
         bags[3]

@@ -32,7 +32,7 @@ def test_texts_without_known_words_are_named_or_skipped(encoder):
 def test_bad_arguments_are_refused(encoder):
     with pytest.raises(TypeError, match="got one string"):
         encoder.encode("cat")
-    with pytest.raises(TypeError, match="text 1 is no string but int"):
+    with pytest.raises(TypeError, match="text 1 is not a string but int"):
         encoder.encode(["cat", 3])
     with pytest.raises(ValueError, match="expected 2 rows"):
         WordVectors(["a", "b"], np.eye(3))

@@ -237,7 +237,7 @@ def test_batches_print_well():
             r"costs\[1\]: entry \(1, 1\) is NaN",
         ),
         ({"a": np.ones((2, 2))}, ValueError, r"a: expected shape \(2,\) or \(3, 2\), got \(2, 2\)"),
-        ({"a": np.ones(3)}, ValueError, "a: expected 2 weights, one a token, got 3"),
+        ({"a": np.ones(3)}, ValueError, "a: expected 2 weights, one per token, got 3"),
         ({"b": [[1, 1], [1, 1], [1, -1]]}, ValueError, r"b\[2\]: weight 1 is negative"),
         ({"b": [0, 0]}, ValueError, "b: total mass is zero"),
         ({"capacity": 0.5}, ValueError, "capacity must be at least 1"),

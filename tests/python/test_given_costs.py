@@ -199,11 +199,11 @@ SQUARE = np.ones((3, 3))
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: mr.pairwise(np.ones((2, 4)), costs=SQUARE), mr.DimensionError, "A has 4 bins, costs have 3 rows"),
+        (lambda: mr.pairwise(np.ones((2, 4)), costs=SQUARE), mr.DimensionError, "A has 4 bins, but costs have 3 rows"),
         (
             lambda: mr.pairwise(np.ones((2, 3)), np.ones((2, 2)), costs=SQUARE),
             mr.DimensionError,
-            "B has 2 bins, costs have 3 columns",
+            "B has 2 bins, but costs have 3 columns",
         ),
         (lambda: mr.pairwise(np.ones((2, 3)), costs=np.ones((3, 4))), ValueError, "must be square, got 3 rows and 4"),
         (lambda: mr.pairwise([[1, 0], [0, 0]], costs=np.eye(2)), ValueError, "A: histogram 1: all bins are zero"),
@@ -221,7 +221,7 @@ SQUARE = np.ones((3, 3))
         (
             lambda: mr.pairwise([[1, 1]], costs=[[0, np.nan], [1, 0]]),
             ValueError,
-            r"costs: entry \(0, 1\) is NaN; to forbid a move make it np.inf",
+            r"costs: entry \(0, 1\) is NaN; use np.inf to forbid a move",
         ),
         (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [-np.inf, 0]]), ValueError, r"entry \(1, 0\) is -inf, below"),
         (lambda: mr.pairwise([[1, 1]], costs=[[0, 1], [-1e39, 0]]), ValueError, r"entry \(1, 0\) is -1e\+39, below"),
@@ -258,7 +258,7 @@ SQUARE = np.ones((3, 3))
             ValueError,
             "a debiased one needs costs within each side",
         ),
-        (lambda: mr.Measure("precomputed", "given"), ValueError, "any other cost is a table: ground 'given'"),
+        (lambda: mr.Measure("precomputed", "given"), ValueError, "for other costs use ground 'given'"),
         (lambda: mr.gradients(np.ones((2, 3)), np.ones((2, 3)), "emd"), ValueError, "given costs"),
     ],
 )

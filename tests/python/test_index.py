@@ -221,7 +221,7 @@ def test_ids_are_positions_by_default():
         (lambda i: i.search([[0.0, 0.0]], 1), ValueError, "query: total mass is zero"),
         (lambda i: i.search([[1.0, np.nan]], 1), ValueError, "query: token 0 is not finite"),
         (lambda i: i.search(np.eye(2), 1, num_threads=-1), ValueError, "num_threads must be at least 1"),
-        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1]), ValueError, "ids: expected 2, one a document, got 1"),
+        (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1]), ValueError, "ids: expected 2, one per document, got 1"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, 1]), ValueError, "ids: 1 is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=["a", "a"]), ValueError, "ids: 'a' is given more than once"),
         (lambda i: mr.Index.build([np.eye(2)] * 2, ids=[1, "a"]), TypeError, "ids: expected all integers or all"),

@@ -31,14 +31,14 @@ interpreters.run_string(interpreters.create(), code)
 def test_a_subinterpreter_is_told_no_and_does_not_hang(first):
     script = SUBINTERPRETER.format(first=first)
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
-    assert found.stdout.startswith("moverank works in the main interpreter of a process alone"), found.stderr
+    assert found.stdout.startswith("moverank works only in the main interpreter of a process"), found.stderr
 
 
 @pytest.mark.parametrize("name", ["_interpreters", "_xxsubinterpreters"])
 def test_either_name_that_python_has_for_itself_is_asked(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "_interpreters", None)
     monkeypatch.setitem(sys.modules, name, SimpleNamespace(get_current=lambda: 1, get_main=lambda: 0))
-    with pytest.raises(ImportError, match=r"works in the main interpreter of a process alone.*WSGIApplicationGroup"):
+    with pytest.raises(ImportError, match=r"works only in the main interpreter of a process.*WSGIApplicationGroup"):
         require_main()
     monkeypatch.setitem(sys.modules, name, SimpleNamespace(get_current=lambda: 0, get_main=lambda: 0))
     require_main()

@@ -187,7 +187,7 @@ def test_texts_with_nul_are_refused_where_they_are_read():
     ],
 )
 def test_what_is_no_condition(where, message):
-    with pytest.raises(ValueError, match=f"(?s)^where: .* is no condition: .*({message})"):
+    with pytest.raises(ValueError, match=f"(?s)^where: .* is not a valid condition: .*({message})"):
         Where.of(where)
 
 
@@ -219,7 +219,7 @@ def test_conditions_that_fail_halfway():
         ("text", TypeError, "expected a list of JSON values, got str"),
         ({"a": 1}, TypeError, "expected a list of JSON values, got dict"),
         (3, TypeError, "expected a list"),
-        ([1, 2], ValueError, "payloads: expected 1, one a document, got 2"),
+        ([1, 2], ValueError, "payloads: expected 1, one per document, got 2"),
         ([object()], TypeError, "document 0: expected a JSON value, got object"),
         ([{"a": [{1: 2}]}], TypeError, r"document 0: field 'a\[0\]': names of fields are strings in JSON, got 1"),
         ([float("nan")], ValueError, "document 0: is "),
@@ -386,7 +386,7 @@ def test_rows_of_data_frames_are_payloads():
         assert found.ids.tolist() == [1]
     assert mr.readers.Batch(DOCS[:3], payloads=frame).payloads[1]["n"] == 1
     assert mr.Index.build(DOCS[:3], "wmd", payloads=frame["n"]).payload(0) == 3
-    with pytest.raises(ValueError, match="payloads: expected 2, one a document, got 3"):
+    with pytest.raises(ValueError, match="payloads: expected 2, one per document, got 3"):
         mr.Index.build(DOCS[:2], "wmd", payloads=frame)
     with pytest.raises(TypeError, match="document 0: names of fields are strings in JSON, got 0"):
         mr.Index.build(DOCS[:3], "wmd", payloads=pd.DataFrame([[1], [2], [3]]))

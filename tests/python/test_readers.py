@@ -187,7 +187,7 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read_npy(f / "nan.npy", f / "offsets.npy", documents=20), ValueError, "npy, batch from document 40"),
         (lambda f: read(f / "cut.parquet"), ValueError, r"cut\.parquet: is no \.parquet file"),
         (lambda f: read(f / "cut.arrow"), ValueError, r"cut\.arrow: is no \.arrow file"),
-        (lambda f: read(f / "cut.safetensors"), ValueError, r"cut\.safetensors: is no safetensors file"),
+        (lambda f: read(f / "cut.safetensors"), ValueError, r"cut\.safetensors: is not a safetensors file"),
         (lambda f: read(f / "docs.parquet", id="name"), ValueError, "has no column 'name', only 'id', 'tokens'"),
         (lambda f: read(f / "docs.parquet", tokens="mass"), ValueError, "dim has to be given"),
         (lambda f: read(f / "docs.parquet", tokens="mass", dim=1000), ValueError, "not of tokens of 1000"),
@@ -197,9 +197,9 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read(f / "docs.parquet", id="year"), ValueError, "column 'year': an id is null"),
         (lambda f: read(f / "docs.parquet", weights="id"), TypeError, "column 'id': expected lists, got string"),
         (lambda f: read(f / "docs.parquet", weights="words"), TypeError, "column 'words': expected real numbers, got"),
-        (lambda f: read(f / "docs.parquet", weights="short"), ValueError, "column 'short': has not one weight a token"),
+        (lambda f: read(f / "docs.parquet", weights="short"), ValueError, "column 'short': does not have one weight"),
         (lambda f: read(f / "docs.parquet", tokens="ragged"), ValueError, "'ragged': tokens are not of one dimension"),
-        (lambda f: read(f / "half.arrow"), ValueError, r"half\.arrow: cannot be read behind row 20: "),
+        (lambda f: read(f / "half.arrow"), ValueError, r"half\.arrow: cannot be read after row 20: "),
         (lambda f: read(f / "empty.safetensors"), ValueError, r"empty\.safetensors: has no tensors"),
         (lambda f: read(f / "cube.safetensors"), ValueError, r"tensor 'a' has shape \(1, 1, 1\), expected \(n, d\)"),
         (lambda f: read_npy(f / "weights.npy", f / "offsets.npy"), ValueError, r"with offsets, \(T, d\) is expected"),
@@ -254,6 +254,6 @@ def test_extras_are_named(tmp_path, monkeypatch):
 
 def test_a_batch_checks_itself():
     docs = mr.Sequences.from_flat(TOKENS, OFFSETS)
-    with pytest.raises(ValueError, match="payloads: expected 50, one a document, got 1"):
+    with pytest.raises(ValueError, match="payloads: expected 50, one per document, got 1"):
         Batch(docs, payloads=[1])
     assert repr(Batch(docs)).startswith("Batch(Sequences(50 sequences")

@@ -71,7 +71,7 @@ def test_a_transformer_that_fails_says_on_how_many_tokens(tmp_path):
 def test_prompts_in_files_are_strings(tmp_path):
     model, tokenizer = tiny_models.save_model(tmp_path), tiny_models.save_tokenizer(tmp_path)
     (tmp_path / "config_sentence_transformers.json").write_text('{"prompts": {"query": 3}}')
-    with pytest.raises(ValueError, match="prompts are no strings; give query_prompt and document_prompt"):
+    with pytest.raises(ValueError, match="prompts are not strings; give query_prompt and document_prompt"):
         encoders.OnnxEncoder(model, tokenizer)
 
 
@@ -100,7 +100,7 @@ def test_elements():
     element = mr.Sequence(np.eye(2, dtype=np.float32))
     with pytest.raises(ValueError, match="weighting 'given' needs weights"):
         element.mass("given")
-    with pytest.raises(ValueError, match="tokens are float32: as float64 they have to be copied"):
+    with pytest.raises(ValueError, match="tokens are float32: as float64 they must be copied"):
         element.__array__(np.float64, copy=False)
 
 
@@ -154,7 +154,7 @@ def test_rerankers_of_texts_take_no_pictures():
     library = pytest.importorskip("rerankers", reason="rerankers is not installed")
     from moverank.integrations.rerankers import MoverankRanker
 
-    with pytest.raises(ValueError, match="docs: document 0 is no text but image"):
+    with pytest.raises(ValueError, match="docs: document 0 is not text but image"):
         MoverankRanker().rank("cat", [library.Document(document_type="image", base64="aaaa")])
 
 

@@ -374,7 +374,7 @@ def test_a_ranking_prints_and_is_a_sequence():
         (lambda r: r.rank("zzzqqq", ["a cat"]), NoTokensError, "text 0 has no word with a vector: 'zzzqqq'"),
         (lambda r: r.rank(["a"], ["a cat"]), TypeError, "query: expected a string, got list"),
         (lambda r: r.rank("a", "a cat"), TypeError, "documents: expected a list of texts or an Index, got one string"),
-        (lambda r: r.rank("a", ["a cat", 3]), TypeError, "documents: document 1 is no string but int"),
+        (lambda r: r.rank("a", ["a cat", 3]), TypeError, "documents: document 1 is not a string but int"),
         (lambda r: r.rank("a", {"x": "a cat"}), TypeError, "expected a list of texts or an Index, got dict"),
         (lambda r: r.rank("a", {"a cat"}), TypeError, "expected a list of texts or an Index, got set"),
         (lambda r: r.rank("a", ["a", None]), TypeError, r"documents: document 1 is missing \(None\); leave it out"),

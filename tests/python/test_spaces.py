@@ -177,7 +177,7 @@ def test_steps_of_others_and_files_of_others_are_no_space(encoder, texts, tmp_pa
         (lambda e, t: spaces.fit(e, "w1 w2", []), TypeError, "got one string"),
         (lambda e, t: spaces.fit(e, [], []), ValueError, "no text has a token"),
         (lambda e, t: spaces.fit(e, ["x", "y"], []), ValueError, "no text has a token"),
-        (lambda e, t: spaces.fit(e, [3], []), TypeError, "text 0 is no string"),
+        (lambda e, t: spaces.fit(e, [3], []), TypeError, "text 0 is not a string"),
         (lambda e, t: spaces.fit(e, t, [], sample=0), ValueError, "sample must be at least 1"),
         (lambda e, t: spaces.Whitening(dim=0), ValueError, "dim must be at least 1"),
         (lambda e, t: spaces.Weighing("tfidf"), ValueError, "weights must be 'idf', 'sif' or TokenWeights"),

@@ -113,11 +113,11 @@ def test_stored_arrays_are_used_in_place(docs):
         ),
         (lambda x: mr.Sequences([[[3.4e38]]]).astype("bfloat16"), ValueError, "sequence 0: token 0 is not finite in"),
         (lambda x: x + x.astype("int8"), ValueError, "cannot join float32 and int8 tokens; convert one with astype"),
-        (lambda x: flat([[1, 2]], "int8"), ValueError, "scales: int8 tokens need them"),
+        (lambda x: flat([[1, 2]], "int8"), ValueError, "scales: required with int8 tokens"),
         (
             lambda x: flat([[1, 2]], "float16", [1.0]),
             ValueError,
-            "scales: int8 tokens need them, other types have none",
+            "scales: required with int8 tokens, and not allowed with other types",
         ),
         (lambda x: flat([[1, 2]], "int8", [1.0]), TypeError, "tokens: expected int8 as int8, got dtype int64"),
         (
@@ -125,7 +125,7 @@ def test_stored_arrays_are_used_in_place(docs):
             TypeError,
             "tokens: expected bfloat16 as uint16, got dtype float64",
         ),
-        (lambda x: flat(np.int8([[1, 2]]), "int8", [1.0, 1.0]), ValueError, "scales: expected 1, one a token, got 2"),
+        (lambda x: flat(np.int8([[1, 2]]), "int8", [1.0, 1.0]), ValueError, "scales: expected 1, one per token, got 2"),
         (lambda x: flat(np.int8([[1, 2]]), "int8", [-1.0]), ValueError, "sequence 0: token 0 is not finite in int8"),
         (lambda x: flat(np.int8([[1, 2]]), "int8", [np.nan]), ValueError, "sequence 0: token 0 is not finite in int8"),
         (lambda x: flat(np.int8([[1, 2]]), "int8", [3e38]), ValueError, "sequence 0: token 0 is not finite in int8"),

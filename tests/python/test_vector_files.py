@@ -72,7 +72,7 @@ def test_words_with_spaces_and_words_that_come_twice(tmp_path):
         (b"", "has no words in it"),
         (b"\n\n", "has no words in it"),
         (b"the\n", ":1: has no numbers"),
-        (b"the 1 2 x\n", ":1: is no word and numbers"),
+        (b"the 1 2 x\n", ":1: is not a word and numbers"),
         (b"the 1 2 3\ncat 1 2\n", ":2: has 2 numbers, the lines before have 3"),
         (b"3 2\nthe 1 2\ncat 3 4\n", "says that it has 3 words, but has 2"),
         (b"0 7\n", "says that it has 0 words of 7 dimensions"),
@@ -82,7 +82,7 @@ def test_words_with_spaces_and_words_that_come_twice(tmp_path):
         (b"the 1 nan\n", "token 0 is not finite"),
         (b"the 1 1e39\n", "token 0 is not finite"),
         (b"1 99999999999999\nthe 1\n", "says that words have 99999999999999 dimensions, more than its bytes"),
-        (b"PK\x03\x04 zip\n", "is no word and numbers"),
+        (b"PK\x03\x04 zip\n", "is not a word and numbers"),
     ],
 )
 def test_files_that_only_look_like_it(tmp_path, octets, message):
@@ -126,8 +126,8 @@ def test_a_folder_that_was_changed(tmp_path, name, octets, message):
     [
         ({}, "holds no words and vectors"),
         ({"words": np.frombuffer(b"a\n\xff", np.uint8)}, "holds no words and vectors: .*can't decode"),
-        ({"words": np.array([0x110000, 97], np.uint32).view("U1")}, "holds no words and vectors: words are no text"),
-        ({"words": np.array([0xD800, 97], np.uint32).view("U1")}, "holds no words and vectors: words are no text"),
+        ({"words": np.array([0x110000, 97], np.uint32).view("U1")}, "holds no words and vectors: words are not text"),
+        ({"words": np.array([0xD800, 97], np.uint32).view("U1")}, "holds no words and vectors: words are not text"),
         ({"words": np.array(["a", "b", "c"])}, "has 3 words, and vectors of shape"),
         ({"words": np.array(["a", "b"]), "vectors": np.ones((2, 2), complex)}, "expected real numbers"),
     ],

@@ -34,7 +34,7 @@ MASS = [
     ([1, NAN, 1], ValueError, r"weight 1 is not finite \(nan\)"),
     ([1, 1, -1], ValueError, r"weight 2 is negative \(-1\)"),
     ([0, 0, 0], ValueError, "total mass is zero"),
-    ([1, 1], ValueError, "expected 3 weights, one a token, got 2"),
+    ([1, 1], ValueError, "expected 3 weights, one per token, got 2"),
     (1.0, ValueError, r"got (shape )?\(\)"),
     ("abc", TypeError, "expected real numbers"),
 ]
@@ -78,7 +78,7 @@ CHOSEN = [
     ("a", TypeError, "expected a list of ids, got str"),
 ]
 TABLE_OF_COSTS = [
-    ([[0, NAN], [1, 0]], ValueError, r"entry \(0, 1\) is NaN; to forbid a move make it np.inf"),
+    ([[0, NAN], [1, 0]], ValueError, r"entry \(0, 1\) is NaN; use np.inf to forbid a move"),
     ([[0, 1], [-np.inf, 0]], ValueError, r"entry \(1, 0\) is -inf, below"),
     ([[0, -1e300], [1, 0]], ValueError, r"entry \(0, 1\) is -1e\+300, below"),
     ([1, 2], ValueError, r"expected a table of shape \(K, L\).* got shape \(2,\)"),
@@ -102,7 +102,7 @@ JSON = [
 TEXTS = [
     ("cat", TypeError, "got one string"),
     (3, TypeError, "got int"),
-    (["cat", 3], TypeError, r"\b1 is no string but int"),
+    (["cat", 3], TypeError, r"\b1 is not a string but int"),
 ]
 NOTHING = [([], ValueError, "at least one, got none|no text has")]
 LEVELS = [("norm ", ValueError, "must be one of '.*', got 'norm '"), (3, TypeError, "must be a string, got 3")]
@@ -112,8 +112,8 @@ SCORES = [
     (["a", "b"], TypeError, "expected real numbers"),
 ]
 LISTS = [
-    (3, TypeError, "expected a list of arrays, one a query, got int"),
-    ("ab", TypeError, "expected a list of arrays, one a query, got str"),
+    (3, TypeError, "expected a list of arrays, one per query, got int"),
+    ("ab", TypeError, "expected a list of arrays, one per query, got str"),
 ]
 WITHIN = [(2, IndexError, "2 of 2"), (-3, IndexError, "-3 of 2")]
 PATH = [
@@ -136,9 +136,9 @@ OFFSETS = [
     ([1, 2], ValueError, "must start at 0 and end at [23]"),
 ]
 TOKEN_NAMES = [
-    (["a"], ValueError, "expected 3 names, one a token, got 1"),
+    (["a"], ValueError, "expected 3 names, one per token, got 1"),
     ("abc", TypeError, "expected a list of names, got str"),
-    (["a", "b", 3], TypeError, "name 2 is no string but int"),
+    (["a", "b", 3], TypeError, "name 2 is not a string but int"),
 ]
 
 #: By the name of a parameter; by function and parameter where functions differ.
@@ -176,7 +176,7 @@ WRONG = {
     ],
     "space": [(3, TypeError, "expected a Space, got int"), ("x", TypeError, "expected a Space, got str")],
     "where": [
-        ("n >", ValueError, "'n >' is no condition"),
+        ("n >", ValueError, "'n >' is not a valid condition"),
         (3, TypeError, "expected an expression, .* got 3"),
         (("n = ?", [object()]), TypeError, "a value has to be a string or a number"),
         ('n = "x"', ValueError, "has double quotes"),
@@ -198,9 +198,9 @@ WRONG = {
     ],
     "amount": [("x", TypeError, "must be a real number, got 'x'"), (1.0, ValueError, "totals")],
     "plans": [(3, TypeError, "must be True or False, got 3")],
-    "scales": [([1, 1, 1], ValueError, "int8 tokens need them, other types have none")],
+    "scales": [([1, 1, 1], ValueError, "required with int8 tokens, and not allowed with other types")],
     "counts": [
-        ([1], ValueError, "expected 2, one a word, got 1"),
+        ([1], ValueError, "expected 2, one per word, got 1"),
         ([1, 0], ValueError, "document 1: all are zero"),
         ([1, NAN], ValueError, "entry 1, word 1 of document 1, is nan, expected a number"),
     ],
@@ -225,7 +225,7 @@ WRONG = {
     "similarities": SCORES,
     "relevance": [
         *LISTS,
-        ([[1]], ValueError, r"relevance\[0\]: expected 2, one a candidate, got 1"),
+        ([[1]], ValueError, r"relevance\[0\]: expected 2, one per candidate, got 1"),
         ([[1, NAN]], ValueError, r"relevance\[0\]: candidate 1 is not finite"),
     ],
     "function": [(3, TypeError, "expected something to call, got int")],
@@ -249,7 +249,7 @@ WRONG = {
     "Sequence.tokens": TOKENS,
     "Sequence.weights": MASS,
     "Sequences.weights": [
-        ([[1, 1, 1]], ValueError, "expected 2 arrays, one a sequence, got 1"),
+        ([[1, 1, 1]], ValueError, "expected 2 arrays, one per sequence, got 1"),
         ([[1, 1, 1], [1, NAN]], ValueError, "sequence 1: weight 1 is not finite"),
         (3, TypeError, "expected a list of arrays, got int"),
     ],
@@ -272,7 +272,7 @@ WRONG = {
     "Sequences.from_flat.weights": [
         ([1, NAN, 1], ValueError, "sequence 1: weight 0 is not finite"),
         ([0, 1, 1], ValueError, "sequence 0: total mass is zero"),
-        ([1, 1], ValueError, "expected 3 weights, one a token, got 2"),
+        ([1, 1], ValueError, "expected 3 weights, one per token, got 2"),
     ],
     **{
         f"{name}.costs": TABLE_OF_COSTS
@@ -291,20 +291,20 @@ WRONG = {
         (None, TypeError, "expected real numbers"),
     ],
     "Bags.documents": [
-        ([[0], [5]], ValueError, "document 1: word 5 is no row of vectors, which has 3"),
+        ([[0], [5]], ValueError, "document 1: word 5 is not a row of vectors, which has 3"),
         ([[0], []], ValueError, "document 1: has no words"),
         ([[0], [0.5]], TypeError, r"document 1: expected integers, rows of vectors, got \[0.5\]"),
         ("ab", TypeError, "expected lists of words, got str"),
         ([], ValueError, "expected at least one, got none"),
     ],
     "Bags.from_flat.words": [
-        ([0, 9], ValueError, "document 1: word 9 is no row of vectors"),
+        ([0, 9], ValueError, "document 1: word 9 is not a row of vectors"),
         ([0.5, 1], TypeError, r"expected integers of shape \(T,\), got dtype float64"),
     ],
     "WordVectors.words": [
         (["a", "a", "b"], ValueError, "a word is given more than once"),
         ("abc", TypeError, "expected a list of words, got one string"),
-        (["a", "b", 3], TypeError, "word 2 is no string but int"),
+        (["a", "b", 3], TypeError, "word 2 is not a string but int"),
     ],
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
@@ -323,7 +323,7 @@ WRONG = {
     "Reranker.rank.where": [("n > 1", ValueError, "chooses by the payloads of an index; these documents are texts")],
     "Reranker.rank_batch.where": [("n > 1", ValueError, "chooses by the payloads of an index")],
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
-    "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array a query, got 2")],
+    "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array per query, got 2")],
     "CallableEncoder.queries": [(3, TypeError, "expected something to call, got int")],
     "CallableEncoder.name": NAME,
     "EncoderIdentity.kind": NAME,
@@ -336,7 +336,7 @@ WRONG = {
         ({"a": NAN}, ValueError, "'a': expected a finite number of 64 bits, got nan"),
         ({"a": HUGE}, ValueError, f"'a': expected a finite number of 64 bits, got {HUGE}"),
         ({"a": "\ud800"}, ValueError, "is not valid Unicode"),
-        ({str(n): n for n in range(101)}, ValueError, "expected 100 at the most, got 101"),
+        ({str(n): n for n in range(101)}, ValueError, "expected at most 100, got 101"),
     ],
     "EncoderIdentity.differences.other": [("a", TypeError, "expected an EncoderIdentity, got str")],
     "EncoderIdentity.from_json.value": [

@@ -164,7 +164,7 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
         index.save(folder / f"saved-{next(fresh)}")
 
     def whole_or_absent() -> bool:
-        """What `save` was stopped in is no index, or a whole one."""
+        """What `save` was stopped in is not an index, or a whole one."""
         sound = all(mr.Index.open(path).verify().documents == len(docs) for path in folder.glob("saved-*"))
         for path in folder.glob("saved-*"):
             shutil.rmtree(path)

@@ -147,7 +147,7 @@ def verdict(per_call, altogether):
 def measure(calls, n_calls):
     """Print a line for each kind; returns what grew, by kind."""
     found = {}
-    print(f"{'':<42}{'bytes a call':>13}{'resident KiB':>13}{'CPU ms a call':>15}")
+    print(f"{'':<42}{'bytes per call':>13}{'resident KiB':>13}{'CPU ms a call':>15}")
     for name, call in calls.items():
         started = time.process_time()
         per_call, altogether = growth(call, n_calls)

@@ -1,1 +1,1 @@
-"""What every room needs and none is about: checks of arguments, stored types, threads, optional packages, wording."""
+"""What all rooms share: checks of arguments, stored types, threads, optional packages, wording."""

@@ -1,4 +1,4 @@
-"""What users have, as NumPy arrays: tensors of any framework, data frames, nested lists. Nothing is imported for it."""
+"""Conversion to NumPy arrays of tensors of any framework, data frames and nested lists, without importing any."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: What to do with a text where vectors are expected.
+#: Advice where a text is given in place of vectors.
 ENCODE_FIRST = (
     "texts are not vectors: encode them first, encoder.encode(texts).sequences, or rank texts with moverank.Reranker"
 )
 
 
 def plain_array(value: Any, name: str) -> NDArray[Any]:
-    """Convert to an array of whatever dtype it has; errors name the argument.
+    """Convert to an array, keeping the dtype; errors name the argument.
 
     Tensors are detached and brought to the CPU, and bfloat16, which NumPy does not have, becomes float32.
 
     Raises
     ------
     TypeError
-        If it is sparse, or its kind cannot be converted at all.
+        If it is sparse, or of a type that cannot be converted.
     ValueError
         If it is not rectangular, or has masked or missing entries.
     """
     if is_sparse(value):
-        raise TypeError(f"{name}: sparse {type(value).__name__} is not taken; make a dense array of it first")
+        raise TypeError(f"{name}: sparse {type(value).__name__} is not accepted; convert it to a dense array first")
     value = _with_numpy_columns(value, name)
     try:
         array = np.asarray(_on_cpu(value))
@@ -38,12 +38,12 @@ def plain_array(value: Any, name: str) -> NDArray[Any]:
         raise TypeError(f"{name}: {type(value).__name__} cannot be converted to an array: {error}") from None
     refuse_masked(value, name)
     if array.dtype.kind == "V" and array.dtype.names is None and "float" in array.dtype.name:
-        return array.astype(np.float32)  # bfloat16 and the like, of the package ml_dtypes
+        return array.astype(np.float32)  # bfloat16 and similar types of the package ml_dtypes
     return array
 
 
 def refuse_masked(value: Any, name: str) -> None:
-    """ValueError for masked entries, alone or within a list: to use what is under a mask is what it is to prevent."""
+    """ValueError for masked entries, alone or in a list: a mask says that a value must not be used."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     for part in parts:
         if part is np.ma.masked or (isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part)):
@@ -68,7 +68,7 @@ def is_sparse(value: Any) -> bool:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether it is a tensor of torch, or what behaves as one."""
+    """Whether it is a tensor of torch, or behaves like one."""
     return hasattr(value, "detach") and hasattr(value, "cpu") and hasattr(value, "numpy")
 
 
@@ -89,19 +89,19 @@ def _on_cpu(value: Any) -> Any:
 
 
 def _with_numpy_columns(value: Any, name: str) -> Any:
-    """An array of a data frame whose columns are of pandas' own types of numbers, of which NumPy would make objects."""
+    """An array of a data frame whose columns have pandas' own number types, which NumPy would turn into objects."""
     columns = list(value.dtypes) if hasattr(value, "iloc") and getattr(value, "ndim", 0) == 2 else []
     held = [getattr(column, "numpy_dtype", column) for column in columns]
     own = [column for column, plain in zip(columns, held, strict=True) if column is not plain]
     if not own or any(plain.kind not in "fiub" for plain in held):
         return value
     if value.isna().to_numpy().any():
-        raise ValueError(f"{name}: has missing entries; fill them or leave their rows out")
+        raise ValueError(f"{name}: has missing entries; fill them in, or leave out their rows")
     return value.to_numpy(dtype=np.result_type(*held))
 
 
 def _rows_together(array: NDArray[Any]) -> NDArray[Any]:
-    """Arrays that lie in a one-dimensional array of objects, such as a Series of vectors, as one of two dimensions."""
+    """A two-dimensional array from a one-dimensional array of arrays, such as a Series of vectors."""
     rows = [_on_cpu(row) for row in array.tolist()]
     if not rows or not all(isinstance(row, (list, tuple)) or np.ndim(row) == 1 for row in rows):
         return array

@@ -1,4 +1,4 @@
-"""Files that may not be there, or not what they seem."""
+"""Files that may be missing, or not what they seem."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-#: What NumPy, zipfile and json raise of files that are not what they seem.
+#: What NumPy, zipfile and json raise for files that are not what they seem.
 UNREADABLE = (
     ValueError,
     KeyError,
@@ -21,7 +21,7 @@ UNREADABLE = (
 
 
 def require_file(path: Path) -> Path:
-    """Refuse what is not there before anything is read."""
+    """Refuse a missing file before anything is read."""
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
     return path

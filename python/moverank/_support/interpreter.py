@@ -7,7 +7,7 @@ from typing import Any
 
 
 def require_main() -> None:
-    """Refuse subinterpreters, in which to load the compiled core would wait for ever.
+    """Refuse subinterpreters: loading the compiled core in one would block forever.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def require_main() -> None:
             continue
         if interpreters.get_current() != interpreters.get_main():
             raise ImportError(
-                "moverank works in the main interpreter of a process alone, and this is a subinterpreter: "
+                "moverank works only in the main interpreter of a process, and this is a subinterpreter: "
                 "use threads, or processes (under mod_wsgi, WSGIApplicationGroup %{GLOBAL})"
             )
         return

@@ -1,4 +1,4 @@
-"""Ctrl-C while the command line is still being loaded, which takes longer than people take to think better of it."""
+"""Ctrl-C while the command line is still loading, which takes long enough for people to press it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def is_command() -> bool:
 
 
 def end_when_interrupted() -> None:
-    """Let Ctrl-C end the process at once, by one line, if it would raise KeyboardInterrupt otherwise.
+    """Let Ctrl-C end the process at once, with one line, where it would raise KeyboardInterrupt otherwise.
 
-    Libraries of C turn that into other errors while they are being imported; and there is nothing to be left whole.
+    C libraries turn that into other errors while they are being imported; and nothing is open that could be damaged.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)

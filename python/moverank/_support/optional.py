@@ -7,7 +7,7 @@ from typing import Any
 
 
 def optional(module: str, extra: str) -> Any:
-    """Import what is only needed here; ImportError names the extra that brings it."""
+    """Import a library that is needed only here; the ImportError names the extra that installs it."""
     try:
         return import_module(module)
     except ImportError as error:

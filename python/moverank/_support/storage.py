@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 
-#: The types by name, with the dtype that numpy holds them in; numpy has no bfloat16, so its bits are kept.
+#: The types by name, with the NumPy dtype that holds them; NumPy has no bfloat16, so its bits are kept.
 STORED_AS: dict[str, type[np.generic]] = {
     "float32": np.float32,
     "float16": np.float16,
@@ -41,7 +41,7 @@ def encode(tokens: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArr
     if dtype == "int8":
         largest = np.abs(tokens).max(axis=1)
         scales = (largest / np.float32(127)).astype(np.float32)
-        # Where the scale is 0, all components are nearest to 0.
+        # Where the scale is 0, every component rounds to 0.
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(scales[:, None] > 0, tokens / scales[:, None], np.float32(0))
         return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
@@ -81,7 +81,7 @@ def first_non_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None) -
 def convert(
     tokens: NDArray[Any], scales: NDArray[np.float32] | None, dtype: str
 ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    """Stored tokens in another type, by chunks, so that float32 of all never exists at once."""
+    """Stored tokens in another type, converted in chunks, so that not all of them exist as float32 at once."""
     converted = np.empty(tokens.shape, dtype=STORED_AS[dtype])
     steps = np.empty(len(tokens), dtype=np.float32) if dtype == "int8" else None
     for start in range(0, len(tokens), ROWS_AT_ONCE):

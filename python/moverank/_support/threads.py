@@ -1,4 +1,4 @@
-"""One call for each of many things, on several threads."""
+"""One call per item, on several threads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _locks: WeakSet[Lock] = WeakSet()
 
 
 class Lock:
-    """A lock that a forked child finds open: who held it in the parent is not there to open it."""
+    """A lock that is open in a forked child: the thread that held it in the parent does not exist there."""
 
     def __init__(self) -> None:
         self.renew()
         _locks.add(self)
 
     def renew(self) -> None:
-        """Forget who holds it."""
+        """Forget the holder."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
@@ -45,15 +45,15 @@ def _begin_as_a_child() -> None:
 
 os.register_at_fork(after_in_child=_begin_as_a_child)
 
-#: No call takes more, whatever it was asked for; the core's do not either.
+#: No call uses more threads than this, whatever was asked for; the core has the same limit.
 MOST_THREADS = 1024
 
-#: Seconds between two looks at whether others are done, should none say so.
+#: Seconds between two checks whether other threads are done, in case none signals it.
 _LOOK = 0.02
 
 
 def count_of(num_threads: int) -> int:
-    """How many threads an argument stands for: 0 for as many as there are CPUs that this process may use."""
+    """How many threads an argument stands for: 0 means one per CPU that this process may use."""
     return min(num_threads, MOST_THREADS) or _usable_cpus()
 
 
@@ -62,9 +62,9 @@ def _usable_cpus() -> int:
 
 
 def openmp_count(num_threads: int) -> int:
-    """How many threads OpenMP may be told to use, which ends the process where it cannot have them.
+    """How many threads OpenMP may be told to use: if it cannot start them, it ends the process.
 
-    It also waits for ever, in a forked child, for threads that its parent had. More than there are CPUs it has no use
+    In a forked child it would also wait forever for threads of the parent. More threads than CPUs are of no use
     for.
     """
     if _is_forked:
@@ -73,7 +73,7 @@ def openmp_count(num_threads: int) -> int:
     gate = _thread.allocate_lock()
     started = 0
     with gate, suppress(RuntimeError, MemoryError):
-        # Twice as many: these may not be gone yet when OpenMP starts its own.
+        # Twice as many: these may not have ended yet when OpenMP starts its own.
         while started < 2 * others:
             _thread.start_new_thread(_pass, (gate,))
             started += 1
@@ -86,7 +86,7 @@ def _pass(gate: _thread.LockType) -> None:
 
 
 class _Calls:
-    """Which calls were begun, and what came of them. Threads may end for want of memory anywhere in here."""
+    """Which calls were begun, and their results. A thread may run out of memory anywhere in here, and end."""
 
     def __init__(self, call: Callable[[int], object], count: int) -> None:
         self._call = call
@@ -101,7 +101,7 @@ class _Calls:
         self.failures: list[BaseException | None] = [None] * count
 
     def make_one(self) -> bool:
-        """Make the next call; False if there is none to be begun."""
+        """Make the next call; False if none is left."""
         with self._guard:
             number = None if self._stopped else next(self._numbers, None)
             if number is None:
@@ -123,7 +123,7 @@ class _Calls:
         return True
 
     def help(self) -> None:
-        """Make calls on a thread of its own, until there are no more."""
+        """Make calls on this thread until none is left."""
         with suppress(MemoryError):  # whoever waits misses the result
             while self.make_one():
                 self._arrive()
@@ -134,11 +134,11 @@ class _Calls:
             self._arrived.release()
 
     def stop(self) -> None:
-        """Begin no more."""
+        """Begin no further call."""
         self._stopped = True
 
     def wait(self) -> bool:
-        """Wait until another thread has made a call; False if none is at any."""
+        """Wait until another thread has finished a call; False if no call is under way."""
         if self._over == self._begun:
             return False
         self._arrived.acquire(timeout=_LOOK)
@@ -153,30 +153,30 @@ def each(
     *,
     abandon: Callable[[], object] = lambda: None,
 ) -> list[Result]:
-    """What ``call(0)`` to ``call(count - 1)`` return, made on several threads, of which the calling one is the first.
+    """Results of ``call(0)`` to ``call(count - 1)``, made on several threads, the calling one among them.
 
-    Threads that cannot be had are done without. They are none of `threading`, which waits for ever for a thread that
-    has no memory to begin with.
+    If a thread cannot be started, the call proceeds without it. `threading` is not used: it waits forever
+    for a thread that runs out of memory as it starts.
 
     Parameters
     ----------
     call : callable
-        Called with each number once.
+        Called once with each number.
     count : int
         How many there are.
     num_threads : int
-        Threads, at the most.
+        Largest number of threads.
     progress : callable, optional
-        Called on the calling thread with the number of calls that are over and that of all: with each number once.
+        Called on the calling thread with the number of finished calls and the number of all: once per number.
 
     abandon : callable, optional
-        Called before this returns or raises, once no result is wanted any more: calls under way on other threads, which
-        Ctrl-C does not reach, can learn by it that they should end.
+        Called before this returns or raises, when no further result is wanted: calls under way on other threads, which
+        Ctrl-C does not reach, can learn from it that they should end.
 
     Raises
     ------
     BaseException
-        What the first call raised that failed, in the order of the numbers; calls that were not begun are not made.
+        The exception of the first call that failed, in the order of the numbers; calls not begun by then are not made.
     """
     calls = _Calls(call, count)
     reported = 0

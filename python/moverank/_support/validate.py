@@ -1,4 +1,4 @@
-"""Conversion and checks of arguments: done once, here, with errors that name the argument."""
+"""Conversion and checks of arguments: once, here, with errors that name the argument."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def real_array(value: Any, name: str, *, ndim: int, dtype: type[np.generic]) -> 
         raise ValueError(f"{name}: expected an array of shape {shape}, got shape {array.shape}")
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    # What float32 cannot hold becomes infinite and is reported as such; casts speak of some NaN but not of others.
+    # What float32 cannot hold becomes infinite and is reported as such; NumPy's casts warn about only some NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(array, dtype=dtype)
 
@@ -37,7 +37,7 @@ def tokens_array(value: Any, name: str) -> NDArray[np.float32]:
 
 
 def tokens_and_source(value: Any, name: str) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """The same together with the array that they were given as, in its own dtype."""
+    """The same, together with the array as it was given, in its own dtype."""
     if is_text(value):
         raise TypeError(f"{name}: expected real numbers, got text; {ENCODE_FIRST}")
     source = plain_array(value, name)
@@ -53,7 +53,7 @@ def tokens_and_source(value: Any, name: str) -> tuple[NDArray[np.float32], NDArr
 
 
 def mass_array(value: Any, name: str, *, ndim: int) -> NDArray[np.float64]:
-    """Convert to float64; a masked weight is one of zero, as NumPy leaves it out of sums too."""
+    """Convert to float64; a masked weight becomes zero, as NumPy leaves it out of sums."""
     if isinstance(value, np.ma.MaskedArray):
         value = value.filled(0)
     mass: NDArray[np.float64] = real_array(value, name, ndim=ndim, dtype=np.float64)
@@ -64,7 +64,7 @@ def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
     """Check one sequence's weights: (n,), finite, non-negative, not all zero."""
     weights = mass_array(value, name, ndim=1)
     if weights.shape[0] != n:
-        raise ValueError(f"{name}: expected {n} weights, one a token, got {weights.shape[0]}")
+        raise ValueError(f"{name}: expected {n} weights, one per token, got {weights.shape[0]}")
     fault = _core.weights_fault(weights)
     if fault:
         raise ValueError(f"{name}: {fault}")
@@ -72,13 +72,13 @@ def weights_array(value: Any, name: str, n: int) -> NDArray[np.float64]:
 
 
 def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[np.int64]:
-    """Check offsets that cut `n_items` items, such as tokens, among owners, such as sequences, which all get some."""
+    """Check offsets that divide `n_items` items (tokens) among owners (sequences), at least one item each."""
     cuts = plain_array(value, "offsets")
     if cuts.dtype.kind not in "iu":
         raise TypeError(f"offsets: expected integers, got dtype {cuts.dtype}")
     if cuts.ndim != 1 or cuts.size < 2:
         raise ValueError(f"offsets: expected shape (N + 1,) with N at least 1, got shape {cuts.shape}")
-    # Always a copy: the core finds its way by them, so nobody may change them behind its back.
+    # Always a copy: the core relies on them, so the caller must not be able to change them.
     cuts = np.array(cuts, dtype=np.int64, order="C")
     if cuts[0] != 0 or cuts[-1] != n_items:
         raise ValueError(
@@ -94,13 +94,13 @@ def offsets_array(value: Any, n_items: int, owner: str, items: str) -> NDArray[n
 
 
 def as_list(value: Any, name: str, items: str) -> list[Any]:
-    """A collection as a list, by position whatever labels it has.
+    """A collection as a list, by position, whatever its labels.
 
-    Series and indexes of pandas, arrays, tensors of one dimension, Arrow arrays, tuples and generators are taken; a
+    Series and indexes of pandas, arrays, tensors of one dimension, Arrow arrays, tuples and generators are accepted; a
     text, a mapping, a set, a table or a single thing in place of a list is a TypeError, masked entries a ValueError.
     """
     _require_order(value, f"{name}: expected a list of {items}")
-    if hasattr(value, "to_pylist"):  # Arrow: its scalars equal no string and no number
+    if hasattr(value, "to_pylist"):  # Arrow: its scalars do not compare equal to strings or numbers
         return list(value.to_pylist())
     if is_tensor(value) and value.ndim == 1:  # elements would be tensors, which hash by identity
         return list(plain_array(value, name))
@@ -111,7 +111,7 @@ def as_list(value: Any, name: str, items: str) -> list[Any]:
 
 
 def _require_order(value: Any, expected: str) -> None:
-    """Refuse what gives no items, or gives them in no order; a mapping and a table give the names of what they hold."""
+    """Refuse what has no items or no order of them, and mappings and tables, which iterate over names."""
     found = type(value).__name__
     single = not isinstance(value, Iterable) or getattr(value, "shape", None) == ()
     # The keys of a dict are a Set, too, and have an order.
@@ -122,9 +122,9 @@ def _require_order(value: Any, expected: str) -> None:
 
 
 def text_list(value: Any, name: str, one: str, items: str) -> list[str]:
-    """A collection of texts as a list, by position; `one` is what messages call each of them.
+    """A collection of texts as a list, by position; messages call each of them `one`.
 
-    TypeError says what came in place of the collection, or of a text: pandas has NaN where one is missing.
+    The TypeError says what was given in place of the collection, or of a text: pandas has NaN for a missing one.
     """
     if isinstance(value, str):
         raise TypeError(f"{name}: expected a list of {items}, got one string")
@@ -136,7 +136,7 @@ def text_list(value: Any, name: str, one: str, items: str) -> list[str]:
 
 
 def text_stream(value: Any, name: str, one: str) -> Iterator[str]:
-    """Texts one by one, checked as by `text_list`: those of a collection, by position, or of a generator."""
+    """Texts one by one, checked as by `text_list`: from a collection, by position, or from a generator."""
     if isinstance(value, str):
         raise TypeError(f"{name}: expected many texts, got one string")
     _require_order(value, f"{name}: expected many texts")
@@ -145,16 +145,16 @@ def text_stream(value: Any, name: str, one: str) -> Iterator[str]:
 
 
 def _plain_text(value: Any, name: str, one: str, place: int) -> str:
-    """One of several texts, as a plain string: NumPy's are of a type of their own."""
+    """One of several texts, as a plain string: NumPy has a string type of its own."""
     if isinstance(value, str):
         return str.__str__(value)
     if is_missing(value):
         raise TypeError(f"{name}: {one} {place} is missing ({value}); leave it out or give an empty string")
-    raise TypeError(f"{name}: {one} {place} is no string but {type(value).__name__}")
+    raise TypeError(f"{name}: {one} {place} is not a string but {type(value).__name__}")
 
 
 def is_missing(value: Any) -> bool:
-    """Whether this is what stands for nothing: None, NaN, NaT, pandas' NA, NumPy's masked."""
+    """Whether this is a missing value: None, NaN, NaT, pandas' NA, NumPy's masked."""
     if value is None or type(value).__name__ in {"NAType", "NaTType", "MaskedConstant"}:
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
@@ -163,7 +163,7 @@ def is_missing(value: Any) -> bool:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """View that cannot be written through."""
+    """A read-only view."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -187,7 +187,7 @@ def thread_count(num_threads: int | None) -> int:
 
 
 def real_number(value: Any, name: str) -> float:
-    """Check the type of a number; its range is the caller's to check, NaN included."""
+    """Check the type of a number; the caller checks its range, NaN included."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     return float(value)
@@ -210,14 +210,14 @@ def fraction_number(value: Any) -> float:
 
 
 def require_callable(value: F, name: str) -> F:
-    """Refuse what cannot be called before it has to be."""
+    """Refuse an object that cannot be called, before it is needed."""
     if not callable(value):
         raise TypeError(f"{name}: expected something to call, got {type(value).__name__}")
     return value
 
 
 def one_of(value: object, name: str, known: Collection[str]) -> None:
-    """Check a string that has to be one of some."""
+    """Check a string that has to be one of several."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, got {value!r}")
     if value not in known:

@@ -1,4 +1,4 @@
-"""Words and numbers as results print them."""
+"""Words and numbers for printed results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def ordinal(n: int) -> str:
     return f"{n}{suffix}"
 
 
-#: Marks that turn the direction of what follows, so that a terminal shows another text than there is.
+#: Marks that change the direction of the text after them, so that a terminal shows it in another order.
 _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def printable(text: str) -> str:
-    r"""Text with escapes for what a terminal would obey instead of showing it: control characters, ends of lines.
+    r"""Text with escapes for characters that a terminal would obey and not show: control characters, line ends.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def on_one_line(text: str, length: int) -> str:
 
 
 def told_apart(x: float, y: float) -> tuple[str, str]:
-    """Write two numbers as short as shows that they differ."""
+    """Write two numbers with as few digits as show that they differ."""
     for digits in (4, 6, 9, 12):
         if f"{x:.{digits}g}" != f"{y:.{digits}g}":
             return f"{x:.{digits}g}", f"{y:.{digits}g}"

@@ -1,4 +1,4 @@
-"""The distance of two sequences together with the plan behind it."""
+"""The distance of two sequences, and the plan that gives it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def align(
     *,
     costs: ArrayLike | None = None,
 ) -> Alignment:
-    """Compute the distance of two sequences together with the plan behind it.
+    """Compute the distance of two sequences, and the plan that gives it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def align(
         What to compute; by default "wrd", or "emd" where costs are given. Under a relaxed problem the plan sends each
         token of the side that gives the bound whole to its nearest token on the other.
     a, b : array_like, shape (n,) and (m,), optional
-        Mass of the tokens, in place of weights that `x` and `y` bring.
+        Mass of the tokens, in weights that `x` and `y` carry.
     costs : array_like, shape (K, L), optional
         What moving from each bin of `x` to each bin of `y` costs, where no vectors say it. `x` and `y` are then
         histograms, of shapes (K,) and (L,); the plan is over the bins that hold something, which are its tokens, by
@@ -52,7 +52,7 @@ def align(
     Warns
     -----
     PrecisionWarning
-        If tokens came in float64 and the distance is not much more than what float32 drops of them.
+        If tokens came in float64 and the distance is not much larger than the digits that float32 lost.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def align(
     """
     if costs is not None:
         if a is not None or b is not None:
-            raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
+            raise ValueError("a, b: histograms contain their mass; give only x and y")
         return align_given(x, y, costs, measure)
     chosen = Measure.of("wrd" if measure is None else measure)
     require_vectors(chosen)

@@ -58,7 +58,7 @@ class TokenMove:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Alignment:
-    """The plan behind one distance.
+    """The plan that gives one distance.
 
     Attributes
     ----------
@@ -349,8 +349,8 @@ def _positions(count: int) -> Sequence[str]:
 def _checked(names: Sequence[str], count: int, argument: str) -> tuple[str, ...]:
     listed = as_list(names, argument, "names")
     if len(listed) != count:
-        raise ValueError(f"{argument}: expected {count} names, one a token, got {len(listed)}")
+        raise ValueError(f"{argument}: expected {count} names, one per token, got {len(listed)}")
     for t, name in enumerate(listed):
         if not isinstance(name, str):
-            raise TypeError(f"{argument}: name {t} is no string but {type(name).__name__}")
+            raise TypeError(f"{argument}: name {t} is not a string but {type(name).__name__}")
     return tuple(listed)

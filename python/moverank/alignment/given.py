@@ -18,7 +18,7 @@ from moverank.vectors.histograms import as_histogram, require_one_order
 
 
 def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None) -> Alignment:
-    """The plan behind the distance of two histograms, over the bins that hold something; see `moverank.align`."""
+    """The plan that gives the distance of two histograms, over the bins that hold something; see `moverank.align`."""
     table, chosen = Costs.of(costs), chosen_measure(measure)
     source, target = as_histogram(x, "x"), as_histogram(y, "y")
     table.require_sources(source, "x")

@@ -139,7 +139,7 @@ def _tokens(
         found[used] = of_costs(spent[used] / own[used], low, high)
         colours = found.tolist()
     lengths, starts = folds.lengths.tolist(), folds.starts.tolist()
-    # A run is as strong as its mean token: many weak ones are no strong one.
+    # A run is as strong as its mean token: many weak ones are not a strong one.
     strengths = own / folds.lengths
     most = max(float(strengths.max()), LEAST)
     chips = []

@@ -31,7 +31,7 @@ DOCUMENTS = 100
 
 @dataclass(frozen=True)
 class Result:
-    """One task: microseconds an item, ours first."""
+    """One task: microseconds per item, ours first."""
 
     task: str
     microseconds: dict[str, float]
@@ -177,7 +177,7 @@ def _numpy_maxsim(query: NDArray[np.float32], docs: Sequences) -> NDArray[np.flo
 
 def _report(results: list[Result]) -> str:
     info = build_info()
-    lines = [f"moverank {info['version']}, {info['simd']}, {info['threads']} thread(s); microseconds an item, medians"]
+    lines = [f"moverank {info['version']}, {info['simd']}, {info['threads']} thread(s); microseconds per item, medians"]
     for result in results:
         lines += ["", result.task]
         lines += [f"  {name:<24} {time:10.2f}" for name, time in result.microseconds.items()]

@@ -72,7 +72,7 @@ def tell(files: TextFiles, left_out: LeftOut | None = None) -> None:
 
 
 def say(message: str) -> None:
-    """One line on standard error that is no error."""
+    """One line on standard error that is not an error."""
     print(f"moverank: {printable(message)}", file=sys.stderr)
 
 

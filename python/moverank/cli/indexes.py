@@ -91,5 +91,5 @@ def ids_of(index: Index, given: Iterable[str]) -> list[Any]:
         try:
             numbers.append(int(name))
         except ValueError:
-            raise UserError(f"{name!r} is no id of this index, whose ids are whole numbers") from None
+            raise UserError(f"{name!r} is not an id of this index, whose ids are whole numbers") from None
     return numbers

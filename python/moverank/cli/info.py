@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line a fact."""
+    """Print one line per fact."""
     if args.path is None:
         facts: dict[str, Any] = {
             **build_info(),

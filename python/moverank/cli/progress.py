@@ -25,7 +25,7 @@ class Bar:
         self._started = self._shown = time.monotonic()
 
     def show(self, done: int) -> None:
-        """Tell how many are done; ten times a second at the most."""
+        """Tell how many are done; at most ten times per second."""
         now = time.monotonic()
         if not self._quiet and now - self._shown > 0.1:
             self._shown = now

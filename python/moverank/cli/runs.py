@@ -139,7 +139,7 @@ def finite_score(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         score = math.nan
     if not math.isfinite(score):
-        raise UserError(f"{where}: score {value!r} is no finite number")
+        raise UserError(f"{where}: score {value!r} is not a finite number")
     return score
 
 

@@ -34,5 +34,5 @@ def interleaved(
 
 
 def medians(times: dict[str, list[float]], per: int) -> dict[str, float]:
-    """Median microseconds an item, of `per` items a run."""
+    """Median microseconds per item, of `per` items a run."""
     return {name: 1e6 * statistics.median(runs) / per for name, runs in times.items()}

@@ -60,7 +60,7 @@ class EncodedTexts:
     sequences : Sequences
         One sequence a text, in the order of the texts that were kept.
     tokens : list of list of str
-        The tokens behind each vector.
+        The token of each vector.
     kept : list of int
         Which of the given texts these are; all of them unless empty ones were skipped.
     dropped : list of int
@@ -164,7 +164,7 @@ def require_encoder(encoder: Any) -> None:
 
 
 def require_texts(texts: Iterable[str], one: str = "text", items: str = "texts") -> list[str]:
-    """Texts as a list of plain strings, by position; TypeError for one string, or what is no string within."""
+    """Texts as a list of plain strings, by position; TypeError for a single string, or an item that is not a string."""
     return text_list(texts, _plural(one), one, items)
 
 

@@ -24,7 +24,7 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 
 
 class OnnxEncoder:
-    """Run a transformer and take the vectors of its last layer, one a token.
+    """Run a transformer and take the vectors of its last layer, one per token.
 
     Texts are sorted by length into batches. Needs ``pip install 'moverank[text]'``; nothing is downloaded.
 
@@ -66,7 +66,7 @@ class OnnxEncoder:
     FileNotFoundError
         If a file is missing.
     ValueError
-        If a file is damaged, or the model is none of tokens.
+        If a file is damaged, or the model has no token-level output.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
     try:
         tokenizer = module.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more specific
-        raise ValueError(f"{path}: is no tokenizer: {error}") from None
+        raise ValueError(f"{path}: is not a tokenizer: {error}") from None
     tokenizer.no_padding()
     least = tokenizer.num_special_tokens_to_add(False) + 1
     if max_length is not None:
@@ -272,7 +272,7 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
         if limit is not None and limit < least:
             raise ValueError(
                 f"max_length: the files beside {path} limit texts to {limit} tokens, special ones included, "
-                f"which leaves none of at least {least}; give another limit"
+                f"which leaves fewer than {least}; give another limit"
             )
     tokenizer.no_truncation()
     if limit is not None:
@@ -300,4 +300,4 @@ def _session(path: Path, num_threads: int | None) -> Any:
     try:
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors share no base of their own
-        raise ValueError(f"{path}: is no model that onnxruntime can run: {error}") from None
+        raise ValueError(f"{path}: is not a model that onnxruntime can run: {error}") from None

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-#: Models that count positions from behind the padding token's number: that many of their positions are never used.
+#: Models that count positions from the number after the padding token's: that many of their positions are never used.
 _OFFSET_POSITIONS = frozenset(
     (
         "camembert", "data2vec-text", "esm", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
@@ -48,7 +48,7 @@ def stated_prompts(tokenizer: Path, model: Path) -> tuple[str, str]:
             sides = (("query", default), ("document", "passage", "corpus", default))
             query, document = (next((prompts[n] for n in names if n in prompts), "") for names in sides)
             if not isinstance(query, str) or not isinstance(document, str):
-                raise ValueError(f"{path}: prompts are no strings; give query_prompt and document_prompt")
+                raise ValueError(f"{path}: prompts are not strings; give query_prompt and document_prompt")
             return query, document
     return "", ""
 

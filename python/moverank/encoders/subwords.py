@@ -26,7 +26,7 @@ def merged(
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        One a piece.
+        One per piece.
     words : sequence of int, length n
         Number of the word to which each piece belongs; pieces of one word are neighbours.
     subwords : str
@@ -35,7 +35,7 @@ def merged(
     Returns
     -------
     tuple of ndarray, list of int, list of int
-        One vector a word; which piece is its first, and which its last.
+        One vector per word; which piece is its first, and which its last.
     """
     first = [p for p in range(len(words)) if p == 0 or words[p] != words[p - 1]]
     last = [p - 1 for p in [*first[1:], len(words)]]

@@ -38,7 +38,7 @@ _ASCII_WORD = re.compile(
 _JOINTS = (re.compile(r"_+"), re.compile(r"[.,·]"), re.compile(r"['\"-]"))
 #: Apostrophes and hyphens that are the same character to readers, and to vocabularies.
 _PLAIN = dict.fromkeys(map(ord, "’＇׳"), "'") | dict.fromkeys(map(ord, "‐‑﹣－"), "-") | {ord("״"): '"'}
-#: Soft hyphens, marks of direction and their like: they stand within words and are no part of them.
+#: Soft hyphens, marks of direction and their like: they stand within words and are not part of them.
 _UNSEEN = deleted(0x00AD, 0x061C, 0x180E, (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x2069), 0xFEFF)
 _TO_PLAIN: dict[int, str | None] = {**_UNSEEN, **_PLAIN}
 _NOT_PLAIN = re.compile(f"[{''.join(map(chr, _TO_PLAIN))}]")

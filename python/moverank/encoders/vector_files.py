@@ -34,7 +34,7 @@ def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is none of the known formats, or is damaged; the message names file and line.
+        If its format is not known, or it is damaged; the message names file and line.
     """
     file = Path(path)
     if file.is_dir():
@@ -62,7 +62,7 @@ def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
 
 
 def save_table(folder: str | os.PathLike[str], words: list[str], vectors: NDArray[np.float32]) -> None:
-    """Write a table that can be mapped: vectors as they are in memory, words one a line."""
+    """Write a table that can be mapped: vectors as they are in memory, words one per line."""
     target = Path(folder)
     broken = next((word for word in words if "\n" in word), None)
     if broken is not None:
@@ -75,7 +75,7 @@ def save_table(folder: str | os.PathLike[str], words: list[str], vectors: NDArra
 def _mapped(folder: Path) -> tuple[list[str], Any]:
     for name in (WORDS, VECTORS):
         if not (folder / name).is_file():
-            raise ValueError(f"{folder}: has no {name}, so it is no folder that WordVectors.save wrote")
+            raise ValueError(f"{folder}: has no {name}, so WordVectors.save did not write it")
     try:
         # Not as text, of which a carriage return would end a line.
         words = (folder / WORDS).read_bytes().decode().split("\n")
@@ -95,7 +95,7 @@ def _archive(path: Path) -> tuple[list[str], Any]:
             with np.load(opened, allow_pickle=False) as found:
                 words, vectors = found["words"], found["vectors"]
             return _strings(words) if words.dtype.kind == "U" else bytes(words).decode().split("\n"), vectors
-        except Exception as error:  # numpy and zipfile raise a dozen kinds for files that are no archives
+        except Exception as error:  # numpy and zipfile raise a dozen kinds for files that are not archives
             raise ValueError(f"{path}: holds no words and vectors: {error}") from None
 
 
@@ -103,7 +103,7 @@ def _strings(words: NDArray[np.str_]) -> list[str]:
     """Strings of an array, which takes any numbers for characters."""
     codes = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("=")).view(np.uint32)
     if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():
-        raise ValueError("words are no text")
+        raise ValueError("words are not text")
     return words.ravel().tolist()
 
 
@@ -131,7 +131,7 @@ def _binary(path: Path, opened: BinaryIO, count: int, dim: int) -> Table:
         word = _word(opened)
         octets = opened.read(4 * dim)
         if word is None or len(octets) < 4 * dim:
-            raise ValueError(f"{path}: ends at word {row} of {count}, or is none of word2vec's")
+            raise ValueError(f"{path}: ends at word {row} of {count}, or is not in word2vec's format")
         vectors[row] = np.frombuffer(octets, dtype="<f4")
         words.append(word)
     return words, vectors
@@ -180,7 +180,7 @@ def _lines(path: Path, opened: BinaryIO, dim: int | None, first_line: int) -> It
         try:
             vector = np.array(numbers, dtype=np.float32)
         except ValueError:
-            raise ValueError(f"{path}:{number}: is no word and numbers: {line[:60]!r}") from None
+            raise ValueError(f"{path}:{number}: is not a word and numbers: {line[:60]!r}") from None
         if len(numbers) == 0:
             raise ValueError(f"{path}:{number}: has no numbers: {line[:60]!r}")
         if dim is None:

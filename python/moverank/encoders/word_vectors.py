@@ -1,4 +1,4 @@
-"""Static word vectors: one vector a word, whatever its context."""
+"""Static word vectors: one vector per word, whatever its context."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class WordVectors:
     Raises
     ------
     TypeError, ValueError
-        If the vectors are not finite real numbers, one row a word, or a word is given twice.
+        If the vectors are not finite real numbers, one row per word, or a word is given twice.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class WordVectors:
         self._vectors = tokens_array(vectors, "vectors")
         listed = text_list(words, "words", "word", "words")
         if len(listed) != len(self._vectors):
-            raise ValueError(f"vectors: expected {len(listed)} rows, one a word, got {len(self._vectors)}")
+            raise ValueError(f"vectors: expected {len(listed)} rows, one per word, got {len(self._vectors)}")
         self._tokenize = require_callable(tokenize, "tokenize")
         self._row_of = {word: row for row, word in enumerate(listed)}
         if len(self._row_of) < len(listed):
@@ -131,7 +131,7 @@ class WordVectors:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is none of these, or damaged; the message names file and line.
+            If its format is none of these, or it is damaged; the message names file and line.
         """
         if limit is not None:
             whole_number(limit, "limit", least=1)

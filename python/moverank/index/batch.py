@@ -44,7 +44,7 @@ class Batch:
         }
         for name, given in listed.items():
             if given is not None and len(given) != len(checked):
-                raise ValueError(f"{name}: expected {len(checked)}, one a document, got {len(given)}")
+                raise ValueError(f"{name}: expected {len(checked)}, one per document, got {len(given)}")
         object.__setattr__(self, "docs", checked)
         object.__setattr__(self, "ids", ids)
         object.__setattr__(self, "payloads", listed["payloads"])

@@ -594,7 +594,7 @@ class Index:
         EncoderMismatchError
             If it is another one; the message names both, and in what they differ.
         TypeError
-            If it is no encoder.
+            If it is not an encoder.
 
         Examples
         --------
@@ -846,7 +846,7 @@ class Index:
         Returns
         -------
         list of Hits
-            One a query, in their order: what `search` returns.
+            One per query, in their order: what `search` returns.
 
         Raises
         ------

@@ -88,7 +88,7 @@ def _one_each(value: Sequence[Any] | None, name: str, count: int) -> list[Any]:
 def _document(given: Any, place: int, doc_id: Any, metadata: dict[str, Any] | None) -> Document:
     document = copy(given) if isinstance(given, Document) else Document(given, metadata={})
     if document.text is None:
-        raise ValueError(f"docs: document {place} is no text but {document.document_type}")
+        raise ValueError(f"docs: document {place} is not text but {document.document_type}")
     if doc_id is not None:
         document.doc_id = doc_id.item() if isinstance(doc_id, np.generic) else doc_id
     elif document.doc_id is None:

@@ -1,7 +1,7 @@
 """Two sequences in, a distance out: what a distance is (`measure`), many at once (`distances`), their derivatives.
 
-Read `measure` first. `given` is for ground costs that are a table instead of vectors; `origin` and `precision` keep the
-digits of tokens that lie far from 0, or say which are lost.
+Read `measure` first. `given` is about ground costs from a table instead of vectors; `origin` and `precision` keep the
+digits of tokens that lie far from 0, or warn of their loss.
 """
 
 from moverank.measures.distances import CertifiedDistances, certified_distances, paired_distances, pairwise

@@ -35,15 +35,15 @@ def distances(
     Parameters
     ----------
     query : array_like, shape (n, d), or Sequence
-        Tokens of the query, with their weights if it brings any.
+        Tokens of the query, with weights if it carries any.
     docs : Sequences, Bags, encoded texts, or sequence of array_like or Sequence, each of shape (m_s, d)
-        The documents, of any lengths, with their weights if they bring any.
+        The documents, of any lengths, with weights if they carry any.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given.
     weights : array_like, shape (n,), optional
-        Mass of the query's tokens, in place of weights that it brings.
+        Mass of the query's tokens, replacing weights that it carries.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of the query to each bin of a document costs, where no vectors say it. `query` is then
+        Cost of moving from each bin of the query to each bin of a document, instead of vectors. `query` is then
         a histogram, of shape (K,), and `docs` are histograms: an array of shape (N, L), a sparse matrix of SciPy, a
         DataFrame, `Histograms` or `Bags`. Solved in float32 if the table is, otherwise in float64. ``np.inf`` forbids a
         move.
@@ -78,12 +78,12 @@ def distances(
 
 @dataclass(frozen=True, repr=False, eq=False)
 class CertifiedDistances(SolvedBatch):
-    """Distances of one query to many documents, with what is known of each.
+    """Distances of one query to many documents, each with an interval.
 
     Attributes
     ----------
     values : ndarray of float64, shape (N,)
-        What `distances` returns.
+        The result of `distances`.
     lower, upper : ndarray of float64, shape (N,)
         ``lower <= exact value <= upper``, proved. "Exact" is the value without entropy and without relaxation; `upper`
         is infinite where only a bound was asked for. `gap` is their difference.
@@ -92,7 +92,7 @@ class CertifiedDistances(SolvedBatch):
     marginal_error : ndarray of float64, shape (N,)
         L1 error of the entropic plan's marginals; 0 for other problems.
     converged : ndarray of bool, shape (N,)
-        Whether each came under the tolerance.
+        Whether each reached the tolerance.
     """
 
     _noun = "documents"
@@ -116,8 +116,8 @@ def certified_distances(
 ) -> CertifiedDistances:
     """Distances of one query to many documents, each with an interval around the exact value.
 
-    Exact is the optimum of the float32 costs that are computed from the vectors, as in all of this package; what these
-    costs can be off by, some 1e-7 of the size of the tokens, is no part of the interval (docs/numerics.md).
+    The exact value is the optimum of the float32 costs computed from the vectors, as in all of this package; their
+    error, some 1e-7 of the size of the tokens, is not part of the interval (docs/numerics.md).
 
     Parameters
     ----------
@@ -167,26 +167,26 @@ def pairwise(
 
     Within one batch (no `B`, or `A` again) the matrix of a symmetric measure is exactly symmetric and half of its pairs
     are solved, and where equal sequences are at distance 0 so is its diagonal: `scipy.spatial.distance.squareform` and
-    estimators with ``metric="precomputed"`` take it as it is. `Measure.is_symmetric` and
+    estimators with ``metric="precomputed"`` accept it as it is. `Measure.is_symmetric` and
     `Measure.is_zero_between_equals` say which measures these are.
 
     Parameters
     ----------
     A : Sequences or sequence of array_like, each of shape (n_r, d)
-        These play the query: their mass moves whole.
+        These play the query: all of their mass moves.
     B : Sequences or sequence of array_like, each of shape (m_s, d), optional
-        These play the document; `A` itself if omitted.
+        These play the document; `A` itself by default.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of `A` to each bin of `B` costs, where no vectors say it; square without `B`. `A` and
+        Cost of moving from each bin of `A` to each bin of `B`, instead of vectors; square without `B`. `A` and
         `B` are then histograms: arrays of shapes (N, K) and (M, L), sparse matrices of SciPy, DataFrames, `Histograms`
-        or `Bags`. Costs may be negative and need be neither symmetric nor a metric; ``np.inf`` forbids a move. Solved
-        in float32 if the table is, otherwise in float64; of a symmetric table half the pairs, under a symmetric
-        measure.
+        or `Bags`. Costs may be negative, and need not be symmetric or a metric; ``np.inf`` forbids a move. Solved
+        in float32 if the table is, otherwise in float64; if table and measure are symmetric, only half of the pairs
+        are solved.
     progress : callable, optional
-        Called now and then, and at the end, with the number of pairs that are done and that of all: of a symmetric
-        matrix those of one half.
+        Called from time to time, and at the end, with the number of finished pairs and of all pairs: of a symmetric
+        matrix, those of one half.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
@@ -240,21 +240,21 @@ def paired_distances(
     progress: Callable[[int, int], object] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[np.float64]:
-    """Distances of the sequences of one batch to those at the same places of another.
+    """Distances of the sequences of one batch to those at the same positions of another.
 
     Parameters
     ----------
     A : Sequences or sequence of array_like, each of shape (n_s, d)
-        These play the query: their mass moves whole.
+        These play the query: all of their mass moves.
     B : Sequences or sequence of array_like, each of shape (m_s, d)
         As many; these play the document.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of `A` to each bin of `B` costs, where no vectors say it. `A` and `B` are then
+        Cost of moving from each bin of `A` to each bin of `B`, instead of vectors. `A` and `B` are then
         histograms, as in `pairwise`.
     progress : callable, optional
-        Called now and then, and at the end, with the number of pairs that are done and that of all.
+        Called from time to time, and at the end, with the number of finished pairs and of all pairs.
     num_threads : int, optional
         Threads to use; all cores by default. The result does not depend on it.
 
@@ -296,7 +296,7 @@ def paired_distances(
 def _both_prepared(
     rows: Sequences, columns: Sequences, measure: Measure
 ) -> tuple[_core.PreparedSequences, _core.PreparedSequences]:
-    """`A` and `B` as the core compares them; what is one batch is prepared once."""
+    """`A` and `B` as the core compares them; one batch is prepared once."""
     with naming("A", "A"):
         prepared_rows = prepare(rows, measure)
     with naming("B", "B"):
@@ -310,7 +310,7 @@ def _one_against_many(
     weights: ArrayLike | None,
     num_threads: int | None,
 ) -> tuple[Measure, Sequences, Sequences | Bags, tuple[Any, ...]]:
-    """Check the arguments of a call of one query against many documents; the last are those of the core."""
+    """Check the arguments of one query against many documents; the last item is the arguments of the core."""
     chosen = _of_vectors(measure)
     asked = as_query(query, weights, "query", "weights", chosen.weighting)
     if isinstance(docs, Bags):
@@ -326,7 +326,7 @@ def _one_against_many(
 
 
 def _corpus(bags: Bags, measure: Measure, name: str) -> _core.BagCorpus:
-    """Bags as the core compares them: what one costs every word in use is computed once."""
+    """Bags as the core compares them: a query's costs to each word in use are computed once."""
     with naming(name, name):
         none_known = np.empty(0, dtype=np.uint32)
         return _core.BagCorpus(
@@ -351,14 +351,14 @@ def _pairwise_bags(
 def _given(
     query: Any, docs: Any, costs: ArrayLike, measure: str | Measure | None, weights: ArrayLike | None
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
-    """The same where costs are given, but for the threads."""
+    """The same where costs are given, except the threads."""
     if weights is not None:
-        raise ValueError("weights: a histogram has its mass in it; query is all that is asked for")
+        raise ValueError("weights: a histogram contains its mass; give only the query")
     return one_against_many_given(query, docs, costs, measure)
 
 
 def _of_vectors(asked: str | Measure | None) -> Measure:
-    """What is computed of vectors: "wrd" unless told otherwise."""
+    """The measure for vectors: "wrd" by default."""
     chosen = Measure.of("wrd" if asked is None else asked)
     require_vectors(chosen)
     return chosen

@@ -1,4 +1,4 @@
-"""Distances between histograms whose ground costs are given, as a table in place of vectors."""
+"""Distances between histograms whose ground costs are given as a table, instead of vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moverank.measures.measure import Measure, emd, naming
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms, labels_of, require_one_order
 
-#: No cost is below this: bounds are computed in float32, sums of two must stay within it.
+#: No cost may be below this: bounds are computed in float32, where sums of two must not overflow.
 LEAST_COST = -1.5 * 2.0**126
 
 _NO_BINS = np.empty(0, dtype=np.uint32)
@@ -25,14 +25,14 @@ _NO_BINS = np.empty(0, dtype=np.uint32)
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """A table of costs, checked; +inf forbids. `by_target` is what the core reads: a row for each bin of documents.
+    """A checked table of costs; +inf forbids a move. The core reads `by_target`: one row per bin of documents.
 
     Attributes
     ----------
     by_target : ndarray of float32 or float64, shape (L, K)
-        What each bin of documents costs from each bin of queries.
+        Cost of each bin of documents from each bin of queries.
     sources, targets : tuple of str, optional
-        What the bins are called, where a DataFrame said so.
+        Names of the bins, if a DataFrame gave them.
     """
 
     by_target: NDArray[Any]
@@ -48,7 +48,7 @@ class Costs:
         TypeError
             If costs are not real numbers.
         ValueError
-            If the table has another number of dimensions, or a cost is NaN or too far below 0; the message names it.
+            If the table is not two-dimensional, or a cost is NaN or too far below 0; the message names it.
         """
         if isinstance(value, Costs):
             return value
@@ -64,7 +64,7 @@ class Costs:
             target, source = np.argwhere(bad)[0].tolist()
             cost = by_target[target, source]
             fault = "is NaN" if np.isnan(cost) else f"is {cost:.3g}, below {LEAST_COST:.3g}, the limit"
-            raise ValueError(f"costs: entry ({source}, {target}) {fault}; to forbid a move make it np.inf")
+            raise ValueError(f"costs: entry ({source}, {target}) {fault}; use np.inf to forbid a move")
         by_target.flags.writeable = False
         return cls(by_target, labels_of(value, "index"), labels_of(value, "columns"))
 
@@ -85,20 +85,20 @@ class Costs:
 
     @cached_property
     def is_symmetric(self) -> bool:
-        """Whether both ways cost the same, to the last bit."""
+        """Whether both directions cost the same, to the last bit."""
         return self.n_sources == self.n_targets and np.array_equal(self.by_target, self.by_target.T)
 
     @cached_property
     def stays_free(self) -> bool:
-        """Whether what stays in its bin costs nothing, and nothing less than that."""
+        """Whether mass that stays in its bin costs nothing, and no move costs less."""
         return self.n_sources == self.n_targets and self.least >= 0.0 and not self.by_target.diagonal().any()
 
     def require_sources(self, histograms: Histograms, name: str) -> None:
-        """Refuse histograms over other bins than rows of the table are about."""
+        """Refuse histograms over bins other than the rows of the table."""
         _require_bins(histograms, self.n_sources, self.sources, name, f"costs have {self.n_sources} rows")
 
     def require_targets(self, histograms: Histograms, name: str) -> None:
-        """Refuse histograms over other bins than columns of the table are about."""
+        """Refuse histograms over bins other than the columns of the table."""
         _require_bins(histograms, self.n_targets, self.targets, name, f"costs have {self.n_targets} columns")
 
     def between(self, sources: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
@@ -108,25 +108,25 @@ class Costs:
 
 def _require_bins(histograms: Histograms, count: int, labels: tuple[str, ...] | None, name: str, has: str) -> None:
     if histograms.n_bins != count:
-        raise DimensionError(f"{name} has {histograms.n_bins} bins, {has}: one a bin is needed")
+        raise DimensionError(f"{name} has {histograms.n_bins} bins, but {has}; they must agree")
     require_one_order(histograms.labels, labels, name, "costs", same_bins=True)
 
 
 def chosen_measure(asked: str | Measure | None) -> Measure:
-    """What is computed where costs are given: `emd` unless told otherwise; ValueError for what needs vectors."""
+    """The measure where costs are given: `emd` by default; ValueError for one that needs vectors."""
     if asked is None:
         return emd
     chosen = Measure.of(asked)
     if chosen.ground != "given":
         raise ValueError(
             f"measure: {chosen.name} computes its costs from vectors, but costs are given; "
-            "take 'emd', or a Measure of ground 'given'"
+            "use 'emd', or a Measure with ground 'given'"
         )
     return chosen
 
 
 def prepared(histograms: Histograms, table: NDArray[Any], measure: Measure, name: str) -> _core.BagCorpus:
-    """Histograms as the core compares them, with the costs of their bins; a table without columns for queries."""
+    """Histograms as the core compares them, with the costs of their bins; queries have a table without columns."""
     with naming(name, name):
         bags = _core.PreparedBags.of_costs(
             table, histograms.bins, histograms.offsets, histograms.content, measure._spec, _NO_BINS
@@ -137,7 +137,7 @@ def prepared(histograms: Histograms, table: NDArray[Any], measure: Measure, name
 def _both_prepared(
     sources: Histograms, targets: Histograms, table: Costs, measure: Measure, name_of_targets: str
 ) -> tuple[_core.BagCorpus, _core.BagCorpus]:
-    """Those of `A`, which play the query and need no costs, and those that they are compared with."""
+    """Histograms of `A`, which play the query and need no costs, and those they are compared with."""
     queries = prepared(sources, np.empty((table.n_sources, 0), dtype=np.float32), measure, "A")
     return queries, prepared(targets, table.by_target, measure, name_of_targets)
 
@@ -164,7 +164,7 @@ def pairwise_given(
     require_one_order(columns.labels, rows.labels, "B", "A")
     queries, documents = _both_prepared(rows, columns, table, chosen, "A" if within else "B")
     mirrored = within and table.is_symmetric and chosen.is_symmetric
-    # What is moved may stay where it is; entropy and prices would say otherwise.
+    # Mass may stay where it is; with entropy or prices that would not be optimal.
     zero_diagonal = within and table.stays_free and not isinstance(chosen.problem, Sinkhorn)
     return _core.pairwise_bags(queries, documents, mirrored, zero_diagonal, progress, num_threads)
 
@@ -177,7 +177,7 @@ def paired_given(
     progress: Callable[[int, int], object] | None,
     num_threads: int,
 ) -> NDArray[np.float64]:
-    """Distances of histograms to those at the same places; see `moverank.paired_distances`."""
+    """Distances of histograms to those at the same positions; see `moverank.paired_distances`."""
     table, chosen = Costs.of(costs), chosen_measure(measure)
     sources, targets = as_histograms(A, "A"), as_histograms(B, "B")
     table.require_sources(sources, "A")

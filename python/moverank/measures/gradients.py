@@ -31,7 +31,7 @@ class Gradients:
     x, y : ndarray of float64, shapes (n, d) and (m, d)
         Derivatives with respect to the tokens.
     a, b : ndarray of float64, shapes (n,) and (m,), or None
-        Derivatives with respect to the weights, where weights were given or brought along.
+        Derivatives with respect to the weights, where `x` and `y` have any.
     """
 
     value: float
@@ -62,11 +62,11 @@ def gradients(
     Parameters
     ----------
     x, y : array_like, shape (n, d) and (m, d), or Sequence
-        Tokens of the query and of the document, arrays taken in float64.
+        Tokens of the query and of the document; arrays are used in float64.
     measure : str or Measure, default "wrd"
         What to differentiate.
     a, b : array_like, shape (n,) and (m,), optional
-        Their mass, in any unit, in place of weights that `x` and `y` bring.
+        Their mass, in any unit, replacing weights that `x` and `y` carry.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def gradients(
     Warns
     -----
     PrecisionWarning
-        If a `Sequence` was made of float64 and the distance is not much more than what float32 drops of it, or tokens
-        are whole numbers that float64 rounds and the mass of tokens depends on the origin.
+        If a `Sequence` was made from float64 and the distance is not much larger than the digits that float32 lost, or
+        tokens are integers that float64 rounds and the mass of tokens depends on the origin.
 
     References
     ----------
@@ -120,7 +120,7 @@ def ragged_gradients(
     NDArray[np.float64],
     NDArray[np.float64] | None,
 ]:
-    """Distances of pairs of checked sequences, and derivatives with respect to x, a, y and b, one below the other."""
+    """Distances of pairs of checked sequences, and derivatives with respect to x, a, y and b, as flat arrays."""
     return _core.gradients(
         np.concatenate(queries),
         _offsets(queries),
@@ -136,14 +136,14 @@ def ragged_gradients(
 def _in_float64(
     x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], measure: Measure, has_own_mass: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both sides; whole numbers beyond float64's digits about an origin amid them, where the measure allows it."""
+    """Both sides in float64; integers beyond its digits about an origin amid them, if the measure allows that."""
     if np.longdouble not in (x.dtype, y.dtype):
         return x, y  # type: ignore[return-value]
     if measure.ground in INVARIANT and not (has_own_mass and measure.weighting == "norm"):
         x, y = x - x[:1], y - x[:1]
     elif measure.ground in INVARIANT:
         warn(
-            "tokens have whole numbers beyond 2**53, which float64 rounds; the mass that a norm gives depends on the "
+            "tokens have integers beyond 2**53, which float64 rounds; mass by norm depends on the "
             "origin, so nothing is subtracted: subtract what they have in common, or give weights",
             PrecisionWarning,
         )
@@ -153,7 +153,7 @@ def _in_float64(
 def _given(
     value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64] | None, bool]:
-    """Tokens as precisely as they come, weights, and whether what is no array lost digits when it was made."""
+    """Tokens with all digits given, weights, and whether a batch lost digits when it was made."""
     given: Any = value
     is_rounded = False
     if isinstance(value, (Sequence, Sequences, OneSource, BatchSource)):
@@ -171,7 +171,7 @@ def _given(
 def one_sequence(
     value: One, weights: ArrayLike | None, name: str, weights_name: str, measure: Measure
 ) -> tuple[Sequence, bool]:
-    """What is an array with weights of its own, as one sequence; and whether it lost digits when it was made."""
+    """An object that may carry weights, as one sequence; and whether it lost digits when it was made."""
     one = Sequence._of(as_query(value, weights, name, weights_name, measure.weighting))
     return one, has_lost(one._batch)
 
@@ -185,7 +185,7 @@ def _tokens_of(one: Sequence) -> NDArray[np.floating[Any]]:
 
 
 def _wider(source: NDArray[Any], tokens: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
-    """What float64 rounded, in a type with more digits, if there is one."""
+    """Tokens in a type with more digits where float64 rounded them, if there is one."""
     if source.dtype.kind == "f" and source.dtype.itemsize <= tokens.dtype.itemsize:
         return tokens
     wide: NDArray[np.floating[Any]] = widened(source)
@@ -206,7 +206,7 @@ def double_array(value: ArrayLike, name: str) -> NDArray[np.float64]:
 def require_measurable(
     tokens: NDArray[np.float64], mass: NDArray[np.float64] | None, name: str, weights_name: str, measure: Measure
 ) -> None:
-    """Refuse a sequence without mass, and a token with mass that has no direction, where the measure needs one."""
+    """Refuse a sequence without mass, and a token with mass but no direction where the measure needs one."""
     if mass is None and measure.weighting == "given":
         raise ValueError(f"{weights_name}: weighting 'given' needs weights")
     by_norm = mass is None and measure.weighting == "norm"

@@ -1,4 +1,4 @@
-"""What is measured: ground cost, weighting, capacity and problem, as one value."""
+"""A measure: ground cost, weighting, capacity and problem, as one value."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Measure:
 
         T(a, b, C) = min <C, P>   subject to   P 1 = a,   P^T 1 <= κ b,   P >= 0
 
-    with equality at κ = 1, which is balanced transport. Values fall as κ grows; at κ = ∞ each query token goes whole
-    to its cheapest document token. A measure is a value: equal ones compare equal, and it can be called.
+    with equality at κ = 1, which is balanced transport. Values fall as κ grows; at κ = ∞ each query token goes entirely
+    to its cheapest document token. Measures are values (equal ones compare equal) and can be called.
 
     Parameters
     ----------
     ground : {"cosine", "euclidean", "sqeuclidean", "dot", "given"}
         Ground cost between tokens: 1 − cos, ``|x − y|``, ``|x − y|²``, or −⟨x, y⟩; or "given": a table of costs between
-        bins comes as ``costs=`` with every call, and what is compared are histograms over these.
+        bins is passed as ``costs=`` to every call, and histograms over these bins are compared.
     weighting : {"uniform", "norm", "given"}
-        How a sequence without weights gets its mass: the same for each token, in proportion to ``|x|``, or not at
+        How a sequence without weights gets its mass: equal for all tokens, in proportion to ``|x|``, or not at
         all. Weights that come with a sequence always take precedence. Mass is normalised to total 1 in float64.
     capacity : float, default 1.0
         κ ≥ 1: document token j takes at most κ b_j. 1 explains the whole document (sentence pairs); 4 to 8 suits a
         short query against a long document; ``inf`` leaves the document free.
     problem : {"exact", "relaxed", "sinkhorn"} or Sinkhorn, default "exact"
-        The optimum itself; its one-sided relaxation, a lower bound that is much cheaper (RWMD); or the optimum with an
+        The optimum itself; its one-sided relaxation, a much cheaper lower bound (RWMD); or the optimum with an
         entropy term. ``"sinkhorn"`` stands for ``Sinkhorn()``.
     fraction : float, default 1.0
-        How much of the query's mass has to move, in (0, 1]: partial transport. The distance is the cost of what moves.
+        Share of the query's mass that has to move, in (0, 1]: partial transport. The distance is the cost of that part.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class Measure:
         try:
             one_of(self.ground, "ground", GROUNDS)
         except ValueError as error:
-            raise ValueError(f"{error}; any other cost is a table: ground 'given', and costs= with each call") from None
+            raise ValueError(f"{error}; for other costs use ground 'given', and costs= with each call") from None
         one_of(self.weighting, "weighting", WEIGHTINGS)
         if not isinstance(self.problem, Sinkhorn):
             one_of(self.problem, "problem", PROBLEMS)
@@ -100,7 +100,7 @@ class Measure:
         sinkhorn = self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
         require_compatible(sinkhorn, self.capacity, self.fraction)
         if self.ground == "given" and self.weighting == "norm":
-            raise ValueError("weighting: 'norm' needs vectors, which ground 'given' does without; take 'uniform'")
+            raise ValueError("weighting: 'norm' needs vectors, which ground 'given' does not have; use 'uniform'")
         if self.ground == "given" and sinkhorn.debiased:
             raise ValueError("problem: a debiased one needs costs within each side, which ground 'given' does not have")
         problem = "entropic" if entropic else self.problem
@@ -129,12 +129,12 @@ class Measure:
             or a batch that has one of these; converted to float32, under Euclidean and squared Euclidean costs
             about an origin amid them where they lie far from 0.
         a, b : array_like, shape (n,) and (m,), optional
-            Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree. They take the
-            place of weights that `x` and `y` bring.
+            Their mass, in any unit: each is normalised to total 1 in float64, so totals need not agree. It replaces
+            weights that `x` and `y` carry.
         capacity : float, optional
             Use this capacity instead of the measure's own.
         costs : array_like, shape (K, L), optional
-            Under ground "given", and only there: what moving from each bin of `x` to each bin of `y` costs. `x` and `y`
+            Under ground "given" only: cost of moving from each bin of `x` to each bin of `y`. `x` and `y`
             are then histograms, of shapes (K,) and (L,), and need no `a` and `b`.
 
         Returns
@@ -150,14 +150,14 @@ class Measure:
         Warns
         -----
         PrecisionWarning
-            If tokens came in float64 and the distance is not much more than what float32 drops of them.
+            If tokens came in float64 and the distance is not much larger than the digits that float32 lost.
         """
         measure = self if capacity is None else self.replace(capacity=capacity)
         if costs is not None:
             from moverank.measures.given import distance_given
 
             if a is not None or b is not None:
-                raise ValueError("a, b: histograms have their mass in them; x and y are all that is asked for")
+                raise ValueError("a, b: histograms contain their mass; give only x and y")
             return distance_given(x, y, costs, measure)
         require_vectors(measure)
         query = as_query(x, a, "x", "a", measure.weighting)
@@ -218,12 +218,12 @@ class Measure:
 
     @property
     def is_symmetric(self) -> bool:
-        """Whether the distance of x to y is that of y to x: without a capacity, which gives sides different roles."""
+        """Whether x to y is as far as y to x: if there is no capacity, which gives the sides different roles."""
         return self.capacity == 1.0
 
     @property
     def is_zero_between_equals(self) -> bool:
-        """Whether any sequence is at distance 0 from itself: where tokens are, and no entropy is left in the value."""
+        """Whether every sequence is at distance 0 from itself: if tokens are, and the value contains no entropy."""
         no_entropy = not isinstance(self.problem, Sinkhorn) or self.problem.debiased
         return self.ground in ("cosine", "euclidean", "sqeuclidean") and no_entropy
 
@@ -281,13 +281,13 @@ rwmd = Measure("euclidean", "uniform", problem="relaxed")
 """Relaxed Word Mover's Distance: the larger one-sided bound on `wmd` (Kusner et al., ICML 2015)."""
 
 emd = Measure("given", "uniform")
-"""Earth Mover's Distance between histograms, by costs between their bins that are given: ``pairwise(p, costs=S)``."""
+"""Earth Mover's Distance between histograms, with given costs between their bins: ``pairwise(p, costs=S)``."""
 
 NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd, "emd": emd}
 
 
 def require_vectors(measure: Measure) -> None:
-    """Refuse a measure that compares no vectors, where none but these came."""
+    """Refuse a measure of histograms where vectors were given."""
     if measure.ground == "given":
         raise ValueError(
             f"measure: {measure.name} moves mass between bins whose costs are given; pass costs= and histograms"
@@ -295,7 +295,7 @@ def require_vectors(measure: Measure) -> None:
 
 
 def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> None:
-    """Raise DimensionError unless both sides have tokens of one dimension."""
+    """Raise DimensionError unless both sides have the same dimension."""
     if left != right:
         raise DimensionError(
             f"{left_name} has dimension {left} and {right_name} has dimension {right}; tokens must share one space"
@@ -306,7 +306,7 @@ def require_same_dim(left: int, right: int, left_name: str, right_name: str) -> 
 def naming(
     query: str, documents: str, *, batch: bool = True, id_of: Callable[[int], object] | None = None
 ) -> Iterator[None]:
-    """Turn what the core finds wrong into a ValueError that names the argument, the sequence in it and its id."""
+    """Turn the core's errors into a ValueError that names the argument, the sequence in it and its id."""
     try:
         yield
     except _core.SequenceError as error:

@@ -1,7 +1,7 @@
-"""Costs that depend on differences alone, computed about an origin amid the tokens.
+"""Costs that depend only on differences, computed about an origin amid the tokens.
 
-The origin is subtracted in float64 before anything is rounded, so that tokens which lie far from 0 and near to each
-other keep the digits that tell them apart.
+The origin is subtracted in float64 before anything is rounded, so that tokens far from 0 and near to each
+other keep the digits in which they differ.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INVARIANT = ("euclidean", "sqeuclidean")
 
 
 def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
-    """Where to put the origin for costs between these, None to leave it: nothing would be gained."""
+    """Where to put the origin for costs between these; None if moving it would gain nothing."""
     if all(side._rest is None for side in sides):
         return None
     extent = sides[0]._extent()
@@ -35,7 +35,7 @@ def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
 
 
 def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -> Sequences:
-    """Sequences with their origin moved, and with weights where these would change by that."""
+    """Sequences with their origin moved, and with explicit weights if these would change otherwise."""
     tokens, scales, rest, weights = sequences.tokens, sequences.scales, sequences._rest, sequences.weights
     moved = np.empty(tokens.shape, dtype=np.float32)
     by_norm = measure.weighting == "norm" and weights is None
@@ -50,7 +50,7 @@ def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -
 
 
 def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tuple[Sequences, Sequences]:
-    """Two batches as the core is to have them: where it helps, both about one origin."""
+    """Two batches for the core: both about one origin, where that helps."""
     if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs):
         return query, docs
     origin = origin_of(query, docs)
@@ -61,7 +61,7 @@ def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tup
 
 
 def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> tuple[Measure, Sequences, Bags]:
-    """The same of a query and bags, of which the table moves, and what is then to be measured."""
+    """The same for a query and bags, whose table moves, and the measure to compute then."""
     if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs._table):
         return measure, query, docs
     origin = origin_of(query, docs._table)
@@ -73,12 +73,12 @@ def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> 
 
 
 def has_lost(side: Sequences) -> bool:
-    """Whether digits are gone for good, so that an origin would tell apart what came as one and was rounded once."""
+    """Whether digits are lost for good, so that a new origin would separate tokens that were equal before rounding."""
     return side._rounded and side._rest is None
 
 
 def _moved(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -> Sequences:
-    """Sequences about an origin that may round them, also if they came in float32: they remember how they came."""
+    """Sequences about an origin that may round them, even float32 ones; they keep digests of the tokens as given."""
     moved = about(origin, sequences, measure)
     if moved._digests is None:
         moved._digests = read_only(sequences._came(slice(None)))

@@ -1,4 +1,4 @@
-"""Warnings of digits that came in float64, that float32 drops, and that matter to a distance."""
+"""Warnings about digits of float64 that float32 loses and that matter to a distance."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from moverank.vectors.sequences import Sequences
 if TYPE_CHECKING:
     from moverank.measures.measure import Measure
 
-#: Possible rounding of the tokens is told where it is more than this share of a distance.
+#: Possible rounding of the tokens is reported where it exceeds this share of a distance.
 TOLD_SHARE = 1 / 16
 
-#: Distances that are smaller, as a share of the largest costs, are rounding of the solve: they stand for 0.
+#: Smaller distances, as a share of the largest costs, are rounding errors of the solver: they mean 0.
 SOLVE_ERROR = 1e-12
 
-#: Tokens of smaller norms have squares near or below the least that float32 holds.
+#: Tokens of smaller norms have squares near or below the smallest float32 number.
 TINY = 2.0**-62
 
-#: Masses are normalised, which may take this share of them.
+#: Normalising masses may lose this share of them.
 MASS_ERROR = 1e-9
 
 
 def tell_if_lost(
     distances: NDArray[np.float64], measure: Measure, queries: Sequences | Bags, docs: Sequences | Bags
 ) -> None:
-    """Warn if a distance is 0 between what differs, or not much more than what tokens that came in float64 may lose.
+    """Warn if a distance is 0 between different sequences, or not much larger than the digits that float64 tokens lost.
 
-    `distances` are a matrix, or those of one query, or of pairs.
+    `distances` are a matrix, or those of one query, or those of pairs.
     """
     if measure.ground not in INVARIANT or not (queries._rounded or docs._rounded):
         return
@@ -48,13 +48,13 @@ def tell_if_lost(
 
 
 def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float) -> bool:
-    """Warn of distances above 0, by the sum of the largest norms of both sides about the origin of their costs."""
+    """Warn about distances above 0; `reach` is the sum of both sides' largest norms about the origin of the costs."""
     if _is_divergence(measure):
         return False
     if 0.0 < reach < TINY:
         warn(
-            f"tokens reach {reach / 2:.3g} from the origin, and float32 does not hold the squares of so small numbers: "
-            "distances lose their digits, or are 0; multiply all tokens by one number",
+            f"tokens reach {reach / 2:.3g} from the origin, and float32 cannot hold the squares of such small numbers: "
+            "distances lose digits, or are 0; multiply all tokens by the same number",
             PrecisionWarning,
         )
         return True
@@ -69,19 +69,19 @@ def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float
         return False
     warn(
         f"a distance of {least:.3g} may be off by {error:.1g}: tokens came in float64 and reach {reach / 2:.3g} "
-        "from the origin, where float32 holds no more; measure those that lie together in batches of their own",
+        "from the origin, where float32 holds no more digits; measure tokens that lie together in separate batches",
         PrecisionWarning,
     )
     return True
 
 
 def zero(measure: Measure, reach: float) -> float:
-    """What an exact solve may make of a zero."""
+    """The largest value that an exact solve may return for a zero."""
     return SOLVE_ERROR * (reach**2 if measure.ground == "sqeuclidean" else reach)
 
 
 def tell_vanished() -> None:
-    """Warn of a distance of 0 between sequences that differ."""
+    """Warn about a distance of 0 between sequences that differ."""
     warn(
         "the distance is 0 in float32 although the tokens differ: float32 does not tell them apart at their size",
         PrecisionWarning,
@@ -89,7 +89,7 @@ def tell_vanished() -> None:
 
 
 def _is_divergence(measure: Measure) -> bool:
-    """How near to 0 a divergence comes is a matter of its tolerance."""
+    """How near to 0 a divergence comes depends on its tolerance."""
     return isinstance(measure.problem, Sinkhorn) and measure.problem.debiased
 
 
@@ -106,7 +106,7 @@ def _tell_if_vanished(
     rows = (places[0] if len(queries) > 1 else np.zeros_like(places[0])) if distances.ndim == 1 else places[0]
     left: dict[int, Came] = {}
     right: dict[int, Came] = {}
-    # Of duplicates there may be very many pairs, all alike.
+    # Duplicates may form very many pairs, all alike.
     known: set[tuple[int, int]] = set()
     keys: dict[tuple[bool, int], int] = {}
     for r, s, place in zip(rows.tolist(), places[-1].tolist(), zip(*places, strict=True), strict=True):
@@ -127,7 +127,7 @@ def _tell_if_vanished(
 
 
 def _differ(own: Came, other: Came, measure: Measure) -> bool:
-    """Whether less can stay where it is than has to move, so that the distance is above 0."""
+    """Whether less mass can stay in place than has to move, so that the distance is above 0."""
     _, first = np.unique(np.concatenate([own.digests, other.digests]), return_inverse=True)
     a = np.bincount(first[: len(own.mass)], own.mass / own.mass.sum(), first.max() + 1)
     b = np.bincount(first[len(own.mass) :], other.mass / other.mass.sum(), first.max() + 1)
@@ -144,6 +144,6 @@ def tell_if_far(docs: Sequences, origin: NDArray[np.float64]) -> None:
     if extent.is_blurred:
         warn(
             f"docs: lie up to {extent.largest:.3g} from the origin of the index and within {2 * extent.half:.3g} of "
-            f"each other; float32 keeps them to {UNIT * extent.largest:.1g} there. Build an index of its own for them",
+            f"each other; float32 keeps them to {UNIT * extent.largest:.1g} there. Build a separate index for them",
             PrecisionWarning,
         )

@@ -55,9 +55,9 @@ class Fusion:
 
         Parameters
         ----------
-        first, similarities : sequence of array_like, one a query, each of shape (n,)
+        first, similarities : sequence of array_like, one per query, each of shape (n,)
             Scores of the candidates; −inf for those without a similarity.
-        relevance : sequence of array_like, one a query, each of shape (n,)
+        relevance : sequence of array_like, one per query, each of shape (n,)
             How relevant each candidate is; 0 for not at all.
         k : int, default 10
             Cut-off of nDCG.
@@ -69,7 +69,7 @@ class Fusion:
         Fusion
         """
         given = {"first": first, "similarities": similarities, "relevance": relevance}
-        listed = {name: as_list(arrays, name, "arrays, one a query") for name, arrays in given.items()}
+        listed = {name: as_list(arrays, name, "arrays, one per query") for name, arrays in given.items()}
         counts = {name: len(arrays) for name, arrays in listed.items()}
         if len(set(counts.values())) > 1 or not counts["first"]:
             found = ", ".join(f"{count} in {name}" for name, count in counts.items())
@@ -95,7 +95,7 @@ def _both(first: ArrayLike, similarities: ArrayLike, of: str = "") -> tuple[NDAr
 def _gains(grades: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
     gains: NDArray[np.float64] = real_array(grades, name, ndim=1, dtype=np.float64)
     if len(gains) != count:
-        raise ValueError(f"{name}: expected {count}, one a candidate, got {len(gains)}")
+        raise ValueError(f"{name}: expected {count}, one per candidate, got {len(gains)}")
     if not np.isfinite(gains).all():
         raise ValueError(f"{name}: candidate {int(np.argmin(np.isfinite(gains)))} is not finite")
     return _at_unit_scale(gains)

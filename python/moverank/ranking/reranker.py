@@ -188,7 +188,7 @@ class Reranker:
             The queries.
         documents, top_k, doc_ids, where
             As in `rank`.
-        scores : sequence of array_like, one a query, each of shape (n,), optional
+        scores : sequence of array_like, one per query, each of shape (n,), optional
             The first stage's scores; needed with `fusion`.
         unknown : {"raise", "keep"}, default "keep"
             As in `rank`; by default one query without a token does not lose the others.
@@ -200,7 +200,7 @@ class Reranker:
         Returns
         -------
         list of Ranking
-            One a query.
+            One per query.
         """
         if top_k is not None:
             whole_number(top_k, "top_k", least=1)
@@ -254,9 +254,9 @@ class Reranker:
             return [None] * count
         if self._fusion is None:
             raise ValueError("scores: were given, but the reranker has no fusion")
-        listed = as_list(scores, "scores", "arrays, one a query")
+        listed = as_list(scores, "scores", "arrays, one per query")
         if len(listed) != count:
-            raise ValueError(f"scores: expected {count}, one array a query, got {len(listed)}")
+            raise ValueError(f"scores: expected {count}, one array per query, got {len(listed)}")
         return listed
 
     def _fused(
@@ -269,7 +269,7 @@ class Reranker:
         documents = [of[name] for name in doc_ids]
         one = real_array(first, "scores", ndim=1, dtype=np.float64)
         if len(one) != len(documents):
-            raise ValueError(f"scores: expected {len(documents)}, one a document, got {len(one)}")
+            raise ValueError(f"scores: expected {len(documents)}, one per document, got {len(one)}")
         try:
             fused = self._fusion(one, [document.score for document in documents])
         except ValueError as error:

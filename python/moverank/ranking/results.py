@@ -25,7 +25,7 @@ class Reasons(Protocol):
     """What a ranked document knows of how it was compared."""
 
     def alignment(self) -> Alignment:
-        """Plan behind the distance, with named tokens."""
+        """The plan that gives the distance, with named tokens."""
         ...
 
 

@@ -27,7 +27,7 @@ class WordTable:
 
     @classmethod
     def of(cls, encoder: Encoder) -> WordTable | None:
-        """Table behind an encoder; None if vectors depend on more than the word, or come with weights."""
+        """The table of an encoder's words; None if vectors depend on more than the word, or come with weights."""
         space = None
         # A subclass that encodes in its own way is an encoder like any other.
         if isinstance(encoder, SpaceEncoder) and _encodes_as(SpaceEncoder, encoder):

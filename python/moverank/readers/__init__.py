@@ -45,7 +45,7 @@ def read(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **opt
     FileNotFoundError
         If a file is missing, before anything is read.
     ValueError
-        If an extension is none of these.
+        If the extension is another.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else as_list(paths, "paths", "paths")
     listed = [Path(path) for path in given]

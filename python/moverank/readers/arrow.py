@@ -50,7 +50,7 @@ def read_arrow(
     dim : int, optional
         Dimension of tokens that come as one list.
     documents : int, default 8192
-        How many make a batch, at the most; fewer where 64 MB are reached.
+        Largest number in a batch; smaller where 64 MB are reached.
 
     Yields
     ------
@@ -131,14 +131,14 @@ def _batches(
         try:
             record = next(record_batches, None)
         except pa.ArrowException as error:
-            raise ValueError(f"{path}: cannot be read behind row {first_row}: {str(error).splitlines()[0]}") from None
+            raise ValueError(f"{path}: cannot be read after row {first_row}: {str(error).splitlines()[0]}") from None
         if record is None:
             return
         with locating(path, first_row):
             flat, offsets = _tokens_of(pa, record.column(tokens), tokens, dim)
             mass = None if weights is None else _flat_list(pa, record.column(weights), weights)
             if mass is not None and not np.array_equal(mass[1], offsets):
-                raise ValueError(f"column {weights!r}: has not one weight a token")
+                raise ValueError(f"column {weights!r}: does not have one weight per token")
             names = None if id is None else _ids_of(pa, record.column(id), id)
         for first, last in runs(offsets, flat[:1].nbytes, documents):
             span = slice(int(offsets[first]), int(offsets[last]))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Documents and bytes of a batch, at the most; a document that is larger comes alone.
+#: Most documents and bytes in a batch; a larger document makes a batch of its own.
 DOCUMENTS, BYTES = 8192, 1 << 26
 
 
 def runs(offsets: NDArray[Any], bytes_a_token: int, documents: int) -> Iterator[tuple[int, int]]:
-    """First document of each batch and the one behind its last."""
+    """First document of each batch, and the one after its last."""
     n = len(offsets) - 1
     tokens = max(BYTES // max(bytes_a_token, 1), 1)
     first = 0

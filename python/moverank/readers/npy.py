@@ -44,7 +44,7 @@ def read_npy(
     ids : path, optional
         Integers or strings, shape (N,).
     documents : int, default 8192
-        How many make a batch, at the most; fewer where 64 MB are reached.
+        Largest number in a batch; smaller where 64 MB are reached.
 
     Yields
     ------

@@ -43,7 +43,7 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
         A file with the tensors `tokens` (T, d), `offsets` (N + 1,) and optionally `weights` (T,), `scales` (T,) and
         `ids` (N,); or with one tensor (n, d) a document, whose name is its id.
     documents : int, default 8192
-        How many make a batch, at the most; fewer where 64 MB are reached.
+        Largest number in a batch; smaller where 64 MB are reached.
 
     Yields
     ------
@@ -65,7 +65,7 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
         opened = module.safe_open(str(checked), framework="numpy")
         names = list(opened.keys())
     except module.SafetensorError as error:
-        raise ValueError(f"{checked}: is no safetensors file: {error}") from None
+        raise ValueError(f"{checked}: is not a safetensors file: {error}") from None
     if not names:
         raise ValueError(f"{checked}: has no tensors")
     for name in names:

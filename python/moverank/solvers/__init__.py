@@ -1,6 +1,6 @@
 """A cost matrix and two sides of mass in, a plan and a certificate out: exact, partial, unbalanced, entropic.
 
-Read `transport` first. Nothing here knows of vectors.
+Read `transport` first. Nothing here knows about vectors.
 """
 
 from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult

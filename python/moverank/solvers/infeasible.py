@@ -1,4 +1,4 @@
-"""What is said of problems whose forbidden entries leave no plan."""
+"""The error for problems whose forbidden entries leave no plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def refuse_infeasible(
     swapped: bool,
     name: str,
 ) -> NoReturn:
-    """Solve once more, for what is stuck."""
+    """Solve once more, to find out what is stuck."""
     raise InfeasibleError(why_infeasible(_core.transport(matrix, *masses, *limits), swapped, name))
 
 
@@ -28,7 +28,7 @@ def why_infeasible(
     kinds: tuple[str, str] = ("sources", "targets"),
     numbers: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> str:
-    """How much is stuck, and where; `numbers` are those of rows and columns where these do not count from 0."""
+    """How much is stuck, and where; `numbers` are those of rows and columns if these do not count from 0."""
     said = f"{name}: forbids every plan: a share of {solution.unmoved:.6g} of the mass cannot move where cost is finite"
     sources, targets = solution.stuck_sources, solution.reached_targets
     if not sources:

@@ -1,4 +1,4 @@
-"""How an entropic problem is posed, and what scaling it found out."""
+"""Entropic problems, and their solutions by Sinkhorn's scaling."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from moverank.solvers.interval import Solved, SolvedBatch
 
 @dataclass(frozen=True)
 class Sinkhorn:
-    """An entropic transport problem, and when its solution is good enough.
+    """An entropic transport problem, and when to stop solving it.
 
     With cost matrix C, marginals a and b, and ``KL(P | Q) = sum P log(P / Q) - P + Q``::
 
         min <C, P> + ε KL(P | a b^T)   subject to the constraints of the exact problem
 
     It is a measure's `problem`, or the `epsilon` of `transport`. A larger ε converges faster, to a smoother plan; at
-    ε = 0.05 times the median cost the value is some 10 to 20 % above the exact one on text, and proved bounds within a
-    few per cent of it come with it.
+    ε = 0.05 times the median cost the value is some 10 to 20 % above the exact one on text, with proved bounds within a
+    few per cent of the exact one.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ class Sinkhorn:
         Weight of the entropy.
     relative : bool, default True
         Whether `epsilon` is in units of the median size of each problem's costs; otherwise it is in units of the cost.
-        (Where that median is 0, of their largest size; where that is 0 as well, of 1.) Documents are comparable only
-        at one ε in units of the cost: for ranking, give an absolute one.
+        (Where that median is 0, their largest size is used; where that is 0 as well, 1.) Documents are comparable only
+        at the same ε in units of the cost: for ranking, give an absolute one.
     tolerance : float, default 1e-4
         Stop once the L1 error of the marginals is no larger. Below 2e-6 everything is computed in float64.
     max_iterations : int, default 1000
-        Sweeps over both sides, at the most. 0 evaluates the starting point.
+        Most sweeps over both sides. 0 evaluates the starting point.
     marginal_penalty : float, default inf
         ρ: instead of meeting the marginals, pay ``ρ KL(P 1 | a) + ρ KL(P^T 1 | b)`` (unbalanced transport), in units of
         the cost.
     debiased : bool, default False
-        Take off half of each side's cost against itself: the Sinkhorn divergence, 0 between equal sequences.
+        Subtract half of each side's cost against itself: the Sinkhorn divergence, 0 between equal sequences.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class Sinkhorn:
 
 
 def require_compatible(sinkhorn: Sinkhorn, capacity: float, fraction: float) -> None:
-    """Refuse what has no definition: limits on one side together with prices or self-costs on both."""
+    """Refuse combinations that are not defined: limits on one side with prices or self-costs on both."""
     if capacity == 1 and fraction == 1:
         return
     for name, is_set in (
@@ -195,11 +195,11 @@ class SinkhornBatch(SolvedBatch):
     Attributes
     ----------
     values, lower, upper, plan_cost, epsilon, marginal_error : ndarray of float64, shape (N,)
-        As in `SinkhornResult`, one a problem.
+        As in `SinkhornResult`, one per problem.
     iterations : ndarray of int64, shape (N,)
         Sweeps over both sides.
     converged : ndarray of bool, shape (N,)
-        Whether each came under the tolerance.
+        Whether each reached the tolerance.
     plans : ndarray of float64, shape (N, n, m), or None
         The entropic plans, where asked for.
     """

@@ -1,4 +1,4 @@
-"""Problems whose totals count, as the core solves them: both sides of total 1, limits on the columns."""
+"""Problems whose totals matter, in the form that the core solves: both totals 1, limits on the columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moverank.solvers.sinkhorn import Sinkhorn
 #: What `totals` may be.
 TOTALS = ("normalised", "given")
 
-#: Totals of a balanced problem may differ by this share: sums of what was computed do.
+#: Totals of a balanced problem may differ by this share, as sums of computed masses do.
 _SAME_TOTAL = 1e-6
 
 Numbers = NDArray[np.float64]
@@ -23,9 +23,9 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Totals:
-    """N problems with totals as given, and how their normalised forms are read.
+    """N problems with totals as given, and how to read their normalised forms.
 
-    Where the targets have room for less than the sources have, and only a part moves, the two sides change places:
+    Where the targets have less room than the sources have mass, and only a part moves, the two sides change places:
     the core limits columns to no less than all mass of the rows.
 
     Attributes
@@ -49,7 +49,7 @@ class Totals:
 
     @staticmethod
     def normalised(n_problems: int, capacity: float, fraction: float) -> Totals:
-        """Totals that do not count."""
+        """Totals that do not matter."""
         one = np.ones(n_problems)
         limits = np.full(n_problems, capacity), np.full(n_problems, fraction)
         return Totals(one, one, one, *limits, np.zeros(n_problems, dtype=bool))
@@ -64,7 +64,7 @@ class Totals:
         amount: float | None,
         penalised: bool,
     ) -> Totals:
-        """Totals as they are: an error where the mass has no room, or where both should be equal and are not."""
+        """Totals as given: an error where the mass has no room, or where both should be equal and are not."""
         sources, targets = (_sums(mass, name, n_problems) for mass, name in zip(masses, "ab", strict=True))
         one = np.ones(n_problems)
         nowhere = np.zeros(n_problems, dtype=bool)
@@ -143,7 +143,7 @@ def amount_number(amount: Any) -> float | None:
 
 
 def require_one_measure_of_part(totals: str, fraction: float, amount: float | None) -> None:
-    """Refuse an amount where totals do not count, or beside a fraction."""
+    """Refuse an amount where totals do not matter, or together with a fraction."""
     if amount is None:
         return
     if totals != "given":

@@ -1,4 +1,4 @@
-"""Transport problems with the cost matrix given, solved exactly or with entropy, with what proves it."""
+"""Transport problems with a given cost matrix, solved exactly or with entropy, and with proof."""
 
 from __future__ import annotations
 
@@ -107,15 +107,15 @@ def transport(
     ----------
     cost : array_like, shape (n, m)
         Price of moving one unit of mass from source i to target j. float32 and float64 are solved as they are; other
-        real dtypes are converted to float64. Any sign and size; ``inf`` where nothing may move. Costs that are very
-        large beside others take no digits from these.
+        real dtypes are converted to float64. Any sign and size; ``inf`` where nothing may move. Very large costs do not
+        take digits from others.
     a, b : array_like, shape (n,) and (m,), optional
         Non-negative mass of sources and targets; uniform if omitted. Each is normalised to total 1 in float64: totals
         need not agree, and no rounding of the input is ever an error. See `totals`.
     capacity : float, default 1.0
         κ ≥ 1: target j takes at most κ b_j; ``inf`` lets it take any amount.
     fraction : float, default 1.0
-        How much of the sources' mass has to move, in (0, 1]: partial transport. The value is the cost of what moves.
+        Share of the sources' mass that has to move, in (0, 1]: partial transport. The value is the cost of that part.
     totals : {"normalised", "given"}, default "normalised"
         With ``"given"``, masses are not normalised, and value and plan are in their units: both totals must agree to
         1e-6 (at capacity κ, b must have room for a), or an `amount` says how much moves; with prices in place of
@@ -130,7 +130,7 @@ def transport(
     Returns
     -------
     TransportResult or SinkhornResult
-        Value, plan, potentials and what certifies them; the latter with `epsilon`.
+        Value, plan, potentials and the interval that certifies them; a `SinkhornResult` if `epsilon` is given.
 
     Raises
     ------
@@ -389,7 +389,7 @@ def _solve_stack(
     plans: bool,
     threads: int,
 ) -> tuple[Any, ...]:
-    """What the core returns for all problems, those with swapped sides among them."""
+    """Results of the core for all problems, including those with swapped sides."""
     if given.swapped.any() and not given.swapped.all():
         parts = [np.flatnonzero(given.swapped == swapped) for swapped in (False, True)]
         found = [
@@ -457,6 +457,6 @@ def _mass_array(value: ArrayLike | None, name: str, *shapes: tuple[int, ...]) ->
     weights = mass_array(value, name, ndim=ndim)
     if weights.shape != shapes[ndim - 1]:
         if ndim == 1:
-            raise ValueError(f"{name}: expected {shapes[0][0]} weights, one a token, got {len(weights)}")
+            raise ValueError(f"{name}: expected {shapes[0][0]} weights, one per token, got {len(weights)}")
         raise ValueError(f"{name}: expected shape {shapes[0]} or {shapes[1]}, got {weights.shape}")
     return weights

@@ -87,7 +87,7 @@ class Space:
         Raises
         ------
         TypeError
-            If these are no encoded texts.
+            If these are not encoded texts.
         ValueError
             If the vectors are not of the dimension that the space was fitted to.
         """
@@ -133,7 +133,7 @@ class Space:
 
 @dataclass(frozen=True)
 class SpaceEncoder:
-    """An encoder, and a space behind it."""
+    """An encoder followed by a space."""
 
     encoder: Encoder
     space: Space
@@ -187,7 +187,7 @@ def fit(
         ("all-but-the-top", "sif-scaling", "remove-common", "centring", "whitening", "conceptor", "unit-norm"; weights:
         "idf", "sif", "norm", "norm-idf").
     sample : int, default 20000
-        Texts that are kept for steps that learn from whole texts, or behind a step that is not affine.
+        Texts that are kept for steps that learn from whole texts, or after a step that is not affine.
     batch : int, default 1024
         Texts encoded at a time.
     seed : int, default 0

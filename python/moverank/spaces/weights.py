@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TokenWeights:
-    """A weight a token, and one for tokens that were never seen. A product of two weighs by both.
+    """A weight per token, and one for tokens that were never seen. A product of two weighs by both.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What is compared: sequences of vectors, bags of words over a table of vectors, histograms over bins.
 
-Read `sequences` first. `rounding` and `digests` know what float32 does not hold of numbers that came in float64.
+Read `sequences` first. `rounding` and `digests` are about the digits of float64 numbers that float32 does not hold.
 """
 
 from moverank.vectors.bag import Bag

@@ -1,4 +1,4 @@
-"""One document that is a bag of words: what a batch of bags is made of."""
+"""One document as a bag of words: an element of a batch of bags."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of
 
 
 class Bag(TokenArray):
-    """One document that is a bag of words over a table of vectors. Elements of `Bags` are such; nobody has to make one.
+    """One document as a bag of words over a table of vectors: an element of `Bags`, which makes it.
 
-    Wherever a sequence is accepted it stands for the vectors of its words, with their counts as the measure has it:
-    counts multiply the mass that the measure's weighting gives. Where an array is expected it acts as that of the
-    vectors, (m, d), without counts; what would lose counts otherwise is a TypeError, as of a `Sequence` with weights.
+    Wherever a sequence is accepted, it stands for the vectors of its words and their counts:
+    counts multiply the mass that the measure's weighting gives. Where an array is expected, it acts as the array of its
+    vectors, (m, d), without counts; other uses that would lose counts are a TypeError, as for a weighted `Sequence`.
 
     Examples
     --------
@@ -40,11 +40,11 @@ class Bag(TokenArray):
         counts: NDArray[np.float32] | None,
         digests: Digests | None = None,
     ) -> None:
-        self._vectors = vectors  # not a view of its own, so that bags which are pickled together share it
+        self._vectors = vectors  # not a view per bag, so that bags pickled together share it
         self._words = read_only(words)
         self._counts = None if counts is None else read_only(counts)
         self._tokens: NDArray[np.float32] = read_only(vectors[words])
-        self._digests = digests  # of the table as it came, where float32 rounded it
+        self._digests = digests  # of the table as given, where float32 rounded it
 
     @property
     def vectors(self) -> NDArray[np.float32]:
@@ -71,21 +71,21 @@ class Bag(TokenArray):
         return self._counts
 
     def _with(self, tokens: NDArray[Any]) -> Any:
-        raise TypeError("the counts of a bag belong to its words; say .tokens for an array without, or .to_sequence()")
+        raise TypeError("the counts of a bag belong to its words; use .tokens, without counts, or .to_sequence()")
 
     def mass(self, weighting: str) -> NDArray[np.float64]:
-        """Mass of each word under a weighting, shape (m,), also where all occur once."""
+        """Mass of each word under a weighting, shape (m,), even if all occur once."""
         one_of(weighting, "weighting", WEIGHTINGS)
         mass = np.ones(len(self)) if self._counts is None else self._counts.astype(np.float64)
         return mass * norms_of(self._tokens) if weighting == "norm" else mass
 
     def to_sequence(self, weighting: str = "uniform") -> Sequence:
-        """Give the vectors of the words with their mass.
+        """Return the vectors of the words with their mass.
 
         Parameters
         ----------
         weighting : {"uniform", "norm", "given"}, default "uniform"
-            What counts are multiplied with to make weights: that of the measure which is to be computed.
+            How counts become weights: the weighting of the measure to be computed.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class Bag(TokenArray):
         """Vectors of words, by position: an array."""
         found: NDArray[np.float32] = self._tokens[key]
         if found.ndim == 2 and self._counts is not None:
-            raise TypeError("a part of a bag would lose its counts; take one of .to_sequence(), or of .tokens")
+            raise TypeError("a part of a bag would lose its counts; take a part of .to_sequence() or of .tokens")
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:

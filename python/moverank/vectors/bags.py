@@ -20,19 +20,19 @@ from moverank.vectors.token_array import WEIGHTINGS
 
 
 def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Words as the core reads them; ValueError names one that is no row of the table, and its document."""
+    """Words as the core reads them; ValueError names one that is not a row of the table, and its document."""
     bad = (words < 0) | (words >= n_vectors)
     if bad.any():
         t = int(np.argmax(bad))
         s = int(np.searchsorted(offsets, t, side="right")) - 1
-        raise ValueError(f"document {s}: word {words[t]} is no row of vectors, which has {n_vectors}")
+        raise ValueError(f"document {s}: word {words[t]} is not a row of vectors, which has {n_vectors}")
     return np.ascontiguousarray(words, dtype=np.uint32)
 
 
 def _require_counts(
     given: Any, counts: NDArray[np.float32], words: NDArray[np.uint32], offsets: NDArray[np.int64]
 ) -> None:
-    """Refuse what is no count; ValueError names document and word."""
+    """Refuse numbers that are not counts; the ValueError names document and word."""
     vanished = (counts == 0) & (plain_array(given, "counts") != 0)
     bad = ~np.isfinite(counts) | (counts < 0) | vanished
     if bad.any():
@@ -45,7 +45,7 @@ def _require_counts(
 def _without(
     none: NDArray[np.bool_], words: NDArray[np.uint32], counts: NDArray[np.float32], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.int64]]:
-    """Documents less the words that they do not have."""
+    """Documents without the words whose count is 0."""
     ends = np.concatenate([[0], np.cumsum(~none)])[offsets]
     if (np.diff(ends) == 0).any():
         s = int(np.argmin(np.diff(ends)))
@@ -61,7 +61,7 @@ def _table_of(vectors: ArrayLike) -> tuple[NDArray[np.float32], Digests | None]:
 
 
 class Bags:
-    """A batch of documents made of words that have one vector each, wherever they stand: 4 or 8 bytes a word.
+    """A batch of documents made of words that have one vector each, wherever they stand: 4 or 8 bytes per word.
 
     Document `s` owns the words ``offsets[s]:offsets[s + 1]`` of `words`, which are rows of `vectors`. An index over
     bags computes the costs of a query to every word once and looks all documents' costs up, which makes exact search
@@ -72,7 +72,7 @@ class Bags:
     vectors : array_like, shape (V, d)
         The vector of each word of the vocabulary; converted to float32.
     documents : sequence of sequence of int
-        Rows of `vectors`, one list a document; repeated ones are counted.
+        Rows of `vectors`, one list per document; repeated ones are counted.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class Bags:
     _words: NDArray[np.uint32]
     _offsets: NDArray[np.int64]
     _counts: NDArray[np.float32] | None
-    #: Of the vectors as they came, if some component had more digits than float32 holds.
+    #: Digests of the vectors as given, if some component had more digits than float32 holds.
     _digests: Digests | None
 
     def __init__(self, vectors: ArrayLike, documents: Sequence[Iterable[int]]) -> None:
@@ -132,7 +132,7 @@ class Bags:
         vectors : array_like, shape (V, d)
             The vector of each word of the vocabulary; float32 in C order is used in place.
         words : array_like of int, shape (T,)
-            Rows of `vectors`, document after document, each at most once a document; uint32 is used in place.
+            Rows of `vectors`, document after document, each at most once per document; uint32 is used in place.
         offsets : array_like of int, shape (N + 1,)
             Where each document begins; the last entry is T.
         counts : array_like, shape (T,), optional
@@ -142,8 +142,8 @@ class Bags:
         Returns
         -------
         Bags
-            A view of the arrays, but for the offsets. Who changes them afterwards changes the batch; an index that was
-            built of it then answers for neither, or refuses.
+            A view of the arrays, except the offsets. Changing them afterwards changes the batch; an index that was
+            built from it then has undefined answers, or refuses.
 
         Raises
         ------
@@ -169,7 +169,7 @@ class Bags:
         if counts is not None:
             multiples = real_array(counts, "counts", ndim=1, dtype=np.float32)
             if len(multiples) != len(rows):
-                raise ValueError(f"counts: expected {len(rows)}, one a word, got {len(multiples)}")
+                raise ValueError(f"counts: expected {len(rows)}, one per word, got {len(multiples)}")
             _require_counts(counts, multiples, rows, cuts)
             none = multiples == 0
             if none.any():
@@ -216,7 +216,7 @@ class Bags:
 
     @property
     def _table(self) -> Sequences:
-        """The vectors as if they were one document."""
+        """The vectors as one document."""
         return Sequences._of(self._vectors, np.array([0, len(self._vectors)]), None, None, None, self._digests)
 
     def _moved(self, vectors: NDArray[np.float32], digests: Digests, norms: NDArray[np.float64] | None) -> Bags:
@@ -228,7 +228,7 @@ class Bags:
         return self._of(vectors, self._words, self._offsets, counts, digests)
 
     def _came_of(self, s: int, weighting: str) -> Came:
-        """One document as it came."""
+        """One document as given."""
         bag = self[s]
         return bag._as_sequence(bag.mass(weighting))._batch._came_of(0, weighting)
 
@@ -275,12 +275,12 @@ class Bags:
         return None if one.counts is None else mass
 
     def to_sequences(self, weighting: str = "uniform") -> Sequences:
-        """Copy of the documents with a vector a word.
+        """Copy of the documents with a vector per word.
 
         Parameters
         ----------
         weighting : {"uniform", "norm", "given"}, default "uniform"
-            What counts are multiplied with to make weights: that of the measure which is to be computed.
+            How counts become weights: the weighting of the measure to be computed.
 
         Returns
         -------
@@ -322,7 +322,7 @@ class Bags:
         return (self[s] for s in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        raise TypeError("Bags are no array; .words, .counts and .vectors are")
+        raise TypeError("Bags are not an array; .words, .counts and .vectors are")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._vectors, self._words, self._offsets, self._counts, self._digests)

@@ -1,6 +1,6 @@
-"""Tokens as they came, in eight bytes each: whether two that float32 holds as one were different.
+"""Tokens as given, hashed to eight bytes each: whether two tokens that are equal in float32 were different.
 
-Nothing is computed of them but that, and only where a distance is 0 and some number was rounded.
+They serve nothing else, and only where a distance is 0 and some number was rounded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Digests = NDArray[np.uint64]
 
 
 class Came(NamedTuple):
-    """One sequence as it came: digests of its tokens, their mass, and the largest norm about the origin."""
+    """One sequence as given: digests of its tokens, their mass, and the largest norm about the origin."""
 
     digests: Digests
     mass: NDArray[np.float64]
@@ -24,7 +24,7 @@ class Came(NamedTuple):
 
 
 def digests_of(tokens: NDArray[Any]) -> Digests:
-    """A number for each token that is the same for equal ones, in whatever type they come; shape (n,)."""
+    """A number per token, equal for equal tokens whatever their type; shape (n,)."""
     found = np.empty(len(tokens), dtype=np.uint64)
     for rows in runs(tokens):
         wide = widened(tokens[rows])
@@ -37,15 +37,15 @@ def digests_of(tokens: NDArray[Any]) -> Digests:
 
 
 def _folded(tokens: NDArray[np.float64], first: int) -> Digests:
-    """Sum of mixed bits times odd numbers, each component's its own. 0 gives 0, and -0 as well."""
+    """Sum of mixed bits times odd numbers, one per component. 0 gives 0, and -0 as well."""
     bits = (tokens + 0.0).view(np.uint64)
-    bits = bits ^ (bits >> np.uint64(32))  # or else the low half of what is a float32 would be 0
+    bits = bits ^ (bits >> np.uint64(32))  # otherwise the low half of a float32 number would be 0
     sums: Digests = (bits * _multipliers(first, tokens.shape[1])).sum(axis=1, dtype=np.uint64)
     return sums
 
 
 def _multipliers(first: int, count: int) -> Digests:
-    """Odd numbers without a pattern: splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    """Pseudo-random odd numbers: splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         mixed = np.arange(first + 1, first + count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""Which encoder made the vectors of an index: told apart by what it computes, not by how large its vectors are."""
+"""Which encoder made the vectors of an index, judged by what it computes and not only by its dimension."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from moverank._support.validate import whole_number
 from moverank.errors import EncoderMismatchError
 
-#: A value of an option. None says that it is not known, and is never compared.
+#: A value of an option. None means unknown, and is never compared.
 Option = str | int | float | bool | None
 
 #: Characters of kind, name, and the options' names and values; options of one encoder.
@@ -24,24 +24,24 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """What an encoder is, so that another one is recognised. Encoders have it as their attribute `identity`.
+    """Identifies an encoder, so that another one is recognised. Encoders have it as their attribute `identity`.
 
-    Two encoders are the same if kind, dimension, digest and options are; names are compared only where there is no
-    digest, as files may be called anything. What is None is not known and cannot be compared.
+    Two encoders are the same if kind, dimension, digest and options are; names are compared only if there is no
+    digest, as files can have any name. None means unknown, and is not compared.
 
     Parameters
     ----------
     kind : str
-        What makes the vectors: the class of the encoder, as a rule.
+        What makes the vectors: usually the class of the encoder.
     name : str, optional
-        What people call it: a file's name, a model's; of encoders without a digest what tells them apart.
+        Name of the file or the model; it tells encoders without a digest apart.
     dim : int, optional
         Dimension of the vectors.
     digest : str, optional
-        Of everything that is learnt, such as files of weights and vocabularies: BLAKE2b of 16 bytes, as 32 hexadecimal
+        Digest of everything learnt, such as files of weights and vocabularies: BLAKE2b of 16 bytes, as 32 hexadecimal
         digits.
     options : mapping of str to str, int, float, bool or None, optional
-        What else changes the vectors of a text: how it is cut, lower case, the longest text, prefixes.
+        Everything else that changes the vectors of a text: tokenization, lower case, length limit, prefixes.
 
     Raises
     ------
@@ -74,16 +74,16 @@ class EncoderIdentity:
         if not isinstance(options, Mapping):
             raise TypeError(f"options: expected a mapping, got {type(options).__name__}")
         if len(self.options) > MOST_OPTIONS:
-            raise ValueError(f"options: expected {MOST_OPTIONS} at the most, got {len(self.options)}")
+            raise ValueError(f"options: expected at most {MOST_OPTIONS}, got {len(self.options)}")
         for name, value in self.options.items():
             _require_text(name, "options")
             _require_option(name, value)
-        # In order of names, so that equal ones print alike; and out of reach of whoever has the mapping.
+        # Ordered by name, so that equal ones print alike; and a copy, which the caller cannot change.
         object.__setattr__(self, "options", MappingProxyType(dict(sorted(self.options.items()))))
 
     @classmethod
     def of(cls, encoder: Any) -> EncoderIdentity:
-        """Identity of an encoder, or what is known of one that has none: its class.
+        """Identity of an encoder; if it has none, all that is known of it: its class.
 
         Raises
         ------
@@ -105,11 +105,11 @@ class EncoderIdentity:
 
     @property
     def known(self) -> bool:
-        """Whether it can be told from others of its kind: it has a digest or a name."""
+        """Whether it can be distinguished from others of its kind: it has a digest or a name."""
         return self.digest is not None or self.name is not None
 
     def differences(self, other: EncoderIdentity) -> tuple[str, ...]:
-        """What both say, and say differently: "kind", "name", "dim", "digest", names of options.
+        """What both state, and differently: "kind", "name", "dim", "digest", names of options.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class EncoderIdentity:
         Returns
         -------
         tuple of str
-            Empty if nothing tells them apart, or if one of the two is not known.
+            Empty if nothing distinguishes them, or if one of the two is unknown.
         """
         given: Any = other
         if not isinstance(given, EncoderIdentity):
@@ -133,12 +133,12 @@ class EncoderIdentity:
             compared["name"] = (self.name, other.name)
         compared["digest"] = (self.digest, other.digest)
         for name in sorted({*self.options, *other.options}):
-            # An option that one of them does not have at all is no unknown one: it does something else.
+            # An option that one of them lacks entirely is not an unknown one: it does something else.
             compared[name] = (self.options.get(name, _ABSENT), other.options.get(name, _ABSENT))
         return tuple(name for name, (ours, theirs) in compared.items() if None not in (ours, theirs) and ours != theirs)
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values; `from_json` takes them."""
+        """The same as plain values, for `from_json`."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -149,7 +149,7 @@ class EncoderIdentity:
 
     @classmethod
     def from_json(cls, value: Any) -> EncoderIdentity:
-        """Identity from what `as_json` made; TypeError or ValueError for anything else."""
+        """Identity from the result of `as_json`; TypeError or ValueError for anything else."""
         if not isinstance(value, dict) or set(value) != {"kind", "name", "dim", "digest", "options"}:
             raise ValueError(f"value: expected an object of kind, name, dim, digest and options, got {value!r:.60}")
         return cls(**value)
@@ -175,12 +175,12 @@ class EncoderIdentity:
 
 @dataclass(frozen=True)
 class EncoderCheck:
-    """What is known about an encoder and the one that made the vectors of an index. They do not contradict each other.
+    """What is known about an encoder and the one that made an index's vectors, which do not contradict each other.
 
     Attributes
     ----------
     same : bool
-        They are the same, as far as each says what it is; False if that cannot be checked.
+        They are the same, as far as both are known; False if that cannot be checked.
     statement : str
         The same as a sentence; also what ``str`` gives.
     """
@@ -200,14 +200,14 @@ def checked(built_with: EncoderIdentity | None, encoder: Any) -> EncoderCheck:
     EncoderMismatchError
         If they differ; the message names both, and in what.
     TypeError
-        If it is no encoder.
+        If it is not an encoder.
     """
     given = EncoderIdentity.of(encoder)
     if built_with is None:
         return EncoderCheck(False, "not checked: the index does not say which encoder made its vectors")
     if not (built_with.known and given.known):
         which = f"the encoder given, {given}" if built_with.known else f"the index's encoder, {built_with}"
-        return EncoderCheck(False, f"not checked: nothing tells {which}, from others of its kind")
+        return EncoderCheck(False, f"not checked: nothing distinguishes {which}, from others of its kind")
     differences = built_with.differences(given)
     if differences:
         raise EncoderMismatchError(
@@ -245,5 +245,5 @@ def _require_option(name: str, value: Any) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text without what terminals obey."""
+    """Text without characters that terminals obey."""
     return text if text.isprintable() else repr(text)

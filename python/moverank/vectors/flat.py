@@ -1,4 +1,4 @@
-"""The flat arrays that a batch is stored as: sequences joined into one, tokens in a stored type, what float32 left."""
+"""The flat arrays of a batch: sequences joined into one, tokens in a stored type, digits beyond float32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moverank.vectors.rounding import Extent, is_rounded, may_lose, rest_of
 
 
 def joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """All tokens as one array, copied a thousand sequences at a time, between which Ctrl-C is heard."""
+    """All tokens as one array, copied a thousand sequences at a time, so that Ctrl-C is noticed in between."""
     flat = np.empty((int(offsets[-1]), arrays[0].shape[1]), dtype=np.float32)
     for first in range(0, len(arrays), 1000):
         last = min(first + 1000, len(arrays))
@@ -24,7 +24,7 @@ def joined(arrays: list[NDArray[np.float32]], offsets: NDArray[np.int64]) -> NDA
 
 
 def joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """The weights that sequences bring, if they bring any."""
+    """The weights that sequences carry, if any."""
     having = [own for own in weights if own is not None]
     if having and len(having) < len(weights):
         weighted = [own is not None for own in weights]
@@ -38,9 +38,9 @@ def joined_weights(weights: list[NDArray[np.float64] | None]) -> NDArray[np.floa
 def left_over(
     sources: list[NDArray[Any] | None], tokens: NDArray[np.float32], offsets: NDArray[np.int64]
 ) -> tuple[bool, NDArray[np.float64] | None]:
-    """Whether tokens were rounded, and what that took from each where they lie far from the origin.
+    """Whether tokens were rounded, and by how much each, where they lie far from the origin.
 
-    `sources` are what each sequence was given as, or None where float32 holds it.
+    `sources` are the sequences as given, or None where float32 holds all digits.
     """
     cuts = offsets.tolist()
     given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
@@ -60,14 +60,14 @@ def joined_digests(
     tokens: NDArray[np.float32],
     offsets: NDArray[np.int64],
 ) -> Digests:
-    """Digests of all tokens as they came: those that elements bring, or else of what each was given as."""
+    """Digests of all tokens as given: those that elements carry, otherwise those of each array."""
     cuts = offsets.tolist()
     given = [tokens[cuts[s] : cuts[s + 1]] if source is None else source for s, source in enumerate(sources)]
     found = np.empty(len(tokens), dtype=np.uint64)
     for first in range(0, len(given), 1000):
         last = min(first + 1000, len(given))
         some = given[first:last]
-        # Together where NumPy makes one array of them that holds all digits, and that is hashed in one go.
+        # Joined where one NumPy array holds all digits, so that it is hashed in one go.
         plain = all(array.dtype in (np.float32, np.float64) for array in some)
         parts = [np.concatenate(some)] if plain else some
         found[cuts[first] : cuts[last]] = np.concatenate([digests_of(part) for part in parts])
@@ -78,15 +78,15 @@ def joined_digests(
 
 
 def lost_of(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests | None, NDArray[np.float64] | None]:
-    """The same two of tokens that came as one array, in any dtype."""
+    """The same two for tokens given as one array, in any dtype."""
     rounded, rest = left_over([source], tokens, np.array([0, len(tokens)])) if may_lose(source) else (False, None)
     return digests_of(source) if rounded else None, rest
 
 
 def stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    """Flat tokens in the type that they are to be stored in, and their scales."""
+    """Flat tokens in the type to be stored, and their scales."""
     if (scales is None) == (dtype == "int8"):
-        raise ValueError("scales: int8 tokens need them, other types have none")
+        raise ValueError("scales: required with int8 tokens, and not allowed with other types")
     if dtype in ("float32", "float16"):
         flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
         return flat, None
@@ -99,12 +99,12 @@ def stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDA
         return flat, None
     steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
     if len(steps) != len(flat):
-        raise ValueError(f"scales: expected {len(flat)}, one a token, got {len(steps)}")
+        raise ValueError(f"scales: expected {len(flat)}, one per token, got {len(steps)}")
     return flat, steps
 
 
 def require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
-    """Refuse tokens of which a component is not finite in their stored type, by the number of their sequence."""
+    """Refuse tokens with a component that is not finite in the stored type, naming the sequence."""
     bad = first_non_finite(tokens, scales)
     if bad >= 0:
         s = int(np.searchsorted(offsets, bad, side="right")) - 1
@@ -114,7 +114,7 @@ def require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, off
 def selected(
     offsets: NDArray[np.int64], key: slice | NDArray[Any] | list[int], items: str
 ) -> tuple[slice | NDArray[np.int64], NDArray[np.int64]]:
-    """Where the items of some owners lie, by a slice where they lie together, and the offsets of these alone."""
+    """Where the items of some owners lie (a slice if they are contiguous), and offsets for these owners alone."""
     count = len(offsets) - 1
     if isinstance(key, slice) and key.step in (None, 1):
         start, stop, _ = key.indices(count)

@@ -15,16 +15,16 @@ from moverank.vectors.bags import Bags
 
 
 class Histograms:
-    """A batch of histograms over shared bins: what they hold above zero, in float64.
+    """A batch of histograms over shared bins: their entries above zero, in float64.
 
-    Distances between histograms are asked for with a table of costs between the bins, ``pairwise(p, costs=S)``, and
-    whatever makes a `Histograms` is taken there as it is; to make one first saves doing it again.
+    Distances between histograms need a table of costs between the bins, ``pairwise(p, costs=S)``, and accept anything
+    that makes a `Histograms`; making one first saves repeating the conversion.
 
     Parameters
     ----------
     histograms : array_like, shape (N, K); sparse matrix of SciPy; DataFrame; Bags
-        One histogram a row, in any unit: each is normalised to total 1. Of `Bags` words are bins and counts their
-        content; their vectors are not looked at. Columns of a DataFrame name the bins.
+        One histogram per row, in any unit: each is normalised to total 1. In `Bags`, words are bins and counts their
+        content; vectors are ignored. Columns of a DataFrame name the bins.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class Histograms:
 
     @property
     def content(self) -> NDArray[np.float64]:
-        """What these hold, as given, shape (T,), read-only."""
+        """Their content, as given, shape (T,), read-only."""
         return self._content
 
     @property
@@ -92,7 +92,7 @@ class Histograms:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """What the bins are called, where a DataFrame said so."""
+        """Names of the bins, if a DataFrame gave them."""
         return self._labels
 
     def toarray(self) -> NDArray[np.float64]:
@@ -159,7 +159,7 @@ def as_histograms(value: Any, name: str) -> Histograms:
 
 
 def as_histogram(value: Any, name: str) -> Histograms:
-    """The same of a single one, which may come as a vector of shape (K,)."""
+    """The same for a single histogram, which may be a vector of shape (K,)."""
     if not isinstance(value, (Histograms, Bags)) and getattr(value, "ndim", None) != 2:
         labels = labels_of(value, "index")
         vector = plain_array(value, name)
@@ -173,7 +173,7 @@ def as_histogram(value: Any, name: str) -> Histograms:
 
 
 def labels_of(value: Any, axis: str) -> tuple[str, ...] | None:
-    """Names that an object of pandas gives its rows ("index") or columns, unless they just count from 0."""
+    """Names that a pandas object gives its rows ("index") or columns, unless they merely count from 0."""
     named = getattr(value, axis, None)
     if not hasattr(value, "iloc") or named is None:
         return None
@@ -184,7 +184,7 @@ def labels_of(value: Any, axis: str) -> tuple[str, ...] | None:
 def require_one_order(
     own: tuple[str, ...] | None, others: tuple[str, ...] | None, name: str, where: str, *, same_bins: bool = False
 ) -> None:
-    """Refuse two sides that call their bins by the same names in another order.
+    """Refuse two sides whose bins have the same names in another order.
 
     Other names are fine, as the sides may be about different bins; unless they are the `same_bins`.
     """
@@ -211,7 +211,7 @@ def _summed(
     labels: tuple[str, ...] | None,
     name: str,
 ) -> Histograms:
-    """Histograms of entries in any order: what stands at one bin is added up, zeros are left out."""
+    """Histograms of entries in any order: entries of the same bin are added up, zeros are left out."""
     cuts = np.asarray(offsets, dtype=np.int64)
     rows = np.repeat(np.arange(len(cuts) - 1), np.diff(cuts))
     bins = np.asarray(bins, dtype=np.int64)[cuts[0] : cuts[-1]]
@@ -228,7 +228,7 @@ def _summed(
 
 
 def _require_content(content: NDArray[np.float64], name: str, place: Any) -> None:
-    """Refuse numbers that are no mass; `place` gives histogram and bin of one."""
+    """Refuse numbers that are not mass; `place` gives histogram and bin of one."""
     bad = ~(np.isfinite(content) & (content >= 0))
     if bad.any():
         t = int(np.argmax(bad))

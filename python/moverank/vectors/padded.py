@@ -1,4 +1,4 @@
-"""Batches in which all sequences are padded to one length: cut to what is real, or found by the zeros at their ends."""
+"""Batches in which all sequences are padded to one length: cutting the padding off, and detecting it by its zeros."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moverank._support.validate import mass_array
 from moverank._support.warn import warn
 from moverank.errors import PaddingWarning
 
-#: What to write in place of a padded batch.
+#: Advice about a padded batch.
 CUT_IT = "Sequences.from_padded(tokens, mask) cuts it off"
 KEEP_IT = "from_padded with a mask of ones takes them without this warning"
 
@@ -21,17 +21,19 @@ KEEP_IT = "from_padded with a mask of ones takes them without this warning"
 def cut(
     tokens: Any, mask: Any, lengths: Any, weights: Any
 ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64] | None]:
-    """Real tokens of a padded batch one below the other, in their own dtype, with offsets and weights."""
+    """Real tokens of a padded batch as one flat array, in their own dtype, with offsets and weights."""
     hidden = _hidden(tokens)
     array = plain_array(tokens.data if isinstance(tokens, np.ma.MaskedArray) else tokens, "tokens")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tokens: expected real numbers, got dtype {array.dtype}")
     if array.ndim != 3 or 0 in array.shape:
-        raise ValueError(f"tokens: expected a padded batch of shape (n, L, d), none of them 0, got {array.shape}")
+        raise ValueError(
+            f"tokens: expected a padded batch of shape (n, L, d), all of them at least 1, got {array.shape}"
+        )
     shape = array.shape[:2]
     if mask is None and lengths is None and hidden is None:
         raise ValueError(
-            f"mask: needed, of shape {shape}: which tokens are real and which only fill up; or lengths of shape "
+            f"mask: required, of shape {shape}: true for real tokens, false for padding; or lengths of shape "
             f"({shape[0]},)"
         )
     if mask is not None and lengths is not None:
@@ -53,7 +55,7 @@ def cut(
     if weights is not None:
         mass = mass_array(weights, "weights", ndim=2)
         if mass.shape != shape:
-            raise ValueError(f"weights: expected shape {shape}, one a token with padding, got {mass.shape}")
+            raise ValueError(f"weights: expected shape {shape}, one per token with padding, got {mass.shape}")
         mass = mass[real]
     offsets = np.zeros(shape[0] + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
@@ -61,18 +63,18 @@ def cut(
 
 
 def _hidden(tokens: Any) -> NDArray[np.bool_] | None:
-    """Where a masked array of NumPy, in which true means left out, hides components."""
+    """Which components a masked array of NumPy hides (there, true means left out)."""
     return np.ma.getmaskarray(tokens) if isinstance(tokens, np.ma.MaskedArray) and np.ma.is_masked(tokens) else None
 
 
 def _real(mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if isinstance(mask, np.ma.MaskedArray):
-        raise TypeError("mask: expected a plain array, true for real tokens, got a masked array; give one of its parts")
+        raise TypeError("mask: expected a plain array, true for real tokens, got a masked array; give its data")
     array = plain_array(mask, "mask")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"mask: expected booleans, or 0 and 1, got dtype {array.dtype}")
     if array.shape != shape:
-        raise ValueError(f"mask: expected shape {shape}, one a token, got {array.shape}")
+        raise ValueError(f"mask: expected shape {shape}, one per token, got {array.shape}")
     odd = np.logical_and(array != 0, array != 1)
     if odd.any():
         s, t = (int(place) for place in np.argwhere(odd)[0])
@@ -88,7 +90,7 @@ def _counts(lengths: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     if array.dtype.kind not in "iu":
         raise TypeError(f"lengths: expected integers, got dtype {array.dtype}")
     if array.shape != shape[:1]:
-        raise ValueError(f"lengths: expected shape ({shape[0]},), one a sequence, got {array.shape}")
+        raise ValueError(f"lengths: expected shape ({shape[0]},), one per sequence, got {array.shape}")
     bad = np.logical_or(array < 0, array > shape[1])
     if bad.any():
         s = int(bad.argmax())
@@ -97,7 +99,7 @@ def _counts(lengths: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _without_hidden(real: NDArray[np.bool_], hidden: NDArray[np.bool_], *, given: bool) -> NDArray[np.bool_]:
-    """Drop tokens that a masked array hides; a token is hidden whole, and not if it is said to be real."""
+    """Drop tokens that a masked array hides; a token must be hidden entirely, and must not be marked as real."""
     whole = np.asarray(hidden.all(axis=2))
     wrong = (hidden.any(axis=2) & ~whole & real) | (whole & real if given else False)
     if wrong.any():
@@ -108,16 +110,16 @@ def _without_hidden(real: NDArray[np.bool_], hidden: NDArray[np.bool_], *, given
 
 
 def _require_not_turned(tokens: NDArray[Any], real: NDArray[np.bool_]) -> None:
-    """Refuse a mask with true for padding, as some libraries have it, where the padding of zeros shows that."""
+    """Refuse a mask with true for padding, as some libraries use, where padding with zeros shows that."""
     nonzero = np.asarray(tokens.any(axis=2))
     if not real.all() and not nonzero[real].any() and nonzero[~real].any():
-        raise ValueError("mask: true for zero vectors alone and false for all others; expected true for real tokens")
+        raise ValueError("mask: is true only for zero vectors and false for all others; expected true for real tokens")
 
 
 def warn_if_padded(arrays: Sequence[NDArray[Any]]) -> None:
-    """Warn of a batch of one length whose sequences end, or begin, in zeros, which count as tokens.
+    """Warn if sequences of equal length end, or begin, in zeros, which count as tokens.
 
-    One zero at the beginning may be an origin that things start from. In one dimension 0 is a number as any other.
+    One zero at the beginning may be a starting point. In one dimension 0 is a number like any other.
     """
     if not arrays:
         return

@@ -1,8 +1,8 @@
-"""Digits that float32 does not hold: which numbers lose some, and where all of a batch lies far from the origin.
+"""Digits beyond float32: which numbers have them, and which batches lie far from the origin.
 
-A component that is given in float64 is stored as the float32 number next to it. Where all components of a dimension
-lie far from 0 and near to each other, as timestamps or projected coordinates do, most of what tells them apart is then
-lost. So what float32 leaves is kept beside (`rest`), and `measures.origin` computes about an origin amid the tokens.
+A component given in float64 is stored as the nearest float32 number. If all components of a dimension
+lie far from 0 and near to each other, like timestamps or projected coordinates, most of their differences is
+lost. So the remainder is kept as well (`rest`), and `measures.origin` computes about an origin amid the tokens.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from moverank.errors import PrecisionWarning
 #: Unit roundoff of float32.
 UNIT = 2.0**-24
 
-#: A dimension is far from 0 where its largest component is so many times half of its extent: four bits are lost.
+#: A dimension is far from 0 if its largest component is this many times half of its extent: four bits are lost.
 FAR = 16.0
 
-#: All tokens are far from 0, where they lie so many times half of their longest extent away: of a query between them,
-#: six bits are lost.
+#: All tokens are far from 0 if they lie this many times half of their longest extent away: a query between them
+#: loses six bits.
 DISTANT = 64.0
 
-#: All dimensions are, after an origin was taken off that is another's: half of float32's digits are lost.
+#: The same after another batch's origin was subtracted: half of float32's digits are lost.
 BLURRED = 4096.0
 
-#: Components that are looked at at a time: temporaries then stay in the cache.
+#: Components examined at a time, so that temporaries stay in the cache.
 AT_ONCE = 1 << 18
 
-#: Dtypes whose every number is one of float32.
+#: Dtypes whose numbers are all float32 numbers, too.
 HELD = frozenset(np.dtype(t) for t in "?bBhHef")
 
 
 def may_lose(array: NDArray[Any]) -> bool:
-    """Whether numbers of this array's dtype may not be numbers of float32."""
+    """Whether this array's dtype has numbers that float32 does not have."""
     return array.dtype not in HELD
 
 
 def is_rounded(source: NDArray[Any], tokens: NDArray[np.float32]) -> bool:
-    """Whether a number of `source` is not what `tokens` holds of it."""
+    """Whether some number of `source` was rounded in `tokens`."""
     return any(bool((widened(source[rows]) != tokens[rows]).any()) for rows in runs(source))
 
 
 def rest_of(source: NDArray[Any], tokens: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What `tokens`, float32, leave of `source`."""
+    """`source` less `tokens`, which are float32."""
     rest = np.empty(tokens.shape, dtype=np.float64)
     for rows in runs(source):
         wide = widened(source[rows])
@@ -67,7 +67,7 @@ def widened(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def runs(array: NDArray[Any]) -> Iterator[slice]:
-    """Rows that are looked at together."""
+    """Rows that are examined together."""
     at_once = max(AT_ONCE // max(array.shape[1], 1), 1)
     return (slice(start, start + at_once) for start in range(0, len(array), at_once))
 
@@ -86,7 +86,7 @@ class Extent:
         scales: NDArray[np.float32] | None = None,
         rest: NDArray[np.float64] | None = None,
     ) -> Extent:
-        """That of stored tokens; with the `rest` that float32 left of them, that of the tokens as they came."""
+        """The extent of stored tokens; with their `rest`, that of the tokens as given."""
         least: NDArray[np.floating] = np.full(tokens.shape[1], np.inf, dtype=np.float32 if rest is None else np.float64)
         most: NDArray[np.floating] = -least
         for rows in runs(tokens):
@@ -98,7 +98,7 @@ class Extent:
         return cls(least, most)
 
     def about(self, origin: NDArray[np.float64]) -> Extent:
-        """That of the same tokens less an origin."""
+        """The extent of the same tokens less an origin."""
         return Extent(self._least - origin, self._most - origin)
 
     def __or__(self, other: Extent) -> Extent:
@@ -106,7 +106,7 @@ class Extent:
 
     @property
     def largest(self) -> float:
-        """Largest size of a component."""
+        """Largest absolute value of a component."""
         return float(np.maximum(-self._least, self._most).max())
 
     @property
@@ -122,23 +122,23 @@ class Extent:
 
     @property
     def is_distant(self) -> bool:
-        """Whether all lies far from 0, so that queries lose digits though these do not; a constant tells nothing."""
+        """Whether all lies far from 0, so that queries lose digits even if these do not; a constant says nothing."""
         return 0.0 < DISTANT * self.half < self.largest
 
     @property
     def may_be_distant(self) -> bool:
-        """Whether a batch may be of which this is a part, as its largest component exceeds this by a side at most."""
+        """Whether a batch that contains this one may be: its largest component exceeds this one's by at most a side."""
         return DISTANT / 2 * self.half < self.largest
 
     @property
     def is_blurred(self) -> bool:
-        """Whether half of float32's digits are lost on all that lies between these; a constant has nothing to lose."""
+        """Whether everything between these loses half of float32's digits; a constant has nothing to lose."""
         return 0.0 < BLURRED * self.half < self.largest
 
     def origin(self) -> NDArray[np.float64] | None:
-        """Middle of the dimensions that lie far from 0, where others have 0; None if there are none."""
+        """Middle of the dimensions that lie far from 0, and 0 for the others; None if all are near."""
         far = self.far()
-        # Halves are added, as the sum may be infinite.
+        # Halves are added, because the sum may be infinite.
         return np.where(far, self._least / 2 + self._most / 2, 0.0) if far.any() else None
 
 
@@ -149,13 +149,13 @@ def longest(tokens: NDArray[np.floating]) -> float:
 
 
 def tell_if_blurred_table(source: NDArray[Any], vectors: NDArray[np.float32]) -> None:
-    """Warn if the vectors of a table came in float64 and float32 drops what tells them apart."""
+    """Warn if the vectors of a table came in float64 and float32 loses their differences."""
     if may_lose(source) and len(vectors) > 1 and is_rounded(source, vectors):
         wide = source.astype(np.float64)
         extent = Extent(wide.min(axis=0), wide.max(axis=0))
         if extent.is_blurred:
             warn(
                 f"vectors: lie near to each other up to {extent.largest:.3g} from the origin, where float32 keeps them "
-                f"to {UNIT * extent.largest:.1g}; subtract their mean before",
+                f"to {UNIT * extent.largest:.1g}; subtract their mean first",
                 PrecisionWarning,
             )

@@ -40,19 +40,19 @@ from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of, plain
 
 @runtime_checkable
 class OneSource(Protocol):
-    """What stands for one sequence: a `Bag`, an encoded text."""
+    """An object that can give one sequence: a `Bag`, an encoded text."""
 
     def to_sequence(self, weighting: str = ...) -> Sequence:
-        """Give its tokens and weights, as a measure of some weighting is to have them."""
+        """Return its tokens and weights, as a measure with this weighting needs them."""
         ...
 
 
 @runtime_checkable
 class BatchSource(Protocol):
-    """What stands for a batch: `Bags`, encoded texts."""
+    """An object that can give a batch: `Bags`, encoded texts."""
 
     def to_sequences(self, weighting: str = ...) -> Sequences:
-        """Give tokens and weights, as a measure of some weighting is to have them."""
+        """Return tokens and weights, as a measure with this weighting needs them."""
         ...
 
 
@@ -63,31 +63,31 @@ class Sequences:
     it has been checked: at least one token, finite numbers, weights that are non-negative and not all zero. Tokens are
     float32, or stored more compactly (`astype`); distances are exact for what is stored.
 
-    Of tokens that come in float64 (or as large integers) and lie far from the origin and near to each other, such as
-    timestamps or projected coordinates, what float32 leaves is kept too: Euclidean and squared Euclidean costs are then
-    computed about an origin amid the tokens. Cosines and inner products depend on the origin, so there each component
+    If tokens come in float64 (or as large integers) and lie far from the origin and near to each other, such as
+    timestamps or projected coordinates, the digits beyond float32 are kept: Euclidean and squared Euclidean costs are
+    then computed about an origin amid the tokens. Cosines and inner products depend on the origin, so each component
     counts as float32 holds it, to 24 bits.
 
     Parameters
     ----------
     sequences : sequence of array_like or Sequence, each of shape (n_s, d)
         The token vectors of each sequence. Real numbers of any dtype are converted to float32, once. A `Sequence`, or
-        an encoded text, brings its weights along; then all of the others have to have some as well.
+        an encoded text, carries its weights; then all of the others must have weights, too.
     weights : sequence of array_like, each of shape (n_s,), optional
         The mass of each token, in any unit: it is normalised to total 1 for each sequence when used. Given weights
-        take the place of those that sequences bring, and of the weighting that a measure would apply.
+        replace those that sequences carry, and the weighting that a measure would apply.
 
     Raises
     ------
     TypeError
         If something is not made of real numbers.
     ValueError
-        If a sequence is empty, is not finite, or has a dimension of its own; the message names it.
+        If a sequence is empty, is not finite, or differs in dimension from the first; the message names it.
 
     Warns
     -----
     PaddingWarning
-        If all have one length, no weights, and one of them ends in zero vectors: `from_padded` cuts padding off.
+        If all have the same length and no weights, and one ends in zero vectors: `from_padded` cuts padding off.
 
     Examples
     --------
@@ -102,14 +102,14 @@ class Sequences:
     """
 
     __slots__ = ("_digests", "_offsets", "_rest", "_scales", "_tokens", "_weights")
-    #: Or else NumPy would take a batch for an array, and add numbers where + is to join.
+    #: Otherwise NumPy would treat a batch as an array, and + would add numbers instead of joining batches.
     __array_ufunc__ = None
 
     def __init__(self, sequences: Batch, weights: Iterable[ArrayLike] | None = None) -> None:
         self._make(sequences, weights, counts_zeros=True)
 
     def _make(self, sequences: Batch, weights: Iterable[ArrayLike] | None, *, counts_zeros: bool) -> None:
-        """Make it; `counts_zeros` says whether zero vectors without weights are of any account to what follows."""
+        """Make it; `counts_zeros` says whether zero vectors without weights matter to the caller."""
         arrays: list[NDArray[np.float32]] = []
         sources: list[NDArray[Any] | None] = []
         own_weights: list[NDArray[np.float64] | None] = []
@@ -135,7 +135,7 @@ class Sequences:
         if weights is not None:
             given = as_list(weights, "weights", "arrays")
             if len(given) != len(arrays):
-                raise ValueError(f"weights: expected {len(arrays)} arrays, one a sequence, got {len(given)}")
+                raise ValueError(f"weights: expected {len(arrays)} arrays, one per sequence, got {len(given)}")
             flat_weights = np.concatenate(
                 [weights_array(w, f"sequence {s}", len(x)) for s, (w, x) in enumerate(zip(given, arrays, strict=True))]
             )
@@ -167,22 +167,22 @@ class Sequences:
         Parameters
         ----------
         tokens : array_like, shape (T, d)
-            All tokens, sequence after sequence; what has the dtype already, in C order, is used in place.
+            All tokens, sequence after sequence; an array that has the dtype already, in C order, is used in place.
         offsets : array_like of int, shape (N + 1,)
             Where each sequence begins; the last entry is T.
         weights : array_like, shape (T,), optional
             The mass of each token; float64 is used in place.
         dtype : {"float32", "float16", "bfloat16", "int8"}, default "float32"
-            How tokens are stored. Anything is converted to float32 and float16; bfloat16 and int8 have to come as they
+            How tokens are stored. Any dtype is converted to float32 or float16; bfloat16 and int8 have to come as they
             are stored, the former as the upper halves of float32 in uint16 (`astype` converts).
         scales : array_like, shape (T,), optional
-            With int8 and only there: what each token's integers are multiplied with, in float32.
+            With int8 only: the factor of each token's integers, in float32.
 
         Returns
         -------
         Sequences
-            A view of the arrays, but for the offsets. Who changes them afterwards changes the batch; an index that was
-            built of it then answers for neither, or refuses.
+            A view of the arrays, except the offsets. Changing them afterwards changes the batch; an index that was
+            built from it then has undefined answers, or refuses.
 
         Raises
         ------
@@ -207,8 +207,8 @@ class Sequences:
         if weights is not None:
             mass = mass_array(weights, "weights", ndim=1)
             if len(mass) != len(flat):
-                raise ValueError(f"weights: expected {len(flat)} weights, one a token, got {len(mass)}")
-            # All at once first: a batch may hold millions of sequences. The loop below only finds whom to name.
+                raise ValueError(f"weights: expected {len(flat)} weights, one per token, got {len(mass)}")
+            # All at once first: a batch may hold millions of sequences. The loop below only finds the one to name.
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(cuts) - 1):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
@@ -229,20 +229,20 @@ class Sequences:
         Parameters
         ----------
         tokens : array_like, shape (n, L, d)
-            An array, a tensor, or a masked array of NumPy: of that, tokens which are masked whole are left out. What
+            An array, a tensor, or a masked array of NumPy, whose fully masked tokens are left out. What
             padding holds does not matter; it need not be finite.
         mask : array_like of bool or of 0 and 1, shape (n, L), optional
             True or 1 for real tokens: an ``attention_mask``. (Masks of NumPy's masked arrays and ``key_padding_mask``
             of torch are true for the others: give ``~mask``.)
         lengths : array_like of int, shape (n,), optional
-            In place of a mask, the number of real tokens of each sequence, which are its first ones.
+            Instead of a mask, the number of real tokens of each sequence, which come first.
         weights : array_like, shape (n, L), optional
-            The mass of each token; that of padding is not looked at.
+            The mass of each token; that of padding is ignored.
 
         Returns
         -------
         Sequences
-            Copies of the real tokens, n sequences of lengths of their own.
+            Copies of the real tokens: n sequences, each with its own length.
 
         Raises
         ------
@@ -273,9 +273,9 @@ class Sequences:
     ) -> Sequences:
         """Wrap arrays that are known to be good."""
         batch = cls.__new__(cls)
-        #: What float32 left of each component, kept where tokens lie far from the origin.
+        #: Each component less its float32 value, kept where tokens lie far from the origin.
         batch._rest = None if rest is None else read_only(rest)
-        #: Of tokens as they came, if some component had more digits than float32 holds.
+        #: Digests of the tokens as given, if some component had more digits than float32 holds.
         batch._digests = None if digests is None else read_only(digests)
         batch._tokens = read_only(tokens)
         batch._scales = None if scales is None else read_only(scales)
@@ -289,8 +289,8 @@ class Sequences:
         Parameters
         ----------
         dtype : {"float32", "float16", "bfloat16", "int8"}
-            4, 2, 2 and 1 byte a component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of any size;
-            int8 keeps the multiples, up to 127, of a step that each token has for itself (4 more bytes a token).
+            4, 2, 2 and 1 byte per component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of any size;
+            int8 keeps the multiples, up to 127, of a step that each token has for itself (4 more bytes per token).
 
         Returns
         -------
@@ -325,7 +325,7 @@ class Sequences:
         if self._rest is not None:
             warn(
                 f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
-                "subtract their mean before",
+                "subtract their mean first",
                 PrecisionWarning,
             )
         return self._of(tokens, self._offsets, self._weights, scales, None, self._digests_of_these)
@@ -352,7 +352,7 @@ class Sequences:
 
     @property
     def scales(self) -> NDArray[np.float32] | None:
-        """What the integers of int8 tokens are multiplied with, shape (T,), read-only; None with other types."""
+        """Factors of the integers of int8 tokens, shape (T,), read-only; None with other types."""
         return self._scales
 
     @property
@@ -362,7 +362,7 @@ class Sequences:
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
-        """The mass of each token as given, shape (T,), read-only; None if the measure is to make it."""
+        """The mass of each token as given, shape (T,), read-only; None if the measure computes it."""
         return self._weights
 
     @property
@@ -387,7 +387,7 @@ class Sequences:
 
     @property
     def _digests_of_these(self) -> Digests | None:
-        """Digests of tokens as they came, unless a compact type has made others of them since."""
+        """Digests of the tokens as given, unless a compact type has changed them since."""
         return self._digests if self._tokens.dtype == np.float32 else None
 
     @property
@@ -396,18 +396,18 @@ class Sequences:
         return longest(decode(self._tokens, self._scales))
 
     def _extent(self) -> Extent:
-        """Least and largest components, as the tokens came."""
+        """Least and largest components of the tokens as given."""
         return Extent.of(self._tokens, self._scales, self._rest)
 
     def _came_of(self, s: int, weighting: str) -> Came:
-        """One sequence as it came."""
+        """One sequence as given."""
         one = self[s]
         mass = one.mass(weighting)
         heavy = mass > 0
         return Came(self._came(self._rows(s))[heavy], mass[heavy], one._batch._longest)
 
     def _came(self, rows: slice) -> Digests:
-        """Digests of some tokens as they came."""
+        """Digests of some tokens as given."""
         if self._digests_of_these is not None:
             return self._digests_of_these[rows]
         return digests_of(decode(self._tokens[rows], None if self._scales is None else self._scales[rows]))
@@ -447,7 +447,9 @@ class Sequences:
         return (self[s] for s in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        raise TypeError("Sequences are no array: they differ in length and may have weights; .tokens has all tokens")
+        raise TypeError(
+            "Sequences are not an array: they differ in length and may have weights; .tokens has all tokens"
+        )
 
     def __add__(self, other: Sequences) -> Sequences:
         if not isinstance(other, Sequences):
@@ -490,23 +492,23 @@ class Sequences:
 class Sequence(TokenArray):
     """One sequence of vectors: a query or a document, with its weights if it has any.
 
-    Elements of a `Sequences` are such. Wherever a sequence is accepted its weights are used, unless weights are given
-    besides: those take their place. A list of them is a batch, as it is of arrays; either all of it has weights or
+    The elements of a `Sequences`. Wherever a sequence is accepted its weights are used, unless weights are given
+    as well, which replace them. A list of them is a batch, like a list of arrays; either all have weights or
     none.
 
-    Where an array is expected it acts as the (n, d) array of its tokens: ``np.asarray(x)`` is that, read-only and
+    Where an array is expected it acts as the (n, d) array of its tokens: ``np.asarray(x)`` is that array, read-only and
     **without weights**, as is what NumPy's functions compute of it. One index gives a token as an array; slices, masks
     and lists of indices give the `Sequence` of those tokens with their weights, also of a part of their components, as
-    in ``x[:, :64]``. Arithmetic by element, such as ``x / 2``, keeps weights; what would lose them, such as a product
-    with a matrix or `np.concatenate`, is a TypeError where there are any. ``==`` compares by element, as of arrays.
+    in ``x[:, :64]``. Elementwise arithmetic, such as ``x / 2``, keeps weights; what would lose them, such as a product
+    with a matrix or `np.concatenate`, is a TypeError if there are weights. ``==`` compares by element, as for arrays.
 
     Parameters
     ----------
     tokens : array_like, shape (n, d)
-        The token vectors; converted to float32, of float64 far from the origin keeping what that leaves, as `Sequences`
-        do. Of a `Sequence`, a `Bag` or an encoded text the weights are kept.
+        The token vectors, converted to float32; float64 far from the origin keeps its other digits, as in `Sequences`.
+        A `Sequence`, a `Bag` or an encoded text keeps its weights.
     weights : array_like, shape (n,), optional
-        The mass of each token, in any unit; tokens of weight 0 stay, and take no part.
+        The mass of each token, in any unit; tokens of weight 0 stay, without effect.
 
     Raises
     ------
@@ -532,7 +534,7 @@ class Sequence(TokenArray):
 
     def __init__(self, tokens: One, weights: ArrayLike | None = None) -> None:
         batch = as_query(tokens, weights, "tokens", "weights")
-        # Copies: who changes theirs does not change this.
+        # Copies: changing the caller's arrays does not change this.
         rest, mass = batch._rest, batch._weights
         own = Sequences._of(
             batch._tokens.copy(),
@@ -562,12 +564,12 @@ class Sequence(TokenArray):
 
     @property
     def tokens(self) -> NDArray[np.floating]:
-        """The token vectors, shape (n, d), read-only: float32, or float64 where the batch keeps what that leaves."""
+        """The token vectors, shape (n, d), read-only: float32, or float64 where the batch keeps more digits."""
         return self._tokens
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
-        """The mass of each token as given, shape (n,), read-only; None if the measure is to make it."""
+        """The mass of each token as given, shape (n,), read-only; None if the measure computes it."""
         return self._batch.weights
 
     @property
@@ -630,7 +632,7 @@ def _unpickle(
 
 
 def _listed(sequences: Any) -> Iterable[Any]:
-    """The elements of a batch, which is no text and no table."""
+    """The elements of a batch, which must be neither a text nor a table."""
     if isinstance(sequences, (str, bytes)):
         raise TypeError(f"expected a list of (n, d) arrays, got text; {ENCODE_FIRST}")
     if isinstance(sequences, (Mapping, Set)) or hasattr(sequences, "columns") or not hasattr(sequences, "__iter__"):
@@ -639,7 +641,7 @@ def _listed(sequences: Any) -> Iterable[Any]:
 
 
 def _one(value: Any, name: str) -> Sequence | None:
-    """An element of a batch that may have weights; None for what is an array."""
+    """An element of a batch that may have weights; None for an array."""
     if isinstance(value, Sequence):
         return value
     if isinstance(value, TokenArray) and value._mass is not None:
@@ -652,7 +654,7 @@ def _one(value: Any, name: str) -> Sequence | None:
 
 
 def _weighed(sequences: Any, weighting: str) -> Iterable[Any]:
-    """Elements of a batch with sequences in place of bags: all of these weighted, if any of them is counted."""
+    """Elements of a batch with sequences in place of bags: all of them weighted, if any bag has counts."""
     if isinstance(sequences, np.ndarray) and sequences.dtype != object:
         return sequences
     elements = list(_listed(sequences))
@@ -695,7 +697,7 @@ def as_query(
     Weights that are given take the place of those that it has. `weighting` is that of the measure, for counts.
     """
     if weighting is None and isinstance(value, TokenArray) and value._mass is not None and weights is None:
-        value = _one(value, name)  # type: ignore[assignment]  # refuses counts of which nobody knows what to make
+        value = _one(value, name)  # type: ignore[assignment]  # refuses counts, whose meaning depends on the measure
     options = () if weighting is None else (weighting,)
     if isinstance(value, BatchSource):
         value = value.to_sequences(*options)

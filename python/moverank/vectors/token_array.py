@@ -1,4 +1,4 @@
-"""What acts as an array of tokens, and loses no weights by that."""
+"""An object that acts as an array of tokens, without losing weights unnoticed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import DTypeLike, NDArray
 
 WEIGHTINGS = ("uniform", "norm", "given")
 
-#: Functions whose results are tables of numbers about tokens, and no tokens.
+#: Functions whose results are tables of numbers about tokens, not tokens.
 _SUMMARISING: frozenset[Any] = frozenset(
     (np.quantile, np.nanquantile, np.percentile, np.nanpercentile, np.cov, np.corrcoef, np.linalg.svd)
 )
 
-#: Functions that write tokens where weights have no place.
+#: Functions that write tokens to where weights cannot be stored.
 _SAVING: frozenset[Any] = frozenset((np.save, np.savez, np.savez_compressed, np.savetxt))
 
 
 class TokenArray(NDArrayOperatorsMixin):
     """Acts as the (n, d) array of its tokens where an array is expected; `tokens` is that array.
 
-    NumPy's functions see the tokens alone. Where this has weights, those whose result could pass for a sequence without
-    them, a float array of two dimensions or more, are a TypeError; reductions and what is computed about tokens are
-    not. `numpy.asarray` gives the tokens, and so does what is built on it, such as `numpy.r_`.
+    NumPy's functions see only the tokens. If there are weights, functions whose result could pass for a sequence
+    without them, a float array of two or more dimensions, raise a TypeError; reductions and tables about tokens do
+    not. `numpy.asarray` gives the tokens, and so do functions built on it, such as `numpy.r_`.
     """
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # compared by element, as arrays are
+    __hash__ = None  # type: ignore[assignment]  # compared by element, like arrays
 
     @property
     @abstractmethod
@@ -44,15 +44,15 @@ class TokenArray(NDArrayOperatorsMixin):
 
     @abstractmethod
     def mass(self, weighting: str) -> NDArray[np.float64]:
-        """Mass of each token under a weighting, shape (n,), before it is normalised."""
+        """Mass of each token under a weighting, shape (n,), before normalisation."""
 
     @abstractmethod
     def _as_sequence(self, mass: NDArray[np.float64] | None) -> Any:
-        """The same tokens as a `Sequence`, of this mass."""
+        """The same tokens as a `Sequence` with this mass."""
 
     @abstractmethod
     def _with(self, tokens: NDArray[Any]) -> Any:
-        """The same mass on other vectors."""
+        """Other vectors with the same mass."""
 
     @property
     def dim(self) -> int:
@@ -91,7 +91,7 @@ class TokenArray(NDArrayOperatorsMixin):
         if dtype is None or np.dtype(dtype) == tokens.dtype:
             return tokens.copy() if copy else tokens
         if copy is False:
-            raise ValueError(f"tokens are {tokens.dtype}: as {np.dtype(dtype)} they have to be copied")
+            raise ValueError(f"tokens are {tokens.dtype}: as {np.dtype(dtype)} they must be copied")
         return tokens.astype(dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -108,10 +108,10 @@ class TokenArray(NDArrayOperatorsMixin):
         )
         if not heavy or not makes_tokens or len(result) != len(heavy[0]):
             return result
-        if ufunc.signature is not None:  # a product of matrices, which may be anything
+        if ufunc.signature is not None:  # a matrix product, whose result may be anything
             raise TypeError(_losing(ufunc.__name__))
         if any(not np.array_equal(x._mass, heavy[0]._mass) for x in heavy[1:]):  # type: ignore[arg-type]
-            raise TypeError(f"{ufunc.__name__}: sequences of different weights; say .tokens for arrays without")
+            raise TypeError(f"{ufunc.__name__}: sequences have different weights; use .tokens to ignore them")
         return heavy[0]._with(result)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Any:
@@ -125,12 +125,12 @@ class TokenArray(NDArrayOperatorsMixin):
         return result
 
     def __getattr__(self, name: str) -> Any:
-        """Methods of arrays, such as ``mean``, where there are no weights that their results would lack."""
+        """Methods of arrays, such as ``mean``, if there are no weights that the results would lose."""
         hint = ""
         if name[:1] != "_" and hasattr(np.ndarray, name):
             if self._mass is None:
                 return getattr(self.tokens, name)
-            hint = f"; say .tokens.{name} for that of the array without weights"
+            hint = f"; use .tokens.{name} for that of the array without weights"
         kind = type(self).__name__
         raise AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name, obj=self)
 
@@ -168,12 +168,12 @@ def _any_heavy(value: Any) -> bool:
 
 def _losing(function: str) -> str:
     return (
-        f"{function}: would lose the weights of a sequence; say .tokens for an array without, moverank.Sequences for a "
-        "batch, or moverank.Sequence(tokens, weights) for what keeps them"
+        f"{function}: would lose the weights of a sequence; use .tokens for an array without, moverank.Sequences for a "
+        "batch, or moverank.Sequence(tokens, weights) to keep them"
     )
 
 
 def rows_of(key: Any) -> Any:
-    """The part of an index that says which tokens."""
+    """The part of an index that selects tokens."""
     rows = key[:1] if isinstance(key, tuple) else (key,)
     return slice(None) if not rows or rows[0] is Ellipsis else rows[0]

@@ -34,7 +34,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "payloads": "yes" if any("payload_text" in segment.arrays for segment in manifest.segments) else "no",
         "segments": len(manifest.segments),
         "bytes": total,
-        "bytes a document": round(total / documents) if documents else 0,
+        "bytes per document": round(total / documents) if documents else 0,
     }
     facts |= {f"  {name}": count for name, count in sorted(_bytes_by_array(manifest).items(), key=lambda own: -own[1])}
     if manifest.faiss is not None:

@@ -30,7 +30,7 @@ class Fields:
         self._where = where
 
     def take(self, name: str, kind: type[T]) -> T:
-        """Value of a field; bool is no int, and an int is a float as well."""
+        """Value of a field; bool is not an int, and an int is a float as well."""
         if name not in self._left:
             raise IndexFormatError(f"{self._where}: {name!r} is missing")
         value = self._left.pop(name)

@@ -29,7 +29,7 @@ class FileEntry:
     """A file of an index as its manifest names it.
 
     The checksum is zlib's CRC-32: it is in Python's standard library, runs at a gigabyte a second, and finds what disks
-    and copies do to files. It is no signature.
+    and copies do to files. It is not a signature.
     """
 
     file: str

@@ -182,7 +182,7 @@ def read_manifest(folder: Path) -> Manifest:
                 raise IndexFormatError(f"{path}: is larger than any manifest")
             octets = file.read()  # no more memory than the file has bytes: who has run out of it asks as well
     except (FileNotFoundError, NotADirectoryError):
-        what = "has no manifest.json, so it is no index" if folder.exists() else "does not exist"
+        what = "has no manifest.json, so it is not an index" if folder.exists() else "does not exist"
         raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None
     try:
         return parse(octets)

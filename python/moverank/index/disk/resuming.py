@@ -51,7 +51,7 @@ class PassedOver:
             If a document is not in the index, or is another there; the message names it.
         """
         begun = self._begun
-        # Candidates are no part of what is compared, and clusters would take long to make.
+        # Candidates are not part of what is compared, and clusters would take long to make.
         setup = replace(begun.setup, prefilter=None, codes=None)
         docs = stored_as(as_documents(batch.docs, self._measure), setup, begun.space)
         names = names_for(setup, batch.ids, len(docs), self._next_id)

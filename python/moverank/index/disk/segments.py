@@ -101,7 +101,7 @@ def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDA
 def require_magic(folder: Path, segment: Segment, octets: Any) -> None:
     """Check that a file begins as segments do."""
     if bytes(octets[: len(MAGIC)]) != MAGIC:
-        raise IndexFormatError(f"{folder / segment.file.file}: is no segment of an index")
+        raise IndexFormatError(f"{folder / segment.file.file}: is not a segment of an index")
 
 
 def map_listed(folder: Path, entry: FileEntry) -> memory_map.mmap:

@@ -133,7 +133,7 @@ class Store:
     def open(cls, folder: Path, *, writable: bool, mmap: bool, incomplete: bool = False) -> Store:
         """Open an index that is there, and load it."""
         require_posix()
-        read_manifest(folder)  # so that no lock is left in a folder that is no index
+        read_manifest(folder)  # so that no lock is left in a folder that is not an index
         store = cls(folder, Lock(folder) if writable else None, mmap=mmap)
         try:
             store.load(incomplete=incomplete)

@@ -169,7 +169,7 @@ class StrNames:
 
 
 def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | StrNames:
-    """Check ids, all integers or all strings, unique, one a document; by default integers from `first` on.
+    """Check ids, all integers or all strings, unique, one per document; by default integers from `first` on.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | Str
         return IntNames(np.arange(first, first + count, dtype=np.int64), None)
     listed = listed_ids(ids)
     if len(listed) != count:
-        raise ValueError(f"ids: expected {count}, one a document, got {len(listed)}")
+        raise ValueError(f"ids: expected {count}, one per document, got {len(listed)}")
     return names_of(listed, kind_of(listed))
 
 
@@ -273,7 +273,7 @@ def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
     if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "iuU":
         plain: list[Any] = ids.tolist()
         return plain
-    # Other scalars of numpy are no ids: those of time would become integers.
+    # Other scalars of numpy are not ids: those of time would become integers.
     return [name.item() if isinstance(name, (np.integer, np.str_)) else name for name in as_list(ids, argument, "ids")]
 
 

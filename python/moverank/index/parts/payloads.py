@@ -68,13 +68,13 @@ def payload_arrays(payloads: Any, count: int) -> dict[str, NDArray[Any]]:
     Raises
     ------
     TypeError, ValueError
-        If something is no JSON value, or there are more or fewer than documents; the message names the document.
+        If something is not a JSON value, or there are more or fewer than documents; the message names the document.
     """
     if payloads is None:
         return {}
     listed = payload_list(payloads)
     if len(listed) != count:
-        raise ValueError(f"payloads: expected {count}, one a document, got {len(listed)}")
+        raise ValueError(f"payloads: expected {count}, one per document, got {len(listed)}")
     texts = [b"" if value is None else _text_of(value, position) for position, value in enumerate(listed)]
     offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
@@ -190,7 +190,7 @@ class Where:
                     # SQLite's paths have no way to write a quote or a backslash.
                     unnamable = not missing or '"' in missing or "\\" in missing
                     if unnamable or missing in fields or len(fields) == MOST_FIELDS:
-                        raise ValueError(f"where: {expression!r} is no condition: {error}") from None
+                        raise ValueError(f"where: {expression!r} is not a valid condition: {error}") from None
                     others = sorted(name for name in spelt if name != missing and _folded(name) == _folded(missing))
                     if others:
                         raise ValueError(
@@ -227,7 +227,7 @@ class Where:
                 except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
                     if str(error) == "interrupted":
                         raise KeyboardInterrupt from None
-                    # The condition may read texts of payloads as JSON that are none, which is no fault of the files.
+                    # The condition may read texts of payloads as JSON that are none, which is not a fault of the files.
                     if not isinstance(error, sqlite3.Error) or not _is_json(joined):
                         raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
                     raise ValueError(f"where: {self.expression!r} cannot be evaluated: {error}") from None

@@ -23,7 +23,7 @@ MOST_CLUSTERS = 1024
 
 @dataclass(frozen=True)
 class Clusters:
-    """Prefilter by several pooled vectors a document: its tokens' clusters, compared by the measure itself.
+    """Prefilter by several pooled vectors per document: its tokens' clusters, compared by the measure itself.
 
     Brings better candidates than one pooled vector does, for some hundred nanoseconds a document. Distances to clusters
     bound nothing, so a budgeted search that uses them is certain of none of its hits.
@@ -36,7 +36,7 @@ class Clusters:
     Raises
     ------
     TypeError, ValueError
-        If the number is no integer, below 1 or above 1024.
+        If the number is not an integer, below 1 or above 1024.
 
     Examples
     --------

@@ -106,7 +106,7 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
     factory : str
         What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
     pooled : sequence of ndarray, each of shape (N_p, d)
-        One vector a document, part after part.
+        One vector per document, part after part.
     measure : Measure
         What is searched by.
     num_threads : int
@@ -170,7 +170,7 @@ def _metric(faiss: Any, measure: Measure) -> int:
 
 
 class PooledVectors:
-    """One vector a document, the mass-weighted mean of its tokens.
+    """One vector per document, the mass-weighted mean of its tokens.
 
     Under balanced measures distances between these bound the measure from below, so that comparing all also says how
     near the documents can be that were left out; they are a weak bound and a fair order on real text.

@@ -88,7 +88,7 @@ class Fields:
         Raises
         ------
         TextFormatError
-            If it has neither text nor title, or they are no strings, or an id that was asked for is missing.
+            If it has neither text nor title, or they are not strings, or an id that was asked for is missing.
         """
         id_name, text_name = self.id_in(row), self.text_in(row)
         if self.id is not None and id_name is None:

@@ -125,7 +125,7 @@ def _constant(name: str) -> NoReturn:
 
 def _fault(error: ValueError | RecursionError) -> str:
     if isinstance(error, UnicodeEncodeError):
-        return "has half of a surrogate pair, which is no character"
+        return "has half of a surrogate pair, which is not a character"
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error.msg}"
     if isinstance(error, RecursionError):

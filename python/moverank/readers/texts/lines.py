@@ -10,7 +10,7 @@ from pathlib import Path
 from moverank.errors import TextFormatError
 from moverank.readers.texts.opening import Source, opened
 
-#: Bytes of a line, or of a file that is one document, at the most: a text of this size is a mistake.
+#: Most bytes of a line, or of a file that is one document: a text of this size is a mistake.
 MOST_BYTES = 1 << 26
 
 _MARKS = (

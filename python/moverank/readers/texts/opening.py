@@ -57,7 +57,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Name of a path as text: bytes that are no UTF-8 are written as escapes."""
+    """Name of a path as text: bytes that are not UTF-8 are written as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
