@@ -122,9 +122,9 @@ def test_compact_tokens_came_as_they_are(dtype):
 def test_tokens_whose_squares_vanish_are_told():
     tokens = [np.array([[1e-24], [3e-24]]), np.array([[2e-24], [8e-24]])]
     index = mr.Index.build([t.astype(np.float32) for t in tokens], "wmd")
-    with pytest.warns(mr.PrecisionWarning, match="does not hold the squares"):
+    with pytest.warns(mr.PrecisionWarning, match="cannot hold the squares"):
         index.search(tokens[0], 2)
-    with pytest.warns(mr.PrecisionWarning, match="does not hold the squares"):
+    with pytest.warns(mr.PrecisionWarning, match="cannot hold the squares"):
         mr.distances(tokens[0], tokens, "wmd")
 
 

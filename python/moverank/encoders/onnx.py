@@ -272,7 +272,7 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
         if limit is not None and limit < least:
             raise ValueError(
                 f"max_length: the files beside {path} limit texts to {limit} tokens, special ones included, "
-                f"which leaves fewer than {least}; give another limit"
+                f"which is less than {least}, the least that a text needs; give another limit"
             )
     tokenizer.no_truncation()
     if limit is not None:
