@@ -114,7 +114,7 @@ def test_a_query_that_was_not_compared_is_not_certified():
     ranking = mr.Reranker(ENCODER).rank("zzqxv", TEXTS, unknown="keep")
     certificate = plain(ranking.to_dict())["certificate"]
     assert (certificate["exact"], certificate["certain"], certificate["unsolved"]) == (False, 0, len(TEXTS))
-    assert certificate["statement"] == "not compared: the query has no token; documents are as they came"
+    assert certificate["statement"] == "not compared: the query has no token; documents are in the order given"
     assert str(ranking).endswith(certificate["statement"])
 
 

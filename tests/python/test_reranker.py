@@ -144,7 +144,7 @@ def test_an_index_is_ranked_by_text():
     assert fused.doc_ids == [chosen[p] for p in (1, 3, 4, 2, 0)]
     with pytest.raises(MeasureMismatchError, match="the index was built for wrd"):
         Reranker(ENCODER, "wmd").rank(QUERIES[0], index)
-    with pytest.raises(ValueError, match="passages: an index holds documents as they were cut"):
+    with pytest.raises(ValueError, match="passages: cannot be used with an index"):
         Reranker(ENCODER, passages=Passages()).rank(QUERIES[0], index)
     bare = mr.Index.build(docs.sequences, "wmd")
     (document,) = Reranker(ENCODER).rank(QUERIES[0], bare, top_k=1)
@@ -219,8 +219,8 @@ def test_a_query_without_tokens_does_not_lose_the_others():
     assert [first.doc_ids, second.doc_ids, third.doc_ids] == [["x", "y"], ["x", "y"], ["y", "x"]]
     assert [first.comparable, second.comparable, third.comparable] == [True, False, True]
     assert second.scores == [-np.inf, -np.inf]
-    assert repr(second) == "Ranking(2 documents as they came: the query has no token)"
-    assert str(second).splitlines()[-1] == "not compared: the query has no token; documents are as they came"
+    assert repr(second) == "Ranking(2 documents in the order given: the query has no token)"
+    assert str(second).splitlines()[-1] == "not compared: the query has no token; documents are in the order given"
     with pytest.raises(ValueError, match="the query has none"):
         second[0].explain()
     with pytest.raises(NoTokensError, match="queries, as texts: text 1 has no word with a vector: 'zzxqy'"):
@@ -254,7 +254,7 @@ def test_ids_that_an_index_lacks_come_last_on_request_as_texts_without_a_token_d
     with pytest.raises(DuplicateIdError, match="'y' is given more than once"):
         ranker.rank(QUERIES[0], index, doc_ids=["y", IDS[0], "y"], scores=scores, absent="keep")
     for documents, names in ((texts, ids), (index, None)):
-        with pytest.raises(ValueError, match="absent: is about doc_ids that an index does not have"):
+        with pytest.raises(ValueError, match="absent: applies only to doc_ids of an index"):
             Reranker(ENCODER, "wrd").rank(QUERIES[0], documents, doc_ids=names, absent="keep")
     with pytest.raises(ValueError, match="absent"):
         ranker.rank(QUERIES[0], index, doc_ids=ids, scores=scores, absent="skip")
@@ -383,7 +383,7 @@ def test_a_ranking_prints_and_is_a_sequence():
         (lambda r: r.rank("a", ["a", "b"], doc_ids=[1, np.nan]), TypeError, r"doc_ids: id 1 is missing \(nan\)"),
         (lambda r: r.rank("a", ["a", "b"], doc_ids=["x", "x"]), DuplicateIdError, "'x' is given more than once"),
         (lambda r: r.rank("a", ["a"], top_k=0), ValueError, "top_k must be at least 1"),
-        (lambda r: r.rank("a", ["a"], scores=[1.0]), ValueError, "were given, but the reranker has no fusion"),
+        (lambda r: r.rank("a", ["a"], scores=[1.0]), ValueError, "scores: given, but the reranker has no fusion"),
         (lambda r: r.rank_batch("a", ["a"]), TypeError, "queries: expected a list of texts, got one string"),
         (lambda r: r.rank_batch([], ["a"]), ValueError, "queries: expected at least one, got none"),
         (lambda r: r.rank_batch(["a", None], ["a"]), TypeError, r"query 1 is missing \(None\)"),
@@ -394,17 +394,17 @@ def test_a_ranking_prints_and_is_a_sequence():
         (
             lambda r: Reranker(fusion=0.5).rank("a", INDEX, scores=[1]),
             ValueError,
-            "doc_ids: fusion needs to know of which",
+            "doc_ids: required, as fusion",
         ),
         (
             lambda r: Reranker(measure="wmd").rank("a", INDEX),
             MeasureMismatchError,
-            "the index was built for wrd, the reranker is to rank by wmd",
+            "the index was built for wrd, but the reranker ranks by wmd",
         ),
         (
             lambda r: Reranker(passages=Passages(9, 1)).rank("a", INDEX),
             ValueError,
-            "passages: an index holds documents as they were cut when it was built",
+            "passages: cannot be used with an index, which holds documents as they were cut when it was built",
         ),
         (lambda r: Reranker(fusion=1.5), ValueError, "weight must be from 0 to 1, got 1.5"),
         (lambda r: Reranker(encoder="minilm"), TypeError, "expected an object with a method encode, got str"),
@@ -442,9 +442,9 @@ def test_rankings_over_an_index_carry_payloads_and_obey_conditions():
     ranking = ranker.rank("music", index, where="year < 2002")
     assert [document.payload["year"] for document in ranking] == [2000, 2001]
     assert (ranking.stats.documents, ranking.skipped) == (2, 0)
-    with pytest.raises(ValueError, match="where: chooses by the payloads of an index"):
+    with pytest.raises(ValueError, match="where: applies to payloads of an index"):
         ranker.rank("music", texts, where="year < 2002")
-    with pytest.raises(ValueError, match="where: chooses among all documents of an index"):
+    with pytest.raises(ValueError, match="where: cannot be combined with doc_ids"):
         ranker.rank("music", index, doc_ids=[0], where="year < 2002")
 
 

@@ -311,7 +311,7 @@ WRONG = {
     "unknown": [("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string")],
     "absent": [
         ("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string"),
-        ("keep", ValueError, "is about doc_ids that an index does not have"),
+        ("keep", ValueError, "applies only to doc_ids of an index"),
     ],
     "Alignment.to_csv.path": [PATH[0], ("none/moves.csv", FileNotFoundError, "none/moves.csv")],
     "Alignment.save.path": [
@@ -320,8 +320,8 @@ WRONG = {
         ("moves.gif", ValueError, "ends in .pdf, .svg, .png, got 'moves.gif'"),
     ],
     "Alignment.save.kind": [("chord", ValueError, "must be one of 'flow', 'heatmap'")],
-    "Reranker.rank.where": [("n > 1", ValueError, "chooses by the payloads of an index; these documents are texts")],
-    "Reranker.rank_batch.where": [("n > 1", ValueError, "chooses by the payloads of an index")],
+    "Reranker.rank.where": [("n > 1", ValueError, "applies to payloads of an index, but these documents are texts")],
+    "Reranker.rank_batch.where": [("n > 1", ValueError, "applies to payloads of an index")],
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
     "Reranker.rank_batch.scores": [*LISTS, ([[1, 2], [1, 2]], ValueError, "expected 1, one array per query, got 2")],
     "CallableEncoder.queries": [(3, TypeError, "expected something to call, got int")],

@@ -1,6 +1,6 @@
-"""Which token moved where, and how that looks in a terminal, in a paper, in a browser.
+"""Which token moved where, shown in a terminal, in a paper, in a browser.
 
-Read `alignment` first: what every picture and table is made from.
+Read `alignment` first: every picture and table is made from it.
 """
 
 from moverank.alignment.alignment import Alignment, TokenMove

@@ -31,11 +31,11 @@ def align(
         Tokens of the query and of the document, as a measure takes them.
     measure : str or Measure, optional
         What to compute; by default "wrd", or "emd" where costs are given. Under a relaxed problem the plan sends each
-        token of the side that gives the bound whole to its nearest token on the other.
+        token of the side that gives the bound entirely to its nearest token on the other.
     a, b : array_like, shape (n,) and (m,), optional
         Mass of the tokens, in weights that `x` and `y` carry.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of `x` to each bin of `y` costs, where no vectors say it. `x` and `y` are then
+        Cost of moving from each bin of `x` to each bin of `y`, instead of vectors. `x` and `y` are then
         histograms, of shapes (K,) and (L,); the plan is over the bins that hold something, which are its tokens, by
         number or by the names that pandas has for them. (`moverank.transport` gives the plan over all bins.)
 

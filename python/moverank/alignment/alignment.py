@@ -63,16 +63,16 @@ class Alignment:
     Attributes
     ----------
     value : float
-        The contributions of all moves: the distance, or, of an entropic measure, the cost of its plan, to which the
+        Sum of the contributions of all moves: the distance; for an entropic measure the cost of its plan, to which the
         distance adds the entropy.
     plan : ndarray of float64, shape (n, m)
         Mass moved from each query token to each document token.
     cost : ndarray of float32, shape (n, m)
-        Ground costs; in float64 where they were given so.
+        Ground costs; float64 if they were given so.
     a, b : ndarray of float64, shapes (n,) and (m,)
         Normalised mass of query and document.
     source_tokens, target_tokens : tuple of str, optional
-        What the tokens are called, if anyone said; see `named`.
+        Names of the tokens, if given; see `named`.
     lost : Lost
         What encoding left out of the two texts, if texts were compared: words without a vector, tokens beyond a limit.
 
@@ -113,9 +113,9 @@ class Alignment:
 
     @property
     def unmatched(self) -> NDArray[np.float64]:
-        """Share of the document's mass, token by token, that no query token came for, shape (m,).
+        """Share of the document's mass, per token, to which no query mass moved, shape (m,).
 
-        Zero in balanced transport, where all of the document is explained.
+        Zero in balanced transport, which uses all of the document's mass.
         """
         left: NDArray[np.float64] = np.maximum(self.b - self.plan.sum(axis=0), 0.0)
         return left
@@ -146,7 +146,7 @@ class Alignment:
         Raises
         ------
         TypeError, ValueError
-            If there is not one name, a string, a token.
+            If there is not exactly one name per token, or a name is not a string.
         """
         sources = _checked(source_tokens, self.plan.shape[0], "source_tokens")
         targets = _checked(target_tokens, self.plan.shape[1], "target_tokens")
@@ -158,7 +158,7 @@ class Alignment:
         Parameters
         ----------
         max_rows : int, optional
-            Show this many lines at most, those of the largest mass; the rest is summed in one line.
+            Show at most this many lines, those of the largest mass; the rest is summed in one line.
 
         Returns
         -------
@@ -230,12 +230,12 @@ class Alignment:
         Parameters
         ----------
         max_rows : int or None, default 32
-            Show this many moves at most, those of the largest mass; the others are summed in one line. None shows all.
+            Show at most this many moves, those of the largest mass; the others are summed in one line. None shows all.
 
         Returns
         -------
         str
-            With what LaTeX would obey in a name escaped. Letters beyond Latin need an engine that knows them.
+            LaTeX source; special characters in names are escaped. Non-Latin letters need an engine that supports them.
         """
         from moverank.alignment.exports import to_latex
 
@@ -260,7 +260,7 @@ class Alignment:
         Raises
         ------
         ValueError
-            If the name ends otherwise, or an argument is malformed.
+            If the name has another ending, or an argument is malformed.
         """
         from moverank.alignment.exports import save
 
@@ -311,17 +311,17 @@ class Alignment:
         Parameters
         ----------
         title : str, optional
-            What stands above it.
+            Heading above the picture.
         page : bool, default True
-            A whole page, to be saved; otherwise a piece of one, as notebooks show.
+            A complete page, to be saved; otherwise a fragment, as shown in notebooks.
         max_tokens : int or None, default 400
-            Tokens of each side to show one by one, those with most mass; others next to each other are folded into
+            Tokens of each side to show one by one, those with most mass; neighbours among the others are folded into
             one. None shows all.
 
         Returns
         -------
         str
-            HTML that needs nothing from elsewhere.
+            HTML that loads nothing from elsewhere.
         """
         from moverank.alignment.html import to_html
 

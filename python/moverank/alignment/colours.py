@@ -1,4 +1,4 @@
-"""Colours of costs, the same in every view: blue is near, orange is far, told apart by colour-blind readers too."""
+"""Colours of costs, the same in every view: blue is near, orange is far, distinct to colour-blind readers too."""
 
 from __future__ import annotations
 

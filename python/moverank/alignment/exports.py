@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from moverank.alignment.alignment import Alignment
 
-#: What is written of each move.
+#: The columns written for each move.
 COLUMNS = ("source", "source_token", "target", "target_token", "mass", "cost", "contribution")
-#: Kinds of pictures, by the ends of file names.
+#: Kinds of pictures, by file name suffix.
 SUFFIXES = (".pdf", ".svg", ".png")
 
 _LATEX = {
@@ -81,7 +81,7 @@ def save(alignment: Alignment, path: str | os.PathLike[str], kind: str, max_toke
         raise ValueError(f"path: expected a name that ends in {', '.join(SUFFIXES)}, got {target.name!r}")
     axes = (alignment.flow if kind == "flow" else alignment.heatmap)(max_tokens=max_tokens)
     figure: Any = axes.figure
-    # Without the time of day in it, the same alignment gives the same file.
+    # Without a time stamp, the same alignment gives the same file.
     metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}[suffix]
     figure.savefig(target, format=suffix[1:], dpi=200, metadata=metadata)
 

@@ -1,4 +1,4 @@
-"""Long sequences on a page: runs of tokens with little mass are one, so that a page stays readable and small."""
+"""Long sequences on a page: runs of tokens with little mass are folded, so that the page stays readable and small."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Folds:
 
     @classmethod
     def of(cls, mass: NDArray[np.float64], most: int | None) -> Folds:
-        """Keep the tokens of the largest mass, so many at most; the others between two of them become one run."""
+        """Keep at most this many tokens, those of the largest mass; the others between two of them become one run."""
         count = len(mass)
         own = np.ones(count, dtype=bool)
         if most is not None and count > most:

@@ -48,7 +48,7 @@ def aligned(
     if measure.problem == "exact":
         value, plan = _solved(cost, a, b, measure.capacity, measure.fraction, bins)
         return Alignment(value, plan, cost, a, b)
-    # Of the relaxed problem the better side: each of its bins goes whole to the nearest on the other.
+    # The relaxed problem takes the better side: each of its bins goes entirely to the nearest one on the other side.
     value, plan = _solved(cost, a, b, np.inf, measure.fraction, bins)
     if measure.capacity == 1.0:
         other, turned = _solved(np.ascontiguousarray(cost.T), b, a, np.inf, measure.fraction, bins, swapped=True)
@@ -66,7 +66,7 @@ def _solved(
     bins: tuple[NDArray[Any], NDArray[Any]],
     swapped: bool = False,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Value and plan; InfeasibleError where there is none. `bins` are those of the table's rows and columns."""
+    """Value and plan; InfeasibleError if there is none. `bins` are those of the table's rows and columns."""
     solved = _core.transport(cost, a, b, capacity, fraction)
     if solved.status == "infeasible":
         kinds = "source bins", "target bins"
@@ -75,5 +75,5 @@ def _solved(
 
 
 def bin_names(bins: NDArray[Any], labels: tuple[str, ...] | None) -> tuple[str, ...]:
-    """What some bins are called: by their numbers where they have no names."""
+    """Names of some bins; their numbers if they have no names."""
     return tuple(f"[{bin_}]" if labels is None else labels[bin_] for bin_ in bins.tolist())

@@ -1,4 +1,4 @@
-"""Alignments in a browser or a notebook: one piece of HTML that needs nothing from elsewhere."""
+"""Alignments in a browser or a notebook: one piece of HTML that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from moverank.alignment.moves import named_moves
 if TYPE_CHECKING:
     from moverank.alignment.alignment import Alignment
 
-#: Lines of the table above the tokens, of which a document may have thousands.
+#: Lines of the table above the tokens; a document may have thousands of moves.
 ROWS = 8
 #: Lines between tokens; entropic plans have one between any two.
 MOVES = 4000
-#: Flow that adds up to less than this share is rounding.
+#: A flow below this share of the mass is a rounding error.
 LEAST = 1e-9
 
 _PAGE = """<!doctype html>
@@ -80,7 +80,7 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: 
 
 
 def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: float) -> tuple[list[list[Any]], str]:
-    """Moves between runs, and what is said of those that are too many to be drawn."""
+    """Moves between runs, and a note about moves that are too many to draw."""
     sources, targets = np.nonzero(alignment.plan > LEAST)
     mass = alignment.plan[sources, targets]
     cost = alignment.cost[sources, targets].astype(np.float64)
@@ -88,7 +88,7 @@ def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: f
     pairs, place = np.unique(sides[0].run_of[sources] * width + sides[1].run_of[targets], return_inverse=True)
     total = np.bincount(place, mass)
     mean = np.bincount(place, mass * cost) / total
-    # Of a pair of single tokens the cost is that of its move, whatever dividing would make of its last digit.
+    # For a pair of single tokens the cost is that of its move; division could change the last digit.
     single = np.bincount(place) == 1
     mean[place[single[place]]] = cost[single[place]]
     drawn = np.sort(np.argsort(-total, kind="stable")[:MOVES])
@@ -105,7 +105,7 @@ def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: f
 
 
 def _folded(sides: tuple[Folds, Folds]) -> str:
-    """What is said of tokens that are not shown one by one."""
+    """A note about tokens that are not shown one by one."""
     hidden = [int(side.lengths[side.lengths > 1].sum()) for side in sides]
     if not any(hidden):
         return ""
@@ -129,7 +129,7 @@ def _tokens(
     moved: NDArray[np.float64],
     costs: tuple[NDArray[np.float64], float, float] | None = None,
 ) -> str:
-    """Tokens of a side, of which so much moves; of the document, coloured by what coming there costs on average."""
+    """Tokens of a side, with the mass that moves; those of the document coloured by the mean cost of that mass."""
     own, moving = folds.total(mass), folds.total(moved).tolist()
     colours: list[list[int]] | None = None
     if costs is not None:

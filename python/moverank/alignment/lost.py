@@ -1,4 +1,4 @@
-"""What encoding a query and its documents lost: the rest of a text has no part in an answer."""
+"""What encoding lost of a query and its documents: it has no part in an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Lost:
     query_dropped, dropped : int
         Words of the query, and of documents, that have no vector, or no mass under the measure.
     query_cut, cut : int
-        Tokens of the query, and of documents, that the encoder did not see, as texts are longer than it takes.
+        Tokens of the query, and of documents, that the encoder did not see, because texts exceed its limit.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class Lost:
         return {name: getattr(self, name) for name in ("query_dropped", "dropped", "query_cut", "cut")}
 
     def lines(self, query: str | None = "the query", documents: str = "documents") -> list[str]:
-        """Say it, a line for each kind; nothing if nothing was lost. Without a query only of documents."""
+        """Describe it, one line per kind; no line if nothing was lost. Without a query, only documents are counted."""
         said = []
         if self.query_dropped or self.dropped:
             said.append(

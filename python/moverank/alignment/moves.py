@@ -1,4 +1,4 @@
-"""Moves between names: tokens that look the same are one."""
+"""Moves between names: tokens with the same name are one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def named_moves(alignment: Alignment) -> list[NamedMove]:
 
 
 class Rest(NamedTuple):
-    """What is summed in one line of a table."""
+    """Moves that are summed in one line of a table."""
 
     moves: int
     mass: float
@@ -37,7 +37,7 @@ class Rest(NamedTuple):
 
 
 def folded_moves(alignment: Alignment, max_rows: int | None) -> tuple[list[NamedMove], Rest | None]:
-    """Moves that a table has lines for, the largest, grouped by query token; and the sum of the others."""
+    """The largest moves, which get lines of their own, grouped by query token; and the sum of the others."""
     moves = named_moves(alignment)
     shown = moves if max_rows is None else moves[:max_rows]
     rest = moves[len(shown) :]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moverank.alignment.alignment import Alignment
 
 
-#: Of a letter, on average, in the size of labels.
+#: Width of a letter, on average, relative to the size of labels.
 _INCHES = 0.09
 #: Of a label: a token may be a whole line.
 _LETTERS = 40
@@ -68,7 +68,7 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     sources = [alignment.source_names[i] for i in rows]
     names = [alignment.target_names[j] for j in columns]
     plan = _with_others(alignment.plan, rows, columns)
-    # What forbidden pairs cost is not spent, as they move nothing.
+    # Forbidden pairs move nothing, so their cost does not count.
     spent = np.where(alignment.plan > 0, alignment.plan * alignment.cost.astype(np.float64), 0.0)
     spent = _with_others(spent, rows, columns)
     if rows_left_out:
@@ -115,9 +115,9 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
 
 
 def _shown(alignment: Alignment, max_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
-    """Tokens of both sides that stay, in their order; and how many more of each send or take mass.
+    """Tokens of both sides to show, in their order; and how many others of each side send or take mass.
 
-    Of the query, those that send most; of the document, those that take most of what these send, so that something
+    Those of the query that send most, and those of the document that take most of that, so that something
     moves between them.
     """
     whole_number(max_tokens, "max_tokens", least=1)
@@ -135,14 +135,14 @@ def _heaviest(mass: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 def _with_others(
     values: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Some rows and columns, and one more of each, with the sums of the others."""
+    """Some rows and columns, and one more row and column with the sums of the others."""
     tall = np.vstack([values[rows], np.delete(values, rows, axis=0).sum(axis=0, keepdims=True)])
     return np.hstack([tall[:, columns], np.delete(tall, columns, axis=1).sum(axis=1, keepdims=True)])
 
 
 def _stacked(mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower and upper edge of each token on a side of height 1, with gaps between them; shape (n, 2)."""
-    # Gaps take half the side, so that the labels of many small tokens beside a large one have room.
+    # Gaps take half of the side, so that labels of many small tokens next to a large one have room.
     gap = 0.55 / max(len(mass), 8)
     room = 1.0 - gap * (max(len(mass), 8) - 1)
     heights = mass / mass.sum() * room
@@ -162,7 +162,7 @@ def _band(path: Any, start: float, end: float, width: float) -> Any:
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
     if ax is not None:
         return ax
-    # A figure of its own, not pyplot's: nothing is kept open, and no display is asked for.
+    # A separate figure, not pyplot's: nothing stays open, and no display is needed.
     figure = optional("matplotlib.figure", "plot").Figure(figsize=size, layout="constrained")
     optional("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
     made: Axes = figure.add_subplot()
@@ -185,5 +185,5 @@ def _longest(names: list[str]) -> int:
 
 
 def _safe(name: str) -> str:
-    """Token as matplotlib shows it, no longer than fits: a dollar sign would begin a formula."""
+    """A token for matplotlib, shortened to fit: an unescaped dollar sign would begin a formula."""
     return on_one_line(name, _LETTERS).replace("$", r"\$")

@@ -1,6 +1,6 @@
-"""Rank texts: encode them, cut the long ones, compare, fuse with what the first stage said, give reasons.
+"""Rank texts: encode them, cut long ones into passages, compare, fuse with first-stage scores, explain.
 
-Read `reranker` first, then `candidates`, what a list of documents becomes.
+Read `reranker` first, then `candidates`, which prepares a list of documents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Encoded texts that are kept, as encoding costs more than ranking."""
+"""A cache of encoded texts, because encoding costs more than ranking."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 
 
 class CachedEncoder:
-    """An encoder that remembers documents, the ones used last, up to a number of bytes of vectors. Thread-safe.
+    """An encoder that caches the most recently used documents, up to a number of bytes of vectors. Thread-safe.
 
-    Queries are not kept: they rarely come again.
+    Queries are not cached: they rarely repeat.
 
     Parameters
     ----------
     encoder : Encoder
-        What encodes texts that are not known.
+        Encodes texts that are not in the cache.
     max_bytes : int, default 256 MiB
-        Size of the vectors that are kept; of `WordVectors`, of the numbers of words.
+        Size of the vectors kept; for `WordVectors`, of the words' numbers.
 
     Examples
     --------
@@ -74,12 +74,12 @@ class CachedEncoder:
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Encode texts as documents, those that are not known."""
+        """Encode texts as documents; cached ones are not encoded again."""
         texts = require_texts(texts)
         return gathered(texts, self._as_texts(self._each(texts, progress)), skip_empty=skip_empty)
 
     def _each(self, texts: list[str], progress: Progress | None = None) -> list[EncodedText | WordRows]:
-        """Encode texts one by one, those that are not known; those without a token come out empty."""
+        """Encode texts that are not cached; texts without a token come out empty."""
         with self._lock:
             known = {text: self._texts[text] for text in texts if text in self._texts}
             for text in known:
@@ -92,7 +92,7 @@ class CachedEncoder:
         return [known[text] for text in texts]
 
     def _as_texts(self, found: Sequence[EncodedText | WordRows]) -> Iterator[EncodedText]:
-        """Tokens and vectors of what `_each` gave."""
+        """Tokens and vectors of the results of `_each`."""
         table = self.table
         for one in found:
             if isinstance(one, EncodedText):

@@ -1,4 +1,4 @@
-"""Texts that are to be ranked: cut into passages, encoded, and prepared for any number of queries."""
+"""Texts to be ranked: cut into passages, encoded, and prepared for any number of queries."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Candidates:
         return Found.for_no_query([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
 
     def _nearest(self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None) -> Found:
-        # The k nearest documents are those of the nearest passages, of which there have to be enough.
+        # The k nearest documents are those of the nearest passages, so enough passages are needed.
         asked = k
         skipped = len(self.texts) - len({self._spans[piece][0] for piece in compared.encoded.kept})
         while True:
@@ -84,7 +84,7 @@ class Candidates:
         )
 
     def _name_of(self, piece: int) -> str:
-        """What errors call a passage."""
+        """Name of a passage in errors."""
         return f"document {self.doc_ids[self._spans[piece][0]]!r}"
 
     def _without_token(self, d: int) -> RankedDocument:
@@ -93,7 +93,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class _Passages:
-    """Passages that have a token, encoded and indexed; ids are places, so that equal distances keep their order."""
+    """Passages that have a token, encoded and indexed; ids are positions, so that equal distances keep their order."""
 
     encoded: Documents
     index: Index

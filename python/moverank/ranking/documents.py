@@ -1,4 +1,4 @@
-"""Encoded documents as they are compared: bags of words where a word has one vector, else sequences of tokens."""
+"""Encoded documents in the form compared: bags of words where a word has one vector, else sequences of tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Documents:
     dropped: int
     cut: int
     text: Callable[[int], EncodedText]
-    """The tokens of one document, by its place in the batch, in the order of its text."""
+    """The tokens of one document, by its position in the batch, in the order of its text."""
 
 
 def encoded_documents(
@@ -36,7 +36,7 @@ def encoded_documents(
 ) -> Documents | None:
     """Encode texts for a measure; None if none has a token with mass. Errors call text t `name_of(t)`."""
     encoded, table = encoder._each(texts), encoder.table
-    # Entropic problems tell a word that stands twice from one of twice the mass.
+    # Entropic problems distinguish a word that occurs twice from a word of twice the mass.
     if table is not None and not isinstance(measure.problem, Sinkhorn):
         return _as_bags(table, encoded, measure, name_of)
     found = [with_mass(one, measure, name_of(t)) for t, one in enumerate(encoder._as_texts(encoded))]
@@ -52,7 +52,7 @@ def _as_bags(
     texts: list[tuple[int, WordRows]] = [(t, one) for t, one in enumerate(encoded) if len(one)]
     if not texts:
         return None
-    # A table of the words in use: what is computed for a word is not computed for those that no document has.
+    # A table of the words in use, so that nothing is computed for words that no document has.
     used, words = np.unique(np.concatenate([one.rows for _, one in texts]), return_inverse=True)
     vectors = table.vectors_of(used)
     documents = np.split(words, np.cumsum([len(one) for _, one in texts])[:-1])
@@ -81,12 +81,12 @@ def _as_bags(
 
 
 def with_mass(text: EncodedText, measure: Measure, name: str) -> EncodedText:
-    """Text without the tokens that have no mass under a measure: no evidence, and counted as dropped.
+    """The text without tokens that have no mass under a measure; they are counted as dropped.
 
     Raises
     ------
     ValueError
-        If a token has mass and a zero vector, which the ground cost gives no direction; the message names both.
+        If a token with mass has a zero vector, which has no direction under the ground cost; the message names both.
     """
     directed = _directed(text.vectors)
     mass: NDArray[np.bool_] | None = directed if measure.weighting == "norm" else None

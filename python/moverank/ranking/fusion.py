@@ -1,4 +1,4 @@
-"""The first stage's scores and ours, as one."""
+"""Fusion of first-stage scores with similarities."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from moverank._support.validate import as_list, real_array, real_number, whole_n
 class Fusion:
     """Weighted sum of two standardised scores: (1 − w) · first stage + w · similarity.
 
-    Scores of a query's candidates are brought to mean 0 and standard deviation 1, so that their units do not matter.
+    Scores of a query's candidates are scaled to mean 0 and standard deviation 1, so that units do not matter.
 
     Parameters
     ----------
     weight : float
-        w, from 0, the first stage alone, to 1, the similarity alone.
+        w, from 0 (only the first stage) to 1 (only the similarity).
 
     Examples
     --------
@@ -51,18 +51,18 @@ class Fusion:
         k: int = 10,
         steps: int = 20,
     ) -> Fusion:
-        """Choose the weight that gives the best mean nDCG on some queries: those for training, never those for testing.
+        """Choose the weight with the best mean nDCG on some queries: use training queries, never test queries.
 
         Parameters
         ----------
         first, similarities : sequence of array_like, one per query, each of shape (n,)
             Scores of the candidates; −inf for those without a similarity.
         relevance : sequence of array_like, one per query, each of shape (n,)
-            How relevant each candidate is; 0 for not at all.
+            Relevance of each candidate; 0 means not relevant.
         k : int, default 10
             Cut-off of nDCG.
         steps : int, default 20
-            The weight is found to 1 / steps; of equal ones the smallest is taken.
+            The weight is found to 1 / steps; the smallest of equally good ones is chosen.
 
         Returns
         -------
@@ -73,7 +73,7 @@ class Fusion:
         counts = {name: len(arrays) for name, arrays in listed.items()}
         if len(set(counts.values())) > 1 or not counts["first"]:
             found = ", ".join(f"{count} in {name}" for name, count in counts.items())
-            raise ValueError(f"expected as many queries in each, and at least one: there are {found}")
+            raise ValueError(f"expected the same number of queries in each, and at least one, got {found}")
         whole_number(k, "k", least=1)
         weights = np.linspace(0.0, 1.0, whole_number(steps, "steps", least=1) + 1)
         queries = []
@@ -102,7 +102,7 @@ def _gains(grades: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
 
 
 def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Mean 0 and deviation 1; what has no score, −inf, gets the lowest there is."""
+    """Mean 0 and deviation 1; a missing score, −inf, becomes the lowest score."""
     array = real_array(scores, name, ndim=1, dtype=np.float64).copy()
     missing = np.isneginf(array)
     found = array[~missing]
@@ -119,7 +119,7 @@ def _standardised(scores: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def _at_unit_scale(array: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divided by a power of 2, so that all are below 1: squares and sums neither overflow nor vanish."""
+    """Divided by a power of 2 so that all are below 1: squares and sums neither overflow nor underflow."""
     exponent = int(np.frexp(np.abs(array).max(initial=0.0))[1])
     scaled: NDArray[np.float64] = np.ldexp(array, -exponent)
     return scaled

@@ -16,7 +16,7 @@ _Span = tuple[int, int]
 _WORD = re.compile(r"\S+")
 _EAST = HAN + HIRAGANA + KATAKANA
 _SOUTH = THAI + "".join(OTHERS_WITHOUT_SPACES)
-#: Characters that stand for a word where nothing shows where it ends: about what a word has in text that was segmented.
+#: Characters counted as a word where nothing marks its end: about the length of a word in segmented text.
 _CHARACTERS = {"east": 2, "south": 4}
 _PART = re.compile(rf"(?P<east>[{_EAST}]+)|(?P<south>[{_SOUTH}]+)|[^\s{_EAST}{_SOUTH}]+")
 _WITHOUT_SPACES = re.compile(f"[{_EAST}{_SOUTH}]")
@@ -26,17 +26,17 @@ _BEFORE_THEIR_CONSONANT = frozenset("เแโใไເແໂໃໄ")
 
 @dataclass(frozen=True)
 class Passages:
-    """Cut texts into windows; a document is as near as its nearest window.
+    """Cut texts into windows; a document's distance is that of its nearest window.
 
     Parameters
     ----------
     words : int, default 150
-        Words of a window, as white space divides them. Chinese and Japanese have none between words, nor have Thai,
-        Lao, Burmese and Khmer: there two characters, or four of the last, count as a word, unless a segmenter is named.
+        Words per window, separated by white space. Chinese, Japanese, Thai, Lao, Burmese and Khmer have none: there
+        two characters (four in the last four scripts) count as a word, unless a segmenter is named.
     overlap : int, default 50
-        Words that a window shares with the one before.
+        Words that a window shares with the previous one.
     segmenter : {"jieba", "fugashi", "pythainlp"}, optional
-        What finds the words of a script without spaces, as for `Words`, so that none is cut in two. Without one, the
+        Finds the words of scripts without spaces, as for `Words`, so that no word is cut in two. Without it, the
         overlap keeps words whole in one of two windows.
 
     Raises
@@ -67,7 +67,7 @@ class Passages:
             segments(self.segmenter)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where the windows of a text begin and end, in characters; the last one may be shorter."""
+        """Begin and end of each window of a text, in characters; the last one may be shorter."""
         if text.isascii() or not _WITHOUT_SPACES.search(text):
             found = [match.span() for match in _WORD.finditer(text)]
         else:
@@ -91,7 +91,7 @@ class Passages:
 
 
 def _segmented(segmenter: str, text: str, start: int, end: int) -> Iterator[_Span]:
-    """Words that a segmenter finds. What it leaves out, or writes in another way, stays with the word before."""
+    """Words that a segmenter finds. Text that it leaves out or changes stays with the word before."""
     place = start
     for word in segments(segmenter)(text[start:end]):
         found = text.find(word, place, end)
@@ -105,7 +105,7 @@ def _segmented(segmenter: str, text: str, start: int, end: int) -> Iterator[_Spa
 
 
 def _by_characters(text: str, start: int, end: int, length: int) -> Iterator[_Span]:
-    """Pieces of about so many characters; none begins with a mark that belongs to the character before."""
+    """Pieces of about this many characters; none begins with a mark that belongs to the character before."""
     while start < end:
         stop = min(start + length, end)
         while stop < end and (category(text[stop])[0] == "M" or text[stop - 1] in _BEFORE_THEIR_CONSONANT):

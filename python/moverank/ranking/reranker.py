@@ -27,7 +27,7 @@ from moverank.spaces.space import Space, SpaceEncoder
 #: Ranks documents for one query, whose first-stage scores may be given.
 _RankOne = Callable[[EncodedText, "ArrayLike | None"], Found]
 
-#: What suits a short query against longer documents: all of the query moves, and only part of a document has to answer.
+#: For a short query against longer documents: all of the query moves, to any part of a document.
 DEFAULT_MEASURE = wrd.replace(capacity=4)
 
 
@@ -37,19 +37,19 @@ class Reranker:
     Parameters
     ----------
     encoder : Encoder, optional
-        What makes vectors of texts; by default the English word vectors that come with the package, which need nothing
+        Turns texts into vectors; by default the English word vectors included in the package, which need nothing
         else installed. A transformer (`OnnxEncoder`, `SentenceTransformerEncoder`) ranks better.
     measure : str or Measure, optional
-        What to rank by; by default that of the index, if one is ranked, else WRD with capacity 4: all of the query has
-        to be found in the document, not the other way round. Between sentences capacity 1 is right.
+        What to rank by; by default the measure of the index, if one is ranked, else WRD with capacity 4: all of the
+        query has to be found in the document, but not the reverse. For sentence pairs use capacity 1.
     passages : Passages, optional
-        Cut documents into passages, of which the nearest counts; by default they are compared whole.
+        Cut documents into passages, and rank by the nearest one; by default documents are compared whole.
     fusion : Fusion or float, optional
-        Add the first stage's scores: how much weight ours have, from 0 to 1; `Fusion.fit` finds it.
+        Add the first stage's scores: the weight of the similarity, from 0 to 1; `Fusion.fit` finds it.
     cache_bytes : int, default 256 MiB
-        Vectors of documents that are kept for the next query; 0 for none.
+        Size of the cache of document vectors; 0 for none.
     check_encoder : bool, default True
-        Refuse an index that was built with another encoder; False ranks whatever vectors of equal dimension it has.
+        Refuse an index that was built with another encoder; False accepts any vectors of the same dimension.
     num_threads : int, optional
         Threads of the transport; all cores by default.
 
@@ -123,30 +123,30 @@ class Reranker:
         query : str
             The query.
         documents : sequence of str, or Index
-            The candidates' texts; or an index of their vectors by the same encoder, whose payload, a string or an
-            object with a "text", is given back. If the index has a space, queries are moved into it.
+            The candidates' texts; or an index of their vectors by the same encoder, whose payloads (a string, or an
+            object with a "text") are returned as texts. If the index has a space, queries are moved into it.
         top_k : int, optional
-            How many to return; all by default, of an index ten. Fewer are faster, as most others are not solved.
+            How many to return; by default all texts, or ten documents of an index. Fewer are faster.
         doc_ids : sequence, optional
-            What the texts are called, 0, 1, … by default; of an index, which of its documents are the candidates, all
-            by default.
+            Ids of the texts, by default 0, 1, …; for an index, the ids of the candidates, by default all
+            documents.
         scores : array_like, shape (n,), optional
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
         where : str, or tuple of str and a sequence, optional
-            Of an index, rank documents only whose payload fulfils this condition, as in `Index.search`.
+            For an index: rank only documents whose payload fulfils this condition, as in `Index.search`.
         unknown : {"raise", "keep"}, default "raise"
-            What becomes of a query without a token: an error; or its documents keep the order in which they came, at
+            A query without a token is an error; or ("keep") its documents keep the order in which they were given, at
             score −∞ and distance ∞ (with `fusion`, they are ranked by the first stage's scores), and the ranking says
-            so: `Ranking.comparable` is False. Of an index without `doc_ids` there are then none.
+            so: `Ranking.comparable` is False. For an index without `doc_ids`, there are no documents then.
         absent : {"raise", "keep"}, default "raise"
-            What becomes of `doc_ids` that an index does not have: an error; or they come last, at score −∞ and distance
-            ∞, as texts without a token do, of which an index has none, and `Ranking.skipped` counts them.
+            `doc_ids` that an index does not have are an error; or ("keep") they come last, at score −∞ and distance ∞,
+            like texts without a token, and `Ranking.skipped` counts them.
 
         Returns
         -------
         Ranking
-            The best first; equal ones in the order in which they came, of an index in the order of ids. Texts without a
-            token come last.
+            The best first; ties in the order in which texts were given, or in the order of an index's ids. Texts
+            without a token come last.
 
         Raises
         ------
@@ -157,9 +157,9 @@ class Reranker:
         UnknownIdError
             If one of `doc_ids` is not in the index, unless `absent` is "keep".
         MeasureMismatchError
-            If the index was built for another measure than the reranker was given.
+            If the index was built for a measure other than the reranker's.
         EncoderMismatchError
-            If it was built with another encoder, unless that is not to be checked.
+            If it was built with another encoder, unless `check_encoder` is False.
         """
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
@@ -191,11 +191,11 @@ class Reranker:
         scores : sequence of array_like, one per query, each of shape (n,), optional
             The first stage's scores; needed with `fusion`.
         unknown : {"raise", "keep"}, default "keep"
-            As in `rank`; by default one query without a token does not lose the others.
+            As in `rank`; by default a query without a token does not affect the others.
         absent : {"raise", "keep"}, default "raise"
             As in `rank`.
         progress : callable, optional
-            Called with the number of queries that are ranked.
+            Called with the number of queries ranked so far.
 
         Returns
         -------
@@ -210,7 +210,7 @@ class Reranker:
         one_of(unknown, "unknown", ("raise", "keep"))
         one_of(absent, "absent", ("raise", "keep"))
         if absent == "keep" and (doc_ids is None or not isinstance(documents, Index)):
-            raise ValueError("absent: is about doc_ids that an index does not have; there are no doc_ids of an index")
+            raise ValueError("absent: applies only to doc_ids of an index, and none were given")
         asked = self._queries(queries, skip_empty=unknown == "keep")
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
@@ -218,7 +218,7 @@ class Reranker:
             asked = _with_mass(self._moved(asked, documents), chosen, queries, unknown)
         else:
             if where is not None:
-                raise ValueError("where: chooses by the payloads of an index; these documents are texts")
+                raise ValueError("where: applies to payloads of an index, but these documents are texts")
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
             asked = _with_mass(asked, chosen, queries, unknown)
             rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
@@ -250,10 +250,10 @@ class Reranker:
     def _scores(self, scores: Sequence[ArrayLike] | None, count: int) -> Sequence[ArrayLike | None]:
         if scores is None:
             if self._fusion is not None:
-                raise ValueError("scores: fusion needs the first stage's scores")
+                raise ValueError("scores: required, as fusion needs the first stage's scores")
             return [None] * count
         if self._fusion is None:
-            raise ValueError("scores: were given, but the reranker has no fusion")
+            raise ValueError("scores: given, but the reranker has no fusion")
         listed = as_list(scores, "scores", "arrays, one per query")
         if len(listed) != count:
             raise ValueError(f"scores: expected {count}, one array per query, got {len(listed)}")
@@ -262,7 +262,7 @@ class Reranker:
     def _fused(
         self, found: list[RankedDocument], first: ArrayLike | None, doc_ids: Iterable[Any]
     ) -> list[RankedDocument]:
-        """Documents in the order in which they were given, with fused scores; as found, where nothing is fused."""
+        """Documents in the order given, with fused scores; unchanged if there is no fusion."""
         if self._fusion is None or first is None:
             return found
         of = {document.doc_id: document for document in found}
@@ -288,14 +288,16 @@ class Reranker:
         self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None, where: Condition | None, absent: str
     ) -> _RankOne:
         if self._passages is not None:
-            raise ValueError("passages: an index holds documents as they were cut when it was built")
+            raise ValueError(
+                "passages: cannot be used with an index, which holds documents as they were cut when it was built"
+            )
         if self._fusion is not None and doc_ids is None:
-            raise ValueError("doc_ids: fusion needs to know of which documents the scores are")
+            raise ValueError("doc_ids: required, as fusion needs to know which documents the scores belong to")
         chosen = None if doc_ids is None else listed_ids(doc_ids, "doc_ids")
         if chosen is not None and not chosen:
             raise ValueError("doc_ids: expected at least one, got none")
         if chosen is not None and where is not None:
-            raise ValueError("where: chooses among all documents of an index; doc_ids are a choice already")
+            raise ValueError("where: cannot be combined with doc_ids; where chooses among all documents of an index")
 
         missing = _missing(index, chosen or []) if absent == "keep" else {}
         there = [name for name in chosen or [] if name not in missing] if missing else chosen
@@ -331,7 +333,7 @@ class Reranker:
 
     def _require_encoder_of(self, index: Index) -> None:
         if index.space is not None and isinstance(self._encoder.encoder, SpaceEncoder):
-            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
+            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without a space")
         if self._check_encoder:
             index.require_encoder(self._encoder)
 
@@ -351,13 +353,13 @@ class Reranker:
     def _measure_of(self, index: Index) -> Measure:
         if self._measure is not None and self._measure != index.measure:
             raise MeasureMismatchError(
-                f"the index was built for {index.measure.name}, the reranker is to rank by {self._measure.name}"
+                f"the index was built for {index.measure.name}, but the reranker ranks by {self._measure.name}"
             )
         return index.measure
 
 
 def _with_mass(asked: list[EncodedText], measure: Measure, queries: list[str], unknown: str) -> list[EncodedText]:
-    """Queries without the tokens that have no mass; NoTokensError where none is left, unless they are kept."""
+    """Queries without tokens that have no mass; NoTokensError if none is left, unless such queries are kept."""
     found = [with_mass(one, measure, f"queries: query {q}") for q, one in enumerate(asked)]
     for q, one in enumerate(found):
         if unknown == "raise" and not one.tokens:
@@ -366,7 +368,7 @@ def _with_mass(asked: list[EncodedText], measure: Measure, queries: list[str], u
 
 
 def _missing(index: Index, ids: list[Any]) -> dict[Any, None]:
-    """Ids that are not in an index, in their order; one of another kind than its ids is a mistake."""
+    """Ids that are not in an index, in their order; those of the wrong type are not among them, and refused later."""
     lacking = [name for name in ids if name not in index]
     if not lacking:
         return {}

@@ -1,4 +1,4 @@
-"""What a reranker returns: documents in order, each with its reasons."""
+"""Results of a reranker: documents in order, each with an explanation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from moverank.index.search.hits import Certificate, Hit, SearchStats, hit_dict
 from moverank.measures.measure import Measure
 from moverank.spaces.space import Space
 
-#: By how much distances of a text may differ from those of its bag, which sums in another order.
+#: How much the distance of a text may differ from that of its bag, which is summed in another order.
 _ROUNDING = 1e-5
 
 
 class Reasons(Protocol):
-    """What a ranked document knows of how it was compared."""
+    """How a ranked document was compared."""
 
     def alignment(self) -> Alignment:
         """The plan that gives the distance, with named tokens."""
@@ -57,7 +57,7 @@ class ComparedHit:
     space: Space | None
 
     def alignment(self) -> Alignment:
-        """Plan of the hit; its tokens are numbered where the text is not known to be what was indexed."""
+        """Plan of the hit; tokens have numbers for names unless the text is known to be the indexed one."""
         found = self.hit.alignment
         tokens = found.target_names
         lost = Lost(query_dropped=self.query.dropped, query_cut=self.query.cut)
@@ -66,7 +66,7 @@ class ComparedHit:
             if self.of_bags:
                 text = (encoded if self.space is None else self.space(encoded)).text(0)
                 again = Compared(self.query, text, self.measure).alignment()
-                # Words of a bag are in another order than those of the text, so that the text is compared itself.
+                # The words of a bag are not in the order of the text, so the text itself is compared.
                 if abs(again.value - found.value) <= _ROUNDING * max(1.0, abs(found.value)):
                     return again
             elif len(encoded.tokens[0]) == len(tokens):
@@ -82,19 +82,19 @@ class RankedDocument:
     Attributes
     ----------
     rank : int
-        Place, from 0.
+        Position in the ranking, from 0.
     doc_id : int or str
-        What the document is called.
+        Id of the document.
     score : float
-        What it is ranked by, larger is better: the measure's similarity, or the fused score.
+        The score it is ranked by, larger is better: the measure's similarity, or the fused score.
     distance : float
         The measure's value; infinite for a text without a token, which comes last.
     text : str or None
-        The document; None where an index holds no text.
+        The text; None if the index holds none.
     passage : tuple of int, optional
-        Where its nearest passage begins and ends in the text, if it was cut into passages.
+        Begin and end of its nearest passage in the text, if it was cut into passages.
     payload : JSON value, optional
-        What an index keeps with the document.
+        Payload that the index keeps with the document.
     """
 
     rank: int
@@ -129,7 +129,7 @@ class RankedDocument:
         Returns
         -------
         Alignment
-            With named tokens; print it, `to_html` it, draw it. `Alignment.lost` counts what was not compared.
+            With named tokens, to print, draw, or show as HTML. `Alignment.lost` counts what was not compared.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class RankedDocument:
 
 @dataclass(frozen=True)
 class Found:
-    """What comparing a query with documents brought, before first-stage scores are added."""
+    """Result of comparing a query with documents, before first-stage scores are added."""
 
     documents: list[RankedDocument]
     certificate: Certificate
@@ -154,14 +154,14 @@ class Found:
 
     @classmethod
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
-        """Documents, of `count` in all, where there was nothing to compare."""
+        """Documents, out of `count`, none of which has a token."""
         certificate = Certificate.of(np.zeros(0), np.inf, count, 0, "documents", k=0)
         return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
 
     @classmethod
     def for_no_query(cls, documents: list[RankedDocument], count: int) -> Found:
-        """Documents, of `count` in all, in the order in which they came: the query has no token."""
-        statement = "not compared: the query has no token; documents are as they came"
+        """Documents, out of `count`, in the order given, because the query has no token."""
+        statement = "not compared: the query has no token; documents are in the order given"
         certificate = Certificate(False, -np.inf, count, 0, np.inf, statement)
         return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
 
@@ -177,20 +177,20 @@ class Ranking(Sequence[RankedDocument]):
     documents : tuple of RankedDocument
         The documents; the ranking is a sequence of them, too.
     measure : Measure
-        What was computed.
+        The measure that was computed.
     certificate : Certificate
         What is proved about the order by distance.
     stats : SearchStats
-        What the comparison cost.
+        Work of the comparison.
     skipped : int
         Documents without a token, which are not compared; those that are returned come last, at distance infinity.
     comparable : bool
-        Whether the query has a token. If not, nothing was compared and documents stand as they came.
+        Whether the query has a token. If not, nothing was compared and documents are in the order given.
     dropped, query_dropped : int
         Words of all documents, and of the query, that have no vector, or no mass under the measure. 0 for documents of
         an index, which were encoded before.
     cut, query_cut : int
-        Tokens of all documents, and of the query, that the encoder did not see, as texts are longer than it takes. 0
+        Tokens of all documents, and of the query, that the encoder did not see, because texts exceed its limit. 0
         for documents of an index.
     """
 
@@ -208,7 +208,7 @@ class Ranking(Sequence[RankedDocument]):
 
     @property
     def lost(self) -> Lost:
-        """What encoding lost, of the query and of all documents together."""
+        """What encoding lost, of the query and of all documents."""
         return Lost(self.query_dropped, self.dropped, self.query_cut, self.cut)
 
     @property
@@ -261,7 +261,7 @@ class Ranking(Sequence[RankedDocument]):
 
     def __repr__(self) -> str:
         if not self.comparable:
-            return f"Ranking({len(self)} documents as they came: the query has no token)"
+            return f"Ranking({len(self)} documents in the order given: the query has no token)"
         best = f", best {self[0].doc_id!r} at {self[0].score:.6g}" if len(self) else ""
         left_out = f", {self.skipped} without a token" if self.skipped else ""
         cut = self.cut + self.query_cut

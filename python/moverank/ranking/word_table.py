@@ -1,4 +1,4 @@
-"""Encoders under which a word has one vector wherever it stands."""
+"""Encoders that give a word the same vector wherever it occurs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moverank.encoders.word_vectors import WordRows, WordVectors
 from moverank.spaces.space import Space, SpaceEncoder
 from moverank.spaces.steps import Affine, ScaledBy, UnitNorm
 
-#: Steps that look at a word and its vector alone, and leave mass to the measure.
+#: Steps that depend only on a word and its vector, and leave mass to the measure.
 _PER_WORD = (Affine, ScaledBy, UnitNorm)
 
 
@@ -29,7 +29,7 @@ class WordTable:
     def of(cls, encoder: Encoder) -> WordTable | None:
         """The table of an encoder's words; None if vectors depend on more than the word, or come with weights."""
         space = None
-        # A subclass that encodes in its own way is an encoder like any other.
+        # A subclass that overrides encoding is an encoder like any other.
         if isinstance(encoder, SpaceEncoder) and _encodes_as(SpaceEncoder, encoder):
             space, encoder = encoder.space, encoder.encoder
             if not all(type(step) in _PER_WORD for step in space.steps):
@@ -57,7 +57,7 @@ class WordTable:
 
 
 def _encodes_as(kind: type[Encoder], encoder: Encoder) -> bool:
-    """Whether documents are encoded by the methods of this class, which no subclass replaces."""
+    """Whether documents are encoded by this class's own methods, not overridden by a subclass."""
     return all(
         getattr(type(encoder), name, None) is getattr(kind, name, None) for name in ("encode", "encode_documents")
     )

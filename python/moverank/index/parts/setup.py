@@ -165,4 +165,4 @@ def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace |
     if space is None and encoder.dim not in (None, dim):
         raise DimensionError(f"encoder: makes vectors of dimension {encoder.dim}, the documents have {dim}")
     if space is not None and "space" in encoder.options:
-        raise ValueError("encoder: the index moves queries into its space itself; give the encoder without one")
+        raise ValueError("encoder: the index moves queries into its space itself; give the encoder without a space")

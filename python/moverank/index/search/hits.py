@@ -286,7 +286,7 @@ class Hits:
     distances : ndarray of float64, shape (k,)
         Their distances, rising; equal ones in order of id.
     measure : Measure
-        What was computed.
+        The measure that was computed.
     certificate : Certificate
         What is proved about the answer.
     stats : SearchStats
