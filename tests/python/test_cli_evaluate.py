@@ -100,10 +100,10 @@ def test_what_trec_eval_refuses_is_refused_with_its_line(tmp_path, qrels, run, m
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--qrels", "Q", "--run", "R", "--measure", "wmd"], "--measure: says how the texts of --sts are compared"),
-        (["--qrels", "Q", "--run", "R", "--vectors", "V"], "--vectors: says how the texts of --sts are compared"),
-        (["--sts", "S", "-m", "AP"], "--metric: is about --qrels"),
-        (["--sts", "S", "--run", "R"], "--run: is scored against --qrels"),
+        (["--qrels", "Q", "--run", "R", "--measure", "wmd"], "--measure: applies to the texts of --sts"),
+        (["--qrels", "Q", "--run", "R", "--vectors", "V"], "--vectors: applies to the texts of --sts"),
+        (["--sts", "S", "-m", "AP"], "--metric: applies to --qrels"),
+        (["--sts", "S", "--run", "R"], "--run: can only be scored against --qrels"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(capsys, options, message):

@@ -175,7 +175,7 @@ def test_a_field_that_no_document_has_is_refused(tmp_path, docs, capsys):
 
 
 def test_tokens_are_kept_beside_those_of_another_type(tmp_path, docs, capsys):
-    assert "--rescore: keeps the tokens beside those of a --dtype" in refusal(
+    assert "--rescore: keeps the tokens as well as those of a --dtype" in refusal(
         capsys, "index", str(tmp_path / "i"), docs, "--rescore"
     )
 
@@ -282,4 +282,4 @@ def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
         errors.append(refusal(capsys, "search", "cat", "--index", str(tmp_path / "begun")))
 
     mr.Index.build_on_disk(tmp_path / "begun", batches(), "wrd").close()
-    assert errors[0].endswith(" batches are in; moverank index --resume goes on\n")
+    assert errors[0].endswith(" batches are in; moverank index --resume resumes it\n")

@@ -77,7 +77,7 @@ def test_an_index_that_lacks_documents_without_a_known_word_gives_the_same_run(r
 def test_an_index_of_other_documents_is_refused(reranked):
     status, rows, err = reranked(run=[("q1", "x"), ("q1", "y")], index=True)
     assert (status, rows) == (2, [])
-    assert "run: none of its documents is in the index, such as 'x'" in err
+    assert "run: none of its documents, such as 'x', is in the index" in err
 
 
 def test_an_index_may_lack_all_that_one_query_names(reranked):

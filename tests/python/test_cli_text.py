@@ -200,7 +200,7 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["eval", "--sts", "PAIRS"], "PAIRS: fewer than two pairs can be compared"),
         (["eval", "--sts", "PAIRS", "--vectors", "STRANGE"], "PAIRS: texts: no text has a word with a vector"),
         (["explain", "-", "-"], "only one of the inputs can come from standard input"),
-        (["explain", "zzzqqq", "a"], "query: no word of 'zzzqqq' has a vector; the vectors that come with the package"),
+        (["explain", "zzzqqq", "a"], "query: no word of 'zzzqqq' has a vector; the included vectors are English"),
         (["explain", "a", "zzzqqq"], "document: no word of 'zzzqqq' has a vector"),
         (["explain", "猫在沙发上", "a"], "--vectors of Chinese words and --segmenter jieba cut Chinese into words"),
         (["explain", "zzqq", "a", "--vectors", "STRANGE"], "; --keep-case looks words up as they are written"),

@@ -142,7 +142,7 @@ CASES = {
     "IndexIncompleteError": (
         RuntimeError,
         being_built,
-        r"begun: the index is not yet built, [12] batches are in; Index.build_on_disk\(..., resume=True\) goes on",
+        r"begun: the index is not yet built, [12] batches are in; Index.build_on_disk\(..., resume=True\) resumes it",
     ),
     "IndexLockedError": (
         RuntimeError,

@@ -481,7 +481,7 @@ def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
     path = tmp_path / "index"
     with pytest.raises(RuntimeError, match="the source broke"):
         mr.Index.build_on_disk(path, batches_of(docs, upto=28))
-    with pytest.raises(mr.IndexIncompleteError, match=r"resume=True\) goes on"):
+    with pytest.raises(mr.IndexIncompleteError, match=r"resume=True\) resumes it"):
         mr.Index.open(path)
     with pytest.raises(mr.IndexExistsError):
         mr.Index.build_on_disk(path, batches_of(docs))

@@ -1,6 +1,6 @@
 """The command line: ``moverank COMMAND``, a module per command.
 
-Read `command` first, what a shell starts; `Reranker` is the one road that texts take to a ranking.
+Read `command` first, which a shell starts; all texts are ranked by `Reranker`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from moverank.cli.errors import UserError, require_texts
 from moverank.cli.process import forget_output, prepare_streams
 from moverank.errors import DuplicateIdError, IndexExistsError, IndexIncompleteError, UnknownIdError
 
-#: What the package raises of input that it cannot take; each message says what was wrong.
+#: Errors of the package about bad input; each message says what was wrong.
 _OF_INPUT = (UserError, ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError, UnknownIdError)
-#: What the package advises to programs, and what that is on the command line.
+#: Advice of the package to programs, and the same for the command line.
 _ADVICE: dict[type[Exception], tuple[str, str]] = {
     IndexExistsError: ("overwrite=True replaces it", "--overwrite replaces it"),
-    IndexIncompleteError: ("Index.build_on_disk(..., resume=True) goes on", "moverank index --resume goes on"),
+    IndexIncompleteError: ("Index.build_on_disk(..., resume=True) resumes it", "moverank index --resume resumes it"),
     DuplicateIdError: ("upsert replaces documents", "--replace replaces documents"),
 }
 
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def command() -> int:
-    """Run the command line as the process that this is: `main`, and what has to be so around it."""
+    """Run the command line as a process: `main`, and the handling of signals and streams around it."""
     if not prepare_streams():
         print("moverank: error: standard output is closed", file=sys.stderr)
         return 2
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 for success, 1 if what was checked is not sound, 2 for bad input, 130 after Ctrl-C.
+        Exit status: 0 for success, 1 if a check found a fault, 2 for bad input, 130 after Ctrl-C.
     """
     try:
         try:
@@ -104,7 +104,7 @@ def _message(error: BaseException) -> str:
 
 
 def _flush_what_there_is() -> None:
-    """Let out what was printed before an error, unless that is what failed."""
+    """Flush what was printed before an error, unless printing failed."""
     try:
         sys.stdout.flush()
     except OSError:

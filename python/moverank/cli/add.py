@@ -21,12 +21,12 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "add",
         help="add texts to an index",
-        description="Encode texts as those of the index were, and add them. Ids that files do not give are made of "
-        "the file's name and the line, as those of several files are.",
+        description="Encode texts in the same way as those of the index, and add them. Texts without ids get the "
+        "name of the file and the line as id, as with several files.",
     )
     parser.add_argument("path", type=Path, help="the folder of the index")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=FORMATS)
-    parser.add_argument("--replace", action="store_true", help="take the place of documents with the same ids")
+    parser.add_argument("--replace", action="store_true", help="replace documents with the same ids")
     add_override(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a line")
     add_payload_option(parser)

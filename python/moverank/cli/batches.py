@@ -1,4 +1,4 @@
-"""Texts from files as an index takes them: some at a time, encoded, with what came with them as payloads."""
+"""Texts from files in batches for an index: encoded, with their other fields as payloads."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TEXTS = 1024
 
 
 def add_payload_option(parser: argparse.ArgumentParser) -> None:
-    """Add what says which fields are kept with documents."""
+    """Add the option of fields that are kept with documents."""
     parser.add_argument(
         "--payload",
         action="append",
         metavar="FIELD",
-        help="field or column to keep with a document, beside its title and text; may be given again; * for all, which "
-        "is the default of texts",
+        help="field or column to keep with a document, besides its title and text; may be repeated; * keeps all, the "
+        "default for texts",
     )
 
 
@@ -44,7 +44,7 @@ class Texts:
     paths : list of Path
         The files.
     encoder : Encoder, optional
-        What encodes them, if not what the options say.
+        Encodes them; by default as the options say.
     prefixed : bool
         As of `TextFiles`.
     bags : bool
@@ -53,7 +53,7 @@ class Texts:
     Attributes
     ----------
     encoder : Encoder or None
-        What encodes them; None if there are no files.
+        Encodes them; None if there are no files.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Texts:
         return Batch(docs, [document.id for document in kept], payloads), encoded.kept
 
     def _payload_of(self, document: Document) -> dict[str, Any]:
-        """What search shows of a document, and what can be chosen by."""
+        """Payload of a document: search shows it, and conditions choose by it."""
         fields = document.fields
         if self._payload is not None:
             fields = {name: fields[name] for name in self._payload if name in fields}

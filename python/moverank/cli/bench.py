@@ -1,4 +1,4 @@
-"""``moverank bench``: what this machine makes of it, in about a minute, against what is installed."""
+"""``moverank bench``: how fast moverank is on this machine, in about a minute, against installed peers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from moverank.measures.measure import wrd
 from moverank.solvers.transport import transport_batch
 from moverank.vectors.sequences import Sequences
 
-#: Answers of a peer may differ by what rounding costs to float32 does.
+#: Answers of a peer may differ by the effect of rounding costs to float32.
 TOLERANCE = 1e-5
 DOCUMENTS = 100
 
@@ -183,12 +183,12 @@ def _report(results: list[Result]) -> str:
         lines += [f"  {name:<24} {time:10.2f}" for name, time in result.microseconds.items()]
         lines += [f"  {verdict}" for verdict in _verdicts(result)]
     if _pot() is None:
-        lines += ["", "POT is not installed: pip install POT, and it is compared as well"]
+        lines += ["", "POT is not installed: pip install POT to compare with it"]
     return "\n".join(lines)
 
 
 def _verdicts(result: Result) -> list[str]:
-    """What the figures say, also where it is not flattering."""
+    """Verdicts from the figures, unfavourable ones included."""
     verdicts = []
     alone = result.microseconds["1 thread"]
     for name, time in result.microseconds.items():

@@ -1,4 +1,4 @@
-"""Texts that commands read: which options say how, and what is told of those that were left out."""
+"""Texts that commands read: their options, and messages about texts that were left out."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from moverank.readers.texts import STDIN, Document, Fields, LeftOut, TextFiles
 TEXT_OPTIONS = ("id", "text", "encoding")
 FORMATS = (
     "JSON lines or an array of JSON, id and text with a tab between, Markdown, HTML, lines of plain text, a folder of "
-    "such files or of BEIR; packed or not; - for standard input"
+    "such files or of BEIR; compressed or not; - for standard input"
 )
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says how files of texts are read."""
+    """Add the options of files of texts."""
     group = parser.add_argument_group("texts", "how files of texts are read:")
     group.add_argument(
         "--id",
         metavar="FIELD",
-        help="field or column of ids, which all texts must have (default: id, _id, docno, docid, …)",
+        help="field or column of ids; all texts must have it (default: id, _id, docno, docid, …)",
     )
     group.add_argument(
         "--text",
         metavar="FIELD",
-        help="field or column of texts, which all must have (default: text, contents, body, …)",
+        help="field or column of texts; all must have it (default: text, contents, body, …)",
     )
-    group.add_argument("--encoding", metavar="NAME", help="of files without a mark of Unicode (default: UTF-8)")
+    group.add_argument(
+        "--encoding", metavar="NAME", help="encoding of files without a byte-order mark (default: UTF-8)"
+    )
 
 
 def text_files(
@@ -45,7 +47,7 @@ def text_files(
     prefixed: bool = False,
     keep_empty: bool = False,
 ) -> TextFiles:
-    """Documents as the options say; queries, which are a file of their own, have their usual fields."""
+    """Documents as the options say; queries, in a separate file, have their usual fields."""
     fields = Fields(args.id, args.text) if part == "corpus" else Fields()
     return TextFiles(paths, fields=fields, encoding=args.encoding, part=part, prefixed=prefixed, keep_empty=keep_empty)
 
@@ -63,7 +65,7 @@ def read_all(files: TextFiles) -> list[Document]:
 
 
 def tell(files: TextFiles, left_out: LeftOut | None = None) -> None:
-    """Say on standard error what was guessed about files, and what was left out of them."""
+    """Report on standard error guesses about files, and texts left out of them."""
     for note in files.notes:
         say(note)
     for what in (files.left_out, left_out):
@@ -77,7 +79,7 @@ def say(message: str) -> None:
 
 
 def tell_lost(lost: Lost, query: str | None = "the query", documents: str = "documents") -> None:
-    """Say on standard error what encoding left out of texts: it has no part in the answer."""
+    """Report on standard error what encoding left out of texts: it has no part in the answer."""
     for line in lost.lines(query, documents):
         say(line)
 

@@ -1,4 +1,4 @@
-"""Options that say what makes vectors of texts."""
+"""Options of the encoder."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ ENCODER_OPTIONS = ("vectors", "model", "tokenizer", *_OF_MODELS, "segmenter", "k
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says how texts become vectors."""
-    group = parser.add_argument_group("encoder", "English word vectors that come with the package, unless given:")
+    """Add the options of the encoder."""
+    group = parser.add_argument_group("encoder", "by default the English word vectors included in the package:")
     group.add_argument("--vectors", type=Path, metavar="PATH", help="word vectors: GloVe, word2vec, fastText, .npz")
-    group.add_argument("--segmenter", choices=tuple(SEGMENTERS), help="what cuts texts without spaces into words that "
-                       "--vectors has: jieba Chinese, fugashi Japanese, pythainlp Thai")  # fmt: skip
+    group.add_argument("--segmenter", choices=tuple(SEGMENTERS), help="finds the words of texts without spaces, for "
+                       "--vectors: jieba Chinese, fugashi Japanese, pythainlp Thai")  # fmt: skip
     group.add_argument("--keep-case", action="store_true", help="look words up as they are written, not in lower case")
     group.add_argument("--model", type=Path, metavar="ONNX", help="a transformer, exported to ONNX (moverank[text])")
     group.add_argument("--tokenizer", type=Path, metavar="JSON", help="the transformer's tokenizer.json")
-    group.add_argument("--subwords", choices=("keep", "mean", "first"), help="the transformer's pieces of words: keep "
-                       "them, take their mean, or the first (default: mean)")  # fmt: skip
-    group.add_argument("--max-length", type=int, help="tokens of a text that the transformer sees (default: "
-                       "as many as its files say that it takes)")  # fmt: skip
+    group.add_argument("--subwords", choices=("keep", "mean", "first"), help="pieces of words: keep each, "
+                       "use their mean, or use the first (default: mean)")  # fmt: skip
+    group.add_argument("--max-length", type=int, help="most tokens of a text that the transformer sees (default: "
+                       "the limit in its files)")  # fmt: skip
     for side, texts in (("query", "a query"), ("document", "any other text")):
-        group.add_argument(f"--{side}-prompt", metavar="TEXT", help=f"what the transformer sees before {texts}, such "
-                           f"as '{side}: ' (default: what its files say)")  # fmt: skip
+        group.add_argument(f"--{side}-prompt", metavar="TEXT", help=f"prefix of {texts} for the transformer, such "
+                           f"as '{side}: ' (default: as in its files)")  # fmt: skip
 
 
 def chosen_encoder(args: argparse.Namespace) -> Encoder:
@@ -39,19 +39,19 @@ def chosen_encoder(args: argparse.Namespace) -> Encoder:
     if (args.model is None) != (args.tokenizer is None):
         raise UserError("--model and --tokenizer go together")
     if args.model is None:
-        refuse_options(args, _OF_MODELS, "is of a transformer, which --model names")
+        refuse_options(args, _OF_MODELS, "applies to a transformer, given by --model")
         if args.vectors is None:
-            refuse_options(args, ("segmenter", "keep_case"), "is about word vectors that --vectors names")
+            refuse_options(args, ("segmenter", "keep_case"), "applies to word vectors, given by --vectors")
             return WordVectors.default()
         words = Words(lower_case=not args.keep_case, segmenter=args.segmenter)
         return WordVectors.load(args.vectors, tokenize=words)
-    refuse_options(args, ("segmenter", "keep_case"), "is about word vectors, not about a transformer")
+    refuse_options(args, ("segmenter", "keep_case"), "applies to word vectors, not to a transformer")
     given = {name: getattr(args, name) for name in _OF_MODELS}
     return OnnxEncoder(args.model, args.tokenizer, **{**given, "subwords": args.subwords or "mean"})
 
 
 def advice(args: argparse.Namespace, text: str) -> str:
-    """What may help where no word of a text is known, in words of the command line; begins with a semicolon."""
+    """Advice where no word of a text is known, for the command line; begins with a semicolon."""
     suited = segmenter_for(text)
     if args.model is not None:
         return ""
@@ -60,5 +60,5 @@ def advice(args: argparse.Namespace, text: str) -> str:
         vectors = f"--vectors of {language} words and " if args.vectors is None else ""
         return f"; {vectors}--segmenter {suited} cut{'' if vectors else 's'} {language} into words"
     if args.vectors is None:
-        return "; the vectors that come with the package are English, --vectors names others"
+        return "; the included vectors are English, --vectors loads others"
     return "" if args.keep_case else "; --keep-case looks words up as they are written"

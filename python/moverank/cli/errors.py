@@ -1,4 +1,4 @@
-"""What the user can put right."""
+"""Errors that the user can correct."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import argparse
 
 
 class UserError(Exception):
-    """Bad input from the command line; its message is all that is shown."""
+    """Bad input from the command line; only its message is shown."""
 
 
 def refuse_options(args: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
-    """Refuse options that were given and do not apply; nothing that is asked for is passed over.
+    """Refuse options that do not apply, so that none is ignored silently.
 
     Parameters
     ----------
     args : Namespace
-        Of which options that were not given are None or False.
+        Parsed options; those not given are None or False.
     names : tuple of str
         Attributes of it.
     reason : str
@@ -29,7 +29,7 @@ def refuse_options(args: argparse.Namespace, names: tuple[str, ...], reason: str
 def require_texts(args: argparse.Namespace) -> None:
     """Refuse arguments whose bytes are not text, as they are refused in files; paths may have any bytes.
 
-    Python hands them over as halves of surrogate pairs, at which words would be cut, as at any other strange character.
+    Python passes them as lone surrogates, and tokenizers would cut words at these, as at any unknown character.
     """
     for name, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
@@ -38,7 +38,7 @@ def require_texts(args: argparse.Namespace) -> None:
 
 
 def _option(name: str) -> str:
-    """How an option, or an argument that has its place, is written."""
+    """How an option or a positional argument is written."""
     if name in ("query", "document", "ids"):
         return name
     return f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""``moverank eval``: how good a ranking is, or how well distances agree with people."""
+"""``moverank eval``: how good a ranking is, or how well similarities agree with people."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def add_parser(commands: Any) -> None:
         "eval",
         help="score a run against judgements, or distances against people",
         description="Score a TREC run against judgements (nDCG, MAP, MRR, recall, by ir-measures), or, with --sts, the "
-        "similarity of sentence pairs against scores of people (Pearson, Spearman). Numbers of runs are those of "
-        "trec_eval -c: all judged queries count, and equal scores are in its order.",
+        "similarity of sentence pairs against people's scores (Pearson, Spearman). Numbers for runs equal those of "
+        "trec_eval -c: all judged queries count, and ties are ordered as there.",
     )
     parser.add_argument("--qrels", type=Path, metavar="PATH", help="TREC judgements, or a .tsv of BEIR")
     parser.add_argument("--run", dest="run_file", type=Path, metavar="PATH", help="a TREC run; - for standard input")
     parser.add_argument("-m", "--metric", action="append", metavar="NAME", help="a metric of ir-measures, such as "
-                        f"nDCG@10; may be given again (default: {', '.join(METRICS)})")  # fmt: skip
+                        f"nDCG@10; may be repeated (default: {', '.join(METRICS)})")  # fmt: skip
     parser.add_argument("--sts", type=Path, metavar="PATH", help="a .tsv with columns score, sentence1, sentence2")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     if args.sts is None and args.run_file is None:
         raise UserError("--qrels needs a --run")
     if args.sts is None:
-        reason = "says how the texts of --sts are compared; a run has its scores already"
+        reason = "applies to the texts of --sts; a run has its scores already"
         refuse_options(args, ("measure", "capacity", *ENCODER_OPTIONS), reason)
     else:
         if args.run_file is not None:
-            raise UserError("--run: is scored against --qrels, not against --sts")
-        refuse_options(args, ("metric",), "is about --qrels")
+            raise UserError("--run: can only be scored against --qrels, not --sts")
+        refuse_options(args, ("metric",), "applies to --qrels")
     found: Mapping[str, float | int | str] = _of_run(args) if args.sts is None else _of_pairs(args)
     if args.json:
         print(json.dumps(found, indent=2))
@@ -86,7 +86,7 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
     if not judged.keys() & ranked.keys():
         raise UserError("no query of the run is judged")
     qrels = [library.Qrel(query, *judgement) for query, own in judged.items() for judgement in own.items()]
-    # Places in place of scores: what orders equal scores is then the same for all metrics, whoever computes them.
+    # Positions instead of scores: the order of ties is then the same for all metrics, whichever library computes them.
     run = [
         library.ScoredDoc(query, document, -float(place))
         for query, scores in ranked.items()
@@ -97,13 +97,13 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
 
 
 def _require_cutoff(name: str, cutoff: object) -> None:
-    """Refuse what trec_eval's code does not look at: it ends the process at 0, and wraps around beyond 32 bits."""
+    """Refuse cutoffs that trec_eval does not check: it ends the process at 0, and wraps around beyond 32 bits."""
     if isinstance(cutoff, bool) or not isinstance(cutoff, int) or not 1 <= cutoff < 1 << 31:
         raise UserError(f"--metric {name}: the cutoff has to be a whole number from 1 to 2147483647, got {cutoff!r}")
 
 
 def _aggregated(library: Any, metrics: list[Any], qrels: list[Any], run: list[Any]) -> Mapping[Any, float]:
-    """Means over queries; what the library raises of a metric, of whatever type, is said of that metric."""
+    """Means over queries; any error of the library is reported for the metric that caused it."""
     try:
         values: Mapping[Any, float] = library.calc_aggregate(metrics, qrels, run)
     except Exception as error:

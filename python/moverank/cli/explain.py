@@ -28,13 +28,13 @@ def add_parser(commands: Any) -> None:
         "explain",
         help="show which token moves where between two texts",
         description="Compare two texts, and show which token of the first moves to which of the second, and at what "
-        "cost: as a table, and as a picture on request.",
+        "cost: as a table, and optionally as a picture.",
     )
     parser.add_argument("query", help="the first text; - for standard input")
     parser.add_argument("document", help="the second text; - for standard input; with --index, a document's id")
-    parser.add_argument("--index", type=Path, metavar="PATH", help="a folder that moverank index built")
+    parser.add_argument("--index", type=Path, metavar="PATH", help="a folder built by moverank index")
     add_override(parser)
-    parser.add_argument("--html", type=Path, metavar="PATH", help="write a page to point at tokens in")
+    parser.add_argument("--html", type=Path, metavar="PATH", help="write an interactive page")
     parser.add_argument("--heatmap", type=Path, metavar="PATH", help="draw a heat map, as .png, .svg or .pdf")
     parser.add_argument("--flow", type=Path, metavar="PATH", help="draw a flow diagram; both need moverank[plot]")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         optional("matplotlib", "plot")  # before anything is computed or written
     require_one_stdin(args.query, None if args.index is not None else args.document)
     if args.index is None:
-        refuse_options(args, ("any_encoder",), "is about an --index")
+        refuse_options(args, ("any_encoder",), "applies to an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
     try:
         ranking, document = (_of_text if args.index is None else _of_index)(args, query)
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             figure.savefig(picture, format=path.suffix[1:] or "png", dpi=200)
             write_file(path, picture.getvalue())
     if args.json:
-        tell_lost(found.lost, documents="the document")  # below the table it stands anyway
+        tell_lost(found.lost, documents="the document")  # the table shows it anyway
         report = {"query": query, "measure": ranking.measure.name, **found.to_dict()}
         print(json.dumps(report, indent=2, allow_nan=False))
     else:

@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
         "index",
         help="build an index in a folder, from texts or from vectors",
         description="Build an index in a folder from texts, which are encoded and kept beside their vectors, or from "
-        "files of token vectors. Together they may be larger than memory.",
+        "files of token vectors. The index may be larger than memory.",
     )
     parser.add_argument("path", type=Path, help="the folder; it must not exist yet, or be empty")
     parser.add_argument(
@@ -40,21 +40,23 @@ def add_parser(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help=f"texts: {FORMATS}; vectors: {', '.join(VECTOR_SUFFIXES)}, see moverank.readers for what is in them",
+        help=f"texts: {FORMATS}; vectors: {', '.join(VECTOR_SUFFIXES)}, see moverank.readers for their contents",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an index that is there, once this is built")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing index, once the new one is built")
     parser.add_argument("--dtype", choices=list(STORED_AS), help="how to store tokens (default: as the files do)")
-    parser.add_argument("--rescore", action="store_true", help="keep the tokens of the files beside those of --dtype")
+    parser.add_argument(
+        "--rescore", action="store_true", help="keep the tokens of the files as well as those of --dtype"
+    )
     parser.add_argument(
         "--prefilter",
         metavar="FACTORY",
-        help="what faiss makes of pooled vectors, such as 'IVF1024,Flat;nprobe=16'; 'none' for nothing (default: Flat)",
+        help="faiss index of pooled vectors, such as 'IVF1024,Flat;nprobe=16'; 'none' for none (default: Flat)",
     )
     parser.add_argument("--tokens", help="column of tokens in Arrow and Parquet files (default: tokens)")
-    parser.add_argument("--weights", help="column of token weights there; 'none' for none (default: weights, if any)")
-    parser.add_argument("--dim", type=int, help="dimension of tokens that come there as one list of numbers")
+    parser.add_argument("--weights", help="column of token weights in them; 'none' for none (default: weights, if any)")
+    parser.add_argument("--dim", type=int, help="dimension, if a document's tokens are one list of numbers in them")
     add_payload_option(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with a build that was cut off")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted build")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a line")
     add_measure_options(parser)
@@ -64,11 +66,11 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build, and say what came of it."""
+    """Build, and report the result."""
     _check_options(args)
     if not args.overwrite or not (args.path / MANIFEST).exists():
         return _built(args, args.path, args.path)
-    # The index that is there serves until the new one is whole; then it is replaced at once.
+    # The existing index stays in use until the new one is complete; then it is replaced at once.
     with tempfile.TemporaryDirectory(prefix=f".{args.path.name}.", dir=args.path.parent) as folder:
         return _built(args, Path(folder) / "new", args.path)
 
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
     measure = chosen_measure(args)
     files = [file for file in args.files if not is_vectors(file)]
-    # Options of stored tokens ask for tokens, and files of vectors hold such: an index has one kind of documents.
+    # Options of stored tokens ask for tokens, which files of vectors hold: an index has one kind of documents.
     bags = files == args.files and args.dtype is None and args.prefilter is None
     texts = Texts(args, files, bags=bags)
     started = time.perf_counter()
@@ -117,15 +119,15 @@ def is_vectors(path: Path) -> bool:
 def _check_options(args: argparse.Namespace) -> None:
     require_one_stdin(*args.files)
     if args.overwrite:
-        refuse_options(args, ("resume",), "goes on with a build, --overwrite begins one: give one of them")
+        refuse_options(args, ("resume",), "resumes a build, --overwrite begins a new one: give only one of them")
     if args.dtype is None:
-        refuse_options(args, ("rescore",), "keeps the tokens beside those of a --dtype, which has to be given")
+        refuse_options(args, ("rescore",), "keeps the tokens as well as those of a --dtype, which must be given")
     vectors = [path for path in args.files if is_vectors(path)]
     if vectors == args.files:
-        refuse_options(args, ("text", "encoding", *ENCODER_OPTIONS), "is about texts, and these are files of vectors")
+        refuse_options(args, ("text", "encoding", *ENCODER_OPTIONS), "applies to texts, but these are files of vectors")
     arrow = [path for path in vectors if path.suffix in ARROW_SUFFIXES]
     if not arrow:
-        refuse_options(args, COLUMNS, f"is about columns of {', '.join(ARROW_SUFFIXES)} files, of which there is none")
+        refuse_options(args, COLUMNS, f"applies to columns of {', '.join(ARROW_SUFFIXES)} files, and there are none")
         if vectors == args.files:
             refuse_options(args, ("id", "payload"), "files of bare vectors have no fields")
 

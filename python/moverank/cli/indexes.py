@@ -1,4 +1,4 @@
-"""An index that a command is given: what the options say has to agree with what it was built with."""
+"""An index given to a command: options must agree with how it was built."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from moverank.ranking import Reranker
 
 
 def add_override(parser: argparse.ArgumentParser) -> None:
-    """Add what lets another encoder be used than the index's."""
+    """Add the option to use an encoder other than the index's."""
     parser.add_argument(
         "--any-encoder",
         action="store_true",
-        help="take an index that another encoder built; its distances to texts of this one mean nothing, as a rule",
+        help="accept an index built with another encoder; distances between the two are usually meaningless",
     )
 
 
 def encoder_for(index: Index, args: argparse.Namespace) -> Encoder:
-    """Encoder that the options name, which has to be the index's; where that cannot be seen, it is said.
+    """Encoder that the options name, which must be the index's; if that cannot be checked, say so.
 
     Raises
     ------
@@ -39,21 +39,21 @@ def encoder_for(index: Index, args: argparse.Namespace) -> Encoder:
         try:
             check = index.require_encoder(encoder)
         except EncoderMismatchError as error:
-            raise UserError(f"{error}; --any-encoder takes it all the same") from None
+            raise UserError(f"{error}; --any-encoder accepts it anyway") from None
         if not check.same:
             say(str(check))
     return encoder
 
 
 def ranker_for(index: Index, args: argparse.Namespace, **options: Any) -> Reranker:
-    """What ranks documents of an index by its own measure and encoder."""
+    """Reranker of an index, with the index's measure and encoder."""
     return Reranker(
         encoder_for(index, args), require_measure_of(index, args), check_encoder=not args.any_encoder, **options
     )
 
 
 def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
-    """Measure of an index; what the options say of it has to be so.
+    """Measure of an index; options that name another are refused.
 
     Raises
     ------
@@ -66,13 +66,15 @@ def require_measure_of(index: Index, args: argparse.Namespace) -> Measure:
     try:
         wanted = wanted.replace(capacity=capacity)
     except ValueError:
-        # A measure without capacity is not that of an index with one.
+        # A measure without capacity differs from that of an index with one.
         if args.capacity is not None:
             raise
     if wanted != own:
         given = {"measure": args.measure, "capacity": args.capacity}
         said = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
-        raise MeasureMismatchError(f"{said}: the index was built for {own.name}; leave it out, or build another")
+        raise MeasureMismatchError(
+            f"{said}: the index was built for {own.name}; omit the option, or build another index"
+        )
     return own
 
 
@@ -83,7 +85,7 @@ def id_of(index: Index, given: str) -> int | str:
 
 
 def ids_of(index: Index, given: Iterable[str]) -> list[Any]:
-    """The same of several; which of both an index has is asked once, as it reads all ids."""
+    """The same for several; the type of the index's ids is looked up once, as that reads all ids."""
     if not len(index) or index.ids.dtype.kind != "i":
         return list(given)
     numbers = []

@@ -17,8 +17,8 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="show versions and build, or what is in an index",
-        description="Show versions and how the core was built; with a path, what is in the index there. Only its "
+        help="show versions and build, or the contents of an index",
+        description="Show versions and how the core was built; with a path, the contents of the index there. Only its "
         "manifest is read.",
     )
     parser.add_argument("path", type=Path, nargs="?", help="the folder of an index")

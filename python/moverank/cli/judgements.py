@@ -1,4 +1,4 @@
-"""Judgements and runs, read and ordered as trec_eval does, so that its numbers come out whoever computes them."""
+"""Judgements and runs, read and ordered as trec_eval does, so that any library computes its numbers."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def read_judgements(path: Path) -> dict[str, dict[str, int]]:
 def ordered(scores: Mapping[str, float]) -> list[str]:
     """Documents of one query in trec_eval's order.
 
-    trec_eval holds scores in single precision and puts the larger id first where they are equal, as bytes compare; the
+    trec_eval holds scores in single precision and puts the larger id first where they are equal, compared as bytes; the
     column of ranks and the order of lines do not matter to it.
     """
-    with np.errstate(over="ignore"):  # what is too large for it is infinite there, too
+    with np.errstate(over="ignore"):  # numbers too large for it are infinite there, too
         single = {document: float(np.float32(score)) for document, score in scores.items()}
     return sorted(scores, key=lambda document: (single[document], document.encode()), reverse=True)

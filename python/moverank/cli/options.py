@@ -13,7 +13,7 @@ OF_TEXTS = [name for name, named in NAMED.items() if named.ground != "given"]
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a search takes: k, measure, capacity, output."""
+    """Add the options of a search: k, measure, capacity, output."""
     parser.add_argument("-k", type=int, default=10, help="documents to return (default: 10)")
     add_measure_options(parser)
     parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
@@ -21,13 +21,13 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity) -> None:
-    """Add what says how documents are compared; with wrd, by some capacity unless told otherwise."""
+    """Add the options of the measure; `capacity` is the default under wrd."""
     parser.add_argument("--measure", help=f"one of {', '.join(OF_TEXTS)} (default: wrd)")
     parser.add_argument(
         "--capacity",
         type=float,
-        help="how far a document's mass is only an upper limit, at least 1; 1 demands that the query explain the "
-        f"whole document, inf that it explain any part of it (default: {capacity:g} with wrd, which suits "
+        help="how many times its mass a document token may take, at least 1; with 1 the query must explain "
+        f"the whole document, with inf any part of it (default: {capacity:g} with wrd, which suits "
         f"{'two sentences' if capacity == 1 else 'short queries against long documents'}; else the measure's own)",
     )
     parser.set_defaults(default_capacity=capacity)
@@ -43,7 +43,7 @@ def chosen_measure(args: argparse.Namespace) -> Measure:
 
 
 def measure_of_texts(name: str) -> Measure:
-    """Measure by its name; those whose costs are given, not computed from vectors, are not for texts."""
+    """Measure by its name; measures with given costs do not apply to texts."""
     if name in OF_TEXTS:
         return Measure.of(name)
     fault = f"--measure {name}: its costs are given" if name in NAMED else f"--measure: unknown measure {name!r}"

@@ -1,4 +1,4 @@
-"""How far a long command is, on one line that is written anew."""
+"""Progress of a long command, on one line that is overwritten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Bar:
-    """Things that are done, on standard error if someone looks at it.
+    """A counter of finished items on standard error, if that is a terminal.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Bar:
         self._started = self._shown = time.monotonic()
 
     def show(self, done: int) -> None:
-        """Tell how many are done; at most ten times per second."""
+        """Show how many are done; at most ten times per second."""
         now = time.monotonic()
         if not self._quiet and now - self._shown > 0.1:
             self._shown = now
@@ -34,6 +34,6 @@ class Bar:
             print(f"\r{done:>12}{of} {self._what}, {rate:.0f}/s ", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the line."""
+        """End the line."""
         if self._shown > self._started:
             print(file=sys.stderr)

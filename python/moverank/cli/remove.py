@@ -1,4 +1,4 @@
-"""``moverank remove``: documents out of an index in a folder."""
+"""``moverank remove``: remove documents from an index in a folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("path", type=Path, help="the folder of the index")
     parser.add_argument("ids", nargs="+", metavar="ID", help="their ids; - for standard input, one per line")
-    parser.add_argument(
-        "--compact", action="store_true", help="give back their space: reads and writes the whole index"
-    )
+    parser.add_argument("--compact", action="store_true", help="free their space: reads and writes the whole index")
     parser.set_defaults(run=run)
 
 

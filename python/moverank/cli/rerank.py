@@ -1,4 +1,4 @@
-"""``moverank rerank``: what a first stage found, ranked anew."""
+"""``moverank rerank``: rerank the candidates of a first stage."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "rerank",
-        help="rank anew what a first stage found: a TREC run, or JSON lines",
-        description="Rank candidates anew. Either JSON lines, each with a query and its documents, which become JSON "
-        "lines; or, with --queries and --docs or --index, a TREC run, which becomes a TREC run. A query of which no "
-        "word has a vector keeps the first stage's order, and documents of which none has are ranked last; both are "
-        "told on standard error.",
+        help="rerank the candidates of a first stage: a TREC run, or JSON lines",
+        description="Rerank candidates. Either JSON lines, each with a query and its documents, which become JSON "
+        "lines; or, with --queries and --docs or --index, a TREC run, which becomes a TREC run. A query without "
+        "a known word keeps the first stage's order, and documents without one are ranked last; both are reported "
+        "on standard error.",
     )
     parser.add_argument("run_file", type=Path, metavar="RUN", help="JSON lines or a TREC run; - for standard input")
     parser.add_argument("--queries", type=Path, metavar="PATH", help="the run's queries: id and text with a tab "
                         "between, JSON lines with _id and text, or a folder of BEIR")  # fmt: skip
     parser.add_argument("--docs", type=Path, metavar="PATH", help=f"the run's documents: {FORMATS}")
-    parser.add_argument("--index", type=Path, metavar="PATH", help="or an index of them, that moverank index built")
+    parser.add_argument("--index", type=Path, metavar="PATH", help="or an index of them, built by moverank index")
     add_override(parser)
-    parser.add_argument("-k", type=int, help="documents to return for a query (default: all)")
-    parser.add_argument("--depth", type=int, help="rerank so many candidates, the first stage's best (default: all)")
+    parser.add_argument("-k", type=int, help="documents to return per query (default: all)")
+    parser.add_argument("--depth", type=int, help="rerank this many candidates, the first stage's best (default: all)")
     parser.add_argument("--fusion", type=float, metavar="W", help="add the first stage's scores, with weight 1 - W")
-    parser.add_argument("--passages", type=int, metavar="WORDS", help="cut documents into windows of so many words")
+    parser.add_argument("--passages", type=int, metavar="WORDS", help="cut documents into windows of this many words")
     parser.add_argument("--tag", help="last column of a TREC run (default: moverank)")
     parser.add_argument("--threads", type=int, help="threads to use (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -103,12 +103,16 @@ def _check_options(args: argparse.Namespace) -> None:
     if (args.queries is None) != (args.docs is None and args.index is None):
         raise UserError("--queries and --docs go together (or --queries and --index): a TREC run has no texts")
     if args.queries is None:
-        refuse_options(args, ("tag", "encoding"), "is of a TREC run, with --queries and --docs; JSON lines have none")
+        refuse_options(args, ("tag", "encoding"), "applies to a TREC run, with --queries and --docs, not to JSON lines")
     if args.index is not None:
-        refuse_options(args, ("id", "text"), "says how --docs are read; an index was built already")
-        refuse_options(args, ("passages",), "an index holds documents as they were cut when it was built")
+        refuse_options(args, ("id", "text"), "applies to --docs, not to an --index")
+        refuse_options(
+            args,
+            ("passages",),
+            "does not apply to an --index, which holds documents as they were cut when it was built",
+        )
     else:
-        refuse_options(args, ("any_encoder",), "is about an --index")
+        refuse_options(args, ("any_encoder",), "applies to an --index")
     if args.tag is not None and (
         not args.tag.isprintable() or len(args.tag.split()) != 1 or args.tag != args.tag.strip()
     ):
@@ -118,10 +122,10 @@ def _check_options(args: argparse.Namespace) -> None:
 def _reranked(
     args: argparse.Namespace, requests: list[Request], ranker: Reranker, measure: Measure, index: Index | None
 ) -> int:
-    """Rank each request, and print what came of it as soon as it is there."""
+    """Rank each request, and print its result at once."""
     requests = [_cut(request, args) for request in requests]
     if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
-        # A run is data, whose ids have to come out as they went in, whatever the terminal can show.
+        # A run is data: ids must come out as they went in, whatever the terminal can show.
         sys.stdout.reconfigure(encoding="utf-8")
     between = between_columns(requests)
     bar = Bar("queries", len(requests), quiet=args.quiet)
@@ -161,7 +165,7 @@ def _reranked(
 def _lines(
     request: Request, ranking: Ranking | None, measure: Measure, args: argparse.Namespace, between: str
 ) -> Iterable[str]:
-    """What is printed of a request, ranked or not, as a run or as JSON."""
+    """Lines for a request, ranked or not, as a run or as JSON."""
     if args.queries is None:
         return [json_line(request.id, unranked(request, args.k, measure) if ranking is None else ranking)]
     tag = args.tag or "moverank"
@@ -171,7 +175,7 @@ def _lines(
 
 
 def _cut(request: Request, args: argparse.Namespace) -> Request:
-    """Candidates to be ranked: the first stage's best first, where it gave scores."""
+    """Candidates to be ranked: the first stage's best first, if it gave scores."""
     candidates = request.candidates
     scores = [candidate.score for candidate in candidates]
     if args.fusion is not None and None in scores:
@@ -212,7 +216,7 @@ def _of_index(args: argparse.Namespace, index: Index) -> list[Request]:
     # An index leaves out documents without a known word, so that a run may name some that are not in it.
     named = {candidate.document.id: None for request in requests for candidate in request.candidates}
     if not any(name in index for name in ids_of(index, named)):
-        raise UserError(f"{args.run_file}: none of its documents is in the index, such as {next(iter(named))!r}")
+        raise UserError(f"{args.run_file}: none of its documents, such as {next(iter(named))!r}, is in the index")
     return requests
 
 

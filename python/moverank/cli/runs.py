@@ -34,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Request:
-    """A query, and what the first stage found for it."""
+    """A query, and its candidates from the first stage."""
 
     id: str
     query: str
@@ -73,9 +73,9 @@ def _candidate(entry: Any, where: str, default_id: str, fields: Fields) -> Candi
 
 
 def columns_of(line: str, *expected: int) -> list[str]:
-    """Columns of a line: between tabs where these make as many as expected, so that ids may have spaces in them.
+    """Columns of a line: separated by tabs if that gives the expected number, so that ids may contain spaces.
 
-    Else between runs of white space, which is all that trec_eval knows.
+    Otherwise separated by runs of white space, as in trec_eval.
     """
     between_tabs = [part.strip(_BLANK) for part in line.split("\t")]
     return between_tabs if len(between_tabs) in expected else _BETWEEN.split(line.strip(_BLANK))
@@ -164,7 +164,7 @@ def unranked_trec_lines(request: Request, k: int | None, tag: str, between: str)
 
 
 def json_line(query_id: str, ranking: Ranking) -> str:
-    """One line of JSON, without the texts, which whoever asked has."""
+    """One line of JSON, without the texts, which the caller has."""
     return json.dumps({"id": query_id, **ranking.to_dict(contents=False)}, allow_nan=False)
 
 

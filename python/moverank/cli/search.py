@@ -43,8 +43,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("query", help="the query, as text; - for standard input")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--docs", type=Path, metavar="PATH", help=FORMATS)
-    where.add_argument("--index", type=Path, metavar="PATH", help="a folder that moverank index built")
-    parser.add_argument("--where", metavar="CONDITION", help="of an index, rank only documents whose payload fulfils "
+    where.add_argument("--index", type=Path, metavar="PATH", help="a folder built by moverank index")
+    parser.add_argument("--where", metavar="CONDITION", help="with --index: rank only documents whose payload fulfils "
                         "this condition of SQL, such as \"year >= 2020 AND lang = 'en'\"")  # fmt: skip
     add_override(parser)
     parser.add_argument(
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
     check_counts(args)
     require_one_stdin(args.query, args.docs)
     if args.index is None:
-        refuse_options(args, ("where",), "chooses by the payloads of an --index")
-        refuse_options(args, ("any_encoder",), "is about an --index")
+        refuse_options(args, ("where",), "applies to payloads of an --index")
+        refuse_options(args, ("any_encoder",), "applies to an --index")
     else:
-        refuse_options(args, TEXT_OPTIONS, "says how --docs are read; an index was built already")
+        refuse_options(args, TEXT_OPTIONS, "applies to --docs, not to an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
     try:
         ranking, left_out = (_of_texts if args.index is None else _of_index)(args, query)

@@ -187,7 +187,7 @@ class Store:
         if manifest.batches is not None and not incomplete:
             raise IndexIncompleteError(
                 f"{self.folder}: the index is not yet built, {manifest.batches} batches are in; "
-                "Index.build_on_disk(..., resume=True) goes on"
+                "Index.build_on_disk(..., resume=True) resumes it"
             )
         self._state = manifest, snapshot
 
