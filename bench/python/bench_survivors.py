@@ -56,24 +56,24 @@ def bounds_of(
     n = len(part)
     corpus = _core.Corpus([part])
     everything = np.arange(n, dtype=np.int64)
-    goal = (query, None, 10, np.inf, 0.0, 1)
-    found = {"relaxed": corpus.search(*goal).lower_bounds(everything, 1)}
+    prepared = _core.Query(query, None, measure._spec)
+    found = {"relaxed": _core.QueryBounds(corpus, prepared, 1).lower_bounds(everything, 1)}
     near = np.argsort(found["relaxed"], kind="stable")[:20]
     if measure._spec.has_pooled_bound:
-        pooled, asked = part.pooled(), corpus.pool_query(query, None)
+        pooled, asked = part.pooled(), prepared.pooled(corpus)
         largest = float(np.linalg.norm(np.vstack([pooled, asked]), axis=1).max())
         squared = ((pooled - asked) ** 2).sum(axis=1)
-        found["pooled"] = corpus.pooled_bounds(query, None, squared, largest)
+        found["pooled"] = prepared.pooled_bounds(corpus, squared, largest)
         near = np.argsort(squared, kind="stable")[:20]
     for name, seeds in (
         ("two-sided", near),
         ("two-sided, 64 spread seeds", np.linspace(0, n - 1, 64).astype(np.int64)),
     ):
-        search = corpus.search(*goal)
-        search.seed(seeds, 1)
-        found[name] = search.lower_bounds(everything, 1)
+        by_seeds = _core.QueryBounds(corpus, prepared, 1)
+        by_seeds.seed(seeds, 1)
+        found[name] = by_seeds.lower_bounds(everything, 1)
     if bag_corpus is not None:
-        over_bags = bag_corpus.search(*goal)
+        over_bags = _core.QueryBounds(bag_corpus, prepared, 1)
         over_bags.seed(near, 1)
         found["one-sided"] = over_bags.one_sided_bounds(everything, 1)
     return found

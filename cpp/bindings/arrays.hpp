@@ -183,6 +183,8 @@ using StopFlag = std::atomic<bool>;
 }
 
 void bind_sequences(py::module_& module);
+void bind_prepared(py::module_& module);
+void bind_distances(py::module_& module);
 void bind_transport(py::module_& module);
 void bind_gradient(py::module_& module);
 void bind_search(py::module_& module);

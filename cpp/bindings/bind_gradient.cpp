@@ -45,9 +45,18 @@ class Batch {
     std::vector<SequenceGradient> gradients_;
 };
 
-py::tuple gradients_of(const Array<double>& query_tokens, const Offsets& query_offsets, const Weights& query_weights,
-                       const Array<double>& document_tokens, const Offsets& document_offsets,
-                       const Weights& document_weights, const Measure& measure, int num_threads) {
+/// Distances of pairs, and their derivatives by each side's tokens and, where these are given, weights.
+struct GradientColumns {
+    Array<double> value, by_query;
+    std::optional<Array<double>> by_query_weights;
+    Array<double> by_document;
+    std::optional<Array<double>> by_document_weights;
+};
+
+GradientColumns gradients_of(const Array<double>& query_tokens, const Offsets& query_offsets,
+                             const Weights& query_weights, const Array<double>& document_tokens,
+                             const Offsets& document_offsets, const Weights& document_weights, const Measure& measure,
+                             int num_threads) {
     const Batch queries(query_tokens, query_offsets, query_weights);
     const Batch documents(document_tokens, document_offsets, document_weights);
     if (queries.sequences().size() != documents.sequences().size()) {
@@ -62,13 +71,19 @@ py::tuple gradients_of(const Array<double>& query_tokens, const Offsets& query_o
         gradients(queries.sequences(), documents.sequences(), measure, values_view, queries.gradients(),
                   documents.gradients(), num_threads, interrupt);
     }
-    return py::make_tuple(values, queries.token_gradient(), queries.weight_gradient(), documents.token_gradient(),
-                          documents.weight_gradient());
+    return {values, queries.token_gradient(), queries.weight_gradient(), documents.token_gradient(),
+            documents.weight_gradient()};
 }
 
 }  // namespace
 
 void bind_gradient(py::module_& module) {
+    py::class_<GradientColumns>(module, "GradientColumns")
+        .def_readonly("value", &GradientColumns::value)
+        .def_readonly("by_query", &GradientColumns::by_query)
+        .def_readonly("by_query_weights", &GradientColumns::by_query_weights)
+        .def_readonly("by_document", &GradientColumns::by_document)
+        .def_readonly("by_document_weights", &GradientColumns::by_document_weights);
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     module.def("gradients", &gradients_of, py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
                weights("query_weights"), py::arg("documents").noconvert(), py::arg("document_offsets").noconvert(),

@@ -1,4 +1,4 @@
-/// Single problems with everything they prove, and batches of distances.
+/// Problems whose costs are given: single ones with everything they prove, and batches.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -10,26 +10,17 @@
 
 #include "arrays.hpp"
 #include "columns.hpp"
-#include "moverank/alignment.hpp"
 #include "moverank/batch.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/mass.hpp"
 #include "moverank/sinkhorn.hpp"
 #include "moverank/verified.hpp"
+#include "solution.hpp"
 
 namespace moverank::bindings {
 
 namespace {
-
-/// A solved problem with the arrays that describe it.
-struct TransportSolution {
-    SolveSummary summary;
-    py::array cost;
-    Array<double> a, b, plan, f, g;
-    double multiplier = 0.0;
-    Infeasibility infeasibility;
-};
 
 /// A scaled one.
 struct SinkhornSolution {
@@ -47,10 +38,6 @@ const char* status_name(SolveStatus status) {
         case SolveStatus::infeasible: return "infeasible";
     }
     return "";
-}
-
-Array<double> copy_of(std::span<const double> values) {
-    return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 /// Rows of masses, each of total 1; one row may serve all problems.
@@ -279,10 +266,27 @@ struct BatchPlans {
     }
 };
 
-/// Values, dual values, pivots, whether each was solved to the end, whether each has a plan, and the plans.
+/// Solved problems, column by column.
+struct TransportColumns {
+    Array<double> value, lower;
+    Array<std::int64_t> pivots;
+    Array<bool> optimal, feasible;
+    std::optional<Array<double>> plans;
+};
+
+/// Scaled ones.
+struct SinkhornColumns {
+    Array<double> value, lower, upper, plan_cost, epsilon;
+    Array<std::int64_t> iterations;
+    Array<double> marginal_error;
+    Array<bool> converged, feasible;
+    std::optional<Array<double>> plans;
+};
+
 template <class Cost>
-py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b, const Array<double>& capacities,
-                         const Array<double>& fractions, bool with_plans, int num_threads) {
+TransportColumns transport_many(const Array<Cost>& costs, const Weights& a, const Weights& b,
+                                const Array<double>& capacities, const Array<double>& fractions, bool with_plans,
+                                int num_threads) {
     Interrupt interrupt = python_interrupt();
     const Problems<Cost> problems(costs, a, b, capacities, fractions, interrupt);
     std::vector<SolveSummary> solved(problems.views().size());
@@ -292,17 +296,18 @@ py::tuple transport_many(const Array<Cost>& costs, const Weights& a, const Weigh
         transport_batch(problems.views(), solved, num_threads, interrupt, plans.entries);
     }
     using S = SolveSummary;
-    return py::make_tuple(
-        column<double>(solved, &S::value), column<double>(solved, &S::lower), column<std::int64_t>(solved, &S::pivots),
-        column<bool>(solved, [](const S& s) { return s.status == SolveStatus::optimal; }),
-        column<bool>(solved, [](const S& s) { return s.status != SolveStatus::infeasible; }), plans.array);
+    return {.value = column<double>(solved, &S::value),
+            .lower = column<double>(solved, &S::lower),
+            .pivots = column<std::int64_t>(solved, &S::pivots),
+            .optimal = column<bool>(solved, [](const S& s) { return s.status == SolveStatus::optimal; }),
+            .feasible = column<bool>(solved, [](const S& s) { return s.status != SolveStatus::infeasible; }),
+            .plans = plans.array};
 }
 
-/// Values, bounds, plan costs, epsilons, iterations, marginal errors, whether each converged, whether each has a plan,
-/// and the plans.
 template <class Cost>
-py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b, const Array<double>& capacities,
-                        const Array<double>& fractions, const Sinkhorn& options, bool with_plans, int num_threads) {
+SinkhornColumns sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weights& b,
+                              const Array<double>& capacities, const Array<double>& fractions, const Sinkhorn& options,
+                              bool with_plans, int num_threads) {
     Interrupt interrupt = python_interrupt();
     const Problems<Cost> problems(costs, a, b, capacities, fractions, interrupt, cost_limit<Cost>);
     std::vector<SinkhornResult> scaled(problems.views().size());
@@ -312,74 +317,16 @@ py::tuple sinkhorn_many(const Array<Cost>& costs, const Weights& a, const Weight
         sinkhorn_batch(problems.views(), options, scaled, num_threads, interrupt, plans.entries);
     }
     using R = SinkhornResult;
-    return py::make_tuple(column<double>(scaled, [](const R& r) { return r.summary.value; }),
-                          column<double>(scaled, [](const R& r) { return r.bounds.lower; }),
-                          column<double>(scaled, [](const R& r) { return r.bounds.upper; }),
-                          column<double>(scaled, [](const R& r) { return r.bounds.plan_cost; }),
-                          column<double>(scaled, [](const R& r) { return r.summary.epsilon; }),
-                          column<std::int64_t>(scaled, [](const R& r) { return r.summary.iterations; }),
-                          column<double>(scaled, [](const R& r) { return r.summary.marginal_error; }),
-                          column<bool>(scaled, [](const R& r) { return r.summary.converged; }),
-                          column<bool>(scaled, [](const R& r) { return r.summary.feasible; }), plans.array);
-}
-
-TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_weights, const Tokens& document_tokens,
-                             const Weights& document_weights, const Measure& measure) {
-    require_same_dim(as_matrix(query_tokens).cols(), as_matrix(document_tokens).cols());
-    const OwnedQuery query(query_tokens, query_weights, measure);
-    std::vector<double> mass(static_cast<std::size_t>(document_tokens.shape(0)));
-    std::vector<float> inverse_norms(mass.size());
-    const PreparedSequence document =
-        prepare(as_sequence(document_tokens, document_weights), measure, mass, inverse_norms, 0);
-    const std::size_t n = query.prepared().size();
-    const std::size_t m = document.size();
-    Array<float> cost({n, m});
-    Array<double> plan({n, m});
-    Array<double> f(static_cast<py::ssize_t>(n));
-    Array<double> g(static_cast<py::ssize_t>(m));
-    const MatrixView<float> cost_view = as_writable(cost);
-    const MatrixView<double> plan_view = as_writable(plan);
-    const std::span<double> f_view(f.mutable_data(), n);
-    const std::span<double> g_view(g.mutable_data(), m);
-    Interrupt interrupt = python_interrupt();
-    SolveSummary summary;
-    {
-        const py::gil_scoped_release unlocked;
-        summary = align(query.prepared(), document, measure, cost_view, plan_view, f_view, g_view, &interrupt);
-    }
-    return {summary, cost, copy_of(query.prepared().mass), copy_of(mass), plan, f, g, 0.0, {}};
-}
-
-Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weights, const py::array& tokens,
-                           const std::optional<Array<float>>& scales, const Offsets& offsets, const Weights& weights,
-                           const Measure& measure, int num_threads) {
-    const SequencesView documents = as_sequences({tokens, scales}, offsets, weights);
-    require_same_dim(as_matrix(query_tokens).cols(), documents.dim());
-    const OwnedQuery query(query_tokens, query_weights, measure);
-    Array<double> out(static_cast<py::ssize_t>(documents.size()));
-    const std::span<double> out_view(out.mutable_data(), documents.size());
-    Interrupt interrupt = python_interrupt();
-    {
-        const py::gil_scoped_release unlocked;
-        distances(query.prepared(), documents, measure, out_view, num_threads, interrupt);
-    }
-    return out;
-}
-
-/// Values, bounds, iterations, marginal errors and whether each converged.
-py::tuple certified_distances_to(const Tokens& query_tokens, const Weights& query_weights, const py::array& tokens,
-                                 const std::optional<Array<float>>& scales, const Offsets& offsets,
-                                 const Weights& weights, const Measure& measure, int num_threads) {
-    const SequencesView documents = as_sequences({tokens, scales}, offsets, weights);
-    require_same_dim(as_matrix(query_tokens).cols(), documents.dim());
-    const OwnedQuery query(query_tokens, query_weights, measure);
-    std::vector<CertifiedDistance> found(documents.size());
-    Interrupt interrupt = python_interrupt();
-    {
-        const py::gil_scoped_release unlocked;
-        certified_distances(query.prepared(), documents, measure, found, num_threads, interrupt);
-    }
-    return columns_of(found);
+    return {.value = column<double>(scaled, [](const R& r) { return r.summary.value; }),
+            .lower = column<double>(scaled, [](const R& r) { return r.bounds.lower; }),
+            .upper = column<double>(scaled, [](const R& r) { return r.bounds.upper; }),
+            .plan_cost = column<double>(scaled, [](const R& r) { return r.bounds.plan_cost; }),
+            .epsilon = column<double>(scaled, [](const R& r) { return r.summary.epsilon; }),
+            .iterations = column<std::int64_t>(scaled, [](const R& r) { return r.summary.iterations; }),
+            .marginal_error = column<double>(scaled, [](const R& r) { return r.summary.marginal_error; }),
+            .converged = column<bool>(scaled, [](const R& r) { return r.summary.converged; }),
+            .feasible = column<bool>(scaled, [](const R& r) { return r.summary.feasible; }),
+            .plans = plans.array};
 }
 
 }  // namespace
@@ -414,6 +361,24 @@ void bind_transport(py::module_& module) {
         .def_readonly("f", &SinkhornSolution::f)
         .def_readonly("g", &SinkhornSolution::g)
         .def_readonly("multiplier", &SinkhornSolution::multiplier);
+    py::class_<TransportColumns>(module, "TransportColumns")
+        .def_readonly("value", &TransportColumns::value)
+        .def_readonly("lower", &TransportColumns::lower)
+        .def_readonly("pivots", &TransportColumns::pivots)
+        .def_readonly("optimal", &TransportColumns::optimal)
+        .def_readonly("feasible", &TransportColumns::feasible)
+        .def_readonly("plans", &TransportColumns::plans);
+    py::class_<SinkhornColumns>(module, "SinkhornColumns")
+        .def_readonly("value", &SinkhornColumns::value)
+        .def_readonly("lower", &SinkhornColumns::lower)
+        .def_readonly("upper", &SinkhornColumns::upper)
+        .def_readonly("plan_cost", &SinkhornColumns::plan_cost)
+        .def_readonly("epsilon", &SinkhornColumns::epsilon)
+        .def_readonly("iterations", &SinkhornColumns::iterations)
+        .def_readonly("marginal_error", &SinkhornColumns::marginal_error)
+        .def_readonly("converged", &SinkhornColumns::converged)
+        .def_readonly("feasible", &SinkhornColumns::feasible)
+        .def_readonly("plans", &SinkhornColumns::plans);
 
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     const auto def_transport = [&]<class Cost>(Cost) {
@@ -433,14 +398,6 @@ void bind_transport(py::module_& module) {
     module.def(
         "weights_fault", [](const Array<double>& checked) { return fault_of(as_span(checked)); },
         py::arg("weights").noconvert());
-    module.def("align", &align_pair, py::arg("query").noconvert(), weights("query_weights"),
-               py::arg("document").noconvert(), weights("document_weights"), py::arg("measure"));
-    module.def("certified_distances", &certified_distances_to, py::arg("query").noconvert(), weights("query_weights"),
-               py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
-               py::arg("measure"), py::arg("num_threads"));
-    module.def("distances", &distances_to, py::arg("query").noconvert(), weights("query_weights"), py::arg("tokens"),
-               weights("scales"), py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"),
-               py::arg("num_threads"));
 }
 
 }  // namespace moverank::bindings

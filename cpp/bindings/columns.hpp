@@ -18,12 +18,19 @@ Array<T> column(const std::vector<Result>& results, Get get) {
     return out;
 }
 
-/// Values, bounds, iterations, marginal errors and whether each converged.
-[[nodiscard]] inline py::tuple columns_of(const std::vector<CertifiedDistance>& found) {
+/// CertifiedDistance, column by column.
+struct CertifiedColumns {
+    Array<double> value, lower, upper;
+    Array<std::int64_t> iterations;
+    Array<double> marginal_error;
+    Array<bool> converged;
+};
+
+[[nodiscard]] inline CertifiedColumns columns_of(const std::vector<CertifiedDistance>& found) {
     using C = CertifiedDistance;
-    return py::make_tuple(column<double>(found, &C::value), column<double>(found, &C::lower),
-                          column<double>(found, &C::upper), column<std::int64_t>(found, &C::iterations),
-                          column<double>(found, &C::marginal_error), column<bool>(found, &C::converged));
+    return {column<double>(found, &C::value),          column<double>(found, &C::lower),
+            column<double>(found, &C::upper),          column<std::int64_t>(found, &C::iterations),
+            column<double>(found, &C::marginal_error), column<bool>(found, &C::converged)};
 }
 
 }  // namespace moverank::bindings

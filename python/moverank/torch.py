@@ -211,7 +211,7 @@ class _Distances(torch.autograd.Function):
         queries, query_weights = _checked(x, a, query_lengths, ("x", "a"), measure)
         documents, document_weights = _checked(y, b, document_lengths, ("y", "b"), measure)
         require_same_dim(queries[0].shape[1], documents[0].shape[1], "x", "y")
-        values, *found = ragged_gradients(
+        found = ragged_gradients(
             queries,
             query_weights,
             documents,
@@ -219,11 +219,11 @@ class _Distances(torch.autograd.Function):
             measure,
             num_threads=num_threads,
         )
-        dx, da, dy, db = (None if g is None else torch.from_numpy(g) for g in found)
-        ctx.gradients = dx, dy, da, db
+        each = found.by_query, found.by_document, found.by_query_weights, found.by_document_weights
+        ctx.gradients = [None if gradient is None else torch.from_numpy(gradient) for gradient in each]
         ctx.lengths = query_lengths, document_lengths
         ctx.inputs = [None if t is None else (t.dtype, t.device) for t in (x, y, a, b)]
-        return torch.from_numpy(values).to(x)
+        return torch.from_numpy(found.value).to(x)
 
     @staticmethod
     @once_differentiable

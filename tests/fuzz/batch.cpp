@@ -14,7 +14,7 @@ using namespace moverank;
 namespace {
 
 /// Search as indexes do: seeds, then the others in rising order of their bounds.
-void require_found(TopKSearch& search, const SearchGoal& goal, std::span<const double> values) {
+void require_found(TopKSearch& search, const Wanted& goal, std::span<const double> values) {
     Interrupt interrupt;
     std::vector<std::int64_t> order(values.size());
     std::iota(order.begin(), order.end(), 0);
@@ -55,7 +55,7 @@ void require_found(TopKSearch& search, const SearchGoal& goal, std::span<const d
 }
 
 /// A few of the nearest, or all within the distance of one of them.
-[[nodiscard]] SearchGoal goal_of(fuzz::Input& input, std::span<const double> values) {
+[[nodiscard]] Wanted goal_of(fuzz::Input& input, std::span<const double> values) {
     if (input.up_to(1) == 0) {
         return {.k = std::min<std::size_t>(1 + input.up_to(2), values.size())};
     }
@@ -139,7 +139,7 @@ void check_sequences(fuzz::Input& input, const Measure& measure) {
     if (has_pooled_bound(measure)) {
         check_pooled_bound(documents, values);
     }
-    const SearchGoal goal = goal_of(input, values);
+    const Wanted goal = goal_of(input, values);
     TopKSearch search(documents, query, goal);
     require_found(search, goal, values);
     if (measure.ground != GroundCost::sqeuclidean) {
@@ -192,7 +192,7 @@ void check_bags(fuzz::Input& input, const Measure& measure) {
         values.push_back(evaluator.distance(bags.at(s, buffer)).distance);
         fuzz::require(std::isfinite(values[s]), "a distance is no number");
     }
-    const SearchGoal goal = goal_of(input, values);
+    const Wanted goal = goal_of(input, values);
     TopKSearch search(bags, query, goal, 1, interrupt);
     require_found(search, goal, values);
 }

@@ -14,14 +14,14 @@ def assert_bounds_hold(query, docs, measure):
     corpus = _core.Corpus([part])
     values = mr.distances(query, docs, measure)
     everything = np.arange(len(docs), dtype=np.int64)
-    search = corpus.search(query.tokens, None, 1, np.inf, 0.0, None, None, 0)
-    assert (search.lower_bounds(everything, 0) <= values).all()
-    pooled, pooled_query = part.pooled(), corpus.pool_query(query.tokens, None)
+    prepared = _core.Query(query.tokens, None, measure._spec)
+    assert (_core.QueryBounds(corpus, prepared, 0).lower_bounds(everything, 0) <= values).all()
+    pooled, pooled_query = part.pooled(), prepared.pooled(corpus)
     largest = float(np.sqrt((np.vstack([pooled, pooled_query]).astype(np.float64) ** 2).sum(axis=1).max()))
     direct = ((pooled - pooled_query) ** 2).sum(axis=1)
     expansion = (pooled**2).sum(axis=1) + (pooled_query**2).sum() - 2 * pooled @ pooled_query
     for squared in (direct, np.maximum(expansion, 0)):
-        assert (corpus.pooled_bounds(query.tokens, None, squared.astype(np.float32), largest) <= values).all()
+        assert (prepared.pooled_bounds(corpus, squared.astype(np.float32), largest) <= values).all()
 
 
 @pytest.mark.parametrize("dim", [1, 2, 17, 128, 1024])
@@ -60,11 +60,12 @@ def test_pooled_bounds_hold_by_either_of_faiss_formulas(dim, threshold):
         for measure in (mr.wmd, mr.wrd, mr.Measure("sqeuclidean", "uniform")):
             part = prepare(docs, measure)
             corpus = _core.Corpus([part])
-            pooled, pooled_query = part.pooled(), corpus.pool_query(docs[0].tokens, None)
+            query = _core.Query(docs[0].tokens, None, measure._spec)
+            pooled, pooled_query = part.pooled(), query.pooled(corpus)
             squared, found = faiss.knn(pooled_query[None], pooled, len(docs))
             largest = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
             values = mr.distances(docs[0], docs, measure)
-            assert (corpus.pooled_bounds(docs[0].tokens, None, squared[0], largest) <= values[found[0]]).all()
+            assert (query.pooled_bounds(corpus, squared[0], largest) <= values[found[0]]).all()
     finally:
         faiss.cvar.distance_compute_blas_threshold = before
 

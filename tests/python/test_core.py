@@ -26,29 +26,38 @@ def sequences(measure=WMD, tokens=X, mass=EVEN, inverse_norms=None):
     return _core.PreparedSequences.from_arrays(tokens, None, CUTS, mass, inverse_norms, 1.0, measure)
 
 
-def unseeded(part):
-    return _core.Corpus([part]).search(X, None, 2, np.inf, 0.0, None, None, 1)
+def query(tokens=X, weights=None, measure=WMD):
+    return _core.Query(tokens, weights, measure)
 
 
-def search(part):
-    found = unseeded(part)
+def unseeded(part, measure=WMD):
+    return _core.QueryBounds(_core.Corpus([part]), query(measure=measure), 1)
+
+
+def seeded(part, measure=WMD):
+    found = unseeded(part, measure)
     found.seed(np.arange(2), 1)
     return found
 
 
+def search(asked=None, **changed):
+    goal = {"k": 1, "radius": np.inf, "slack": 0.0, "positions": None, "budget": None, "timeout": None}
+    goal |= {"source": None, "source_gives_seeds": True, "stop": None, "num_threads": 1}
+    return _core.search(_core.Corpus([sequences()]), asked or query(), **(goal | changed))
+
+
 def bags(counts=None, totals=(1.0, 2.0), measure=WMD):
     part = _core.PreparedBags.from_arrays(X, WORDS, CUTS, counts, np.array(totals), 0, measure)
-    found = _core.BagCorpus([part]).search(X, None, 2, np.inf, 0.0, None, None, 1)
-    found.seed(np.arange(2), 1)
+    _core.QueryBounds(_core.BagCorpus([part]), query(), 1).seed(np.arange(2), 1)
 
 
 def given(costs, counts=None):
     return _core.PreparedBags.of_costs(costs, WORDS, CUTS, counts, mr.emd._spec, WORDS[:0])
 
 
-def bag_distances(query):
+def bag_distances(asked):
     corpus = _core.BagCorpus([_core.PreparedBags(X, WORDS, CUTS, None, WMD, WORDS[:0])])
-    return _core.bag_distances(query, None, corpus, 1)
+    return _core.bag_distances(asked, corpus, 1)
 
 
 def gradients(offsets):
@@ -88,15 +97,23 @@ def codes(**changed):
         (lambda: _core.Sinkhorn(0, True, 1, 1, 1, False), "epsilon, tolerance and marginal_penalty must be positive"),
         (lambda: sequences(mass=EVEN[:2]), "expected one weight a token|expected a mass a token"),
         (lambda: sequences(measure=WRD), "expected a mass a token, and an inverse norm under the cosine ground cost"),
-        (lambda: search(sequences(mass=EVEN * 3)), "the mass of a document is not 1"),
-        (lambda: search(sequences(tokens=NANS)), "a cost is not finite"),
-        (lambda: search(sequences(measure=mr.maxsim._spec, tokens=NANS)), "a distance is not a number"),
+        (lambda: seeded(sequences(mass=EVEN * 3)), "the mass of a document is not 1"),
+        (lambda: seeded(sequences(tokens=NANS)), "a cost is not finite"),
+        (
+            lambda: seeded(sequences(measure=mr.maxsim._spec, tokens=NANS), mr.maxsim._spec),
+            "a distance is not a number",
+        ),
         (lambda: unseeded(sequences(tokens=NANS)).lower_bounds(np.array([1]), 1), "a bound is not a number"),
         (lambda: codes(rho=np.zeros(3)), "arrays of codes are of other sizes than the codes"),
         (lambda: codes(squares=ONES[:1]), "arrays of codes are of other sizes than the codes"),
-        (lambda: search(sequences()).lower_bounds(np.array([2]), 1), "a position lies outside the corpus"),
-        (lambda: search(sequences()).examine(np.array([0]), np.zeros(2), 1), "expected one bound a position"),
-        (lambda: search(sequences()).one_sided_bounds(np.array([0]), 1), "this search has no one-sided bounds"),
+        (lambda: seeded(sequences()).lower_bounds(np.array([2]), 1), "a position lies outside the corpus"),
+        (lambda: search(positions=np.array([1, 1])), "positions must rise"),
+        (lambda: search(positions=np.array([1, 2])), "a position lies outside the corpus"),
+        (lambda: search(budget=1), "a budget needs a source of candidates"),
+        (lambda: search(query(np.eye(2, dtype=np.float32))), "query has dimension 2, the documents have dimension 3"),
+        (lambda: search(query(measure=WRD)), "the query was prepared for another measure than the documents"),
+        (lambda: search(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)), "expected tokens for a query"),
+        (lambda: seeded(sequences()).one_sided_bounds(np.array([0]), 1), "this search has no one-sided bounds"),
         (lambda: sequences().code_arrays, "these sequences have no codes"),
         (
             lambda: _core.PreparedBags(X, WORDS, CUTS, ONES[:1], WMD, WORDS[:0]),
@@ -108,8 +125,11 @@ def codes(**changed):
         (lambda: given(np.asfortranarray(TABLE)), "expected costs as a two-dimensional array in C order"),
         (lambda: given(TABLE.astype(int)), "expected costs in float32 or float64"),
         (lambda: given(TABLE, counts=np.full(3, 1e308)), "total mass leaves the range of float64"),
-        (lambda: bag_distances(WORDS), "expected tokens for a query, as documents have vectors"),
-        (lambda: bag_distances(X.astype(np.float64)), "expected a query of float32 tokens or of uint32 words"),
+        (
+            lambda: bag_distances(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)),
+            "expected tokens for a query, as documents have vectors",
+        ),
+        (lambda: bag_distances(query(measure=WRD)), "the query was prepared for another measure than the documents"),
         (
             lambda: _core.transport_batch(np.zeros((1, 2, 2)), None, None, EVEN, EVEN, False, 1),
             "expected a capacity and a fraction per problem",

@@ -14,6 +14,7 @@ LAYERS = ["base", "threads", "kernels", "ground", "transport", "search", "bindin
 HEADER_ONLY = {
     "aligned": "base",
     "cost_limit": "base",
+    "ground_traits": "base",
     "interrupt": "base",
     "measure": "base",
     "views": "base",

@@ -23,15 +23,13 @@ from moverank.index.parts.ids import Ids, Positions, is_name, listed_ids
 from moverank.index.parts.part import Document, Part, Vocabulary
 from moverank.index.parts.payloads import Where, some_fields
 from moverank.index.parts.setup import Setup
-from moverank.index.search.hits import Certificate, Hits, SearchStats
-from moverank.index.search.ladder import Budget, Ladder, Prefilter, PrefilteredQuery
+from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
+from moverank.index.search.ladder import Budget, Prefilter, PrefilteredQuery, descend, named_rungs
 from moverank.index.search.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.index.search.query import Goal, Query
 from moverank.measures.given import Costs
-from moverank.measures.measure import naming
 from moverank.measures.origin import INVARIANT
 from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
-from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.encoder_identity import EncoderIdentity
 from moverank.vectors.rounding import longest
 
@@ -208,12 +206,6 @@ class Snapshot:
         return self.vocabulary.between(query.tokens, self.document(position)[0])
 
     @property
-    def least_distance(self) -> float:
-        """What no distance is below."""
-        may_be_negative = isinstance(self.setup.measure.problem, Sinkhorn) or self.has_negative_costs
-        return -np.inf if may_be_negative else 0.0
-
-    @property
     def has_negative_costs(self) -> bool:
         """Whether ground costs may be below 0."""
         return self.vocabulary.least < 0.0 if isinstance(self.vocabulary, Costs) else self.setup.measure.ground == "dot"
@@ -267,18 +259,30 @@ class Snapshot:
         measure = self.setup.measure
         positions = self.positions if subset is None else subset
         k = min(goal.k, len(positions))
-        ladder = None
         found, distances = np.empty(0, dtype=np.int64), np.empty(0)
+        proved = _core.certify(distances, bound=np.inf, unsolved=0, k=0, radius=goal.radius)
+        rungs: tuple[Rung, ...] = ()
+        timed_out = False
         if len(positions):
-            with naming(query.name, "docs"):
-                search = self.corpus.search(
-                    query.tokens, query.mass, k, goal.radius, goal.slack, budget.seconds_left, budget.stop, threads
-                )
-                candidates = self._candidates(query, budget, subset, threads)
-            ladder = Ladder(search, positions, k if np.isinf(goal.radius) else 1, budget, threads)
+            n_words = self.vocabulary.n_sources if isinstance(self.vocabulary, Costs) else None
+            prepared = query.prepared(measure, n_words)
+            candidates = self._candidates(prepared, budget, subset, threads)
             with _documents_sound():
-                self._descend(ladder, budget, candidates)
-                found, distances = search.hits()
+                result = descend(
+                    self.corpus,
+                    prepared,
+                    positions,
+                    budget,
+                    candidates,
+                    k=k,
+                    radius=goal.radius,
+                    slack=goal.slack,
+                    seed_by_candidates=self._seeds_are_near,
+                    num_threads=threads,
+                )
+            found, distances = result.positions, result.distances
+            proved, timed_out = result.certificate, result.timed_out
+            rungs = named_rungs(result.rungs, self._bound_name, candidates)
         if len(found) and measure.ground in INVARIANT:
             self._tell_if_lost(query, found, distances)
         ids = self.names_at(found)
@@ -287,22 +291,20 @@ class Snapshot:
         found, ids, distances = found[order], ids[order], distances[order]
         stats = SearchStats(
             documents=len(positions),
-            rungs=() if ladder is None else ladder.rungs(),
-            exact_solves=0 if ladder is None else ladder.exact_solves,
+            rungs=rungs,
+            exact_solves=len(positions) - proved.unsolved,
             seconds=time.perf_counter() - started,
-            timed_out=ladder is not None and ladder.timed_out,
+            timed_out=timed_out,
         )
         return Hits(
             ids=ids,
             distances=distances,
             measure=measure,
             certificate=Certificate.of(
+                proved,
                 distances,
-                np.inf if ladder is None else max(ladder.bound(), self.least_distance),
                 len(positions),
-                len(positions) - stats.exact_solves,
                 "documents" if subset is None else subset_name,
-                k=k,
                 radius=None if np.isinf(goal.radius) else goal.radius,
             ),
             stats=stats,
@@ -310,7 +312,7 @@ class Snapshot:
         )
 
     def _candidates(
-        self, query: Query, budget: Budget, subset: Positions | None, threads: int
+        self, query: _core.Query, budget: Budget, subset: Positions | None, threads: int
     ) -> PrefilteredQuery | None:
         """Where a search that cannot look at everything begins, and one over the whole collection finds seeds."""
         if self.setup.kind == "bags":
@@ -329,13 +331,11 @@ class Snapshot:
         """Whether the nearest by pooled vectors are good seeds: under balanced measures they are."""
         return bool(self.setup.measure._spec.has_pooled_bound)
 
-    def _descend(self, ladder: Ladder, budget: Budget, candidates: PrefilteredQuery | None) -> None:
+    @property
+    def _bound_name(self) -> str:
         if self.setup.kind == "bags":
-            ladder.over_bags(one_sided_first=self.setup.measure.capacity == 1.0)
-            return
-        bounds_from = "costs" if self.setup.codes is None else f"{self.setup.codes} codes"
-        near = self._seeds_are_near and candidates is not None
-        ladder.over_tokens(candidates, seed_by_candidates=near, bounds_from=bounds_from)
+            return "two-sided bound"
+        return f"bound from {'costs' if self.setup.codes is None else f'{self.setup.codes} codes'}"
 
 
 class FoundDocuments:

@@ -104,6 +104,10 @@ class CertifiedDistances(SolvedBatch):
     marginal_error: NDArray[np.float64]
     converged: NDArray[np.bool_]
 
+    @classmethod
+    def _of(cls, found: _core.CertifiedColumns) -> CertifiedDistances:
+        return cls(found.value, found.lower, found.upper, found.iterations, found.marginal_error, found.converged)
+
 
 def certified_distances(
     query: One | Histograms,
@@ -145,11 +149,11 @@ def certified_distances(
     """
     if costs is not None:
         given = _given(query, docs, costs, measure, weights)
-        return CertifiedDistances(*_core.bag_certified_distances(*given, thread_count(num_threads)))
+        return CertifiedDistances._of(_core.bag_certified_distances(*given, thread_count(num_threads)))
     chosen, asked, batch, arguments = _one_against_many(query, docs, measure, weights, num_threads)
     with naming("query", "docs"):
         in_core = _core.bag_certified_distances if isinstance(batch, Bags) else _core.certified_distances
-        found = CertifiedDistances(*in_core(*arguments))
+        found = CertifiedDistances._of(in_core(*arguments))
     tell_if_lost(found.values, chosen, asked, batch)
     return found
 
@@ -316,8 +320,10 @@ def _one_against_many(
     if isinstance(docs, Bags):
         require_same_dim(asked.dim, docs.dim, "query", "docs")
         chosen, asked, docs = about_one_origin_of_bags(chosen, asked, docs)
-        words = asked.tokens, asked.weights, _corpus(docs, chosen, "docs")
-        return chosen, asked, docs, (*words, thread_count(num_threads))
+        corpus = _corpus(docs, chosen, "docs")
+        with naming("query", "docs"):
+            prepared = _core.Query(asked.tokens, asked.weights, chosen._spec)
+        return chosen, asked, docs, (prepared, corpus, thread_count(num_threads))
     batch = as_sequences(docs, "docs", chosen.weighting)
     require_same_dim(asked.dim, batch.dim, "query", "docs")
     asked, batch = about_one_origin(chosen, asked, batch)
@@ -350,7 +356,7 @@ def _pairwise_bags(
 
 def _given(
     query: Any, docs: Any, costs: ArrayLike, measure: str | Measure | None, weights: ArrayLike | None
-) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
+) -> tuple[_core.Query, _core.BagCorpus]:
     """The same where costs are given, except the threads."""
     if weights is not None:
         raise ValueError("weights: a histogram contains its mass; give only the query")

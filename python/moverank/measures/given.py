@@ -191,20 +191,22 @@ def paired_given(
 
 def one_against_many_given(
     query: Any, docs: Any, costs: Any, measure: str | Measure | None, names: tuple[str, str] = ("query", "docs")
-) -> tuple[NDArray[np.uint32], NDArray[np.float64], _core.BagCorpus]:
-    """Bins and content of one histogram, and the others prepared: arguments of the core."""
+) -> tuple[_core.Query, _core.BagCorpus]:
+    """One histogram and the others, prepared."""
     table, chosen = Costs.of(costs), chosen_measure(measure)
     asked = as_histogram(query, names[0])
     batch = as_histograms(docs, names[1])
     table.require_sources(asked, names[0])
     table.require_targets(batch, names[1])
     require_one_order(batch.labels, asked.labels, names[1], names[0])
-    return asked.bins, asked.content, prepared(batch, table.by_target, chosen, names[1])
+    with naming(names[0], names[1]):
+        query_of_bins = _core.Query.of_words(asked.bins, asked.content, table.n_sources, chosen._spec)
+    return query_of_bins, prepared(batch, table.by_target, chosen, names[1])
 
 
 def distance_given(x: Any, y: Any, costs: Any, measure: Measure) -> float:
     """Distance of two histograms."""
     costs = Costs.of(costs)
     target = as_histogram(y, "y")
-    bins, content, corpus = one_against_many_given(x, target, costs, measure, ("x", "y"))
-    return float(_core.bag_distances(bins, content, corpus, 1)[0])
+    asked, corpus = one_against_many_given(x, target, costs, measure, ("x", "y"))
+    return float(_core.bag_distances(asked, corpus, 1)[0])

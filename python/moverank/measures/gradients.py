@@ -99,10 +99,12 @@ def gradients(
     wide_document, other_mass, other_is_rounded = _given(y, b, "y", "b", chosen)
     require_same_dim(wide_query.shape[1], wide_document.shape[1], "x", "y")
     query, document = _in_float64(wide_query, wide_document, chosen, mass is None or other_mass is None)
-    values, dx, da, dy, db = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
+    found = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
     if chosen.ground in INVARIANT and (is_rounded or other_is_rounded):
-        tell_if_below(values, chosen, longest(query) + longest(document))
-    return Gradients(float(values[0]), dx, dy, da, db)
+        tell_if_below(found.value, chosen, longest(query) + longest(document))
+    return Gradients(
+        float(found.value[0]), found.by_query, found.by_document, found.by_query_weights, found.by_document_weights
+    )
 
 
 def ragged_gradients(
@@ -113,14 +115,8 @@ def ragged_gradients(
     measure: Measure,
     *,
     num_threads: int | None,
-) -> tuple[
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64] | None,
-    NDArray[np.float64],
-    NDArray[np.float64] | None,
-]:
-    """Distances of pairs of checked sequences, and derivatives with respect to x, a, y and b, as flat arrays."""
+) -> _core.GradientColumns:
+    """Distances of pairs of checked sequences, and derivatives by each side, pair after pair."""
     return _core.gradients(
         np.concatenate(queries),
         _offsets(queries),

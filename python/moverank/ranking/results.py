@@ -8,6 +8,7 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
+from moverank import _core
 from moverank._support.wording import on_one_line, printable
 from moverank.alignment.align import align
 from moverank.alignment.alignment import Alignment
@@ -155,7 +156,9 @@ class Found:
     @classmethod
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
         """Documents, out of `count`, none of which has a token."""
-        certificate = Certificate.of(np.zeros(0), np.inf, count, 0, "documents", k=0)
+        none = np.zeros(0)
+        proved = _core.certify(none, bound=np.inf, unsolved=0, k=0, radius=np.inf)
+        certificate = Certificate.of(proved, none, count, "documents")
         return cls(documents, certificate, SearchStats(0, (), 0, 0.0, False))
 
     @classmethod

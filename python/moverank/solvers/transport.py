@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, overload
 
 import numpy as np
@@ -335,26 +335,7 @@ def transport_batch(
         raise TypeError(f"plans must be True or False, got {plans!r}")
     sinkhorn = None if epsilon is None else as_sinkhorn(epsilon)
     given = _totals(masses, n_problems, capacity, fraction, totals, amount, sinkhorn)
-    found = _solve_stack(stack, masses, given, sinkhorn, bool(plans), threads)
-    if sinkhorn is None:
-        values, lower, pivots, optimal, _, moved = found
-        rows = given.rows
-        moved = None if moved is None else _times(moved, rows[:, None, None])
-        upper = values * rows
-        return TransportBatch(upper, lower * rows, upper, pivots, optimal, moved)
-    values, lower, upper, plan_cost, epsilons, iterations, errors, converged, _, moved = found
-    shift = given.entropy_shift(sinkhorn, epsilons)
-    return SinkhornBatch(
-        values * shift.scale + shift.constant,
-        lower * shift.exact_scale + shift.exact_constant,
-        upper * shift.exact_scale + shift.exact_constant,
-        plan_cost * shift.scale,
-        epsilons,
-        iterations,
-        errors * shift.scale,
-        converged,
-        None if moved is None else _times(moved, shift.scale[:, None, None]),
-    )
+    return _solve_stack(stack, masses, given, sinkhorn, bool(plans), threads)
 
 
 def _totals(
@@ -388,8 +369,8 @@ def _solve_stack(
     sinkhorn: Sinkhorn | None,
     plans: bool,
     threads: int,
-) -> tuple[Any, ...]:
-    """Results of the core for all problems, including those with swapped sides."""
+) -> TransportBatch | SinkhornBatch:
+    """Solve all problems, those with swapped sides among them."""
     if given.swapped.any() and not given.swapped.all():
         parts = [np.flatnonzero(given.swapped == swapped) for swapped in (False, True)]
         found = [
@@ -403,25 +384,70 @@ def _solve_stack(
             )
             for part in parts
         ]
-        order = np.argsort(np.concatenate(parts), kind="stable")
-        columns = zip(*found, strict=True)
-        return tuple(None if column[0] is None else np.concatenate(column)[order] for column in columns)
+        return _in_order(found[0], found[1], np.argsort(np.concatenate(parts), kind="stable"))
     swapped = bool(given.swapped.any())
     if swapped:
         stack, masses = np.ascontiguousarray(stack.transpose(0, 2, 1)), masses[::-1]
     a, b = masses
-    result: tuple[Any, ...]
     if sinkhorn is None:
-        result = _core.transport_batch(stack, a, b, given.capacity, given.fraction, plans, threads)
-    else:
-        result = _core.sinkhorn_batch(stack, a, b, given.capacity, given.fraction, sinkhorn._spec, plans, threads)
-    feasible, moved = result[-2:]
-    if not feasible.all():
-        place = int(np.argmin(feasible))
-        limits = float(given.capacity[place]), float(given.fraction[place])
-        own = [mass if mass is None or mass.ndim == 1 else mass[place] for mass in masses]
-        refuse_infeasible(stack[place], (own[0], own[1]), limits, swapped, f"costs[{place}]")
-    return (*result[:-1], _unswapped(moved, swapped) if moved is not None else None)
+        solved = _core.transport_batch(stack, a, b, given.capacity, given.fraction, plans, threads)
+        _require_feasible(solved.feasible, stack, masses, given, swapped)
+        upper = solved.value * given.rows
+        return TransportBatch(
+            upper,
+            solved.lower * given.rows,
+            upper,
+            solved.pivots,
+            solved.optimal,
+            _plans(solved.plans, given.rows, swapped),
+        )
+    scaled = _core.sinkhorn_batch(stack, a, b, given.capacity, given.fraction, sinkhorn._spec, plans, threads)
+    _require_feasible(scaled.feasible, stack, masses, given, swapped)
+    shift = given.entropy_shift(sinkhorn, scaled.epsilon)
+    return SinkhornBatch(
+        scaled.value * shift.scale + shift.constant,
+        scaled.lower * shift.exact_scale + shift.exact_constant,
+        scaled.upper * shift.exact_scale + shift.exact_constant,
+        scaled.plan_cost * shift.scale,
+        scaled.epsilon,
+        scaled.iterations,
+        scaled.marginal_error * shift.scale,
+        scaled.converged,
+        _plans(scaled.plans, shift.scale, swapped),
+    )
+
+
+def _require_feasible(
+    feasible: NDArray[np.bool_],
+    stack: NDArray[Any],
+    masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
+    given: Totals,
+    swapped: bool,
+) -> None:
+    """Refuse a problem without a plan, by its place."""
+    if feasible.all():
+        return
+    place = int(np.argmin(feasible))
+    limits = float(given.capacity[place]), float(given.fraction[place])
+    own = [mass if mass is None or mass.ndim == 1 else mass[place] for mass in masses]
+    refuse_infeasible(stack[place], (own[0], own[1]), limits, swapped, f"costs[{place}]")
+
+
+def _plans(plans: NDArray[np.float64] | None, scale: NDArray[np.float64], swapped: bool) -> NDArray[np.float64] | None:
+    """Plans in units of the masses, sides as they were given."""
+    return None if plans is None else _times(_unswapped(plans, swapped), scale[:, None, None])
+
+
+def _in_order(
+    first: TransportBatch | SinkhornBatch, second: TransportBatch | SinkhornBatch, order: NDArray[np.int64]
+) -> TransportBatch | SinkhornBatch:
+    """Results of two batches as those of one, whose problems stand in this order among both."""
+
+    def joined(name: str) -> Any:
+        column = getattr(first, name)
+        return None if column is None else np.concatenate([column, getattr(second, name)])[order]
+
+    return type(first)(**{column.name: joined(column.name) for column in fields(first)})
 
 
 def _rows_of(mass: NDArray[np.float64] | None, part: NDArray[np.int64]) -> NDArray[np.float64] | None:

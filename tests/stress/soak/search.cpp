@@ -18,7 +18,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// What brute force answers: the k nearest within the radius, and all as far away as the k-th.
-[[nodiscard]] std::vector<Hit> brute_force(const SearchGoal& goal, std::span<const double> values) {
+[[nodiscard]] std::vector<Hit> brute_force(const Wanted& goal, std::span<const double> values) {
     std::vector<Hit> all;
     for (std::size_t s = 0; s < values.size(); ++s) {
         if (values[s] <= goal.radius) {

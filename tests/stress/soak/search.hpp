@@ -17,7 +17,7 @@ namespace soak {
 
 /// How one search goes about it.
 struct SearchPlan {
-    moverank::SearchGoal goal;
+    moverank::Wanted goal;
     std::vector<std::int64_t> seeds, others;
     bool seeds_first = true;  ///< so that bounds may use their potentials
     std::size_t chunk = 0;    ///< candidates a call

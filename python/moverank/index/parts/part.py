@@ -303,8 +303,8 @@ def _filled(prefix: str, found: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def _clusters(prepared: _core.PreparedSequences, per_document: int, num_threads: int) -> Sequences:
-    centroids, mass, counts = prepared.clusters(per_document, num_threads)
-    filled = (np.arange(per_document) < counts[:, None]).ravel()
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return Sequences.from_flat(centroids[filled], offsets, mass[filled])
+    found = prepared.clusters(per_document, num_threads)
+    filled = (np.arange(per_document) < found.counts[:, None]).ravel()
+    offsets = np.zeros(len(found.counts) + 1, dtype=np.int64)
+    np.cumsum(found.counts, out=offsets[1:])
+    return Sequences.from_flat(found.centroids[filled], offsets, found.mass[filled])

@@ -10,6 +10,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank import _core
 from moverank._support.plain import finite, plain_id
 from moverank._support.wording import on_one_line, ordinal, printable, told_apart
 from moverank.alignment.alignment import Alignment
@@ -50,31 +51,21 @@ class Certificate:
     @classmethod
     def of(
         cls,
+        proved: _core.Certificate,
         distances: NDArray[np.float64],
-        bound: float,
         n_documents: int,
-        unsolved: int,
         what: str,
         *,
-        k: int,
         radius: float | None = None,
     ) -> Certificate:
-        """Certificate of hits where no unsolved document is nearer than `bound`; `what` names the documents.
-
-        Of the `k` that were asked for and could be had there may be fewer, where time was over.
-        """
-        last = float(distances[-1]) if len(distances) else -np.inf
-        # While places are left, any document belongs into the answer.
-        limit = radius if radius is not None else last if len(distances) == k else np.inf
-        exact = unsolved == 0 or bool(bound > limit)
-        # What was solved within a radius is an answer, whatever else is.
-        certain = len(distances) if exact or radius is not None else int(np.searchsorted(distances, bound, side="left"))
-        error = 0.0 if exact else (max(last / bound - 1.0, 0.0) if bound > 0.0 and radius is None else np.inf)
+        """What the core proved of some hits, with a statement; `what` names the documents."""
+        exact, bound, unsolved = proved.exact, proved.bound, proved.unsolved
+        certain, error = proved.certain, proved.error
         place = f"the {ordinal(len(distances))} distance"
         if unsolved == 0:
             statement = f"exact: all {n_documents} {what} were solved"
         elif exact:
-            start, end = told_apart(bound, limit)
+            start, end = told_apart(bound, float(distances[-1]) if radius is None else radius)
             above = f"{place} {end}" if radius is None else f"the radius {end}"
             statement = (
                 f"exact: {unsolved} of {n_documents} {what} were not solved; none is nearer than {start}, above {above}"

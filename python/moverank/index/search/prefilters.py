@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank._support.threads import Lock, openmp_count
 from moverank.index.parts.setup import Clusters
-from moverank.index.search.ladder import SPREAD_SEEDS, Positions, PrefilteredQuery
-from moverank.index.search.query import Query
+from moverank.index.search.ladder import Positions, PrefilteredQuery
 from moverank.measures.measure import Measure
+
+#: Documents spread over the collection whose potentials order the others.
+SPREAD_SEEDS = 64
 
 
 class ClusteredVectors:
@@ -28,7 +30,7 @@ class ClusteredVectors:
         self._clusters = clusters
         self._live = live
 
-    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         among = self._live if positions is None else positions
         return ClusteredQuery(self.name, self._clusters, query, among, num_threads)
@@ -37,7 +39,9 @@ class ClusteredVectors:
 class ClusteredQuery:
     """One query's candidates by clusters."""
 
-    def __init__(self, name: str, clusters: _core.Corpus, query: Query, positions: Positions, num_threads: int) -> None:
+    def __init__(
+        self, name: str, clusters: _core.Corpus, query: _core.Query, positions: Positions, num_threads: int
+    ) -> None:
         self.name = name
         self._clusters = clusters
         self._query = query
@@ -53,10 +57,10 @@ class ClusteredQuery:
 
     def _estimates(self) -> NDArray[np.float64]:
         """The reused-potential bound of each document's clusters, which is close to their distance."""
-        search = self._clusters.search(self._query.tokens, self._query.mass, 1, np.inf, 0.0, None, None, self._threads)
+        bounds = _core.QueryBounds(self._clusters, self._query, self._threads)
         step = max(len(self._positions) // SPREAD_SEEDS, 1)
-        search.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
-        return search.lower_bounds(self._positions, self._threads)
+        bounds.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
+        return bounds.lower_bounds(self._positions, self._threads)
 
 
 #: How many times more documents than are likely to do faiss is asked for, where some are gone or not asked for.
@@ -214,7 +218,7 @@ class PooledVectors:
         self._pooled = pooled
         self._n_all = sum(map(len, pooled))
 
-    def query(self, query: Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at some positions, or all."""
         return PooledQuery(self, query, self.live if positions is None else positions)
 
@@ -276,12 +280,12 @@ def _on_threads(faiss: Any, count: int) -> Iterator[None]:
 class PooledQuery:
     """One query's candidates by pooled vectors."""
 
-    def __init__(self, prefilter: PooledVectors, query: Query, positions: Positions) -> None:
+    def __init__(self, prefilter: PooledVectors, query: _core.Query, positions: Positions) -> None:
         self.name = prefilter.name
         self._prefilter = prefilter
         self._query = query
         self._positions = positions
-        self._pooled = prefilter.corpus.pool_query(query.tokens, query.mass)
+        self._pooled = query.pooled(prefilter.corpus)
         self._found: tuple[NDArray[np.float32], Positions] | None = None
 
     def nearest(self, count: int) -> tuple[Positions, float]:
@@ -294,9 +298,7 @@ class PooledQuery:
         if not self._prefilter.bounds:
             return known, -np.inf
         largest_norm = max(self._prefilter.largest_norm, float(np.linalg.norm(self._pooled.astype(np.float64))))
-        bound = self._prefilter.corpus.pooled_bounds(
-            self._query.tokens, self._query.mass, distances[count : count + 1], largest_norm
-        )
+        bound = self._query.pooled_bounds(self._prefilter.corpus, distances[count : count + 1], largest_norm)
         return known, float(bound[0])
 
     def _search(self, count: int) -> tuple[NDArray[np.float32], Positions]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank import _core
 from moverank.errors import DimensionError
 from moverank.index.parts.setup import Setup
-from moverank.measures.measure import Measure, require_same_dim
+from moverank.measures.measure import Measure, naming, require_same_dim
 from moverank.measures.origin import INVARIANT, about
 from moverank.measures.precision import MASS_ERROR
 from moverank.vectors.digests import digests_of
@@ -32,6 +33,13 @@ class Query:
     name: str
     rounded: bool = False
     unheld: bool = False
+
+    def prepared(self, measure: Measure, n_words: int | None) -> _core.Query:
+        """As the core compares it, once for all that is asked; where costs are given they are about `n_words`."""
+        with naming(self.name, "docs"):
+            if n_words is None:
+                return _core.Query(self.tokens, self.mass, measure._spec)
+            return _core.Query.of_words(self.tokens, self.mass, n_words, measure._spec)
 
     @classmethod
     def of(

@@ -1,0 +1,55 @@
+/// A query prepared once, for all that is asked about it.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+
+#include "moverank/ground_traits.hpp"
+#include "prepared.hpp"
+
+namespace moverank::bindings {
+
+/// Tokens, or words where costs are given, with the arrays that hold them.
+class Query {
+  public:
+    Query(const Tokens& tokens, const Weights& weights, const Measure& measure)
+        : tokens_(tokens),
+          weights_(weights),
+          dim_(as_matrix(tokens).cols()),
+          measure_(measure),
+          owned_(*tokens_, weights_, measure) {}
+    /// Words of which given costs are about `n_words`.
+    Query(const Array<std::uint32_t>& words, const Weights& weights, std::size_t n_words, const Measure& measure)
+        : words_(words), weights_(weights), dim_(n_words), measure_(measure), owned_(*words_, weights_, n_words) {}
+
+    [[nodiscard]] const PreparedSequence& prepared() const { return owned_.prepared(); }
+
+    /// Prepared as documents of some measure are, or std::invalid_argument. `dim`: of their vectors; under given costs
+    /// the words that queries are made of.
+    [[nodiscard]] const PreparedSequence& prepared_for(const Measure& documents, std::size_t dim) const {
+        const bool of_words = words_.has_value();
+        if (of_words != traits(documents.ground).is_given) {
+            throw std::invalid_argument(of_words ? "expected tokens for a query, as documents have vectors"
+                                                 : "expected words for a query, as costs are given");
+        }
+        require_same_dim(dim_, dim);
+        if (measure_.ground != documents.ground || measure_.weighting != documents.weighting) {
+            throw std::invalid_argument("the query was prepared for another measure than the documents");
+        }
+        return owned_.prepared();
+    }
+    template <class AnyCorpus>
+    [[nodiscard]] const PreparedSequence& prepared_for(const AnyCorpus& corpus) const {
+        return prepared_for(corpus.documents().measure(), corpus.documents().dim());
+    }
+
+  private:
+    std::optional<Tokens> tokens_;
+    std::optional<Array<std::uint32_t>> words_;
+    Weights weights_;
+    std::size_t dim_;
+    Measure measure_;
+    OwnedQuery owned_;
+};
+
+}  // namespace moverank::bindings

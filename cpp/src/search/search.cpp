@@ -1,0 +1,410 @@
+#include "moverank/search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <numeric>
+
+#include "../preconditions.hpp"
+#include "documents_query.hpp"
+#include "moverank/parallel.hpp"
+#include "moverank/topk.hpp"
+
+namespace moverank {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Documents likely to be near that are solved before anything is bounded: the mean of so many row potentials is as
+/// good as that of more.
+constexpr std::size_t near_seeds = 20;
+
+/// Documents spread over the collection that are solved first where nothing says which are near.
+constexpr std::size_t spread_seeds = 64;
+
+/// Documents per one that a budget lets through whose better bound is asked for, where bounds are cheap.
+constexpr std::size_t bounds_per_candidate = 8;
+
+/// Documents per thread that are bounded and then solved before the next are, where a search may run out of time.
+constexpr std::size_t documents_per_step = 64;
+
+using Positions = std::vector<std::int64_t>;
+
+/// Documents with a lower bound on the distance of each.
+struct Bounded {
+    Positions positions;
+    std::vector<double> bounds;
+};
+
+/// Places of so many lowest bounds, in rising order of these; all places in their own order if that is not fewer.
+[[nodiscard]] std::vector<std::size_t> lowest(std::span<const double> bounds, std::size_t count) {
+    std::vector<std::size_t> places;
+    if (count >= bounds.size()) {
+        places.resize(bounds.size());
+        std::iota(places.begin(), places.end(), 0);
+        return places;
+    }
+    if (count == 0) {
+        return places;
+    }
+    // Exactly as many as asked, whatever ties at the edge; of those the first.
+    std::vector<double> sorted(bounds.begin(), bounds.end());
+    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
+    std::ranges::nth_element(sorted, last);
+    const double edge = *last;
+    auto n_ties = static_cast<std::ptrdiff_t>(count) -
+                  std::ranges::count_if(bounds, [edge](double bound) { return bound < edge; });
+    places.reserve(count);
+    for (std::size_t place = 0; place < bounds.size(); ++place) {
+        if (bounds[place] < edge || (bounds[place] == edge && n_ties-- > 0)) {
+            places.push_back(place);
+        }
+    }
+    std::ranges::stable_sort(places, {}, [&](std::size_t place) { return bounds[place]; });
+    return places;
+}
+
+/// One search on its way down.
+class Ladder {
+  public:
+    Ladder(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal, Positions positions)
+        : goal_(goal),
+          interrupt_(goal.stop, deadline_of(goal)),
+          positions_(std::move(positions)),
+          k_(std::min(goal.k, positions_.size())),
+          // A radius says nothing of how many documents there are within it.
+          n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), positions_.size())),
+          steps_(corpus, query, {.k = k_, .radius = goal.radius, .slack = goal.slack}, goal.n_threads, whole_) {}
+
+    /// Bounds cost a cost matrix each, so a source of candidates says what to look at, or at least where to begin.
+    void over_costly_bounds() {
+        if (!goal_.budget && !goal_.timeout) {
+            bound_and_examine(positions_, seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
+            return;
+        }
+        Positions nearest = positions_;
+        if (goal_.source != nullptr) {
+            nearest = by_source();
+        }
+        const std::size_t n_seeds = std::min(n_seeds_, nearest.size());
+        if (!goal_.timeout) {
+            nearest_by_bounds(nearest, n_seeds);
+            return;
+        }
+        in_steps(nearest, n_seeds);
+    }
+
+    /// Bounds cost nanoseconds a word, so every document gets one.
+    void over_cheap_bounds(bool one_sided_first) {
+        const std::size_t n = positions_.size();
+        const std::vector<std::size_t> spread = spread_over(n);
+        seed(pick(positions_, spread));
+        std::vector<std::uint8_t> is_seed(n, 0);
+        for (const std::size_t place : spread) {
+            is_seed[place] = 1;
+        }
+        Bounded rest{unmarked(positions_, is_seed), {}};
+        const bool one_sided = one_sided_first && steps_.has_one_sided_bounds();
+        rest.bounds.resize(rest.positions.size());
+        const double spent = one_sided
+                                 ? steps_.one_sided_bounds(rest.positions, rest.bounds, goal_.n_threads, interrupt_)
+                                 : steps_.lower_bounds(rest.positions, rest.bounds, goal_.n_threads, interrupt_);
+        std::size_t limit = std::min(goal_.budget.value_or(n), rest.positions.size());
+
+        // The nearest by these bounds make better potentials than documents taken anywhere.
+        const std::vector<std::size_t> near = lowest(rest.bounds, std::min(n_seeds_, limit));
+        came_to(one_sided ? Stage::one_sided : Stage::bound, rest.positions.size() - near.size(), spent);
+        if (!near.empty()) {
+            seed(pick(rest.positions, near));
+            std::vector<std::uint8_t> is_near(rest.positions.size(), 0);
+            for (const std::size_t place : near) {
+                is_near[place] = 1;
+            }
+            rest = {unmarked(rest.positions, is_near), unmarked(rest.bounds, is_near)};
+        }
+        limit -= near.size();
+        keep_within_cutoff(rest);
+        if (limit < rest.positions.size()) {
+            // By the first bound first; the better one then says which of these are looked at.
+            keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
+        }
+        came_to(one_sided ? Stage::bound : Stage::rebound, rest.positions.size(), 0.0);
+        const Bounded better = bounded(rest.positions);
+        std::ranges::transform(rest.bounds, better.bounds, rest.bounds.begin(),
+                               [](double x, double y) { return std::max(x, y); });
+        if (limit < rest.positions.size()) {
+            keep(rest, lowest(rest.bounds, limit));
+        }
+        examine(std::move(rest));
+    }
+
+    [[nodiscard]] SearchResult result(double least_distance) const {
+        SearchResult result{.hits = steps_.hits(), .rungs = rungs_, .timed_out = steps_.timed_out()};
+        result.n_documents = static_cast<std::int64_t>(positions_.size());
+        std::vector<double> distances;
+        for (const Hit& hit : std::span(result.hits).first(std::min(k_, result.hits.size()))) {
+            distances.push_back(hit.distance);
+        }
+        const double bound = std::max(std::min(steps_.floor(), left_out_), least_distance);
+        result.certificate =
+            certify(distances, bound, result.n_documents - steps_.counts().exact_solves, k_, goal_.radius);
+        // What one stage leaves, the next sees.
+        const SearchCounts& counts = steps_.counts();
+        const std::int64_t solved = counts.exact_solves - counts.seeds;
+        result.rungs.insert(result.rungs.begin(), {Stage::seeds, counts.seeds, 0, seed_seconds_});
+        result.rungs.push_back({Stage::solver, solved + counts.pruned_by_solver, 0, solve_seconds_});
+        for (std::size_t rung = 1; rung < result.rungs.size(); ++rung) {
+            const bool is_last = rung + 1 == result.rungs.size();
+            result.rungs[rung].dropped = result.rungs[rung].seen - (is_last ? solved : result.rungs[rung + 1].seen);
+        }
+        return result;
+    }
+
+  private:
+    /// Seconds that a clock cannot count to are never over.
+    [[nodiscard]] static std::optional<Interrupt::Clock::time_point> deadline_of(const SearchGoal& goal) {
+        constexpr std::chrono::duration<double> ages(1e9);
+        if (!goal.timeout || *goal.timeout > ages) {
+            return {};
+        }
+        return Interrupt::Clock::now() + std::chrono::duration_cast<Interrupt::Clock::duration>(*goal.timeout);
+    }
+
+    template <class T>
+    [[nodiscard]] static std::vector<T> pick(const std::vector<T>& all, std::span<const std::size_t> places) {
+        std::vector<T> picked;
+        picked.reserve(places.size());
+        std::ranges::transform(places, std::back_inserter(picked), [&](std::size_t place) { return all[place]; });
+        return picked;
+    }
+    template <class T>
+    [[nodiscard]] static std::vector<T> unmarked(const std::vector<T>& all, std::span<const std::uint8_t> marks) {
+        std::vector<T> left;
+        left.reserve(all.size());
+        for (std::size_t place = 0; place < all.size(); ++place) {
+            if (marks[place] == 0) {
+                left.push_back(all[place]);
+            }
+        }
+        return left;
+    }
+
+    /// Places at even distances, from the first to the last.
+    [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
+        const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
+        std::vector<std::size_t> places;
+        for (std::size_t s = 0; s < count; ++s) {
+            places.push_back(count == 1 ? 0 : s * (n - 1) / (count - 1));
+        }
+        const auto repeated = std::ranges::unique(places);
+        places.erase(repeated.begin(), repeated.end());
+        return places;
+    }
+
+    [[nodiscard]] bool seeds_by_source() const { return goal_.source != nullptr && goal_.source_gives_seeds; }
+
+    /// The documents that the budget lets through, in the order of the source; where only time is limited, all.
+    [[nodiscard]] Positions by_source() {
+        const std::size_t limit = std::min(goal_.budget.value_or(positions_.size()), positions_.size());
+        double seconds = 0.0;
+        Candidates found;
+        {
+            const Stopwatch watch(seconds);
+            found = goal_.source->nearest(limit);
+            left_out_ = found.bound;
+            if (!goal_.budget && found.positions.size() < positions_.size()) {
+                // An approximate source finds some documents only; with enough time the others follow.
+                Positions known = found.positions;
+                std::ranges::sort(known);
+                std::ranges::set_difference(positions_, known, std::back_inserter(found.positions));
+                left_out_ = infinity;
+            }
+        }
+        const std::size_t n_seeds = std::min(n_seeds_, found.positions.size());
+        came_to(Stage::source, positions_.size() - n_seeds, seconds);
+        return found.positions;
+    }
+
+    void nearest_by_bounds(const Positions& nearest, std::size_t n_seeds) {
+        const auto end_of_seeds = nearest.begin() + static_cast<std::ptrdiff_t>(n_seeds);
+        bound_and_examine(nearest, seeds_by_source() ? Positions(nearest.begin(), end_of_seeds) : Positions());
+    }
+
+    /// Time may be over before all have bounds, so the first are solved before the next are bounded.
+    void in_steps(const Positions& nearest, std::size_t n_seeds) {
+        const std::span<const std::int64_t> all(nearest);
+        seed(all.first(n_seeds));
+        std::size_t done = n_seeds;
+        const std::size_t step = documents_per_step * thread_count(goal_.n_threads, documents_per_step);
+        const std::size_t rung = came_to(Stage::bound, 0, 0.0);
+        while (done < all.size() && !steps_.timed_out()) {
+            const std::span<const std::int64_t> chunk = all.subspan(done, std::min(step, all.size() - done));
+            examine(bounded(chunk));
+            done += chunk.size();
+        }
+        rungs_[rung].seen = static_cast<std::int64_t>(done - n_seeds);
+        if (done < all.size()) {
+            // The order is not that of the bounds: what was not looked at may be anywhere above the source's bound.
+            const double bound = goal_.source == nullptr ? -infinity : goal_.source->nearest(done).bound;
+            left_out_ = std::min(left_out_, bound);
+        }
+    }
+
+    void bound_and_examine(const Positions& positions, Positions seeds) {
+        const std::size_t rung = came_to(Stage::bound, 0, 0.0);
+        Bounded left;
+        if (!seeds.empty()) {
+            seed(seeds);
+            left = bounded(positions);
+        } else {
+            // Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
+            left = bounded(positions);
+            seeds = pick(positions, lowest(left.bounds, std::min(n_seeds_, positions.size())));
+            seed(seeds);
+        }
+        std::ranges::sort(seeds);
+        const auto is_seed = [&](std::int64_t position) { return std::ranges::binary_search(seeds, position); };
+        std::vector<std::uint8_t> marks(positions.size());
+        std::ranges::transform(positions, marks.begin(), is_seed);
+        left = {unmarked(left.positions, marks), unmarked(left.bounds, marks)};
+        rungs_[rung].seen = static_cast<std::int64_t>(left.positions.size());
+        examine(std::move(left));
+    }
+
+    void seed(std::span<const std::int64_t> positions) {
+        seed_seconds_ += steps_.seed(positions, goal_.n_threads, interrupt_);
+    }
+
+    /// The bound of each; its cost goes to the latest rung.
+    [[nodiscard]] Bounded bounded(std::span<const std::int64_t> positions) {
+        Bounded found{{positions.begin(), positions.end()}, std::vector<double>(positions.size())};
+        rungs_.back().seconds += steps_.lower_bounds(positions, found.bounds, goal_.n_threads, interrupt_);
+        return found;
+    }
+
+    void examine(Bounded candidates) {
+        // Most are out already: sorting these would take longer than solving the others.
+        keep_within_cutoff(candidates);
+        std::vector<std::size_t> order(candidates.positions.size());
+        std::iota(order.begin(), order.end(), 0);
+        std::ranges::stable_sort(order, {}, [&](std::size_t place) { return candidates.bounds[place]; });
+        const Examined examined = steps_.examine(pick(candidates.positions, order), pick(candidates.bounds, order),
+                                                 goal_.n_threads, interrupt_);
+        rungs_.back().seconds += examined.bound_seconds;
+        solve_seconds_ += examined.solve_seconds;
+    }
+
+    void keep_within_cutoff(Bounded& candidates) {
+        const double cutoff = steps_.cutoff();
+        std::size_t kept = 0;
+        for (std::size_t place = 0; place < candidates.positions.size(); ++place) {
+            if (candidates.bounds[place] > cutoff) {
+                left_out_ = std::min(left_out_, candidates.bounds[place]);
+                continue;
+            }
+            candidates.positions[kept] = candidates.positions[place];
+            candidates.bounds[kept++] = candidates.bounds[place];
+        }
+        candidates.positions.resize(kept);
+        candidates.bounds.resize(kept);
+    }
+
+    /// Keep the documents at some places; of the others the least bound is remembered.
+    void keep(Bounded& candidates, std::span<const std::size_t> places) {
+        std::vector<std::uint8_t> is_kept(candidates.positions.size(), 0);
+        for (const std::size_t place : places) {
+            is_kept[place] = 1;
+        }
+        for (const double bound : unmarked(candidates.bounds, is_kept)) {
+            left_out_ = std::min(left_out_, bound);
+        }
+        candidates = {pick(candidates.positions, places), pick(candidates.bounds, places)};
+    }
+
+    /// Begins a rung, and says which it is.
+    std::size_t came_to(Stage stage, std::size_t seen, double seconds) {
+        rungs_.push_back({stage, static_cast<std::int64_t>(seen), 0, seconds});
+        return rungs_.size() - 1;
+    }
+
+    const SearchGoal& goal_;
+    Interrupt whole_{goal_.stop};  ///< for what has to be done whole, or not at all
+    Interrupt interrupt_;
+    Positions positions_;
+    std::size_t k_;
+    std::size_t n_seeds_;
+    TopKSearch steps_;
+    std::vector<Rung> rungs_;
+    double seed_seconds_ = 0.0;
+    double solve_seconds_ = 0.0;
+    /// Lower bound on the distance of documents that were left out before the search's own steps saw them.
+    double left_out_ = infinity;
+};
+
+/// What no distance is below.
+[[nodiscard]] double least_distance(const Searchable& corpus) {
+    // An entropic value is that of a dual solution, and may be anywhere below the cost of its plan.
+    const bool may_be_negative = corpus.measure().problem == Problem::entropic || corpus.has_negative_costs();
+    return may_be_negative ? -infinity : 0.0;
+}
+
+[[nodiscard]] Positions chosen(const Searchable& corpus, const SearchGoal& goal) {
+    if (!goal.positions) {
+        Positions all(corpus.size());
+        std::iota(all.begin(), all.end(), 0);
+        return all;
+    }
+    const std::span<const std::int64_t> given = *goal.positions;
+    require(std::ranges::adjacent_find(given, std::greater_equal{}) == given.end(), "positions must rise");
+    require(given.empty() || (given.front() >= 0 && static_cast<std::size_t>(given.back()) < corpus.size()),
+            "a position lies outside the corpus");
+    return {given.begin(), given.end()};
+}
+
+}  // namespace
+
+SearchResult search(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal) {
+    require(goal.slack >= 0.0 && !std::isnan(goal.radius), "slack must be at least 0, and radius a number");
+    require(goal.slack == 0.0 || !corpus.has_negative_costs(), "slack is for costs that cannot be negative");
+    require(!goal.timeout || goal.timeout->count() >= 0.0, "timeout must be at least 0 seconds");
+    require(!goal.budget || *goal.budget > 0, "a budget must be 1 document at least");
+    require(!goal.budget || goal.source != nullptr || corpus.has_cheap_bounds(),
+            "a budget needs a source of candidates, as bounds of this corpus are not cheap");
+    Positions positions = chosen(corpus, goal);
+    if (positions.empty() || goal.k == 0) {
+        const auto n_documents = static_cast<std::int64_t>(positions.size());
+        return {.certificate =
+                    certify({}, positions.empty() ? infinity : least_distance(corpus), n_documents, 0, goal.radius),
+                .n_documents = n_documents};
+    }
+    Ladder ladder(corpus, query, goal, std::move(positions));
+    if (corpus.has_cheap_bounds()) {
+        // At other capacities the one-sided bound is the better one's value, at the better one's price.
+        ladder.over_cheap_bounds(corpus.measure().capacity == 1.0);
+    } else {
+        ladder.over_costly_bounds();
+    }
+    return ladder.result(least_distance(corpus));
+}
+
+Certificate certify(std::span<const double> distances, double bound, std::int64_t unsolved, std::size_t k,
+                    double radius) {
+    const bool has_radius = !std::isinf(radius);
+    const double last = distances.empty() ? -infinity : distances.back();
+    // While places are left, any document belongs in the answer.
+    const double limit = has_radius ? radius : distances.size() == k ? last : infinity;
+    Certificate certificate{.bound = bound, .unsolved = unsolved};
+    certificate.exact = unsolved == 0 || bound > limit;
+    // What was solved within a radius is an answer, whatever else is.
+    certificate.certain =
+        certificate.exact || has_radius
+            ? distances.size()
+            : static_cast<std::size_t>(std::ranges::lower_bound(distances, bound) - distances.begin());
+    if (!certificate.exact) {
+        certificate.error = bound > 0.0 && !has_radius ? std::max(last / bound - 1.0, 0.0) : infinity;
+    }
+    return certificate;
+}
+
+}  // namespace moverank

@@ -1,0 +1,376 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "bag_instances.hpp"
+#include "check.hpp"
+#include "instances.hpp"
+#include "moverank/batch.hpp"
+#include "moverank/search.hpp"
+#include "moverank/vocabulary_costs.hpp"
+
+using namespace moverank;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+constexpr Measure measures[] = {
+    {GroundCost::euclidean, Weighting::uniform},
+    {GroundCost::cosine, Weighting::norm},
+    {GroundCost::cosine, Weighting::norm, 4.0},
+    {GroundCost::dot, Weighting::uniform, unlimited_capacity},
+    {GroundCost::euclidean, Weighting::norm, 2.0, Problem::exact, 0.4},
+    {GroundCost::cosine, Weighting::norm, 1.0, Problem::entropic, 1.0, Sinkhorn{.epsilon = 0.2}}};
+
+/// Positions by distance, ties by position.
+[[nodiscard]] std::vector<std::int64_t> by_distance(std::span<const double> values) {
+    std::vector<std::int64_t> order(values.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](std::int64_t s) { return values[static_cast<std::size_t>(s)]; });
+    return order;
+}
+
+/// Finds documents in an order given, of which it knows the distances: a perfect source, or a perfectly bad one.
+class Ordered final : public CandidateSource {
+  public:
+    Ordered(std::vector<std::int64_t> order, std::span<const double> values)
+        : order_(std::move(order)), values_(values) {}
+
+    Candidates nearest(std::size_t count) override {
+        ++calls;
+        const std::size_t n = std::min(count, order_.size());
+        double bound = infinity;
+        for (std::size_t c = n; c < values_.size(); ++c) {
+            bound = std::min(bound, values_[static_cast<std::size_t>(order_[c])]);
+        }
+        return {{order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(n)}, bound};
+    }
+
+    int calls = 0;
+
+  private:
+    std::vector<std::int64_t> order_;
+    std::span<const double> values_;
+};
+
+/// Two corpora searched as one, as shards would be: only arrays pass between them and the search.
+class Sharded final : public Searchable {
+  public:
+    Sharded(const Searchable& first, const Searchable& second) : shards_{&first, &second} {}
+
+    [[nodiscard]] std::size_t size() const override { return shards_[0]->size() + shards_[1]->size(); }
+    [[nodiscard]] const Measure& measure() const override { return shards_[0]->measure(); }
+    [[nodiscard]] std::unique_ptr<CorpusQuery> ask(const PreparedSequence& query, int n_threads,
+                                                   Interrupt& interrupt) const override {
+        return std::make_unique<Query>(*this, query, n_threads, interrupt);
+    }
+
+  private:
+    class Query final : public CorpusQuery {
+      public:
+        Query(const Sharded& corpus, const PreparedSequence& query, int n_threads, Interrupt& interrupt)
+            : first_of_second_(static_cast<std::int64_t>(corpus.shards_[0]->size())) {
+            for (const Searchable* shard : corpus.shards_) {
+                queries_.push_back(shard->ask(query, n_threads, interrupt));
+            }
+        }
+
+        Solved solve(std::span<const std::int64_t> positions, std::span<double> distances, int n_threads,
+                     Interrupt& interrupt) override {
+            Solved all;
+            for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
+                std::vector<double> found(own.size());
+                const Solved solved = query.solve(own, found, n_threads, interrupt);
+                for (std::size_t c = 0; c < places.size(); ++c) {
+                    distances[places[c]] = found[c];
+                }
+                all.potentials.resize(std::max(all.potentials.size(), solved.potentials.size()), 0.0);
+                for (std::size_t i = 0; i < solved.potentials.size(); ++i) {
+                    all.potentials[i] += solved.potentials[i] * static_cast<double>(solved.count);
+                }
+                all.count += solved.count;
+                all.spent.timed_out |= solved.spent.timed_out;
+            });
+            for (double& potential : all.potentials) {
+                potential /= static_cast<double>(all.count);
+            }
+            return all;
+        }
+        void reuse(std::span<const double> potentials) override {
+            for (const auto& query : queries_) {
+                query->reuse(potentials);
+            }
+        }
+        Spent lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                           Interrupt& interrupt) override {
+            Spent all;
+            for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
+                std::vector<double> found(own.size());
+                all.timed_out |= query.lower_bounds(own, found, n_threads, interrupt).timed_out;
+                for (std::size_t c = 0; c < places.size(); ++c) {
+                    out[places[c]] = found[c];
+                }
+            });
+            return all;
+        }
+        Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
+                         int n_threads, Interrupt& interrupt) override {
+            Examined all;
+            int shard = 0;
+            for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
+                std::vector<double> found(own.size());
+                std::ranges::transform(places, found.begin(), [&](std::size_t place) { return bounds[place]; });
+                // The hits of a shard are in its own positions.
+                Nearest of_shard({nearest.wanted().k, nearest.cutoff(), 0.0});
+                const Examined examined = query.examine(own, found, of_shard, n_threads, interrupt);
+                for (const Hit& hit : of_shard.hits()) {
+                    nearest.offer({hit.distance, hit.position + shard * first_of_second_});
+                }
+                nearest.leave(of_shard.floor());
+                all.solved += examined.solved;
+                all.timed_out |= examined.timed_out;
+                ++shard;
+            });
+            return all;
+        }
+
+      private:
+        template <class Use>
+        void for_each_shard(std::span<const std::int64_t> positions, Use use) {
+            for (std::int64_t shard = 0; shard < 2; ++shard) {
+                std::vector<std::int64_t> own;
+                std::vector<std::size_t> places;
+                for (std::size_t c = 0; c < positions.size(); ++c) {
+                    if ((positions[c] >= first_of_second_) == (shard == 1)) {
+                        own.push_back(positions[c] - shard * first_of_second_);
+                        places.push_back(c);
+                    }
+                }
+                use(*queries_[static_cast<std::size_t>(shard)], own, places);
+            }
+        }
+
+        std::int64_t first_of_second_;
+        std::vector<std::unique_ptr<CorpusQuery>> queries_;
+    };
+
+    const Searchable* shards_[2];
+};
+
+/// What a certificate claims, held against all distances.
+void require_true(const SearchResult& found, std::span<const double> values, std::span<const std::int64_t> order,
+                  std::size_t k) {
+    std::vector<double> unsolved(values.begin(), values.end());
+    for (const Hit& hit : found.hits) {
+        CHECK(hit.distance == values[static_cast<std::size_t>(hit.position)]);
+    }
+    const std::size_t n = std::min(k, found.hits.size());
+    for (std::size_t h = 0; h < std::min(found.certificate.certain, n); ++h) {
+        CHECK(found.hits[h].distance == values[static_cast<std::size_t>(order[h])]);
+    }
+    if (found.certificate.exact) {
+        CHECK(n == std::min(k, values.size()));
+    }
+    std::int64_t left = found.n_documents;
+    for (const Rung& rung : found.rungs) {
+        CHECK(rung.seen >= rung.dropped && rung.dropped >= 0 && rung.seen <= left && rung.seconds >= 0.0);
+    }
+}
+
+}  // namespace
+
+TEST(a_search_finds_what_brute_force_finds_and_says_that_it_is_exact) {
+    instances::Random random(11);
+    const instances::Batch batch(random, 300, 12, 8);
+    for (const Measure& measure : measures) {
+        const PreparedSequences corpus(batch.view(), measure);
+        const SearchableSequences searchable(corpus);
+        std::vector<double> values(corpus.size());
+        Interrupt interrupt;
+        distances(corpus[7], batch.view(), measure, values, 1, interrupt);
+        const std::vector<std::int64_t> order = by_distance(values);
+        for (const std::size_t k : {1, 10, 300, 500}) {
+            for (const int n_threads : {1, 3}) {
+                const SearchResult found = search(searchable, corpus[7], {.k = k, .n_threads = n_threads});
+                CHECK(found.certificate.exact && !found.timed_out && found.certificate.error == 0.0);
+                CHECK(found.hits.size() >= std::min<std::size_t>(k, corpus.size()));
+                for (std::size_t h = 0; h < std::min<std::size_t>(k, corpus.size()); ++h) {
+                    CHECK(found.hits[h].distance == values[static_cast<std::size_t>(order[h])]);
+                }
+                require_true(found, values, order, k);
+            }
+        }
+        // Those within a radius, of some of the documents.
+        std::vector<std::int64_t> every_third;
+        for (std::int64_t s = 0; s < 300; s += 3) {
+            every_third.push_back(s);
+        }
+        const double radius = values[static_cast<std::size_t>(order[60])];
+        const SearchResult within =
+            search(searchable, corpus[7], {.k = 300, .radius = radius, .positions = every_third});
+        CHECK(within.certificate.exact && within.n_documents == 100);
+        CHECK(std::cmp_equal(within.hits.size(), std::ranges::count_if(every_third, [&](std::int64_t s) {
+                                 return values[static_cast<std::size_t>(s)] <= radius;
+                             })));
+    }
+}
+
+TEST(a_search_of_shards_finds_what_a_search_of_the_whole_finds) {
+    instances::Random random(12);
+    const instances::Batch batch(random, 200, 12, 8);
+    const instances::Batch other(random, 150, 12, 8);
+    for (const Measure& measure : measures) {
+        const PreparedSequences first(batch.view(), measure);
+        const PreparedSequences second(other.view(), measure);
+        const JoinedSequences joined({&first, &second});
+        const SearchableSequences whole(joined);
+        const SearchableSequences of_first(first);
+        const SearchableSequences of_second(second);
+        const Sharded sharded(of_first, of_second);
+        for (const std::size_t k : {1, 12}) {
+            const SearchResult expected = search(whole, first[3], {.k = k});
+            const SearchResult found = search(sharded, first[3], {.k = k, .n_threads = 2});
+            CHECK(found.certificate.exact && found.hits.size() == expected.hits.size());
+            for (std::size_t h = 0; h < std::min(found.hits.size(), expected.hits.size()); ++h) {
+                CHECK(found.hits[h].position == expected.hits[h].position);
+                CHECK(found.hits[h].distance == expected.hits[h].distance);
+            }
+        }
+    }
+}
+
+TEST(a_budget_looks_at_so_many_documents_and_claims_no_more_than_is_true) {
+    instances::Random random(13);
+    const instances::Batch batch(random, 300, 12, 8);
+    for (const Measure& measure : measures) {
+        const PreparedSequences corpus(batch.view(), measure);
+        const SearchableSequences searchable(corpus);
+        std::vector<double> values(corpus.size());
+        Interrupt interrupt;
+        distances(corpus[7], batch.view(), measure, values, 1, interrupt);
+        const std::vector<std::int64_t> order = by_distance(values);
+        const std::vector<std::int64_t> worst(order.rbegin(), order.rend());
+        for (const bool is_good : {true, false}) {
+            for (const bool gives_seeds : {true, false}) {
+                for (const std::size_t budget : {1, 30, 300}) {
+                    Ordered source(is_good ? order : worst, values);
+                    const SearchResult found =
+                        search(searchable, corpus[7],
+                               {.k = 10, .budget = budget, .source = &source, .source_gives_seeds = gives_seeds});
+                    CHECK(found.certificate.unsolved >= 300 - static_cast<std::int64_t>(budget));
+                    require_true(found, values, order, 10);
+                    CHECK(budget < 300 || found.certificate.exact);
+                }
+            }
+        }
+    }
+}
+
+TEST(a_timeout_returns_what_is_true_so_far) {
+    instances::Random random(14);
+    const instances::Batch batch(random, 400, 40, 8);
+    const Measure measure{GroundCost::euclidean, Weighting::uniform};
+    const PreparedSequences corpus(batch.view(), measure);
+    const SearchableSequences searchable(corpus);
+    std::vector<double> values(corpus.size());
+    Interrupt interrupt;
+    distances(corpus[7], batch.view(), measure, values, 1, interrupt);
+    const std::vector<std::int64_t> order = by_distance(values);
+    for (const double seconds : {0.0, 1e-4, 1e-3, 1e-2, 60.0, 1e300}) {
+        for (const bool with_source : {false, true}) {
+            Ordered source(order, values);
+            const SearchResult found = search(
+                searchable, corpus[7],
+                {.k = 5, .timeout = std::chrono::duration<double>(seconds), .source = with_source ? &source : nullptr});
+            require_true(found, values, order, 5);
+            CHECK(seconds > 0.0 || (found.timed_out && found.hits.empty() && !found.certificate.exact));
+            CHECK(seconds < 60.0 || (!found.timed_out && found.certificate.exact));
+        }
+    }
+}
+
+TEST(bags_are_searched_by_the_same_call) {
+    instances::Random random(15);
+    for (const Measure& measure :
+         {Measure{GroundCost::euclidean, Weighting::uniform}, Measure{GroundCost::dot, Weighting::uniform, 3.0}}) {
+        const instances::Collection collection(random, 400, 12, 6);
+        const PreparedBags bags(collection.view(true), measure);
+        const JoinedBags joined({&bags});
+        const SearchableBags searchable(joined);
+        const instances::Query prepared(random, 8, 6, measure);
+        const PreparedSequence& query = prepared.prepared;
+        std::vector<double> values(joined.size());
+        Interrupt interrupt;
+        const VocabularyCosts costs(joined, query, 1, interrupt);
+        PairEvaluator evaluator(measure);
+        evaluator.set_query(query, &costs);
+        for (std::size_t s = 0; s < joined.size(); ++s) {
+            DocumentBuffer of_document;
+            values[s] = evaluator.distance(joined.at(s, of_document)).distance;
+        }
+        const std::vector<std::int64_t> order = by_distance(values);
+        const SearchResult found = search(searchable, query, {.k = 10, .n_threads = 2});
+        CHECK(found.certificate.exact && found.hits.size() >= 10);
+        for (std::size_t h = 0; h < 10; ++h) {
+            CHECK(found.hits[h].distance == values[static_cast<std::size_t>(order[h])]);
+        }
+        for (const std::size_t budget : {1, 40, 200}) {
+            const SearchResult some = search(searchable, query, {.k = 10, .budget = budget});
+            CHECK(some.certificate.unsolved > 0 && some.rungs.size() >= 4);
+        }
+    }
+}
+
+TEST(a_stop_ends_a_search_and_so_does_what_it_throws) {
+    instances::Random random(16);
+    const instances::Batch batch(random, 2000, 60, 16);
+    const Measure measure{GroundCost::euclidean,
+                          Weighting::uniform,
+                          1.0,
+                          Problem::entropic,
+                          1.0,
+                          Sinkhorn{.epsilon = 1e-3, .tolerance = 1e-12, .max_iterations = 1'000'000}};
+    const PreparedSequences corpus(batch.view(), measure);
+    const SearchableSequences searchable(corpus);
+    CHECK_THROWS_AS(search(searchable, corpus[7], {.k = 1000, .stop = [] { return true; }}), Interrupted);
+    CHECK_THROWS_AS(search(searchable, corpus[7], {.k = 1000, .stop = []() -> bool { throw std::range_error("so"); }}),
+                    std::range_error);
+}
+
+TEST(a_goal_that_cannot_be_met_is_refused_by_what_is_wrong) {
+    instances::Random random(17);
+    const instances::Batch batch(random, 30, 5, 4);
+    const Measure dot{GroundCost::dot, Weighting::uniform};
+    const PreparedSequences corpus(batch.view(), dot);
+    const SearchableSequences searchable(corpus);
+    const auto refused = [&](const SearchGoal& goal, const char* message) {
+        CHECK_THROWS_SAYING(search(searchable, corpus[0], goal), std::invalid_argument, message);
+    };
+    const std::int64_t outside[] = {3, 30};
+    const std::int64_t falling[] = {4, 4};
+    refused({.slack = -1.0}, "slack must be at least 0, and radius a number");
+    refused({.slack = 0.5}, "slack is for costs that cannot be negative");
+    refused({.positions = outside}, "a position lies outside the corpus");
+    refused({.positions = falling}, "positions must rise");
+    refused({.budget = 10}, "a budget needs a source of candidates, as bounds of this corpus are not cheap");
+    refused({.timeout = std::chrono::duration<double>(-1.0)}, "timeout must be at least 0 seconds");
+}
+
+TEST(of_no_documents_all_is_known) {
+    instances::Random random(18);
+    const instances::Batch batch(random, 30, 5, 4);
+    const PreparedSequences corpus(batch.view(), {GroundCost::euclidean, Weighting::uniform});
+    const SearchableSequences searchable(corpus);
+    const SearchResult found = search(searchable, corpus[0], {.k = 3, .positions = std::span<const std::int64_t>{}});
+    CHECK(found.hits.empty() && found.certificate.exact && found.certificate.unsolved == 0);
+    CHECK(std::isinf(found.certificate.bound));
+}
