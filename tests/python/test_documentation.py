@@ -20,7 +20,7 @@ EXAMPLES = [
 ]
 
 #: Where programs are that CI builds and runs; pages show them, or parts of them.
-PROGRAMS = ["tests/cpp/consumer", "examples/cpp"]
+PROGRAMS = ["examples/cpp"]
 CPP = re.compile(r"^```cpp\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 #: What a page shows as the output of an example, right below it.
 SHOWN = {

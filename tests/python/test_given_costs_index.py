@@ -171,7 +171,7 @@ def test_a_damaged_table_is_found(tmp_path):
         (
             lambda: mr.Index.build(np.eye(3), costs=np.eye(4)),
             mr.DimensionError,
-            "docs has 3 bins, costs have 4",
+            "docs has 3 bins, but costs have 4",
         ),
         (
             lambda: mr.Index.build(np.eye(3), costs=np.eye(3), prefilter="HNSW8"),
@@ -192,7 +192,7 @@ def test_a_damaged_table_is_found(tmp_path):
         (lambda: index().search([1, 0, 0], slack=0.1), ValueError, "slack: some costs are negative"),
         (lambda: index().search("a text"), TypeError, "query: expected real numbers"),
         (lambda: index().search_batch([[1, 0, -1]]), ValueError, "queries: histogram 0: bin 2 is negative"),
-        (lambda: index().add(np.eye(4)), mr.DimensionError, "docs has 4 bins, costs have 3 columns"),
+        (lambda: index().add(np.eye(4)), mr.DimensionError, "docs has 4 bins, but costs have 3 columns"),
         (lambda: index().add([[1, 0, 0], [0, 0, 0]]), ValueError, "docs: histogram 1: all bins are zero"),
         (lambda: mr.Index.build([np.eye(3)]).search(mr.Histograms([[1, 1, 1]])), TypeError, "query: expected tokens"),
         (lambda: mr.Index.build([np.eye(3)]).add(mr.Histograms([[1, 1, 1]])), TypeError, "docs: expected Sequences"),
