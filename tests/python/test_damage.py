@@ -186,7 +186,7 @@ def test_positions_of_removed_documents_rise_within_the_segment(make):
         ("plain", "offsets", 1, 28, "array 'offsets': does not cut '.*' into runs; the index's files are damaged"),
         ("plain", "id_offsets", 1, -1, "array 'id_offsets': does not cut 'id_text' into runs"),
         ("plain", "id_text", 0, 0xFF, "ids: not in UTF-8"),
-        ("plain", "id_text", 0, 0x64 + 1, "ids: a hash is not that of its name"),
+        ("plain", "id_text", 0, 0x64 + 1, "ids: a hash is not that of its id"),
         ("plain", "id_hashes", 0, 2**64 - 1, "ids: their hashes are in no order"),
         ("plain", "id_order", 0, 9, "ids: their order is not one"),
         ("plain", "payload_text", 0, 0x20, "payload of document 0: is not JSON"),

@@ -24,6 +24,8 @@ LAYERS = [
     "index.parts",
     "index.search",
     "index.snapshot",
+    "index.found",
+    "index.answer",
     "index.changes",
     "index.batch",
     "index.disk",

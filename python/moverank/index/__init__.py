@@ -1,7 +1,8 @@
 """The index, a wing with one door: `index.Index`.
 
 Three questions, three folders: what is in an index (`parts`), how is it searched (`search`), how is it kept in a folder
-(`disk`). `snapshot` is one state of an index, `changes` how it becomes the next; each search reads one snapshot.
+(`disk`). `snapshot` is one state of an index, `changes` how it becomes the next; each search reads one snapshot
+(`answer`).
 """
 
 from moverank.index.batch import Batch

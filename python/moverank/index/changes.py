@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from moverank.index.parts.ids import Positions
+from moverank.index.parts.ids import Ids, Positions
+from moverank.index.parts.intake import Documents, Intake, new_to
+from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.merging import merged
 from moverank.index.parts.part import Part
+from moverank.index.parts.plan import Plan
 from moverank.index.search.prefilters import Trained, train
 from moverank.index.snapshot import Snapshot
 
-#: Small parts behind those that faiss covers are put together as long as the result has no more bytes than this, so
+#: Small parts after those that faiss covers are put together as long as the result has no more bytes than this, so
 #: that many small additions are searched like few large ones and each document is copied a handful of times.
 MERGED_BYTES = 1 << 25
 
@@ -69,20 +73,55 @@ class InMemory:
         """Nobody waits for memory."""
 
 
-def added(keeper: Keeper, snapshot: Snapshot, part: Part, next_id: int) -> Snapshot:
-    """Add a part behind all others; small ones there become one."""
+def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threads: int) -> Snapshot:
+    """The first state of an index in memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If documents, ids or payloads are malformed, do not go with the plan, or faiss cannot make the prefilter.
+    """
+    checked = plan.documents(docs)
+    setup = plan.setup(checked, ids)
+    shared = kind_of(setup).shared(setup, [], plan.costs)
+    intake = Intake(setup, 0, shared, plan.space, num_threads)
+    part = intake.part(checked, ids, payloads)
+    whole = Snapshot(setup, [part], [NONE_REMOVED], intake.next_id, space=plan.space, encoder=plan.encoder)
+    return replace(whole, trained=trained_on(whole, num_threads))
+
+
+def added(
+    keeper: Keeper, docs: Documents, ids: Ids | None, payloads: Any, num_threads: int, *, replacing: bool = False
+) -> tuple[Snapshot, NDArray[Any]]:
+    """Add documents after all others, in place of those of the same ids if `replacing`; and say what they are called.
+
+    The keeper merges small parts at the end, in a folder by writing a file.
+
+    Raises
+    ------
+    DuplicateIdError
+        If an id is given twice, or is in the index and not to be replaced.
+    """
+    snapshot = keeper.snapshot
+    new = None if replacing else new_to(snapshot.find, "is in the index already; upsert replaces documents")
+    intake = Intake(snapshot.setup, snapshot.next_id, snapshot.shared, snapshot.space, num_threads)
+    part = intake.part(docs, ids, payloads, new)
+    listed = part.ids.take(np.arange(len(part)))
+    if replacing:
+        found = snapshot.find(listed.tolist())
+        snapshot = without(snapshot, np.sort(found[found >= 0]))
     parts, removed = [*snapshot.parts, part], [*snapshot.removed, NONE_REMOVED]
     first = first_of_tail(parts, removed, snapshot.trained)
     if first < len(parts) - 1:
         tail = keeper.merge(parts[first:], removed[first:])
         parts, removed = [*parts[:first], tail], [*removed[:first], NONE_REMOVED]
-    return replace(snapshot, parts=parts, removed=removed, next_id=next_id)
+    return replace(snapshot, parts=parts, removed=removed, next_id=intake.next_id), listed
 
 
 def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], trained: Trained | None) -> int:
     """Place of the first part that the last ones are to be merged into; that of the last if none are.
 
-    As in a binary counter: a part takes in the one behind it once that is half as large, so that documents are copied
+    As in a binary counter: a part takes in the one after it once that is half as large, so that documents are copied
     as often as the number of additions has binary digits.
     """
     ends = np.cumsum([len(part) for part in parts])
@@ -111,7 +150,7 @@ def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
 
 def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
     """Make one part of all, without what was removed, and train the prefilter on it."""
-    if len(snapshot) == 0 and snapshot.setup.measure.ground == "given":
+    if len(snapshot) == 0 and not snapshot.kind.table_grows:
         # The costs stand in the first part, and those who add more do not bring them again.
         return replace(snapshot, parts=snapshot.parts[:1], removed=snapshot.removed[:1])
     if len(snapshot) == 0:

@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank import _core
-from moverank._support.threads import Lock, count_of, each
-from moverank._support.validate import positive_number, real_number, thread_count, whole_number
-from moverank.errors import DuplicateIdError, IndexClosedError, MeasureMismatchError
+from moverank._support.threads import Lock
+from moverank._support.validate import thread_count
+from moverank.errors import IndexClosedError, MeasureMismatchError
+from moverank.index.answer import Request
 from moverank.index.batch import Batch
-from moverank.index.changes import NONE_REMOVED, InMemory, Keeper, added, compacted, trained_on, without
+from moverank.index.changes import InMemory, Keeper, added, built, compacted, without
 from moverank.index.disk.building import Build
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified, verify
-from moverank.index.parts.attached_space import AttachedSpace
-from moverank.index.parts.ids import Ids, is_name, make_names
-from moverank.index.parts.intake import Documents, as_documents, names_for, next_id_behind, stored_as
-from moverank.index.parts.part import Part, build_part
-from moverank.index.parts.payloads import Where, payload_arrays
-from moverank.index.parts.setup import Clusters, require_encoder_fits, setup_for
-from moverank.index.search.hits import Hits
-from moverank.index.search.ladder import Budget
-from moverank.index.search.query import Goal, Query
-from moverank.index.snapshot import Snapshot
-from moverank.measures.given import Costs, chosen_measure
+from moverank.index.parts.plan import Plan
 from moverank.measures.measure import Measure
 from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity, checked
-from moverank.vectors.histograms import Histograms, as_histograms
-from moverank.vectors.sequences import Batch as DocumentBatch
-from moverank.vectors.sequences import One, Sequences, as_sequences
 
 if TYPE_CHECKING:
     from moverank.encoders import Encoder
+    from moverank.index.parts.ids import Ids
+    from moverank.index.parts.intake import Documents
+    from moverank.index.parts.payloads import Condition
+    from moverank.index.parts.setup import Clusters
+    from moverank.index.search.hits import Hits
+    from moverank.index.snapshot import Snapshot
     from moverank.spaces import Space
+    from moverank.vectors.histograms import Histograms
+    from moverank.vectors.sequences import Batch as DocumentBatch
+    from moverank.vectors.sequences import One
 
 PathLike = str | os.PathLike[str]
-
-#: A condition on payloads: `Where.of` takes it.
-Condition = str | tuple[str, Sequence[Any]]
-
-#: What certificates call the documents that a search was confined to.
-SUBSET = "documents of the subset"
 
 
 class Index:
@@ -151,20 +138,10 @@ class Index:
             If a document cannot be measured, ids repeat or are of the wrong number, or faiss cannot make the prefilter;
             the message says which.
         """
-        table, chosen = _costs_and_measure(costs, measure)
-        attached = None if space is None else AttachedSpace.of(space)
-        identity = None if encoder is None else EncoderIdentity.of(encoder)
-        _require_vectors_for(table, space, encoder)
-        batch = as_documents(docs, chosen if table is not None or chosen.ground != "given" else None)
-        if not isinstance(batch, Histograms):
-            require_encoder_fits(identity, attached, batch.dim)
-        names = make_names(ids, len(batch))
-        setup = setup_for(batch, chosen, prefilter, dtype, rescore, names.kind, table)
+        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore}
+        plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         threads = thread_count(num_threads)
-        kept = payload_arrays(payloads, len(batch))
-        part = build_part(stored_as(batch, setup, attached), names, setup, None, kept, threads, table)
-        whole = Snapshot(setup, [part], [NONE_REMOVED], next_id_behind(0, names), space=attached, encoder=identity)
-        return cls(InMemory(replace(whole, trained=trained_on(whole, threads))), threads)
+        return cls(InMemory(built(plan, docs, ids, payloads, threads)), threads)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
 
@@ -392,16 +369,12 @@ class Index:
         >>> index.search(np.eye(3)[:1], k=1).ids
         array([3])
         """
-        table, chosen = _costs_and_measure(costs, measure)
+        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore}
+        plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         if not isinstance(batches, Iterable):
             raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
         threads = thread_count(num_threads)
-        attached = None if space is None else AttachedSpace.of(space)
-        identity = None if encoder is None else EncoderIdentity.of(encoder)
-        _require_vectors_for(table, space, encoder)
-        options: dict[str, Any] = {"rescore": rescore, "space": attached, "encoder": identity, "costs": table}
-        build = Build(Path(path), chosen, prefilter, dtype, **options, resume=resume, num_threads=threads)
-        build.run(batches, progress)
+        Build(Path(path), plan, resume=resume, num_threads=threads).run(batches, progress)
         return cls.open(path, num_threads=num_threads)
 
     # ---- changes ---------------------------------------------------------------------------------------------------
@@ -447,15 +420,9 @@ class Index:
         TypeError, ValueError
             If an argument is malformed; the message names it.
         """
-        with self._change() as keeper:
-            snapshot = keeper.snapshot
-            part = self._new_part(snapshot, docs, ids, payloads, encoder)
-            listed = part.names.take(np.arange(len(part)))
-            known = snapshot.find(listed.tolist()) >= 0
-            if known.any():
-                first = listed[known].tolist()[0]
-                raise DuplicateIdError(f"ids: {first!r:.80} is in the index already; upsert replaces documents")
-            keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
+        with self._change(encoder) as keeper:
+            state, listed = added(keeper, docs, ids, payloads, self._num_threads)
+            keeper.commit(state)
         return listed
 
     def remove(self, ids: Ids) -> None:
@@ -498,12 +465,9 @@ class Index:
         TypeError, ValueError, ReadOnlyIndexError, IndexWriteError
             As in `add`, but ids may be in the index.
         """
-        with self._change() as keeper:
-            snapshot = keeper.snapshot
-            part = self._new_part(snapshot, docs, ids, payloads, encoder)
-            found = snapshot.find(part.names.take(np.arange(len(part))).tolist())
-            snapshot = without(snapshot, np.sort(found[found >= 0]))
-            keeper.commit(added(keeper, snapshot, part, next_id_behind(snapshot.next_id, part.names)))
+        with self._change(encoder) as keeper:
+            state, _ = added(keeper, docs, ids, payloads, self._num_threads, replacing=True)
+            keeper.commit(state)
 
     def compact(self) -> None:
         """Give back the space of documents that were removed, and let the prefilter learn from those that are left.
@@ -520,27 +484,14 @@ class Index:
             keeper.commit(compacted(keeper, keeper.snapshot, self._num_threads))
 
     @contextmanager
-    def _change(self) -> Iterator[Keeper]:
+    def _change(self, encoder: Encoder | EncoderIdentity | None = None) -> Iterator[Keeper]:
+        """The keeper, for one change at a time; `encoder` is what made what is brought."""
         with self._changing:
             keeper = self._open_keeper()
             keeper.require_writable()
+            if encoder is not None:
+                checked(keeper.snapshot.encoder, encoder)
             yield keeper
-
-    def _new_part(
-        self,
-        snapshot: Snapshot,
-        docs: Documents,
-        ids: Ids | None,
-        payloads: Sequence[Any] | None,
-        encoder: Encoder | EncoderIdentity | None,
-    ) -> Part:
-        setup = snapshot.setup
-        if encoder is not None:
-            checked(snapshot.encoder, encoder)
-        batch = stored_as(as_documents(docs, setup.measure), setup, snapshot.space)
-        names = names_for(setup, ids, len(batch), snapshot.next_id)
-        kept = payload_arrays(payloads, len(batch))
-        return build_part(batch, names, setup, snapshot.vocabulary, kept, self._num_threads)
 
     # ---- what it is ------------------------------------------------------------------------------------------------
 
@@ -552,7 +503,7 @@ class Index:
     @property
     def ids(self) -> NDArray[Any]:
         """Ids of the documents in the order in which they were given, shape (N,): int64, or objects of type str."""
-        return self._snapshot.names_at(self._snapshot.positions)
+        return self._snapshot.ids_at(self._snapshot.positions)
 
     @property
     def dim(self) -> int:
@@ -562,7 +513,7 @@ class Index:
     @property
     def is_of_bags(self) -> bool:
         """Whether documents are bags over one table, which has each word of a document once, in the table's order."""
-        return self._snapshot.setup.kind == "bags"
+        return self._snapshot.kind.table is not None
 
     @property
     def space(self) -> Space | None:
@@ -612,8 +563,7 @@ class Index:
         return len(self._snapshot)
 
     def __contains__(self, id: object) -> bool:
-        snapshot = self._snapshot
-        return is_name(id, snapshot.setup.ids) and bool(snapshot.find([id])[0] >= 0)
+        return id in self._snapshot
 
     def __reduce__(self) -> tuple[Any, ...]:
         keeper = self._open_keeper()
@@ -705,14 +655,10 @@ class Index:
         >>> index.search(np.eye(4)[2:], k=1).ids
         array([1])
         """
-        snapshot = self._snapshot
-        goal = Goal(
-            whole_number(k, "k", least=1), slack=slack_number(slack, self.measure, self._snapshot.has_negative_costs)
+        request = Request.nearest(
+            self._snapshot, k, slack=slack, candidates=candidates, timeout=timeout, subset=subset, where=where
         )
-        budget = _budget(candidates, timeout, goal.k)
-        positions = snapshot.chosen(subset, None if where is None else Where.of(where))
-        asked = self._query(query, weights)
-        return snapshot.search(asked, goal, budget, positions, SUBSET, self._threads(num_threads))
+        return request.answer(query, weights, self._threads(num_threads))
 
     def rerank(
         self,
@@ -758,14 +704,8 @@ class Index:
         >>> index.rerank(np.eye(4)[2:], ["a", "b"], k=1).ids
         array(['b'], dtype=object)
         """
-        snapshot = self._snapshot
-        goal = Goal(
-            whole_number(k, "k", least=1), slack=slack_number(slack, self.measure, self._snapshot.has_negative_costs)
-        )
-        budget = _budget(None, timeout, goal.k)
-        positions = snapshot.positions_of(ids)
-        asked = self._query(query, weights)
-        return snapshot.search(asked, goal, budget, positions, "given candidates", self._threads(num_threads))
+        request = Request.among(self._snapshot, ids, k, slack=slack, timeout=timeout)
+        return request.answer(query, weights, self._threads(num_threads))
 
     def range_search(
         self,
@@ -808,15 +748,8 @@ class Index:
         >>> index.range_search(np.eye(4)[:2], 0.4).ids
         array([0])
         """
-        snapshot = self._snapshot
-        budget = _budget(None, timeout, 1)
-        positions = snapshot.chosen(subset, None if where is None else Where.of(where))
-        limit = real_number(radius, "radius")
-        if np.isnan(limit):
-            raise ValueError("radius must be a number, got nan")
-        goal = Goal(len(snapshot), limit)
-        asked = self._query(query, weights)
-        return snapshot.search(asked, goal, budget, positions, SUBSET, self._threads(num_threads))
+        request = Request.within(self._snapshot, radius, timeout=timeout, subset=subset, where=where)
+        return request.answer(query, weights, self._threads(num_threads))
 
     def search_batch(
         self,
@@ -860,27 +793,8 @@ class Index:
         >>> [hits.ids.tolist() for hits in index.search_batch([np.eye(4)[2:], np.eye(4)[:1]], k=1)]
         [[1], [0]]
         """
-        batch: Any  # of either kind one is taken at a time
-        if self.measure.ground == "given":
-            batch = as_histograms(queries, "queries")
-        else:
-            batch = as_sequences(cast("Sequences", queries), "queries", self.measure.weighting)
-        count = whole_number(k, "k", least=1)
-        allowed = slack_number(slack, self.measure, self._snapshot.has_negative_costs)
-        threads = self._threads(num_threads)
-        _budget(candidates, timeout, count)
-
-        snapshot = self._snapshot
-        positions = snapshot.chosen(None, None if where is None else Where.of(where))
-
-        stop = _core.StopFlag()
-
-        def one(q: int) -> Hits:
-            budget = replace(_budget(candidates, timeout, count), stop=stop)
-            asked = self._query(batch[q : q + 1], None, f"queries: sequence {q}")
-            return snapshot.search(asked, Goal(count, slack=allowed), budget, positions, SUBSET, 1)
-
-        return each(one, len(batch), count_of(threads), progress, abandon=stop.set)
+        request = Request.nearest(self._snapshot, k, slack=slack, candidates=candidates, timeout=timeout, where=where)
+        return request.answers(queries, self._threads(num_threads), progress)
 
     @property
     def _snapshot(self) -> Snapshot:
@@ -898,9 +812,6 @@ class Index:
             raise ValueError(f"{what}: the index is in memory alone; save it and open it")
         return keeper
 
-    def _query(self, value: One | Histograms, weights: ArrayLike | None, name: str = "query") -> Query:
-        return Query.of(value, weights, self._snapshot.setup, name)
-
     def _threads(self, num_threads: int | None) -> int:
         return self._num_threads if num_threads is None else thread_count(num_threads)
 
@@ -911,39 +822,3 @@ def _in_memory(snapshot: Snapshot, num_threads: int) -> Index:
 
 def _opened(folder: Path, mmap: bool, num_threads: int) -> Index:
     return Index(Store.open(folder, writable=False, mmap=mmap), num_threads)
-
-
-def _costs_and_measure(costs: ArrayLike | None, measure: str | Measure | None) -> tuple[Costs | None, Measure]:
-    """The table, if there is one, and what is computed unless it is said."""
-    if costs is None:
-        return None, Measure.of("wrd" if measure is None else measure)
-    return Costs.of(costs), chosen_measure(measure)
-
-
-def _require_vectors_for(table: Costs | None, space: Space | None, encoder: object) -> None:
-    """Refuse what belongs to vectors where there are none."""
-    for name, value in (("space", space), ("encoder", encoder)):
-        if table is not None and value is not None:
-            raise ValueError(f"{name}: belongs to vectors, but costs are given")
-
-
-def slack_number(slack: Any, measure: Measure, has_negative_costs: bool = False) -> float:
-    """Check a slack: finite, at least 0; above it only where distances cannot be negative."""
-    number = real_number(slack, "slack")
-    if not 0.0 <= number < np.inf:
-        raise ValueError(f"slack must be finite and at least 0, got {number}")
-    if number > 0.0 and measure.ground == "dot":
-        raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
-    if number > 0.0 and measure.ground == "given" and has_negative_costs:
-        raise ValueError("slack: some costs are negative, and so may distances be, so no share of one is an error")
-    return number
-
-
-def _budget(candidates: int | None, timeout: float | None, k: int) -> Budget:
-    """Check a budget, and start its clock."""
-    if candidates is not None and whole_number(candidates, "candidates", least=1) < k:
-        raise ValueError(f"candidates must be at least k = {k}, got {candidates}")
-    deadline = None
-    if timeout is not None:
-        deadline = time.perf_counter() + positive_number(timeout, "timeout")
-    return Budget(candidates=candidates, deadline=deadline)

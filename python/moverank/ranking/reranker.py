@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from moverank._support.validate import as_list, one_of, real_array, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts, shorten
 from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
-from moverank.index.index import Condition, Index
+from moverank.index.index import Index
 from moverank.index.parts.ids import listed_ids
+from moverank.index.parts.payloads import Condition
 from moverank.index.search.hits import Hit
 from moverank.measures.measure import Measure, wrd
 from moverank.ranking.cache import CachedEncoder

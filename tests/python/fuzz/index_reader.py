@@ -175,6 +175,6 @@ def exercise(folder):
 def _add(index):
     kind = index._snapshot.setup.kind
     docs = [np.ones((2, index.dim), np.float32)]
-    if kind == "bags":
+    if kind == "words":
         docs = mr.Bags(np.ones((100, index.dim), np.float32), [[99, 98]])
     index.add(docs, ids=["new"] if index._snapshot.setup.ids == "str" else None)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from moverank._support.storage import token_dtype
-from moverank.errors import DuplicateIdError, MeasureMismatchError
+from moverank.errors import MeasureMismatchError
 from moverank.index.batch import Batch
 from moverank.index.changes import NONE_REMOVED, trained_on
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.disk.resuming import PassedOver
 from moverank.index.disk.store import Store
-from moverank.index.parts.attached_space import AttachedSpace
-from moverank.index.parts.ids import kind_of, listed_ids
-from moverank.index.parts.intake import as_documents, names_for, next_id_behind, stored_as
-from moverank.index.parts.part import Part, build_part
-from moverank.index.parts.payloads import payload_arrays
-from moverank.index.parts.setup import Clusters, Setup, require_encoder_fits, setup_for
+from moverank.index.parts.intake import Intake, new_to
+from moverank.index.parts.kinds import kind_of
+from moverank.index.parts.part import Part, find_ids
+from moverank.index.parts.plan import Plan
+from moverank.index.parts.setup import Setup
 from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
-from moverank.measures.given import Costs
-from moverank.measures.measure import Measure
-from moverank.vectors.encoder_identity import EncoderIdentity, checked
+from moverank.vectors.encoder_identity import checked
 
 #: Bytes of a segment, about. A build takes twice this, besides a batch or two and what faiss needs.
 SEGMENT_BYTES = 1 << 27
@@ -38,41 +36,21 @@ class Build:
     ----------
     folder : Path
         Where.
-    measure, prefilter, dtype, rescore
-        As in `Index.build`.
-    space : AttachedSpace or None
-        The space in which the documents are.
-    encoder : EncoderIdentity or None
-        What made vectors of the documents' texts.
+    plan : Plan
+        What the index is to be.
     resume : bool
         Go on with a build that was cut off, if there is one.
     num_threads : int
         For clusters and for faiss; 0 stands for all cores.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        measure: Measure,
-        prefilter: str | Clusters | None,
-        dtype: str | None,
-        *,
-        rescore: bool,
-        space: AttachedSpace | None,
-        encoder: EncoderIdentity | None,
-        resume: bool,
-        num_threads: int,
-        costs: Costs | None = None,
-    ) -> None:
-        self._measure = measure
-        self._prefilter = prefilter
-        self._dtype = dtype
-        self._rescore = rescore
-        self._space = space
-        self._encoder = encoder
+    def __init__(self, folder: Path, plan: Plan, *, resume: bool, num_threads: int) -> None:
+        self._plan = plan
         self._threads = num_threads
-        self._costs = costs
+        self._space = plan.space
+        self._encoder = plan.encoder
         self._setup: Setup | None = None
+        #: Written to the folder, and not yet.
         self._parts: list[Part] = []
         self._pending: list[Part] = []
         self._next_id = 0
@@ -104,36 +82,33 @@ class Build:
                 raise ValueError("resume: the build was begun without an encoder")
             checked(snapshot.encoder, self._encoder)
         self._encoder = snapshot.encoder
-        begun = snapshot.vocabulary
-        same = (
-            self._costs is None
-            or not isinstance(begun, Costs)
-            or np.array_equal(begun.by_target, self._costs.by_target)
-        )
-        if not same:
+        costs = self._plan.costs
+        if (
+            costs is not None
+            and snapshot.parts
+            and not np.array_equal(snapshot.parts[0].arrays["costs"], costs.by_target)
+        ):
             raise ValueError("resume: the build was begun with other costs")
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
-        self._passed_over = PassedOver(
-            snapshot, self._measure, is_complete=self._is_complete, num_threads=self._threads
-        )
+        self._passed_over = PassedOver(snapshot, is_complete=self._is_complete, num_threads=self._threads)
         self._skipped_batches = self._batches = manifest.batches or 0
         self._skipped_documents = self.n_documents
 
     def _resumed_setup(self, begun: Setup) -> Setup:
         """What was begun, unless it is not what is asked for now; how faiss is to be told may still change."""
-        if begun.measure != self._measure:
-            raise MeasureMismatchError(
-                f"resume: the build was begun for {begun.measure.name}, not for {self._measure.name}"
-            )
-        kept_as = begun.codes if self._rescore else begun.dtype
-        if (self._dtype is not None and token_dtype(self._dtype) != kept_as) or self._rescore != bool(begun.codes):
+        measure, options = self._plan.measure, self._plan.options
+        if begun.measure != measure:
+            raise MeasureMismatchError(f"resume: the build was begun for {begun.measure.name}, not for {measure.name}")
+        kept_as = begun.codes if options.rescore else begun.dtype
+        other_dtype = options.dtype is not None and token_dtype(options.dtype) != kept_as
+        if other_dtype or options.rescore != bool(begun.codes):
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
-        if begun.kind == "bags" or begun.prefilter == self._prefilter:
+        if not kind_of(begun).needs_prefilter or begun.prefilter == options.prefilter:
             return begun
-        if isinstance(begun.prefilter, str) and isinstance(self._prefilter, str) and not self._is_complete:
-            return replace(begun, prefilter=self._prefilter)
-        raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {self._prefilter!r}")
+        if isinstance(begun.prefilter, str) and isinstance(options.prefilter, str) and not self._is_complete:
+            return replace(begun, prefilter=options.prefilter)
+        raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {options.prefilter!r}")
 
     @property
     def n_documents(self) -> int:
@@ -172,34 +147,19 @@ class Build:
         self._passed_over.take(batch)
 
     def _take(self, batch: Batch) -> None:
-        setup = self._setup_for(batch)
-        docs = stored_as(as_documents(batch.docs, self._measure), setup, self._space)
-        names = names_for(setup, batch.ids, len(docs), self._next_id)
-        so_far = Snapshot(setup, [*self._parts, *self._pending], [NONE_REMOVED] * self._n_parts)
-        listed = names.take(np.arange(len(names)))
-        known = so_far.find(listed.tolist()) >= 0
-        if known.any():
-            raise DuplicateIdError(f"ids: {listed[known].tolist()[0]!r:.80} is given more than once")
-        payloads = payload_arrays(batch.payloads, len(docs))
-        self._pending.append(build_part(docs, names, setup, so_far.vocabulary, payloads, self._threads, self._costs))
-        self._next_id = next_id_behind(self._next_id, names)
+        if self._setup is None:
+            self._setup = self._plan.setup(self._plan.documents(batch.docs), batch.ids)
+            require_factory(self._setup.prefilter, self._setup.dim, self._setup.measure)
+        parts = [*self._parts, *self._pending]
+        shared = kind_of(self._setup).shared(self._setup, [part.arrays for part in parts], self._plan.costs)
+        intake = Intake(self._setup, self._next_id, shared, self._space, self._threads)
+        find = partial(find_ids, parts, [NONE_REMOVED] * len(parts))
+        new = new_to(find, "is given more than once")
+        self._pending.append(intake.part(batch.docs, batch.ids, batch.payloads, new))
+        self._next_id = intake.next_id
         self._batches += 1
         if sum(part.nbytes for part in self._pending) >= SEGMENT_BYTES:
             self._write()
-
-    @property
-    def _n_parts(self) -> int:
-        return len(self._parts) + len(self._pending)
-
-    def _setup_for(self, batch: Batch) -> Setup:
-        if self._setup is None:
-            ids = "int" if batch.ids is None else kind_of(listed_ids(batch.ids))
-            docs = as_documents(batch.docs, self._measure)
-            options = self._prefilter, self._dtype, self._rescore
-            self._setup = setup_for(docs, self._measure, *options, ids, self._costs)
-            require_encoder_fits(self._encoder, self._space, self._setup.dim)
-            require_factory(self._setup.prefilter, self._setup.dim, self._measure)
-        return self._setup
 
     def _write(self) -> None:
         """Make one segment of what is in memory."""

@@ -7,13 +7,23 @@ from typing import Any
 
 from moverank.index.disk.manifest import VERSION, Manifest, read_manifest
 from moverank.index.parts.arrays import OFFSETS
-from moverank.index.parts.setup import Setup
+from moverank.index.parts.kinds import kind_of
+
+#: How documents are stored, by their kind; the type of their numbers stands in the braces.
+STORED_AS = {
+    "tokens": "{}",
+    "words": "words of a shared table, {}",
+    "bins": "bins of a table of costs, {}",
+}
+
+#: Of what bounds are computed where there are no codes.
+BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
 
 
 def describe(folder: Path) -> dict[str, Any]:
     """Facts about the index in a folder, by name; IndexFormatError and its like as `Index.open` raises them."""
     manifest = read_manifest(folder)
-    setup = manifest.setup
+    setup, kind = manifest.setup, kind_of(manifest.setup)
     documents = sum(map(len, manifest.segments))
     removed = sum(segment.removed.nbytes // 8 for segment in manifest.segments if segment.removed is not None)
     total = sum(entry.nbytes for entry in manifest.files)
@@ -24,11 +34,11 @@ def describe(folder: Path) -> dict[str, Any]:
         "measure": setup.measure.name,
         "documents": documents - removed,
         "removed": f"{removed}, whose space compacting gives back" if removed else 0,
-        "tokens": sum(_tokens(manifest)),
+        "tokens": sum(segment.arrays[kind.counted].shape[0] for segment in manifest.segments),
         "dimension": setup.dim,
-        "stored as": _stored_as(setup),
-        "bounds from": setup.codes or ("the costs" if setup.measure.ground == "given" else "the tokens themselves"),
-        "prefilter": setup.prefilter if setup.kind == "sequences" else "none needed",
+        "stored as": STORED_AS[setup.kind].format(setup.dtype),
+        "bounds from": setup.codes or BOUNDS_FROM[setup.kind],
+        "prefilter": setup.prefilter if kind.needs_prefilter else "none needed",
         "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
         "ids": setup.ids,
         "payloads": "yes" if any("payload_text" in segment.arrays for segment in manifest.segments) else "no",
@@ -40,17 +50,6 @@ def describe(folder: Path) -> dict[str, Any]:
     if manifest.faiss is not None:
         facts["  faiss"] = manifest.faiss.nbytes
     return facts
-
-
-def _stored_as(setup: Setup) -> str:
-    if setup.measure.ground == "given":
-        return f"bins of a table of costs, {setup.dtype}"
-    return setup.dtype if setup.kind == "sequences" else "words of a shared table, float32"
-
-
-def _tokens(manifest: Manifest) -> list[int]:
-    counted = "tokens" if manifest.setup.kind == "sequences" else "words"
-    return [segment.arrays[counted].shape[0] for segment in manifest.segments]
 
 
 def _bytes_by_array(manifest: Manifest) -> dict[str, int]:

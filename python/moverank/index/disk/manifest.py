@@ -17,10 +17,10 @@ from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionEr
 from moverank.index.disk.fields import Fields, parsed
 from moverank.index.disk.files import FileEntry, open_file
 from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, Segment
-from moverank.index.parts.arrays import require_layout
+from moverank.index.parts.arrays import DTYPES, require_layout, require_numbers
+from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.setup import Clusters, Setup
 from moverank.measures.measure import Measure
-from moverank.measures.origin import INVARIANT
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.encoder_identity import EncoderIdentity
 
@@ -37,8 +37,8 @@ LARGEST = 1 << 26
 #: Names that files of an index have: nothing else in the folder is read or deleted, and no name leads out of it.
 FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space)")
 
-#: Types of arrays: nothing else is ever made of a file's bytes.
-DTYPES = frozenset({"<f4", "<f2", "<u2", "|i1", "<f8", "<i8", "<i4", "<u4", "<u8", "|u1"})
+#: What the kinds of documents are called in manifests.
+IN_FILES = {"tokens": "sequences", "words": "bags", "bins": "bags"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "written_by": __version__,
         "generation": manifest.generation,
         "measure": measure_to_json(setup.measure),
-        "kind": setup.kind,
+        "kind": IN_FILES[setup.kind],
         "dim": setup.dim,
         "dtype": setup.dtype,
         "codes": setup.codes,
@@ -243,12 +243,19 @@ def _setup_of(fields: Fields) -> Setup:
     measure = fields.child("measure", measure_from_json)
     if measure is None:
         raise IndexFormatError("has no measure")
+    called = _one_of(tuple(dict.fromkeys(IN_FILES.values())), fields.take("kind", str), "kind")
+    if measure.ground == "given" and called != IN_FILES["bins"]:
+        raise IndexFormatError("has given costs, but documents that are not made of bins")
+    kind = "bins" if measure.ground == "given" else next(name for name, own in IN_FILES.items() if own == called)
+    dim = fields.count("dim")
+    dtype = fields.take("dtype", str)
     codes = fields.take_optional("codes", str)
     setup = Setup(
         measure=measure,
-        kind=_one_of(("sequences", "bags"), fields.take("kind", str), "kind"),
-        dim=fields.count("dim"),
-        dtype=_dtype_of(fields.take("dtype", str), measure),
+        kind=kind,
+        dim=dim,
+        # Costs are stored in floats, tokens in what else there is.
+        dtype=_one_of(("float32", "float64"), dtype, "dtype") if kind == "bins" else token_dtype(dtype),
         codes=None if codes is None else token_dtype(codes),
         prefilter=fields.child("prefilter", _prefilter_of),
         ids=_one_of(("int", "str"), fields.take("ids", str), "ids"),
@@ -256,18 +263,7 @@ def _setup_of(fields: Fields) -> Setup:
         sources=_names_of(fields, "sources"),
         targets=_names_of(fields, "targets"),
     )
-    bags_have_more = setup.kind == "bags" and (setup.prefilter, setup.codes) != (None, None)
-    if measure.ground != "given":
-        bags_have_more |= setup.kind == "bags" and setup.dtype != "float32"
-    elif setup.kind != "bags":
-        raise IndexFormatError("has given costs, but documents that are not made of bins")
-    origin_fits = setup.origin is None or (
-        len(setup.origin) == setup.dim and setup.kind == "sequences" and measure.ground in INVARIANT
-    )
-    bins_fit = (setup.sources is None or len(setup.sources) == setup.dim) and (
-        measure.ground == "given" or (setup.sources, setup.targets) == (None, None)
-    )
-    if setup.dim == 0 or bags_have_more or not origin_fits or not bins_fit:
+    if setup.dim == 0 or not kind_of(setup).is_sound(setup):
         raise IndexFormatError("describes an index that cannot be")
     return setup
 
@@ -287,11 +283,6 @@ def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:
     if not all(type(name) is str for name in value):
         raise IndexFormatError(f"{field} are not names")
     return tuple(value)
-
-
-def _dtype_of(name: str, measure: Measure) -> str:
-    """How tokens are stored, or given costs."""
-    return _one_of(("float32", "float64"), name, "dtype") if measure.ground == "given" else token_dtype(name)
 
 
 def measure_from_json(fields: Fields) -> Measure:
@@ -340,43 +331,32 @@ def _segment_of(fields: Fields, setup: Setup) -> Segment:
         starts_well = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
         if not starts_well or entry.offset + entry.nbytes > file.nbytes:
             raise IndexFormatError(f"array {name!r} lies outside of its file, or not where arrays begin")
-    _require_numbers(setup, numbers)
+    require_numbers(setup, numbers)
     segment = Segment(file, arrays, numbers, removed)
     if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
         raise IndexFormatError("more documents are removed than there are")
     return segment
 
 
-def _require_numbers(setup: Setup, numbers: dict[str, float]) -> None:
-    needed = {"first_word"} if setup.kind == "bags" else {"max_norm"}
-    if setup.codes is not None:
-        needed |= {"largest_code_norm"}
-    if isinstance(setup.prefilter, str):
-        needed |= {"pooled_norm"}
-    elif setup.prefilter is not None:
-        needed |= {"cluster_max_norm"}
-    if set(numbers) - {"rounded"} != needed:
-        raise IndexFormatError(f"numbers are {sorted(numbers)}, expected {sorted(needed)}")
-    if numbers.get("rounded", 0.0) not in (0.0, 1.0):
-        raise IndexFormatError(f"number 'rounded' is {numbers['rounded']}, expected 0 or 1")
-
-
 def _require_whole(manifest: Manifest) -> None:
     """Check what several fields say together."""
-    first_word = 0
+    kind = kind_of(manifest.setup)
+    n_words = 0
     ends = {0}
     for segment in manifest.segments:
-        if manifest.setup.kind == "bags":
-            if segment.numbers["first_word"] != first_word:
+        if kind.table is not None:
+            if segment.numbers["first_word"] != n_words:
                 raise IndexFormatError("the words of a segment do not begin where those before it end")
-            given = manifest.setup.measure.ground == "given"
-            first_word += segment.arrays["costs" if given else "rows"].shape[0]
-            if given and segment is not manifest.segments[0] and segment.arrays["costs"].shape[0]:
+            own = segment.arrays[kind.table].shape[0]
+            if own and segment is not manifest.segments[0] and not kind.table_grows:
                 raise IndexFormatError("given costs are those of the first segment, which another has again")
+            n_words += own
         ends.add(max(ends) + len(segment))
+    if not kind.table_grows and not manifest.segments:
+        raise IndexFormatError("has given costs, but no segment that holds them")
     targets = manifest.setup.targets
-    if targets is not None and manifest.segments and len(targets) != first_word:
-        raise IndexFormatError(f"has names for {len(targets)} bins of documents, and costs to {first_word}")
+    if targets is not None and manifest.segments and len(targets) != n_words:
+        raise IndexFormatError(f"has names for {len(targets)} bins of documents, and costs to {n_words}")
     if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
         raise IndexFormatError("faiss' file covers documents that are not those of the first segments")
     if manifest.batches is not None and manifest.batches < 0:

@@ -19,7 +19,6 @@ from moverank.index.disk.store import Store
 from moverank.index.parts.arrays import COLUMNS, OFFSETS, require_cuts
 from moverank.index.parts.part import Part
 from moverank.index.snapshot import Snapshot
-from moverank.measures.given import LEAST_COST
 from moverank.vectors.encoder_identity import EncoderIdentity
 
 #: Rows that are checked at a time.
@@ -89,11 +88,10 @@ def verify_part(part: Part) -> None:
     for name, column in COLUMNS.items():
         if name in arrays and column.of in OFFSETS:
             require_cuts(arrays, column.of, name)
-    for name, least in LEAST.items():
-        if name in arrays:
+    for name, column in COLUMNS.items():
+        if name in arrays and column.least is not None:
             for chunk in _chunks(arrays[name]):
-                # +inf is the cost of what is forbidden.
-                if not ((np.isfinite(chunk) | (name == "costs")) & (chunk >= least)).all():
+                if not ((np.isfinite(chunk) | column.forbids) & (chunk >= column.least)).all():
                     raise IndexFormatError(f"array {name!r}: has a number that it cannot have")
     for tokens, scales in (("tokens", "scales"), ("codes", "code_scales")):
         if tokens in arrays:
@@ -110,31 +108,11 @@ def verify_part(part: Part) -> None:
     _ = part.prepared
     if "cluster_offsets" in arrays:
         _ = part.prepared_clusters
-    part.names.verify()
+    part.ids.verify()
     if "rows" in arrays and len(np.unique(arrays["rows"])) < len(arrays["rows"]):
         raise IndexFormatError("array 'rows': a word comes twice")
     for position in range(len(part) if "payload_text" in arrays else 0):
         part.payload(position)
-
-
-#: Arrays of floats whose numbers are finite, but for costs, and none below this one.
-LEAST = {
-    "scales": 0.0,
-    "mass": 0.0,
-    "inverse_norms": 0.0,
-    "pooled": -np.inf,
-    "code_scales": 0.0,
-    "code_inverse_norms": 0.0,
-    "code_squares": 0.0,
-    "code_rho": 0.0,
-    "cluster_tokens": -np.inf,
-    "cluster_mass": 0.0,
-    "cluster_inverse_norms": 0.0,
-    "counts": 0.0,
-    "totals": 0.0,
-    "vectors": -np.inf,
-    "costs": LEAST_COST,
-}
 
 
 def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -144,7 +122,7 @@ def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _verify_together(snapshot: Snapshot) -> None:
     seen: set[Any] = set()
     for part, removed in zip(snapshot.parts, snapshot.removed, strict=True):
-        seen.update(part.names.take(np.delete(np.arange(len(part)), removed)).tolist())
+        seen.update(part.ids.take(np.delete(np.arange(len(part)), removed)).tolist())
     if len(seen) < len(snapshot):
         raise IndexFormatError("two documents have the same id")
     if snapshot.setup.ids == "int" and max(seen, default=-1) >= snapshot.next_id:

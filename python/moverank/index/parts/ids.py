@@ -1,4 +1,4 @@
-"""Names of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing a name.
+"""Ids of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing per id.
 
 Strings come out as arrays of objects: numpy's own arrays of strings give each the memory of the longest, and lose zeros
 at their ends.
@@ -21,8 +21,8 @@ Ids = Sequence[int] | Sequence[str] | NDArray[Any]
 Positions = NDArray[np.int64]
 
 
-class Names(Protocol):
-    """Unique names of a run of documents, by position."""
+class IdTable(Protocol):
+    """Unique ids of a run of documents, by position."""
 
     #: "int" or "str".
     kind: str
@@ -30,41 +30,41 @@ class Names(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Names at some positions: int64, or objects of type str."""
+        """Ids at some positions: int64, or objects of type str."""
         ...
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each name; −1 where there is none such."""
+        """Position of each id; −1 where it is not among these."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the names are made of, for a file."""
+        """What the ids are made of, for a file."""
         ...
 
     def verify(self) -> None:
-        """Check that every name is one, and found; IndexFormatError otherwise."""
+        """Check that every id is valid, and found; IndexFormatError otherwise."""
         ...
 
 
-class IntNames:
-    """Names that are integers of 64 bits."""
+class IntIds:
+    """Ids that are integers of 64 bits."""
 
     kind = "int"
 
     def __init__(self, values: NDArray[np.int64], order: Positions | None) -> None:
         self._values = values
-        #: Positions by rising name; None where names rise by themselves.
+        #: Positions by rising id; None where ids rise by themselves.
         self._order = order
 
     def __len__(self) -> int:
         return len(self._values)
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Names at some positions."""
+        """Ids at some positions."""
         return self._values[positions]
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each name; −1 where there is none such."""
+        """Position of each id; −1 where it is not among these."""
         keys = np.array(wanted, dtype=np.int64)
         if len(self) == 0:
             return np.full(len(keys), -1, dtype=np.int64)
@@ -77,27 +77,27 @@ class IntNames:
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the names are made of, for a file."""
+        """What the ids are made of, for a file."""
         return {"ids": self._values} | ({} if self._order is None else {"id_order": self._order})
 
     def verify(self) -> None:
-        """Check that names rise in their order, so that each is found."""
+        """Check that ids rise in their order, so that each is found."""
         rising = self._values if self._order is None else self._values[self._order]
         if (rising[1:] <= rising[:-1]).any():
             raise IndexFormatError("ids: do not rise in their order; the index's files are damaged")
 
 
-class StrNames:
-    """Names that are strings: UTF-8, one behind the other, and their hashes in rising order to find them by.
+class StrIds:
+    """Ids that are strings: UTF-8, one after another, and their hashes in rising order to find them by.
 
     Parameters
     ----------
     text : ndarray of uint8
-        All names.
+        All ids.
     offsets : ndarray of int64, shape (N + 1,)
         Where each begins.
     hashes : ndarray of uint64, shape (N,)
-        The first eight bytes of each name's BLAKE2b digest of that size, little-endian, rising.
+        The first eight bytes of each id's BLAKE2b digest of that size, little-endian, rising.
     order : ndarray of int64, shape (N,)
         Whose hash each is.
     """
@@ -125,7 +125,7 @@ class StrNames:
         return [bytes(text[start:end]) for start, end in zip(starts, ends, strict=True)]
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Names at some positions."""
+        """Ids at some positions."""
         names = np.empty(len(positions), dtype=object)
         try:
             names[:] = [octets.decode() for octets in self._octets_at(positions)]
@@ -134,7 +134,7 @@ class StrNames:
         return names
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each name; −1 where there is none such."""
+        """Position of each id; −1 where it is not among these."""
         octets = [name.encode(errors="surrogatepass") for name in wanted]
         hashes = _hashes(octets)
         firsts = np.searchsorted(self._hashes, hashes, side="left")
@@ -148,7 +148,7 @@ class StrNames:
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the names are made of, for a file."""
+        """What the ids are made of, for a file."""
         return {
             "id_text": self._text,
             "id_offsets": self._offsets,
@@ -157,7 +157,7 @@ class StrNames:
         }
 
     def verify(self) -> None:
-        """Check that names are text, and that their hashes find each of them."""
+        """Check that ids are text, and that their hashes find each of them."""
         everyone = np.arange(len(self))
         self.take(everyone)
         hashes = _hashes(self._octets_at(everyone))
@@ -165,10 +165,10 @@ class StrNames:
         if not rising or (np.bincount(self._order, minlength=len(self)) != 1).any():
             raise IndexFormatError("ids: their hashes are in no order; the index's files are damaged")
         if (hashes[self._order] != self._hashes).any():
-            raise IndexFormatError("ids: a hash is not that of its name; the index's files are damaged")
+            raise IndexFormatError("ids: a hash is not that of its id; the index's files are damaged")
 
 
-def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | StrNames:
+def make_ids(ids: Ids | None, count: int, *, first: int = 0) -> IntIds | StrIds:
     """Check ids, all integers or all strings, unique, one per document; by default integers from `first` on.
 
     Raises
@@ -183,29 +183,29 @@ def make_names(ids: Ids | None, count: int, *, first: int = 0) -> IntNames | Str
     if ids is None:
         if first + count > 1 << 63:
             raise ValueError(f"ids: none of 64 bits are left behind {first - 1}; give some")
-        return IntNames(np.arange(first, first + count, dtype=np.int64), None)
+        return IntIds(np.arange(first, first + count, dtype=np.int64), None)
     listed = listed_ids(ids)
     if len(listed) != count:
         raise ValueError(f"ids: expected {count}, one per document, got {len(listed)}")
-    return names_of(listed, kind_of(listed))
+    return ids_of(listed, kind_of_ids(listed))
 
 
-def names_of(listed: Sequence[Any], kind: str) -> IntNames | StrNames:
-    """Names from plain values of one kind."""
-    return _int_names(listed) if kind == "int" else _str_names(listed)
+def ids_of(listed: Sequence[Any], kind: str) -> IntIds | StrIds:
+    """Ids from plain values of one kind."""
+    return _int_ids(listed) if kind == "int" else _str_ids(listed)
 
 
-def _int_names(listed: Sequence[Any] | NDArray[np.int64]) -> IntNames:
+def _int_ids(listed: Sequence[Any] | NDArray[np.int64]) -> IntIds:
     try:
         values = np.array(listed, dtype=np.int64)
     except OverflowError:
         raise ValueError("ids: an integer does not fit into 64 bits") from None
     order = np.argsort(values, kind="stable")
     _require_unique(values[order])
-    return IntNames(_sealed(values), _unless_rising(order))
+    return IntIds(_sealed(values), _unless_rising(order))
 
 
-def _str_names(listed: Sequence[str]) -> StrNames:
+def _str_ids(listed: Sequence[str]) -> StrIds:
     try:
         octets = [name.encode() for name in listed]
     except UnicodeEncodeError as error:
@@ -219,15 +219,15 @@ def _str_names(listed: Sequence[str]) -> StrNames:
     hashes = _hashes(octets)
     order = np.argsort(hashes, kind="stable")
     text = np.frombuffer(b"".join(octets), dtype=np.uint8)
-    return StrNames(_sealed(text), _sealed(offsets), _sealed(hashes[order]), _sealed(order))
+    return StrIds(_sealed(text), _sealed(offsets), _sealed(hashes[order]), _sealed(order))
 
 
-def joined_names(names: Sequence[Names], kept: Sequence[Positions], kind: str) -> IntNames | StrNames:
-    """Some of the names of runs of documents that follow each other."""
-    taken = [own.take(positions) for own, positions in zip(names, kept, strict=True)]
+def joined_ids(tables: Sequence[IdTable], kept: Sequence[Positions], kind: str) -> IntIds | StrIds:
+    """Some of the ids of runs of documents that follow each other."""
+    taken = [own.take(positions) for own, positions in zip(tables, kept, strict=True)]
     if kind == "int":
-        return _int_names(np.concatenate(taken))
-    return _str_names([name for some in taken for name in some.tolist()])
+        return _int_ids(np.concatenate(taken))
+    return _str_ids([id for some in taken for id in some.tolist()])
 
 
 def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
@@ -235,15 +235,15 @@ def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def is_name(value: Any, kind: str) -> bool:
-    """Whether a value can be the name of a document of an index with names of a kind."""
+def is_id(value: Any, kind: str) -> bool:
+    """Whether a value can be the id of a document of an index with ids of a kind."""
     if kind == "str":
         return isinstance(value, str)
     is_int = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     return is_int and -(1 << 63) <= int(value) < 1 << 63
 
 
-def kind_of(listed: Sequence[Any]) -> str:
+def kind_of_ids(listed: Sequence[Any]) -> str:
     """Whether ids are integers or strings."""
     if all(isinstance(name, str) for name in listed):
         return "str"
@@ -256,16 +256,16 @@ def kind_of(listed: Sequence[Any]) -> str:
     )
 
 
-def stored_names(arrays: Mapping[str, NDArray[Any]]) -> IntNames | StrNames:
-    """Names as `arrays` of them says; IndexFormatError if an order of them leads elsewhere."""
+def stored_ids(arrays: Mapping[str, NDArray[Any]]) -> IntIds | StrIds:
+    """The ids that arrays hold; IndexFormatError if their order leads elsewhere."""
     order = arrays.get("id_order")
     if "id_text" in arrays:
         require_cuts(arrays, "id_offsets", "id_text")
     if order is not None and len(order) and (order.min() < 0 or order.max() >= len(order)):
         raise IndexFormatError("ids: their order is not one; the index's files are damaged")
     if "ids" in arrays:
-        return IntNames(arrays["ids"], order)
-    return StrNames(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
+        return IntIds(arrays["ids"], order)
+    return StrIds(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
 
 
 def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:

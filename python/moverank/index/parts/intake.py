@@ -1,18 +1,22 @@
-"""Documents and their ids on the way into an index: checked, and turned into what it keeps."""
+"""The one road of documents into an index: checked, named, stored as its other documents are, and prepared."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moverank.errors import DuplicateIdError
 from moverank.index.parts.attached_space import AttachedSpace
-from moverank.index.parts.ids import Ids, IntNames, StrNames, make_names
+from moverank.index.parts.ids import Ids, IntIds, Positions, StrIds, make_ids
+from moverank.index.parts.kinds import kind_of
+from moverank.index.parts.part import Part
+from moverank.index.parts.payloads import payload_arrays
 from moverank.index.parts.setup import Setup
-from moverank.measures.measure import Measure, require_same_dim
-from moverank.measures.origin import INVARIANT, about
-from moverank.measures.precision import tell_if_far
+from moverank.measures.measure import Measure, naming
 from moverank.vectors.bags import Bags
 from moverank.vectors.histograms import Histograms, as_histograms
 from moverank.vectors.sequences import Batch, Sequences, as_sequences
@@ -21,74 +25,102 @@ Documents = Bags | Batch | Histograms | ArrayLike
 
 
 def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences | Bags | Histograms:
-    """Check documents; under a measure of given costs, or if they are none else, they are histograms."""
+    """Check documents: histograms under a measure of given costs, otherwise what they are."""
     if isinstance(docs, Histograms) or (measure is not None and measure.ground == "given"):
         return as_histograms(docs, "docs")
     weighting = None if measure is None else measure.weighting
     return docs if isinstance(docs, Bags) else as_sequences(cast("Sequences", docs), "docs", weighting)
 
 
-def stored_as(
-    docs: Sequences | Bags | Histograms, setup: Setup, space: AttachedSpace | None
-) -> Sequences | Bags | Histograms:
-    """Documents as an index keeps them, whose space is `space`.
+@dataclass
+class Intake:
+    """Where documents enter an index, some at a time.
 
-    Raises
-    ------
-    TypeError
-        If it keeps bags and these are sequences, or the other way round.
-    DimensionError
-        If their tokens are of another dimension.
-    ValueError
-        If these are bags that count words alone, and the space weighs them.
-
-    Warns
-    -----
-    PrecisionWarning
-        If they came in float64 and lie so far from the index's origin that float32 drops what tells them apart.
+    Parameters
+    ----------
+    setup : Setup
+        What the index is.
+    next_id : int
+        The id that the next document gets unless it comes with one; each part moves it on.
+    shared : Any
+        What the documents of the index share, as `Kind.shared` makes it.
+    space : AttachedSpace, optional
+        The space in which the documents are.
+    num_threads : int
+        For what is made of documents; 0 stands for all cores.
     """
-    kept = "Histograms" if setup.measure.ground == "given" else setup.kind.capitalize()
-    if type(docs).__name__ != kept:
-        raise TypeError(f"docs: expected {kept}, as the index was built of them, got {type(docs).__name__}")
-    if isinstance(docs, Histograms):
-        return docs  # that they have the bins of the costs is found where these are at hand
-    require_same_dim(docs.dim, setup.dim, "docs", "the index")
-    if isinstance(docs, Bags):
-        if space is not None:
-            _require_weights_of(space, docs)
-        return docs
-    origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
-    if docs._rounded and setup.measure.ground in INVARIANT:
-        tell_if_far(docs, origin)
-    if setup.origin is not None:
-        docs = about(origin, docs, setup.measure)
-    return docs.astype(setup.dtype)
+
+    setup: Setup
+    next_id: int
+    shared: Any
+    space: AttachedSpace | None
+    num_threads: int
+
+    def part(
+        self,
+        docs: Documents,
+        ids: Ids | None,
+        payloads: Any,
+        require_ids: Callable[[list[Any]], None] | None = None,
+    ) -> Part:
+        """Make a part of documents.
+
+        Parameters
+        ----------
+        docs, ids, payloads
+            As in `Index.add`.
+        require_ids : callable, optional
+            Called with the ids before documents are prepared, to refuse some; see `new_to`.
+
+        Raises
+        ------
+        DuplicateIdError
+            If an id is given twice.
+        DimensionError
+            If tokens are of another dimension.
+        TypeError, ValueError
+            If the index is built of other documents, or a document, id or payload is malformed; the message names it.
+        """
+        kind, setup = kind_of(self.setup), self.setup
+        checked = as_documents(docs, setup.measure)
+        if not isinstance(checked, kind.documents):
+            raise TypeError(
+                f"docs: expected {kind.documents.__name__}, as the index was built of them, "
+                f"got {type(checked).__name__}"
+            )
+        stored = kind.stored(checked, setup, self.space)
+        named = self._ids(ids, len(stored))
+        if require_ids is not None:
+            require_ids(named.take(np.arange(len(named))).tolist())
+        kept = payload_arrays(payloads, len(stored))
+        with naming("docs", "docs", id_of=lambda s: named.take(np.array([s])).tolist()[0]):
+            built = kind.build(stored, setup, self.shared, self.num_threads)
+        self.next_id = next_id_after(self.next_id, named)
+        return Part(setup, {**named.arrays(), **kept, **built.arrays}, built.numbers, built.prepared)
+
+    def _ids(self, ids: Ids | None, count: int) -> IntIds | StrIds:
+        """Ids of the kind that the index has."""
+        if ids is None and self.setup.ids == "str":
+            raise ValueError("ids: needed, as the documents of this index have strings for names")
+        named = make_ids(ids, count, first=self.next_id)
+        if named.kind != self.setup.ids:
+            raise TypeError(f"ids: the documents of this index are named by {self.setup.ids}, these by {named.kind}")
+        return named
 
 
-def _require_weights_of(space: AttachedSpace, docs: Bags) -> None:
-    """Refuse bags that count words alone where a space weighs them: queries would be weighed and documents not."""
-    from moverank.spaces.steps import WeighedBy  # loaded, as there is a space
+def new_to(find: Callable[[Sequence[Any]], Positions], repeated: str) -> Callable[[list[Any]], None]:
+    """A check that refuses ids which `find` finds, with DuplicateIdError; `repeated` is what it says of one."""
 
-    counts_alone = docs.counts is None or not (docs.counts % 1).any()
-    if len(docs) and counts_alone and any(isinstance(step, WeighedBy) for step in space.space.steps):
-        raise ValueError(
-            "docs: bags have counts, but not the weights that the space gives to tokens; build of sequences, "
-            "space(encoder.encode(texts)).sequences, or multiply the weights into counts of Bags.from_flat"
-        )
+    def require(ids: list[Any]) -> None:
+        known = find(ids) >= 0
+        if known.any():
+            raise DuplicateIdError(f"ids: {ids[int(np.argmax(known))]!r:.80} {repeated}")
 
-
-def names_for(setup: Setup, ids: Ids | None, count: int, next_id: int) -> IntNames | StrNames:
-    """Names of documents that are added to an index, of the kind that it has."""
-    if ids is None and setup.ids == "str":
-        raise ValueError("ids: needed, as the documents of this index have strings for names")
-    names = make_names(ids, count, first=next_id)
-    if names.kind != setup.ids:
-        raise TypeError(f"ids: the documents of this index are named by {setup.ids}, these by {names.kind}")
-    return names
+    return require
 
 
-def next_id_behind(before: int, names: IntNames | StrNames) -> int:
-    """The id behind the largest that was ever given."""
-    if names.kind == "str":
+def next_id_after(before: int, named: IntIds | StrIds) -> int:
+    """The id after the largest that was ever given."""
+    if named.kind == "str":
         return before
-    return max(before, int(names.take(np.arange(len(names))).max()) + 1)
+    return max(before, int(named.take(np.arange(len(named))).max()) + 1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.index.parts.arrays import COLUMNS, DOCUMENTS, OFFSETS, WORDS, require_cuts
-from moverank.index.parts.ids import Positions, joined_names
+from moverank.index.parts.ids import Positions, joined_ids
 from moverank.index.parts.part import Part
 
 #: Bytes that are copied at a time, or a document if that is more.
@@ -48,7 +48,7 @@ def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[st
                 require_cuts(part.arrays, column.of, name)
     kept = [np.delete(np.arange(len(part), dtype=np.int64), gone) for part, gone in zip(parts, removed, strict=True)]
     n_kept = sum(map(len, kept))
-    names = joined_names([part.names for part in parts], kept, parts[0].setup.ids)
+    names = joined_ids([part.ids for part in parts], kept, parts[0].setup.ids)
     out = {name: Chunked.of(array) for name, array in names.arrays().items()}
     cuts = {}
     for offsets in OFFSETS:

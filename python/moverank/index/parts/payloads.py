@@ -23,6 +23,9 @@ from moverank.errors import IndexFormatError
 from moverank.index.parts.arrays import require_cuts
 from moverank.index.parts.payload_values import json_value, payload_list
 
+#: A condition on payloads: `Where.of` takes it.
+Condition = str | tuple[str, Sequence[Any]]
+
 #: Documents whose payloads SQLite reads at a time.
 DOCUMENTS_AT_ONCE = 4096
 

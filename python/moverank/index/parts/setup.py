@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moverank._support.storage import token_dtype
 from moverank._support.validate import whole_number
-from moverank.errors import DimensionError
-from moverank.index.parts.attached_space import AttachedSpace
-from moverank.measures.given import Costs
-from moverank.measures.measure import Measure, require_vectors
-from moverank.measures.origin import INVARIANT
-from moverank.vectors.bags import Bags
-from moverank.vectors.encoder_identity import EncoderIdentity
-from moverank.vectors.histograms import Histograms
-from moverank.vectors.rounding import Extent
-from moverank.vectors.sequences import Sequences
+from moverank.measures.measure import Measure
 
 #: More clusters of a document have no use: they are to be far fewer than its tokens.
 MOST_CLUSTERS = 1024
@@ -62,8 +52,8 @@ class Setup:
     ----------
     measure : Measure
         What searches compute.
-    kind : {"sequences", "bags"}
-        What documents are.
+    kind : {"tokens", "words", "bins"}
+        What documents are made of, see `kinds`.
     dim : int
         Dimension of the tokens; under given costs, bins of queries.
     dtype : str
@@ -92,77 +82,24 @@ class Setup:
     targets: tuple[str, ...] | None = None
 
 
-def setup_for(
-    docs: Sequences | Bags | Histograms,
-    measure: Measure,
-    prefilter: str | Clusters | None,
-    dtype: str | None,
-    rescore: bool,
-    ids: str,
-    costs: Costs | None = None,
-) -> Setup:
-    """Check what an index of such documents is to be.
+@dataclass(frozen=True)
+class Options:
+    """What whoever builds an index may choose about how documents are kept: `prefilter`, `dtype` and `rescore`."""
 
-    Raises
-    ------
-    TypeError, ValueError
-        If choices do not go together, or with the documents; the message names the argument.
-    """
-    if not (prefilter is None or isinstance(prefilter, (str, Clusters))):
-        raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {prefilter!r}")
-    if costs is None:
-        require_vectors(measure)
-    if isinstance(docs, Histograms) and costs is None:
-        raise ValueError("docs: histograms are compared by costs between their bins; pass costs=")
-    if not isinstance(docs, Sequences):
-        if prefilter not in ("Flat", None):
-            raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {prefilter!r}")
-        if rescore:
-            raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
-        if dtype is not None:
-            raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
-    if costs is not None:
-        assert isinstance(docs, Histograms), "documents under given costs are histograms"
-        costs.require_targets(docs, "docs")
-        stored = costs.by_target.dtype.name
-        targets = costs.targets or docs.labels
-        return Setup(measure, "bags", costs.n_sources, stored, None, None, ids, None, costs.sources, targets)
-    assert not isinstance(docs, Histograms), "histograms come with costs"
-    if isinstance(docs, Bags):
-        return Setup(measure, "bags", docs.dim, "float32", None, None, ids)
-    codes = _checked_codes(dtype, docs, measure) if rescore else None
-    stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
-    origin = _origin_for(docs) if measure.ground in INVARIANT else None
-    return Setup(measure, "sequences", docs.dim, stored, codes, prefilter, ids, origin)
+    prefilter: str | Clusters | None = "Flat"
+    dtype: str | None = None
+    rescore: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.prefilter is None or isinstance(self.prefilter, (str, Clusters))):
+            raise TypeError(f"prefilter must be a faiss factory string, Clusters or None, got {self.prefilter!r}")
 
 
-def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
-    """Where an index puts the origin.
-
-    Also amid documents that float32 holds, as queries may have more digits. Differences to the origin are exact then,
-    but for codes with a scale, which would be rounded once more.
-    """
-    if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
-        return None
-    extent = docs._extent()
-    middle = extent.origin() if docs._rest is not None or extent.is_distant else None
-    return None if middle is None else tuple(middle.tolist())
-
-
-def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
-    """Refuse to rescore what would bound nothing or save nothing."""
-    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
-        raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
-    if measure.ground == "sqeuclidean":
-        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
-    return token_dtype(dtype)
-
-
-def require_encoder_fits(encoder: EncoderIdentity | None, space: AttachedSpace | None, dim: int) -> None:
-    """Refuse an encoder that cannot have made the documents; a space may change their dimension."""
-    if encoder is None:
-        return
-    if space is None and encoder.dim not in (None, dim):
-        raise DimensionError(f"encoder: makes vectors of dimension {encoder.dim}, the documents have {dim}")
-    if space is not None and "space" in encoder.options:
-        raise ValueError("encoder: the index moves queries into its space itself; give the encoder without a space")
+def require_plain_table(options: Options) -> None:
+    """Refuse choices about tokens where documents have none of their own, but share one table."""
+    if options.prefilter not in ("Flat", None):
+        raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {options.prefilter!r}")
+    if options.rescore:
+        raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
+    if options.dtype is not None:
+        raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +15,8 @@ from moverank.measures.measure import Measure, naming, require_same_dim
 from moverank.measures.origin import INVARIANT, about
 from moverank.measures.precision import MASS_ERROR
 from moverank.vectors.digests import digests_of
-from moverank.vectors.histograms import Histograms, as_histogram, require_one_order
-from moverank.vectors.sequences import One, Sequence, Sequences, as_query
+from moverank.vectors.histograms import Histograms, as_histogram, as_histograms, require_one_order
+from moverank.vectors.sequences import Batch, One, Sequence, Sequences, as_query, as_sequences
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Query:
     ) -> Query:
         """Check a query; copies, as hits solve their alignments later, from the query as it is."""
         measure, origin = setup.measure, setup.origin
-        if measure.ground == "given":
+        if setup.kind == "bins":
             return cls._of_histogram(value, weights, setup, name)
         if isinstance(value, Histograms):
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
@@ -76,6 +76,13 @@ class Query:
         return cls(histogram.bins.copy(), histogram.content.copy(), name)
 
 
+def query_batch(values: Batch | Histograms | ArrayLike, setup: Setup) -> Any:
+    """Check queries together; slices of what comes back are queries for `Query.of`."""
+    if setup.kind == "bins":
+        return as_histograms(values, "queries")
+    return as_sequences(cast("Sequences", values), "queries", setup.measure.weighting)
+
+
 def _is_unheld(asked: Sequences, measure: Measure) -> bool:
     """Whether some token that has to move was rounded."""
     if asked._digests is None:
@@ -87,7 +94,7 @@ def _is_unheld(asked: Sequences, measure: Measure) -> bool:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked for: the k nearest of those within the radius, or such as are by (1 + slack) farther."""
+    """What is asked for: the k nearest within the radius, or others that are at most (1 + slack) times as far."""
 
     k: int
     radius: float = np.inf

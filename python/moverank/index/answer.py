@@ -1,0 +1,268 @@
+"""One query, one state of an index: what is asked, checked in one place, and how the answer is found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moverank import _core
+from moverank._support.threads import count_of, each
+from moverank._support.validate import positive_number, real_number, whole_number
+from moverank.index.found import FoundDocuments, documents_sound
+from moverank.index.parts.ids import Ids, Positions
+from moverank.index.parts.payloads import Condition, Where
+from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
+from moverank.index.search.ladder import Budget, PrefilteredQuery, descend, named_rungs
+from moverank.index.search.query import Goal, Query, query_batch
+from moverank.index.snapshot import Snapshot
+from moverank.measures.origin import INVARIANT
+from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
+from moverank.vectors.histograms import Histograms
+from moverank.vectors.rounding import longest
+from moverank.vectors.sequences import Batch, One
+
+#: What certificates call all documents, and those that a search was confined to.
+EVERYTHING, SUBSET, GIVEN = "documents", "documents of the subset", "given candidates"
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that is asked of one state of an index but the query. Made by `nearest`, `among` or `within`.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        The state, which is read once, however long the search takes.
+    goal : Goal
+        How much of an answer is wanted.
+    candidates, timeout
+        The budget, as in `Index.search`.
+    positions : ndarray of int64 or None
+        Rising positions of the documents that are searched; None for all.
+    name : str
+        What the certificate calls these.
+    began : float
+        When it was asked, by `time.perf_counter`.
+    """
+
+    snapshot: Snapshot
+    goal: Goal
+    candidates: int | None
+    timeout: float | None
+    positions: Positions | None
+    name: str
+    began: float
+
+    @classmethod
+    def nearest(
+        cls,
+        snapshot: Snapshot,
+        k: int,
+        *,
+        slack: float,
+        candidates: int | None,
+        timeout: float | None,
+        subset: Ids | None = None,
+        where: Condition | None = None,
+    ) -> Request:
+        """Ask for the k nearest documents, as `Index.search` does; errors name the argument."""
+        began = time.perf_counter()
+        goal = _goal(snapshot, k, slack)
+        if candidates is not None and whole_number(candidates, "candidates", least=1) < goal.k:
+            raise ValueError(f"candidates must be at least k = {goal.k}, got {candidates}")
+        seconds = _seconds(timeout)
+        positions = _chosen(snapshot, subset, where)
+        return cls(snapshot, goal, candidates, seconds, positions, _name(positions), began)
+
+    @classmethod
+    def among(cls, snapshot: Snapshot, ids: Ids, k: int, *, slack: float, timeout: float | None) -> Request:
+        """Ask for the k nearest of given documents, as `Index.rerank` does; errors name the argument."""
+        began = time.perf_counter()
+        goal, seconds = _goal(snapshot, k, slack), _seconds(timeout)
+        return cls(snapshot, goal, None, seconds, snapshot.positions_of(ids), GIVEN, began)
+
+    @classmethod
+    def within(
+        cls,
+        snapshot: Snapshot,
+        radius: float,
+        *,
+        timeout: float | None,
+        subset: Ids | None,
+        where: Condition | None,
+    ) -> Request:
+        """Ask for all documents within a radius, as `Index.range_search` does; errors name the argument."""
+        began = time.perf_counter()
+        limit = real_number(radius, "radius")
+        if np.isnan(limit):
+            raise ValueError("radius must be a number, got nan")
+        seconds = _seconds(timeout)
+        positions = _chosen(snapshot, subset, where)
+        return cls(snapshot, Goal(len(snapshot), limit), None, seconds, positions, _name(positions), began)
+
+    def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
+        """Search for one query."""
+        asked = Query.of(query, weights, self.snapshot.setup, "query")
+        return _Search(self, asked, self._budget(self.began), num_threads).hits()
+
+    def answers(
+        self,
+        queries: Batch | Histograms | ArrayLike,
+        num_threads: int,
+        progress: Callable[[int, int], object] | None,
+    ) -> list[Hits]:
+        """Search for many queries, each on one thread and with a budget of its own."""
+        setup = self.snapshot.setup
+        batch = query_batch(queries, setup)
+        stop = _core.StopFlag()
+
+        def one(q: int) -> Hits:
+            budget = self._budget(time.perf_counter(), stop)
+            asked = Query.of(batch[q : q + 1], None, setup, f"queries: sequence {q}")
+            return _Search(self, asked, budget, 1).hits()
+
+        return each(one, len(batch), count_of(num_threads), progress, abandon=stop.set)
+
+    def _budget(self, began: float, stop: _core.StopFlag | None = None) -> Budget:
+        return Budget(self.candidates, None if self.timeout is None else began + self.timeout, stop)
+
+
+def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
+    """Check how much of an answer is wanted; a slack above 0 only where distances cannot be negative."""
+    count = whole_number(k, "k", least=1)
+    share = real_number(slack, "slack")
+    if not 0.0 <= share < np.inf:
+        raise ValueError(f"slack must be finite and at least 0, got {share}")
+    if share > 0.0 and snapshot.setup.measure.ground == "dot":
+        raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
+    if share > 0.0 and snapshot.has_negative_costs:
+        raise ValueError("slack: some costs are negative, and so may distances be, so no share of one is an error")
+    return Goal(count, slack=share)
+
+
+def _seconds(timeout: float | None) -> float | None:
+    return None if timeout is None else positive_number(timeout, "timeout")
+
+
+def _chosen(snapshot: Snapshot, subset: Ids | None, where: Condition | None) -> Positions | None:
+    return snapshot.chosen(subset, None if where is None else Where.of(where))
+
+
+def _name(positions: Positions | None) -> str:
+    return EVERYTHING if positions is None else SUBSET
+
+
+class _Search:
+    """One query over the documents of a request."""
+
+    def __init__(self, request: Request, query: Query, budget: Budget, num_threads: int) -> None:
+        self._snapshot = request.snapshot
+        self._goal = request.goal
+        self._subset = request.positions
+        self._name = request.name
+        self._query = query
+        self._budget = budget
+        self._threads = num_threads
+
+    def hits(self) -> Hits:
+        """Find the answer, and say what is proved of it."""
+        started = time.perf_counter()
+        snapshot, goal, measure = self._snapshot, self._goal, self._snapshot.setup.measure
+        searched = snapshot.positions if self._subset is None else self._subset
+        k = min(goal.k, len(searched))
+        positions, distances = np.empty(0, dtype=np.int64), np.empty(0)
+        proved = _core.certify(distances, bound=np.inf, unsolved=0, k=0, radius=goal.radius)
+        rungs: tuple[Rung, ...] = ()
+        timed_out = False
+        if len(searched):
+            result, candidates = self._result(searched, k)
+            positions, distances = result.positions, result.distances
+            proved, timed_out = result.certificate, result.timed_out
+            rungs = named_rungs(result.rungs, self._bound_name, candidates)
+        if len(positions) and measure.ground in INVARIANT:
+            self._tell_if_lost(positions, distances)
+        ids = snapshot.ids_at(positions)
+        # All that share the k-th distance are there; the lower ids of these stay.
+        order = np.lexsort((ids, distances))[:k]
+        positions, ids, distances = positions[order], ids[order], distances[order]
+        radius = None if np.isinf(goal.radius) else goal.radius
+        stats = SearchStats(
+            documents=len(searched),
+            rungs=rungs,
+            exact_solves=len(searched) - proved.unsolved,
+            seconds=time.perf_counter() - started,
+            timed_out=timed_out,
+        )
+        return Hits(
+            ids=ids,
+            distances=distances,
+            measure=measure,
+            certificate=Certificate.of(proved, distances, len(searched), self._name, radius=radius),
+            stats=stats,
+            _documents=FoundDocuments(snapshot, self._query, positions.tolist()),
+        )
+
+    def _result(self, searched: Positions, k: int) -> tuple[_core.SearchResult, PrefilteredQuery | None]:
+        setup = self._snapshot.setup
+        prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
+        candidates = self._candidates(prepared)
+        with documents_sound():
+            result = descend(
+                self._snapshot.corpus,
+                prepared,
+                searched,
+                self._budget,
+                candidates,
+                k=k,
+                radius=self._goal.radius,
+                slack=self._goal.slack,
+                seed_by_candidates=self._seeds_are_near,
+                num_threads=self._threads,
+            )
+        return result, candidates
+
+    def _candidates(self, query: _core.Query) -> PrefilteredQuery | None:
+        """Where a search that cannot look at everything begins, and one over the whole collection finds seeds."""
+        snapshot, budget, subset = self._snapshot, self._budget, self._subset
+        if not snapshot.kind.needs_prefilter:
+            return None
+        prefilter = snapshot.prefilter
+        if budget.candidates is not None:
+            if prefilter is None:
+                raise ValueError("candidates: need a prefilter, and this index was built without one")
+            return prefilter.query(query, subset, self._threads)
+        if prefilter is None or (subset is not None and not prefilter.exhaustive):
+            return None
+        wanted = self._seeds_are_near and subset is None
+        asks = wanted or budget.deadline is not None
+        return prefilter.query(query, subset, self._threads) if asks else None
+
+    @property
+    def _seeds_are_near(self) -> bool:
+        """Whether the nearest by pooled vectors are good seeds: under balanced measures they are."""
+        return bool(self._snapshot.setup.measure._spec.has_pooled_bound)
+
+    @property
+    def _bound_name(self) -> str:
+        if not self._snapshot.kind.needs_prefilter:
+            return "two-sided bound"
+        codes = self._snapshot.setup.codes
+        return f"bound from {'costs' if codes is None else f'{codes} codes'}"
+
+    def _tell_if_lost(self, found: Positions, distances: NDArray[np.float64]) -> None:
+        """Warn if distances are not much more than what float32 drops, or 0 to documents that came in float32."""
+        snapshot, query = self._snapshot, self._query
+        measure, reach = snapshot.setup.measure, longest(query.tokens)
+        if not query.rounded and reach >= TINY:
+            return
+        longest_of_all = max(part.longest for part in snapshot.parts)
+        if tell_if_below(distances, measure, reach + longest_of_all) or not query.unheld:
+            return
+        parts = {snapshot.place(position)[0] for position in found[distances <= zero(measure, 2 * reach)].tolist()}
+        # Of documents that were rounded themselves nobody knows any more whether they were this query.
+        if any(snapshot.parts[p].numbers.get("rounded") == 0.0 for p in parts):
+            tell_vanished()

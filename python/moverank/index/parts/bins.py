@@ -1,0 +1,114 @@
+"""Documents that are histograms, whose bins are compared by a table of given costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank.index.parts.arrays import Arrays
+from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.kind import Built, Document, Kind, Numbers
+from moverank.index.parts.setup import Options, Setup, require_plain_table
+from moverank.measures.given import Costs
+from moverank.measures.measure import Measure, require_vectors
+from moverank.vectors.histograms import Histograms
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of an index: what moving between them costs, and whether a part of the index has that already."""
+
+    costs: Costs
+    is_stored: bool
+
+
+class BinParts(Kind):
+    """Histograms over the bins of one table of costs."""
+
+    name = "bins"
+    documents = Histograms
+    counted = "words"
+    table = "costs"
+    table_grows = False
+
+    def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
+        """Check what an index of such documents is to be."""
+        if costs is None:
+            require_vectors(measure)
+            raise ValueError("docs: histograms are compared by costs between their bins; pass costs=")
+        require_plain_table(options)
+        costs.require_targets(docs, "docs")
+        stored = costs.by_target.dtype.name
+        targets = costs.targets or docs.labels
+        return Setup(measure, self.name, costs.n_sources, stored, None, None, ids, None, costs.sources, targets)
+
+    def is_sound(self, setup: Setup) -> bool:
+        """One table of costs, and nothing beside it."""
+        beside = (setup.prefilter, setup.codes, setup.origin)
+        return beside == (None,) * 3 and (setup.sources is None or len(setup.sources) == setup.dim)
+
+    def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
+        """Documents as they are: that they have the bins of the costs is found where these are at hand."""
+        return docs
+
+    def shared(self, setup: Setup, tables: Sequence[Arrays], costs: Costs | None = None) -> Bins:
+        """The costs, which the first part has."""
+        if tables:
+            return Bins(Costs(tables[0]["costs"], setup.sources, setup.targets), is_stored=True)
+        assert costs is not None, "the first histograms of an index bring costs"
+        return Bins(costs, is_stored=False)
+
+    def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
+        """Prepare documents; the first bring the table of costs."""
+        table = shared.costs
+        table.require_targets(docs, "docs")
+        rows = np.arange(table.n_targets if shared.is_stored else 0, dtype=np.uint32)
+        prepared = _core.PreparedBags.of_costs(
+            table.by_target, docs.bins, docs.offsets, docs.content, setup.measure._spec, rows
+        )
+        arrays = {"offsets": docs.offsets, "words": docs.bins, "counts": docs.content, **prepared.arrays}
+        # One part has the table, all others none of it.
+        arrays["costs"] = table.by_target[len(rows) :]
+        return Built(arrays, {"first_word": len(rows)}, prepared)
+
+    def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
+        """What the core searches."""
+        return _core.PreparedBags.from_cost_arrays(
+            arrays["costs"],
+            arrays["words"],
+            arrays["offsets"],
+            arrays["counts"],
+            arrays["totals"],
+            int(numbers["first_word"]),
+            setup.measure._spec,
+        )
+
+    def corpus(self, prepared: list[Any]) -> _core.BagCorpus:
+        """The same of all parts."""
+        return _core.BagCorpus(prepared)
+
+    def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
+        """Bins of a document, and what is in each."""
+        return arrays["words"][run], arrays["counts"][run]
+
+    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same as plain numbers."""
+        return arrays["words"][run].astype(np.float64), arrays["counts"][run].astype(np.float64)
+
+    def longest(self, arrays: Arrays, numbers: Numbers) -> float:
+        """Bins are not vectors."""
+        raise NotImplementedError("bins have no length")
+
+    def costs(self, shared: Any, query: NDArray[Any], document: NDArray[Any]) -> NDArray[Any]:
+        """Costs from each bin of a query to each of a document."""
+        table: Costs = shared.costs
+        return table.between(query, document)
+
+    def may_be_negative(self, setup: Setup, shared: Any) -> bool:
+        """Whether a cost of the table is below 0."""
+        return bool(shared.costs.least < 0.0)

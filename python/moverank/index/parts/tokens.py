@@ -1,0 +1,166 @@
+"""Documents that are sequences of token vectors, each with vectors of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+from moverank._support.storage import decode, token_dtype
+from moverank.index.parts.arrays import Arrays
+from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.kind import Built, Document, Kind, Numbers
+from moverank.index.parts.setup import Options, Setup
+from moverank.measures.given import Costs
+from moverank.measures.measure import Measure, prepare, require_same_dim, require_vectors
+from moverank.measures.origin import INVARIANT, about
+from moverank.measures.precision import tell_if_far
+from moverank.vectors.rounding import Extent
+from moverank.vectors.sequences import Sequences
+
+
+class TokenParts(Kind):
+    """Sequences of token vectors."""
+
+    name = "tokens"
+    documents = Sequences
+    counted = "tokens"
+    needs_prefilter = True
+    # Encoders need not give the same digits twice, and codes of 8 bits are then 1 / 127 apart.
+    tolerance = 0.02
+
+    def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
+        """Check what an index of such documents is to be."""
+        require_vectors(measure)
+        dtype, rescore = options.dtype, options.rescore
+        codes = _checked_codes(dtype, docs, measure) if rescore else None
+        stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
+        origin = _origin_for(docs) if measure.ground in INVARIANT else None
+        return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter, ids, origin)
+
+    def is_sound(self, setup: Setup) -> bool:
+        """An origin, if there is one, is a point that moves no distance."""
+        in_place = setup.origin is None or (len(setup.origin) == setup.dim and setup.measure.ground in INVARIANT)
+        return in_place and (setup.sources, setup.targets) == (None, None)
+
+    def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
+        """Documents about the index's origin, in its type.
+
+        Warns
+        -----
+        PrecisionWarning
+            If they came in float64 and lie so far from the origin that float32 drops what tells them apart.
+        """
+        require_same_dim(docs.dim, setup.dim, "docs", "the index")
+        origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
+        if docs._rounded and setup.measure.ground in INVARIANT:
+            tell_if_far(docs, origin)
+        if setup.origin is not None:
+            docs = about(origin, docs, setup.measure)
+        return docs.astype(setup.dtype)
+
+    def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
+        """Prepare documents, with codes and what brings candidates where the index has these."""
+        prepared = prepare(docs, setup.measure)
+        numbers = {"max_norm": prepared.max_norm, "rounded": float(docs._rounded or setup.origin is not None)}
+        arrays = {"offsets": docs.offsets, "tokens": docs.tokens}
+        if docs.scales is not None:
+            arrays["scales"] = docs.scales
+        arrays |= _filled("", prepared.arrays)
+        if setup.codes is not None:
+            codes = docs.astype(setup.codes)
+            prepared.add_codes(codes.tokens, codes.scales)
+            arrays["codes"] = codes.tokens
+            if codes.scales is not None:
+                arrays["code_scales"] = codes.scales
+            arrays |= _filled("code_", prepared.code_arrays)
+            numbers["largest_code_norm"] = prepared.largest_code_norm
+        if isinstance(setup.prefilter, str):
+            pooled = prepared.pooled()
+            arrays["pooled"] = pooled
+            numbers["pooled_norm"] = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
+        elif setup.prefilter is not None:
+            clusters = _clusters(prepared, setup.prefilter.per_document, num_threads)
+            prepared_clusters = prepare(clusters, setup.measure)
+            arrays |= {"cluster_offsets": clusters.offsets, "cluster_tokens": clusters.tokens}
+            arrays |= _filled("cluster_", prepared_clusters.arrays)
+            numbers["cluster_max_norm"] = prepared_clusters.max_norm
+        return Built(arrays, numbers, prepared)
+
+    def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
+        """What the core searches."""
+        prepared = _core.PreparedSequences.from_arrays(
+            arrays["tokens"],
+            arrays.get("scales"),
+            arrays["offsets"],
+            arrays["mass"],
+            arrays.get("inverse_norms"),
+            numbers["max_norm"],
+            setup.measure._spec,
+        )
+        if setup.codes is not None:
+            prepared.take_codes(
+                arrays["codes"],
+                arrays.get("code_scales"),
+                arrays.get("code_inverse_norms"),
+                arrays.get("code_squares"),
+                arrays.get("code_sums"),
+                arrays["code_rho"],
+                numbers["largest_code_norm"],
+            )
+        return prepared
+
+    def corpus(self, prepared: list[Any]) -> _core.Corpus:
+        """The same of all parts."""
+        return _core.Corpus(prepared)
+
+    def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
+        """Tokens and mass of the document that has these rows."""
+        scales = arrays.get("scales")
+        return decode(arrays["tokens"][run], None if scales is None else scales[run]), arrays["mass"][run]
+
+    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Components and mass."""
+        scales = arrays.get("scales")
+        tokens = decode(arrays["tokens"][run], None if scales is None else scales[run])
+        return tokens.astype(np.float64), arrays["mass"][run].astype(np.float64)
+
+    def longest(self, arrays: Arrays, numbers: Numbers) -> float:
+        """Largest norm of a token of a part."""
+        return numbers["max_norm"]
+
+
+def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
+    """Where an index puts the origin.
+
+    Also amid documents that float32 holds, as queries may have more digits. Differences to the origin are exact then,
+    but for codes with a scale, which would be rounded once more.
+    """
+    if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
+        return None
+    extent = docs._extent()
+    middle = extent.origin() if docs._rest is not None or extent.is_distant else None
+    return None if middle is None else tuple(middle.tolist())
+
+
+def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
+    """Refuse to rescore what would bound nothing or save nothing."""
+    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
+        raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
+    if measure.ground == "sqeuclidean":
+        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
+    return token_dtype(dtype)
+
+
+def _filled(prefix: str, found: Arrays) -> dict[str, NDArray[Any]]:
+    return {prefix + name: array for name, array in found.items() if len(array)}
+
+
+def _clusters(prepared: _core.PreparedSequences, per_document: int, num_threads: int) -> Sequences:
+    found = prepared.clusters(per_document, num_threads)
+    filled = (np.arange(per_document) < found.counts[:, None]).ravel()
+    offsets = np.zeros(len(found.counts) + 1, dtype=np.int64)
+    np.cumsum(found.counts, out=offsets[1:])
+    return Sequences.from_flat(found.centroids[filled], offsets, found.mass[filled])
