@@ -8,6 +8,7 @@
 
 #include "arrays.hpp"
 #include "moverank/finite.hpp"
+#include "moverank/ground_traits.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/simd.hpp"
@@ -39,11 +40,13 @@ Sinkhorn make_sinkhorn(double epsilon, bool relative, double tolerance, std::int
 
 Measure make_measure(const std::string& ground, const std::string& weighting, double capacity, double fraction,
                      const std::string& problem, const Sinkhorn& sinkhorn) {
-    static const std::map<std::string, GroundCost> grounds{{"cosine", GroundCost::cosine},
-                                                           {"euclidean", GroundCost::euclidean},
-                                                           {"sqeuclidean", GroundCost::sqeuclidean},
-                                                           {"dot", GroundCost::dot},
-                                                           {"given", GroundCost::given}};
+    static const std::map<std::string, GroundCost> grounds = [] {
+        std::map<std::string, GroundCost> by_name;
+        for (const GroundTraits& cost : ground_costs) {
+            by_name.emplace(cost.name, cost.ground);
+        }
+        return by_name;
+    }();
     static const std::map<std::string, Weighting> weightings{
         {"uniform", Weighting::uniform}, {"norm", Weighting::norm}, {"given", Weighting::given}};
     static const std::map<std::string, Problem> problems{
@@ -115,6 +118,19 @@ void bind_sequences(py::module_& module) {
         .def(py::init(&make_measure), py::arg("ground"), py::arg("weighting"), py::arg("capacity"), py::arg("fraction"),
              py::arg("problem"), py::arg("sinkhorn"))
         .def_property_readonly("has_pooled_bound", &has_pooled_bound);
+    py::class_<GroundTraits>(module, "GroundTraits")
+        .def_readonly("name", &GroundTraits::name)
+        .def_readonly("may_be_negative", &GroundTraits::may_be_negative)
+        .def_readonly("needs_directions", &GroundTraits::needs_directions)
+        .def_readonly("translation_invariant", &GroundTraits::translation_invariant)
+        .def_readonly("is_symmetric", &GroundTraits::is_symmetric)
+        .def_readonly("is_zero_between_equals", &GroundTraits::is_zero_between_equals)
+        .def_readonly("is_squared", &GroundTraits::is_squared)
+        .def_readonly("has_codes", &GroundTraits::has_codes)
+        .def_readonly("has_pooled_bound", &GroundTraits::has_pooled_bound)
+        .def_readonly("is_given", &GroundTraits::is_given);
+    module.def("ground_costs",
+               [] { return std::vector<GroundTraits>(std::begin(ground_costs), std::end(ground_costs)); });
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());
     module.def("build_info", &build_info);
 }

@@ -8,6 +8,7 @@
 
 #include "../preconditions.hpp"
 #include "moverank/ground_cost.hpp"
+#include "moverank/ground_traits.hpp"
 
 namespace moverank {
 
@@ -94,7 +95,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
 }
 
 void PreparedCodes::require_suitable() const {
-    if (sequences_.measure().ground == GroundCost::sqeuclidean) {
+    if (!traits(sequences_.measure().ground).has_codes) {
         throw std::invalid_argument("codes give no bound under the squared Euclidean ground cost");
     }
     if (codes_.cols() != sequences_.dim() || codes_.rows() != sequences_.n_tokens()) {

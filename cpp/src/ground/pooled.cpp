@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../preconditions.hpp"
+#include "moverank/ground_traits.hpp"
 #include "well_formed.hpp"
 
 namespace moverank {
@@ -17,8 +18,7 @@ constexpr double unit = 0x1p-24;  // unit roundoff of float32
 }  // namespace
 
 bool has_pooled_bound(const Measure& measure) {
-    return measure.balanced() && measure.problem == Problem::exact && measure.ground != GroundCost::dot &&
-           measure.ground != GroundCost::given;
+    return measure.balanced() && measure.problem == Problem::exact && traits(measure.ground).has_pooled_bound;
 }
 
 void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {

@@ -23,7 +23,8 @@ from moverank.vectors.token_array import WEIGHTINGS
 
 Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 
-GROUNDS = ("cosine", "euclidean", "sqeuclidean", "dot", "given")
+TRAITS = {cost.name: cost for cost in _core.ground_costs()}
+GROUNDS = tuple(TRAITS)
 PROBLEMS = ("exact", "relaxed", "sinkhorn")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank import _core
 from moverank._support.storage import decode
 from moverank._support.validate import read_only
 from moverank.vectors.bags import Bags
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from moverank.measures.measure import Measure
 
 #: Ground costs that do not change when all tokens move by one vector.
-INVARIANT = ("euclidean", "sqeuclidean")
+INVARIANT = tuple(cost.name for cost in _core.ground_costs() if cost.translation_invariant)
 
 
 def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
