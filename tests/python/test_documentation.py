@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dialect import found_in
 from moverank import errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,24 +57,6 @@ def test_examples_run_when_pasted(example, tmp_path):
         assert "exact: all 3 documents were solved" in ran.stdout
 
 
-UNITS = (
-    r"bits?|bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|"
-    r"rows?|lines?|tokens?|words?|threads?|documents?|one"
-)
-WHOLES = (
-    r"token|word|document|query|thread|segment|batch|target|size|pair|call|worker|side|column|row|tile|search|million"
-)
-MORE = r"(?:more|less|worse|better|long|larg|small|near|fast|slow|lat|earli|great|high|low|cheap)(?:er|r)?\b"
-#: Phrases that this project tends to, under plain English for them.
-DIALECT = {
-    "per": rf"\b(?:{UNITS}) an? (?:{WHOLES})\b",
-    "after, back to back": r"\bbehind the (?:first|last|largest|other)\b|\bone behind\b",
-    "is not": rf"\b(?:it|that|which|what) is no (?!{MORE})\w+|\b(?:is|are|was) none of\b",
-    "can be bought, installed, used": r"\bto be had\b",
-    "documents that are": r"\bsuch as are\b",
-    "continued": r"\bgone on with\b",
-    "whoever may": r"\bnobody's business\b",
-}
 PROSE = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "SECURITY.md", "bench/README.md", "cpp/src/README.md"))]
 PROSE += [ROOT / "tests" / name / "README.md" for name in ("fuzz", "stress")]
 PROSE += [ROOT / "python" / "moverank" / "data" / "NOTICE.md"]
@@ -81,29 +64,8 @@ PROSE += [ROOT / "python" / "moverank" / "data" / "NOTICE.md"]
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_pages_are_in_plain_english(page):
-    text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
-    found = {better: match[0] for better, phrase in DIALECT.items() if (match := re.search(phrase, text))}
+    found = found_in(page.read_text(encoding="utf-8"))
     assert not found, f"{page.name}: say it as {found}"
-
-
-@pytest.mark.parametrize(
-    ("said", "is_dialect"),
-    [
-        ("4 bytes a token", True),
-        ("one vector a token", True),
-        ("half a second a million", True),
-        ("the ids behind the last", True),
-        ("one behind the other", True),
-        ("an object that is no tokenizer", True),
-        ("a wheel that is not to be had", True),
-        ("4 bytes per token", False),
-        ("the only one, a document of ten words", False),
-        ("code that is no longer used", False),
-        ("There is no index at the path", False),
-    ],
-)
-def test_dialect_is_told_from_english(said, is_dialect):
-    assert any(re.search(phrase, said) for phrase in DIALECT.values()) == is_dialect
 
 
 def test_there_are_examples():

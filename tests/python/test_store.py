@@ -648,7 +648,7 @@ def test_what_names_its_documents_by_strings_needs_them(docs):
     with pytest.raises(ValueError, match="ids: needed, as the documents of this index have strings for names"):
         index.add(docs[:1])
     index = mr.Index.build(docs[:1], ids=[2**63 - 1])
-    with pytest.raises(ValueError, match="ids: none of 64 bits are left behind 9223372036854775807; give some"):
+    with pytest.raises(ValueError, match="ids: no 64-bit integer is left after 9223372036854775807; pass ids"):
         index.add(docs[:1])
 
 

@@ -131,7 +131,7 @@ class WordVectors:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If its format is none of these, or it is damaged; the message names file and line.
+            If its format is not known, or it is damaged; the message names file and line.
         """
         if limit is not None:
             whole_number(limit, "limit", least=1)

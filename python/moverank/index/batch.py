@@ -22,7 +22,7 @@ class Batch:
     docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
         The documents.
     ids : sequence of int or of str, shape (N,), optional
-        Their names; by default the integers behind those before.
+        Their ids; by default the integers after the previous ones.
     payloads : sequence, shape (N,), optional
         A JSON value for each, or None.
 

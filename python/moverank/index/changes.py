@@ -66,7 +66,7 @@ class InMemory:
         return Part(parts[0].setup, {name: array.joined() for name, array in arrays.items()}, numbers)
 
     def commit(self, snapshot: Snapshot) -> None:
-        """Take another state; searches that run go on with the one they began with."""
+        """Take another state; running searches finish with the one they began with."""
         self.snapshot = snapshot
 
     def close(self) -> None:

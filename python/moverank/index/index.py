@@ -106,7 +106,7 @@ class Index:
             an object each, in which what pandas calls missing is null. Searches can choose by it.
         prefilter : str, Clusters or None, default "Flat"
             How budgeted searches find candidates, and exact ones their first documents. A string: by one pooled vector
-            a document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
+            per document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
             "IVF256,Flat;nprobe=16". `Clusters`: by several. Only "Flat" can say how near the documents may be that it
             left out. None: no budgets. Bags need none.
         dtype : {"float32", "float16", "bfloat16", "int8"}, optional
@@ -223,7 +223,7 @@ class Index:
         return cls(store, threads)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write the index into a folder of its own. This object stays as it is: `open` the folder to go on there.
+        """Write the index into a folder of its own. This object stays as it is: `open` the folder to work with it.
 
         Parameters
         ----------
@@ -394,7 +394,7 @@ class Index:
         docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
             Of the kind that the index was built of; tokens are stored as its are. Bags have to share its table.
         ids : sequence of int or of str, shape (N,), optional
-            Their names, none of which the index has; by default the integers behind the largest that it ever had.
+            Ids of the new documents; none may be in the index. By default the integers after the largest id ever used.
         payloads : sequence, shape (N,), optional
             As in `build`.
         encoder : Encoder or EncoderIdentity, optional
@@ -472,7 +472,7 @@ class Index:
     def compact(self) -> None:
         """Give back the space of documents that were removed, and let the prefilter learn from those that are left.
 
-        Reads and writes the whole index, in constant memory but for what faiss needs; searches go on meanwhile. Worth
+        Reads and writes the whole index, in constant memory except what faiss needs; searches continue meanwhile. Worth
         it when a large share of the documents was removed or added since it was built.
 
         Raises

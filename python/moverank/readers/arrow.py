@@ -193,7 +193,7 @@ def _tokens_of(pa: Any, column: Any, name: str, dim: int | None) -> tuple[NDArra
             raise ValueError(f"column {name!r}: tokens are not of one dimension, but of {widths[:4].tolist()}")
         return numbers.reshape(-1, int(widths[0])), offsets
     if dim is None:
-        raise ValueError(f"column {name!r}: is one list of numbers a document, so dim has to be given")
+        raise ValueError(f"column {name!r}: is one list of numbers per document, so dim has to be given")
     if (offsets % dim).any():
         raise ValueError(f"column {name!r}: document {int(np.argmax(offsets % dim > 0)) - 1} is not of tokens of {dim}")
     return _numbers(pa, values, name).reshape(-1, dim), offsets // dim

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 DOCUMENTS, BYTES = 8192, 1 << 26
 
 
-def runs(offsets: NDArray[Any], bytes_a_token: int, documents: int) -> Iterator[tuple[int, int]]:
+def runs(offsets: NDArray[Any], bytes_per_token: int, documents: int) -> Iterator[tuple[int, int]]:
     """First document of each batch, and the one after its last."""
     n = len(offsets) - 1
-    tokens = max(BYTES // max(bytes_a_token, 1), 1)
+    tokens = max(BYTES // max(bytes_per_token, 1), 1)
     first = 0
     while first < n:
         last = int(np.searchsorted(offsets, offsets[first] + tokens, side="right")) - 1

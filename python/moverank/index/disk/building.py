@@ -1,4 +1,4 @@
-"""Indexes larger than memory: built in a folder from batches, a segment at a time, and gone on with after a crash."""
+"""Indexes larger than memory: built in a folder from batches, a segment at a time, and resumed after a crash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEGMENT_BYTES = 1 << 27
 
 
 class Build:
-    """A build in a folder: begun, or gone on with.
+    """A build in a folder: new, or resumed.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Build:
 
     @property
     def n_documents(self) -> int:
-        """Documents that are in, or that were before this build was gone on with."""
+        """Documents written so far, including those from before the build was resumed."""
         return sum(map(len, self._parts)) + sum(map(len, self._pending))
 
     def run(self, batches: Iterable[Batch], progress: Callable[[int], object] | None) -> None:

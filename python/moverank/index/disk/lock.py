@@ -36,7 +36,7 @@ class Lock:
                 "for reading"
             ) from None
         self._process = os.getpid()
-        # For the message above alone, so a full disk is no reason to fail.
+        # Only the message above needs it, so a full disk is not a reason to fail.
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{self._process}\n".encode(), 0)

@@ -173,14 +173,14 @@ def read_manifest(folder: Path) -> Manifest:
     IndexVersionError
         If it was written in a later version of the format.
     IndexFormatError
-        If it is damaged, or none of ours.
+        If it is damaged, or was not written by moverank.
     """
     path = folder / MANIFEST
     try:
         with open_file(path) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
                 raise IndexFormatError(f"{path}: is larger than any manifest")
-            octets = file.read()  # no more memory than the file has bytes: who has run out of it asks as well
+            octets = file.read()  # no more memory than the file has bytes: a process that is out of memory may ask, too
     except (FileNotFoundError, NotADirectoryError):
         what = "has no manifest.json, so it is not an index" if folder.exists() else "does not exist"
         raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None
@@ -213,7 +213,7 @@ def parse(octets: bytes) -> Manifest:
         return _manifest_of(Fields(parsed(lines[1]), "manifest"))
     except IndexFormatError:
         raise
-    except (ValueError, TypeError, OverflowError) as error:  # a measure or a type that there is none of
+    except (ValueError, TypeError, OverflowError) as error:  # an unknown measure or type
         raise IndexFormatError(str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""What an index has already, held against the batches of a build that is gone on with."""
+"""Documents that an index has already, compared with the batches of a resumed build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments: files that hold the arrays of one part each, one behind the other, as they are in memory."""
+"""Segments: files with the arrays of one part each, back to back, as they are in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """Where an array is in its file: little-endian, rows one behind the other."""
+    """Where an array is in its file: little-endian, rows back to back."""
 
     dtype: str
     shape: tuple[int, ...]

@@ -2,7 +2,8 @@
 
 A change writes new files, makes them durable, and then replaces the manifest, which is what makes them part of the
 index: whoever reads meanwhile sees all of the old state or all of the new one, and so does whoever opens the index
-after a crash at any point. Files that no state needs any more are deleted afterwards; who has them open keeps them.
+after a crash at any point. Files that no state needs any more are deleted afterwards; processes that have them
+open keep them.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class Store:
                 snapshot = self._snapshot_of(manifest)
                 break
             except FileNotFoundError as error:
-                # A writer may have gone on since the manifest was read, and deleted what it named.
+                # A writer may have committed since the manifest was read, and deleted the files it named.
                 latest = read_manifest(self.folder)
                 if latest == manifest:
                     raise IndexFormatError(f"{error.filename}: is missing; the index is damaged") from None
@@ -309,7 +310,7 @@ class Store:
                 space=of_space,
                 encoder=snapshot.encoder,
             )
-            # Made before the manifest is replaced: there may be no memory for it behind that.
+            # Made before the manifest is replaced: there may be no memory for it afterwards.
             state = manifest, replace(snapshot, parts=parts, trained=trained, space=space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)

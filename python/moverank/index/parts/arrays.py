@@ -28,7 +28,7 @@ from moverank.measures.given import LEAST_COST
 
 Arrays = Mapping[str, NDArray[Any]]
 
-#: What an array's rows belong to where it is no run of some offsets.
+#: What an array's rows belong to if not to runs of offsets.
 DOCUMENTS, WORDS = "documents", "words"
 
 #: Dtypes that the setup chooses: of tokens, codes, counts and costs.

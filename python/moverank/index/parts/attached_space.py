@@ -1,4 +1,4 @@
-"""The space of an index's documents: octets until it is asked for, as who brings vectors never needs it."""
+"""The space of an index's documents: bytes until it is needed, as users with their own vectors never need it."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class BinParts(Kind):
             table.by_target, docs.bins, docs.offsets, docs.content, setup.measure._spec, rows
         )
         arrays = {"offsets": docs.offsets, "words": docs.bins, "counts": docs.content, **prepared.arrays}
-        # One part has the table, all others none of it.
+        # One part has the table, the others do not.
         arrays["costs"] = table.by_target[len(rows) :]
         return Built(arrays, {"first_word": len(rows)}, prepared)
 

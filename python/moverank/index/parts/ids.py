@@ -182,7 +182,7 @@ def make_ids(ids: Ids | None, count: int, *, first: int = 0) -> IntIds | StrIds:
     """
     if ids is None:
         if first + count > 1 << 63:
-            raise ValueError(f"ids: none of 64 bits are left behind {first - 1}; give some")
+            raise ValueError(f"ids: no 64-bit integer is left after {first - 1}; pass ids explicitly")
         return IntIds(np.arange(first, first + count, dtype=np.int64), None)
     listed = listed_ids(ids)
     if len(listed) != count:

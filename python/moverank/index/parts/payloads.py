@@ -1,6 +1,6 @@
 """What is kept with documents beside their tokens: one JSON value each. SQLite chooses by it.
 
-The texts of a part lie one behind the other in UTF-8. A condition is evaluated by SQLite, which reads them as one JSON
+The texts of a part lie back to back in UTF-8. A condition is evaluated by SQLite, which reads them as one JSON
 array after another; nothing is kept in a database.
 """
 
@@ -157,7 +157,7 @@ class Where:
         Raises
         ------
         TypeError
-            If it is something else, or a value is none of SQLite's.
+            If it is something else, or SQLite cannot hold a value.
         ValueError
             If SQLite cannot read it; the message says what SQLite does.
         """

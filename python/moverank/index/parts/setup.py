@@ -16,7 +16,7 @@ class Clusters:
     """Prefilter by several pooled vectors per document: its tokens' clusters, compared by the measure itself.
 
     Brings better candidates than one pooled vector does, for some hundred nanoseconds a document. Distances to clusters
-    bound nothing, so a budgeted search that uses them is certain of none of its hits.
+    bound nothing, so a budgeted search that uses them is not certain of any hit.
 
     Parameters
     ----------

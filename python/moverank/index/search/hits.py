@@ -35,7 +35,7 @@ class Certificate:
     certain : int
         How many of the hits, from the first on, are certainly in the true answer: all that are nearer than `bound`.
     error : float
-        By how much, relative to the true one, the last hit's distance may be too large at the most: 0 if exact,
+        Largest relative error of the last hit's distance, compared with the true one: 0 if exact,
         infinite if nothing is known, or if a radius was asked for.
     statement : str
         The same as a sentence; also what ``str`` gives.
@@ -179,7 +179,7 @@ class SearchStats:
 
 
 class Documents(Protocol):
-    """The documents behind hits, by rank. When pickled they are taken along."""
+    """The documents of hits, by rank. They are pickled with the hits."""
 
     def alignment(self, rank: int) -> Alignment:
         """Which query token moved to which token of the document."""

@@ -66,7 +66,7 @@ class ClusteredQuery:
 #: How many times more documents than are likely to do faiss is asked for, where some are gone or not asked for.
 WIDENED = 2
 
-#: Pooled vectors that faiss learns from, at the most: it samples from more by itself, but wants them in memory.
+#: Most pooled vectors that faiss learns from: it samples from more by itself, but needs them in memory.
 LEARNED_FROM = 1 << 18
 
 
@@ -234,12 +234,12 @@ class PooledVectors:
         distances: list[NDArray[np.float32]] = []
         found: list[Positions] = []
         covered = 0 if self._trained is None else self._trained.covered
-        # On the calling thread alone: others would spin for work on the cores that the search goes on with.
+        # On the calling thread only: others would spin on the cores that the rest of the search needs.
         with _on_threads(faiss, 1):
             if self._trained is not None:
                 n_wanted = int(np.searchsorted(positions, covered))
                 enough = min(count, n_wanted)
-                # More, as some of what is found will be gone or not asked for; most of all is no use to ask for.
+                # More, as some of those found were removed or are not candidates; asking for most of all does not pay.
                 more = 0 if n_wanted == covered else WIDENED * enough * covered // max(n_wanted, 1)
                 asked = enough + more
                 near, places = np.empty((1, 0), np.float32), np.empty((1, 0), np.int64)
