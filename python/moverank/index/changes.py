@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.index.parts.ids import Ids, Positions
+from moverank.index.parts.ids import Ids, Positions, listed_ids
 from moverank.index.parts.intake import Documents, Intake, new_to
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.merging import merged
@@ -82,6 +82,7 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
         If documents, ids or payloads are malformed, do not go with the plan, or faiss cannot make the prefilter.
     """
     checked = plan.documents(docs)
+    ids = None if ids is None else listed_ids(ids)  # a generator can be read only once
     setup = plan.setup(checked, ids)
     shared = kind_of(setup).shared(setup, [], plan.costs)
     intake = Intake(setup, 0, shared, plan.space, num_threads)
