@@ -158,7 +158,7 @@ def test_commands_take_each_side_in_its_way(asymmetric, tmp_path, capsys):
     assert main(["search", "a mat", "--index", str(tmp_path / "i"), *options, "--query-prompt", "cat"]) == 2
     assert "they differ in query_prompt" in capsys.readouterr().err
     assert main(["search", "a mat", "--docs", str(docs), "--query-prompt", "cat"]) == 2
-    assert "--query-prompt: is of a transformer" in capsys.readouterr().err
+    assert "--query-prompt: applies to a transformer" in capsys.readouterr().err
 
 
 def test_models_of_another_library_are_told_how_they_go_in():
