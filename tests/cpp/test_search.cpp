@@ -14,6 +14,8 @@
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/batch.hpp"
+#include "moverank/ground_traits.hpp"
+#include "moverank/nearest.hpp"
 #include "moverank/search.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
@@ -363,6 +365,23 @@ TEST(a_goal_that_cannot_be_met_is_refused_by_what_is_wrong) {
     refused({.positions = falling}, "positions must rise");
     refused({.budget = 10}, "a budget needs a source of candidates, as bounds of this corpus are not cheap");
     refused({.timeout = std::chrono::duration<double>(-1.0)}, "timeout must be at least 0 seconds");
+}
+
+TEST(what_no_search_asks_for_is_refused) {
+    instances::Random random(19);
+    const Measure with_capacity{GroundCost::euclidean, Weighting::uniform, 2.0};
+    const instances::Collection collection(random, 40, 12, 6);
+    const PreparedBags bags(collection.view(true), with_capacity);
+    const JoinedBags joined({&bags});
+    const SearchableBags searchable(joined);
+    const instances::Query query(random, 8, 6, with_capacity);
+    Interrupt interrupt;
+    const std::unique_ptr<CorpusQuery> asked = searchable.ask(query.prepared, 1, interrupt);
+    CHECK(!asked->has_one_sided_bounds());
+    CHECK_THROWS_AS(asked->one_sided_bounds({}, {}, 1, interrupt), std::logic_error);
+    Nearest nearest({.k = 3});
+    CHECK_THROWS_AS(nearest.offer({std::nan(""), 0}), std::invalid_argument);
+    CHECK_THROWS_AS(traits(static_cast<GroundCost>(77)), std::invalid_argument);
 }
 
 TEST(of_no_documents_all_is_known) {

@@ -71,6 +71,7 @@ LARGE = "array 'tokens' lies outside of its file, or not where arrays begin"
         ("plain", ("measure", "capacity"), 0.5, "capacity must be at least 1, got 0.5"),
         ("plain", ("measure", "problem"), None, "manifest: measure: 'problem' is null"),
         ("plain", ("segments",), {}, "manifest: 'segments' is {}, expected list"),
+        ("given", ("segments",), [], "has given costs, but no segment that holds them"),
         ("plain", SEGMENT, 3, "segment 0: expected an object, got int"),
         ("plain", (*SEGMENT, "file"), None, "a segment has no file, no arrays or no numbers"),
         ("plain", (*SEGMENT, "removed", "nbytes"), 800, "more documents are removed than there are"),
