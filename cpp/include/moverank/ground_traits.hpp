@@ -11,8 +11,8 @@ namespace moverank {
 
 /// What is not said of a cost is false.
 struct GroundTraits {
+    const char* name;  ///< what Python calls it
     GroundCost ground;
-    const char* name;                     ///< what Python calls it
     bool may_be_negative = false;         ///< whatever the tokens are; of given costs, the table says
     bool needs_directions = false;        ///< compares tokens by direction, which zero vectors have none of
     bool translation_invariant = false;   ///< moving all tokens by one vector changes nothing
@@ -25,29 +25,29 @@ struct GroundTraits {
 };
 
 inline constexpr GroundTraits ground_costs[] = {
-    {.ground = GroundCost::cosine,
-     .name = "cosine",
+    {.name = "cosine",
+     .ground = GroundCost::cosine,
      .needs_directions = true,
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .has_codes = true,
      .has_pooled_bound = true},
-    {.ground = GroundCost::euclidean,
-     .name = "euclidean",
+    {.name = "euclidean",
+     .ground = GroundCost::euclidean,
      .translation_invariant = true,
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .has_codes = true,
      .has_pooled_bound = true},
-    {.ground = GroundCost::sqeuclidean,
-     .name = "sqeuclidean",
+    {.name = "sqeuclidean",
+     .ground = GroundCost::sqeuclidean,
      .translation_invariant = true,
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .is_squared = true,
      .has_pooled_bound = true},
-    {.ground = GroundCost::dot, .name = "dot", .may_be_negative = true, .is_symmetric = true, .has_codes = true},
-    {.ground = GroundCost::given, .name = "given", .is_given = true},
+    {.name = "dot", .ground = GroundCost::dot, .may_be_negative = true, .is_symmetric = true, .has_codes = true},
+    {.name = "given", .ground = GroundCost::given, .is_given = true},
 };
 
 /// The row of a cost; std::invalid_argument for a value that names none.

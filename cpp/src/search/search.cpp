@@ -194,6 +194,7 @@ class Ladder {
     [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
         const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
         std::vector<std::size_t> places;
+        places.reserve(count);
         for (std::size_t s = 0; s < count; ++s) {
             places.push_back(count == 1 ? 0 : s * (n - 1) / (count - 1));
         }
