@@ -19,6 +19,7 @@ from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
 from moverank.index.search.ladder import Budget, PrefilteredQuery, descend, named_rungs
 from moverank.index.search.query import Goal, Query, query_batch
 from moverank.index.snapshot import Snapshot
+from moverank.measures.measure import TRAITS
 from moverank.measures.origin import INVARIANT
 from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
 from moverank.vectors.histograms import Histograms
@@ -137,7 +138,7 @@ def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
     share = real_number(slack, "slack")
     if not 0.0 <= share < np.inf:
         raise ValueError(f"slack must be finite and at least 0, got {share}")
-    if share > 0.0 and snapshot.setup.measure.ground == "dot":
+    if share > 0.0 and TRAITS[snapshot.setup.measure.ground].may_be_negative:
         raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
     if share > 0.0 and snapshot.has_negative_costs:
         raise ValueError("slack: some costs are negative, and so may distances be, so no share of one is an error")

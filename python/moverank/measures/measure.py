@@ -226,7 +226,7 @@ class Measure:
     def is_zero_between_equals(self) -> bool:
         """Whether every sequence is at distance 0 from itself: if tokens are, and the value contains no entropy."""
         no_entropy = not isinstance(self.problem, Sinkhorn) or self.problem.debiased
-        return self.ground in ("cosine", "euclidean", "sqeuclidean") and no_entropy
+        return TRAITS[self.ground].is_zero_between_equals and no_entropy
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
 from moverank.index.parts.setup import Options, Setup
 from moverank.measures.given import Costs
-from moverank.measures.measure import Measure, prepare, require_same_dim, require_vectors
+from moverank.measures.measure import TRAITS, Measure, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import INVARIANT, about
 from moverank.measures.precision import tell_if_far
 from moverank.vectors.rounding import Extent
@@ -149,8 +149,8 @@ def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
     """Refuse to rescore what would bound nothing or save nothing."""
     if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
         raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
-    if measure.ground == "sqeuclidean":
-        raise ValueError("rescore: compact tokens give no bound under ground 'sqeuclidean'")
+    if not TRAITS[measure.ground].has_codes:
+        raise ValueError(f"rescore: compact tokens give no bound under ground {measure.ground!r}")
     return token_dtype(dtype)
 
 
