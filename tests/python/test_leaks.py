@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from public_calls import kinds_and_missing
+
 LEAKS = Path(__file__).parents[1] / "stress" / "leaks.py"
 
 pytestmark = pytest.mark.skipif(
@@ -19,3 +21,7 @@ pytestmark = pytest.mark.skipif(
 def test_what_leaks_is_found_and_no_public_call_does(arguments):
     found = subprocess.run([sys.executable, LEAKS, *arguments], capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_every_public_call_is_among_those_whose_memory_is_counted(tmp_path):
+    assert kinds_and_missing(tmp_path)[1] == []

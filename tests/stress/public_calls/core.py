@@ -119,7 +119,7 @@ def alignments(folder):
     def exported():
         aligned.to_csv(folder / "moves.csv")
         aligned.save(folder / "moves.svg")
-        return aligned.to_csv(), aligned.to_latex(max_rows=2), aligned.to_dataframe()
+        return aligned.to_csv(), aligned.to_latex(max_rows=2), aligned.to_dataframe(), aligned.to_dict()
 
     return {
         "alignments": each(align, EXACT + SMOOTH),

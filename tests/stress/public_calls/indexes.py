@@ -26,7 +26,7 @@ def searches(folder):
         found = index.search(asked, 4)
         one = found[0]
         shown = f"{found} {found!r} {found.stats}"
-        return one.payload, one.alignment, found[1:3], list(found), found.similarities, shown
+        return one.payload, one.alignment, found[1:3], list(found), found.similarities, shown, found.to_dict()
 
     def batch():
         told.clear()
@@ -44,6 +44,7 @@ def searches(folder):
         "search with candidates": each(lambda index: str(index.search(asked, 4, candidates=9).certificate), indexes),
         "search with slack": lambda: index.search(asked, 4, slack=0.3),
         "search of a subset": lambda: index.search(asked, 4, subset=[1, 5, 9]),
+        "one hit as a dictionary": lambda: index.search(asked, 1)[0].to_dict(),
         "search by payload": lambda: index.search(asked, 4, where=("year >= ? AND lang = 'en'", [2010])),
         "search for many": batch,
         "reranking": lambda: index.rerank(asked, [4, 7, 1], 2),

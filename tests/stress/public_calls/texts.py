@@ -65,7 +65,7 @@ def of_rankings(folder):
     def rank():
         found = ranker.rank("who plays music?", TEXTS, top_k=2)
         shown = f"{found} {found!r} {ranker!r}"
-        return found[0].explain(), found[:1], found.doc_ids, found.scores, list(found), shown
+        return found[0].explain(), found[:1], found.doc_ids, found.scores, list(found), shown, found.to_dict()
 
     return {
         "ranking of texts": rank,
