@@ -1,4 +1,4 @@
-/// Storage whose vectors do not straddle cache lines.
+/// Storage that starts at a cache line, so that no register loaded from it straddles two lines.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,10 @@
 
 namespace moverank {
 
+/// Bytes of a cache line, which is also the width of the widest register.
 inline constexpr std::size_t cache_line = 64;
 
+/// Allocator whose blocks start at a cache line. Stateless: any instance frees the blocks of any other.
 template <class T>
 struct CacheLineAllocator {
     using value_type = T;
@@ -24,10 +26,11 @@ struct CacheLineAllocator {
     friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };
 
+/// A vector whose first entry lies at the start of a cache line.
 template <class T>
 using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
 
-/// Make room for `size` entries: workspaces grow to the largest problem seen.
+/// Make room for `size` entries. Never shrinks: workspaces grow to the largest problem seen and are then reused.
 template <class T>
 void grow(AlignedVector<T>& storage, std::size_t size) {
     if (storage.size() < size) {

@@ -1,4 +1,4 @@
-/// Which token moved where: the plan behind one distance.
+/// Which token moved where: the transport plan that gives one distance its value.
 #pragma once
 
 #include <span>
@@ -10,11 +10,15 @@
 
 namespace moverank {
 
-/// Fill the cost matrix and the plan, both query.size() x document.size(), and the potentials behind the measure's
-/// value; <cost, plan> is that value, and the result's, but for entropic problems, whose value has the entropy as well.
-/// Under a relaxed problem the plan is that of the side that gives the bound: each
-/// token of one sequence goes whole to its nearest on the other. `interrupt` may be null. Throws
-/// std::invalid_argument if a shape is another.
+/// Solve one pair and write its cost matrix and plan, both query.size() x document.size(), and its potentials: one
+/// entry of `f` per query token, one of `g` per document token.
+///
+/// The result's value is <cost, plan>, in units of the ground cost. It equals the measure's distance, except under an
+/// entropic problem, whose distance contains the entropy term as well. Under a relaxed problem the plan belongs to the
+/// side that gives the bound: each token of that sequence moves whole to its nearest token in the other.
+///
+/// Both sequences must be prepared for `measure`. `interrupt` may be null. Throws std::invalid_argument if an output
+/// has another shape, and whatever `interrupt` throws. Any number of calls may run at the same time.
 SolveSummary align(const PreparedSequence& query, const PreparedSequence& document, const Measure& measure,
                    MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
                    Interrupt* interrupt = nullptr);

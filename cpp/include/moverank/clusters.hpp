@@ -1,5 +1,5 @@
-/// Several pooled vectors a document: groups of near tokens, each as its mean. Distances to these order documents much
-/// as distances to the tokens do, at a fraction of the price; they bound nothing.
+/// Several pooled vectors per document: clusters of nearby tokens, each represented by its mean. Distances to these
+/// order documents much as distances to the tokens do, at a fraction of the cost. They are not bounds.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,11 @@
 
 namespace moverank {
 
-/// For each document at most `per_document` clusters by Lloyd's algorithm over its tokens (their directions under
-/// cosine), weighted by mass, from centres far apart; the same on any number of threads. Document s owns the rows from
-/// s * per_document on, of which the first n_clusters[s] are filled; mass is what falls to each. Throws
-/// std::invalid_argument unless there is room for exactly that.
+/// Cluster the tokens of each document (their directions under cosine) into at most `per_document` clusters, by Lloyd's
+/// algorithm weighted by mass, starting from centres far apart. Document s owns the rows of `centroids` and the entries
+/// of `mass` from s * per_document on; the first n_clusters[s] of them are filled, and mass[c] is the total mass of
+/// cluster c. Results do not depend on n_threads (0: all cores). Throws std::invalid_argument if an output has another
+/// shape, and whatever `interrupt` throws.
 void cluster_tokens(const PreparedSequences& documents, std::size_t per_document, MatrixView<float> centroids,
                     std::span<double> mass, std::span<std::int64_t> n_clusters, int n_threads, Interrupt& interrupt);
 

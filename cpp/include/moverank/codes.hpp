@@ -1,10 +1,12 @@
-/// Tokens stored a second time, more compactly: distances to codes, less what coding can have changed, bound distances
-/// to the tokens.
+/// A second, more compact copy of the tokens. The distance to the codes, less what coding can have changed, is a lower
+/// bound on the distance to the tokens.
 ///
-///     |c(x, y) - c(x, y')| <= r    for every x    hence    T(C) >= T(C') - rho,    rho = min(kappa sum_j b_j r_j,
-///     max_j r_j)
+///     |c(x, y_j) - c(x, y'_j)| <= r_j  for every x,  hence  T(C) >= T(C') - rho
 ///
-/// r is |y - y'| under euclidean, that of the directions under cosine, and times |x| under dot.
+///     rho = min(kappa sum_j b_j r_j, max_j r_j)
+///
+/// where y'_j is the code of token y_j, and r_j is |y_j - y'_j| under euclidean, the same between directions under
+/// cosine, and |x||y_j - y'_j| under dot. docs/numerics.md, "Codes", has the proof.
 #pragma once
 
 #include <cstddef>
@@ -17,24 +19,25 @@
 
 namespace moverank {
 
-/// One document's codes, with the mass of its tokens.
+/// The codes of one document, with the masses of its tokens.
 struct CodedSequence {
     PreparedSequence sequence;
-    // of int8 codes, for products of whole numbers; otherwise empty
-    std::span<const std::int32_t> sums;  ///< of each token's components
-    std::span<const float> squares;      ///< of each token's length; under euclidean only
+    // Both are empty unless codes are int8, whose products are computed in whole numbers.
+    std::span<const std::int32_t> sums;  ///< one per token: the sum of its code's components
+    std::span<const float> squares;      ///< one per token: its code's squared norm; euclidean only
 };
 
-/// Codes of a collection's documents, as a search reads them.
+/// The codes of a collection's documents, as a search reads them. Many threads may read them at the same time.
 class DocumentCodes {
   public:
     virtual ~DocumentCodes() = default;
 
+    /// The codes of document s. Throws std::invalid_argument if there is no such document.
     [[nodiscard]] virtual CodedSequence at(std::size_t s) const = 0;
-    /// What a lower bound on the distance to the codes of document s has to give up to be one on the distance to its
-    /// tokens, rounding of costs included. `query_norm`: of the query's longest token.
+    /// What has to be subtracted from a lower bound on the distance to the codes of document s to make it one on the
+    /// distance to its tokens. Includes the rounding of costs. `query_norm`: norm of the query's longest token.
     [[nodiscard]] virtual double slack(std::size_t s, double query_norm) const = 0;
-    /// Of all codes.
+    /// Largest norm of any code.
     [[nodiscard]] virtual double largest_norm() const = 0;
 
   protected:
@@ -43,22 +46,23 @@ class DocumentCodes {
     DocumentCodes& operator=(const DocumentCodes&) = default;
 };
 
-/// What preparation finds of codes: an index keeps it in a file, beside them.
+/// The result of preparing codes, which an index keeps in a file beside them.
 struct CodeArrays {
-    std::span<const float> inverse_norms;  ///< one a token; under cosine only
-    std::span<const float> squares;        ///< one a token; of int8 codes under euclidean only
-    std::span<const std::int32_t> sums;    ///< one a token; of int8 codes only
-    std::span<const double> rho;           ///< one a document
-    double largest_norm = 0.0;
+    std::span<const float> inverse_norms;  ///< one per token; under cosine only
+    std::span<const float> squares;        ///< one per token; for int8 codes under euclidean only
+    std::span<const std::int32_t> sums;    ///< one per token; for int8 codes only
+    std::span<const double> rho;           ///< one per document
+    double largest_norm = 0.0;             ///< of any code
 };
 
-/// Codes of prepared sequences, token for token. Both must outlive this.
+/// Codes of prepared sequences, one per token. Both must outlive this object.
 class PreparedCodes final : public DocumentCodes {
   public:
-    /// Throws std::invalid_argument under sqeuclidean, where r would depend on the query, or if shapes differ, and
-    /// SequenceError for codes that cannot be measured. `interrupt` may be null.
+    /// Throws std::invalid_argument under a ground cost without codes (sqeuclidean, where r would depend on the query)
+    /// or if shapes differ, and SequenceError if a token with mass has a zero vector as its code under cosine.
+    /// `interrupt` may be null.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt = nullptr);
-    /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
+    /// Reuse the result of an earlier preparation, which stays the caller's. Only sizes are checked.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found);
     PreparedCodes(const PreparedCodes&) = delete;
     PreparedCodes& operator=(const PreparedCodes&) = delete;
@@ -67,7 +71,7 @@ class PreparedCodes final : public DocumentCodes {
     [[nodiscard]] double slack(std::size_t s, double query_norm) const override;
     [[nodiscard]] double largest_norm() const override { return found_.largest_norm; }
     [[nodiscard]] const CodeArrays& arrays() const { return found_; }
-    /// Whose codes these are.
+    /// The sequences that these are the codes of.
     [[nodiscard]] const PreparedSequences& sequences() const { return sequences_; }
 
   private:
@@ -79,7 +83,7 @@ class PreparedCodes final : public DocumentCodes {
     std::vector<float> inverse_norms_, squares_;
     std::vector<std::int32_t> sums_;
     std::vector<double> rho_;
-    CodeArrays found_;  ///< of the vectors above, or the caller's
+    CodeArrays found_;  ///< views of the vectors above, or of the caller's memory
 };
 
 }  // namespace moverank

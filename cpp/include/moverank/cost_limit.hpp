@@ -1,10 +1,11 @@
-/// How large a cost may be: what solvers refuse, and what bounds are cut down to.
+/// How large a cost may be: solvers refuse larger ones, and costs that only bounds read are lowered to the limit.
 #pragma once
 
 namespace moverank {
 
-/// Solvers refuse costs of a larger size: sums of as many as a tree has edges stay within float64, twice one within its
-/// own type. (Squared distances of vectors of `largest_norm` are just under the limit of float32.)
+/// Largest absolute value of a cost of type `Cost`. Within the limit, a sum over all edges of a tree stays in the range
+/// of float64, and twice a cost in the range of its own type. (Squared distances between vectors of norm `largest_norm`
+/// are just under the limit of float32.)
 template <class Cost>
 inline constexpr double cost_limit = 0x1p960;
 template <>

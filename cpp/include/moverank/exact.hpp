@@ -2,19 +2,24 @@
 ///
 ///     minimise sum_ij C_ij P_ij   subject to   P 1 = a,  P^T 1 <= kappa b,  P >= 0      (equality at kappa = 1)
 ///
-/// kappa > 1 is balanced transport with one more source row of mass kappa - 1 and cost 0. Where only a fraction s of
-/// the mass has to move, P 1 <= a and 1^T P 1 = s, there is one more column as well. Masses are 64-bit integers
-/// carrying Orden's perturbation, so every basic flow is positive, no pivot is degenerate and none can cycle. The
-/// spanning tree stores each node's descendants as a bit mask: a pivot updates masks along one path and potentials
-/// under one mask, and never walks a subtree. Pivots run on costs and potentials in float32 first and finish on
-/// float64, where the result is certified by its dual solution. Problems of more than 2048 rows and columns go to a
-/// solver that pivots on shortlists of entries in a tree contracted to the rows or columns that are fewer, with the
-/// same certificate and, where a solve has an interrupt, the same way to stop it: it is looked at every few hundred
-/// pivots and every few million entries.
-/// Memory O((n + m)^2 / 64 + n m) up to 2048 nodes; beyond, n m costs where they must be copied (masses of zero, a
-/// capacity or fraction, a width that is not a multiple of 16, twice as many rows as columns), up to a third of them
-/// for samples of the problem, and some 500 bytes a row or column. Not thread-safe: one object a thread, reusable
-/// without allocating.
+/// kappa > 1 is balanced transport with one more source row, the slack, of mass kappa - 1 and cost 0. If only a
+/// fraction s of the mass has to move, P 1 <= a and 1^T P 1 = s, there is one more column as well, the rest.
+///
+/// Masses are 64-bit integers that carry Orden's perturbation, so every basic flow is positive, no pivot is degenerate,
+/// and the solver cannot cycle. The spanning tree is kept as sets of numbered edges, one bit per edge: small trees keep
+/// the set of edges on each node's path to the root, larger ones the transpose, the set of nodes below each edge.
+/// The cycle of an entering edge is the exclusive or of two paths, and exchanging edges is a row operation over GF(2)
+/// (src/kernels/simplex.hpp). Pivots run on float32 costs and potentials first and finish in float64, where the dual
+/// solution certifies the result; docs/numerics.md, "Exact solve", proves the error bounds.
+///
+/// Problems of more than 2048 rows and columns together go to another solver. It pivots on shortlists of entries, in a
+/// tree contracted to the rows or the columns, whichever are fewer, and returns the same certificate. An interrupt is
+/// checked every few hundred pivots and every few million entries.
+///
+/// Memory is O((n + m)^2 / 64 + n m) up to 2048 nodes. Beyond, it is n m costs if they have to be copied (zero masses,
+/// a capacity or fraction, a width that is not a multiple of 16, twice as many rows as columns), up to a third of that
+/// for samples of the problem, and some 500 bytes per row and column. Solvers are not thread-safe: use one object per
+/// thread. They are reusable without allocating.
 ///
 /// Ahuja, Magnanti, Orlin, Network Flows (1993), chapter 11; Orden, Management Science 2(3), 1956.
 #pragma once
@@ -31,59 +36,64 @@
 
 namespace moverank {
 
-/// One transport problem. `a` and `b` are non-negative and each sums to 1; no cost exceeds the limit in size. Solvers
-/// throw std::invalid_argument for one that breaks this, or whose masses are not one per row and one per column.
+/// One transport problem. `a` and `b` are non-negative and each sums to 1; no cost exceeds `cost_limit` in size.
+/// Solvers throw std::invalid_argument for a problem that breaks this, or that does not have one mass per row and per
+/// column.
 template <class Cost>
 struct TransportProblem {
-    MatrixView<const Cost> cost;
-    std::span<const double> a;
-    std::span<const double> b;
-    double capacity = 1.0;
-    double fraction = 1.0;  ///< how much of the mass has to move, in (0, 1]
+    MatrixView<const Cost> cost;  ///< n x m, in any unit
+    std::span<const double> a;    ///< n masses of the sources
+    std::span<const double> b;    ///< m masses of the targets
+    double capacity = 1.0;        ///< kappa >= 1, may be infinite: target j takes at most kappa b_j
+    double fraction = 1.0;        ///< s: how much of the mass has to move, in (0, 1]
 };
 
+/// How a solve ended.
 enum class SolveStatus {
     optimal,
     above_cutoff,  ///< stopped: `lower` proves that the value exceeds the cutoff
     pivot_limit,   ///< stopped: [lower, value] still brackets the optimum
-    infeasible,    ///< of a VerifiedSolver: some mass cannot move over permitted entries
+    infeasible,    ///< from VerifiedSolver only: some mass cannot move over permitted entries
 };
 
-/// What a solve proved: lower <= optimum <= value, the latter to exact_value_error, as masses are rounded.
+/// What a solve proved: lower <= optimum <= value, in units of the cost. The second inequality holds to
+/// exact_value_error, because masses are quantised.
 struct SolveSummary {
-    /// <C, P> of the plan, in float64; an upper bound when above_cutoff. Infinite if a stopped solve of a fraction of
-    /// the mass still moved more than that.
+    /// Cost <C, P> of the plan, in float64; an upper bound if the status is above_cutoff. Infinite if a solve of a
+    /// fraction of the mass was stopped while its plan still moved more than that.
     double value = 0.0;
-    double lower = 0.0;  ///< value of a feasible dual solution
+    double lower = 0.0;  ///< value of a feasible dual solution, less its rounding
     std::int64_t pivots = 0;
     SolveStatus status = SolveStatus::optimal;
 
+    /// How far the value can be above the optimum.
     [[nodiscard]] double gap() const { return value > lower ? value - lower : 0.0; }
 };
 
-/// One entry of the plan.
+/// One positive entry of the plan.
 struct Flow {
     std::size_t source;  ///< row of the cost matrix
     std::size_t target;  ///< column
     double mass;
 };
 
-/// An edge of the spanning tree that a solve ended with. Row a.size() is the slack, column b.size() the rest.
+/// An edge of the spanning tree at the end of a solve. Row a.size() is the slack, column b.size() the rest.
 struct BasisEdge {
     std::size_t row, column;
 };
 
-/// How far quantised masses and float64 rounding can move a solved value from the optimum of its problem, when no cost
-/// exceeds max_cost in size. Cutoffs and bounds that prune keep this distance. (A value may be above the optimum by its
-/// gap besides.)
+/// How far quantised masses and float64 rounding can move a solved value from the optimum of its problem, if no cost
+/// exceeds max_cost in size: E in docs/numerics.md, "Exact solve". Cutoffs and bounds that prune keep this distance.
+/// (In addition, a value may exceed the optimum by its gap.) Count the slack row and the rest column if there are any.
 [[nodiscard]] double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_cost);
 
-/// What flows add up to.
+/// Which masses the flows add up to.
 enum class FlowMass : std::uint8_t {
-    quanta,  ///< the masses that the pivots had, whole numbers of quanta
-    given,   ///< the masses of the problem, each to its last digits, where the tree that the solve ended with has such
+    quanta,  ///< the quantised masses that the pivots used
+    given,   ///< the masses of the problem, each to its last digits, if the final tree has such flows
 };
 
+/// Solves one problem at a time and keeps its result. See the top of this file.
 class ExactSolver {
   public:
     ExactSolver();
@@ -91,32 +101,33 @@ class ExactSolver {
     ExactSolver(ExactSolver&&) noexcept;
     ExactSolver& operator=(ExactSolver&&) noexcept;
 
-    /// Solve; may stop early once a feasible dual value exceeds `cutoff`. `interrupt` may be null. Value and flows are
-    /// those of `mass`.
+    /// Solve. May stop early once a feasible dual value exceeds `cutoff`. `interrupt` may be null. Value and flows are
+    /// computed from the masses that `mass` names. Throws std::invalid_argument for a problem that TransportProblem
+    /// does not allow, and whatever `interrupt` throws.
     SolveSummary solve(const TransportProblem<float>& problem, double cutoff = std::numeric_limits<double>::infinity(),
                        Interrupt* interrupt = nullptr, FlowMass mass = FlowMass::quanta);
     SolveSummary solve(const TransportProblem<double>& problem, double cutoff = std::numeric_limits<double>::infinity(),
                        Interrupt* interrupt = nullptr, FlowMass mass = FlowMass::quanta);
-    /// The same over costs that already lie as the pivots read them: they are neither copied nor checked, unless some
-    /// mass is zero.
+    /// Solve over costs that are already laid out as pivots read them. They are neither copied nor checked, unless some
+    /// mass is zero; all must be finite.
     SolveSummary solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b, double capacity,
                        double fraction = 1.0, double cutoff = std::numeric_limits<double>::infinity(),
                        Interrupt* interrupt = nullptr);
 
-    // Of the latest solve, valid until the next one:
+    // Results of the latest solve, valid until the next one:
 
     /// The plan's positive entries, at most n + m of them, in no particular order.
     [[nodiscard]] std::span<const Flow> flows() const;
-    /// Whether they add up to the masses given, which were asked for; if not, to quanta.
+    /// Whether the flows add up to the given masses, as FlowMass::given asked; if not, they add up to quanta.
     [[nodiscard]] bool has_flows_of_given_mass() const;
-    /// Potentials of the rows, f; zero-mass rows get theirs by the c-transform.
+    /// Potentials f of the rows, in units of the cost. Rows of zero mass get theirs by the c-transform.
     [[nodiscard]] std::span<const double> f() const;
-    /// Potentials of the columns, g; f_i + g_j <= C_ij to rounding, and g <= 0 when capacity > 1.
+    /// Potentials g of the columns: f_i + g_j <= C_ij to rounding, and g <= 0 if capacity > 1.
     [[nodiscard]] std::span<const double> g() const;
-    /// What one more unit of mass to move would cost, where fraction < 1: no f_i exceeds it, and the optimum is
+    /// The cost of moving one more unit of mass, if fraction < 1: no f_i exceeds it, and the optimum is
     /// <a, f> + kappa <b, g> - (1 - fraction) multiplier. 0 at fraction 1.
     [[nodiscard]] double multiplier() const;
-    /// The tree of rows and columns with mass, and of what stands in for limits; empty after a closed form.
+    /// The final tree, over rows and columns with mass, slack and rest; empty if a closed form gave the solution.
     [[nodiscard]] std::span<const BasisEdge> basis() const;
 
   private:

@@ -1,4 +1,4 @@
-/// Looking for NaN, infinity and what is too large in large arrays.
+/// Finds NaN, infinity and the largest number in large arrays.
 #pragma once
 
 #include <cstddef>
@@ -6,10 +6,11 @@
 
 namespace moverank {
 
-/// Largest size of any value; not finite if one is not.
+/// Largest absolute value, or a number that is not finite if any value is not. 0 if there are no values.
 [[nodiscard]] float largest_size(std::span<const float> values);
 [[nodiscard]] double largest_size(std::span<const double> values);
 
+/// Whether no value is NaN or infinite.
 [[nodiscard]] bool all_finite(std::span<const float> values);
 [[nodiscard]] bool all_finite(std::span<const double> values);
 

@@ -1,11 +1,11 @@
 /// Derivatives of distances with respect to tokens and weights.
 ///
-/// By the envelope theorem the derivative of an optimum with respect to the costs is the plan, and with respect to the
-/// marginals the potentials, whatever made them; the chain rule carries both through the ground cost, the normalisation
-/// of weights and, where mass goes by norm, the norms. Where the optimum is not unique the result is a subgradient: an
-/// exact value's derivatives jump where the plan does, an entropic one's do not.
+/// By the envelope theorem, the derivative of an optimum with respect to the costs is the plan, and with respect to the
+/// marginals it is the potentials. The chain rule carries both through the ground cost, the normalisation of weights
+/// and, if mass is by norm, the norms. If the optimum is not unique, the result is one subgradient: derivatives of
+/// exact values jump where the plan does, those of entropic values do not.
 ///
-/// Everything here is float64, tokens included: made for learning, and for being compared with finite differences.
+/// Everything here is float64, tokens included, so that derivatives can be compared with finite differences.
 /// Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences", AISTATS 2019, section 3.
 #pragma once
 
@@ -20,27 +20,30 @@
 
 namespace moverank {
 
-/// One side of a pair.
+/// One side of a pair: n tokens of dimension d.
 struct DifferentiableSequence {
     MatrixView<const double> tokens;
-    std::span<const double> weights;  ///< empty when the measure's weighting is to make the mass
+    std::span<const double> weights;  ///< one per token; empty if the measure's weighting makes the mass
 };
 
-/// Where the derivatives with respect to one side go.
+/// Where the derivatives with respect to one side are written.
 struct SequenceGradient {
-    MatrixView<double> tokens;
-    std::span<double> weights;  ///< empty where there are none
+    MatrixView<double> tokens;  ///< n x d
+    std::span<double> weights;  ///< one per token; empty if the sequence has no weights
 };
 
-/// Owns what one thread needs; grows to the largest pair seen.
+/// Computes distances and their derivatives. Owns the storage of one thread, which grows to the largest pair seen. Not
+/// thread-safe: one object per thread.
 class GradientEvaluator {
   public:
-    /// Throws std::invalid_argument for measures without derivatives: an epsilon relative to the costs, whose own
-    /// derivative is left out, and a relaxed problem that takes the larger of two sides.
+    /// `interrupt` may be null, and must outlive the object. Throws std::invalid_argument for measures without
+    /// derivatives: given costs, an epsilon relative to the costs, and a relaxed problem that takes the larger of two
+    /// sides.
     explicit GradientEvaluator(const Measure& measure, Interrupt* interrupt = nullptr);
 
-    /// The distance, and its derivatives. The sequences are as `prepare` accepts them. Throws std::invalid_argument if
-    /// their dimensions differ, or a gradient has not the shape of what it is of.
+    /// Returns the distance and writes its derivatives. The sequences must be such as `prepare` accepts, which is not
+    /// checked here. Throws std::invalid_argument if their dimensions differ, or a gradient does not have the shape of
+    /// its sequence, and whatever the interrupt throws.
     double evaluate(const DifferentiableSequence& query, const DifferentiableSequence& document,
                     const SequenceGradient& query_gradient, const SequenceGradient& document_gradient);
 
@@ -70,7 +73,9 @@ class GradientEvaluator {
     std::vector<double> cost_, plan_;
 };
 
-/// values[p] = distance of queries[p] to documents[p], with the derivatives of each pair.
+/// values[p] = distance between queries[p] and documents[p], with the derivatives of each pair. Results do not depend
+/// on n_threads (0: all cores). Throws std::invalid_argument if the spans differ in size, and as GradientEvaluator
+/// does.
 void gradients(std::span<const DifferentiableSequence> queries, std::span<const DifferentiableSequence> documents,
                const Measure& measure, std::span<double> values, std::span<const SequenceGradient> query_gradients,
                std::span<const SequenceGradient> document_gradients, int n_threads, Interrupt& interrupt);

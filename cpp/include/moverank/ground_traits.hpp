@@ -1,4 +1,5 @@
-/// Facts about ground costs, one row each: what the rest of the code asks, so that a new cost answers in one place.
+/// Facts about ground costs, one row per cost. The rest of the code asks this table, so that a new ground cost states
+/// its facts in one place.
 #pragma once
 
 #include <algorithm>
@@ -9,21 +10,22 @@
 
 namespace moverank {
 
-/// What is not said of a cost is false.
+/// The facts about one cost. A fact that a row does not mention is false.
 struct GroundTraits {
-    const char* name;  ///< what Python calls it
+    const char* name;  ///< its name in Python
     GroundCost ground;
-    bool may_be_negative = false;         ///< whatever the tokens are; of given costs, the table says
-    bool needs_directions = false;        ///< compares tokens by direction, which zero vectors have none of
-    bool translation_invariant = false;   ///< moving all tokens by one vector changes nothing
+    bool may_be_negative = false;         ///< for some tokens; whether given costs are depends on their table
+    bool needs_directions = false;        ///< compares directions, which a zero vector does not have
+    bool translation_invariant = false;   ///< adding one vector to all tokens changes no cost
     bool is_symmetric = false;            ///< c(x, y) = c(y, x)
     bool is_zero_between_equals = false;  ///< c(x, x) = 0
-    bool is_squared = false;              ///< in units of the square of tokens
-    bool has_codes = false;               ///< how far codes of tokens can be off does not depend on the query
+    bool is_squared = false;              ///< in squared units of the tokens
+    bool has_codes = false;               ///< codes of tokens give a bound: their error does not depend on the query
     bool has_pooled_bound = false;        ///< distances between mean vectors bound balanced measures from below
-    bool is_given = false;                ///< a table of costs between words stands in place of vectors
+    bool is_given = false;                ///< costs come from a table instead of vectors
 };
 
+/// All ground costs.
 inline constexpr GroundTraits ground_costs[] = {
     {.name = "cosine",
      .ground = GroundCost::cosine,
@@ -50,7 +52,7 @@ inline constexpr GroundTraits ground_costs[] = {
     {.name = "given", .ground = GroundCost::given, .is_given = true},
 };
 
-/// The row of a cost; std::invalid_argument for a value that names none.
+/// The row of a cost. Throws std::invalid_argument for a value that is not one of GroundCost's.
 [[nodiscard]] constexpr const GroundTraits& traits(GroundCost ground) {
     const auto* const found = std::ranges::find(ground_costs, ground, &GroundTraits::ground);
     if (found == std::end(ground_costs)) {

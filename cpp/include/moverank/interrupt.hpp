@@ -1,4 +1,4 @@
-/// Stopping long work: by Ctrl-C on the calling thread, by the first failure on any other, by a deadline.
+/// Stopping long work: by Ctrl-C on the calling thread, by the first failure on any other thread, or by a deadline.
 #pragma once
 
 #include <atomic>
@@ -22,20 +22,21 @@ class DeadlinePassed : public std::runtime_error {
     DeadlinePassed() : std::runtime_error("the deadline has passed") {}
 };
 
-/// Shared by the threads of one call. The thread that made it polls the outside world, at most every so often; the
-/// others only look at a flag, and at the clock if there is a deadline.
+/// Shared by the threads of one call; safe to use from all of them. The thread that made it also polls the outside
+/// world, at most once per interval. The others only read a flag, and the clock if there is a deadline.
 class Interrupt {
   public:
     using Clock = std::chrono::steady_clock;
     using Poll = std::function<bool()>;
 
-    /// `poll` returns true when the work should stop; it may also throw.
+    /// `poll` returns true if the work should stop; it may also throw. It is called only from the thread that makes
+    /// this object. Without arguments, only `stop` ends the work.
     explicit Interrupt(Poll poll = {}, std::optional<Clock::time_point> deadline = {},
                        Clock::duration between_polls = std::chrono::milliseconds(20))
         : poll_(std::move(poll)), deadline_(deadline), between_polls_(between_polls) {}
 
-    /// Throws Interrupted once a stop was asked for, DeadlinePassed once the time is over. Cheap enough for every few
-    /// microseconds of work.
+    /// Throws Interrupted if a stop has been requested, DeadlinePassed if the deadline has passed, and whatever `poll`
+    /// throws. Cheap enough to be called every few microseconds of work.
     void check() {
         if (stopped()) {
             throw Interrupted();
@@ -60,6 +61,7 @@ class Interrupt {
             throw Interrupted();
         }
     }
+    /// Make every following `check` throw, on all threads.
     void stop() { stopped_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
@@ -72,7 +74,7 @@ class Interrupt {
     std::atomic<bool> stopped_{false};
 };
 
-/// The same where there need not be one.
+/// interrupt->check(), unless `interrupt` is null.
 inline void check(Interrupt* interrupt) {
     if (interrupt != nullptr) {
         interrupt->check();

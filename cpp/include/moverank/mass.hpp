@@ -1,4 +1,4 @@
-/// Weights made into mass of total 1.
+/// Turns weights into mass of total 1.
 #pragma once
 
 #include <span>
@@ -6,11 +6,12 @@
 
 namespace moverank {
 
-/// What keeps weights from being mass, in words, or an empty string: they must be finite and non-negative, and one of
-/// them positive.
+/// Says why weights cannot become mass, or returns an empty string if they can: all must be finite and not negative,
+/// and at least one positive.
 [[nodiscard]] std::string fault_of(std::span<const double> weights);
 
-/// Divide by the total. For weights without a fault.
+/// Divide weights by their total, without overflow or underflow of that total. Precondition: fault_of(weights) is
+/// empty.
 void normalise(std::span<double> weights);
 
 }  // namespace moverank

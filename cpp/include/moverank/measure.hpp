@@ -1,4 +1,4 @@
-/// What is being measured: ground cost, weighting, capacity and problem, as one value.
+/// What a distance measures: ground cost, weighting, capacity and problem, as one value.
 #pragma once
 
 #include <cstdint>
@@ -12,44 +12,48 @@ enum class GroundCost {
     euclidean,    ///< |x - y|
     sqeuclidean,  ///< |x - y|^2
     dot,          ///< -<x, y>
-    given,        ///< whatever a table says: of bags only, whose words have costs in place of vectors
+    given,        ///< read from a table; for bags only, whose words have costs instead of vectors
 };
 
 /// How a sequence without weights of its own gets its mass.
 enum class Weighting {
     uniform,  ///< the same for every token
-    norm,     ///< proportional to |x|, as in Word Rotator's Distance
-    given,    ///< none: the sequence must bring its weights
+    norm,     ///< proportional to |x| (Yokoi et al., "Word Rotator's Distance", EMNLP 2020)
+    given,    ///< not at all: each sequence must have weights
 };
 
-/// Which value is asked for.
+/// Which value is computed.
 enum class Problem {
     exact,     ///< the optimum of the transport problem
     relaxed,   ///< its one-sided relaxation: a lower bound (RWMD), exact where capacity is infinite
     entropic,  ///< the optimum with an entropy term, by Sinkhorn's algorithm
 };
 
+/// Capacity without a limit: each query token moves to its nearest document token.
 inline constexpr double unlimited_capacity = std::numeric_limits<double>::infinity();
 
 /// How an entropic problem is posed, and when its solution is good enough.
 struct Sinkhorn {
-    double epsilon = 0.05;  ///< weight of the entropy, in units of the cost
-    /// Whether epsilon is in units of the median size of the problem's costs instead. (Where that is 0, their largest
-    /// size; where that is 0 as well, 1.)
+    double epsilon = 0.05;  ///< weight of the entropy, above 0; see `relative` for its unit
+    /// Whether epsilon is in units of the median absolute cost of the problem (of the largest if that is 0, of 1 if
+    /// both are 0) instead of units of the cost.
     bool relative = true;
-    double tolerance = 1e-4;  ///< on the L1 error of the marginals
-    std::int64_t max_iterations = 1000;
+    double tolerance = 1e-4;             ///< on the L1 error of the marginals, which have total 1
+    std::int64_t max_iterations = 1000;  ///< sweeps over both sides
     double marginal_penalty = std::numeric_limits<double>::infinity();  ///< rho; infinite: marginals are met
-    /// Whether half of what each side costs against itself is taken off: the Sinkhorn divergence (Feydy et al., AISTATS
-    /// 2019), which is 0 between equal sequences.
+    /// Whether half of the cost of each side against itself is subtracted: the Sinkhorn divergence (Feydy et al.,
+    /// AISTATS 2019), which is 0 between equal sequences.
     bool debiased = false;
 
     friend bool operator==(const Sinkhorn&, const Sinkhorn&) = default;
 };
 
-/// T_kappa(a, b, C) = min <C, P>  subject to  P 1 = a,  P^T 1 <= kappa b,  P >= 0   (equality at kappa = 1). Where only
-/// a fraction s has to move, P 1 <= a and 1^T P 1 = s take the place of P 1 = a, and columns have limits at kappa = 1
-/// too.
+/// The distance between a query of masses a and a document of masses b, with costs C between their tokens:
+///
+///     T_kappa(a, b, C) = min <C, P>  subject to  P 1 = a,  P^T 1 <= kappa b,  P >= 0   (equality at kappa = 1)
+///
+/// If only a fraction s of the mass has to move, P 1 <= a and 1^T P 1 = s replace P 1 = a, and columns have limits even
+/// at kappa = 1. Values are in units of the ground cost, as masses have total 1; smaller is nearer.
 struct Measure {
     GroundCost ground = GroundCost::cosine;
     Weighting weighting = Weighting::norm;
@@ -59,10 +63,12 @@ struct Measure {
     Sinkhorn sinkhorn = {};  ///< read under Problem::entropic only
 
     friend bool operator==(const Measure&, const Measure&) = default;
+    /// Whether all mass of both sides has to move.
     [[nodiscard]] bool balanced() const { return capacity == 1.0 && fraction == 1.0; }
+    /// Whether the document's mass is free.
     [[nodiscard]] bool unlimited() const { return capacity == unlimited_capacity; }
-    /// Whether its value is never below that of the relaxed problem. Entropy only adds to it, but mass that need not
-    /// move and self-costs that are taken off do not.
+    /// Whether the value is never below that of the relaxed problem. Entropy only adds to a value, but a price on
+    /// unmoved mass (marginal_penalty) and subtracted self-costs (debiased) can lower it.
     [[nodiscard]] bool bounded_by_relaxation() const {
         return problem != Problem::entropic ||
                (!sinkhorn.debiased && sinkhorn.marginal_penalty == std::numeric_limits<double>::infinity());

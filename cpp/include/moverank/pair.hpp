@@ -1,4 +1,4 @@
-/// The distance of one query to documents, one at a time: costs, bound, exact solve, over one reusable workspace.
+/// The distance between one query and documents, one at a time: costs, bound, exact solve, in one reusable workspace.
 #pragma once
 
 #include <limits>
@@ -21,69 +21,75 @@ namespace moverank {
 template <class Cost>
 class DualBound;
 
-/// What a pair's evaluation came to.
+/// How the evaluation of a pair ended.
 enum class PairOutcome {
     evaluated,         ///< `distance` is the measure's value
     pruned_by_bound,   ///< a bound from minima or reused potentials exceeds the cutoff; `distance` is that bound
-    pruned_by_solver,  ///< the solver's dual value exceeds the cutoff; `distance` bounds what it would have solved to
+    pruned_by_solver,  ///< the solver's dual value exceeds the cutoff; `distance` is a bound on the value
 };
 
+/// A distance, or a lower bound on it.
 struct PairResult {
-    double distance;
+    double distance;  ///< in units of the ground cost
     PairOutcome outcome;
 };
 
-/// A distance with what is known of it.
+/// A distance with a proven interval.
 struct CertifiedDistance {
-    double value;
+    double value;             ///< the measure's value, in units of the ground cost
     double lower, upper;      ///< around the transport cost without entropy and without relaxation
-    std::int64_t iterations;  ///< pivots, or sweeps
-    double marginal_error;    ///< 0 but for entropic problems
-    bool converged;
+    std::int64_t iterations;  ///< pivots, or sweeps of Sinkhorn's algorithm
+    double marginal_error;    ///< L1; 0 unless the problem is entropic
+    bool converged;           ///< false only for an entropic problem that ran out of iterations
 };
 
-/// Whether distances under given costs take entries of VocabularyCosts, rather than what these refer to alone. Bounds
-/// and cutoffs do under any measure.
+/// Whether distances under given costs read the float32 entries of VocabularyCosts. If not, they read only the table
+/// that it refers to. Bounds and cutoffs read entries under any measure.
 [[nodiscard]] bool needs_entries(const Measure& measure);
 
-/// Owns what one thread needs to evaluate pairs; grows to the largest pair seen, then allocates no more.
+/// Evaluates pairs. Owns the workspace of one thread, which grows to the largest pair seen and then allocates no more.
+/// Not thread-safe: one object per thread.
 class PairEvaluator {
   public:
+    /// `interrupt` may be null, and must outlive the object.
     explicit PairEvaluator(const Measure& measure, Interrupt* interrupt = nullptr);
     ~PairEvaluator();
     PairEvaluator(PairEvaluator&&) noexcept;
     PairEvaluator& operator=(PairEvaluator&&) noexcept;
 
-    /// The query of all that follows. What the sequence views must outlive them under a debiased measure. Where
-    /// documents are made of words, `vocabulary` has the costs of the query's tokens with mass to these; given costs
-    /// are solved as they were given. A distance is infinite where these forbid every plan.
+    /// Set the query of all following calls. Under a debiased measure, the memory that the sequence views must outlive
+    /// them. If documents are made of words, `vocabulary` holds the costs between them and the query's tokens with
+    /// mass, and must outlive the calls. Given costs are solved as they were given, without rounding; a distance is
+    /// infinite if they forbid every plan.
     void set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary = nullptr);
 
-    // Each call throws std::invalid_argument for a document of another dimension than the query's, or with other than
-    // one mass per token.
+    // Each call below throws std::invalid_argument for a document of another dimension than the query's, without
+    // exactly one mass per token, or with masses or costs that are not finite, as a damaged file may have; and whatever
+    // the interrupt throws.
 
-    /// The measure's value, unless a lower bound proves that it exceeds `cutoff` first. An entropic value is that of
-    /// the dual at the last iterate, or the relaxed bound where that is larger.
+    /// The measure's value, unless a lower bound first proves that it exceeds `cutoff`. An entropic value is that of
+    /// the dual problem at the last iterate, or the relaxed bound if that is larger.
     PairResult distance(const PreparedSequence& document, double cutoff = std::numeric_limits<double>::infinity());
 
-    /// The measure's value with an interval.
+    /// The measure's value with a proven interval.
     CertifiedDistance certified(const PreparedSequence& document);
 
-    /// A lower bound on what `distance` would return, rounding included, for the price of the costs: the relaxed
-    /// problem, and the dual solution that reused potentials make, if there are any.
+    /// A lower bound on what `distance` would return, with its rounding subtracted, at the price of a cost matrix: the
+    /// relaxed problem's value or, if that is larger, the dual value that reused potentials give. Minus infinity if
+    /// nothing is known.
     double lower_bound(const PreparedSequence& document);
 
-    /// The same of a document's codes: a lower bound on the distance to them of the query as it is. `largest_code`:
-    /// the norm of the longest.
+    /// A lower bound on the distance between the query and a document's codes. `largest_code`: largest norm of a code.
     double lower_bound(const CodedSequence& document, double largest_code);
 
-    /// Whether bounds gain by potentials: of exact problems that are not relaxed ones by themselves.
+    /// Whether potentials can improve bounds: for exact problems, unless capacity is unlimited, where the relaxed bound
+    /// is already the value.
     [[nodiscard]] bool can_reuse_potentials() const;
-    /// Row potentials of the latest exact solve, over the query's different tokens with mass, centred so that those of
-    /// different documents can be averaged.
+    /// Row potentials of the latest exact solve, one per distinct query token with mass. They are centred, so that
+    /// those of different documents can be averaged.
     [[nodiscard]] std::span<const double> potentials();
-    /// Row potentials for bounds on all that follows, such as the mean over documents solved before: columns come and
-    /// go with the document, but the query's constraints stay, so any potentials serve. Forgotten with the query.
+    /// Set row potentials for all following bounds, such as the mean over documents solved before. Columns change with
+    /// the document but the query's constraints do not, so any potentials give valid bounds. `set_query` clears them.
     void reuse_potentials(std::span<const double> f) { reused_.assign(f.begin(), f.end()); }
 
   private:
@@ -115,8 +121,8 @@ class PairEvaluator {
     std::vector<std::size_t> order_;
     std::vector<double> reused_, centred_;
     const VocabularyCosts* vocabulary_ = nullptr;
-    VerifiedSolver verified_;           ///< for costs that are given
-    std::span<const double> solved_f_;  ///< of the latest exact solve
+    VerifiedSolver verified_;           ///< for given costs
+    std::span<const double> solved_f_;  ///< row potentials of the latest exact solve
     std::tuple<std::vector<float>, std::vector<double>> given_;
     std::vector<double> given_row_minima_, given_column_minima_;
     std::unique_ptr<DualBound<float>> dual_bound_;
@@ -126,7 +132,7 @@ class PairEvaluator {
     GroundCosts self_costs_;
     SinkhornSolver self_sinkhorn_;
     double query_self_cost_ = 0.0;
-    double query_self_epsilon_ = 0.0;  ///< what query_self_cost_ was made with; 0: not yet
+    double query_self_epsilon_ = 0.0;  ///< epsilon that query_self_cost_ was computed with; 0: not computed yet
 };
 
 }  // namespace moverank

@@ -1,4 +1,4 @@
-/// One level of parallelism: a loop over independent items of uneven cost, handed out in small chunks.
+/// One level of parallelism: a loop over independent items of uneven cost, which threads take in small chunks.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,15 @@
 
 namespace moverank {
 
-/// Threads to use for `requested` (0: as many as there are CPUs that this process may use) on `n_items` items, and
-/// never more than 1024.
+/// Number of threads to use for n_items items: `requested`, or, if that is 0, the number of CPUs that this process may
+/// use; never more than the items, nor more than 1024; at least 1.
 [[nodiscard]] unsigned thread_count(int requested, std::size_t n_items);
 
-/// Run body(worker, begin, end) over [0, n_items) in chunks. `worker` < n_threads names the executing thread, so
-/// that a body can own a workspace each; the calling thread is worker 0. Threads live for the call only: nothing
-/// survives into a forked child. The first exception stops the loop and is rethrown here after all have joined.
+/// Run body(worker, begin, end) over [0, n_items) in chunks of `chunk` items. `worker` < n_threads identifies the
+/// executing thread, so that each can have a workspace of its own; the calling thread is worker 0. If the system grants
+/// fewer threads, those that exist do all the work. Threads live for this call only, so nothing survives into a forked
+/// child. Checks `interrupt` between chunks. The first exception stops the loop and is rethrown here after all threads
+/// have joined.
 void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,
                   const std::function<void(unsigned worker, std::size_t begin, std::size_t end)>& body);
 

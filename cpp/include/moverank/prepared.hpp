@@ -1,8 +1,8 @@
-/// Sequences made ready for one measure: checked, their mass normalised, their norms known.
+/// Sequences made ready for one measure: checked, with normalised mass and known norms.
 ///
-/// Preparation is the one place that looks at raw input. What passes it is finite, has positive mass, no zero vector
-/// with mass where the measure needs a direction, and no vector so long that a cost would leave float32's range;
-/// solvers and bounds rely on that.
+/// Preparation is the one place that reads raw input. Solvers and bounds rely on what it ensures: all components are
+/// finite, masses sum to 1, no zero vector has mass if the measure needs a direction, and no vector is so long that a
+/// cost would leave the range of float32.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +18,14 @@
 
 namespace moverank {
 
-/// Longer vectors are refused under ground costs that grow with length: squares of float32 sums of two such overflow.
+/// Longest vector under ground costs that grow with length. Between two longer vectors a squared distance could
+/// overflow float32.
 inline constexpr double largest_norm = 0x1p62;
 
-/// A sequence that cannot be measured, and where the fault lies.
+/// Thrown for a sequence that cannot be measured. Says which one, and why.
 class SequenceError : public std::invalid_argument {
   public:
+    /// `sequence`: its position in the batch. `fault`: what is wrong with it, as a phrase.
     SequenceError(std::size_t sequence, const std::string& fault)
         : std::invalid_argument("sequence " + std::to_string(sequence) + ": " + fault),
           sequence_(sequence),
@@ -36,31 +38,33 @@ class SequenceError : public std::invalid_argument {
     std::string fault_;
 };
 
-/// A checked sequence: sum of `mass` is 1; `inverse_norms` is filled only under the cosine ground cost.
+/// A checked sequence, as views of memory that somebody else owns.
 struct PreparedSequence {
-    TokensView tokens;  ///< none where `words` stand for them
-    std::span<const double> mass;
-    std::span<const float> inverse_norms;
+    TokensView tokens;                          ///< none if the sequence is made of `words`
+    std::span<const double> mass;               ///< one per token or word, with sum 1
+    std::span<const float> inverse_norms;       ///< one per token under the cosine ground cost, otherwise empty
     std::span<const std::uint32_t> words = {};  ///< rows of the table of vectors that a collection of bags shares
 
     [[nodiscard]] std::size_t size() const { return mass.size(); }
 };
 
-/// What handing out one document of a collection may need; storage grows to the longest.
+/// Storage for one document that a collection hands out. Grows to the longest document. One per thread.
 struct DocumentBuffer {
     std::vector<double> mass;
     std::vector<std::uint32_t> words;
     std::vector<float> tokens, inverse_norms;
 };
 
-/// A collection prepared for one measure, as a search reads it.
+/// A collection prepared for one measure, as a search reads it. Many threads may read it at the same time, each with
+/// its own buffer.
 class PreparedDocuments {
   public:
     virtual ~PreparedDocuments() = default;
 
     [[nodiscard]] virtual std::size_t size() const = 0;
     [[nodiscard]] virtual const Measure& measure() const = 0;
-    /// Document s, valid as long as the buffer is not used for another one.
+    /// Document s, valid until the buffer is used for another one. Throws std::invalid_argument if there is no such
+    /// document.
     [[nodiscard]] virtual PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const = 0;
 
   protected:
@@ -69,24 +73,27 @@ class PreparedDocuments {
     PreparedDocuments& operator=(const PreparedDocuments&) = default;
 };
 
-/// Check one sequence and write its mass (and, under cosine, inverse norms): each span has one entry a token.
-/// `index` names the sequence in the SequenceError that a bad one throws.
+/// Check one sequence and write its masses and, under cosine, its inverse norms: one entry per token. The result views
+/// them and the tokens. Throws SequenceError, which names the sequence by `index`, if it cannot be measured, and
+/// std::invalid_argument if sizes differ or the measure has given costs.
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                          std::span<float> inverse_norms, std::size_t index);
 
-/// What preparation finds: an index keeps it in a file, beside the tokens.
+/// The result of preparing a batch, which an index keeps in a file beside the tokens.
 struct PreparedArrays {
-    std::span<const double> mass;          ///< one a token
-    std::span<const float> inverse_norms;  ///< one a token; empty but under the cosine ground cost
-    double max_norm = 0.0;
+    std::span<const double> mass;          ///< one per token
+    std::span<const float> inverse_norms;  ///< one per token under the cosine ground cost, otherwise empty
+    double max_norm = 0.0;                 ///< largest Euclidean norm of any token
 };
 
-/// A ragged batch prepared once and kept, as an index does. The tokens stay the caller's.
+/// A ragged batch prepared once and kept, as in an index. Immutable. The tokens stay the caller's, and must outlive
+/// this object.
 class PreparedSequences final : public PreparedDocuments {
   public:
+    /// Prepare all sequences. Throws as `prepare` does, and for offsets or weights that do not fit the tokens.
     /// `interrupt` may be null.
     PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt = nullptr);
-    /// The same from what was found before, of which only the sizes are checked; it stays the caller's.
+    /// Reuse the result of an earlier preparation, which stays the caller's. Only sizes are checked.
     PreparedSequences(const SequencesView& sequences, const Measure& measure, const PreparedArrays& found);
     PreparedSequences(const PreparedSequences&) = delete;
     PreparedSequences& operator=(const PreparedSequences&) = delete;
@@ -95,13 +102,14 @@ class PreparedSequences final : public PreparedDocuments {
     [[nodiscard]] std::size_t dim() const { return sequences_.dim(); }
     [[nodiscard]] const Measure& measure() const override { return measure_; }
     [[nodiscard]] std::size_t n_tokens() const { return sequences_.tokens.rows(); }
-    /// Place of sequence s's first token among all tokens.
+    /// Position of the first token of sequence s among all tokens. Precondition: s < size().
     [[nodiscard]] std::size_t first_token(std::size_t s) const {
         return static_cast<std::size_t>(sequences_.offsets[s]);
     }
-    /// Largest Euclidean norm of any token: rounding margins scale with it.
+    /// Largest Euclidean norm of any token. Rounding margins scale with it.
     [[nodiscard]] double max_norm() const { return found_.max_norm; }
     [[nodiscard]] const PreparedArrays& arrays() const { return found_; }
+    /// Sequence s. Throws std::invalid_argument if there is no such sequence.
     [[nodiscard]] PreparedSequence operator[](std::size_t s) const;
     [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer&) const override { return (*this)[s]; }
 
@@ -110,13 +118,14 @@ class PreparedSequences final : public PreparedDocuments {
     Measure measure_;
     std::vector<double> mass_;
     std::vector<float> inverse_norms_;
-    PreparedArrays found_;  ///< of the two above, or the caller's
+    PreparedArrays found_;  ///< views of the two above, or of the caller's memory
 };
 
-/// A sequence without its tokens of zero mass, which offer no place to move to. Storage grows to the longest seen.
+/// Removes tokens of zero mass, to or from which nothing can move. Storage grows to the longest sequence seen. Not
+/// thread-safe: one object per thread.
 class PositivePart {
   public:
-    /// The sequence itself where all its tokens have mass; otherwise a copy of the others, valid until the next call.
+    /// The sequence itself if all its tokens have mass; otherwise a copy of those that do, valid until the next call.
     PreparedSequence of(const PreparedSequence& sequence);
 
   private:
@@ -126,10 +135,11 @@ class PositivePart {
     std::vector<float> inverse_norms_;
 };
 
-/// Components of tokens in float32: `out` has rows of tokens.cols() entries.
+/// Write the components of tokens as float32 numbers, in rows of tokens.cols() entries. Exact: every stored component
+/// stands for a float32 number. Throws std::invalid_argument if `out` is too small.
 void decode(const TokensView& tokens, std::span<float> out);
 
-/// Largest Euclidean norm of any token of the sequence.
+/// Largest Euclidean norm of any token of the sequence, in float64.
 [[nodiscard]] double max_norm(const PreparedSequence& sequence);
 
 }  // namespace moverank

@@ -2,10 +2,10 @@
 ///
 ///     const SearchResult found = search(corpus, query, {.k = 10});
 ///
-/// A few documents are solved first. The mean of their dual potentials for the query's tokens bounds every other
-/// document, and what the bounds leave is solved in rising order of these, until the next exceeds the k-th distance
-/// (Seidl, Kriegel, "Optimal multi-step k-nearest neighbor search", SIGMOD 1998). A budget ends it earlier; then the
-/// least bound of what is left says what the answer is worth.
+/// A few documents, the seeds, are solved first. The mean of their dual potentials gives a lower bound on the distance
+/// of every other document. Documents are then solved in rising order of their bounds, until the next bound exceeds the
+/// k-th distance (Seidl, Kriegel, "Optimal multi-step k-nearest neighbor search", SIGMOD 1998). A budget or timeout
+/// ends the search earlier; the least bound of the unsolved documents then says how good the answer is.
 #pragma once
 
 #include <chrono>
@@ -23,19 +23,19 @@
 
 namespace moverank {
 
-/// Documents that are likely to be near, and a lower bound on the distance of all that are not among them.
+/// Documents that are likely to be near, and a lower bound on the distance of all others.
 struct Candidates {
     std::vector<std::int64_t> positions;
     double bound = -std::numeric_limits<double>::infinity();
 };
 
-/// What finds candidates without looking at all tokens, such as a vector index or a first stage of retrieval.
+/// Finds candidates without reading all tokens, such as a vector index or a first stage of retrieval.
 class CandidateSource {
   public:
     virtual ~CandidateSource() = default;
 
-    /// As many documents as asked for, nearest first, or fewer if it finds no more; each once, and only such as are
-    /// searched. Called from the thread that called `search`; what it throws comes out of there.
+    /// `count` documents, nearest first, or fewer if it finds no more. Each document at most once, and only documents
+    /// that are searched. Called on the thread that called `search`, which lets its exceptions through.
     virtual Candidates nearest(std::size_t count) = 0;
 
   protected:
@@ -44,30 +44,32 @@ class CandidateSource {
     CandidateSource& operator=(const CandidateSource&) = default;
 };
 
-/// What is asked for, and what may be spent on it.
+/// What to find, and how much work may be spent on it.
 struct SearchGoal {
+    /// How many documents to find.
     std::size_t k = 10;
-    /// Only documents at most this far away.
+    /// Only find documents at most this far away, in units of the ground cost.
     double radius = std::numeric_limits<double>::infinity();
-    /// The k-th distance may exceed the true one by a factor of up to 1 + slack. For costs that are not negative.
+    /// At least 0: the k-th distance may exceed the true one by a factor of up to 1 + slack. Only for costs that are
+    /// not negative.
     double slack = 0.0;
-    /// Rising positions of the documents that are searched; none: all.
+    /// Positions of the documents to search, in rising order; by default all.
     std::optional<std::span<const std::int64_t>> positions = {};
 
-    /// At most so many documents are looked at, seeds included: the nearest by `source`, or, in a corpus with cheap
-    /// bounds, by these.
+    /// Examine at most this many documents, at least 1: the nearest by `source`, seeds included. On a corpus with cheap
+    /// bounds, examine the nearest by these, after up to 64 seeds that are solved in any case.
     std::optional<std::size_t> budget = {};
-    /// Time after which the best answer so far is returned. The costs of a vocabulary are always computed to the end.
+    /// Return the best answer found by this time. The costs of a vocabulary are always computed to the end.
     std::optional<std::chrono::duration<double>> timeout = {};
 
-    /// Needed by a budget on a corpus without cheap bounds; not read where bounds are cheap.
+    /// Required by a budget on a corpus without cheap bounds; not used if bounds are cheap. Must outlive the call.
     CandidateSource* source = nullptr;
-    /// Whether the nearest of the source are good seeds. If not, bounds choose the seeds.
+    /// Whether the nearest documents of the source are good seeds. If not, bounds choose the seeds.
     bool source_gives_seeds = true;
 
     int n_threads = 0;  ///< 0: all cores
-    /// Asked every 20 ms on the calling thread; ends the search by Interrupted when it returns true, or by what it
-    /// throws.
+    /// Called every 20 ms on the calling thread. If it returns true, the search throws Interrupted; if it throws, so
+    /// does the search.
     Interrupt::Poll stop = {};
 };
 
@@ -81,44 +83,51 @@ enum class Stage {
     solver,     ///< solved in rising order of bounds
 };
 
-/// What a stage saw and dropped, and what it cost. What one stage leaves, the next sees; seeds drop nothing.
+/// How many documents a stage saw and dropped, and its cost. Each stage sees what the one before did not drop; seeds
+/// drop nothing.
 struct Rung {
     Stage stage;
     std::int64_t seen = 0;
     std::int64_t dropped = 0;
-    double seconds = 0.0;  ///< of all threads together
+    double seconds = 0.0;  ///< summed over all threads
 };
 
 /// What a search proved about its answer.
 struct Certificate {
-    /// The hits are the true answer: no document outside them is nearer.
+    /// Whether the hits are the true answer: no document outside them is nearer.
     bool exact = false;
-    /// No document that was not solved is nearer than this; infinite when there is none.
+    /// No unsolved document is nearer than this; infinite if every document was solved.
     double bound = std::numeric_limits<double>::infinity();
-    /// Documents whose distance was not computed to the end.
+    /// Number of documents whose distance was not computed to the end.
     std::int64_t unsolved = 0;
-    /// How many of the hits, from the first on, are certainly in the true answer.
+    /// How many of the hits, counted from the first, are certainly in the true answer.
     std::size_t certain = 0;
-    /// By how much, relative to the true one, the k-th distance may be too large at most: 0 if exact, infinite if
-    /// nothing is known, or if there is a radius.
+    /// Largest possible relative error of the k-th distance, which can only be too large: 0 if exact, infinite if
+    /// nothing is known or if there is a radius.
     double error = 0.0;
 };
 
+/// The answer of a search.
 struct SearchResult {
-    /// Nearest first, ties by position: the k nearest, and all others at the k-th distance, so that whoever has other
-    /// names for documents can say which of these to keep. The first k are an answer.
+    /// Nearest first, ties by position: the k nearest, and all others at the k-th distance, so that a caller with other
+    /// names for documents can choose among the ties. The first k are one correct answer.
     std::vector<Hit> hits = {};
     Certificate certificate = {};
-    std::vector<Rung> rungs = {};
-    std::int64_t n_documents = 0;  ///< searched
-    bool timed_out = false;
+    std::vector<Rung> rungs = {};  ///< in the order in which the stages ran
+    std::int64_t n_documents = 0;  ///< how many documents were searched
+    bool timed_out = false;        ///< whether the timeout ended the search
 };
 
-/// Throws std::invalid_argument for a goal that cannot be met, and SequenceError or std::invalid_argument for documents
-/// or a query that cannot be measured. The answer does not depend on the number of threads.
+/// Find the k nearest documents. `query` must be prepared for the measure of the corpus.
+///
+/// Throws std::invalid_argument for a goal that cannot be met, SequenceError or std::invalid_argument for documents or
+/// a query that cannot be measured, and Interrupted if `goal.stop` asks for it. A timeout does not throw. The answer
+/// does not depend on the number of threads, apart from what slack or a timeout leaves open. Any number of searches may
+/// run at the same time.
 [[nodiscard]] SearchResult search(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal);
 
-/// What hits prove: `distances` rise; no document outside them that was not solved is nearer than `bound`.
+/// What a list of hits proves. `distances` rise, one per hit; no unsolved document is nearer than `bound`; `unsolved`
+/// documents were not solved. `k` and `radius` as in SearchGoal.
 [[nodiscard]] Certificate certify(std::span<const double> distances, double bound, std::int64_t unsolved, std::size_t k,
                                   double radius = std::numeric_limits<double>::infinity());
 

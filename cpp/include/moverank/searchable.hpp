@@ -1,8 +1,8 @@
-/// What a search needs of a corpus. The search never sees a document: it hands out arrays of positions and gets arrays
-/// of numbers back, so that a corpus may lie on another machine, in several shards or on an accelerator.
+/// What a search needs of a corpus. The search never sees a document: it passes arrays of positions and gets arrays of
+/// numbers back. A corpus may therefore be on another machine, in several shards, or on an accelerator.
 ///
-/// A corpus of shards passes each position on to the shard that has it, with the shard's own positions; it weighs the
-/// potentials of the shards by how many documents each solved, and hands all of them the mean.
+/// A corpus of shards passes each position on to the shard that has the document, as a position in that shard. It
+/// averages the potentials of the shards, weighted by how many documents each has solved, and passes the mean to all.
 #pragma once
 
 #include <cstddef>
@@ -21,55 +21,58 @@
 
 namespace moverank {
 
-/// What a call cost, and whether a deadline cut it short.
+/// What a call cost, and whether a deadline ended it early.
 struct Spent {
-    double seconds = 0.0;  ///< of all threads together
+    double seconds = 0.0;  ///< summed over all threads
     bool timed_out = false;
 };
 
 /// What solving documents found besides their distances.
 struct Solved {
-    /// The mean of the row potentials of the documents solved; empty where bounds cannot use any.
+    /// Mean of the row potentials of the solved documents; empty if bounds cannot use any.
     std::vector<double> potentials;
-    std::int64_t count = 0;
+    std::int64_t count = 0;  ///< number of documents solved
     Spent spent;
 };
 
-/// What became of candidates, and what that cost.
+/// What became of candidates, and the cost.
 struct Examined {
-    std::int64_t solved = 0;            ///< to the end
-    std::int64_t pruned_by_bound = 0;   ///< dropped by what the cost matrix says
+    std::int64_t solved = 0;            ///< solved to the end
+    std::int64_t pruned_by_bound = 0;   ///< dropped by a bound from the cost matrix
     std::int64_t pruned_by_solver = 0;  ///< dropped by a dual value inside the exact solver
-    double bound_seconds = 0.0;         ///< documents dropped by cost matrices
-    double solve_seconds = 0.0;         ///< all others
+    double bound_seconds = 0.0;         ///< for documents dropped by cost matrices, summed over all threads
+    double solve_seconds = 0.0;         ///< for all others
     bool timed_out = false;
 };
 
-/// One query on a corpus. A deadline never throws: what it left undone is said in what is returned. All other
-/// interrupts throw. Positions outside the corpus, and numbers that are NaN, are std::invalid_argument.
+/// One query on a corpus. A deadline never throws: the result says what was left undone. All other interrupts throw.
+/// Throws std::invalid_argument for positions outside the corpus, outputs of another size, and numbers that are NaN.
+/// Used by one thread at a time; calls start `n_threads` threads themselves (0: all cores).
 class CorpusQuery {
   public:
     virtual ~CorpusQuery() = default;
     CorpusQuery(const CorpusQuery&) = delete;
     CorpusQuery& operator=(const CorpusQuery&) = delete;
 
-    /// Solve documents to the end: distances[c] is that of positions[c], or NaN where time was over.
+    /// Solve documents to the end: distances[c] is that of positions[c], or NaN if the deadline passed before.
     virtual Solved solve(std::span<const std::int64_t> positions, std::span<double> distances, int n_threads,
                          Interrupt& interrupt) = 0;
-    /// Row potentials for all bounds that follow, such as the mean of those of documents solved before.
+    /// Set row potentials for all following bounds, such as the mean over documents solved before.
     virtual void reuse(std::span<const double> potentials) = 0;
 
-    /// out[c] = a lower bound on the distance of positions[c]; minus infinity where time was over, or nothing is known.
+    /// out[c] = a lower bound on the distance of positions[c]; minus infinity if the deadline passed before, or if
+    /// nothing is known.
     virtual Spent lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                                Interrupt& interrupt) = 0;
-    /// Whether there is a cheaper and weaker bound that is worth asking for first.
+    /// Whether there is a cheaper and weaker bound that is worth computing first.
     [[nodiscard]] virtual bool has_one_sided_bounds() { return false; }
-    /// That bound; std::logic_error where there is none.
+    /// That bound, with `out` as in `lower_bounds`. Throws std::logic_error if there is none.
     virtual Spent one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                                    Interrupt& interrupt);
 
-    /// Take candidates in the order given, which is that of their rising bounds. Each whose bound does not exceed the
-    /// cutoff of `nearest` is solved and offered to it, or left there with a bound that exceeds the cutoff.
+    /// Examine candidates, which come in rising order of `bounds`. If a candidate's bound exceeds the cutoff of
+    /// `nearest`, it is left there with that bound. Otherwise it is solved and offered to `nearest`, or left there with
+    /// a better bound, found on the way, that exceeds the cutoff. Throws std::invalid_argument if bounds fall.
     virtual Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
                              int n_threads, Interrupt& interrupt) = 0;
 
@@ -77,18 +80,18 @@ class CorpusQuery {
     CorpusQuery() = default;
 };
 
-/// A corpus that can be searched. Used by several searches at once.
+/// A corpus that can be searched. Several searches may use it at the same time, so const members must be thread-safe.
 class Searchable {
   public:
     virtual ~Searchable() = default;
 
     [[nodiscard]] virtual std::size_t size() const = 0;
     [[nodiscard]] virtual const Measure& measure() const = 0;
-    /// Whether bounds cost so little beside a solve that every document can have one, as those of bags do.
+    /// Whether a bound costs so little compared with a solve that every document can have one, as with bags.
     [[nodiscard]] virtual bool has_cheap_bounds() const { return false; }
     /// Whether ground costs may be below 0.
     [[nodiscard]] virtual bool has_negative_costs() const;
-    /// Begin with a query. The corpus, and what `query` views, must outlive what is returned.
+    /// Start a query. The corpus, and the memory that `query` views, must outlive the result.
     [[nodiscard]] virtual std::unique_ptr<CorpusQuery> ask(const PreparedSequence& query, int n_threads,
                                                            Interrupt& interrupt) const = 0;
 
@@ -98,7 +101,7 @@ class Searchable {
     Searchable& operator=(const Searchable&) = default;
 };
 
-/// Sequences, with compact codes for bounds if there are any. Both must outlive this.
+/// Sequences in memory, with bounds from compact codes if there are any. Both must outlive this object.
 class SearchableSequences final : public Searchable {
   public:
     explicit SearchableSequences(const PreparedDocuments& documents, const DocumentCodes* codes = nullptr)
@@ -114,7 +117,7 @@ class SearchableSequences final : public Searchable {
     const DocumentCodes* codes_;
 };
 
-/// Bags of words of one vocabulary, with vectors or given costs. They must outlive this.
+/// Bags of words of one vocabulary, with vectors or given costs. They must outlive this object.
 class SearchableBags final : public Searchable {
   public:
     explicit SearchableBags(const JoinedBags& bags) : bags_(bags) {}
@@ -123,14 +126,14 @@ class SearchableBags final : public Searchable {
     [[nodiscard]] const Measure& measure() const override { return bags_.measure(); }
     [[nodiscard]] bool has_cheap_bounds() const override { return true; }
     [[nodiscard]] bool has_negative_costs() const override;
-    /// Computes the costs of all words.
+    /// Computes the costs between the query and all words.
     [[nodiscard]] std::unique_ptr<CorpusQuery> ask(const PreparedSequence& query, int n_threads,
                                                    Interrupt& interrupt) const override;
 
   private:
     const JoinedBags& bags_;
     mutable std::once_flag read_;
-    mutable bool has_negative_costs_ = false;  ///< of a table, which is read when this is first asked for
+    mutable bool has_negative_costs_ = false;  ///< known once the table of costs has been read, at the first call
 };
 
 }  // namespace moverank

@@ -1,11 +1,12 @@
-/// Which instruction set the core runs on.
+/// Which instruction set the core uses.
 #pragma once
 
 namespace moverank {
 
-/// "baseline", "avx2" or "avx512", on 64-bit Arm "neon": the widest that this processor has, unless the environment
-/// variable MOVERANK_SIMD names a narrower one. Chosen at the first call. Throws std::runtime_error if the variable's
-/// value is unknown or cannot run here, or the processor is older than x86-64-v2.
+/// The name of the instruction set: "baseline", "avx2" or "avx512", or "neon" on 64-bit Arm. It is the widest that this
+/// processor supports, unless the environment variable MOVERANK_SIMD names a narrower one. Chosen once, at first use.
+/// Throws std::runtime_error if the variable's value is unknown or not supported here, or the processor is older than
+/// x86-64-v2.
 [[nodiscard]] const char* simd_level();
 
 }  // namespace moverank

@@ -1,6 +1,6 @@
 /// Multi-step top-k, step by step: candidates come in rising order of a lower bound, and the search stops when the next
-/// bound exceeds the k-th best distance, which proves that nothing after it can be in the answer. `search` in
-/// search.hpp takes the steps in the order that costs least; this is for who has an order of their own.
+/// bound exceeds the k-th best distance, which proves that no later candidate can be in the answer. `search` in
+/// search.hpp takes the steps in the order that usually costs least; this class is for callers that need another order.
 ///
 /// Seidl, Kriegel, "Optimal multi-step k-nearest neighbor search", SIGMOD 1998.
 #pragma once
@@ -20,58 +20,59 @@
 
 namespace moverank {
 
-/// Work done so far, by the stage that settled each candidate.
+/// Work done so far: how many candidates each stage has settled.
 struct SearchCounts {
-    std::int64_t seeds = 0;
-    std::int64_t pruned_by_bound = 0;   ///< examined, and dropped by what the cost matrix says
+    std::int64_t seeds = 0;             ///< solved by `seed`
+    std::int64_t pruned_by_bound = 0;   ///< examined, and dropped by a bound from the cost matrix
     std::int64_t pruned_by_solver = 0;  ///< dropped by a dual value inside the exact solver
     std::int64_t exact_solves = 0;      ///< solved to the end, seeds included
 };
 
-/// The state of one query's search. Feed it candidates until the answer is complete, or until the deadline of an
-/// Interrupt has passed: what was solved by then is the answer, `floor` says what it is worth, and nothing is thrown.
-/// Each step returns what it cost, in seconds of all threads together.
+/// The state of one query's search. Pass it candidates until the answer is complete, or until the deadline of an
+/// Interrupt has passed. A deadline does not throw: the answer then consists of what was solved in time, and `floor`
+/// says how good it is. Each step returns its cost in seconds, summed over all threads, and throws
+/// std::invalid_argument for a position that does not exist. Used by one thread at a time.
 class TopKSearch {
   public:
-    /// `corpus` and what `query` views must outlive the search. k is capped at the corpus size.
+    /// `corpus`, and the memory that `query` views, must outlive the search. k is reduced to the corpus size.
     TopKSearch(const Searchable& corpus, const PreparedSequence& query, const Wanted& wanted, int n_threads,
                Interrupt& interrupt);
-    /// Over sequences. `codes` of the corpus, if there are any, take its place in `lower_bounds`.
+    /// Search sequences. If there are `codes` of the corpus, `lower_bounds` reads them instead.
     TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const Wanted& wanted,
                const DocumentCodes* codes = nullptr);
-    /// Over bags of words: begins with the costs of all words.
+    /// Search bags of words. Computes the costs between the query and all words.
     TopKSearch(const JoinedBags& bags, const PreparedSequence& query, const Wanted& wanted, int n_threads,
                Interrupt& interrupt);
 
-    /// Evaluate a few documents to the end, and keep the mean of their row potentials for bounds. Documents must not
-    /// come twice, here or to `examine`, whether or not time was left for them.
+    /// Solve a few documents to the end, and keep the mean of their row potentials for bounds. No document may be
+    /// passed twice, here or to `examine`, whether or not it was solved before the deadline.
     double seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
     /// out[c] = a lower bound on the distance of document positions[c], at the price of a cost matrix: the relaxed
-    /// problem's value, or, if that is larger, the dual value that the seeds' potentials have for it. Where the seeds
-    /// resemble what the query's neighbours look like, it leaves little more than these. Minus infinity where time was
-    /// over.
+    /// problem's value or, if that is larger, the dual value that the seeds' potentials give. If the seeds resemble the
+    /// query's neighbours, few other documents have bounds below the k-th distance. Minus infinity if the deadline
+    /// passed before.
     double lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                         Interrupt& interrupt);
 
-    /// Whether documents are bags, and the measure has a one-sided bound.
+    /// Whether documents are bags and the measure has a one-sided bound.
     [[nodiscard]] bool has_one_sided_bounds() { return query_->has_one_sided_bounds(); }
-    /// The cheaper, weaker bound that bags have: out[c] is about document positions[c].
+    /// The cheaper and weaker bound of bags, with `out` as in `lower_bounds`. Throws std::logic_error if there is none.
     double one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                             Interrupt& interrupt);
 
-    /// Evaluate candidates, which come in rising order of `bounds`, unless their bounds prove that they cannot be in
-    /// the answer. Throws std::invalid_argument, as all of these do, for a position that does not exist; here also if
-    /// there is not one bound per position, or they fall.
+    /// Solve candidates, which come in rising order of `bounds`, unless a bound proves that they cannot be in the
+    /// answer. Throws std::invalid_argument unless there is one bound per position and bounds do not fall.
     Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                      Interrupt& interrupt);
 
-    /// See Nearest.
+    /// What a bound must exceed for its document to be dropped; see Nearest.
     [[nodiscard]] double cutoff() const { return nearest_.cutoff(); }
-    /// No document that was seeded or examined and has no distance is nearer than this.
+    /// No document that was seeded or examined without getting a distance is nearer than this.
     [[nodiscard]] double floor() const { return nearest_.floor(); }
+    /// The answer so far; see Nearest.
     [[nodiscard]] std::vector<Hit> hits() const { return nearest_.hits(); }
-    /// Whether a deadline kept anything from being done.
+    /// Whether a deadline has left anything undone.
     [[nodiscard]] bool timed_out() const { return timed_out_; }
     [[nodiscard]] const SearchCounts& counts() const { return counts_; }
 

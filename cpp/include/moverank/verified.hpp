@@ -1,11 +1,12 @@
-/// Transport problems that are given as numbers, of whatever sizes side by side.
+/// Transport problems given as numbers, with costs and masses of very different sizes in one problem.
 ///
-/// `ExactSolver` answers for costs that are computed from vectors: its tolerances are shares of the largest cost, its
-/// masses whole numbers of quanta. Here each entry has digits of its own. Forbidden entries are +inf; a cost of 1e12
-/// beside costs of 1 takes nothing from these; each mass is met to its last digits, however small; what is called
-/// optimal is so to `rounding_share` of the costs that the plan pays. A solve goes three ways in turn, until one of
-/// them proves that: `ExactSolver`; the same with dear costs lowered to what no optimum pays; whole numbers of any
-/// size, with no rounding at all. Most problems end with the first.
+/// `ExactSolver` is meant for costs computed from vectors: its tolerances are relative to the largest cost, and its
+/// masses are quantised. This solver keeps the digits of every entry. Forbidden entries are +inf; a cost of 1e12 does
+/// not reduce the accuracy of costs of 1; each mass is met to its last digits, however small; and an optimal plan is
+/// optimal to `rounding_share` of the costs that it pays. Three ways are tried in turn, until one of them proves that:
+/// ExactSolver; ExactSolver with very large costs lowered to a cost that no optimum pays; and a simplex in whole
+/// numbers of any size, without any rounding. The first solves most problems. docs/numerics.md, "Costs and masses of
+/// any sizes", has the proofs. Not thread-safe: one object per thread.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +21,17 @@
 
 namespace moverank {
 
-/// A plan counts as optimal where value - lower is no more than this share of sum |C_ij| P_ij.
+/// A plan counts as optimal if value - lower is at most this share of sum |C_ij| P_ij.
 inline constexpr double rounding_share = 0x1p-36;
 
 /// Why a problem has no plan.
 struct Infeasibility {
-    double mass = 0.0;                 ///< that cannot move over permitted entries, at the least
-    std::vector<std::size_t> sources;  ///< with more mass than all targets that they may reach
-    std::vector<std::size_t> targets;  ///< these; both empty where limits or a fraction make it less simple
+    double mass = 0.0;                 ///< how much mass, at least, cannot move over permitted entries
+    std::vector<std::size_t> sources;  ///< sources that have more mass than all targets that they may reach
+    std::vector<std::size_t> targets;  ///< those targets; both empty if limits or a fraction make it less simple
 };
 
+/// Solves one problem at a time and keeps its result. See the top of this file.
 class VerifiedSolver {
   public:
     VerifiedSolver();
@@ -37,21 +39,22 @@ class VerifiedSolver {
     VerifiedSolver(VerifiedSolver&&) noexcept;
     VerifiedSolver& operator=(VerifiedSolver&&) noexcept;
 
-    /// Costs may have any finite size, or be +inf. lower <= optimum <= value to float64 rounding, `rounding_share` at
-    /// most; the masses of the optimum are those given, to rounding of each. May stop early once a feasible dual value
-    /// exceeds `cutoff`. Throws std::invalid_argument at costs that are NaN or -inf.
+    /// Solve. Costs may be any finite number, or +inf. lower <= optimum <= value up to float64 rounding, at most
+    /// `rounding_share` of the plan's cost; the masses are those given, up to the rounding of each. May stop early once
+    /// a feasible dual value exceeds `cutoff`. `interrupt` may be null. Throws std::invalid_argument for costs that are
+    /// NaN or -inf, or a problem that TransportProblem does not allow otherwise, and whatever `interrupt` throws.
     SolveSummary solve(const TransportProblem<float>& problem, Interrupt* interrupt = nullptr,
                        double cutoff = std::numeric_limits<double>::infinity());
     SolveSummary solve(const TransportProblem<double>& problem, Interrupt* interrupt = nullptr,
                        double cutoff = std::numeric_limits<double>::infinity());
 
-    // Of the latest solve, valid until the next one, as those of ExactSolver:
+    // Results of the latest solve, valid until the next one, with the same meaning as in ExactSolver:
 
     [[nodiscard]] std::span<const Flow> flows() const;
     [[nodiscard]] std::span<const double> f() const;
     [[nodiscard]] std::span<const double> g() const;
     [[nodiscard]] double multiplier() const;
-    /// Where the status is `infeasible`; there are no flows and potentials then.
+    /// The reason, if the status is `infeasible`. There are no flows and no potentials then.
     [[nodiscard]] const Infeasibility& infeasibility() const;
 
   private:

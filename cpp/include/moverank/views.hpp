@@ -1,8 +1,8 @@
-/// Non-owning views that every layer passes around: a row-major matrix and a ragged batch of sequences.
+/// Non-owning views that all layers pass around: a row-major matrix, stored tokens, and a ragged batch of sequences.
 ///
-/// Views themselves check nothing, as std::span does not. Functions that take them do: sizes and dimensions that do not
-/// fit together, offsets that lead astray and positions that do not exist are std::invalid_argument, before anything is
-/// read or written there. That memory is as large as its view says is for the caller to see to.
+/// Like std::span, views do not check anything. Functions that take views do: they throw std::invalid_argument for
+/// sizes or dimensions that do not fit together, malformed offsets, and positions that do not exist, before they read
+/// or write there. The caller must ensure that memory is as large as its view says.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace moverank {
 
-/// A row-major matrix over memory that somebody else owns; `stride` elements lie between row starts.
+/// A row-major matrix over memory that somebody else owns. Rows start `stride` elements apart.
 template <class T>
 class MatrixView {
   public:
@@ -20,7 +20,7 @@ class MatrixView {
     constexpr MatrixView(T* data, std::size_t rows, std::size_t cols) : MatrixView(data, rows, cols, cols) {}
     constexpr MatrixView(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
         : data_(data), rows_(rows), cols_(cols), stride_(stride) {}
-    /// A writable view reads as a view of constants.
+    /// A writable view converts to a read-only one.
     template <class U>
         requires std::is_same_v<const U, T>
     constexpr MatrixView(const MatrixView<U>& other)
@@ -40,34 +40,36 @@ class MatrixView {
     std::size_t stride_ = 0;
 };
 
-/// A matrix of finite costs in the layout that kernels read, so that solvers need not copy it: row starts aligned to
-/// cache lines, entries behind the last column infinite up to a whole number of vectors, and behind the last row one
-/// more, of zeros.
+/// A matrix of finite costs in the layout that kernels read, so that solvers need not copy it: row starts are aligned
+/// to cache lines, rows are padded with infinite entries to a whole number of vectors, and one more row, of zeros,
+/// follows the last.
 struct PaddedCosts {
     MatrixView<const float> matrix;
-    double largest;  ///< largest size of an entry
+    double largest;  ///< largest absolute value of an entry
 };
 
-/// How components of tokens are stored. What is stored is a float32 number; compact types hold fewer of them.
+/// How components of tokens are stored. Every stored component stands for a float32 number; compact types can represent
+/// fewer of these.
 enum class TokenType : std::uint8_t {
     float32,
     float16,   ///< IEEE binary16
     bfloat16,  ///< the upper half of a float32
-    int8,      ///< times the token's scale, rounded to float32
+    int8,      ///< the code times the token's scale, rounded to float32
 };
 
+/// Bytes per component.
 [[nodiscard]] constexpr std::size_t component_bytes(TokenType type) {
     return type == TokenType::float32 ? 4 : type == TokenType::int8 ? 1 : 2;
 }
 
-/// Tokens as they are stored, over memory that somebody else owns: one a row.
+/// Tokens as they are stored, over memory that somebody else owns: one per row.
 class TokensView {
   public:
     constexpr TokensView() = default;
-    /// Contiguous float32.
+    /// Contiguous rows of float32.
     constexpr TokensView(const float* data, std::size_t rows, std::size_t cols)
         : TokensView(TokenType::float32, data, rows, cols, cols) {}
-    /// `scales`, one a token, belong to int8; `stride` components lie between row starts.
+    /// Rows start `stride` components apart. `scales`: one per token for int8, otherwise null.
     constexpr TokensView(TokenType type, const void* data, std::size_t rows, std::size_t cols, std::size_t stride,
                          const float* scales = nullptr)
         : data_(data), scales_(scales), rows_(rows), cols_(cols), stride_(stride), type_(type) {}
@@ -78,7 +80,7 @@ class TokensView {
     [[nodiscard]] constexpr std::size_t stride() const { return stride_; }
     [[nodiscard]] constexpr const void* data() const { return data_; }
     [[nodiscard]] constexpr const float* scales() const { return scales_; }
-    /// `count` tokens from `first` on.
+    /// The `count` tokens from `first` on.
     [[nodiscard]] TokensView run(std::size_t first, std::size_t count) const {
         return {type_,   static_cast<const std::byte*>(data_) + first * stride_ * component_bytes(type_),
                 count,   cols_,
@@ -94,17 +96,17 @@ class TokensView {
     TokenType type_ = TokenType::float32;
 };
 
-/// One sequence as the caller gave it: n tokens of dimension d and, optionally, their weights.
+/// One sequence as the caller passed it: n tokens of dimension d and, optionally, their weights.
 struct SequenceView {
     TokensView tokens;
-    std::span<const double> weights;  ///< empty when the measure's weighting is to make the mass
+    std::span<const double> weights;  ///< one per token; empty if the measure's weighting makes the mass
 };
 
 /// A ragged batch: sequence s owns the tokens [offsets[s], offsets[s + 1]).
 struct SequencesView {
     TokensView tokens;
     std::span<const std::int64_t> offsets;  ///< size() + 1 non-decreasing entries
-    std::span<const double> weights;        ///< one a token, or empty
+    std::span<const double> weights;        ///< one per token, or empty
 
     [[nodiscard]] std::size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
     [[nodiscard]] std::size_t dim() const { return tokens.cols(); }

@@ -1,4 +1,4 @@
-/// Ground costs of one query's tokens against every word of a vocabulary.
+/// Ground costs between one query's tokens and every word of a vocabulary.
 #pragma once
 
 #include <cstddef>
@@ -14,42 +14,47 @@
 
 namespace moverank {
 
-/// A row a word, so that a document's costs are a gather of whole rows. Entries are bit for bit those that GroundCosts
-/// computes for a document with that token. Read by many threads at once.
+/// A float32 table with one row per word, so that a document's cost matrix is a gather of whole rows. Entries are bit
+/// for bit those that GroundCosts computes for a document with the same tokens. Many threads may read it at the same
+/// time; computing it is not thread-safe.
 class VocabularyCosts {
   public:
     VocabularyCosts() = default;
     VocabularyCosts(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
         compute(bags, query, n_threads, interrupt);
     }
-    /// Costs to the words of `bags`, which must outlive what follows. All tokens of `query` must have mass; where costs
-    /// are given it is made of words instead, whose rows of the table are read. Storage grows to the largest seen.
+    /// Compute the costs between `query` and all words of `bags`, which must outlive all use. All tokens of `query`
+    /// must have mass. Under given costs it is made of words instead, whose columns of the table are read. Storage
+    /// grows to the largest query seen. Throws std::invalid_argument for a query of another dimension, and whatever
+    /// `interrupt` throws.
     void compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt);
-    /// The same of the words in `document_words` alone, where costs are given; other rows are not to be read.
+    /// Under given costs, compute only the rows of `document_words`; other rows must not be read.
     void compute(const JoinedBags& bags, const PreparedSequence& query, std::span<const std::uint32_t> document_words,
                  Interrupt& interrupt);
 
-    /// No entries at all, but `as_given`: of given costs, for solves without bounds.
+    /// Compute no entries, and only refer to the given costs. Entries must not be read afterwards, but `as_given`
+    /// works, which is all that solves without bounds need.
     void refer(const JoinedBags& bags, const PreparedSequence& query);
 
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
-    /// Entries a row: the query's tokens, and infinite ones up to a whole number of vectors.
+    /// Entries per row: one per query token, and infinite ones up to a whole number of vectors.
     [[nodiscard]] std::size_t stride() const { return stride_; }
     [[nodiscard]] const float* row(std::size_t word) const { return costs_.data() + word * stride_; }
-    /// Largest size of an entry.
+    /// Largest absolute value of an entry.
     [[nodiscard]] double largest() const { return largest_; }
 
-    /// Whether costs are given: entries serve for bounds then, as they may be rounded and lowered.
+    /// Whether costs are given. Entries may then be rounded and lowered, so only bounds may use them.
     [[nodiscard]] bool are_given() const { return bags_ != nullptr && bags_->has_given_costs(); }
-    /// Whether entries are rounded from costs in float64.
+    /// Whether entries are rounded from given float64 costs.
     [[nodiscard]] bool in_double() const { return are_given() && bags_->costs().in_double(); }
-    /// Entries are lowered to this where costs are dearer, forbidden ones of +inf among them: bounds stay bounds, and
-    /// their margins need not cover costs that no plan pays. Infinite where nothing was lowered.
+    /// Given costs above this, +inf included, are lowered to it. Bounds over lowered costs are still bounds, and their
+    /// margins need not cover costs that no plan pays. Infinite if nothing was lowered.
     [[nodiscard]] double ceiling() const { return ceiling_; }
-    /// What a document's words cost as given. `Cost` is the table's type, or double.
+    /// Write the given costs between the query (rows) and a document's words (columns), neither rounded nor lowered.
+    /// `Cost` is the table's type, or double.
     template <class Cost>
     void as_given(std::span<const std::uint32_t> document_words, MatrixView<Cost> out) const;
-    /// How far rounding can have moved an entry, and so the value of a problem over them.
+    /// How far rounding to float32 can have moved an entry, and therefore the value of a problem over the entries.
     [[nodiscard]] double rounding() const;
 
   private:
@@ -60,7 +65,7 @@ class VocabularyCosts {
     void tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt);
 
     const JoinedBags* bags_ = nullptr;
-    std::vector<std::uint32_t> query_words_;  ///< of a query that is made of words
+    std::vector<std::uint32_t> query_words_;  ///< the query's words, if it is made of words
     std::size_t n_words_ = 0, stride_ = 0;
     AlignedVector<float> costs_;
     double largest_ = 0.0;
