@@ -126,11 +126,11 @@ def test_nearness_in_a_script_with_vowel_signs():
 @pytest.mark.parametrize(
     ("words", "text", "advice"),
     [
-        (["北京"], "我爱北京", r"cut at spaces into '我爱北京': for Chinese give tokenize=Words\(segmenter='jieba'\)"),
-        (["猫"], "ねこがいる", r"for Japanese give tokenize=Words\(segmenter='fugashi'\)"),
-        (["แมว"], "ฉันรักแมว", r"for Thai give tokenize=Words\(segmenter='pythainlp'\)"),
+        (["北京"], "我爱北京", r"split at spaces into '我爱北京': for Chinese use tokenize=Words\(segmenter='jieba'\)"),
+        (["猫"], "ねこがいる", r"for Japanese use tokenize=Words\(segmenter='fugashi'\)"),
+        (["แมว"], "ฉันรักแมว", r"for Thai use tokenize=Words\(segmenter='pythainlp'\)"),
         (["London"], "london town", r"the table has 'London': tokenize=Words\(lower_case=False\)"),
-        (["cat"], "zzz yy xx ww", r"cut into 'zzz', 'yy', 'xx', …: tokenize= says how texts are cut"),
+        (["cat"], "zzz yy xx ww", r"split into 'zzz', 'yy', 'xx', …: pass tokenize= if the table needs"),
         (["cat"], "?!", "it has no letter or digit"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_text_of_unknown_words_says_how_to_choose_a_tokeniser(words, text, adv
 
 
 def test_a_tokeniser_that_gives_a_string_is_refused():
-    with pytest.raises(TypeError, match="tokenize: expected to get a list of words of it, got one string"):
+    with pytest.raises(TypeError, match="tokenize: expected it to return a list of words, got one string"):
         WordVectors(["a"], [[1.0]], tokenize=str.lower).encode(["a"])
 
 

@@ -1,6 +1,7 @@
-"""Text in, sequences of vectors out: small adapters with one method.
+"""Encoders turn texts into sequences of vectors, one vector per token. Each is a small adapter with one method.
 
-The rest of the package never sees text. Read `encoded` first: what every encoder returns.
+Only encoders, readers and rankings handle text; measures and indexes see vectors. Read `encoded` first: it defines what
+every encoder returns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Other people's encoders, as ours."""
+"""Adapters for encoders of other libraries, and for plain functions."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ from moverank.vectors.sequences import Sequence as OneSequence
 
 
 class CallableEncoder:
-    """Any function that makes vectors of texts.
+    """Use any function that turns texts into vectors as an encoder.
 
     Parameters
     ----------
     function : callable
-        Takes a list of str. Returns, for each, an array of shape (n, d); or a pair of its tokens and that array; or
-        these and its weights, shape (n,). Tokens without names are called by their positions. `Sequences` are taken as
-        well: of a padded batch, return ``Sequences.from_padded(tokens, mask)``.
+        Takes a list of str. For each text it returns an array of shape (n, d); or a pair (tokens, array); or a triple
+        (tokens, array, weights) with weights of shape (n,). Without token names, tokens are named after their
+        positions. The function may also return `Sequences`: for a padded batch, return
+        ``Sequences.from_padded(tokens, mask)``.
     queries : callable, optional
-        The same for queries, if these are encoded in another way.
+        The function for queries, if queries are encoded differently from documents.
     batch_size : int, default 32
-        Texts that are given to the function at a time.
+        Number of texts per call of the function.
     name : str, optional
-        What it is called. Indexes keep it, and refuse an encoder of another name; without one nothing can be checked.
+        Name of the encoder. An index stores it and refuses an encoder with another name. Without a name, an index
+        cannot check that queries and documents come from the same encoder.
 
     Examples
     --------
@@ -65,19 +67,19 @@ class CallableEncoder:
 
     @property
     def identity(self) -> EncoderIdentity:
-        """What tells it from other encoders: its name, if it was given one."""
+        """What distinguishes this encoder from others: its name, if it has one."""
         return self._named_identity
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Encode texts by the function."""
+        """Encode texts with the function."""
         return self._encode(self._function, texts, skip_empty, progress)
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Encode texts by the function for queries."""
+        """Encode texts with the function for queries."""
         return self._encode(self._queries, texts, skip_empty, progress)
 
     def _encode(
@@ -90,21 +92,21 @@ class CallableEncoder:
         encoded: list[EncodedText] = []
         texts = require_texts(texts)
         for start in range(0, len(texts), self._batch_size):
-            some = texts[start : start + self._batch_size]
-            found = function(some)
-            if len(found) != len(some):
-                raise ValueError(f"the encoder returned {len(found)} results for {len(some)} texts")
-            these = [_text(one, start + t) for t, one in enumerate(found)]
-            if not any(isinstance(one, (tuple, OneSequence)) for one in found):
-                warn_if_padded([one.vectors for one in these])
-            encoded += these
+            batch = texts[start : start + self._batch_size]
+            results = function(batch)
+            if len(results) != len(batch):
+                raise ValueError(f"the encoder returned {len(results)} results for {len(batch)} texts")
+            batch_encoded = [_encoded_text(result, start + t) for t, result in enumerate(results)]
+            if not any(isinstance(result, (tuple, OneSequence)) for result in results):
+                warn_if_padded([one.vectors for one in batch_encoded])
+            encoded += batch_encoded
             if progress is not None:
                 progress(len(encoded))
         return gathered(texts, encoded, skip_empty=skip_empty)
 
 
-def _text(result: Any, number: int) -> EncodedText:
-    """Take apart what a function returned for one text."""
+def _encoded_text(result: Any, number: int) -> EncodedText:
+    """Check the result of the user's function for one text."""
     tokens, vectors, weights = None, result, None
     if isinstance(result, OneSequence):
         vectors, weights = result.tokens, result.weights
@@ -121,25 +123,28 @@ def _text(result: Any, number: int) -> EncodedText:
     name = f"the weights that the encoder returned for text {number}"
     given = None if weights is None else mass_array(weights, name, ndim=1)
     if given is not None and given.shape != (len(array),):
-        raise ValueError(f"the encoder returned weights of shape {given.shape} for text {number}, a vector each")
+        raise ValueError(
+            f"the encoder returned weights of shape {given.shape} for text {number}, expected ({len(array)},)"
+        )
     return EncodedText(names, array, given)
 
 
 class SentenceTransformerEncoder(CallableEncoder):
-    """Models of sentence-transformers and PyLate: their token vectors go straight in.
+    """Use the token vectors of a sentence-transformers or PyLate model.
 
     Parameters
     ----------
     model : SentenceTransformer, MultiVectorEncoder or pylate.models.ColBERT
-        A loaded model, which encodes queries and documents each in its way. A `SentenceTransformer` gives the vectors
-        that it would pool, without special tokens and those of the prompt, which are seen by the others and have no
-        mass of their own; the others give what they score with.
+        A loaded model. Queries and documents are encoded by the model's own methods for them. A `SentenceTransformer`
+        returns the token vectors that it would pool. Special tokens and prompt tokens are left out: they influence the
+        other tokens, but have no mass (weight to be moved) of their own. The other models return the vectors that they
+        score with.
     batch_size : int, default 32
-        Texts that are encoded at a time.
+        Number of texts encoded at a time.
 
     Notes
     -----
-    Vectors are computed where the model is; they come to the CPU batch by batch.
+    Vectors are computed on the model's device and copied to the CPU batch by batch.
     """
 
     def __init__(self, model: Any, *, batch_size: int = 32) -> None:
@@ -154,9 +159,9 @@ class SentenceTransformerEncoder(CallableEncoder):
 
     @cached_property
     def identity(self) -> EncoderIdentity:
-        """What tells it from other encoders: its weights, of which a sample is read, and its options."""
+        """What distinguishes this encoder from others: a digest of a sample of its weights, and its options."""
         return EncoderIdentity(
-            self._kind, _model_name(self._model), None, digest(_sampled(self._model)), _model_options(self._model)
+            self._kind, _model_name(self._model), None, digest(_sample(self._model)), _model_options(self._model)
         )
 
     def _run(self, texts: list[str], *, queries: bool) -> list[Any]:
@@ -164,48 +169,48 @@ class SentenceTransformerEncoder(CallableEncoder):
             options = {"batch_size": self._batch_size, "show_progress_bar": False, "convert_to_numpy": True}
             return list(self._model.encode(texts, is_query=queries, **options))
         encode = self._model.encode_query if queries else self._model.encode_document
-        found = encode(texts, output_value=None, batch_size=self._batch_size, show_progress_bar=False)
-        return [self._named(features) for features in found]
+        per_text = encode(texts, output_value=None, batch_size=self._batch_size, show_progress_bar=False)
+        return [self._tokens_and_vectors(features) for features in per_text]
 
-    def _named(self, features: Any) -> tuple[list[str], Any]:
-        """Tokens and vectors of one text, without padding; of a model that pools, without special tokens."""
+    def _tokens_and_vectors(self, features: Any) -> tuple[list[str], Any]:
+        """Tokens and vectors of one text without padding; if the model pools, also without special tokens."""
         kept = features["attention_mask"].bool().cpu().numpy().copy()
         ids = features["input_ids"].cpu().numpy()
         if self._kind == "SentenceTransformer":
             tokenizer = self._model.tokenizer
-            # What stands for unknown pieces is special by name only: it has its place in the text.
+            # The unknown token is listed as special, but it stands for a piece of the text, so it is kept.
             kept &= ~np.isin(ids, sorted({*tokenizer.all_special_ids} - {tokenizer.unk_token_id}))
-            # A prompt stands after padding on the left, if there is any; its length is counted with special tokens.
-            begins = int(np.argmax(ids != tokenizer.pad_token_id)) + int(features.get("prompt_length") or 0)
-            kept[:begins] = False
+            # Some tokenizers pad on the left, before the prompt; prompt_length counts special tokens too.
+            text_start = int(np.argmax(ids != tokenizer.pad_token_id)) + int(features.get("prompt_length") or 0)
+            kept[:text_start] = False
         vectors = features["token_embeddings"].float().cpu().numpy()[kept]
         return self._model.tokenizer.convert_ids_to_tokens(ids[kept].tolist()), vectors
 
 
 def _model_name(model: Any) -> str | None:
-    """What the library loaded it from, if it says so: the name of a repository, or of a folder."""
+    """Name of the repository or folder that the model was loaded from, if the library recorded it."""
     card = getattr(model, "model_card_data", None)
     found = getattr(card, "base_model", None) or getattr(model, "name_or_path", None)
     return os.path.basename(found.rstrip(os.sep)) if isinstance(found, str) and found else None  # noqa: PTH119
 
 
-#: Weights of one parameter of which a digest is taken: training changes all of them.
-_SAMPLED = 1 << 12
+#: Weights per parameter that enter the digest. A sample is enough, as training changes all of them.
+_SAMPLE_SIZE = 1 << 12
 
-#: What changes the vectors of a model of sentence-transformers or PyLate, by the names of its attributes.
+#: Attributes of sentence-transformers and PyLate models that change the vectors.
 _OPTIONS = (
     "max_seq_length", "query_length", "document_length", "query_prefix", "document_prefix", "do_query_expansion",
     "attend_to_expansion_tokens", "default_prompt_name",
 )  # fmt: skip
 
 
-def _sampled(model: Any) -> Iterator[bytes]:
-    """Names, types and shapes of a model's parameters, and a sample of each."""
+def _sample(model: Any) -> Iterator[bytes]:
+    """Names and shapes of a model's parameters, and a sample of the values of each."""
     for name, values in sorted(model.state_dict().items()):
         flat = values.detach().reshape(-1)
-        some = flat[:: max(flat.numel() // _SAMPLED, 1)].float().cpu().numpy()
+        sample = flat[:: max(flat.numel() // _SAMPLE_SIZE, 1)].float().cpu().numpy()
         yield f"{name} {tuple(values.shape)}\0".encode()
-        yield some.astype("<f4").tobytes()
+        yield sample.astype("<f4").tobytes()
 
 
 def _model_options(model: Any) -> dict[str, Option]:

@@ -1,4 +1,4 @@
-"""What encoders say of themselves: digests of what they learnt, and how they cut texts."""
+"""Parts of an encoder's identity: digests of its learnt parameters, and the options of its tokenizer."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 from moverank.vectors.encoder_identity import LONGEST, Option
 
-#: Bytes that are read at a time.
+#: Bytes read at a time.
 BYTES_AT_ONCE = 1 << 22
 
 
 def digest(pieces: Iterable[Any]) -> str:
-    """Digest of pieces of bytes one after the other, as `EncoderIdentity` has it."""
-    found = blake2b(digest_size=16)
+    """Digest of the concatenation of pieces of bytes, in the form that `EncoderIdentity` stores."""
+    hashed = blake2b(digest_size=16)
     for piece in pieces:
-        found.update(piece)
-    return found.hexdigest()
+        hashed.update(piece)
+    return hashed.hexdigest()
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:
-    """Digest of files' contents; where one ends and the next begins counts, names do not."""
+    """Digest of the contents of files. It depends on the boundaries between files, but not on their names."""
     return digest(bytes.fromhex(_digest_of_file(path)) for path in paths)
 
 
@@ -34,24 +34,25 @@ def _digest_of_file(path: Path) -> str:
 
 
 def digest_of_words(words: Iterable[str]) -> str:
-    """Digest of words in their order."""
+    """Digest of a list of words, which depends on their order."""
     return digest(word.encode(errors="surrogatepass") + b"\0" for word in words)
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
-    """What a file is called, without its folder, in Unicode."""
+    """Name of a file without its folder; bytes that are not valid Unicode are replaced."""
     return os.fsencode(Path(path).absolute().name).decode(errors="replace") or os.sep
 
 
 def tokenizer_options(tokenize: Callable[..., Any]) -> dict[str, Option]:
-    """What cuts texts into words, as options of an identity.
+    """Describe a tokenizer by options of an encoder's identity.
 
-    An object says what it is by a method `options`, a dataclass by its fields, and anything by an attribute `identity`
-    of type str; a function by its name, if it can be imported. Whatever else is called, such as a lambda, is not known.
+    Looked at in this order: an attribute `identity` of type str; for objects, the result of a method `options`, or the
+    fields of a dataclass; for functions, the qualified name. The tokenizer is None (unknown) for anything else, such as
+    a lambda.
     """
-    said = getattr(tokenize, "identity", None)
-    if isinstance(said, str):
-        return {"tokenizer": said[:LONGEST]}
+    stated = getattr(tokenize, "identity", None)
+    if isinstance(stated, str):
+        return {"tokenizer": stated[:LONGEST]}
     if not isinstance(tokenize, type):
         own = getattr(tokenize, "options", None)
         found = own() if callable(own) else None

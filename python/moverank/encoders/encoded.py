@@ -1,4 +1,4 @@
-"""What every encoder returns, and the one method that makes it one."""
+"""What every encoder returns, and the one method that an encoder must have."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from moverank.errors import NoTokensError
 from moverank.vectors.sequences import Sequence as OneSequence
 from moverank.vectors.sequences import Sequences
 
-#: Called with the number of texts that are encoded so far.
+#: Called with the number of texts encoded so far.
 Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """One text: its tokens, a vector each, their weights if the encoder gives any, and what it lost.
+    """One encoded text: its tokens, one vector per token, and weights if the encoder computes any.
 
-    `dropped` counts its words without a vector, `cut` its tokens beyond what the encoder takes.
+    `dropped` is the number of words without a vector, `cut` the number of tokens beyond the encoder's limit.
     """
 
     tokens: list[str]
@@ -33,20 +33,20 @@ class EncodedText:
 
     @classmethod
     def empty(cls) -> EncodedText:
-        """Text without a token."""
+        """Encoded form of a text without tokens."""
         return cls([], np.zeros((0, 0), dtype=np.float32))
 
     def to_sequence(self, weighting: str = "uniform") -> OneSequence:
-        """Give its vectors and weights, which no weighting changes."""
+        """Return the vectors and weights; `weighting` has no effect, as weights of an encoder are used as given."""
         return OneSequence(self.vectors, self.weights)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its vectors."""
+        """Bytes of the vectors."""
         return int(self.vectors.nbytes)
 
     def copy(self) -> EncodedText:
-        """Arrays of its own."""
+        """Return a copy that shares no arrays."""
         weights = None if self.weights is None else self.weights.copy()
         return EncodedText(self.tokens, self.vectors.copy(), weights, self.dropped, self.cut)
 
@@ -58,15 +58,15 @@ class EncodedTexts:
     Attributes
     ----------
     sequences : Sequences
-        One sequence a text, in the order of the texts that were kept.
+        One sequence per kept text, in the order of the texts.
     tokens : list of list of str
         The token of each vector.
     kept : list of int
-        Which of the given texts these are; all of them unless empty ones were skipped.
+        Positions of the kept texts among the given ones: all of them, unless texts without a token were skipped.
     dropped : list of int
-        For each kept text, how many of its words have no vector.
+        For each kept text, the number of its words without a vector.
     cut : list of int
-        For each kept text, how many tokens at its end the encoder did not see, as it takes fewer; zeros if left out.
+        For each kept text, the number of tokens cut off at its end because the encoder has a limit; zeros by default.
     """
 
     sequences: Sequences
@@ -83,7 +83,7 @@ class EncodedTexts:
         return len(self.tokens)
 
     def text(self, place: int) -> EncodedText:
-        """One of the texts that were kept."""
+        """Return one of the kept texts."""
         own = self.sequences[place]
         return EncodedText(self.tokens[place], own.tokens, own.weights, self.dropped[place], self.cut[place])
 
@@ -94,7 +94,7 @@ class EncodedTexts:
         return (self.text(place) for place in range(len(self)))
 
     def to_sequences(self, weighting: str = "uniform") -> Sequences:
-        """Give vectors and weights, which no weighting changes: `sequences`."""
+        """Return `sequences`; `weighting` has no effect, as weights of an encoder are used as given."""
         return self.sequences
 
     def __repr__(self) -> str:
@@ -103,21 +103,23 @@ class EncodedTexts:
 
 
 class Encoder(Protocol):
-    """Anything that turns texts into sequences of vectors; by `encode`, as documents unless it has `encode_documents`.
+    """Anything with a method `encode` that turns texts into sequences of vectors.
 
-    An attribute `identity`, an `EncoderIdentity`, lets an index refuse another encoder than the one it was built with.
+    Documents are encoded by `encode_documents` if the encoder has it, queries by `encode_queries`; otherwise by
+    `encode`. An attribute `identity`, an `EncoderIdentity`, lets an index refuse any encoder but the one it was built
+    with.
     """
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Encode texts; ValueError names the first without a token unless `skip_empty`."""
+        """Encode texts. Unless `skip_empty`, a text without a token is a ValueError that names it."""
         ...
 
 
 @runtime_checkable
 class QueryEncoder(Encoder, Protocol):
-    """An encoder that treats queries unlike documents, as late-interaction models do."""
+    """An encoder that encodes queries differently from documents, as late-interaction models do."""
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -128,7 +130,7 @@ class QueryEncoder(Encoder, Protocol):
 
 @runtime_checkable
 class DocumentEncoder(Encoder, Protocol):
-    """An encoder that has a way of its own for documents, beside `encode`, which may be for neither side."""
+    """An encoder with a separate method for documents; its `encode` may then suit neither queries nor documents."""
 
     def encode_documents(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -140,7 +142,7 @@ class DocumentEncoder(Encoder, Protocol):
 def encode_queries(
     encoder: Encoder, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
 ) -> EncodedTexts:
-    """Encode texts as queries, by an encoder that may or may not tell them from documents."""
+    """Encode texts as queries, with an encoder that may or may not distinguish them from documents."""
     encode = encoder.encode_queries if isinstance(encoder, QueryEncoder) else encoder.encode
     return encode(texts, skip_empty=skip_empty, **({} if progress is None else {"progress": progress}))
 
@@ -148,32 +150,36 @@ def encode_queries(
 def encode_documents(
     encoder: Encoder, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
 ) -> EncodedTexts:
-    """Encode texts as documents, by an encoder that may or may not tell them from queries."""
+    """Encode texts as documents, with an encoder that may or may not distinguish them from queries."""
     encode = encoder.encode_documents if isinstance(encoder, DocumentEncoder) else encoder.encode
-    # Without progress none is passed: encoders of others may have no use for it.
+    # `progress` is passed only if given: encoders of users may not take it.
     return encode(texts, skip_empty=skip_empty, **({} if progress is None else {"progress": progress}))
 
 
 def require_encoder(encoder: Any) -> None:
-    """Refuse what has no method encode, or one of another kind, as strings and models of other libraries have."""
+    """Refuse objects without a method `encode`, and those whose `encode` means something else.
+
+    Strings and models of sentence-transformers and PyLate have a method `encode` of another kind.
+    """
     kind = library_kind(encoder)
     if kind is not None:
-        raise TypeError(f"encoder: is a {kind} of another library; encoders.SentenceTransformerEncoder(model) takes it")
+        raise TypeError(f"encoder: is a {kind} of another library; use encoders.SentenceTransformerEncoder(model)")
     if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):
         raise TypeError(f"encoder: expected an object with a method encode, got {type(encoder).__name__}")
 
 
 def require_texts(texts: Iterable[str], one: str = "text", items: str = "texts") -> list[str]:
-    """Texts as a list of plain strings, by position; TypeError for a single string, or an item that is not a string."""
+    """Texts as a list of plain strings; TypeError for a single string, or for an item that is not a string."""
     return text_list(texts, _plural(one), one, items)
 
 
-#: The models that `SentenceTransformerEncoder` takes, by the names of their classes: their libraries are the caller's.
+#: Classes of the models that `SentenceTransformerEncoder` accepts. They are recognised by name, so that their libraries
+#: need not be imported.
 LIBRARY_KINDS = ("ColBERT", "MultiVectorEncoder", "SentenceTransformer")
 
 
 def library_kind(model: Any) -> str | None:
-    """Which of these models something is; None if it is none."""
+    """Name in `LIBRARY_KINDS` that applies to an object; None for other objects."""
     return next((kind for kind in LIBRARY_KINDS if kind in {base.__name__ for base in type(model).__mro__}), None)
 
 
@@ -189,7 +195,7 @@ def gathered(
     what: str = "token",
     advice: Callable[[str], str] = lambda text: "",
 ) -> EncodedTexts:
-    """Put encoded texts, in their order, into one ragged batch; `what` is what an empty one lacks."""
+    """Join encoded texts, in their order, into one batch; `what` names in errors what an empty text lacks."""
     found: list[EncodedText] = []
     kept: list[int] = []
     for t, one in enumerate(encoded):
@@ -218,5 +224,5 @@ def gathered(
 
 
 def shorten(text: str, length: int = 60) -> str:
-    """Beginning of a text, for messages."""
+    """Return the beginning of a text, for messages."""
     return text if len(text) <= length else text[: length - 1] + "…"

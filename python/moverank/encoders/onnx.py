@@ -1,4 +1,4 @@
-"""Token vectors in context, from any transformer that was exported to ONNX."""
+"""Contextual token vectors from any transformer exported to ONNX."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ class OnnxEncoder:
     Parameters
     ----------
     model : path
-        The exported model. It takes `input_ids` and, if it wants them, `attention_mask` and `token_type_ids`.
+        The exported model. Its inputs are `input_ids` and optionally `attention_mask` and `token_type_ids`.
     tokenizer : path
         Its tokenizer.json.
     output : str, optional
-        Which of the model's outputs holds the token vectors, of shape (texts, tokens, d); by default
-        "last_hidden_state", or the only one that has three axes.
+        Name of the model output that holds the token vectors, of shape (texts, tokens, d). Default:
+        "last_hidden_state", or the only output with three axes.
     max_length : int, optional
-        Tokens of a text that are encoded, special ones included; `EncodedTexts.cut` counts the rest. By default the
-        least that the model's files state: the truncation of tokenizer.json, `model_max_length` of
-        tokenizer_config.json, `max_seq_length` of sentence_bert_config.json, and `max_position_embeddings` of
-        config.json, these three beside the tokenizer, the last also beside the model. If none states one, texts are
-        encoded whole. Texts that are longer than the model are better cut into passages.
+        Maximum number of tokens per text, special tokens included; `EncodedTexts.cut` counts the rest. Default: the
+        smallest limit in the model's files, which are the truncation of tokenizer.json; `model_max_length` of
+        tokenizer_config.json, `max_seq_length` of sentence_bert_config.json and `max_position_embeddings` of
+        config.json in the tokenizer's folder; and config.json in the model's folder. If no file states a limit, texts
+        are encoded whole. Split texts that are longer than the limit into passages.
     special_tokens : bool, default False
-        Keep the vectors of [CLS], [SEP] and their like. Models of late interaction are trained with them; transport
-        between the words of texts is better off without, as they have mass and no meaning.
+        Keep the vectors of special tokens such as [CLS] and [SEP]. Late-interaction models are trained with them. For
+        transport between words leave them out: they would have mass (weight to be moved), but no meaning.
     subwords : {"keep", "mean", "first"}, default "keep"
-        What becomes of the pieces of a word: all stay, or their mean or the first piece stands for the word.
-        Explanations read better over words.
+        How to represent a word that the tokenizer splits into pieces: keep all pieces, take their mean, or take the
+        first piece. Alignments are easier to read over whole words.
     query_prompt, document_prompt : str, optional
-        What stands before queries, and before other texts, as the model was trained ("query: "). The model sees it;
-        its own tokens are left out, as special ones are, unless those are kept. By default what
-        config_sentence_transformers.json states, beside the tokenizer or the model; "" for nothing.
+        Text put before queries and before documents, as the model was trained ("query: "). The model reads it, but its
+        tokens are left out of the result, unless `special_tokens` is set. Default: the prompts stated by
+        config_sentence_transformers.json in the folder of the tokenizer or the model; "" for no prompt.
     batch_size : int, default 32
-        Texts that are encoded at a time. A model with dynamic quantisation computes scales over the batch, so that its
-        vectors depend in their last digits on what is encoded together; 1 makes them independent.
+        Number of texts encoded at a time. A model with dynamic quantisation computes scales over the whole batch, so
+        the last digits of its vectors depend on the other texts in the batch; 1 makes them independent.
     num_threads : int, optional
-        Threads of a batch; all cores by default.
+        Threads per batch; all cores by default.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class OnnxEncoder:
         batch_size: int = 32,
         num_threads: int | None = None,
     ) -> None:
-        # What it takes to make another one: a session that runs in one process cannot go to another.
+        # Kept for pickling: an ONNX session cannot be sent to another process, so a copy opens its own.
         self._arguments = (Path(model).absolute(), Path(tokenizer).absolute())
         self._options: dict[str, Any] = {
             "output": output,
@@ -114,31 +114,31 @@ class OnnxEncoder:
     def _token_output(self, wanted: str | None) -> str:
         axes: dict[str, int] = {entry.name: len(entry.shape) for entry in self._session.get_outputs()}
         if wanted is None:
-            of_tokens = [name for name, count in axes.items() if count == 3]
-            if "last_hidden_state" in of_tokens:
+            candidates = [name for name, count in axes.items() if count == 3]
+            if "last_hidden_state" in candidates:
                 return "last_hidden_state"
-            if len(of_tokens) == 1:
-                return of_tokens[0]
-            raise ValueError(f"output: the model has {len(of_tokens)} outputs with three axes, of {sorted(axes)}")
+            if len(candidates) == 1:
+                return candidates[0]
+            raise ValueError(f"output: the model has {len(candidates)} outputs with three axes, of {sorted(axes)}")
         if axes.get(wanted) != 3:
             raise ValueError(f"output: the model has no output {wanted!r} with three axes; it has {sorted(axes)}")
         return wanted
 
     @property
     def max_length(self) -> int | None:
-        """Tokens of a text that are encoded, special ones included; None if neither argument nor files set a limit."""
+        """Maximum number of tokens per text, special tokens included; None if there is no limit."""
         return self._max_length
 
     @cached_property
     def identity(self) -> EncoderIdentity:
-        """What tells it from other encoders: its files and options. They are read when it is first asked for.
+        """What distinguishes this encoder from others: digests of its files, and its options.
 
-        Weights that the model has in a file of their own count if that has the model's name and "_data" or ".data"
-        behind it.
+        Files are read at the first access. Weights stored in a separate file are included if that file is named like
+        the model with "_data" or ".data" appended.
         """
         model, tokenizer = self._arguments
-        beside = [model.with_name(model.name + suffix) for suffix in ("_data", ".data")]
-        files = [model, tokenizer, *filter(Path.is_file, beside)]
+        weight_files = [model.with_name(model.name + suffix) for suffix in ("_data", ".data")]
+        files = [model, tokenizer, *filter(Path.is_file, weight_files)]
         axes = {entry.name: entry.shape for entry in self._session.get_outputs()}
         dim = axes[self._output][-1]
         compared = ("max_length", "special_tokens", "subwords")
@@ -168,7 +168,7 @@ class OnnxEncoder:
         skip_empty : bool, default False
             Leave out texts without a token; they are missing from `EncodedTexts.kept`.
         progress : callable, optional
-            Called with the number of texts that are encoded, after each batch.
+            Called after each batch with the number of texts encoded so far.
 
         Returns
         -------
@@ -177,7 +177,7 @@ class OnnxEncoder:
         Raises
         ------
         TypeError
-            If `texts` is one string, or holds something else than strings.
+            If `texts` is one string, or an item is not a string.
         NoTokensError
             If a text has no token (unless skipped), or no text is left; the message names it.
         """
@@ -186,7 +186,7 @@ class OnnxEncoder:
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Turn queries into sequences of token vectors, as `encode` does other texts, with their own prompt."""
+        """Turn queries into sequences of token vectors: as `encode`, but with the prompt for queries."""
         return self._encode(self._prompts["query_prompt"], texts, skip_empty, progress)
 
     def _encode(self, prompt: str, texts: Sequence[str], skip_empty: bool, progress: Progress | None) -> EncodedTexts:
@@ -206,13 +206,13 @@ class OnnxEncoder:
         return gathered(texts, (one for one in done if one is not None), skip_empty=skip_empty)
 
     def _batches(self, encodings: Sequence[Any]) -> Iterator[list[int]]:
-        """Texts of about the same length, the longest first: what does not fit into memory fails at once."""
+        """Texts of about the same length; the longest first, so that a batch too large for memory fails at once."""
         order = sorted(range(len(encodings)), key=lambda t: (-len(encodings[t].ids), t))
         for start in range(0, len(order), self._batch_size):
             yield order[start : start + self._batch_size]
 
     def _run(self, encodings: Sequence[Any]) -> NDArray[np.float32]:
-        """Vectors of a batch, shape (texts, longest, d)."""
+        """Vectors of a batch, shape (texts, length of the longest, d)."""
         shape = (len(encodings), max(max(len(e.ids) for e in encodings), 1))
         feed = {name: np.zeros(shape, dtype=np.int64) for name in self._inputs}
         for row, encoding in enumerate(encodings):
@@ -223,23 +223,24 @@ class OnnxEncoder:
             if "token_type_ids" in feed:
                 feed["token_type_ids"][row, :length] = encoding.type_ids
         try:
-            found: NDArray[Any] = self._session.run([self._output], feed)[0]
-        except Exception as error:  # the library's errors share no base of their own
+            output: NDArray[Any] = self._session.run([self._output], feed)[0]
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             raise ValueError(
-                f"{self._name} failed on texts of {shape[1]} tokens; if it takes fewer, give max_length: {error}"
+                f"{self._name} failed on texts of {shape[1]} tokens; "
+                f"if its limit is lower, pass it as max_length: {error}"
             ) from None
-        return found.astype(np.float32, copy=False)
+        return output.astype(np.float32, copy=False)
 
-    def _text(self, text: str, begins: int, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
-        """Tokens of a text, which begins at this character, after its prompt."""
+    def _text(self, text: str, start: int, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
+        """Tokens and vectors of a text with its prompt; the text itself begins at character `start`."""
         special = encoding.special_tokens_mask
         kept = list(range(len(encoding.ids)))
         if not self._special_tokens:
-            kept = [p for p in kept if not special[p] and (begins == 0 or encoding.offsets[p][1] > begins)]
+            kept = [p for p in kept if not special[p] and (start == 0 or encoding.offsets[p][1] > start)]
         cut = sum(len(part.ids) - sum(part.special_tokens_mask) for part in encoding.overflowing)
-        # A special token is a word of its own, numbered so that no other has its number.
+        # Each special token is a word by itself; negative numbers keep it apart from the tokenizer's words.
         words = [-1 - p if special[p] else encoding.word_ids[p] for p in kept]
-        of_words, first, last = merged(vectors[kept], words, self._subwords)
+        merged_vectors, first, last = merged(vectors[kept], words, self._subwords)
         if self._subwords == "keep":
             names = [encoding.tokens[p] for p in kept]
         else:
@@ -247,16 +248,16 @@ class OnnxEncoder:
                 encoding.tokens[kept[i]] if special[kept[i]] else _surface(text, encoding, kept[i], kept[j])
                 for i, j in zip(first, last, strict=True)
             ]
-        return EncodedText(names, of_words, cut=cut)
+        return EncodedText(names, merged_vectors, cut=cut)
 
 
 def _surface(text: str, encoding: Any, first: int, last: int) -> str:
-    """What a word looks like in the text."""
+    """The characters of the text that a word, pieces `first` to `last`, covers."""
     return text[encoding.offsets[first][0] : encoding.offsets[last][1]]
 
 
 def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, int | None]:
-    """Tokenizer that cuts texts at a limit, and the limit: the one given, or the one that files state."""
+    """Tokenizer that truncates at a limit, and that limit: the argument, or else the one stated by the files."""
     module = optional("tokenizers", "text")
     require_file(path)
     try:
@@ -272,7 +273,7 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
         if limit is not None and limit < least:
             raise ValueError(
                 f"max_length: the files beside {path} limit texts to {limit} tokens, special ones included, "
-                f"which is less than {least}, the least that a text needs; give another limit"
+                f"but a text needs at least {least}; pass another limit"
             )
     tokenizer.no_truncation()
     if limit is not None:
@@ -281,7 +282,7 @@ def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, in
 
 
 def _prompts(given: dict[str, str | None], model: Path, tokenizer: Path) -> dict[str, str]:
-    """What stands before texts: what was given, else what files state."""
+    """Prompts of queries and documents: those given, or else those stated by the files."""
     for name, prompt in given.items():
         if prompt is not None and not isinstance(prompt, str):
             raise TypeError(f"{name}: expected a string, got {type(prompt).__name__}")
@@ -299,5 +300,5 @@ def _session(path: Path, num_threads: int | None) -> Any:
     options.intra_op_num_threads = _core.build_info()["threads"] if num_threads is None else num_threads
     try:
         return module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the library's errors share no base of their own
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         raise ValueError(f"{path}: is not a model that onnxruntime can run: {error}") from None

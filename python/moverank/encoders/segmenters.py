@@ -1,4 +1,4 @@
-"""Words of scripts that are written without spaces, found by the libraries that know how: each an extra."""
+"""Word segmenters for scripts written without spaces: libraries, each installed by an extra of this package."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from moverank._support.optional import optional
 from moverank._support.validate import one_of
 from moverank.encoders.scripts import HAN, HIRAGANA, KATAKANA, THAI
 
-#: Takes a run of one script without spaces, and gives its words.
+#: Splits a run of characters of one script into words.
 Segment = Callable[[str], "list[str]"]
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A library: how to get its function, the extra that brings it, what it is for, and the runs that it takes."""
+    """A library: how to load its function, the extra that installs it, its language, and its script."""
 
     load: Callable[[], Segment]
     extra: str
@@ -30,19 +30,19 @@ class Segmenter:
 
 
 def segments(name: str) -> Segment:
-    """Function of a segmenter; ImportError names the extra that brings it."""
+    """Return the function of a segmenter; the ImportError names the extra that installs it."""
     one_of(name, "segmenter", SEGMENTERS)
     return _loaded(name)
 
 
 def segmenter_version(name: str) -> str:
-    """Version of its library, with which its words may change."""
+    """Version of the library: another version may split words differently."""
     return version(name)
 
 
 def segmenter_for(text: str) -> str | None:
-    """Segmenter that suits a text: that of a script of it that is written without spaces."""
-    # Chinese has no kana, so that they decide for Japanese before characters do for Chinese.
+    """Name of the segmenter for a script without spaces that occurs in a text; None if there is none."""
+    # Han characters occur in Chinese and Japanese, kana only in Japanese, so look for kana first.
     if _KANA.search(text):
         return "fugashi"
     return next((name for name, one in SEGMENTERS.items() if one.script.search(text)), None)
@@ -55,7 +55,7 @@ def _loaded(name: str) -> Segment:
 
 def _jieba() -> Segment:
     with warnings.catch_warnings():
-        # Its source has escape sequences that newer Pythons warn of, and it asks for pkg_resources.
+        # Importing jieba warns of invalid escape sequences in its source and of pkg_resources, which it uses.
         warnings.simplefilter("ignore")
         module = optional("jieba", "chinese")
     level = module.default_logger.level
@@ -80,7 +80,7 @@ def _pythainlp() -> Segment:
 
 
 _KANA = re.compile(f"[{HIRAGANA}{KATAKANA}]")
-#: The segmenters that `Words` takes, by name.
+#: The segmenters that `Words` accepts, by name.
 SEGMENTERS: dict[str, Segmenter] = {
     "jieba": Segmenter(_jieba, "chinese", "Chinese", re.compile(f"[{HAN}]+")),
     "fugashi": Segmenter(_fugashi, "japanese", "Japanese", re.compile(f"[{HAN}{HIRAGANA}{KATAKANA}]+")),

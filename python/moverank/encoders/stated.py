@@ -1,4 +1,4 @@
-"""How many tokens a transformer takes, and what it wants before a text, as the files that come with it state."""
+"""Limits and prompts stated by the files that come with a transformer: tokens per text, and prefixes of texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-#: Models that count positions from the number after the padding token's: that many of their positions are never used.
+#: Model types that number positions from the padding token's id + 1, so that lower positions are never used.
 _OFFSET_POSITIONS = frozenset(
     (
         "camembert", "data2vec-text", "esm", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm",
@@ -14,30 +14,30 @@ _OFFSET_POSITIONS = frozenset(
     )
 )  # fmt: skip
 
-#: Libraries write 10^30 where a tokenizer has no limit; no model takes as many tokens as this.
+#: Limits from here on mean "no limit": libraries write 10^30 if a tokenizer has none.
 _NO_LIMIT = 1 << 30
 
 
 def stated_limit(truncation: Any, tokenizer: Path, model: Path) -> int | None:
-    """The least limit that is stated, special tokens included; None if none is.
+    """The smallest stated limit on tokens per text, special tokens included; None if no file states one.
 
-    Looked at are the truncation of tokenizer.json; beside it, `model_max_length` of tokenizer_config.json and
-    `max_seq_length` of sentence_bert_config.json; beside it or beside the model, `max_position_embeddings` of
-    config.json. The least counts, as what a model cannot take is no better for being allowed elsewhere.
+    Read are the truncation of tokenizer.json; `model_max_length` of tokenizer_config.json and `max_seq_length` of
+    sentence_bert_config.json in the same folder; and `max_position_embeddings` of config.json in that folder or the
+    model's. The smallest is taken because a model fails above any of its limits.
     """
-    beside = tokenizer.parent
-    found = [None if truncation is None else truncation.get("max_length")]
-    found.append(_read(beside / "tokenizer_config.json").get("model_max_length"))
-    found.append(_read(beside / "sentence_bert_config.json").get("max_seq_length"))
-    found += [_positions(_read(folder / "config.json")) for folder in dict.fromkeys([beside, model.parent])]
-    limits = [int(one) for one in found if isinstance(one, (int, float)) and 0 < one < _NO_LIMIT]
+    folder = tokenizer.parent
+    stated = [None if truncation is None else truncation.get("max_length")]
+    stated.append(_read(folder / "tokenizer_config.json").get("model_max_length"))
+    stated.append(_read(folder / "sentence_bert_config.json").get("max_seq_length"))
+    stated += [_positions(_read(own / "config.json")) for own in dict.fromkeys([folder, model.parent])]
+    limits = [int(limit) for limit in stated if isinstance(limit, (int, float)) and 0 < limit < _NO_LIMIT]
     return min(limits, default=None)
 
 
 def stated_prompts(tokenizer: Path, model: Path) -> tuple[str, str]:
-    """What stands before queries and before documents by config_sentence_transformers.json; "" where it says nothing.
+    """Prompts of queries and of documents in config_sentence_transformers.json; "" where it states none.
 
-    The names of prompts are those by which the library finds them.
+    Prompts are looked up by the same names as in sentence-transformers.
     """
     for folder in dict.fromkeys([tokenizer.parent, model.parent]):
         path = folder / "config_sentence_transformers.json"
@@ -54,7 +54,7 @@ def stated_prompts(tokenizer: Path, model: Path) -> tuple[str, str]:
 
 
 def _positions(config: dict[str, Any]) -> int | None:
-    """Positions that texts can take, of those that a model has vectors of."""
+    """Number of positions that tokens can occupy, of those for which the model has embeddings."""
     count = config.get("max_position_embeddings")
     if not isinstance(count, int) or config.get("model_type") not in _OFFSET_POSITIONS:
         return count if isinstance(count, int) else None
@@ -63,11 +63,11 @@ def _positions(config: dict[str, Any]) -> int | None:
 
 
 def _read(path: Path, *, unless: str = "max_length is given") -> dict[str, Any]:
-    """A file of settings; nothing if there is none."""
+    """Settings in a JSON file; empty if the file does not exist or is not an object."""
     if not path.is_file():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON: {error}; it says what the model takes, unless {unless}") from None
+        raise ValueError(f"{path}: is not JSON: {error}; this file is not read if {unless}") from None
     return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""From the pieces that transformers see to the words that people read."""
+"""Merging the pieces of words, which transformers work on, into the words that people read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-#: What becomes of the pieces of one word: each stays, their mean stands for the word, or the first of them does.
+#: How to represent a word by its pieces: keep each piece, take their mean, or take the first piece.
 Subwords = Literal["keep", "mean", "first"]
 
 
 def require_subwords(subwords: str) -> None:
-    """Refuse an unknown way."""
+    """Refuse an unknown way to represent words."""
     if subwords not in get_args(Subwords):
         raise ValueError(f"subwords must be one of {', '.join(map(repr, get_args(Subwords)))}, got {subwords!r}")
 
@@ -28,14 +28,14 @@ def merged(
     vectors : ndarray, shape (n, d)
         One per piece.
     words : sequence of int, length n
-        Number of the word to which each piece belongs; pieces of one word are neighbours.
+        Number of the word to which each piece belongs; the pieces of a word are adjacent.
     subwords : str
-        The way.
+        How to represent a word.
 
     Returns
     -------
     tuple of ndarray, list of int, list of int
-        One vector per word; which piece is its first, and which its last.
+        One vector per word, and the positions of its first and last pieces.
     """
     first = [p for p in range(len(words)) if p == 0 or words[p] != words[p - 1]]
     last = [p - 1 for p in [*first[1:], len(words)]]

@@ -1,7 +1,6 @@
-"""Words of a text, for encoders that look whole words up.
+"""Splitting texts into words, for encoders that look up whole words.
 
-Words end where Unicode's word boundaries (UAX #29) say, as far as a small pattern can tell; `Words` states where it
-decides otherwise.
+Word boundaries follow Unicode (UAX #29) as far as a small regular expression can; `Words` lists the differences.
 """
 
 from __future__ import annotations
@@ -29,36 +28,36 @@ from moverank.encoders.scripts import (
 )
 from moverank.encoders.segmenters import SEGMENTERS, segmenter_version, segments
 
-#: Counts the ways in which words were cut so far: an index has to know by which its documents were.
+#: Version of the splitting rules. Indexes store it, so that documents and queries are split by the same rules.
 _VERSION = 2
 
 _ASCII_WORD = re.compile(
     r"[A-Za-z0-9]+(?:(?:_+|['-]|(?<=[0-9])[.,](?=[0-9])|(?<=[A-Za-z])\.(?=[A-Za-z]))[A-Za-z0-9]+)*"
 )
 _JOINTS = (re.compile(r"_+"), re.compile(r"[.,·]"), re.compile(r"['\"-]"))
-#: Apostrophes and hyphens that are the same character to readers, and to vocabularies.
+#: Variants of apostrophes and hyphens, which readers do not distinguish and vocabularies do not contain.
 _PLAIN = dict.fromkeys(map(ord, "’＇׳"), "'") | dict.fromkeys(map(ord, "‐‑﹣－"), "-") | {ord("״"): '"'}
-#: Soft hyphens, marks of direction and their like: they stand within words and are not part of them.
-_UNSEEN = deleted(0x00AD, 0x061C, 0x180E, (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x2069), 0xFEFF)
-_TO_PLAIN: dict[int, str | None] = {**_UNSEEN, **_PLAIN}
+#: Invisible characters within words, such as soft hyphens and direction marks.
+_INVISIBLE = deleted(0x00AD, 0x061C, 0x180E, (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x2069), 0xFEFF)
+_TO_PLAIN: dict[int, str | None] = {**_INVISIBLE, **_PLAIN}
 _NOT_PLAIN = re.compile(f"[{''.join(map(chr, _TO_PLAIN))}]")
 _JOINERS = deleted(0x200C, 0x200D, 0xFE0E, 0xFE0F)
-#: Vowels and the like of Hebrew and Arabic, which most texts leave out, and the line that stretches Arabic words.
+#: Vowel points of Hebrew and Arabic, which most texts omit, and the tatweel, which stretches Arabic words.
 _OPTIONAL = deleted(
     (0x0591, 0x05BD), 0x05BF, (0x05C1, 0x05C2), (0x05C4, 0x05C5), 0x05C7,
     (0x0610, 0x061A), 0x0640, (0x064B, 0x065F), 0x0670, (0x06D6, 0x06DC),
 )  # fmt: skip
 _PICTURE = rf"[{PICTURES}](?:\ufe0f|[{SKIN_TONES}])*"
 _WITHOUT_SPACES = (HAN, HIRAGANA, KATAKANA, THAI, *OTHERS_WITHOUT_SPACES)
-#: Runs of one script that is written without spaces, and what is between them.
+#: Runs of one script written without spaces, and runs of other characters.
 _RUN = re.compile("|".join(f"[{script}]+" for script in (*_WITHOUT_SPACES, "^" + "".join(_WITHOUT_SPACES))))
 
 
 @cache
 def _any_word() -> re.Pattern[str]:
-    """Pattern of a word in any script; the first text that is not ASCII waits a few hundredths of a second for it."""
+    """Pattern of a word in any script. Compiled at the first text that is not ASCII, as it takes some 0.03 seconds."""
     low, high = marks()
-    # A set that reaches beyond plane 0 is searched range by range, so its first characters are looked at before.
+    # `re` searches a set with characters beyond plane 0 range by range, which is slow: the lookahead avoids it.
     mark = rf"(?:[{low}\u200c\u200d]|(?=[\U00010000-\U0010ffff])[{high}])"
     letters = rf"[^\W_]+(?:{mark}+[^\W_]*)*"
     between = (
@@ -74,23 +73,24 @@ def _any_word() -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class Words:
-    """Cut a text into words, in any script; repeats are kept.
+    """Split a text into words, in any script; repeated words are kept.
 
-    A word is letters and digits with their combining marks. An apostrophe, a hyphen, a middle dot or an underscore
-    within it, a full stop between letters, and a full stop or comma between digits belong to it. An emoji is a word.
-    Texts are brought to Unicode's composed form (NFC) first; soft hyphens and marks of direction are left out.
+    A word consists of letters and digits with their combining marks. An apostrophe, hyphen, middle dot or underscore
+    inside a word belongs to it, as do a full stop between letters and a full stop or comma between digits. An emoji is
+    a word. Texts are first normalised to Unicode's composed form (NFC); soft hyphens and direction marks are removed.
 
     Parameters
     ----------
     lower_case : bool, default True
-        As the vocabularies of GloVe and of the bundled vectors are; word2vec's GoogleNews and fastText's are not.
+        Convert texts to lower case. The vocabularies of GloVe and of the bundled vectors are in lower case; those of
+        word2vec's GoogleNews and of fastText are not.
     stop_words : collection of str, default none
         Words to leave out, in lower case; `STOP_WORDS` is a list for English. WMD was published without stop words,
-        WRD with all words, its norms weighing them; all words are the default here.
+        WRD with all words, weighted by their norms.
     segmenter : {"jieba", "fugashi", "pythainlp"}, optional
-        What finds the words of a script without spaces: jieba those of Chinese (``pip install 'moverank[chinese]'``),
-        fugashi those of Japanese (``moverank[japanese]``), PyThaiNLP those of Thai (``moverank[thai]``). Other scripts
-        in the same text are cut as without one.
+        Library that splits a script without spaces into words: jieba for Chinese
+        (``pip install 'moverank[chinese]'``), fugashi for Japanese (``moverank[japanese]``), PyThaiNLP for Thai
+        (``moverank[thai]``). Other scripts in the same text are split as without a segmenter.
 
     Raises
     ------
@@ -101,8 +101,8 @@ class Words:
 
     Notes
     -----
-    Other than in UAX #29, a hyphen joins (looked up whole, then in parts), colons do not, and a run of Chinese,
-    Japanese or Thai is one word where no segmenter is named.
+    Differences from UAX #29: a hyphen joins two words into one (encoders look up the whole, then its parts), a colon
+    does not, and without a segmenter a run of Chinese, Japanese or Thai is one word.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Words:
         return f"Words({', '.join(shown)})"
 
     def options(self) -> dict[str, Any]:
-        """All that decides how a text is cut, as JSON can hold it: part of an encoder's identity."""
+        """All options that determine how a text is split, as JSON values: part of an encoder's identity."""
         found: dict[str, Any] = {
             "version": _VERSION,
             "lower_case": self.lower_case,
@@ -149,42 +149,42 @@ class Words:
         return found
 
     def __call__(self, text: str) -> list[str]:
-        """Words of a text, in order."""
+        """Split a text into words, in order."""
         words = _cut(text.lower() if self.lower_case else text)
         if self.segmenter is not None:
             words = [part for word in words for part in self._segmented(word)]
         return [word for word in words if word.lower() not in self.stop_words] if self.stop_words else words
 
     def _segmented(self, word: str) -> list[str]:
-        """Runs of the scripts that the segmenter knows, segmented; a word without any as it is."""
+        """Split the runs of the segmenter's script; a word without such a run is returned unchanged."""
         assert self.segmenter is not None
-        of = SEGMENTERS[self.segmenter].script
-        if not of.search(word):
+        script = SEGMENTERS[self.segmenter].script
+        if not script.search(word):
             return [word]
         segment = segments(self.segmenter)
         found: list[str] = []
         end = 0
-        for run in of.finditer(word):
+        for run in script.finditer(word):
             found += [*_cut(word[end : run.start()]), *segment(run.group())]
             end = run.end()
         return [*found, *_cut(word[end:])]
 
 
 def _cut(text: str) -> list[str]:
-    """Words of a text whose case is what it is to be."""
+    """Split a text without changing its case."""
     if text.isascii():
         return _ASCII_WORD.findall(text)
     return _any_word().findall(_plain(text))
 
 
 def _plain(text: str) -> str:
-    """Text in composed form, with plain apostrophes and hyphens, without what is not seen."""
+    """Text in composed form, with ASCII apostrophes and hyphens, without invisible characters."""
     composed = unicodedata.normalize("NFC", text)
     return composed.translate(_TO_PLAIN) if _NOT_PLAIN.search(composed) else composed
 
 
 def forms(word: str) -> Iterator[str]:
-    """Other ways to write a word, the nearest first, for vocabularies that do not know it as it stands.
+    """Other spellings of a word, the most similar first, for vocabularies that do not contain it as given.
 
     Examples
     --------
@@ -198,25 +198,25 @@ def forms(word: str) -> Iterator[str]:
             yield word.replace("'", "’")
         return
     seen = {word}
-    for other in _written(word):
+    for other in _spellings(word):
         if other not in seen:
             seen.add(other)
             yield other
 
 
-def _written(word: str) -> Iterator[str]:
+def _spellings(word: str) -> Iterator[str]:
     composed = unicodedata.normalize("NFKC", word)
     yield from (unicodedata.normalize("NFD", word), composed)
     yield from (composed.replace("'", "’"), composed.replace("'", "ʼ"), composed.replace("ʼ", "'"))
     bare = composed.translate(_JOINERS)
-    # What "İ" becomes in lower case is an i with a second dot.
+    # In lower case, "İ" becomes an i followed by a combining dot.
     yield from (bare, bare.replace("i\u0307", "i"), bare.translate(_OPTIONAL))
 
 
 def pieces(word: str) -> list[str]:
-    """What a word falls into: at underscores, else at full stops and commas, hyphens and apostrophes, else by script.
+    """Split a word at underscores; else at full stops and commas; else at hyphens and apostrophes; else by script.
 
-    Empty for a simple word.
+    Empty if the word cannot be split.
 
     Examples
     --------

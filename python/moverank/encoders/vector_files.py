@@ -1,4 +1,4 @@
-"""Files of word vectors as they are found in the wild, and the folder that they are mapped from once converted."""
+"""Reading files of word vectors in their common formats; writing and mapping a folder with a converted table."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 
 Table = tuple[list[str], NDArray[np.float32]]
 
-#: Names in the folder that `save_table` writes.
+#: Files in the folder that `save_table` writes.
 WORDS, VECTORS = "words.txt", "vectors.npy"
 
-#: Longest word that a binary file may hold, in bytes; more is no such file.
+#: Longest word in a binary file, in bytes; a file with a longer one is not in this format.
 LONGEST = 4096
 
-#: Bytes of text that are looked at for a first line.
+#: Bytes that are searched for the end of the first line.
 FIRST_LINE = 1 << 20
 
-#: Digits that a count may have.
+#: Maximum number of digits of a count in the first line.
 LONGEST_COUNT = 18
 
 
 def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
-    """Read words and vectors, by what a file looks like; only the first `limit` words.
+    """Read words and vectors, only the first `limit` words. The format is recognised by the content.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If its format is not known, or it is damaged; the message names file and line.
+        If the format is unknown, or the file is damaged; the message names file and line.
     """
     file = Path(path)
     if file.is_dir():
@@ -50,9 +50,9 @@ def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
             return _text(file, opened, None, None, limit, first_line=1)
         count, dim = int(head[0]), int(head[1])
         if dim == 0 or count == 0:
-            raise ValueError(f"{file}: says that it has {count} words of {dim} dimensions")
+            raise ValueError(f"{file}: its first line states {count} words of {dim} dimensions")
         if dim > file.stat().st_size:
-            raise ValueError(f"{file}: says that words have {dim} dimensions, more than its bytes")
+            raise ValueError(f"{file}: its first line states {dim} dimensions, more than the file has bytes")
         start = opened.tell()
         if _is_binary(opened.read(4 * dim + LONGEST), dim):
             opened.seek(start)
@@ -62,7 +62,7 @@ def read_table(path: str | os.PathLike[str], limit: int | None) -> Table:
 
 
 def save_table(folder: str | os.PathLike[str], words: list[str], vectors: NDArray[np.float32]) -> None:
-    """Write a table that can be mapped: vectors as they are in memory, words one per line."""
+    """Write a table that can be memory-mapped: vectors as .npy, words one per line."""
     target = Path(folder)
     broken = next((word for word in words if "\n" in word), None)
     if broken is not None:
@@ -77,7 +77,7 @@ def _mapped(folder: Path) -> tuple[list[str], Any]:
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: has no {name}, so WordVectors.save did not write it")
     try:
-        # Not as text, of which a carriage return would end a line.
+        # Read as bytes: in text mode, a carriage return inside a word would end a line.
         words = (folder / WORDS).read_bytes().decode().split("\n")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -95,12 +95,12 @@ def _archive(path: Path) -> tuple[list[str], Any]:
             with np.load(opened, allow_pickle=False) as found:
                 words, vectors = found["words"], found["vectors"]
             return _strings(words) if words.dtype.kind == "U" else bytes(words).decode().split("\n"), vectors
-        except Exception as error:  # numpy and zipfile raise a dozen kinds for files that are not archives
-            raise ValueError(f"{path}: holds no words and vectors: {error}") from None
+        except Exception as error:  # numpy and zipfile raise many types for files that are not archives
+            raise ValueError(f"{path}: is not an archive of words and vectors: {error}") from None
 
 
 def _strings(words: NDArray[np.str_]) -> list[str]:
-    """Strings of an array, which takes any numbers for characters."""
+    """Strings of an array; checked first, as numpy accepts any numbers as characters."""
     codes = np.ascontiguousarray(words, dtype=words.dtype.newbyteorder("=")).view(np.uint32)
     if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():
         raise ValueError("words are not text")
@@ -108,7 +108,7 @@ def _strings(words: NDArray[np.str_]) -> list[str]:
 
 
 def _paired(path: Path, words: list[str], vectors: Any, limit: int | None) -> Table:
-    """Check that there is a vector for every word."""
+    """Check that there is one vector per word."""
     shape: tuple[int, ...] = getattr(vectors, "shape", ())
     if len(shape) != 2 or shape[0] != len(words):
         raise ValueError(f"{path}: has {len(words)} words, and vectors of shape {shape}")
@@ -116,7 +116,7 @@ def _paired(path: Path, words: list[str], vectors: Any, limit: int | None) -> Ta
 
 
 def _is_binary(octets: bytes, dim: int) -> bool:
-    """Whether what follows the first line is word2vec's binary format: numbers in text have no such octets."""
+    """Whether the bytes after the first line are word2vec's binary format: some cannot occur in numbers as text."""
     place = octets.find(b" ")
     following = octets[place + 1 : place + 1 + 4 * dim]
     return any(octet > 0x7E or octet < 0x09 for octet in following)
@@ -124,7 +124,9 @@ def _is_binary(octets: bytes, dim: int) -> bool:
 
 def _binary(path: Path, opened: BinaryIO, count: int, dim: int) -> Table:
     if count * dim * 4 > path.stat().st_size:
-        raise ValueError(f"{path}: says that it has {count} words of {dim} dimensions, more than its bytes")
+        raise ValueError(
+            f"{path}: its first line states {count} words of {dim} dimensions, which need more bytes than the file has"
+        )
     vectors = np.empty((count, dim), dtype=np.float32)
     words: list[str] = []
     for row in range(count):
@@ -138,7 +140,7 @@ def _binary(path: Path, opened: BinaryIO, count: int, dim: int) -> Table:
 
 
 def _word(opened: BinaryIO) -> str | None:
-    """The next word; None if there is none. Some writers begin each with a line break."""
+    """The next word; None at the end. Some programs write a line break before each word."""
     octets = bytearray()
     while len(octets) < LONGEST:
         octet = opened.read(1)
@@ -153,19 +155,19 @@ def _word(opened: BinaryIO) -> str | None:
 def _text(
     path: Path, opened: BinaryIO, count: int | None, dim: int | None, limit: int | None, *, first_line: int
 ) -> Table:
-    """A word and its numbers on each line. Words may have spaces in them, so numbers are counted from the end."""
+    """Read lines of a word and its numbers. Words may contain spaces, so numbers are counted from the end."""
     words: list[str] = []
     rows: list[NDArray[np.float32]] = []
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused later as infinite
         for word, vector in _lines(path, opened, dim, first_line):
             if len(words) == limit:
                 break
             words.append(word)
             rows.append(vector)
     if not words:
-        raise ValueError(f"{path}: has no words in it")
+        raise ValueError(f"{path}: has no words")
     if count is not None and limit is None and len(words) != count:
-        raise ValueError(f"{path}: says that it has {count} words, but has {len(words)}")
+        raise ValueError(f"{path}: its first line states {count} words, but there are {len(words)}")
     return words, np.array(rows)
 
 

@@ -25,17 +25,17 @@ from moverank.errors import NoTokensError
 from moverank.vectors.bags import Bags
 from moverank.vectors.encoder_identity import EncoderIdentity
 
-_PLAIN = Words()
-_LOOKED_FOR = "word with a vector"
+_DEFAULT_TOKENIZER = Words()
+_REQUIRED = "word with a vector"
 #: Texts between two reports of progress.
-_REPORTED = 1000
-#: Rows of a table whose digest is taken at a time.
+_REPORT_EVERY = 1000
+#: Rows of the table that are hashed at a time.
 _ROWS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
 class WordRows:
-    """One text as rows of a table of word vectors, in the order of its words, and how many words have none."""
+    """One text as rows of a table of word vectors, in the order of its words; `dropped` counts words without a row."""
 
     rows: NDArray[np.uint32]
     dropped: int = 0
@@ -49,27 +49,27 @@ class WordRows:
         return int(self.rows.nbytes)
 
     def copy(self) -> WordRows:
-        """Itself: it shares no memory."""
+        """Return the object itself: it shares no memory with others."""
         return self
 
 
 class WordVectors:
     """Look words up in a table of vectors.
 
-    A text is cut into words by `Words`, lower-cased, if nothing else is said. A word that the table does not have is
-    looked for in other ways to write it (composed and decomposed accents, Arabic and Hebrew without vowel points,
-    "u.s." for "u.s"), then in its parts, between underscores, full stops, hyphens, apostrophes or scripts; parts that
-    have no vector are dropped. Repeated words stay repeated, so that they weigh more.
+    By default, a text is split by `Words` into lower-case words. If a word is not in the table, other spellings are
+    tried (composed and decomposed accents, Arabic and Hebrew without vowel points, "u.s." for "u.s"), then its parts
+    between underscores, full stops, hyphens, apostrophes or scripts; parts without a vector are dropped. Repeated words
+    are kept, so they have more weight.
 
     Parameters
     ----------
     words : sequence of str
         The vocabulary, without repeats.
     vectors : array_like, shape (len(words), d)
-        Their vectors; converted to float32.
+        One vector per word; converted to float32.
     tokenize : callable, optional
-        What cuts a text into words: `Words` with other options, such as ``Words(segmenter="jieba")`` for Chinese, or
-        anything that takes a text and returns its words.
+        Function that splits a text into a list of words: `Words` with other options, such as
+        ``Words(segmenter="jieba")`` for Chinese, or any function of your own.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class WordVectors:
         words: Sequence[str],
         vectors: NDArray[np.floating] | Sequence[Sequence[float]],
         *,
-        tokenize: Callable[[str], Sequence[str]] = _PLAIN,
+        tokenize: Callable[[str], Sequence[str]] = _DEFAULT_TOKENIZER,
     ) -> None:
         self._vectors = tokens_array(vectors, "vectors")
         listed = text_list(words, "words", "word", "words")
@@ -106,32 +106,32 @@ class WordVectors:
         path: str | os.PathLike[str],
         *,
         limit: int | None = None,
-        tokenize: Callable[[str], Sequence[str]] = _PLAIN,
+        tokenize: Callable[[str], Sequence[str]] = _DEFAULT_TOKENIZER,
     ) -> WordVectors:
-        """Load a table of word vectors, in any of the formats in which they are found.
+        """Load a table of word vectors in any of the common formats.
 
         Parameters
         ----------
         path : path
-            GloVe's text, word2vec's text (a first line with two counts) or binary, fastText's .vec; an .npz archive
-            with `words` and `vectors`; or a folder that `save` wrote, which is mapped, not read. What a file is, is
-            seen from its beginning.
+            A file in GloVe's text format, word2vec's text format (with two counts in the first line) or binary format,
+            or fastText's .vec; an .npz archive with `words` and `vectors`; or a folder written by `save`, which is
+            memory-mapped. The format is recognised by the beginning of the file.
         limit : int, optional
-            Load so many words only, the first: files list the most frequent ones first.
+            Load only the first `limit` words; files list the most frequent words first.
         tokenize : callable, optional
-            What cuts a text into words, as for the class.
+            Function that splits a text into words, as for the class.
 
         Returns
         -------
         WordVectors
-            Of words that are listed twice, the first counts.
+            If a word is listed twice, its first vector is used.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If its format is not known, or it is damaged; the message names file and line.
+            If the format is unknown, or the file is damaged; the message names file and line.
         """
         if limit is not None:
             whole_number(limit, "limit", least=1)
@@ -148,7 +148,10 @@ class WordVectors:
         return loaded
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the table into a folder that `load` maps: it opens in the time of its words, and processes share it."""
+        """Write the table into a folder for `load`, which reads the words and memory-maps the vectors.
+
+        Processes that load the same folder share the memory of the vectors.
+        """
         save_table(folder, list(self._row_of), self._vectors)
 
     @classmethod
@@ -163,9 +166,9 @@ class WordVectors:
 
     @cached_property
     def identity(self) -> EncoderIdentity:
-        """What tells it from other encoders: its words and vectors, and how it cuts texts. Read when first asked for.
+        """What distinguishes this encoder from others: digests of its words and vectors, and its tokenizer.
 
-        It takes a second for a gigabyte of vectors.
+        Computed at the first access, which takes about a second per gigabyte of vectors.
         """
         words = digest_of_words(self._row_of)
         starts = range(0, len(self._vectors), _ROWS_AT_ONCE)
@@ -181,15 +184,15 @@ class WordVectors:
 
     @property
     def tokenize(self) -> Callable[[str], Sequence[str]]:
-        """What cuts a text into words."""
+        """Function that splits a text into words."""
         return self._tokenize
 
     def __repr__(self) -> str:
-        own = "" if self._tokenize == _PLAIN else f", tokenize={self._tokenize!r}"
+        own = "" if self._tokenize == _DEFAULT_TOKENIZER else f", tokenize={self._tokenize!r}"
         return f"WordVectors({len(self)} words, dim={self.dim}{own})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # The vectors that come with the package are there in any process.
+        # Every process can load the bundled vectors itself, so they are not copied into the pickle.
         if _bundled.cache_info().currsize and self is _bundled():
             return _bundled, ()
         return super().__reduce_ex__(protocol)
@@ -204,9 +207,9 @@ class WordVectors:
         texts : sequence of str
             The texts.
         skip_empty : bool, default False
-            Leave out texts of which no word has a vector; they are missing from `EncodedTexts.kept`.
+            Leave out texts without a word that has a vector; they are missing from `EncodedTexts.kept`.
         progress : callable, optional
-            Called with the number of texts so far, now and then.
+            Called with the number of texts encoded so far, every thousand texts.
 
         Returns
         -------
@@ -215,7 +218,7 @@ class WordVectors:
         Raises
         ------
         TypeError
-            If `texts` is one string, or holds something else than strings.
+            If `texts` is one string, or an item is not a string.
         NoTokensError
             If a text has no word with a vector (unless skipped), or no text is left; the message names it.
         """
@@ -223,12 +226,12 @@ class WordVectors:
         encoded = []
         for words, unknown in self._known(texts):
             encoded.append(EncodedText(words, self._vectors[[self._row_of[word] for word in words]], dropped=unknown))
-            if progress is not None and len(encoded) % _REPORTED == 0:
+            if progress is not None and len(encoded) % _REPORT_EVERY == 0:
                 progress(len(encoded))
-        return gathered(texts, encoded, skip_empty=skip_empty, what=_LOOKED_FOR, advice=self._advice)
+        return gathered(texts, encoded, skip_empty=skip_empty, what=_REQUIRED, advice=self._advice)
 
     def bags(self, texts: Sequence[str]) -> Bags:
-        """Turn texts into bags over this table: what an index of many texts is best made of.
+        """Turn texts into bags of words over this table: the best input for an index of many texts.
 
         Parameters
         ----------
@@ -238,12 +241,12 @@ class WordVectors:
         Returns
         -------
         Bags
-            One bag a text, words counted.
+            One bag per text, with counts of words.
 
         Raises
         ------
         TypeError
-            If `texts` is one string, or holds something else than strings.
+            If `texts` is one string, or an item is not a string.
         NoTokensError
             If a text has no word with a vector; the message names it.
 
@@ -260,12 +263,12 @@ class WordVectors:
         for t, one in enumerate(found):
             if not len(one):
                 raise NoTokensError(
-                    f"texts: text {t} has no {_LOOKED_FOR}: {shorten(texts[t])!r}{self._advice(texts[t])}"
+                    f"texts: text {t} has no {_REQUIRED}: {shorten(texts[t])!r}{self._advice(texts[t])}"
                 )
         return Bags(self._vectors, [one.rows for one in found])
 
     def _rows_of(self, texts: Sequence[str]) -> list[WordRows]:
-        """Rows of the table that the words of each text have; texts without a known word have none."""
+        """Rows of the table for the words of each text; none for a text without a known word."""
         return [
             WordRows(np.array([self._row_of[word] for word in words], dtype=np.uint32), unknown)
             for words, unknown in self._known(require_texts(texts))
@@ -282,7 +285,7 @@ class WordVectors:
 
     @cached_property
     def _words(self) -> list[str]:
-        """Words by their rows."""
+        """The word of each row."""
         return list(self._row_of)
 
     def _known(self, texts: Iterable[str]) -> Iterator[tuple[list[str], int]]:
@@ -299,11 +302,11 @@ class WordVectors:
     def _cut(self, text: str) -> Sequence[str]:
         words = self._tokenize(text)
         if isinstance(words, str):
-            raise TypeError("tokenize: expected to get a list of words of it, got one string")
+            raise TypeError("tokenize: expected it to return a list of words, got one string")
         return words
 
     def _looked_up(self, word: str) -> list[str]:
-        """Words of the table that stand for a word: itself, another way to write it, or those of its parts."""
+        """Words of the table for a word: the word itself, another spelling of it, or its parts; none if unknown."""
         if word in self._row_of:
             return [word]
         other = next((form for form in forms(word) if form in self._row_of), None)
@@ -315,25 +318,32 @@ class WordVectors:
 
     @cached_property
     def _composed(self) -> dict[str, str]:
-        """Words of the table that are not in Unicode's composed form, by it: some letters have several such forms."""
-        odd = (word for word in self._row_of if not word.isascii() and not is_normalized("NFC", word))
-        return {normalize("NFC", word): word for word in odd}
+        """Words of the table that are not in Unicode's composed form (NFC), by that form.
+
+        `forms` cannot try them all, as a letter with several marks has several decomposed spellings.
+        """
+        decomposed = (word for word in self._row_of if not word.isascii() and not is_normalized("NFC", word))
+        return {normalize("NFC", word): word for word in decomposed}
 
     def _advice(self, text: str) -> str:
-        """What may help where no word of a text is known."""
+        """Advice for the error message if no word of a text is known."""
         words = list(self._cut(text))
         if not words:
-            return "; it has no letter or digit" if self._tokenize == _PLAIN else "; tokenize finds no word in it"
+            return (
+                "; it has no letter or digit"
+                if self._tokenize == _DEFAULT_TOKENIZER
+                else "; tokenize finds no word in it"
+            )
         shown = ", ".join(map(repr, words[:3])) + (", …" if len(words) > 3 else "")
         plain = isinstance(self._tokenize, Words) and self._tokenize.segmenter is None
         suited = segmenter_for(text)
         if plain and suited is not None:
             language = SEGMENTERS[suited].language
-            return f"; cut at spaces into {shown}: for {language} give tokenize=Words(segmenter={suited!r})"
+            return f"; split at spaces into {shown}: for {language} use tokenize=Words(segmenter={suited!r})"
         cased = next((c for word in text.split() for c in (word, word.title(), word.upper()) if c in self), None)
         if cased is not None:
-            return f"; cut into {shown}, but the table has {cased!r}: tokenize=Words(lower_case=False) keeps capitals"
-        return f"; cut into {shown}: tokenize= says how texts are cut, if not as the table's words are"
+            return f"; split into {shown}, but the table has {cased!r}: tokenize=Words(lower_case=False) keeps capitals"
+        return f"; split into {shown}: pass tokenize= if the table needs other words"
 
 
 @cache
