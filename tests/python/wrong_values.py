@@ -237,7 +237,7 @@ WRONG = {
     ],
     "encoded": [("cat", TypeError, "expected EncodedTexts, got str")],
     "paths": [(3, TypeError, "expected a list of paths, got int")],
-    "octets": [(b"abc", ValueError, "holds no space of moverank"), (SPACE.to_bytes()[:-30], ValueError, "no space")],
+    "octets": [(b"abc", ValueError, "is not a space of moverank"), (SPACE.to_bytes()[:-30], ValueError, "not a space")],
     "key": [*WITHIN, (slice(1, 1), ValueError, "cannot be empty"), ([[0]], ValueError, "one-dimensional selection")],
     "other": [
         (X, TypeError, "operand 'Sequences' does not support"),
@@ -351,7 +351,7 @@ WRONG = {
         (["zzz"], ValueError, "no text has a token"),
     ],
     "fit.steps": [
-        (["zzz"], ValueError, "unknown step 'zzz'; known are"),
+        (["zzz"], ValueError, "unknown step 'zzz'; expected one of"),
         ([3], TypeError, "expected a name or a recipe of moverank.spaces, got 3"),
         ("idf", TypeError, "expected a list of names or recipes, got str"),
     ],

@@ -1,7 +1,7 @@
-"""What makes transport between texts work: weights of tokens, and spaces in which directions mean something.
+"""Token weights and transformed vector spaces: both improve the distances between texts.
 
-Read `statistics` first, what is learnt from a corpus in one pass; then `steps`, what is made of it; a `Space` is steps
-one after the other.
+Read `statistics` first: what one pass over a corpus collects. Then read `steps`: the transformations that are learnt
+from these statistics. A `Space` is a sequence of steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps one after the other: learnt from a corpus once, saved, and applied to documents and queries alike."""
+"""A sequence of steps, learnt once from a corpus, saved, and applied to both documents and queries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from moverank.spaces.storing import from_bytes, to_bytes
 from moverank.vectors.encoder_identity import EncoderIdentity
 from moverank.vectors.sequences import Sequences
 
-#: Recipes that go by a name; the first three are A, W and R of the WRD paper.
+#: Recipes with names; the first three are the steps A, W and R of the WRD paper.
 NAMED: dict[str, Recipe] = {
     "all-but-the-top": AllButTheTop(),
     "sif-scaling": Scaling("sif"),
@@ -51,12 +51,12 @@ NAMED: dict[str, Recipe] = {
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """What is done to encoded texts before they are compared. Made by `fit`, or of steps of one's own.
+    """A transformation of encoded texts, applied before they are compared. Learnt by `fit`, or made of given steps.
 
     Parameters
     ----------
     steps : sequence of Step
-        Applied one after the other.
+        Applied in this order.
 
     Examples
     --------
@@ -77,19 +77,19 @@ class Space:
         Parameters
         ----------
         encoded : EncodedTexts
-            What the encoder made of them; weights that it gave are multiplied with those of the steps.
+            The output of an encoder. Weights of the encoder are multiplied with those of the steps.
 
         Returns
         -------
         EncodedTexts
-            The same texts and tokens with other vectors and weights.
+            The same texts and tokens with new vectors and weights.
 
         Raises
         ------
         TypeError
-            If these are not encoded texts.
+            If `encoded` is not `EncodedTexts`.
         ValueError
-            If the vectors are not of the dimension that the space was fitted to.
+            If the dimension of the vectors is not the one that the space was fitted to.
         """
         if not isinstance(encoded, EncodedTexts):
             raise TypeError(f"encoded: expected EncodedTexts, got {type(encoded).__name__}")
@@ -102,29 +102,29 @@ class Space:
         return EncodedTexts(moved, encoded.tokens, encoded.kept, encoded.dropped, encoded.cut)
 
     def over(self, encoder: Encoder) -> SpaceEncoder:
-        """Encoder whose texts come out in this space."""
+        """Return an encoder that applies this space to the output of another encoder."""
         require_encoder(encoder)
         return SpaceEncoder(encoder, self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the steps into an .npz file of plain arrays, with everything that was learnt."""
+        """Write the steps with all that they have learnt into an .npz file of plain arrays."""
         Path(path).write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Space:
-        """Read what `save` wrote; ValueError if the file holds something else."""
+        """Read a file written by `save`; ValueError if it is not such a file."""
         try:
             return cls.from_bytes(Path(path).read_bytes())
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
 
     def to_bytes(self) -> bytes:
-        """Write the steps as `save` does."""
+        """Return the bytes that `save` writes."""
         return to_bytes(self.steps)
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Space:
-        """Read what `to_bytes` wrote; ValueError for anything else."""
+        """Read bytes written by `to_bytes`; ValueError for any others."""
         return cls(from_bytes(octets))
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class SpaceEncoder:
 
     @property
     def identity(self) -> EncoderIdentity:
-        """That of the encoder, with a digest of the space among its options."""
+        """Identity of the encoder, with a digest of the space added to its options."""
         inner = EncoderIdentity.of(self.encoder)
         options = {**inner.options, "space": digest([self.space.to_bytes()])}
         return replace(inner, dim=None, options=options)
@@ -179,21 +179,22 @@ def fit(
     Parameters
     ----------
     encoder : Encoder
-        What makes vectors of texts.
+        The encoder whose vectors will be transformed.
     texts : iterable of str
-        The corpus; the documents that will be searched are a good one. Texts without a token are passed over.
+        The corpus, for example the documents that will be searched. Texts without a token are skipped.
     steps : sequence of str or Recipe
-        What to learn, in the order in which it will be applied: recipes of `moverank.spaces`, or their names
-        ("all-but-the-top", "sif-scaling", "remove-common", "centring", "whitening", "conceptor", "unit-norm"; weights:
-        "idf", "sif", "norm", "norm-idf").
+        The steps to learn, in the order in which they will be applied: recipes of `moverank.spaces`, or their names.
+        Names of transformations: "all-but-the-top", "sif-scaling", "remove-common", "centring", "whitening",
+        "conceptor", "unit-norm". Names of weights: "idf", "sif", "norm", "norm-idf".
     sample : int, default 20000
-        Texts that are kept for steps that learn from whole texts, or after a step that is not affine.
+        Number of texts kept as a sample. Steps that need whole texts learn from it, and so do steps after one that is
+        not affine.
     batch : int, default 1024
-        Texts encoded at a time.
+        Number of texts encoded at a time.
     seed : int, default 0
-        Of the sample.
+        Seed of the random sample.
     progress : callable, optional
-        Called with the number of texts seen, after each batch.
+        Called after each batch with the number of texts read so far.
 
     Returns
     -------
@@ -202,7 +203,7 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If a step is unknown, or there is no text with a token.
+        If a step is unknown, or no text has a token.
     """
     require_encoder(encoder)
     recipes = [_recipe(step) for step in as_list(steps, "steps", "names or recipes")]
@@ -212,9 +213,9 @@ def fit(
     stream = text_stream(texts, "texts", "text")
     statistics: Statistics | None = None
     seen = 0
-    for some in _batches(stream, batch):
-        seen += len(some)
-        encoded = _encoded(encoder, some)
+    for group in _batches(stream, batch):
+        seen += len(group)
+        encoded = _encoded(encoder, group)
         if encoded is not None:
             if statistics is None:
                 statistics = Statistics(encoded.sequences.dim, sample, np.random.default_rng(seed))
@@ -229,7 +230,7 @@ def fit(
 def _recipe(step: str | Recipe) -> Recipe:
     if isinstance(step, str):
         if step not in NAMED:
-            raise ValueError(f"steps: unknown step {step!r}; known are {', '.join(map(repr, NAMED))}")
+            raise ValueError(f"steps: unknown step {step!r}; expected one of {', '.join(map(repr, NAMED))}")
         return NAMED[step]
     if not hasattr(step, "fit"):
         raise TypeError(f"steps: expected a name or a recipe of moverank.spaces, got {step!r}")
@@ -256,6 +257,7 @@ def _fitted(recipes: Sequence[Recipe], statistics: Statistics) -> tuple[Step, ..
         steps.append(step)
         sample = _moved(step, sample)
         if isinstance(step, Affine):
+            # Exact for the whole corpus; after any other step only the sample is available.
             moments = moments.mapped(step.shift, step.matrix)
         else:
             moments = Moments.of(np.concatenate([vectors for _, vectors in sample]))

@@ -1,4 +1,4 @@
-"""What is learnt from a corpus in one pass, in memory that does not grow with it but by new tokens."""
+"""Statistics of a corpus, collected in one pass. Memory grows only with the number of distinct tokens."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Moments:
 
     @classmethod
     def none(cls, dim: int) -> Moments:
-        """Of no vectors yet."""
+        """Moments of no vectors."""
         return cls(0.0, np.zeros(dim), np.zeros((dim, dim)))
 
     @classmethod
     def of(cls, vectors: NDArray[np.floating]) -> Moments:
-        """Of some vectors, shape (n, d)."""
+        """Moments of vectors of shape (n, d)."""
         moments = cls.none(vectors.shape[1])
         moments.add(vectors)
         return moments
 
     def add(self, vectors: NDArray[np.floating]) -> None:
-        """Count more vectors."""
+        """Add vectors of shape (n, d)."""
         wide = vectors.astype(np.float64)
         self.count += len(wide)
         self.total += wide.sum(axis=0)
@@ -54,10 +54,10 @@ class Moments:
         return self.second - np.outer(self.mean, self.mean)
 
     def mapped(self, shift: NDArray[np.float64], matrix: NDArray[np.float64]) -> Moments:
-        """Those of (x − shift) matrix, without looking at the vectors again."""
+        """Moments of (x − shift) matrix, computed from the moments of x alone."""
         total = (self.total - self.count * shift) @ matrix
-        across = np.outer(shift, self.total)
-        centred = self.squares - across - across.T + self.count * np.outer(shift, shift)
+        cross = np.outer(shift, self.total)
+        centred = self.squares - cross - cross.T + self.count * np.outer(shift, shift)
         return Moments(self.count, total, matrix.T @ centred @ matrix)
 
 
@@ -68,18 +68,18 @@ class Statistics:
     Attributes
     ----------
     texts : int
-        Texts seen.
+        Number of texts.
     tokens : int
-        Tokens seen, repeats counted.
+        Number of tokens, repeats included.
     counts : Counter of str
-        How often each token was seen.
+        Number of occurrences of each token.
     texts_with : Counter of str
-        In how many texts.
+        Number of texts that contain each token.
     moments : Moments
-        Of the vectors of all tokens seen.
+        Mean and covariance of the vectors of all tokens.
     sample : list of (tokens, vectors)
-        Texts drawn with equal chances from all: what steps learn from that need texts as a whole, or follow one whose
-        effect on the moments is not known.
+        A uniform random sample of the texts, for steps that need whole texts, and for steps after one whose effect on
+        the moments cannot be computed.
     """
 
     dim: int
@@ -96,14 +96,14 @@ class Statistics:
         self.moments = Moments.none(self.dim)
 
     def add(self, encoded: EncodedTexts) -> None:
-        """Count a batch of texts."""
+        """Add a batch of texts."""
         sequences = encoded.sequences
         for s, tokens in enumerate(encoded.tokens):
             self.texts += 1
             self.tokens += len(tokens)
             self.counts.update(tokens)
             self.texts_with.update(set(tokens))
-            # Algorithm R: each text so far is in the sample with the same chance.
+            # Algorithm R (reservoir sampling): every text so far has the same probability of being in the sample.
             place = self.texts - 1 if self.texts <= self.sample_size else int(self.rng.integers(self.texts))
             if place < self.sample_size:
                 drawn = (tokens, np.array(sequences[s]))

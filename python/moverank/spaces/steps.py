@@ -1,7 +1,7 @@
-"""Steps from the vectors of an encoder to the space in which texts are compared.
+"""Steps that transform the vectors of an encoder into the space in which texts are compared.
 
-A recipe says what to learn (`AllButTheTop()`), a step is what was learnt (a shift and a matrix). Vectors go through the
-steps of a space one after the other; weights are multiplied.
+A recipe, such as `AllButTheTop()`, says what to learn; a step, such as a shift and a matrix, is the result of learning.
+The steps of a space are applied to vectors in order; the weights that they give are multiplied.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ Sample = list[tuple[list[str], Vectors]]
 
 
 class Step(Protocol):
-    """Something that is done to the tokens of a text."""
+    """A transformation of the vectors and weights of tokens."""
 
     def apply(self, tokens: Sequence[str], vectors: Vectors, weights: Weights | None) -> tuple[Vectors, Weights | None]:
-        """New vectors, shape (n, d'), and weights, or None where the measure is to decide."""
+        """Return new vectors, shape (n, d'), and weights; weights are None if the measure determines them."""
         ...
 
 
 class Recipe(Protocol):
-    """A step that is still to be learnt."""
+    """A step before it is learnt."""
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> Step:
-        """Learn it.
+        """Learn the step.
 
         Parameters
         ----------
         statistics : Statistics
             Counts of the corpus.
         moments : Moments
-            Of the vectors as the steps before leave them.
+            Mean and covariance of the vectors after the previous steps.
         sample : list of (tokens, vectors)
-            Texts as the steps before leave them.
+            Texts after the previous steps.
         """
         ...
 
 
-# ---- what was learnt -------------------------------------------------------------------------------------------------
+# ---- steps -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """(x − shift) matrix; `name` says where it comes from."""
+    """(x − shift) matrix; `name` is the recipe that it was learnt by."""
 
     shift: NDArray[np.float64]
     matrix: NDArray[np.float64]
@@ -71,7 +71,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class UnitNorm:
-    """x / |x|. Zero vectors stay zero. Nothing has to be learnt."""
+    """x / |x|; zero vectors stay zero. The step learns nothing, so it is its own recipe."""
 
     def apply(self, tokens: Sequence[str], vectors: Vectors, weights: Weights | None) -> tuple[Vectors, Weights | None]:
         """Scale the vectors."""
@@ -79,13 +79,16 @@ class UnitNorm:
         return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32), weights
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> UnitNorm:
-        """Nothing to learn."""
+        """Return the step itself."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
 class ScaledBy:
-    """w_t x: what weighting by norm then takes for the token's mass, and what means are weighted by."""
+    """w_t x: scale the vector of each token t by its weight.
+
+    The weight then also scales the token's mass if the measure weights by norm, and its share in means of vectors.
+    """
 
     weights: TokenWeights
 
@@ -96,7 +99,10 @@ class ScaledBy:
 
 @dataclass(frozen=True, eq=False)
 class WeighedBy:
-    """Mass w_t, or |x| w_t if `by_norm`, in place of what the measure would give; times what steps before gave."""
+    """Mass w_t, or |x| w_t if `by_norm`, in place of the measure's weighting; multiplied with weights already present.
+
+    Mass is the amount that is moved out of or into a token.
+    """
 
     weights: TokenWeights | None
     by_norm: bool
@@ -107,32 +113,32 @@ class WeighedBy:
 
     def apply(self, tokens: Sequence[str], vectors: Vectors, weights: Weights | None) -> tuple[Vectors, Weights | None]:
         """Multiply the weights."""
-        own = np.ones(len(vectors)) if self.weights is None else self.weights.of(tokens)
+        mass = np.ones(len(vectors)) if self.weights is None else self.weights.of(tokens)
         if self.by_norm:
-            own = own * np.linalg.norm(vectors.astype(np.float64), axis=1)
-        return vectors, own if weights is None else own * weights
+            mass = mass * np.linalg.norm(vectors.astype(np.float64), axis=1)
+        return vectors, mass if weights is None else mass * weights
 
 
-# ---- what is to be learnt --------------------------------------------------------------------------------------------
+# ---- recipes ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Centring:
-    """Take the mean of all token vectors off each."""
+    """Subtract the mean of all token vectors from each."""
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> Affine:
-        """Take the mean."""
+        """Use the mean of the corpus."""
         return Affine(moments.mean, np.eye(len(moments.mean)), "centring")
 
 
 @dataclass(frozen=True)
 class AllButTheTop:
-    """Centre, and remove the directions of largest variance, which all words share.
+    """Centre, then remove the directions of largest variance, which are common to all words.
 
     Parameters
     ----------
     directions : int, optional
-        How many; a hundredth of the dimension by default, at least one.
+        Number of directions to remove; by default a hundredth of the dimension, at least one.
 
     References
     ----------
@@ -155,14 +161,15 @@ class AllButTheTop:
 
 @dataclass(frozen=True)
 class Whitening:
-    """Centre, and scale all directions to unit variance; or the first ones only, as dimensions of the new space.
+    """Centre, then scale the principal directions to unit variance; optionally keep only the first ones.
 
     Parameters
     ----------
     dim : int, optional
-        Dimensions that are left; all by default.
+        Number of dimensions to keep; all by default.
     floor : float, default 1e-4
-        Variances below this share of the largest count as this: directions without variance are noise.
+        Smallest variance, as a share of the largest one; smaller variances are replaced by it, so that noise in
+        directions of almost no variance is not amplified.
 
     References
     ----------
@@ -187,12 +194,12 @@ class Whitening:
 
 @dataclass(frozen=True)
 class ConceptorNegation:
-    """Damp each principal direction by how much of all it explains: 1 / (1 + α² σ²), a soft all-but-the-top.
+    """Damp each principal direction of variance σ² by 1 / (1 + α² σ²), a soft version of all-but-the-top.
 
     Parameters
     ----------
     aperture : float, default 2.0
-        α; larger damps more. Variances are in units of their mean.
+        α: a larger aperture damps more. Variances σ² are in units of their mean.
 
     References
     ----------
@@ -213,12 +220,12 @@ class ConceptorNegation:
 
 @dataclass(frozen=True)
 class RemoveCommon:
-    """Remove the first directions of sums of texts' vectors, which all texts share.
+    """Remove the first principal directions of the mean vectors of texts, which are common to all texts.
 
     Parameters
     ----------
     directions : int, default 1
-        How many.
+        Number of directions to remove.
 
     References
     ----------
@@ -232,15 +239,15 @@ class RemoveCommon:
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> Affine:
         """Find the directions in the sample."""
-        sums = np.array([vectors.mean(axis=0) for _, vectors in sample])
-        dim = sums.shape[1]
-        common = _principal(Moments.of(sums).second)[1][:, : min(self.directions, dim - 1)]
+        means = np.array([vectors.mean(axis=0) for _, vectors in sample])
+        dim = means.shape[1]
+        common = _principal(Moments.of(means).second)[1][:, : min(self.directions, dim - 1)]
         return Affine(np.zeros(dim), np.eye(dim) - common @ common.T, f"{common.shape[1]} common removed")
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Scale vectors by token weights: "idf", "sif", or some of your own."""
+    """Scale vectors by token weights: "idf", "sif", or your own."""
 
     weights: str | TokenWeights = "sif"
 
@@ -248,20 +255,22 @@ class Scaling:
         _require_weights(self.weights)
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> ScaledBy:
-        """Count tokens."""
+        """Compute the token weights from the counts."""
         return ScaledBy(_fitted(self.weights, statistics))
 
 
 @dataclass(frozen=True, eq=False)
 class Weighing:
-    """Give tokens their mass: by token weights ("idf", "sif", or your own), by norm, or by both.
+    """Set the mass of tokens: by token weights ("idf", "sif", or your own), by norm, or by both.
+
+    Mass is the amount that is moved out of or into a token.
 
     Parameters
     ----------
     weights : str or TokenWeights, optional
-        By what a token is.
+        Weight of each token, the same wherever it occurs.
     by_norm : bool, default False
-        By the norm of its vector, as it is at this step.
+        Multiply by the norm of the token's vector at this step.
     """
 
     weights: str | TokenWeights | None = "idf"
@@ -272,7 +281,7 @@ class Weighing:
             _require_weights(self.weights)
 
     def fit(self, statistics: Statistics, moments: Moments, sample: Sample) -> WeighedBy:
-        """Count tokens."""
+        """Compute the token weights from the counts."""
         return WeighedBy(None if self.weights is None else _fitted(self.weights, statistics), self.by_norm)
 
 
@@ -288,6 +297,6 @@ def _fitted(weights: str | TokenWeights, statistics: Statistics) -> TokenWeights
 
 
 def _principal(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eigenvalues, falling and not negative, and eigenvectors as columns."""
+    """Eigenvalues in decreasing order, clipped at 0, and eigenvectors as columns."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]

@@ -1,4 +1,4 @@
-"""Spaces in files: plain arrays and a JSON text, nothing that is executed."""
+"""Spaces in files: plain arrays and a JSON text. Reading them never executes code."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from moverank.spaces.weights import TokenWeights
 
 FORMAT, VERSION = "moverank space", 1
 
-#: Bytes of a space, unpacked: far more than weights of a million tokens and matrices of 4096 dimensions have.
+#: Most bytes of a space when unpacked: far more than weights of a million tokens and matrices of 4096 dimensions need.
 LARGEST = 1 << 30
 
 
 def to_bytes(steps: Sequence[Step]) -> bytes:
-    """Write the steps of a space down."""
+    """Serialise the steps of a space."""
     arrays: dict[str, NDArray[Any]] = {}
     described = [_described(step, f"{place}.", arrays) for place, step in enumerate(steps)]
     text = json.dumps({"format": FORMAT, "version": VERSION, "steps": described})
@@ -43,7 +43,7 @@ def _described(step: Step, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict
     if isinstance(step, WeighedBy):
         weights = None if step.weights is None else _described_weights(step.weights, prefix, arrays)
         return {"kind": "weighed", "weights": weights, "by_norm": step.by_norm}
-    raise TypeError(f"a step of another package cannot be saved: {step!r}")
+    raise TypeError(f"steps: only steps of moverank.spaces can be saved, got {step!r}")
 
 
 def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -54,21 +54,21 @@ def _described_weights(weights: TokenWeights, prefix: str, arrays: dict[str, NDA
 
 
 def from_bytes(octets: bytes) -> tuple[Step, ...]:
-    """Read the steps that `to_bytes` wrote; ValueError for anything else."""
+    """Read steps written by `to_bytes`; ValueError for any other bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(octets)) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > LARGEST:
-                raise ValueError("unpacks to more than any space has")
-        with np.load(io.BytesIO(octets), allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
+                raise ValueError(f"unpacks to more than {LARGEST} bytes")
+        with np.load(io.BytesIO(octets), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         text = json.loads(arrays["space"].tobytes())
         if text["format"] != FORMAT:
-            raise ValueError("not a space")
+            raise ValueError(f"expected the format {FORMAT!r}, got {text['format']!r}")
         if text["version"] != VERSION:
-            raise ValueError(f"version {text['version']} of the format, this moverank reads {VERSION}")
+            raise ValueError(f"its format has version {text['version']}, this moverank reads version {VERSION}")
         return tuple(_step(entry, f"{place}.", arrays) for place, entry in enumerate(text["steps"]))
     except UNREADABLE as error:
-        raise ValueError(f"holds no space of moverank: {error}") from None
+        raise ValueError(f"is not a space of moverank: {error}") from None
 
 
 def _step(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> Step:
@@ -77,7 +77,7 @@ def _step(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -
         shift, matrix = arrays[prefix + "shift"], arrays[prefix + "matrix"]
         fits = shift.ndim == 1 and matrix.ndim == 2 and len(shift) == len(matrix)
         if not fits or not (np.isfinite(shift).all() and np.isfinite(matrix).all()):
-            raise ValueError("a matrix does not fit, or is not finite")
+            raise ValueError("the shapes of a shift and its matrix do not match, or a number is not finite")
         return Affine(shift, matrix, str(entry["name"]))
     if kind == "unit norm":
         return UnitNorm()

@@ -1,4 +1,4 @@
-"""How much a token weighs by what it is, wherever it stands."""
+"""Weights of tokens that depend on the token only, not on its context."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class TokenWeights:
-    """A weight per token, and one for tokens that were never seen. A product of two weighs by both.
+    """One weight per token, and one for all tokens that are not listed. ``a * b`` multiplies two sets of weights.
 
     Parameters
     ----------
     weights : mapping of str to float
-        Positive and finite.
+        Positive and finite weights.
     unseen : float, default 1.0
         Weight of all other tokens.
     name : str, default "given"
-        What it is shown as.
+        Name in the repr.
 
     Raises
     ------
@@ -49,7 +49,9 @@ class TokenWeights:
 
     @classmethod
     def idf(cls, statistics: Statistics) -> TokenWeights:
-        """Inverse document frequency, ln((1 + N) / (1 + N_t)) + 1: never 0, so that no text loses all of its mass.
+        """Inverse document frequency, ln((1 + N) / (1 + N_t)) + 1, for N texts of which N_t contain token t.
+
+        Weights are never 0, so no text loses all of its mass.
 
         References
         ----------
@@ -64,7 +66,7 @@ class TokenWeights:
 
     @classmethod
     def sif(cls, statistics: Statistics, a: float = 1e-3) -> TokenWeights:
-        """Smooth inverse frequency, a / (a + p_t), p_t being the share of all tokens that are t.
+        """Smooth inverse frequency, a / (a + p_t), where p_t is the frequency of token t among all tokens.
 
         References
         ----------
@@ -77,7 +79,7 @@ class TokenWeights:
         )
 
     def of(self, tokens: Sequence[str]) -> NDArray[np.float64]:
-        """Weights of some tokens, shape (n,)."""
+        """Return the weights of given tokens, shape (n,)."""
         return np.array([self.table.get(token, self.unseen) for token in tokens], dtype=np.float64)
 
     def __mul__(self, other: TokenWeights) -> TokenWeights:
