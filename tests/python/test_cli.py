@@ -112,11 +112,11 @@ def test_documents_without_a_known_word_are_left_out_and_counted(tmp_path, capsy
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no documents in it"),
-        (b'{"text": "moon"}\n{"name": "x"}\n', "docs.jsonl:2: no field 'text' for the text; there are 'name'"),
+        (b"", "has no documents"),
+        (b'{"text": "moon"}\n{"name": "x"}\n', "docs.jsonl:2: has no field 'text' for the text; its fields are 'name'"),
         (b'{"text": "moon"}\nnot json\n', "docs.jsonl:2: not JSON"),
         (b"[1]\n", "docs.jsonl, element 1: expected a JSON object"),
-        (b'{"text": 3}\n', "docs.jsonl:1: text is not a string"),
+        (b'{"text": 3}\n', "docs.jsonl:1: text: expected a string, got int"),
         (b'{"text": "moon"}\n\xff\xfe\n', "docs.jsonl:2: not UTF-8 text"),
         (b'{"text": "moon"}\n{"text": "moon \\ud83d"}\n', "docs.jsonl:2: has half of a surrogate pair"),
         (b'{"text": "moon", "n": ' + b"1" * 5000 + b"}\n", "docs.jsonl:1: not JSON: a number with too many digits"),

@@ -179,4 +179,4 @@ def test_texts_of_json_lines_have_no_fields(paths, tmp_path, capsys, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "requests.jsonl").write_text(json.dumps({"query": "cat", "documents": ["a cat"]}) + "\n")
     assert main(["rerank", "requests.jsonl", "--text", "nope"]) == 2
-    assert "requests.jsonl:1: no field 'nope' for the text: read as a text" in capsys.readouterr().err
+    assert "requests.jsonl:1: has no field 'nope' for the text: it is read as a text" in capsys.readouterr().err

@@ -238,7 +238,7 @@ def test_errors_are_one_line(files, tmp_path, arguments, message, capsys):
     ("request_", "message"),
     [
         ({"query": "a", "documents": [3]}, "a document is neither a text nor an object"),
-        ({"query": "a", "documents": [{"id": "x"}]}, "no field 'text' for the text; there are 'id'"),
+        ({"query": "a", "documents": [{"id": "x"}]}, "has no field 'text' for the text; its fields are 'id'"),
         ({"query": "a", "documents": [{"text": "b", "score": "high"}]}, "score 'high' is not a finite number"),
         ({"query": "a", "documents": ["b"]}, "--fusion: document '0' of query '1' has no score"),
         (

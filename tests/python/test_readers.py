@@ -143,7 +143,7 @@ def test_a_column_of_weights_is_taken_by_its_name(tmp_path):
         ):
             list(read(path))
         assert all(batch.docs.weights is None for batch in read(path, weights=None))
-    with pytest.raises(TypeError, match="weights: expected a column, True or None, got 3"):
+    with pytest.raises(TypeError, match="weights: expected the name of a column, True or None, got 3"):
         list(read(path, weights=3))
 
 
@@ -174,37 +174,37 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
     ("call", "kind", "message"),
     [
         (lambda f: read(f / "none.npy"), FileNotFoundError, r"none\.npy"),
-        (lambda f: read(f / "x.csv"), ValueError, r"x\.csv: expected a file that ends in \.npy, \.safetensors"),
-        (lambda f: read(f / "tokens.npy"), ValueError, r"without offsets, \(N, n, d\) is expected"),
-        (lambda f: read_npy(f / "tokens.npy", f / "weights.npy"), ValueError, "offsets do not lead from 0"),
-        (lambda f: read_npy(f / "cut.npy"), ValueError, r"cut\.npy: is no \.npy file"),
-        (lambda f: read_npy(f / "pickled.npy"), ValueError, r"pickled\.npy: is no \.npy file of plain numbers"),
+        (lambda f: read(f / "x.csv"), ValueError, r"x\.csv: expected a file with one of the extensions \.npy, "),
+        (lambda f: read(f / "tokens.npy"), ValueError, r"expected an array of shape \(N, n, d\) without offsets"),
+        (lambda f: read_npy(f / "tokens.npy", f / "weights.npy"), ValueError, "integers and lead from 0 to its"),
+        (lambda f: read_npy(f / "cut.npy"), ValueError, r"cut\.npy: is not an \.npy file"),
+        (lambda f: read_npy(f / "pickled.npy"), ValueError, r"pickled\.npy: is not an \.npy file of plain numbers"),
         (
             lambda f: read_npy(f / "tokens.npy", f / "offsets.npy", ids=f / "weights.npy"),
             ValueError,
             r"ids have shape \(\d+,\), expected \(50,\)",
         ),
-        (lambda f: read_npy(f / "nan.npy", f / "offsets.npy", documents=20), ValueError, "npy, batch from document 40"),
-        (lambda f: read(f / "cut.parquet"), ValueError, r"cut\.parquet: is no \.parquet file"),
-        (lambda f: read(f / "cut.arrow"), ValueError, r"cut\.arrow: is no \.arrow file"),
+        (lambda f: read_npy(f / "nan.npy", f / "offsets.npy", documents=20), ValueError, "begins at document 40"),
+        (lambda f: read(f / "cut.parquet"), ValueError, r"cut\.parquet: is not a valid \.parquet file"),
+        (lambda f: read(f / "cut.arrow"), ValueError, r"cut\.arrow: is not a valid \.arrow file"),
         (lambda f: read(f / "cut.safetensors"), ValueError, r"cut\.safetensors: is not a safetensors file"),
-        (lambda f: read(f / "docs.parquet", id="name"), ValueError, "has no column 'name', only 'id', 'tokens'"),
-        (lambda f: read(f / "docs.parquet", tokens="mass"), ValueError, "dim has to be given"),
-        (lambda f: read(f / "docs.parquet", tokens="mass", dim=1000), ValueError, "not of tokens of 1000"),
+        (lambda f: read(f / "docs.parquet", id="name"), ValueError, "no column 'name'; its columns are 'id'"),
+        (lambda f: read(f / "docs.parquet", tokens="mass"), ValueError, "dim is required"),
+        (lambda f: read(f / "docs.parquet", tokens="mass", dim=1000), ValueError, "is not a multiple of dim, 1000"),
         (lambda f: read(f / "docs.parquet", tokens="year"), ValueError, "'year': document 4 of the batch is null"),
         (lambda f: read(f / "docs.parquet", tokens="day"), TypeError, "column 'day': expected lists"),
-        (lambda f: read(f / "docs.parquet", id="day"), TypeError, "ids are integers or strings"),
+        (lambda f: read(f / "docs.parquet", id="day"), TypeError, "expected ids that are integers or strings"),
         (lambda f: read(f / "docs.parquet", id="year"), ValueError, "column 'year': an id is null"),
         (lambda f: read(f / "docs.parquet", weights="id"), TypeError, "column 'id': expected lists, got string"),
         (lambda f: read(f / "docs.parquet", weights="words"), TypeError, "column 'words': expected real numbers, got"),
         (lambda f: read(f / "docs.parquet", weights="short"), ValueError, "column 'short': does not have one weight"),
-        (lambda f: read(f / "docs.parquet", tokens="ragged"), ValueError, "'ragged': tokens are not of one dimension"),
+        (lambda f: read(f / "docs.parquet", tokens="ragged"), ValueError, "'ragged': expected tokens of one dimension"),
         (lambda f: read(f / "half.arrow"), ValueError, r"half\.arrow: cannot be read after row 20: "),
         (lambda f: read(f / "empty.safetensors"), ValueError, r"empty\.safetensors: has no tensors"),
         (lambda f: read(f / "cube.safetensors"), ValueError, r"tensor 'a' has shape \(1, 1, 1\), expected \(n, d\)"),
-        (lambda f: read_npy(f / "weights.npy", f / "offsets.npy"), ValueError, r"with offsets, \(T, d\) is expected"),
+        (lambda f: read_npy(f / "weights.npy", f / "offsets.npy"), ValueError, r"shape \(T, d\) with offsets"),
         (lambda f: read_npy(f / "tokens.npy", f / "falling.npy"), ValueError, "offsets decrease at document 1"),
-        (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is no \.npy file of plain"),
+        (lambda f: read_npy(f / "several.npz"), ValueError, r"several\.npz: is not an \.npy file of plain"),
         (lambda f: read_npy(f / "tokens.npy", documents=0), ValueError, "documents must be at least 1, got 0"),
         (lambda f: read(f / "docs.parquet", tokens="mass", dim=0), ValueError, "dim must be at least 1, got 0"),
         (lambda f: read(f / "docs.parquet", payload="year"), TypeError, "payload: expected a list of columns, got str"),

@@ -1,4 +1,4 @@
-"""Data that comes with the package; NOTICE.md beside this file names sources and licences."""
+"""Data included in the package. NOTICE.md in this folder names sources and licences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DemoQuery:
-    """A claim, and the ids of the documents that annotators judged relevant to it."""
+    """A claim, with the ids of the documents that annotators judged relevant to it."""
 
     id: str
     text: str
@@ -20,7 +20,7 @@ class DemoQuery:
 
 @dataclass(frozen=True)
 class DemoDocument:
-    """An abstract."""
+    """The abstract of a scientific paper."""
 
     id: str
     title: str
@@ -33,10 +33,10 @@ def _rows(name: str) -> list[dict[str, Any]]:
 
 
 def demo_documents() -> list[DemoDocument]:
-    """400 abstracts of scientific papers (SciFact)."""
+    """Return 400 abstracts of scientific papers (SciFact)."""
     return [DemoDocument(**row) for row in _rows("documents.jsonl.gz")]
 
 
 def demo_queries() -> list[DemoQuery]:
-    """8 claims with their judged abstracts (SciFact, test split)."""
+    """Return 8 claims with the ids of their relevant abstracts (SciFact, test split)."""
     return [DemoQuery(row["id"], row["text"], tuple(row["relevant"])) for row in _rows("queries.jsonl.gz")]

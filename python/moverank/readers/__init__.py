@@ -1,4 +1,7 @@
-"""Documents from files larger than memory, some at a time, for `moverank.Index.build_on_disk`."""
+"""Readers of files with token vectors. They yield batches, so files may be larger than memory.
+
+`moverank.Index.build_on_disk` takes these batches. Files with texts are read by `moverank.readers.texts`.
+"""
 
 from __future__ import annotations
 
@@ -26,31 +29,31 @@ _BY_SUFFIX = {
 
 
 def read(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], **options: Any) -> Iterator[Batch]:
-    """Read documents from files, by their extensions, one after the other.
+    """Read documents from files, in the given order. The extension of a file selects its reader.
 
     Parameters
     ----------
     paths : path or sequence of paths
-        Files that end in .npy, .safetensors, .parquet, .arrow or .feather.
+        Files with the extension .npy, .safetensors, .parquet, .arrow or .feather.
     **options
-        For `read_npy`, `read_safetensors` or `read_arrow`.
+        Options of `read_npy`, `read_safetensors` or `read_arrow`.
 
     Yields
     ------
     Batch
-        The same ones each time, so that a build can be resumed.
+        The same batches each time, so that a build can be resumed.
 
     Raises
     ------
     FileNotFoundError
-        If a file is missing, before anything is read.
+        If a file is missing; checked before anything is read.
     ValueError
-        If the extension is another.
+        If a file has another extension.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else as_list(paths, "paths", "paths")
     listed = [Path(path) for path in given]
     for path in listed:
         if path.suffix not in _BY_SUFFIX:
-            raise ValueError(f"{path}: expected a file that ends in {', '.join(_BY_SUFFIX)}")
+            raise ValueError(f"{path}: expected a file with one of the extensions {', '.join(_BY_SUFFIX)}")
         require_file(path)
     return (batch for path in listed for batch in _BY_SUFFIX[path.suffix](path, **options))  # type: ignore[operator]

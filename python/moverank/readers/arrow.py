@@ -1,4 +1,4 @@
-"""Documents from Arrow, Feather and Parquet files: one row each."""
+"""Documents from Arrow, Feather and Parquet files, one row per document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moverank.readers.chunks import DOCUMENTS, locating, runs
 from moverank.readers.npy import PathLike
 from moverank.vectors.sequences import Sequences
 
-#: Column of weights unless another is named.
+#: Default name of the column of weights.
 WEIGHTS = "weights"
 
 
@@ -39,18 +39,20 @@ def read_arrow(
     path : path
         The file.
     id : str or None, default "id"
-        Column of the documents' ids, integers or strings; None for integers in their order.
+        Column of the documents' ids, integers or strings. With None, the index numbers the documents.
     tokens : str, default "tokens"
-        Column of their tokens: a list of lists of numbers, or with `dim` one list of all numbers. float16 and float32
-        stay what they are.
+        Column of the token vectors: per document a list of lists of numbers, or, with `dim`, one flat list of numbers.
+        float16 and float32 are kept, other types are converted to float32.
     weights : str, True or None, default True
-        Column of lists of masses; True for the one named ``weights`` if there is one, None for none.
+        Column with a list of masses (weights to be moved) per document, one per token. True uses the column ``weights``
+        if there is one; None uses no weights.
     payload : sequence of str, or "*", optional
-        Columns to keep as the payload, an object with a field each; "*" for all others. Dates become ISO text.
+        Columns to store as the payload of a document, an object with one field per column; "*" for all other columns.
+        Dates become ISO strings.
     dim : int, optional
-        Dimension of tokens that come as one list.
+        Dimension of the vectors, if the tokens of a document are one flat list.
     documents : int, default 8192
-        Largest number in a batch; smaller where 64 MB are reached.
+        Maximum number of documents per batch; a batch also ends at 64 MiB.
 
     Yields
     ------
@@ -63,10 +65,10 @@ def read_arrow(
     FileNotFoundError
         If the file is missing.
     ValueError, TypeError
-        If it is not what it should be; the message names file, column and document.
+        If the file is damaged, or a column is missing or has a wrong type; the message names file, column and document.
     """
     if not (weights is None or weights is True or isinstance(weights, str)):
-        raise TypeError(f"weights: expected a column, True or None, got {weights!r:.40}")
+        raise TypeError(f"weights: expected the name of a column, True or None, got {weights!r:.40}")
     whole_number(documents, "documents", least=1)
     if dim is not None:
         whole_number(dim, "dim", least=1)
@@ -75,8 +77,8 @@ def read_arrow(
     try:
         schema, record_batches = _opened(pa, checked, documents)
     except pa.ArrowException as error:
-        raise ValueError(f"{checked}: is no {checked.suffix} file: {str(error).splitlines()[0]}") from None
-    found = weights is True
+        raise ValueError(f"{checked}: is not a valid {checked.suffix} file: {str(error).splitlines()[0]}") from None
+    by_default = weights is True
     if weights is True:
         weights = WEIGHTS if WEIGHTS in schema.names and WEIGHTS not in (id, tokens) else None
     wanted = [name for name in (id, tokens, weights) if name is not None]
@@ -85,19 +87,19 @@ def read_arrow(
     listed = [] if payload is None else as_list(payload, "payload", "columns")
     for name in [*wanted, *listed]:
         if name not in schema.names:
-            raise ValueError(f"{checked}: has no column {name!r}, only {', '.join(map(repr, schema.names))}")
-    if found and weights is not None:
+            raise ValueError(f"{checked}: has no column {name!r}; its columns are {', '.join(map(repr, schema.names))}")
+    if by_default and weights is not None:
         _require_lists(pa, checked, schema.field(weights).type)
     return _batches(pa, checked, record_batches, id, tokens, weights, listed, dim, documents)
 
 
 def _require_lists(pa: Any, path: Path, kind: Any) -> None:
-    """Refuse that a column is called as that of weights is and is none."""
+    """Refuse a column with the default name of weights that holds something else, rather than ignore it."""
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if not is_list or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
         raise TypeError(
             f"{path}: column {WEIGHTS!r}: expected lists of real numbers, one number per token, got {kind}; "
-            "weights=None takes it for none"
+            "pass weights=None if this column does not hold weights"
         )
 
 
@@ -156,7 +158,7 @@ def _batches(
 
 
 def _flat_list(pa: Any, column: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Numbers of a column of lists, and where each row's begin."""
+    """Numbers of a column of lists, and the offset of each row in them."""
     values, offsets = _flattened(pa, column, name)
     return _numbers(pa, values, name), offsets
 
@@ -187,15 +189,16 @@ def _numbers(pa: Any, values: Any, name: str) -> NDArray[Any]:
 def _tokens_of(pa: Any, column: Any, name: str, dim: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
     values, offsets = _flattened(pa, column, name)
     if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
-        numbers, cuts = _flat_list(pa, values, name)
-        widths = np.unique(np.diff(cuts))
-        if len(widths) != 1:
-            raise ValueError(f"column {name!r}: tokens are not of one dimension, but of {widths[:4].tolist()}")
-        return numbers.reshape(-1, int(widths[0])), offsets
+        numbers, token_offsets = _flat_list(pa, values, name)
+        dims = np.unique(np.diff(token_offsets))
+        if len(dims) != 1:
+            raise ValueError(f"column {name!r}: expected tokens of one dimension, got dimensions {dims[:4].tolist()}")
+        return numbers.reshape(-1, int(dims[0])), offsets
     if dim is None:
-        raise ValueError(f"column {name!r}: is one list of numbers per document, so dim has to be given")
+        raise ValueError(f"column {name!r}: has one flat list of numbers per document, so dim is required")
     if (offsets % dim).any():
-        raise ValueError(f"column {name!r}: document {int(np.argmax(offsets % dim > 0)) - 1} is not of tokens of {dim}")
+        document = int(np.argmax(offsets % dim > 0)) - 1
+        raise ValueError(f"column {name!r}: the length of document {document} is not a multiple of dim, {dim}")
     return _numbers(pa, values, name).reshape(-1, dim), offsets // dim
 
 
@@ -203,9 +206,9 @@ def _ids_of(pa: Any, column: Any, name: str) -> list[Any]:
     if pa.types.is_dictionary(column.type):  # a Categorical of pandas
         column = column.dictionary_decode()
     kind = column.type
-    tests = ("is_integer", "is_string", "is_large_string", "is_string_view")  # the last only of newer pyarrow
+    tests = ("is_integer", "is_string", "is_large_string", "is_string_view")  # older pyarrow lacks the last
     if not any(getattr(pa.types, test)(kind) for test in tests if hasattr(pa.types, test)):
-        raise TypeError(f"column {name!r}: ids are integers or strings, got {kind}")
+        raise TypeError(f"column {name!r}: expected ids that are integers or strings, got {kind}")
     if column.null_count:
         raise ValueError(f"column {name!r}: an id is null")
     listed: list[Any] = column.to_pylist()

@@ -1,4 +1,4 @@
-"""How much of a file is taken at a time, and how errors say where in it they are."""
+"""Sizes of batches, and the location of errors in a file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Most documents and bytes in a batch; a larger document makes a batch of its own.
+#: Maximum documents and bytes per batch. A document with more bytes forms a batch by itself.
 DOCUMENTS, BYTES = 8192, 1 << 26
 
 
 def runs(offsets: NDArray[Any], bytes_per_token: int, documents: int) -> Iterator[tuple[int, int]]:
-    """First document of each batch, and the one after its last."""
+    """Yield the first document of each batch, and the one after its last."""
     n = len(offsets) - 1
     tokens = max(BYTES // max(bytes_per_token, 1), 1)
     first = 0
@@ -28,8 +28,8 @@ def runs(offsets: NDArray[Any], bytes_per_token: int, documents: int) -> Iterato
 
 @contextmanager
 def locating(path: Path, first: int) -> Iterator[None]:
-    """Say of an error in a batch in which file it is, and at which of the file's documents the batch begins."""
+    """Add to an error in a batch the name of the file and the position of the batch's first document."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"{path}, batch from document {first} on: {error}") from None
+        raise type(error)(f"{path}, in the batch that begins at document {first}: {error}") from None

@@ -1,4 +1,4 @@
-"""Documents from arrays in .npy files, which are mapped, so that they need not fit into memory."""
+"""Documents from arrays in .npy files, which are memory-mapped, so they may be larger than memory."""
 
 from __future__ import annotations
 
@@ -35,16 +35,19 @@ def read_npy(
     Parameters
     ----------
     tokens : path
-        An array of shape (T, d), or (N, n, d) where all documents are of one length. float32, float16 and int8 stay
-        what they are, uint16 is bfloat16, other numbers become float32.
+        Token vectors of N documents: an array of shape (T, d) with `offsets`, or of shape (N, n, d) if all documents
+        have n tokens. float32, float16 and int8 are kept, uint16 is taken as bfloat16, other types are converted to
+        float32.
     offsets : path, optional
-        Where each document begins, shape (N + 1,).
-    weights, scales : path, optional
-        Masses of the tokens, and what those of int8 are multiplied with, shape (T,).
+        Position of each document's first token, and T at the end, shape (N + 1,).
+    weights : path, optional
+        Mass (weight to be moved) of each token, shape (T,).
+    scales : path, optional
+        Factor of each int8 token, shape (T,).
     ids : path, optional
         Integers or strings, shape (N,).
     documents : int, default 8192
-        Largest number in a batch; smaller where 64 MB are reached.
+        Maximum number of documents per batch; a batch also ends at 64 MiB.
 
     Yields
     ------
@@ -53,9 +56,9 @@ def read_npy(
     Raises
     ------
     FileNotFoundError
-        If a file is missing; before anything is read.
+        If a file is missing; checked before anything is read.
     ValueError, TypeError
-        If files are not what they should be; the message names file and document.
+        If a file is damaged, or shapes or types are wrong; the message names file and document.
     """
     whole_number(documents, "documents", least=1)
     arrays = {
@@ -73,41 +76,48 @@ def _mapped(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = open_memmap(path, mode="r")
     except UNREADABLE as error:
-        raise ValueError(f"{path}: is no .npy file of plain numbers: {error}") from None
+        raise ValueError(f"{path}: is not an .npy file of plain numbers: {error}") from None
     return array
 
 
 def flat_batches(path: Path, arrays: dict[str, NDArray[Any]], documents: int) -> Iterator[Batch]:
-    """Batches of flat arrays that lie in files."""
-    tokens, cuts = arrays["tokens"], arrays.get("offsets")
-    if cuts is None:
+    """Check flat arrays of documents, and yield them in batches."""
+    tokens, offsets = arrays["tokens"], arrays.get("offsets")
+    if offsets is None:
         if tokens.ndim != 3:
-            raise ValueError(f"{path}: has shape {tokens.shape}; without offsets, (N, n, d) is expected")
-        cuts = np.arange(len(tokens) + 1, dtype=np.int64) * tokens.shape[1]
+            raise ValueError(f"{path}: expected an array of shape (N, n, d) without offsets, got {tokens.shape}")
+        offsets = np.arange(len(tokens) + 1, dtype=np.int64) * tokens.shape[1]
         tokens = tokens.reshape(-1, tokens.shape[2])
     elif tokens.ndim != 2:
-        raise ValueError(f"{path}: has shape {tokens.shape}; with offsets, (T, d) is expected")
-    if cuts.ndim != 1 or cuts.dtype.kind not in "iu" or len(cuts) < 2 or cuts[0] != 0 or cuts[-1] != len(tokens):
-        raise ValueError(f"{path}: offsets do not lead from 0 to its {len(tokens)} tokens")
-    if (cuts[1:] < cuts[:-1]).any():
-        raise ValueError(f"{path}: offsets decrease at document {int(np.argmax(cuts[1:] < cuts[:-1]))}")
-    for name, length in (("weights", len(tokens)), ("scales", len(tokens)), ("ids", len(cuts) - 1)):
+        raise ValueError(f"{path}: expected an array of shape (T, d) with offsets, got {tokens.shape}")
+    count = len(tokens)
+    if (
+        offsets.ndim != 1
+        or offsets.dtype.kind not in "iu"
+        or len(offsets) < 2
+        or offsets[0] != 0
+        or offsets[-1] != count
+    ):
+        raise ValueError(f"{path}: expected offsets that are integers and lead from 0 to its {count} tokens")
+    if (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(f"{path}: offsets decrease at document {int(np.argmax(offsets[1:] < offsets[:-1]))}")
+    for name, length in (("weights", count), ("scales", count), ("ids", len(offsets) - 1)):
         if name in arrays and arrays[name].shape != (length,):
             raise ValueError(f"{path}: {name} have shape {arrays[name].shape}, expected ({length},)")
-    return _flat_batches(path, tokens, cuts, arrays, documents)
+    return _flat_batches(path, tokens, offsets, arrays, documents)
 
 
 def _flat_batches(
-    path: Path, tokens: NDArray[Any], cuts: NDArray[Any], arrays: dict[str, NDArray[Any]], documents: int
+    path: Path, tokens: NDArray[Any], offsets: NDArray[Any], arrays: dict[str, NDArray[Any]], documents: int
 ) -> Iterator[Batch]:
     kept = str(tokens.dtype) in ("float32", "float16", "int8", "uint16")
     ids, weights, scales = arrays.get("ids"), arrays.get("weights"), arrays.get("scales")
-    for first, last in runs(cuts, tokens[:1].nbytes, documents):
-        span = slice(int(cuts[first]), int(cuts[last]))
+    for first, last in runs(offsets, tokens[:1].nbytes, documents):
+        span = slice(int(offsets[first]), int(offsets[last]))
         with locating(path, first):
             docs = Sequences.from_flat(
                 np.array(tokens[span]),
-                cuts[first : last + 1].astype(np.int64) - int(cuts[first]),
+                offsets[first : last + 1].astype(np.int64) - int(offsets[first]),
                 None if weights is None else np.array(weights[span]),
                 dtype=dtype_of(tokens) if kept else "float32",
                 scales=None if scales is None else np.array(scales[span]),

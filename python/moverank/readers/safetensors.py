@@ -1,4 +1,4 @@
-"""Documents from .safetensors files: flat arrays, or one tensor a document."""
+"""Documents from .safetensors files: flat arrays, or one tensor per document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from moverank.vectors.sequences import Sequences
 
 
 class _Rows:
-    """Rows of a tensor that are read when they are asked for."""
+    """A tensor whose rows are read from the file on access."""
 
     def __init__(self, tensor: Any) -> None:
         self._tensor = tensor
@@ -41,9 +41,9 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
     ----------
     path : path
         A file with the tensors `tokens` (T, d), `offsets` (N + 1,) and optionally `weights` (T,), `scales` (T,) and
-        `ids` (N,); or with one tensor (n, d) a document, whose name is its id.
+        `ids` (N,), as in `read_npy`; or with one tensor (n, d) per document, whose name is the document's id.
     documents : int, default 8192
-        Largest number in a batch; smaller where 64 MB are reached.
+        Maximum number of documents per batch; a batch also ends at 64 MiB.
 
     Yields
     ------
@@ -56,7 +56,8 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
     FileNotFoundError
         If the file is missing.
     ValueError, TypeError
-        If it is not what it should be; the message names file and document. bfloat16, which numpy lacks, is refused.
+        If the file is damaged, or shapes or types are wrong; the message names file and document. bfloat16 is refused,
+        as numpy does not support it.
     """
     whole_number(documents, "documents", least=1)
     checked = require_file(Path(path))

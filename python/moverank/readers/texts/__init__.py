@@ -1,6 +1,6 @@
-"""Texts from files: what they are is seen from their content, and what is left out is counted.
+"""Texts from files. Formats are recognised by content, and everything that is skipped is counted.
 
-Read `files` first, the one door; then `formats`, how a file is recognised.
+Read `files` first: its `TextFiles` is the entry point. Then read `formats`: how the format of a file is recognised.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The one door to texts in files: any number of files and folders, read one document at a time."""
+"""The entry point for texts in files: any number of files and folders, read one document at a time."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,56 +20,53 @@ from moverank.readers.texts.lines import encoding_of, is_encoding, lines_of, who
 from moverank.readers.texts.opening import HEAD, STDIN, Source, opened, shown
 from moverank.readers.texts.tables import documents_of_table
 
-#: What to do with a text that cannot be read: files that are named stop the reading, files of a folder are left out.
-_Unreadable = Callable[[str, Path], None]
-
 
 class TextFiles:
-    r"""Documents in files and folders, read anew, one at a time, whenever this is iterated over.
+    r"""Documents in files and folders. Each iteration reads the files anew, one document at a time.
 
     ==================  ==========================================================================================
-    JSON lines, NDJSON  an object per line; `Fields` says what is its id and its text; a string is a text
-    JSON                an array of such objects, or objects one after the other over several lines
-    TSV                 id, tab, text; or columns that the first line names, an id or a title and a text among them
-    .md .rst .html      one document; of a page what is seen of it
-    other text          one document per line, or columns if all of its first lines are id, tab and text, or the
-                        first names columns with tabs between; with commas between, it is refused
-    folder              of BEIR: its corpus.jsonl (or queries.jsonl); else one document per .txt, .md, .rst or .html
-                        file at any depth; if it has none of these, all documents of its .jsonl, .ndjson, .tsv files
-    packed              each of these, packed by gzip, bzip2, xz, or Zstandard (``pip install moverank[zstd]``)
+    JSON lines, NDJSON  one object per line, whose id and text are given by `Fields`; or a string, which is a text
+    JSON                an array of such objects, or several objects in a row, which may span lines
+    TSV                 id, tab, text; or columns named by the first line, with a text and an id or a title
+    .md .rst .html      one document; for HTML, its visible text
+    other text          one document per line; but columns, if the first lines are all id, tab and text, or if the
+                        first line names tab-separated columns; comma-separated columns are refused
+    folder              for BEIR, its corpus.jsonl (or queries.jsonl); else one document per .txt, .md, .rst or .html
+                        file at any depth; if there are none, all documents of .jsonl, .ndjson and .tsv files
+    compressed          any of these, compressed by gzip, bzip2, xz, or Zstandard (``pip install moverank[zstd]``)
     ==================  ==========================================================================================
 
-    What a file is, is seen from its content first. Text is UTF-8, or UTF-16 or UTF-32 if it begins with their mark.
+    Formats are recognised by content before name. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark.
 
-    Ids are those of the files. Where there are none, they are numbers of lines or of elements, or paths within a
-    folder; of several paths, or `prefixed`, the name of the path stands before them, as in "a.txt:3".
+    Ids are taken from the files. If a file has none, ids are the numbers of lines or elements, or the paths of files in
+    a folder. With several paths, or with `prefixed`, these begin with the name of the path, as in "a.txt:3".
 
     Parameters
     ----------
     paths : path or sequence of paths
-        Files and folders; ``-`` is standard input, which can be read once.
+        Files and folders; ``-`` is standard input, which can be read only once.
     fields : Fields, optional
-        Which fields are the id and the text; all texts have to have those that are named.
+        The fields with the id and the text. If names are given, every text must have these fields.
     encoding : str, optional
-        Of files that have no mark of their own; UTF-8 by default.
+        Encoding of files without a byte order mark; UTF-8 by default.
     part : {"corpus", "queries"}, default "corpus"
-        What is read of a folder of BEIR.
+        The part to read of a folder of BEIR.
     prefixed : bool, optional
-        Put names of paths before numbers of lines even if there is one path.
+        Begin ids with the name of the path even if there is only one path.
     keep_empty : bool, optional
-        Give back documents without text too, which are left out by default.
+        Yield documents without text as well; by default they are skipped.
 
     Attributes
     ----------
     left_out : LeftOut
-        What was passed over in the last round: texts that are empty, files of folders that are not text.
+        What the last iteration skipped: empty texts, and files in folders that are not text.
     notes : list of str
-        What was guessed in the last round, against the name of a file.
+        Files that the last iteration read in a format that their names do not suggest.
 
     Raises
     ------
     OSError, TextFormatError
-        While iterating: if a file that was named cannot be read, or there is no document; the message says where.
+        While iterating: if a given file cannot be read, or there is no document; the message says where.
     ValueError
         If a path is given twice, or the encoding is unknown.
 
@@ -100,7 +97,7 @@ class TextFiles:
             if count > 1:
                 raise ValueError(f"{shown(path)}: is given twice")
         if encoding is not None and not is_encoding(encoding):
-            raise ValueError(f"encoding: {encoding!r} is unknown")
+            raise ValueError(f"encoding: expected the name of a text encoding of Python, got {encoding!r}")
         self._fields = Fields() if fields is None else fields
         self._encoding, self._part = encoding, part
         names = Counter(path.name for path in self.paths)
@@ -123,7 +120,7 @@ class TextFiles:
         if not found:
             names = ", ".join(map(shown, self.paths))
             others = f"; left out: {self.left_out}" if self.left_out else ""
-            raise TextFormatError(f"{names}: no documents in it{others}")
+            raise TextFormatError(f"{names}: has no documents{others}")
 
     def _of_path(self, path: Path) -> Iterator[Document]:
         if path == STDIN or not path.is_dir():
@@ -134,7 +131,7 @@ class TextFiles:
         if whole is not None:
             yield from self._of_file(whole, "", f"{self._labels[path]}:" if self._prefixed else "")
         elif self._part != "corpus":
-            raise TextFormatError(f"{shown(path)}: no {self._part}.jsonl in it")
+            raise TextFormatError(f"{shown(path)}: has no {self._part}.jsonl")
         else:
             yield from self._of_folder(path)
 
@@ -152,12 +149,13 @@ class TextFiles:
                 with opened(path) as source:
                     document = self._whole(source, suffix_of(path), name)
             except (TextFormatError, OSError) as error:
+                # One bad file must not stop the reading of a folder; a file that the user named does.
                 self.left_out.add("not readable as text", _reason(error, path))
             else:
                 yield document
 
     def _of_file(self, path: Path, name: str, prefix: str) -> Iterator[Document]:
-        """Documents of one file: `name` is its id if it is one document; else places follow the prefix."""
+        """Documents of one file. One document has the id `name`; several have the prefix and their number."""
 
         def default_id(place: int) -> str:
             return f"{prefix}{place}"
@@ -197,7 +195,7 @@ class TextFiles:
         return self._fields.document(value, where, default_id)
 
     def _whole(self, source: Source, suffix: str, name: str) -> Document:
-        """A file that is one document."""
+        """Read a file that is one document."""
         given = self._encoding
         if suffix in (".html", ".htm", ".xhtml"):
             declared = declared_charset(source.head)

@@ -1,4 +1,4 @@
-"""Files of a folder, at any depth, in order: those that are texts, and what the others are."""
+"""Files in a folder at any depth, in order: those to read, and the reasons why others are not read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from moverank.readers.texts.formats import FOLDER_SUFFIXES, JSON_SUFFIXES, SHARD
 from moverank.readers.texts.left_out import LeftOut
 from moverank.readers.texts.opening import PACKED, shown
 
+#: Reason for leaving out a file of many documents beside texts.
+_DATA = "data, which must be given by its own path"
+
 
 def part_of_collection(folder: Path, part: str) -> Path | None:
-    """File of a folder of BEIR, ``corpus`` or ``queries``, packed or not; None if there is none."""
+    """The file ``corpus.jsonl`` or ``queries.jsonl`` of a folder of BEIR, compressed or not; None if there is none."""
     return next((path for end in ("", *PACKED) if (path := folder / f"{part}.jsonl{end}").is_file()), None)
 
 
 def texts_of(folder: Path, left_out: LeftOut) -> tuple[list[Path], bool]:
-    """Files of a folder that are texts, or else those that hold many documents each, and which of both they are.
+    """Files to read in a folder, and whether they are texts.
+
+    These are the texts, one document per file; or, if there are none, the files that hold many documents each.
 
     Raises
     ------
     TextFormatError
-        If there is neither.
+        If there are no files of either kind.
     """
     texts: list[Path] = []
     shards: list[Path] = []
@@ -37,47 +42,47 @@ def texts_of(folder: Path, left_out: LeftOut) -> tuple[list[Path], bool]:
         elif suffix in SHARD_SUFFIXES:
             shards.append(path)
         else:
-            kind = "data to be named by itself" if suffix in JSON_SUFFIXES else "not a text by its name"
-            unread.append((f"{kind} ({suffix or 'no ending'})", path))
+            kind = _DATA if suffix in JSON_SUFFIXES else "not named like a text"
+            unread.append((f"{kind} ({suffix or 'no extension'})", path))
     if texts:
-        unread += [(f"data to be named by itself ({suffix_of(path)})", path) for path in shards]
+        unread += [(f"{_DATA} ({suffix_of(path)})", path) for path in shards]
     for reason, path in unread:
         left_out.add(reason, shown(path))
     if not texts and not shards:
         others = f"; left out: {left_out}" if left_out else ""
-        raise TextFormatError(f"{shown(folder)}: no {', '.join(FOLDER_SUFFIXES)} files in it{others}")
+        raise TextFormatError(f"{shown(folder)}: has no {', '.join(FOLDER_SUFFIXES)} files{others}")
     return texts or shards, bool(texts)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """Paths of a folder, in order of their names, and why one is not read; links are followed, but not in circles."""
+    """Paths in a folder, sorted by name, with a reason if a path is not read. Links are followed, but not in cycles."""
     pending = [folder]
     seen: set[tuple[int, int]] = set()
     while pending:
-        place = pending.pop()
+        current = pending.pop()
         try:
-            known = place.stat()
-            if (known.st_dev, known.st_ino) in seen:
-                yield place, "folder seen before, by another link"
+            status = current.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                yield current, "folder already read through another link"
                 continue
-            seen.add((known.st_dev, known.st_ino))
-            inner = sorted(place.iterdir())
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(current.iterdir())
         except OSError as error:
-            yield place, f"cannot be read: {error.strerror}"
+            yield current, f"cannot be read: {error.strerror}"
             continue
         folders: list[Path] = []
-        for path in inner:
+        for path in entries:
             if path.name.startswith("."):
                 yield path, "hidden"
                 continue
             try:
                 mode = path.stat().st_mode
             except OSError as error:
-                yield path, "link to nothing" if path.is_symlink() else f"cannot be read: {error.strerror}"
+                yield path, "broken link" if path.is_symlink() else f"cannot be read: {error.strerror}"
                 continue
             if stat.S_ISDIR(mode):
                 folders.append(path)
             else:
-                # A pipe or a device might never end.
+                # Reading a pipe or a device might never end.
                 yield path, None if stat.S_ISREG(mode) else "not a file"
         pending += reversed(folders)

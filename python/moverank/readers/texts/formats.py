@@ -1,4 +1,4 @@
-"""What a file of texts is: seen from its first bytes, and where these leave a choice, from the end of its name."""
+"""Recognition of text formats: by the first bytes of a file, and by its extension if these are ambiguous."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from moverank.readers.texts.opening import HEAD, PACKED
 from moverank.readers.texts.tables import looks_like_csv, looks_like_table
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jl")
-#: Of these, a folder may be made, instead of texts.
+#: Files of many documents each, which are read in a folder without texts.
 SHARD_SUFFIXES = (".jsonl", ".ndjson", ".tsv")
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml")
-#: Texts that are one document, wherever they are.
+#: Files that are always one document, never one document per line.
 PROSE_SUFFIXES = (".md", ".markdown", ".rst")
-#: What is read of a folder.
+#: Files that are one document in a folder.
 FOLDER_SUFFIXES = (".txt", ".text", *PROSE_SUFFIXES, *PAGE_SUFFIXES)
-#: Formats that would come out as nonsense if they were read as lines.
+#: Formats that are refused, as their lines are not documents.
 _NOT_LINES = {
     ".csv": "comma-separated values", ".xml": "XML", ".sgml": "SGML", ".yaml": "YAML", ".yml": "YAML", ".rtf": "RTF",
     ".tex": "TeX", ".ps": "PostScript",
@@ -27,18 +27,18 @@ _NOT_LINES = {
 
 
 class Format(Enum):
-    """How the texts of a file are laid out."""
+    """Arrangement of the texts in a file."""
 
-    JSON_LINES = "an object of JSON per line"
-    JSON = "an array of JSON"
-    TABLE = "columns with tabs between them"
+    JSON_LINES = "one JSON object per line"
+    JSON = "a JSON array"
+    TABLE = "tab-separated columns"
     PAGE = "an HTML page"
     PROSE = "one document"
     LINES = "one document per line"
 
 
 def suffix_of(path: PurePath) -> str:
-    """Ending of a name, in lower case, without that of how the file is packed."""
+    """Extension of a name in lower case, without the extension of a compression format."""
     ends = [suffix.lower() for suffix in path.suffixes]
     while ends and ends[-1] in PACKED:
         ends.pop()
@@ -46,23 +46,23 @@ def suffix_of(path: PurePath) -> str:
 
 
 def format_of(head: str, suffix: str, name: str, fields: Fields) -> Format:
-    """Tell what a file is.
+    """Recognise the format of a file.
 
     Parameters
     ----------
     head : str
-        Its beginning; of a long file without the last line, which may be cut.
+        The beginning of the file; if the file is longer, without the last line, which may be incomplete.
     suffix : str
-        As `suffix_of` gives it.
+        Extension, from `suffix_of`.
     name : str
-        How messages call it.
+        Name of the file in messages.
     fields : Fields
-        Names by which a first line is known that names columns.
+        Names of columns, by which a header line is recognised.
 
     Raises
     ------
     TextFormatError
-        If its name promises what it is not, or something that is not read.
+        If the content contradicts the extension, or the format is not supported.
     """
     start = head.lstrip()
     if suffix in _NOT_LINES:
@@ -76,18 +76,18 @@ def format_of(head: str, suffix: str, name: str, fields: Fields) -> Format:
     first = start.partition("\n")[0]
     is_json = suffix in JSON_SUFFIXES
     if first.startswith("{"):
-        # Of a line that fills the head, the end is not known.
+        # A line that fills the head may be an object whose end is not in the head.
         if _is_object(first) or len(first) >= HEAD // 4:
             return Format.JSON_LINES
         if is_json or suffix not in FOLDER_SUFFIXES:
             return Format.JSON_LINES if "\n" in start and suffix in (".jsonl", ".ndjson", ".jl") else Format.JSON
-    # Lines of prose may begin with brackets.
+    # A line of prose may also begin with a bracket.
     if first.startswith("[") and (is_json or start[1:].lstrip().startswith("{")):
         return Format.JSON
     if is_json:
         if not start or start.startswith('"'):
             return Format.JSON_LINES
-        raise TextFormatError(f"{name}:1: not JSON: expected an object, or an array of them")
+        raise TextFormatError(f"{name}:1: not JSON: expected an object or an array of objects")
     lines = [line.rstrip("\r") for line in head.split("\n" if "\n" in head else "\r") if line.strip()]
     if looks_like_table(lines, fields):
         return Format.TABLE
@@ -97,7 +97,9 @@ def format_of(head: str, suffix: str, name: str, fields: Fields) -> Format:
 
 
 def _unread(name: str, suffix: str) -> TextFormatError:
-    return TextFormatError(f"{name}: {_NOT_LINES[suffix]} cannot be read; write JSON lines, or id, tab and text")
+    return TextFormatError(
+        f"{name}: {_NOT_LINES[suffix]} cannot be read; convert it to JSON lines, or to lines of id, tab and text"
+    )
 
 
 def _is_object(line: str) -> bool:

@@ -1,4 +1,4 @@
-"""Texts of HTML pages, by the standard library: what a reader would see, and the title."""
+"""Visible text and title of HTML pages, extracted by the standard library's parser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from moverank.readers.texts.lines import is_encoding
 
-_UNSEEN = frozenset({"head", "script", "style", "template", "noscript", "svg", "math", "iframe", "object"})
+_INVISIBLE = frozenset({"head", "script", "style", "template", "noscript", "svg", "math", "iframe", "object"})
 _BLOCKS = frozenset(
     re.findall(
         r"\w+",
@@ -19,7 +19,7 @@ _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w.:-]+)""", re.IGNORE
 
 
 def declared_charset(head: bytes) -> str | None:
-    """Encoding that a page says it is in, if Python knows it as one of text."""
+    """Encoding declared by a page, if it is a text encoding of Python."""
     found = _CHARSET.search(head)
     if found is None:
         return None
@@ -28,53 +28,54 @@ def declared_charset(head: bytes) -> str | None:
 
 
 def text_of_page(page: str) -> tuple[str, str]:
-    """Title and text of a page.
+    """Title and visible text of a page.
 
     Examples
     --------
     >>> text_of_page("<title>Cats</title><script>x()</script><p>A cat&nbsp;sat<br>here.</p>")
     ('Cats', 'A cat sat here.')
     """
-    parser = _Seen()
+    parser = _VisibleText()
     parser.feed(page)
     parser.close()
     return _plain(parser.title), _plain(parser.text)
 
 
-class _Seen(HTMLParser):
+class _VisibleText(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.title: list[str] = []
         self.text: list[str] = []
-        self._unseen: list[str] = []
+        #: Open elements that are not displayed.
+        self._invisible: list[str] = []
         self._in_title = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title":
             self._in_title = True
         elif tag == "body":
-            # Pages may leave out that their head ends.
-            self._unseen.clear()
-        elif tag in _UNSEEN:
-            self._unseen.append(tag)
+            # HTML allows the closing tag of the head to be omitted.
+            self._invisible.clear()
+        elif tag in _INVISIBLE:
+            self._invisible.append(tag)
         elif tag in _BLOCKS:
-            if self._unseen == ["head"]:
-                self._unseen.clear()
+            if self._invisible == ["head"]:
+                self._invisible.clear()
             self.text.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "title":
             self._in_title = False
-        elif tag in self._unseen:
-            while self._unseen.pop() != tag:
+        elif tag in self._invisible:
+            while self._invisible.pop() != tag:
                 pass
         elif tag in _BLOCKS:
             self.text.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if self._in_title and (not self._unseen or self._unseen == ["head"]):
+        if self._in_title and (not self._invisible or self._invisible == ["head"]):
             self.title.append(data)
-        elif not self._unseen:
+        elif not self._invisible:
             self.text.append(data)
 
 

@@ -1,4 +1,4 @@
-"""Objects of JSON, one after the other: one per line, or in an array that need not fit into memory."""
+"""Streams of JSON values: one per line, several in a row, or the elements of an array larger than memory."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, NoReturn
 from moverank.errors import TextFormatError
 from moverank.readers.texts.lines import MOST_BYTES
 
-#: Characters that are read at a time.
+#: Characters read at a time.
 _CHUNK = 1 << 16
-#: How near to the end of what was read an error may be for more text to be able to mend it: a cut escape or word.
+#: An error within this many characters of the end of a chunk may be due to a token cut there, so more text is read.
 _NEAR = 12
-_GAPS = " \t\r\n"
+_WHITESPACE = " \t\r\n"
 
 
 def parsed(text: str, place: str) -> Any:
-    """Value of a text that is one."""
+    """Parse a text that is one JSON value."""
     try:
         return _whole(json.loads(text, parse_constant=_constant), text)
     except (ValueError, RecursionError) as error:
@@ -25,12 +25,12 @@ def parsed(text: str, place: str) -> Any:
 
 
 def values_in(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, Any]]:
-    """Elements of an array, or values one after the other, which may run over several lines, with their places from 1.
+    """Yield the elements of an array, or values in a row, numbered from 1. A value may span several lines.
 
     Raises
     ------
     TextFormatError
-        If something is not JSON; the message names the line.
+        If the text is not JSON; the message names the line.
     """
     reader = _Reader(lines, name)
     in_array = reader.takes("[")
@@ -41,11 +41,11 @@ def values_in(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int
         place += 1
         yield place, reader.value()
     if not reader.ends():
-        reader.refuse("there is more after the end of the array")
+        reader.refuse("there is more text after the end of the array")
 
 
 class _Reader:
-    """Text of which some is in memory: from the value that is read to the end of a chunk."""
+    """A text of which one part is in memory: from the current value to the end of a chunk."""
 
     def __init__(self, lines: Iterator[tuple[int, str]], name: str) -> None:
         self._lines, self._name = lines, name
@@ -88,13 +88,16 @@ class _Reader:
 
     def _skip(self) -> None:
         while True:
-            while self._place < len(self._text) and self._text[self._place] in _GAPS:
+            while self._place < len(self._text) and self._text[self._place] in _WHITESPACE:
                 self._place += 1
             if self._place < len(self._text) or not self._more(0):
                 return
 
     def _more(self, least: int) -> bool:
-        """Read on, at least so many characters: as many again, so that the time of a long value is not its square."""
+        """Read at least this many more characters.
+
+        `value` asks for as many as it has, so that the time to read a long value is not quadratic in its length.
+        """
         self._line += self._text.count("\n", 0, self._place)
         kept, self._place = self._text[self._place :], 0
         parts, size = [kept], 0
@@ -102,7 +105,7 @@ class _Reader:
             number, line = next(self._lines, (0, ""))
             if not number:
                 break
-            # Blank lines were passed over; they count for the numbers in messages.
+            # `lines` omits blank lines. They are put back, so that line numbers in messages are right.
             parts.append("\n" * (number - self._last) + line if self._last else line)
             if not self._last:
                 self._line = number
@@ -114,13 +117,13 @@ class _Reader:
 
 def _whole(value: Any, text: str) -> Any:
     if "\\u" in text:
-        # What takes two escapes may have been cut between them; half of it could neither be encoded nor printed.
+        # An escape may stand for half of a surrogate pair, which can be neither encoded nor printed: encoding fails.
         json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a value of JSON")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _fault(error: ValueError | RecursionError) -> str:
@@ -129,5 +132,5 @@ def _fault(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error.msg}"
     if isinstance(error, RecursionError):
-        return "not JSON: nested too deep"
+        return "not JSON: nested too deeply"
     return f"not JSON: {error}" if "JSON" in str(error) else "not JSON: a number with too many digits"

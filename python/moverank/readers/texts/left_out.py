@@ -1,4 +1,4 @@
-"""What was passed over while files were read: counted by reason, with the first of each."""
+"""Counts of texts and files that were skipped while reading, by reason, with the first example of each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass
 class LeftOut:
-    """Things that were passed over.
+    """Texts and files that were skipped while reading.
 
     Attributes
     ----------
     counts : dict of str to int
-        How many, by reason.
+        Number of skipped items, by reason.
     first : dict of str to str
-        Where the first of each was.
+        Location of the first skipped item, by reason.
 
     Examples
     --------
@@ -30,7 +30,7 @@ class LeftOut:
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, reason: str, where: str) -> None:
-        """Count one."""
+        """Count one skipped item."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self.first.setdefault(reason, where)
 
@@ -44,7 +44,7 @@ class LeftOut:
         )
 
     def as_json(self) -> list[dict[str, Any]]:
-        """One object per reason."""
+        """Return one object per reason."""
         return [
             {"reason": reason, "count": count, "first": self.first[reason]} for reason, count in self.counts.items()
         ]

@@ -1,4 +1,4 @@
-"""Bytes as text: which encoding they are in, and their lines with numbers."""
+"""Decoding of bytes: the encoding of a file, and its numbered lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from moverank.errors import TextFormatError
 from moverank.readers.texts.opening import Source, opened
 
-#: Most bytes of a line, or of a file that is one document: a text of this size is a mistake.
+#: Maximum bytes of a line, or of a file that is one document; a larger text is taken for a mistake.
 MOST_BYTES = 1 << 26
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, as this mark begins with that of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -23,7 +23,7 @@ _MARKS = (
 
 
 def encoding_of(source: Source, given: str | None = None) -> str:
-    """Encoding of a file: what its mark says, else what is given, else UTF-8.
+    """Encoding of a file: that of its byte order mark, else the given one, else UTF-8.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def encoding_of(source: Source, given: str | None = None) -> str:
 
 
 def is_encoding(name: str) -> bool:
-    """Whether Python knows an encoding of text by this name; it has others, such as rot13."""
+    """Whether a name is a text encoding of Python; some of its codecs, such as rot13, are not."""
     try:
         "a".encode(name)
     except (LookupError, UnicodeError):
@@ -50,18 +50,18 @@ def is_encoding(name: str) -> bool:
 
 
 def lines_of(source: Source, encoding: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers; they end as those of Unix, Windows or an old Macintosh."""
+    """Lines that are not blank, with their numbers. Line ends are those of Unix, Windows or the old Macintosh."""
     for number, raw in enumerate(_split(source, encoding), start=1):
         if len(raw) >= MOST_BYTES:
-            raise TextFormatError(f"{source.name}:{number}: a line of {MOST_BYTES >> 20} MiB or more")
+            raise TextFormatError(f"{source.name}:{number}: the line has {MOST_BYTES >> 20} MiB or more")
         try:
             line = (
                 raw if isinstance(raw, str) else raw.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
             )
         except UnicodeDecodeError:
-            raise TextFormatError(f"{source.name}:{number}: not {_called(encoding)} text") from None
+            raise TextFormatError(f"{source.name}:{number}: not {_name_of(encoding)} text") from None
         if "\x00" in line:
-            raise TextFormatError(f"{source.name}:{number}: has a NUL byte: binary, not text")
+            raise TextFormatError(f"{source.name}:{number}: has a NUL byte, so the file is binary, not text")
         if line.strip():
             yield number, line.rstrip("\r\n")
 
@@ -70,12 +70,12 @@ def whole_text(source: Source, encoding: str) -> str:
     """All of a file as one text."""
     raw = source.stream.read(MOST_BYTES)
     if len(raw) == MOST_BYTES:
-        raise TextFormatError(f"{source.name}: {MOST_BYTES >> 20} MiB or more for one document")
+        raise TextFormatError(f"{source.name}: has {MOST_BYTES >> 20} MiB or more, too much for one document")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise TextFormatError(f"{source.name}:{line}: not {_called(encoding)} text") from None
+        raise TextFormatError(f"{source.name}:{line}: not {_name_of(encoding)} text") from None
     if "\x00" in text:
         raise TextFormatError(f"{source.name}: is binary, not text")
     return text
@@ -87,9 +87,9 @@ def read_lines(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int
     Parameters
     ----------
     path : path
-        The file, packed or not; ``-`` for standard input.
+        The file, compressed or not; ``-`` for standard input.
     encoding : str, optional
-        Of a file that does not begin with a mark; UTF-8 by default.
+        Encoding if the file has no byte order mark; UTF-8 by default.
 
     Yields
     ------
@@ -99,16 +99,16 @@ def read_lines(path: Path, *, encoding: str | None = None) -> Iterator[tuple[int
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     TextFormatError
-        If it is not text; the message names the line.
+        If the file is not text; the message names the line.
     """
     with opened(path) as source:
         yield from lines_of(source, encoding_of(source, encoding))
 
 
 def read_text(path: Path, *, encoding: str | None = None) -> str:
-    """Text of a file; as `read_lines`."""
+    """Return the whole text of a file; arguments and errors are those of `read_lines`."""
     with opened(path) as source:
         return whole_text(source, encoding_of(source, encoding))
 
@@ -116,8 +116,8 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
 def _split(source: Source, encoding: str) -> Iterator[bytes | str]:
     only_returns = b"\r" in source.head and b"\n" not in source.head
     if not (_is_wide(encoding) or only_returns):
-        # Bytes, not characters, are cut into lines: an error then knows its line, and other characters that Python
-        # takes for ends of lines may stand within a line of JSON.
+        # Split bytes, not characters: a decoding error then has a line number, and characters that Python's text mode
+        # takes for line ends may occur within a line of JSON.
         while line := source.stream.readline(MOST_BYTES):
             yield line
         return
@@ -128,15 +128,17 @@ def _split(source: Source, encoding: str) -> Iterator[bytes | str]:
             yield decoded
             number += 1
     except UnicodeError:
-        raise TextFormatError(f"{source.name}:{number}: not {_called(encoding)} text from about here on") from None
+        raise TextFormatError(
+            f"{source.name}:{number}: not {_name_of(encoding)} text at or shortly after this line"
+        ) from None
     finally:
         text.detach()
 
 
 def _is_wide(encoding: str) -> bool:
-    """Whether a character takes several bytes, of which one may look like the end of a line."""
+    """Whether characters take several bytes, one of which may look like a line end."""
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32", "utf-7"))
 
 
-def _called(encoding: str) -> str:
+def _name_of(encoding: str) -> str:
     return "UTF-8" if encoding.startswith("utf-8") else encoding

@@ -1,4 +1,4 @@
-"""Bytes of a file or of standard input, unpacked where they are packed; their beginning can be looked at first."""
+"""Bytes of a file or of standard input, decompressed if needed. The first bytes can be inspected before reading."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from typing import Any, BinaryIO, cast
 
 from moverank.errors import TextFormatError
 
-#: What stands for standard input.
+#: The path that means standard input.
 STDIN = Path("-")
-#: Bytes that tell what a file is.
+#: Number of first bytes by which a format is recognised.
 HEAD = 1 << 16
-#: Endings that say how a file is packed; which way it really is, its first bytes tell.
+#: Extensions of compressed files. The compression itself is recognised by the first bytes.
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
-#: Other things that people have, by their first bytes.
-_FOREIGN = {b"%PDF-": "a PDF", b"PK\x03\x04": "a zip archive (.docx and .odt are such)", b"7z\xbc\xaf": "a 7z archive"}
+#: Other common formats, by their first bytes.
+_OTHER_FORMATS = {
+    b"%PDF-": "a PDF",
+    b"PK\x03\x04": "a zip archive (as are .docx and .odt files)",
+    b"7z\xbc\xaf": "a 7z archive",
+}
 
 
 @dataclass(frozen=True)
 class Source:
-    """An open file: how messages call it, its first bytes, and all of them as a stream."""
+    """An open file: its name in messages, its first bytes, and a stream of all its bytes, the first included."""
 
     name: str
     head: bytes
@@ -40,7 +44,7 @@ class Source:
 
 
 class _Rejoined(io.RawIOBase):
-    """A stream whose beginning was read already. Works for pipes, which cannot be rewound."""
+    """A stream whose first bytes were already read and are repeated. Works for pipes, which cannot be rewound."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         super().__init__()
@@ -57,27 +61,27 @@ class _Rejoined(io.RawIOBase):
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Name of a path as text: bytes that are not UTF-8 are written as escapes."""
+    """Name of a path as text; bytes that are not UTF-8 are written as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """Open a file, or standard input for ``-``, and unpack it if it is packed.
+    """Open a file, or standard input for ``-``, and decompress it if needed.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     TextFormatError
-        If it is packed and damaged, or is an archive or a document of some program.
+        If its compressed data are damaged, or if it is an archive or a PDF.
     """
     name = "standard input" if path == STDIN else shown(path)
     with _raw(path) as raw:
         head = raw.read(HEAD)
-        for magic, what in _FOREIGN.items():
+        for magic, what in _OTHER_FORMATS.items():
             if head.startswith(magic):
-                raise TextFormatError(f"{name}: is {what}, no text")
+                raise TextFormatError(f"{name}: is {what}, not text")
         stream: BinaryIO = io.BufferedReader(_Rejoined(head, raw))
         packing = next((packing for magic, packing in _MAGIC.items() if head.startswith(magic)), None)
         if packing is None:
@@ -90,7 +94,7 @@ def opened(path: Path) -> Iterator[Source]:
         except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
             raise TextFormatError(f"{name}: is damaged or cut off: {error}") from None
         except OSError as error:
-            # bz2 has no error of its own.
+            # bz2 reports damaged data by an OSError without a number, as it has no error class of its own.
             if error.errno is not None:
                 raise
             raise TextFormatError(f"{name}: is damaged or cut off: {error}") from None
@@ -123,18 +127,18 @@ def _unpacked(stream: BinaryIO, packing: str, name: str) -> BinaryIO:
 
 def _zstandard(stream: BinaryIO, name: str) -> BinaryIO:
     try:
-        return cast(BinaryIO, import_module("compression.zstd").ZstdFile(stream))  # of Python 3.14
+        return cast(BinaryIO, import_module("compression.zstd").ZstdFile(stream))  # from Python 3.14 on
     except ImportError:
         pass
     try:
         library = import_module("zstandard")
     except ImportError:
-        raise TextFormatError(f"{name}: is packed by Zstandard: pip install 'moverank[zstd]'") from None
+        raise TextFormatError(f"{name}: is compressed by Zstandard: pip install 'moverank[zstd]'") from None
     return cast(BinaryIO, io.BufferedReader(_Frames(stream, library.ZstdDecompressor().decompressobj)))
 
 
 class _Frames(io.RawIOBase):
-    """Frames of Zstandard, unpacked; the library's own reader takes a file that is cut off for a whole one."""
+    """Decompressed frames of Zstandard. Unlike the library's own reader, it notices if the file is truncated."""
 
     def __init__(self, packed: BinaryIO, new: Callable[[], Any]) -> None:
         super().__init__()

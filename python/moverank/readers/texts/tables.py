@@ -1,4 +1,4 @@
-"""Texts in columns between which stand tabs: id and text, or columns that the first line names."""
+"""Texts in tab-separated columns: an id and a text, or columns named by the first line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from moverank.readers.texts.document import ID_FIELDS, TEXT_FIELDS, TITLE, Docum
 def documents_of_table(
     lines: Iterator[tuple[int, str]], name: str, fields: Fields, default_id: Callable[[int], str]
 ) -> Iterator[Document]:
-    """Documents of a table. Nothing is quoted, as MS MARCO's files have it.
+    """Documents of a table. Quotes have no special meaning, as in the files of MS MARCO.
 
     Raises
     ------
     TextFormatError
-        If a line has other columns than it should; the message names it.
+        If a line has the wrong number of columns; the message names the line.
     """
     header: list[str] | None = None
     for place, (number, line) in enumerate(lines):
@@ -28,7 +28,7 @@ def documents_of_table(
         elif place == 0 and fields.asked:
             missing = next(f"{name!r} for the {what}" for what, name in fields.asked.items() if name not in cells)
             first = ", ".join(f"{cell:.40}" for cell in map(repr, cells[:12]))
-            raise TextFormatError(f"{where}: no first line that names a column {missing}; it has {first}")
+            raise TextFormatError(f"{where}: the first line names no column {missing}; it has {first}")
         elif header is not None:
             if len(cells) != len(header):
                 raise TextFormatError(
@@ -48,7 +48,7 @@ def documents_of_table(
 
 
 def looks_like_table(lines: list[str], fields: Fields) -> bool:
-    """Whether the first line names columns, or each line is one word, different ones, a tab, and a text, if any."""
+    """Whether the first line names columns, or each line is a distinct word, a tab, and a text (possibly empty)."""
     cells = [line.split("\t") for line in lines]
     if cells and len(cells[0]) > 1 and names_columns(cells[0], fields):
         return True
@@ -58,12 +58,12 @@ def looks_like_table(lines: list[str], fields: Fields) -> bool:
 
 
 def looks_like_csv(lines: list[str], fields: Fields) -> bool:
-    """Whether the first line names columns with commas or semicolons between, not as a sentence might do."""
+    """Whether the first line names columns separated by commas or semicolons, and is not a sentence with commas."""
     first, rest = (lines[0], lines[1:2]) if lines else ("", [])
     spaced = any(map(str.isspace, first))
     for mark in ",;":
         names = [cell.strip().strip("\"'").strip() for cell in first.split(mark)]
-        # A sentence may have a comma in its first line; that the next has one, too, is asked where there are spaces.
+        # A first line with spaces may be a sentence with a comma, so the next line must have a comma too.
         if len(names) == 1 or not (all(mark in line for line in rest) if rest else not spaced):
             continue
         lower = [name.lower() for name in names]
@@ -75,7 +75,7 @@ def looks_like_csv(lines: list[str], fields: Fields) -> bool:
 
 
 def names_columns(cells: list[str], fields: Fields) -> bool:
-    """Whether a first line names those columns that were asked for, or usual ones that are enough."""
+    """Whether the cells of a first line are the requested column names, or enough of the usual ones."""
     if fields.asked:
         return all(name in cells for name in fields.asked.values())
     has_id, has_text = (any(name in cells for name in usual) for usual in (ID_FIELDS, TEXT_FIELDS))
