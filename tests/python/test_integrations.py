@@ -38,7 +38,7 @@ def test_langchain_compresses_documents():
     assert compressor.compress_documents([], QUERY) == []
     assert compressor.compress_documents((document for document in given), QUERY) == found
     for wrong, message in (
-        (TEXTS, "each to be a Document, got str at 0"),
+        (TEXTS, "Document objects, got str at position 0"),
         ("a text", "a list of Document objects, got str"),
     ):
         with pytest.raises(TypeError, match=f"documents: expected {message}"):
@@ -64,7 +64,7 @@ def test_llama_index_postprocesses_nodes():
     assert asyncio.run(rerank.apostprocess_nodes(nodes, QueryBundle(QUERY)))[0].node.node_id == found[0].node.node_id
     assert rerank.postprocess_nodes([], query_str=QUERY) == []
     assert len(rerank.postprocess_nodes((node for node in nodes), query_str=QUERY)) == 3
-    with pytest.raises(TypeError, match="nodes: expected each to be a NodeWithScore, got str at 0"):
+    with pytest.raises(TypeError, match="nodes: expected NodeWithScore objects, got str at position 0"):
         rerank.postprocess_nodes(TEXTS, query_str=QUERY)
     with pytest.raises(ValueError, match="reranking needs a query"):
         rerank.postprocess_nodes(nodes)
@@ -88,7 +88,7 @@ def test_haystack_runs_a_pipeline():
     assert again.run(data)["ranker"]["documents"] == found[:1]
     assert MoverankRanker().run(QUERY, [])["documents"] == []
     assert MoverankRanker(top_k=2).run(QUERY, (document for document in documents))["documents"] == found
-    with pytest.raises(TypeError, match="documents: expected each to be a Document, got str at 0"):
+    with pytest.raises(TypeError, match="documents: expected Document objects, got str at position 0"):
         MoverankRanker().run(QUERY, TEXTS)
     with pytest.raises(ValueError, match="has no text"):
         MoverankRanker().run(QUERY, [Document(meta={"n": 1})])
@@ -98,7 +98,7 @@ def test_haystack_runs_a_pipeline():
         MoverankRanker(top_k=0)
     with pytest.raises(TypeError, match="top_k must be an integer, got 'two'"):
         MoverankRanker(top_k="two")
-    with pytest.raises(ValueError, match="measure: a reranker has one of its own"):
+    with pytest.raises(ValueError, match="measure: expected none with a reranker"):
         MoverankRanker(measure="wmd", reranker=Reranker())
 
 

@@ -64,7 +64,7 @@ def test_a_transformer_that_fails_says_on_how_many_tokens(tmp_path):
             raise RuntimeError("no more positions")
 
     encoder._session = Session()
-    with pytest.raises(ValueError, match=r"failed on texts of \d+ tokens; .*give max_length: no more positions"):
+    with pytest.raises(ValueError, match=r"failed on texts of \d+ tokens; .*pass it as max_length: no more positions"):
         encoder.encode(["the cat"])
 
 
@@ -114,7 +114,7 @@ def test_files_that_turn_out_to_be_no_text(tmp_path):
     with pytest.raises(TextFormatError, match=r"late\.md: is binary, not text"):
         read_text(tmp_path / "late.md")
     (tmp_path / "odd.txt").write_bytes("a\nb".encode("utf-16") + b"\x00")
-    with pytest.raises(TextFormatError, match=r"odd\.txt:\d: not utf-16 text from about here on"):
+    with pytest.raises(TextFormatError, match=r"odd\.txt:\d: not utf-16 text at or shortly after this line"):
         list(read_lines(tmp_path / "odd.txt"))
 
 
@@ -137,7 +137,7 @@ def test_zstandard_is_an_extra(tmp_path, monkeypatch):
 
     monkeypatch.setattr(opening, "import_module", absent)
     (tmp_path / "a.zst").write_bytes(b"\x28\xb5\x2f\xfd rest")
-    with pytest.raises(TextFormatError, match=r"is packed by Zstandard: pip install 'moverank\[zstd\]'"):
+    with pytest.raises(TextFormatError, match=r"is compressed by Zstandard: pip install 'moverank\[zstd\]'"):
         read_text(tmp_path / "a.zst")
 
 
@@ -146,7 +146,7 @@ def test_a_pickle_of_something_else_is_no_shim(tmp_path):
     from moverank.integrations.gensim import WmdSimilarity
 
     (tmp_path / "other").write_bytes(pickle.dumps([1]))
-    with pytest.raises(TypeError, match="other: holds no WmdSimilarity but list"):
+    with pytest.raises(TypeError, match="other: expected a pickled WmdSimilarity, got list"):
         WmdSimilarity.load(tmp_path / "other")
 
 
@@ -154,7 +154,7 @@ def test_rerankers_of_texts_take_no_pictures():
     library = pytest.importorskip("rerankers", reason="rerankers is not installed")
     from moverank.integrations.rerankers import MoverankRanker
 
-    with pytest.raises(ValueError, match="docs: document 0 is not text but image"):
+    with pytest.raises(ValueError, match="docs: document 0: expected text, got image"):
         MoverankRanker().rank("cat", [library.Document(document_type="image", base64="aaaa")])
 
 

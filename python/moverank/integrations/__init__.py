@@ -1,5 +1,6 @@
-"""moverank inside the frameworks that people use: one module each, imported by name, each with its extra.
+"""moverank inside other frameworks: one module per framework, each with its own extra. Import the module you need.
 
-`langchain`, `llama_index`, `haystack`, `pyterrier`, `rerankers`: rerankers in retrieval pipelines. `sklearn`:
-neighbours for estimators. `gensim`, `pot`: the same names and numbers, to switch by changing an import.
+`langchain`, `llama_index`, `haystack`, `pyterrier` and `rerankers` are rerankers for retrieval pipelines. `sklearn`
+computes distances and neighbours for estimators. `gensim` and `pot` offer the names and results of these libraries, so
+that changing an import is enough to switch.
 """

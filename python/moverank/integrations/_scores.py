@@ -1,4 +1,4 @@
-"""Rankings as frameworks take them: a place in the list that came, and a score that JSON can hold."""
+"""Rankings in the form that frameworks need: positions in the given list, and finite scores, as JSON requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Scored(NamedTuple):
-    """A document of those that were given, and its score."""
+    """Position of a document in the given list, and its score."""
 
     place: int
     score: float
@@ -24,9 +24,10 @@ class Scored(NamedTuple):
 def scored(
     reranker: Reranker, query: str, texts: Sequence[Any], *, top_k: int | None = None, scores: ArrayLike | None = None
 ) -> list[Scored]:
-    """Rank texts, the best first; a query or a text without a token stops nothing.
+    """Rank texts, the best first. A query or a text without a token is not an error.
 
-    Texts without a token come last, at `floor`; so do all, in the order in which they came, where the query has none.
+    Texts without a token come last, with the score `floor`. If the query has no token, all texts get this score and
+    keep their order.
     """
     ranking = reranker.rank(query, texts, top_k=top_k, scores=scores, unknown="keep")
     least = floor(ranking)
@@ -34,24 +35,27 @@ def scored(
 
 
 def objects(value: Any, kind: type[T], name: str) -> list[T]:
-    """Documents or nodes of a framework as a list; they may come from a generator.
+    """Documents or nodes of a framework as a list; `value` may be a generator.
 
     Raises
     ------
     TypeError
-        If something is of another type.
+        If an item has another type.
     """
     listed = as_list(value, name, f"{kind.__name__} objects")
     for place, one in enumerate(listed):
         if not isinstance(one, kind):
-            raise TypeError(f"{name}: expected each to be a {kind.__name__}, got {type(one).__name__} at {place}")
+            raise TypeError(f"{name}: expected {kind.__name__} objects, got {type(one).__name__} at position {place}")
     return listed
 
 
 def floor(ranking: Ranking) -> float:
-    """Score of what could not be compared: the least that the measure has, −1 or 0; else 1 below the lowest found."""
-    found = [score for score in ranking.scores if np.isfinite(score)]
+    """Score of texts that could not be compared: the measure's lowest similarity, −1 or 0.
+
+    If the measure has none, or a score is lower because of fusion, it is 1 below the lowest score.
+    """
+    finite = [score for score in ranking.scores if np.isfinite(score)]
     least = {"cosine": -1.0, "euclidean": 0.0, "sqeuclidean": 0.0}.get(ranking.measure.ground)
-    if least is None or any(score < least for score in found):
-        return min(found, default=0.0) - 1.0
+    if least is None or any(score < least for score in finite):
+        return min(finite, default=0.0) - 1.0
     return least

@@ -1,9 +1,8 @@
-"""gensim's Word Mover's Distance under its names: the same numbers, from the index.
+"""gensim's Word Mover's Distance under its names, with the same results, computed by an index.
 
 Replace ``from gensim.similarities import WmdSimilarity`` by ``from moverank.integrations.gensim import WmdSimilarity``,
-and ``wv.wmdistance(x, y)`` by ``wmdistance(wv, x, y)``. Costs are in float32, so the seventh digit may differ;
-different words with the very same vectors are at distance 0 here, where gensim gives infinity. gensim itself is not
-imported.
+and ``wv.wmdistance(x, y)`` by ``wmdistance(wv, x, y)``. Costs are computed in float32, so the seventh digit may differ.
+Different words with identical vectors have distance 0 here, but infinity in gensim. gensim itself is not imported.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ from moverank.vectors.bags import Bags
 
 
 def wmdistance(kv_model: Any, document1: Sequence[str], document2: Sequence[str], norm: bool = True) -> float:
-    """Word Mover's Distance between two lists of words, as ``kv_model.wmdistance`` gives it.
+    """Compute the Word Mover's Distance between two lists of words, as ``kv_model.wmdistance`` does.
 
     Parameters
     ----------
     kv_model : gensim.models.KeyedVectors, Word2Vec or FastText
-        The word vectors, or a model that has them; anything with ``in`` and ``get_vector``.
+        Word vectors, or a model with word vectors; any object with ``in`` and ``get_vector`` works.
     document1, document2 : sequence of str
-        Words; those without a vector do not count.
+        Words; those without a vector are ignored.
     norm : bool, default True
-        Divide vectors by their lengths; a zero vector, which has none, stays as it is.
+        Divide vectors by their norms; a zero vector is unchanged.
 
     Returns
     -------
     float
-        Infinite if a document has no word with a vector.
+        The distance; infinite if a document has no word with a vector.
     """
     vectors = _keyed(kv_model)
     x, y = (_vectors(vectors, _known(vectors, document), norm) for document in (document1, document2))
@@ -52,14 +51,14 @@ class WmdSimilarity:
     Parameters
     ----------
     corpus : iterable of list of str
-        The documents; of a generator, which can be read once, they are kept.
+        The documents. They are kept, so this may be a generator.
     kv_model : gensim.models.KeyedVectors, Word2Vec or FastText
-        The word vectors, or a model that has them.
+        Word vectors, or a model with word vectors.
     num_best : int, optional
-        Return so many ``(position, similarity)`` only, the best; this is what the index makes fast. All similarities
-        as an array without it.
+        Return only this many best pairs ``(position, similarity)``; the index makes this fast. By default, all
+        similarities are returned as an array.
     chunksize : int, default 256
-        Without effect, as in gensim.
+        Ignored, as in gensim.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class WmdSimilarity:
         self.num_best = num_best
         self.chunksize = chunksize
         known = [_known(self.wv, document) for document in self.corpus]
-        #: Positions of the documents that have a word with a vector; all others have similarity 0.
+        #: Positions of the documents with at least one known word; all others have similarity 0.
         self._places = np.array([p for p, words in enumerate(known) if words], dtype=np.int64)
         self._index: Index | None = None
         if len(self._places):
@@ -95,24 +94,24 @@ class WmdSimilarity:
         return found[0] if len(found) == 1 else found  # as gensim does
 
     def save(self, fname: str | os.PathLike[str]) -> None:
-        """Write everything, word vectors included, into one file by pickle."""
+        """Pickle the object, word vectors included, into one file."""
         with Path(fname).open("wb") as file:
             pickle.dump(self, file, protocol=pickle.HIGHEST_PROTOCOL)
 
     @classmethod
     def load(cls, fname: str | os.PathLike[str]) -> WmdSimilarity:
-        """Read what `save` wrote. As all pickles, the file can run code: load only what you trust."""
+        """Read a file written by `save`. Like every pickle, the file can run code: load only files that you trust."""
         with Path(fname).open("rb") as file:
-            found = pickle.load(file)
-        if not isinstance(found, cls):
-            raise TypeError(f"{os.fspath(fname)}: holds no {cls.__name__} but {type(found).__name__}")
-        return found
+            loaded = pickle.load(file)
+        if not isinstance(loaded, cls):
+            raise TypeError(f"{os.fspath(fname)}: expected a pickled {cls.__name__}, got {type(loaded).__name__}")
+        return loaded
 
     def __iter__(self) -> Iterator[Any]:
         return (self[list(document)] for document in self.corpus)
 
     def get_similarities(self, query: Any) -> NDArray[np.float64]:
-        """Similarities to all documents, shape (len(corpus),); as in gensim a row per query if there are several."""
+        """Similarities to all documents, shape (len(corpus),); for several queries one row per query, as in gensim."""
         queries = as_list(query, "query", "words")
         if not queries or isinstance(queries[0], str):
             return self._all(queries)
@@ -134,7 +133,7 @@ class WmdSimilarity:
 
 
 def _keyed(model: Any) -> Any:
-    """Word vectors themselves, of a model that has them as `wv`."""
+    """Word vectors of a model, which has them as `wv`, or the word vectors themselves."""
     return getattr(model, "wv", model)
 
 
@@ -149,6 +148,6 @@ def _vectors(kv_model: Any, words: Sequence[str], norm: bool) -> NDArray[np.floa
         vectors = np.array([kv_model.get_vector(word, norm=norm) for word in words], dtype=np.float32)
     undefined = np.isnan(vectors).any(axis=1)
     for row in np.flatnonzero(undefined).tolist():
-        # gensim divides a zero vector by its length, and gets NaN.
+        # gensim divides a zero vector by its norm, which gives NaN.
         vectors[row] = kv_model.get_vector(words[row], norm=False)
     return vectors

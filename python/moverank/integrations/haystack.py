@@ -23,18 +23,18 @@ class MoverankRanker:
     Parameters
     ----------
     top_k : int, default 10
-        How many documents to return.
+        Number of documents to return.
     measure : str or Measure, optional
-        What to rank by, as for `Reranker`.
+        The distance to rank by, as for `Reranker`.
     reranker : Reranker, optional
-        What ranks, in place of one with the bundled word vectors and the measure. A pipeline with one cannot be
-        written to a file, as encoders cannot.
+        The reranker to use; by default one with the bundled word vectors and `measure`. A pipeline with a reranker
+        cannot be written to a file, as its encoder cannot.
     """
 
     def __init__(self, top_k: int = 10, measure: str | Measure | None = None, reranker: Reranker | None = None) -> None:
         whole_number(top_k, "top_k", least=1)
         if measure is not None and reranker is not None:
-            raise ValueError("measure: a reranker has one of its own")
+            raise ValueError("measure: expected none with a reranker, which has its own measure")
         self.top_k = top_k
         self.measure = measure
         self._given = reranker
@@ -46,24 +46,24 @@ class MoverankRanker:
             self._reranker = Reranker(measure=self.measure)
 
     def to_dict(self) -> dict[str, Any]:
-        """Describe the component, for a pipeline that is written to a file."""
+        """Describe the component, so that a pipeline can be written to a file."""
         if self._given is not None or isinstance(self.measure, Measure):
-            raise ValueError("a ranker with a reranker or a measure of its own cannot be written to a file")
-        found: dict[str, Any] = default_to_dict(self, top_k=self.top_k, measure=self.measure)
-        return found
+            raise ValueError("a ranker with a Reranker or a Measure object cannot be written to a file")
+        described: dict[str, Any] = default_to_dict(self, top_k=self.top_k, measure=self.measure)
+        return described
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MoverankRanker:
-        """Make the component that `to_dict` described."""
-        made: MoverankRanker = default_from_dict(cls, data)
-        return made
+        """Create the component from the description made by `to_dict`."""
+        component: MoverankRanker = default_from_dict(cls, data)
+        return component
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, documents: list[Document], top_k: int | None = None) -> dict[str, list[Document]]:
-        """Rank documents; the best come first, with the measure's similarity as their score, a finite number.
+        """Rank documents, the best first. Scores are the measure's similarities, and always finite.
 
-        A document without a known word comes last with the least score that there is; if the query has none, documents
-        keep their order.
+        A document without a known word comes last with the lowest possible score. If the query has no known word,
+        documents keep their order.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class MoverankRanker:
         documents : list of Document
             The candidates.
         top_k : int, optional
-            How many to return, in place of the component's own.
+            Number of documents to return; overrides that of the component.
 
         Returns
         -------

@@ -16,21 +16,21 @@ from pydantic import ConfigDict, Field  # noqa: E402
 
 
 class MoverankCompressor(BaseDocumentCompressor):
-    """Keep the documents that are nearest to the query, the best first.
+    """Keep the documents nearest to the query, the best first.
 
     Attributes
     ----------
     reranker : Reranker
-        What ranks; one with the bundled word vectors by default.
+        The reranker to use; one with the bundled word vectors by default.
     top_n : int
-        How many documents to keep; 5 by default.
+        Number of documents to keep; 5 by default.
 
     Notes
     -----
-    The score comes back as ``metadata["relevance_score"]``, always a finite number: a document without a known word
-    comes last with the least score that there is, and if the query has none, documents keep their order. It goes into a
-    `ContextualCompressionRetriever`, or is called by itself. A reranker with fusion has no scores to fuse here, and
-    says so.
+    Use it in a `ContextualCompressionRetriever`, or call it directly. The score is returned as
+    ``metadata["relevance_score"]`` and is always finite. A document without a known word comes last with the lowest
+    possible score. If the query has no known word, documents keep their order. A reranker with fusion raises an error,
+    as LangChain passes no scores of the first stage.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class MoverankCompressor(BaseDocumentCompressor):
     def compress_documents(
         self, documents: Iterable[Document], query: str, callbacks: Any = None
     ) -> Sequence[Document]:
-        """Rank documents for a query and keep the first; the given ones stay as they are."""
+        """Rank documents for a query and keep the best; the given documents are not changed."""
         given = objects(documents, Document, "documents")
         texts = [document.page_content for document in given]
         return [

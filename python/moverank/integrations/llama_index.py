@@ -14,25 +14,25 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle  # 
 
 
 class MoverankRerank(BaseNodePostprocessor):
-    """Keep the nodes that are nearest to the query, the best first.
+    """Keep the nodes nearest to the query, the best first.
 
     Parameters
     ----------
     reranker : Reranker, optional
-        What ranks; one with the bundled word vectors by default.
+        The reranker to use; one with the bundled word vectors by default.
     top_n : int, default 5
-        How many nodes to keep.
+        Number of nodes to keep.
     keep_retrieval_score : bool, default False
-        Leave the retriever's score in the node's metadata, as "retrieval_score".
+        Store the retriever's score in the node's metadata as "retrieval_score".
 
     Notes
     -----
-    Scores are finite: a node without a known word comes last with the least score that there is, and if the query has
-    none, nodes keep their order.
+    Scores are always finite. A node without a known word comes last with the lowest possible score. If the query has no
+    known word, nodes keep their order.
     """
 
-    top_n: int = Field(default=5, ge=1, description="How many nodes to keep.")
-    keep_retrieval_score: bool = Field(default=False, description="Leave the retriever's score in the metadata.")
+    top_n: int = Field(default=5, ge=1, description="Number of nodes to keep.")
+    keep_retrieval_score: bool = Field(default=False, description="Store the retriever's score in the metadata.")
     _reranker: Reranker = PrivateAttr()
 
     def __init__(self, reranker: Reranker | None = None, top_n: int = 5, keep_retrieval_score: bool = False) -> None:
@@ -41,7 +41,7 @@ class MoverankRerank(BaseNodePostprocessor):
 
     @classmethod
     def class_name(cls) -> str:
-        """Name under which LlamaIndex knows it."""
+        """Name of the class in LlamaIndex."""
         return "MoverankRerank"
 
     def _postprocess_nodes(

@@ -1,7 +1,8 @@
-"""POT's exact solvers under its names: ``from moverank.integrations.pot import emd, emd2``. POT is not imported.
+"""The exact solvers of POT (Python Optimal Transport) under its names, without importing POT.
 
-The same arguments and the same answers, faster. Potentials are not unique: ours prove the same value, and need not be
-the same numbers. Costs are dense arrays; POT's other backends, sparse costs and warm starts are not supported.
+Use ``from moverank.integrations.pot import emd, emd2``. Arguments and results are the same, but faster. Potentials (the
+dual prices that prove a value optimal) are not unique: they prove the same value, but may differ from POT's. Costs are
+dense arrays; POT's other backends, sparse costs and warm starts are not supported.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank.solvers.transport import TransportResult, transport
 
-#: What POT's `emd` says of a solution that is optimal.
+#: The result code of POT's `emd` for an optimal solution.
 _OPTIMAL = 1
 
 
@@ -28,20 +29,20 @@ def emd(
     check_marginals: bool = True,
     potentials_init: None = None,
 ) -> Any:
-    """Optimal plan, as ``ot.emd`` gives it.
+    """Return the optimal plan, as ``ot.emd`` does.
 
     Parameters
     ----------
     a, b : array_like, shape (n,) and (m,)
-        Mass of both sides; uniform if empty. `b` is scaled to the total of `a`.
+        Masses of both sides (the amounts to be moved); uniform if empty. `b` is scaled to the total of `a`.
     M : array_like, shape (n, m)
         Cost matrix.
     numItermax, numThreads : int
-        Without effect: the solver ends by itself, and one problem is one thread's.
+        Ignored: the solver always ends, and uses one thread per problem.
     log : bool, default False
-        Return a dict with value and potentials, too.
+        Also return a dict with the value and the potentials.
     center_dual : bool, default True
-        Shift potentials so that both have the same mean over what has mass.
+        Shift the potentials so that both have the same mean over the points with mass.
     check_marginals : bool, default True
         Refuse totals that differ.
     potentials_init : None
@@ -50,7 +51,7 @@ def emd(
     Returns
     -------
     ndarray of float64, shape (n, m)
-        The plan; and, with `log`, a dict with "cost", "u", "v", "warning" and "result_code".
+        The plan; with `log`, the plan and a dict with "cost", "u", "v", "warning" and "result_code".
 
     Raises
     ------
@@ -76,70 +77,70 @@ def emd2(
     check_marginals: bool = True,
     potentials_init: None = None,
 ) -> Any:
-    """Optimal value, as ``ot.emd2`` gives it.
+    """Return the optimal value, as ``ot.emd2`` does.
 
     Parameters
     ----------
     a, M, numItermax, log, center_dual, numThreads, check_marginals, potentials_init
         As in `emd`.
     b : array_like, shape (m,) or (m, k)
-        Mass of the other side; k of them for as many values.
+        Masses of the other side; k columns are k problems.
     processes : int
-        Without effect, as in POT.
+        Ignored, as in POT.
     return_matrix : bool, default False
-        Return a dict with the plan, too.
+        Also return a dict with the plan.
 
     Returns
     -------
     float
-        The value, or a list of k; and, with `log` or `return_matrix`, ``[value, dict]`` in place of it.
+        The value; with `log` or `return_matrix`, ``[value, dict]`` instead. For k columns, a list of k of these.
 
     Raises
     ------
     ValueError, NotImplementedError
         As in `emd`.
     """
-    several = np.asarray(b)
-    if several.ndim == 2:
+    columns = np.asarray(b)
+    if columns.ndim == 2:
         options: dict[str, Any] = {"log": log, "return_matrix": return_matrix, "center_dual": center_dual}
         options |= {"check_marginals": check_marginals, "potentials_init": potentials_init}
-        return [emd2(a, column, M, **options) for column in several.T]
+        return [emd2(a, column, M, **options) for column in columns.T]
     solved = _solved(a, b, M, check_marginals, potentials_init)
     if not (log or return_matrix):
         return solved.value
-    said = solved.log(center_dual)
+    details = solved.log(center_dual)
     if return_matrix:
-        said["G"] = solved.plan
-    return [solved.value, said]
+        details["G"] = solved.plan
+    return [solved.value, details]
 
 
 def partial_wasserstein(
     a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None = None, nb_dummies: int = 1, log: bool = False
 ) -> Any:
-    """Optimal partial plan, as ``ot.partial.partial_wasserstein`` gives it.
+    """Return the optimal partial plan, as ``ot.partial.partial_wasserstein`` does.
 
     Parameters
     ----------
     a, b : array_like, shape (n,) and (m,)
-        Mass of both sides, of any totals; uniform of total 1 if empty.
+        Masses of both sides, of any totals; uniform with total 1 if empty.
     M : array_like, shape (n, m)
         Cost matrix.
     m : float, optional
-        Mass to move; by default as much as the lesser total.
+        Mass to move; by default the smaller of the two totals.
     nb_dummies : int
-        Without effect: no dummy points are needed.
+        Ignored: the solver needs no dummy points.
     log : bool, default False
-        Return a dict with "cost" and "partial_w_dist", too.
+        Also return a dict with "cost" and "partial_w_dist".
 
     Returns
     -------
     ndarray of float64, shape (n, m)
-        The plan; and, with `log`, the dict.
+        The plan; with `log`, the plan and the dict.
 
     Raises
     ------
     ValueError
-        If an argument is malformed, or `m` is more than can move.
+        If an argument is malformed, or `m` is more than the smaller total.
     """
     solved = _partial(a, b, M, m)
     return (solved.plan, {"cost": solved.value, "partial_w_dist": solved.value}) if log else solved.plan
@@ -148,19 +149,19 @@ def partial_wasserstein(
 def partial_wasserstein2(
     a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None = None, nb_dummies: int = 1, log: bool = False
 ) -> Any:
-    """Optimal partial value, as ``ot.partial.partial_wasserstein2`` gives it.
+    """Return the optimal partial value, as ``ot.partial.partial_wasserstein2`` does.
 
     Parameters
     ----------
     a, b, M, m, nb_dummies
         As in `partial_wasserstein`.
     log : bool, default False
-        Return a dict with the plan, "T", too.
+        Also return a dict with the plan, "T".
 
     Returns
     -------
     float
-        The value; and, with `log`, the dict.
+        The value; with `log`, the value and the dict.
 
     Raises
     ------
@@ -178,27 +179,27 @@ def _partial(a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None) -> Trans
 
 
 class _Solved(NamedTuple):
-    """A solution, of masses whose total was divided out."""
+    """Masses, and the solution for masses of total 1, to be multiplied by `total`."""
 
     a: NDArray[np.float64] | None
     b: NDArray[np.float64] | None
     total: float
-    of_one: TransportResult
+    unit_solution: TransportResult
 
     @property
     def value(self) -> float:
-        return self.of_one.value * self.total
+        return self.unit_solution.value * self.total
 
     @property
     def plan(self) -> NDArray[np.float64]:
-        return self.of_one.plan * self.total
+        return self.unit_solution.plan * self.total
 
     def log(self, center_dual: bool) -> dict[str, Any]:
-        """What POT tells besides."""
-        u, v = (potentials.copy() for potentials in self.of_one.potentials)
+        """The dict that POT returns with `log`."""
+        u, v = (potentials.copy() for potentials in self.unit_solution.potentials)
         if center_dual:
-            of_u, of_v = (p if m is None else p[m > 0] for p, m in ((u, self.a), (v, self.b)))
-            shift = (of_u.mean() - of_v.mean()) / 2
+            u_with_mass, v_with_mass = (p if m is None else p[m > 0] for p, m in ((u, self.a), (v, self.b)))
+            shift = (u_with_mass.mean() - v_with_mass.mean()) / 2
             u, v = u - shift, v + shift
         return {"cost": self.value, "u": u, "v": v, "warning": None, "result_code": _OPTIMAL}
 

@@ -18,9 +18,10 @@ class MoverankTransformer(pt.Transformer):  # type: ignore[name-defined]
     Parameters
     ----------
     reranker : Reranker, optional
-        What ranks; one with the bundled word vectors by default. One with fusion uses the scores that come in.
+        The reranker to use; one with the bundled word vectors by default. A reranker with fusion uses the scores of the
+        previous stage.
     text_field : str, default "text"
-        Column that holds the documents' texts.
+        Column with the texts of the documents.
     """
 
     def __init__(self, reranker: Reranker | None = None, *, text_field: str = "text") -> None:
@@ -28,19 +29,22 @@ class MoverankTransformer(pt.Transformer):  # type: ignore[name-defined]
         self._text_field = text_field
 
     def transform(self, inp: Any) -> Any:
-        """Score and rank a frame with the columns qid, query, docno and the text's; ranks begin with 0."""
+        """Score and rank a frame with the columns qid, query, docno and that of the texts; ranks begin with 0."""
         missing = [name for name in ("qid", "query", "docno", self._text_field) if name not in inp.columns]
         if missing:
-            raise ValueError(f"inp: the columns {', '.join(missing)} are missing; there are {', '.join(inp.columns)}")
-        parts = [self._ranked(own) for _, own in inp.groupby("qid", sort=False)]
+            raise ValueError(
+                f"inp: the columns {', '.join(missing)} are missing; its columns are {', '.join(inp.columns)}"
+            )
+        parts = [self._ranked(group) for _, group in inp.groupby("qid", sort=False)]
         if not parts:
             return inp.assign(score=pd.Series(dtype="float64"), rank=pd.Series(dtype="int64"))
         return pd.concat(parts, ignore_index=True)
 
-    def _ranked(self, own: Any) -> Any:
-        first = own["score"].to_numpy() if self._reranker.fuses else None
-        ranking = scored(self._reranker, own["query"].iloc[0], own[self._text_field].tolist(), scores=first)
-        found = own.iloc[[place for place, _ in ranking]].copy()
-        found["score"] = [score for _, score in ranking]
-        found["rank"] = range(len(ranking))
-        return found
+    def _ranked(self, group: Any) -> Any:
+        """Rank the rows of one query."""
+        first_stage = group["score"].to_numpy() if self._reranker.fuses else None
+        ranking = scored(self._reranker, group["query"].iloc[0], group[self._text_field].tolist(), scores=first_stage)
+        reranked = group.iloc[[place for place, _ in ranking]].copy()
+        reranked["score"] = [score for _, score in ranking]
+        reranked["rank"] = range(len(ranking))
+        return reranked

@@ -1,4 +1,4 @@
-"""rerankers: one of its models. ``pip install 'moverank[rerankers]'``."""
+"""rerankers: a model for this library. ``pip install 'moverank[rerankers]'``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MoverankRanker(BaseRanker):
     Parameters
     ----------
     reranker : Reranker, optional
-        What ranks; one with the bundled word vectors by default.
+        The reranker to use; one with the bundled word vectors by default.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class MoverankRanker(BaseRanker):
         self._reranker = Reranker() if reranker is None else reranker
 
     def score(self, query: str, doc: str) -> float:
-        """Similarity of one text, a finite number."""
+        """Return the similarity of one text, a finite number."""
         return scored(self._reranker, query, [doc])[0].score
 
     def rank(
@@ -48,24 +48,24 @@ class MoverankRanker(BaseRanker):
         doc_ids: Sequence[str] | Sequence[int] | None = None,
         metadata: Sequence[dict[str, Any]] | None = None,
     ) -> RankedResults:
-        """Rank texts or documents; ranks begin with 1, as those of the library's other models.
+        """Rank texts or documents; ranks begin with 1, as in the library's other models.
 
         Parameters
         ----------
         query : str
             The query.
         docs : str, Document, or a sequence of them
-            The candidates; none give no results.
+            The candidates; an empty sequence gives no results.
         doc_ids : sequence of str or of int, optional
-            What they are called, one each, in place of what the documents say; 0, 1, … if neither says it.
+            Ids, one per document; they replace those of the documents. Documents without any id get 0, 1, ….
         metadata : sequence of dict, optional
-            One each, in place of what the documents have.
+            Metadata, one dict per document; they replace those of the documents.
 
         Returns
         -------
         RankedResults
-            With finite scores; texts without a known word come last with the least there is, and if the query has none,
-            documents keep their order. The given documents stay as they are.
+            Results with finite scores. Texts without a known word come last with the lowest possible score. If the
+            query has no known word, documents keep their order. The given documents are not changed.
         """
         given = [docs] if isinstance(docs, (str, Document)) else as_list(docs, "docs", "texts or documents")
         names = _one_each(doc_ids, "doc_ids", len(given))
@@ -88,7 +88,7 @@ def _one_each(value: Sequence[Any] | None, name: str, count: int) -> list[Any]:
 def _document(given: Any, place: int, doc_id: Any, metadata: dict[str, Any] | None) -> Document:
     document = copy(given) if isinstance(given, Document) else Document(given, metadata={})
     if document.text is None:
-        raise ValueError(f"docs: document {place} is not text but {document.document_type}")
+        raise ValueError(f"docs: document {place}: expected text, got {document.document_type}")
     if doc_id is not None:
         document.doc_id = doc_id.item() if isinstance(doc_id, np.generic) else doc_id
     elif document.doc_id is None:

@@ -1,4 +1,4 @@
-"""scikit-learn: distances and neighbours of sequences, for its estimators. ``pip install 'moverank[sklearn]'``."""
+"""scikit-learn: distances and neighbours of sequences for its estimators. ``pip install 'moverank[sklearn]'``."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def pairwise_distances(
     costs: ArrayLike | None = None,
     n_jobs: int | None = None,
 ) -> NDArray[np.float64]:
-    """Distances between sequences, as ``sklearn.metrics.pairwise_distances`` gives them between rows.
+    """Compute distances between sequences, as ``sklearn.metrics.pairwise_distances`` does between rows.
 
     Parameters
     ----------
     X, Y : Sequences, Bags, or sequence of array_like or Sequence, each of shape (n_s, d)
-        Sequences, with their weights if they bring any; distances within `X` without `Y`. With `costs`, histograms of
-        shape (N, K), dense or sparse.
+        Sequences, with their weights if they have any. Without `Y`, distances between all pairs in `X`. With `costs`,
+        histograms of shape (N, K), dense or sparse.
     metric : str or Measure, optional
-        What to compute; by default "wrd", or "emd" where costs are given.
+        The distance to compute; "wrd" by default, or "emd" if costs are given.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of `X` to each bin of `Y` costs: see `moverank.pairwise`.
+        Cost of moving a unit of mass from each bin of `X` to each bin of `Y`: see `moverank.pairwise`.
     n_jobs : int, optional
-        Threads; all cores by default, and if negative.
+        Number of threads; all cores by default, or if negative.
 
     Returns
     -------
     ndarray of float64, shape (len(X), len(Y))
-        For estimators with ``metric="precomputed"``.
+        Distances, for estimators with ``metric="precomputed"``.
     """
     threads = None if n_jobs is None or n_jobs < 0 else n_jobs
     return pairwise(X, Y, metric, costs=costs, num_threads=threads)
@@ -58,20 +58,21 @@ def pairwise_distances(
 class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore[name-defined]
     """The nearest sequences of a fitted set as a sparse graph, for estimators with ``metric="precomputed"``.
 
-    The counterpart of scikit-learn's `KNeighborsTransformer`; neighbours are exact, and most others are not solved.
+    The counterpart of scikit-learn's `KNeighborsTransformer`. Neighbours are exact; lower bounds exclude most other
+    sequences without solving a transport problem for them.
 
     Parameters
     ----------
     n_neighbors : int, default 5
-        Neighbours of each sequence. In a graph of the fitted set itself each sequence is one of its own, so there is
-        one more.
+        Number of neighbours per sequence. The graph has one more, as each sequence of the fitted set is its own nearest
+        neighbour.
     measure : str or Measure, optional
-        What to compute; by default "wrd", or "emd" where costs are given.
+        The distance to compute; "wrd" by default, or "emd" if costs are given.
     costs : array_like, shape (K, L), optional
-        What moving from each bin of a query to each bin of the fitted set costs; both are then histograms, dense or
-        sparse.
+        Cost of moving a unit of mass from each bin of a query to each bin of the fitted set. Both are then histograms,
+        dense or sparse.
     num_threads : int, optional
-        Threads; all cores by default.
+        Number of threads; all cores by default.
 
     Examples
     --------
@@ -96,25 +97,25 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
         self.num_threads = num_threads
 
     def fit(self, X: Texts, y: object = None) -> TransportNeighbors:
-        """Take a set of sequences."""
+        """Build an index of a set of sequences."""
         whole_number(self.n_neighbors, "n_neighbors", least=1)
-        # Bags stay bags, of which an index makes more than of sequences.
+        # Bags are not converted to sequences, as an index of bags is faster.
         batch = X if isinstance(X, Bags) and self.costs is None else self._batch(X)
         self.index_ = Index.build(batch, self.measure, costs=self.costs, prefilter=None, num_threads=self.num_threads)
         self.n_samples_fit_ = len(batch)
         return self
 
     def fit_transform(self, X: Texts, y: object = None) -> Any:
-        """Take a set of sequences, and give its graph."""
+        """Build an index of a set of sequences, and return the graph of the set itself."""
         return self.fit(X).transform(X)
 
     def transform(self, X: Texts) -> Any:
-        """Graph of distances.
+        """Return the graph of distances to the nearest sequences.
 
         Returns
         -------
         scipy.sparse.csr_matrix of float64, shape (len(X), n_samples_fit_)
-            Each row holds `n_neighbors` + 1 distances, as many as there are if that is more.
+            Each row holds `n_neighbors` + 1 distances, or all if the fitted set has fewer sequences.
         """
         distances, places = self.kneighbors(X, self.n_neighbors + 1)
         rows = np.arange(0, distances.size + 1, distances.shape[1])
@@ -122,7 +123,7 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
         return _sparse.csr_matrix((distances.ravel(), places.ravel(), rows), shape=shape)
 
     def kneighbors(self, X: Texts, n_neighbors: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Nearest sequences of the fitted set, the nearest first.
+        """Find the nearest sequences of the fitted set, the nearest first.
 
         Returns
         -------
@@ -137,6 +138,6 @@ class TransportNeighbors(_base.TransformerMixin, _base.BaseEstimator):  # type: 
     def _batch(self, X: Texts) -> Sequences | Histograms:
         if self.costs is not None:
             return as_histograms(X, "X")
-        # What counts of bags weigh is for the measure to say.
+        # If X are bags, the measure's weighting determines the mass of their words.
         chosen = Measure.of("wrd" if self.measure is None else self.measure)
         return as_sequences(cast("Sequences", X), "X", chosen.weighting)
