@@ -368,7 +368,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, prefilter=None).search(q, candidates=50),
             ValueError,
-            "candidates: need a prefilter, and this index was built without one",
+            "candidates: need a prefilter, but this index was built without one",
         ),
         (
             lambda d, q: mr.Index.build(d, prefilter="Nonsense"),
@@ -402,7 +402,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, mr.Measure("dot")).search(q, slack=0.1),
             ValueError,
-            "slack: distances under ground 'dot' may be negative",
+            "slack must be 0 under ground 'dot'",
         ),
     ],
 )

@@ -194,7 +194,7 @@ def test_documents_are_added_replaced_and_removed(index, tmp_path, capsys):
     built = answer(capsys, "index", str(tmp_path / "other"), str(more), "--json")
     assert (built["documents"], built["left_out"]) == (1, [unknown])
     assert answer(capsys, "search", "cat sofa", "--index", index, "-k", "1", "--json")["hits"][0]["id"] == "more.txt:1"
-    assert "is in the index already" in refusal(capsys, "add", index, str(more))
+    assert "is already in the index" in refusal(capsys, "add", index, str(more))
     changed = rows(tmp_path / "changed.jsonl", [{"id": "more.txt:1", "text": "a dog"}, {"id": "z", "text": "a bird"}])
     assert main(["add", index, changed, "--replace"]) == 0
     assert capsys.readouterr().out == f"{index}: 1 added, 1 replaced, 32 documents\n"
@@ -271,7 +271,7 @@ def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, caps
 
 def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
     assert "there is an index already; --overwrite replaces it, or choose" in refusal(capsys, "index", index, docs)
-    assert "is in the index already; --replace replaces documents" in refusal(capsys, "add", index, docs)
+    assert "is already in the index; --replace replaces documents" in refusal(capsys, "add", index, docs)
 
     monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)  # each batch is kept at once
     errors = []

@@ -251,7 +251,7 @@ def test_what_faiss_wrote_is_of_these_documents(make):
 def test_a_space_that_is_none(make):
     folder = make("space")
     rewrite(folder, b"PK and nothing more", "space")
-    with pytest.raises(mr.IndexFormatError, match="its space: holds no space of moverank"):
+    with pytest.raises(mr.IndexFormatError, match="its space: is not a space of moverank"):
         mr.Index.open(folder).verify()
 
 
@@ -262,7 +262,7 @@ def test_a_space_that_is_none(make):
 def test_a_document_that_cannot_be_measured_is_no_answer(make, sort, array, place, value):
     folder = make(sort)
     overwrite(folder, array, place, value)
-    message = r"a document cannot be measured: the mass of a document is not 1; verify tells what is damaged"
+    message = r"a document cannot be measured: the mass of a document is not 1; verify finds the damage"
     index = mr.Index.open(folder)
     for k, subset in ((9, None), (1, index.ids[:3].tolist())):
         with pytest.raises(mr.IndexFormatError, match=message):
@@ -275,7 +275,7 @@ def test_tokens_that_are_too_large_are_refused_where_they_are_looked_at(make, sc
     folder = make("int8")
     overwrite(folder, "scales", 0, scale)
     found = mr.Index.open(folder).search(DOCS[0], 9)
-    with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify tells what is damaged"):
+    with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify finds the damage"):
         [hit.alignment for hit in found]
 
 

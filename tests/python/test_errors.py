@@ -86,7 +86,7 @@ CASES = {
     "DuplicateIdError": (
         ValueError,
         lambda: changed(lambda index: index.add(DOCS[:1], ids=["b"])),
-        "ids: 'b' is in the index already; upsert replaces documents",
+        "ids: 'b' is already in the index; upsert replaces documents",
     ),
     "UnknownIdError": (KeyError, lambda: changed(lambda index: index.remove(["c"])), "ids: 'c' is not in the index"),
     "DimensionError": (
@@ -97,12 +97,12 @@ CASES = {
     "MeasureMismatchError": (
         ValueError,
         lambda: mr.Index.open("index", measure="wrd"),
-        "index: the index was built for wmd, not for wrd; build another for that",
+        "index: the index was built for wmd, but wrd was expected; build another",
     ),
     "TextFormatError": (
         ValueError,
         lambda: list(TextFiles("/dev/null")),
-        "/dev/null: no documents in it",
+        "/dev/null: has no documents",
     ),
     "EncoderMismatchError": (
         ValueError,
@@ -112,7 +112,7 @@ CASES = {
     "UnknownFieldError": (
         ValueError,
         lambda: mr.Index.build(DOCS, payloads=[{"year": 1}] * 2).search(DOCS[0], where="yeer > 0"),
-        "where: no payload has a field 'yeer'; near is 'year'; fields are 'year'",
+        "where: no payload has a field 'yeer'; similar fields: 'year'; known fields: 'year'",
     ),
     "NoTokensError": (
         ValueError,
@@ -154,7 +154,7 @@ CASES = {
         lambda: mr.Index.open("index").compact(),
         r"index: was opened for reading; Index.open\(path, writable=True\) opens it for writing",
     ),
-    "IndexClosedError": (RuntimeError, closed, "the index was closed; Index.open opens it again"),
+    "IndexClosedError": (RuntimeError, closed, "the index was closed; open it again by Index.open"),
     "IndexWriteError": (
         OSError,
         lambda: failing(5, "write"),

@@ -205,7 +205,7 @@ def test_a_call_lets_go_of_what_it_was_given(name):
 def test_changes_of_arrays_that_a_batch_looks_at_are_answered_or_refused():
     """The batch says that it is a view. What the core reads then is never taken for more than numbers."""
     refusals = []
-    words = "verify tells what is damaged|not finite|zero vector|too long"
+    words = "verify finds the damage|not finite|zero vector|too long"
     for value in (np.nan, np.inf, 3e38, 0.0, -1e-45):
         for measure in ("wmd", "wrd", "maxsim", mr.wmd.replace(problem=mr.Sinkhorn(0.1))):
             tokens, offsets = tokens_and_offsets()

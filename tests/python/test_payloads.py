@@ -314,10 +314,10 @@ def test_a_field_that_no_payload_has_is_an_error_that_names_those_there_are():
     for where, message in (
         (
             "yaer = 1990",
-            "no payload has a field 'yaer'; near is 'year'; fields are 'Größe', 'author', \"it's\", 'year'",
+            "no payload has a field 'yaer'; similar fields: 'year'; known fields: 'Größe', 'author', \"it's\", 'year'",
         ),
-        ("YEAR = 1990", "'YEAR'; near is 'year'"),
-        ("name = 'Ann'", "no payload has a field 'name'; fields are"),
+        ("YEAR = 1990", "'YEAR'; similar fields: 'year'"),
+        ("name = 'Ann'", "no payload has a field 'name'; known fields:"),
         ("year = 1990 OR colour = 'red'", "'colour'"),
         ("absent IS NULL", "'absent'"),
     ):

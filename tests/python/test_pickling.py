@@ -265,7 +265,7 @@ def test_an_index_in_a_folder_is_opened_anew_wherever_it_comes_to(tmp_path, monk
 def test_a_writer_says_what_to_send_in_its_place(tmp_path):
     with opened(tmp_path, writable=True) as writer:
         for way in WAYS.values():
-            with pytest.raises(TypeError, match="one writer alone: pass its path on"):
+            with pytest.raises(TypeError, match="only one writer: pass its path"):
                 way(writer)
         hits = writer.search(QUERY, 3)
     assert described(pickle.loads(pickle.dumps(hits))) == described(hits)

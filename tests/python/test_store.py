@@ -335,7 +335,7 @@ def test_readers_follow_a_writer_that_deletes_what_they_read(folder, docs):
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda i, d: i.add(d[:1], ids=[3]), mr.DuplicateIdError, "ids: 3 is in the index already; upsert"),
+        (lambda i, d: i.add(d[:1], ids=[3]), mr.DuplicateIdError, "ids: 3 is already in the index; upsert"),
         (lambda i, d: i.add(d[:2], ids=[99, 99]), mr.DuplicateIdError, "ids: 99 is given more than once"),
         (lambda i, d: i.upsert(d[:2], ids=[99, 99]), mr.DuplicateIdError, "ids: 99 is given more than once"),
         (lambda i, d: i.add(d[:1], ids=["a"]), TypeError, "named by int, these by str"),
@@ -419,14 +419,14 @@ def test_paths_that_hold_nothing(tmp_path):
 
 
 def test_another_measure_than_at_build(folder):
-    with pytest.raises(mr.MeasureMismatchError, match="built for wrd, not for wmd"):
+    with pytest.raises(mr.MeasureMismatchError, match="built for wrd, but wmd was expected"):
         mr.Index.open(folder, measure="wmd")
 
 
 def test_folders_belong_to_opened_indexes_alone(docs):
     index = mr.Index.build(docs)
     for call in (index.refresh, index.verify):
-        with pytest.raises(ValueError, match="in memory alone"):
+        with pytest.raises(ValueError, match="expected an index in a folder, got one in memory"):
             call()
 
 

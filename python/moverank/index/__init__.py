@@ -1,8 +1,8 @@
-"""The index, a wing with one door: `index.Index`.
+"""The index: a collection of documents that can be searched and changed. `index.Index` is the public class.
 
-Three questions, three folders: what is in an index (`parts`), how is it searched (`search`), how is it kept in a folder
-(`disk`). `snapshot` is one state of an index, `changes` how it becomes the next; each search reads one snapshot
-(`answer`).
+Three folders answer three questions: what an index contains (`parts`), how it is searched (`search`), and how it is
+stored in a folder (`disk`). `snapshot` is one unchanging state of an index; `changes` makes the next state from it;
+`answer` runs one search, which reads one snapshot from beginning to end.
 """
 
 from moverank.index.batch import Batch

@@ -1,4 +1,4 @@
-"""One query, one state of an index: what is asked, checked in one place, and how the answer is found."""
+"""One search: the checks of its arguments, and the search of one snapshot (state of an index) for a query."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from moverank.vectors.histograms import Histograms
 from moverank.vectors.rounding import longest
 from moverank.vectors.sequences import Batch, One
 
-#: What certificates call all documents, and those that a search was confined to.
+#: Names in certificates for all documents, for those of a subset, and for given candidates.
 EVERYTHING, SUBSET, GIVEN = "documents", "documents of the subset", "given candidates"
 
 
 @dataclass(frozen=True)
 class Request:
-    """All that is asked of one state of an index but the query. Made by `nearest`, `among` or `within`.
+    """A search without its query. Made by `nearest`, `among` or `within`.
 
     Attributes
     ----------
     snapshot : Snapshot
-        The state, which is read once, however long the search takes.
+        The state of the index to search; later changes do not affect the search.
     goal : Goal
-        How much of an answer is wanted.
+        How many documents, and how exact.
     candidates, timeout
         The budget, as in `Index.search`.
     positions : ndarray of int64 or None
-        Rising positions of the documents that are searched; None for all.
+        Increasing positions of the documents to search; None for all.
     name : str
-        What the certificate calls these.
+        Name of these documents in the certificate, which states what is proved about the answer.
     began : float
-        When it was asked, by `time.perf_counter`.
+        Start of the search, by `time.perf_counter`.
     """
 
     snapshot: Snapshot
@@ -70,7 +70,7 @@ class Request:
         subset: Ids | None = None,
         where: Condition | None = None,
     ) -> Request:
-        """Ask for the k nearest documents, as `Index.search` does; errors name the argument."""
+        """Request the k nearest documents, as `Index.search` does; errors name the argument."""
         began = time.perf_counter()
         goal = _goal(snapshot, k, slack)
         if candidates is not None and whole_number(candidates, "candidates", least=1) < goal.k:
@@ -81,7 +81,7 @@ class Request:
 
     @classmethod
     def among(cls, snapshot: Snapshot, ids: Ids, k: int, *, slack: float, timeout: float | None) -> Request:
-        """Ask for the k nearest of given documents, as `Index.rerank` does; errors name the argument."""
+        """Request the k nearest of given documents, as `Index.rerank` does; errors name the argument."""
         began = time.perf_counter()
         goal, seconds = _goal(snapshot, k, slack), _seconds(timeout)
         return cls(snapshot, goal, None, seconds, snapshot.positions_of(ids), GIVEN, began)
@@ -96,7 +96,7 @@ class Request:
         subset: Ids | None,
         where: Condition | None,
     ) -> Request:
-        """Ask for all documents within a radius, as `Index.range_search` does; errors name the argument."""
+        """Request all documents within a radius, as `Index.range_search` does; errors name the argument."""
         began = time.perf_counter()
         limit = real_number(radius, "radius")
         if np.isnan(limit):
@@ -107,8 +107,8 @@ class Request:
 
     def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
         """Search for one query."""
-        asked = Query.of(query, weights, self.snapshot.setup, "query")
-        return _Search(self, asked, self._budget(self.began), num_threads).hits()
+        checked = Query.of(query, weights, self.snapshot.setup, "query")
+        return _Search(self, checked, self._budget(self.began), num_threads).hits()
 
     def answers(
         self,
@@ -116,15 +116,15 @@ class Request:
         num_threads: int,
         progress: Callable[[int, int], object] | None,
     ) -> list[Hits]:
-        """Search for many queries, each on one thread and with a budget of its own."""
+        """Search for many queries, each on one thread and with its own budget."""
         setup = self.snapshot.setup
         batch = query_batch(queries, setup)
         stop = _core.StopFlag()
 
         def one(q: int) -> Hits:
             budget = self._budget(time.perf_counter(), stop)
-            asked = Query.of(batch[q : q + 1], None, setup, f"queries: sequence {q}")
-            return _Search(self, asked, budget, 1).hits()
+            checked = Query.of(batch[q : q + 1], None, setup, f"queries: sequence {q}")
+            return _Search(self, checked, budget, 1).hits()
 
         return each(one, len(batch), count_of(num_threads), progress, abandon=stop.set)
 
@@ -133,16 +133,22 @@ class Request:
 
 
 def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
-    """Check how much of an answer is wanted; a slack above 0 only where distances cannot be negative."""
+    """Check k and slack. A slack above 0 is a relative error, so it requires distances that cannot be negative."""
     count = whole_number(k, "k", least=1)
-    share = real_number(slack, "slack")
-    if not 0.0 <= share < np.inf:
-        raise ValueError(f"slack must be finite and at least 0, got {share}")
-    if share > 0.0 and TRAITS[snapshot.setup.measure.ground].may_be_negative:
-        raise ValueError("slack: distances under ground 'dot' may be negative, so no share of one is an error")
-    if share > 0.0 and snapshot.has_negative_costs:
-        raise ValueError("slack: some costs are negative, and so may distances be, so no share of one is an error")
-    return Goal(count, slack=share)
+    relative = real_number(slack, "slack")
+    if not 0.0 <= relative < np.inf:
+        raise ValueError(f"slack must be finite and at least 0, got {relative}")
+    if relative > 0.0 and TRAITS[snapshot.setup.measure.ground].may_be_negative:
+        raise ValueError(
+            f"slack must be 0 under ground 'dot', whose distances may be negative: a relative error has no meaning, "
+            f"got {relative}"
+        )
+    if relative > 0.0 and snapshot.has_negative_costs:
+        raise ValueError(
+            f"slack must be 0 as some costs are negative, and so may distances be: a relative error has no meaning, "
+            f"got {relative}"
+        )
+    return Goal(count, slack=relative)
 
 
 def _seconds(timeout: float | None) -> float | None:
@@ -158,7 +164,7 @@ def _name(positions: Positions | None) -> str:
 
 
 class _Search:
-    """One query over the documents of a request."""
+    """The search of the documents of a request for one query."""
 
     def __init__(self, request: Request, query: Query, budget: Budget, num_threads: int) -> None:
         self._snapshot = request.snapshot
@@ -170,7 +176,7 @@ class _Search:
         self._threads = num_threads
 
     def hits(self) -> Hits:
-        """Find the answer, and say what is proved of it."""
+        """Find the answer, and certify it."""
         started = time.perf_counter()
         snapshot, goal, measure = self._snapshot, self._goal, self._snapshot.setup.measure
         searched = snapshot.positions if self._subset is None else self._subset
@@ -187,7 +193,7 @@ class _Search:
         if len(positions) and measure.ground in INVARIANT:
             self._tell_if_lost(positions, distances)
         ids = snapshot.ids_at(positions)
-        # All that share the k-th distance are there; the lower ids of these stay.
+        # The core returns all documents that tie at the k-th distance; those with the lowest ids are kept.
         order = np.lexsort((ids, distances))[:k]
         positions, ids, distances = positions[order], ids[order], distances[order]
         radius = None if np.isinf(goal.radius) else goal.radius
@@ -227,24 +233,29 @@ class _Search:
         return result, candidates
 
     def _candidates(self, query: _core.Query) -> PrefilteredQuery | None:
-        """Where a search that cannot look at everything begins, and one over the whole collection finds seeds."""
+        """Documents proposed by the prefilter (approximate vectors of documents): for a budget, or as seeds.
+
+        With a budget, the search is limited to them, or begins with them until time is over. Without one, a search of
+        the whole collection solves them first (as seeds), so that its bound on the k-th distance is small early.
+        """
         snapshot, budget, subset = self._snapshot, self._budget, self._subset
         if not snapshot.kind.needs_prefilter:
             return None
         prefilter = snapshot.prefilter
         if budget.candidates is not None:
             if prefilter is None:
-                raise ValueError("candidates: need a prefilter, and this index was built without one")
+                raise ValueError("candidates: need a prefilter, but this index was built without one")
             return prefilter.query(query, subset, self._threads)
         if prefilter is None or (subset is not None and not prefilter.exhaustive):
             return None
-        wanted = self._seeds_are_near and subset is None
-        asks = wanted or budget.deadline is not None
-        return prefilter.query(query, subset, self._threads) if asks else None
+        as_seeds = self._seeds_are_near and subset is None
+        if as_seeds or budget.deadline is not None:
+            return prefilter.query(query, subset, self._threads)
+        return None
 
     @property
     def _seeds_are_near(self) -> bool:
-        """Whether the nearest by pooled vectors are good seeds: under balanced measures they are."""
+        """Whether the nearest documents by pooled (averaged) vectors are good seeds: true for balanced measures."""
         return bool(self._snapshot.setup.measure._spec.has_pooled_bound)
 
     @property
@@ -255,7 +266,7 @@ class _Search:
         return f"bound from {'costs' if codes is None else f'{codes} codes'}"
 
     def _tell_if_lost(self, found: Positions, distances: NDArray[np.float64]) -> None:
-        """Warn if distances are not much more than what float32 drops, or 0 to documents that came in float32."""
+        """Warn if distances are near the rounding error of float32, or are 0 because a difference was rounded away."""
         snapshot, query = self._snapshot, self._query
         measure, reach = snapshot.setup.measure, longest(query.tokens)
         if not query.rounded and reach >= TINY:
@@ -264,6 +275,6 @@ class _Search:
         if tell_if_below(distances, measure, reach + longest_of_all) or not query.unheld:
             return
         parts = {snapshot.place(position)[0] for position in found[distances <= zero(measure, 2 * reach)].tolist()}
-        # Of documents that were rounded themselves nobody knows any more whether they were this query.
+        # Documents that were rounded too may have been equal to the query before rounding, so only the others tell.
         if any(snapshot.parts[p].numbers.get("rounded") == 0.0 for p in parts):
             tell_vanished()

@@ -1,4 +1,4 @@
-"""Documents as they come to a build: some at a time."""
+"""A batch of documents: the input of a build on disk."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Batch:
     docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
         The documents.
     ids : sequence of int or of str, shape (N,), optional
-        Their ids; by default the integers after the previous ones.
+        Ids of the documents; by default the integers after those of the previous batch.
     payloads : sequence, shape (N,), optional
-        A JSON value for each, or None.
+        A JSON value per document, which is returned with hits; None for no payload.
 
     Raises
     ------
     TypeError, ValueError
-        If documents are malformed, or ids or payloads are more or fewer than these.
+        If documents are malformed, or there is not one id or payload per document.
     """
 
     docs: Sequences | Bags

@@ -1,4 +1,4 @@
-"""How one state of an index becomes another: documents added, removed, and parts put together."""
+"""Changes of an index: each makes a new snapshot (state) by adding documents, removing them, or merging parts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from moverank.index.parts.plan import Plan
 from moverank.index.search.prefilters import Trained, train
 from moverank.index.snapshot import Snapshot
 
-#: Small parts after those that faiss covers are put together as long as the result has no more bytes than this, so
-#: that many small additions are searched like few large ones and each document is copied a handful of times.
+#: Small parts that faiss has not learnt from are merged while the result has at most this many bytes. So many small
+#: additions are searched as fast as a few large ones, and each document is copied only a few times.
 MERGED_BYTES = 1 << 25
 
 NONE_REMOVED: Positions = np.empty(0, dtype=np.int64)
@@ -27,38 +27,38 @@ NONE_REMOVED.flags.writeable = False
 
 
 class Keeper(Protocol):
-    """What holds the state of an index: memory, or a folder."""
+    """The storage of an index's current state: memory, or a folder."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """The state."""
+        """The current state."""
         ...
 
     def require_writable(self) -> None:
-        """Refuse to change it where that is not possible, before any work is done."""
+        """Raise ReadOnlyIndexError, before any work is done, if the index cannot be changed."""
         ...
 
     def merge(self, parts: Sequence[Part], removed: Sequence[Positions]) -> Part:
-        """Make one part of some that follow each other, without documents that are removed."""
+        """Merge consecutive parts into one, without the removed documents."""
         ...
 
     def commit(self, snapshot: Snapshot) -> None:
-        """Make another state the current one."""
+        """Make a snapshot the current state."""
         ...
 
     def close(self) -> None:
-        """Let go of what others may wait for."""
+        """Release files and locks."""
         ...
 
 
 class InMemory:
-    """The state of an index that is nowhere else."""
+    """The state of an index that is kept in memory only."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
 
     def require_writable(self) -> None:
-        """Memory always is."""
+        """Do nothing: an index in memory can always be changed."""
 
     def merge(self, parts: Sequence[Part], removed: Sequence[Positions]) -> Part:
         """Copy parts into one."""
@@ -66,20 +66,20 @@ class InMemory:
         return Part(parts[0].setup, {name: array.joined() for name, array in arrays.items()}, numbers)
 
     def commit(self, snapshot: Snapshot) -> None:
-        """Take another state; running searches finish with the one they began with."""
+        """Replace the state; running searches continue with the one they began with."""
         self.snapshot = snapshot
 
     def close(self) -> None:
-        """Nobody waits for memory."""
+        """Do nothing: there are no files or locks to release."""
 
 
 def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threads: int) -> Snapshot:
-    """The first state of an index in memory.
+    """Build the first state of an index in memory.
 
     Raises
     ------
     TypeError, ValueError
-        If documents, ids or payloads are malformed, do not go with the plan, or faiss cannot make the prefilter.
+        If documents, ids or payloads are malformed or do not fit the plan, or faiss cannot train the prefilter.
     """
     checked = plan.documents(docs)
     ids = None if ids is None else listed_ids(ids)  # a generator can be read only once
@@ -94,17 +94,18 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
 def added(
     keeper: Keeper, docs: Documents, ids: Ids | None, payloads: Any, num_threads: int, *, replacing: bool = False
 ) -> tuple[Snapshot, NDArray[Any]]:
-    """Add documents after all others, in place of those of the same ids if `replacing`; and say what they are called.
+    """Add documents after all others, and return the new state and their ids.
 
-    The keeper merges small parts at the end, in a folder by writing a file.
+    If `replacing`, documents with the same ids are removed. The keeper merges small parts at the end; in a folder, it
+    writes a file for the merged part.
 
     Raises
     ------
     DuplicateIdError
-        If an id is given twice, or is in the index and not to be replaced.
+        If an id is given twice, or is already in the index and documents are not replaced.
     """
     snapshot = keeper.snapshot
-    new = None if replacing else new_to(snapshot.find, "is in the index already; upsert replaces documents")
+    new = None if replacing else new_to(snapshot.find, "is already in the index; upsert replaces documents")
     intake = Intake(snapshot.setup, snapshot.next_id, snapshot.shared, snapshot.space, num_threads)
     part = intake.part(docs, ids, payloads, new)
     listed = part.ids.take(np.arange(len(part)))
@@ -120,10 +121,10 @@ def added(
 
 
 def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], trained: Trained | None) -> int:
-    """Place of the first part that the last ones are to be merged into; that of the last if none are.
+    """Position of the first of the last parts to merge; that of the last part if there is nothing to merge.
 
-    As in a binary counter: a part takes in the one after it once that is half as large, so that documents are copied
-    as often as the number of additions has binary digits.
+    This works like a binary counter: a part is merged with those after it once they have half its size. So after n
+    additions a document has been copied about log₂ n times.
     """
     ends = np.cumsum([len(part) for part in parts])
     covered = 0 if trained is None else trained.covered
@@ -139,20 +140,20 @@ def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], trained: 
 
 
 def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
-    """Remove the documents at some positions."""
+    """Return the state without the documents at given positions."""
     removed = list(snapshot.removed)
-    of_part = np.searchsorted(snapshot.firsts, positions, side="right") - 1
-    for p in np.unique(of_part).tolist():
-        gone = np.union1d(removed[p], positions[of_part == p] - snapshot.firsts[p])
-        gone.flags.writeable = False
-        removed[p] = gone
+    parts = np.searchsorted(snapshot.firsts, positions, side="right") - 1
+    for p in np.unique(parts).tolist():
+        own = np.union1d(removed[p], positions[parts == p] - snapshot.firsts[p])
+        own.flags.writeable = False
+        removed[p] = own
     return replace(snapshot, removed=removed)
 
 
 def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
-    """Make one part of all, without what was removed, and train the prefilter on it."""
+    """Merge all parts into one, without removed documents, and train the prefilter on it."""
     if len(snapshot) == 0 and not snapshot.kind.table_grows:
-        # The costs stand in the first part, and those who add more do not bring them again.
+        # The first part is kept although it is empty: it holds the costs, which `add` needs.
         return replace(snapshot, parts=snapshot.parts[:1], removed=snapshot.removed[:1])
     if len(snapshot) == 0:
         return replace(snapshot, parts=[], removed=[], trained=None)
@@ -161,17 +162,17 @@ def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
     try:
         trained = trained_on(whole, num_threads)
     except ValueError:
-        trained = None  # fewer are left than faiss learns from: to compare all of so few is faster anyway
+        trained = None  # too few documents are left for faiss to train on; comparing all of them is fast
     return replace(whole, trained=trained)
 
 
 def trained_on(snapshot: Snapshot, num_threads: int) -> Trained | None:
-    """What faiss makes of all documents, where the prefilter asks for it; 0 threads stand for all cores.
+    """Train the prefilter's faiss index on all documents, if it has one; 0 threads means all cores.
 
     Raises
     ------
     ValueError
-        If it cannot, such as of fewer documents than it has to learn from.
+        If faiss cannot train it, for example because there are too few documents.
     """
     chosen = snapshot.setup.prefilter
     if not isinstance(chosen, str):

@@ -1,4 +1,4 @@
-"""Documents that a search found, as long as hits refer to them: for their payloads and alignments."""
+"""The documents behind the hits of a search, for their payloads and alignments."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from moverank.index.snapshot import Snapshot
 
 
 class FoundDocuments:
-    """Documents that one search found, in the state of the index that it saw.
+    """Documents found by a search, in the state of the index that it read.
 
     Parameters
     ----------
     snapshot : Snapshot
-        That state.
+        The state of the index.
     query : Query
-        What was asked.
+        The query.
     positions : list of int
-        Of the documents, the nearest first.
+        Positions of the documents, the nearest first.
     """
 
     def __init__(self, snapshot: Snapshot, query: Query, positions: list[int]) -> None:
@@ -38,18 +38,18 @@ class FoundDocuments:
         self._positions = positions
 
     def alignment(self, rank: int) -> Alignment:
-        """Solve once more, for the plan."""
+        """Solve the transport problem of a hit again, to get its plan."""
         with documents_sound():
             document = self._snapshot.document(self._positions[rank])
             costs = self._snapshot.costs(self._query.tokens, document[0])
             return _aligned(self._query, document, self._snapshot.setup, costs)
 
     def payload(self, rank: int) -> Any:
-        """What was given with the document."""
+        """Payload of the document."""
         return self._snapshot.payload(self._positions[rank])
 
     def only(self, rank: int) -> FoundDocuments:
-        """The same with one document."""
+        """One of the documents alone."""
         return FoundDocuments(self._snapshot, self._query, [self._positions[rank]])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ class FoundDocuments:
 
 @dataclass(frozen=True)
 class KeptDocuments:
-    """What is left of found documents where there is no index: tokens and mass, payloads, and costs if given."""
+    """Copies of found documents, for pickled hits, which have no index: tokens, mass, payloads, and given costs."""
 
     query: Query
     documents: list[Document]
@@ -70,15 +70,15 @@ class KeptDocuments:
     costs: list[NDArray[Any] | None]
 
     def alignment(self, rank: int) -> Alignment:
-        """Solve once more, for the plan."""
+        """Solve the transport problem of a hit again, to get its plan."""
         return _aligned(self.query, self.documents[rank], self.setup, self.costs[rank])
 
     def payload(self, rank: int) -> Any:
-        """What was given with the document."""
+        """Payload of the document."""
         return self.payloads[rank]
 
     def only(self, rank: int) -> KeptDocuments:
-        """The same with one document."""
+        """One of the documents alone."""
         return KeptDocuments(self.query, [self.documents[rank]], [self.payloads[rank]], self.setup, [self.costs[rank]])
 
 
@@ -92,10 +92,13 @@ def _aligned(query: Query, document: Document, setup: Setup, costs: NDArray[Any]
 
 @contextmanager
 def documents_sound() -> Iterator[None]:
-    """Documents were checked when they were added: if the core refuses one now, a file was changed since."""
+    """Report a document that the core refuses as damage of the index.
+
+    Documents are checked when they are added, so if one is refused later, a file has changed since.
+    """
     try:
         yield
     except InfeasibleError:
-        raise  # nothing is damaged: costs forbid every plan
+        raise  # not damage: infinite costs forbid every transport plan
     except ValueError as error:
-        raise IndexFormatError(f"a document cannot be measured: {error}; verify tells what is damaged") from None
+        raise IndexFormatError(f"a document cannot be measured: {error}; verify finds the damage") from None

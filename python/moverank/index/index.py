@@ -1,4 +1,4 @@
-"""Top-k search over a collection of sequences: exact, or within a budget that says what it gives up."""
+"""Top-k search over a collection of sequences: exact, or within a budget and with a statement of what is proved."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ PathLike = str | os.PathLike[str]
 
 
 class Index:
-    """Documents ready to be searched exactly under one measure. Made by `build`, or by `open` from a folder.
+    """Documents prepared for exact search under one measure. Made by `build`, or by `open` from a folder.
 
-    A search solves some documents first, takes the mean of their dual potentials for the query's tokens, and bounds
-    every other document's distance with it; then it solves documents in rising order of these bounds and stops when the
-    next one exceeds the k-th best distance, which proves that no later document can be in the answer.
+    A search first solves the transport problems of a few documents, its seeds. Each solution comes with potentials:
+    prices per token that prove a lower bound on transport costs. The mean of these prices over the seeds gives a lower
+    bound on the distance of every other document. Documents are then solved in increasing order of their bounds, until
+    the next bound exceeds the k-th smallest distance, which proves that no later document belongs to the answer.
 
     References
     ----------
@@ -66,7 +67,7 @@ class Index:
     def __init__(self, keeper: Keeper, num_threads: int) -> None:
         self._keeper: Keeper | None = keeper
         self._num_threads = num_threads
-        #: Held by whoever changes the index; searches never wait for it.
+        #: Held while the index is changed; searches never wait for it.
         self._changing = Lock()
 
     @classmethod
@@ -90,39 +91,40 @@ class Index:
         Parameters
         ----------
         docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
-            The documents. Arrays of a `Sequences` or a `Bags` are kept, not copied.
+            The documents. The arrays of `Sequences` and `Bags` are used without a copy.
         measure : str or Measure, optional
-            What searches will compute; by default "wrd", or "emd" where costs are given.
+            The distance that searches compute; "wrd" by default, or "emd" if costs are given.
         costs : array_like, shape (K, L), optional
-            What moving from each bin of a query to each bin of a document costs, where no vectors say it. Documents are
-            then histograms over L bins: an array of shape (N, L), a sparse matrix of SciPy, a DataFrame, `Histograms`
-            or `Bags`; and queries are histograms of shape (K,). The index keeps the table, in float32 or float64 as it
-            comes, and what is added needs none.
+            Cost of moving a unit of mass from each bin of a query to each bin of a document, if costs are not computed
+            from vectors. Documents are then histograms over L bins: an array of shape (N, L), a sparse matrix of SciPy,
+            a DataFrame, `Histograms` or `Bags`; queries are histograms of shape (K,). The index stores the costs in
+            float32 or float64, as given, and applies them to documents that are added later.
         ids : sequence of int or of str, shape (N,), optional
-            Unique names of the documents; 0 to N − 1 by default. Equal distances rank by id.
+            Unique ids of the documents; 0 to N − 1 by default. Documents at equal distances are ordered by id.
         payloads : sequence, shape (N,), or DataFrame, optional
-            What to keep with each document and to give back with a hit: any JSON value, None for nothing. Numbers and
-            arrays of NumPy are kept as numbers and lists, dates and times as ISO text, rows of a data frame or table as
-            an object each, in which what pandas calls missing is null. Searches can choose by it.
+            A JSON value per document, returned with hits; None for no payload. Searches can filter by it. NumPy numbers
+            and arrays become numbers and lists, dates and times become ISO strings, and rows of a data frame or table
+            become objects, in which missing values are null.
         prefilter : str, Clusters or None, default "Flat"
-            How budgeted searches find candidates, and exact ones their first documents. A string: by one pooled vector
-            per document; it is what `faiss.index_factory` is told, and after a semicolon what to set, as in
-            "IVF256,Flat;nprobe=16". `Clusters`: by several. Only "Flat" can say how near the documents may be that it
-            left out. None: no budgets. Bags need none.
+            Coarse search that proposes documents: the candidates of a search with a budget, and the first documents of
+            an exact one. A string uses one pooled (averaged) vector per document; it is a description for
+            `faiss.index_factory`, optionally with parameters after a semicolon, as in "IVF256,Flat;nprobe=16".
+            `Clusters` uses several vectors per document. Only "Flat" gives a lower bound on the distances of the
+            documents that it does not propose. None allows no budget of candidates. Bags need no prefilter.
         dtype : {"float32", "float16", "bfloat16", "int8"}, optional
-            How to store tokens; as `docs` has them by default. Answers are exact for what is stored.
+            Type in which tokens are stored; by default that of `docs`. Answers are exact for the stored numbers.
         rescore : bool, default False
-            Keep the documents as they are beside those of `dtype`: bounds then come from the compact ones, less what
-            rounding can have changed, and answers are exact for `docs`, of which only what the bounds leave is read.
-            Not under ground "sqeuclidean".
+            Also store the documents as given, beside their compact form in `dtype`. Bounds are then computed from the
+            compact form, with an allowance for rounding, and answers are exact for `docs`. Only the documents that the
+            bounds do not exclude are read as given. Not available under ground "sqeuclidean".
         space : Space, optional
-            The space that the documents were moved into, kept with the index: `Index.space` gives it back, and a
-            `Reranker` moves queries into it. Documents are taken as they are.
+            The space of the documents, which must have been moved into it before. The index stores it: `Index.space`
+            returns it, and a `Reranker` moves queries into it.
         encoder : Encoder or EncoderIdentity, optional
-            What made vectors of the documents' texts, before they were moved into the space. The index keeps its
-            identity, and `require_encoder` refuses another one.
+            The encoder of the documents, before they were moved into the space. The index stores its identity, and
+            `require_encoder` refuses another encoder.
         num_threads : int, optional
-            Threads that a search uses unless it is told otherwise; all cores by default.
+            Default number of threads of searches; all cores by default.
 
         Returns
         -------
@@ -131,12 +133,12 @@ class Index:
         Raises
         ------
         DimensionError
-            If the encoder makes vectors of another dimension than the documents have.
+            If the dimension of the encoder's vectors is not that of the documents.
         TypeError
             If ids are neither all integers nor all strings, or a document is not made of real numbers.
         ValueError
-            If a document cannot be measured, ids repeat or are of the wrong number, or faiss cannot make the prefilter;
-            the message says which.
+            If a document cannot be measured, ids repeat or are not one per document, or faiss cannot make the
+            prefilter; the message says which.
         """
         options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore}
         plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
@@ -161,18 +163,19 @@ class Index:
         Parameters
         ----------
         path : path
-            The folder that `save` or `build_on_disk` wrote.
+            A folder written by `save` or `build_on_disk`.
         mmap : bool, default True
-            Map its files: opening takes milliseconds, processes that open the same index share its memory, and only
-            what searches touch is read; checksums are then left to `verify`. Otherwise all is read, and checked.
+            Memory-map the files: opening takes milliseconds, processes that open the same index share its memory, and
+            searches read only the data that they need; only `verify` then checks checksums. Otherwise all files are
+            read and checked.
         writable : bool, default False
-            Open it for changes too. There can be one writer at a time, beside any number of readers.
+            Allow changes. An index can have one writer at a time, and any number of readers.
         measure : str or Measure, optional
-            What searches are expected to compute.
+            The expected measure of the index.
         encoder : Encoder or EncoderIdentity, optional
-            What is expected to have made the documents' vectors, as for `require_encoder`.
+            The expected encoder of the documents, as for `require_encoder`.
         num_threads : int, optional
-            Threads that a search uses unless it is told otherwise; all cores by default.
+            Default number of threads of searches; all cores by default.
 
         Returns
         -------
@@ -181,17 +184,17 @@ class Index:
         Raises
         ------
         IndexNotFoundError
-            If there is none.
+            If there is no index in the folder.
         IndexFormatError, IndexVersionError
-            If the folder holds something else, an index that is damaged, or one of another version of the format.
+            If the folder is not an index, or the index is damaged or has another version of the format.
         IndexIncompleteError
-            If it is still being built.
+            If the index has not been completely built.
         IndexLockedError
-            If it is to be written to and another process, or another part of this one, has it open for that.
+            If the index is opened for writing, but another process, or another object in this process, is its writer.
         MeasureMismatchError
-            If it was built for another measure than is expected.
+            If the index was built for a measure other than the expected one.
         EncoderMismatchError
-            If it was built with another encoder than is expected.
+            If the index was built with an encoder other than the expected one.
 
         Examples
         --------
@@ -213,7 +216,7 @@ class Index:
             found = store.snapshot.setup.measure
             if expected is not None and found != expected:
                 raise MeasureMismatchError(
-                    f"{path}: the index was built for {found.name}, not for {expected.name}; build another for that"
+                    f"{path}: the index was built for {found.name}, but {expected.name} was expected; build another"
                 )
             if identity is not None:
                 checked(store.snapshot.encoder, identity)
@@ -223,23 +226,24 @@ class Index:
         return cls(store, threads)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write the index into a folder of its own. This object stays as it is: `open` the folder to work with it.
+        """Write a copy of the index into a folder. This object stays in memory: `open` the folder to use the copy.
 
         Parameters
         ----------
         path : path
-            A folder that does not exist yet, or is empty; its parent has to exist.
+            A folder that does not exist or is empty; its parent must exist.
         overwrite : bool, default False
-            Replace an index that is there, at once: readers see the old one or the new one. Nothing else is replaced.
+            Replace an index in the folder. The replacement is atomic: readers see the old index or the new one. Other
+            files are never replaced.
 
         Raises
         ------
         IndexExistsError
-            If there is something already.
+            If the folder is not empty.
         IndexLockedError
-            If another writer has the index there open.
+            If the index in the folder has a writer.
         IndexWriteError, NoSpaceError, NoPermissionError
-            If a file cannot be written; what was there stays.
+            If a file cannot be written; an index in the folder is then unchanged.
         """
         snapshot = self._snapshot
         store = Store.create(Path(path), overwrite=overwrite)
@@ -250,12 +254,12 @@ class Index:
             store.close()
 
     def refresh(self) -> bool:
-        """Look for a later state that a writer in another process made, and search that from now on.
+        """Load the latest state of the index, if a writer in another process has changed it.
 
         Returns
         -------
         bool
-            Whether there was one.
+            Whether there was a later state.
         """
         store = self._require_store("refresh")
         with self._changing:
@@ -265,27 +269,27 @@ class Index:
             return True
 
     def verify(self, *, progress: Callable[[int, int], object] | None = None) -> Verified:
-        """Read everything and check it: checksums, and that all numbers are what an index can have.
+        """Read all files and check them: their checksums, and that every number is in its valid range.
 
         Parameters
         ----------
         progress : callable, optional
-            Called with the bytes that are done and their total.
+            Called with the number of bytes checked so far and their total.
 
         Returns
         -------
         Verified
-            What was checked.
+            Counts of what was checked.
 
         Raises
         ------
         IndexFormatError
-            At the first thing that is wrong; the message says what, and in which file.
+            At the first error; the message describes it and names the file.
         """
         return verify(self._require_store("verify"), progress)
 
     def close(self) -> None:
-        """Let others write, and let go of the files. Hits that were found stay usable."""
+        """Release the lock and the files. Hits found before remain usable."""
         with self._changing:
             if self._keeper is not None:
                 self._keeper.close()
@@ -316,46 +320,46 @@ class Index:
         progress: Callable[[int], object] | None = None,
         num_threads: int | None = None,
     ) -> Index:
-        """Build an index in a folder from batches that together need not fit into memory.
+        """Build an index in a folder from batches of documents, which together may be larger than memory.
 
-        Takes memory for some 300 MB of documents, a batch or two and, where the prefilter is not "Flat", what faiss
-        needs. Each 128 MB are durable once written; until the last batch is in, `open` says that the index is not
-        complete.
+        Memory is needed for about 300 MB of documents, one or two batches and, if the prefilter is not "Flat", for
+        faiss. Documents are written to disk durably every 128 MB. Until the last batch is written, `open` refuses the
+        folder as an incomplete index.
 
         Parameters
         ----------
         path : path
-            A folder that does not exist yet, or is empty; or with ``resume=True`` that of a build that was cut off.
+            A folder that does not exist or is empty; with ``resume=True``, the folder of an interrupted build.
         batches : iterable of Batch
-            The documents, as `moverank.readers` or a generator of yours gives them.
+            The documents, from `moverank.readers` or your own generator.
         measure, costs, prefilter, dtype, rescore, space, encoder
-            As in `build`; what is not said is as in the first batch.
+            As in `build`; the default of `dtype` is the type of the first batch.
         resume : bool, default False
-            Go on with a build that was cut off: batches that are in already are compared and passed over, so these have
-            to be the same as before, in the same order. An index that is complete is opened if it has the documents of
-            all batches and no others; `add` takes further ones.
+            Continue an interrupted build. Pass the same batches in the same order: those written before are compared
+            with the index and skipped. A complete index is opened if it has exactly the documents of the batches; use
+            `add` for further ones.
         progress : callable, optional
-            Called with the number of documents that are in, after each batch.
+            Called after each batch with the number of documents written so far.
         num_threads : int, optional
-            Threads to use; all cores by default.
+            Number of threads; all cores by default.
 
         Returns
         -------
         Index
-            Opened for reading.
+            The index, opened for reading.
 
         Raises
         ------
         IndexExistsError
-            If there is something at the path already.
+            If the folder is not empty.
         IndexLockedError
-            If somebody else builds there.
+            If another writer is building an index there.
         MeasureMismatchError, EncoderMismatchError, ValueError
-            If a build that is to be resumed was begun otherwise, or has other documents or payloads.
+            If a resumed build was begun with other arguments, documents or payloads.
         DuplicateIdError
             If two documents have the same id.
         IndexWriteError, NoSpaceError, NoPermissionError
-            If a file cannot be written; what was written before can be resumed.
+            If a file cannot be written; the build can be resumed.
         TypeError, ValueError
             If documents are malformed, as in `build`.
 
@@ -387,30 +391,31 @@ class Index:
         payloads: Sequence[Any] | None = None,
         encoder: Encoder | EncoderIdentity | None = None,
     ) -> NDArray[Any]:
-        """Add documents. The next search sees them; if the index is in a folder they are there, durably.
+        """Add documents. The next search finds them; if the index is in a folder, they are also on disk.
 
         Parameters
         ----------
         docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
-            Of the kind that the index was built of; tokens are stored as its are. Bags have to share its table.
+            Documents of the same kind as in the index. Tokens are converted to its dtype. Bags must have the same table
+            of word vectors.
         ids : sequence of int or of str, shape (N,), optional
             Ids of the new documents; none may be in the index. By default the integers after the largest id ever used.
         payloads : sequence, shape (N,), optional
             As in `build`.
         encoder : Encoder or EncoderIdentity, optional
-            What made their vectors; it has to be the index's, as for `require_encoder`.
+            The encoder of these documents; it must be that of the index, as for `require_encoder`.
 
         Returns
         -------
         ndarray, shape (N,)
-            Their ids: int64, or objects of type str.
+            Ids of the documents: int64, or objects of type str.
 
         Raises
         ------
         DuplicateIdError
-            If an id is given twice or in the index already; nothing is added.
+            If an id is given twice or is already in the index; nothing is added.
         DimensionError
-            If tokens are of another dimension.
+            If the dimension of tokens is not that of the index.
         EncoderMismatchError
             If the index was built with another encoder.
         ReadOnlyIndexError
@@ -426,7 +431,7 @@ class Index:
         return listed
 
     def remove(self, ids: Ids) -> None:
-        """Remove documents. The next search does not see them; `compact` gives back their space.
+        """Remove documents. The next search does not find them; `compact` frees their memory and disk space.
 
         Parameters
         ----------
@@ -438,7 +443,7 @@ class Index:
         UnknownIdError
             If an id is not in the index; nothing is removed.
         DuplicateIdError
-            If one is given twice.
+            If an id is given twice.
         ReadOnlyIndexError, IndexWriteError, NoSpaceError, NoPermissionError
             As in `add`.
         """
@@ -453,12 +458,12 @@ class Index:
         payloads: Sequence[Any] | None = None,
         encoder: Encoder | EncoderIdentity | None = None,
     ) -> None:
-        """Add documents in place of those of the same ids, if there are any: both in one step.
+        """Add documents, and remove those with the same ids if there are any, in one step.
 
         Parameters
         ----------
         docs, ids, payloads, encoder
-            As in `add`. A document that is replaced loses its payload.
+            As in `add`. The payloads of replaced documents are removed as well.
 
         Raises
         ------
@@ -470,10 +475,10 @@ class Index:
             keeper.commit(state)
 
     def compact(self) -> None:
-        """Give back the space of documents that were removed, and let the prefilter learn from those that are left.
+        """Free the space of removed documents, and train the prefilter on the remaining ones.
 
-        Reads and writes the whole index, in constant memory except what faiss needs; searches continue meanwhile. Worth
-        it when a large share of the documents was removed or added since it was built.
+        Reads and writes the whole index, in constant memory except for faiss; searches continue meanwhile. Do this when
+        a large share of the documents has been removed or added since the index was built.
 
         Raises
         ------
@@ -485,7 +490,7 @@ class Index:
 
     @contextmanager
     def _change(self, encoder: Encoder | EncoderIdentity | None = None) -> Iterator[Keeper]:
-        """The keeper, for one change at a time; `encoder` is what made what is brought."""
+        """Give the keeper of the state to one change at a time; `encoder` is that of documents to add."""
         with self._changing:
             keeper = self._open_keeper()
             keeper.require_writable()
@@ -493,59 +498,59 @@ class Index:
                 checked(keeper.snapshot.encoder, encoder)
             yield keeper
 
-    # ---- what it is ------------------------------------------------------------------------------------------------
+    # ---- properties ------------------------------------------------------------------------------------------------
 
     @property
     def measure(self) -> Measure:
-        """What searches compute."""
+        """The distance that searches compute."""
         return self._snapshot.setup.measure
 
     @property
     def ids(self) -> NDArray[Any]:
-        """Ids of the documents in the order in which they were given, shape (N,): int64, or objects of type str."""
+        """Ids of the documents in the order of their addition, shape (N,): int64, or objects of type str."""
         return self._snapshot.ids_at(self._snapshot.positions)
 
     @property
     def dim(self) -> int:
-        """Dimension of the tokens; where costs are given, bins of queries."""
+        """Dimension of the tokens; if costs are given, the number of bins of queries."""
         return self._snapshot.setup.dim
 
     @property
     def is_of_bags(self) -> bool:
-        """Whether documents are bags over one table, which has each word of a document once, in the table's order."""
+        """Whether documents are bags of words: each distinct word of a document once, in the order of one table."""
         return self._snapshot.kind.table is not None
 
     @property
     def space(self) -> Space | None:
-        """The space in which the documents are, if one was given: apply it to queries, too."""
+        """The space of the documents, if one was given; queries must be moved into it too."""
         attached = self._snapshot.space
         return None if attached is None else attached.space
 
     @property
     def encoder(self) -> EncoderIdentity | None:
-        """What made vectors of the documents' texts, if it was given when the index was built."""
+        """Identity of the documents' encoder, if it was given when the index was built."""
         return self._snapshot.encoder
 
     def require_encoder(self, encoder: Encoder | EncoderIdentity) -> EncoderCheck:
-        """Refuse an encoder that is not the one that made the documents' vectors; call it where a text meets an index.
+        """Refuse an encoder other than that of the documents. Call this before encoding texts for the index.
 
         Parameters
         ----------
         encoder : Encoder or EncoderIdentity
-            What makes vectors of queries, or of documents that are to be added.
+            The encoder of queries, or of documents to be added.
 
         Returns
         -------
         EncoderCheck
-            Whether they are the same, or why that cannot be checked: the index does not know its encoder, or the one
-            or the other has no name.
+            Whether the encoders are the same, or why that cannot be checked: the index has no encoder identity, or one
+            of the encoders has no name.
 
         Raises
         ------
         EncoderMismatchError
-            If it is another one; the message names both, and in what they differ.
+            If the encoders differ; the message names both and their differences.
         TypeError
-            If it is not an encoder.
+            If `encoder` is not an encoder.
 
         Examples
         --------
@@ -571,8 +576,8 @@ class Index:
             return _in_memory, (keeper.snapshot, self._num_threads)
         if keeper.writable:
             raise TypeError(
-                "an index that is open for writing cannot be pickled or copied, as it can have one writer alone: "
-                "pass its path on, or an index that was opened for reading"
+                "an index opened for writing cannot be pickled or copied, as it can have only one writer: "
+                "pass its path, or an index opened for reading"
             )
         return _opened, (keeper.folder, keeper.mmap, self._num_threads)
 
@@ -580,7 +585,7 @@ class Index:
         return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim})"
 
     def payload(self, id: int | str) -> Any:
-        """What was given with a document, None if nothing was.
+        """Return the payload of a document; None if it has none.
 
         Raises
         ------
@@ -606,40 +611,41 @@ class Index:
         slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
-        """Find the k nearest documents: exactly, unless a budget is given.
+        """Find the k nearest documents: exactly, unless a budget (candidates, timeout or slack) is given.
 
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query; where costs are given, a histogram of shape (K,).
+            Tokens of the query; if the index has given costs, a histogram of shape (K,).
         k : int, default 10
-            How many documents to return; all of them if there are fewer.
+            Number of documents to return; all documents if there are fewer.
         weights : array_like, shape (n,), optional
-            Mass of the query's tokens.
+            Mass (weight to be moved) of each token of the query.
         subset : sequence of int or of str, optional
-            Search these documents only.
+            Ids of the documents to search; all by default.
         where : str, or tuple of str and a sequence, optional
-            Search documents only whose payload fulfils this condition: an expression of SQLite in which the fields of
-            payloads are columns, as in ``"year >= 2020 AND lang = 'en'"``, and `payload` is the whole, as JSON text, as
-            in ``"payload ->> '$.author.name' = 'Ann'"``. Values for its ``?`` may come in a tuple with it.
+            Search only documents whose payload satisfies this condition. It is an SQLite expression in which the fields
+            of payloads are columns, as in ``"year >= 2020 AND lang = 'en'"``, and `payload` is the whole payload as
+            JSON text, as in ``"payload ->> '$.author.name' = 'Ann'"``. To pass values for ``?``, give a tuple
+            ``(condition, values)``.
         candidates : int, optional
-            Look at so many documents, at least k: those that the prefilter brings; of bags those of lowest bound, not
-            counting the ones that were solved to have bounds.
+            Maximum number of documents to examine, at least k: those proposed by the prefilter. For bags, those with
+            the lowest bounds, not counting the documents solved first to compute the bounds.
         timeout : float, optional
-            Stop after so many seconds, with what was found by then: fewer than k documents if no more were solved. What
-            faiss does, and the costs of a vocabulary under `Bags`, are waited for; a pair of long sequences is not.
+            Stop after this many seconds and return the best documents solved so far, which may be fewer than k. The
+            search cannot be stopped inside faiss or while it computes the costs of a vocabulary under `Bags`; it can
+            while it solves a pair of long sequences.
         slack : float, default 0.0
-            Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Not under ground "dot",
-            whose costs may be negative.
+            Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Must be 0 if costs may
+            be negative, as under ground "dot".
         num_threads : int, optional
-            Threads to use; what `build` was told by default. The hits do not depend on it, unless a budget leaves a
-            choice.
+            Number of threads; by default that of the index. Without a budget, the hits do not depend on it.
 
         Returns
         -------
         Hits
-            The top k, nearest first, ties by id. Without a budget they are the true ones; in any case
-            ``hits.certificate`` says what is proved, and ``hits.stats`` what it cost.
+            The top k, nearest first; equal distances are ordered by id. Without a budget they are exact. In any case,
+            ``hits.certificate`` states what is proved about them, and ``hits.stats`` the work that was done.
 
         Raises
         ------
@@ -671,31 +677,31 @@ class Index:
         slack: float = 0.0,
         num_threads: int | None = None,
     ) -> Hits:
-        """Find the k nearest of given documents, exactly: candidates from BM25, a vector database, a first stage.
+        """Find the k nearest of given documents exactly, such as the candidates of BM25 or of a vector database.
 
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query; where costs are given, a histogram of shape (K,).
+            Tokens of the query; if the index has given costs, a histogram of shape (K,).
         ids : sequence of int or of str
             Ids of the candidates, in any order.
         k : int, default 10
-            How many documents to return; all of the candidates if there are fewer.
+            Number of documents to return; all candidates if there are fewer.
         weights, timeout, slack, num_threads
             As in `search`.
 
         Returns
         -------
         Hits
-            The true top k of the candidates, nearest first, ties by id, unless time was over before; certificate and
-            statistics are about them alone.
+            The exact top k of the candidates, nearest first; equal distances are ordered by id. If the timeout ended
+            the search, the certificate states what is proved. Certificate and statistics count the candidates only.
 
         Raises
         ------
         KeyError
             If an id is not in the index; the message names it.
         TypeError, ValueError
-            If an argument is malformed, no id is given, or one is given twice; the message names it.
+            If an argument is malformed, there are no ids, or an id is given twice; the message names it.
 
         Examples
         --------
@@ -718,21 +724,22 @@ class Index:
         timeout: float | None = None,
         num_threads: int | None = None,
     ) -> Hits:
-        """Find all documents within a distance, exactly.
+        """Find all documents within a distance exactly.
 
         Parameters
         ----------
         query : array_like, shape (n, d), or Sequences or Bags of length 1
-            Tokens of the query; where costs are given, a histogram of shape (K,).
+            Tokens of the query; if the index has given costs, a histogram of shape (K,).
         radius : float
-            Largest distance, in units of the ground cost; documents at this very distance are hits.
+            Largest distance, in units of the ground cost; documents at exactly this distance are included.
         weights, subset, where, timeout, num_threads
             As in `search`.
 
         Returns
         -------
         Hits
-            Any number of documents, nearest first, ties by id: all that there are, unless time was over before.
+            All documents within the radius, nearest first; equal distances are ordered by id. If the timeout ended the
+            search, some may be missing, and the certificate says so.
 
         Raises
         ------
@@ -768,18 +775,18 @@ class Index:
         Parameters
         ----------
         queries : Sequences, Bags, or sequence of array_like, each of shape (n_q, d)
-            Tokens of each query, weighted if they are.
+            Tokens of each query, with weights if they have any.
         k, where, candidates, timeout, slack
             As in `search`, for each query.
         num_threads : int, optional
-            Queries at a time; all cores by default.
+            Number of queries searched at the same time; by default the number of threads of the index.
         progress : callable, optional
-            Called with the number of queries that are done and their total, after each.
+            Called after each query with the number of queries done and their total.
 
         Returns
         -------
         list of Hits
-            One per query, in their order: what `search` returns.
+            The result of `search` for each query, in order.
 
         Raises
         ------
@@ -803,13 +810,13 @@ class Index:
     def _open_keeper(self) -> Keeper:
         keeper = self._keeper
         if keeper is None:
-            raise IndexClosedError("the index was closed; Index.open opens it again")
+            raise IndexClosedError("the index was closed; open it again by Index.open")
         return keeper
 
     def _require_store(self, what: str) -> Store:
         keeper = self._open_keeper()
         if not isinstance(keeper, Store):
-            raise ValueError(f"{what}: the index is in memory alone; save it and open it")
+            raise ValueError(f"{what}: expected an index in a folder, got one in memory; save it and open the folder")
         return keeper
 
     def _threads(self, num_threads: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Ranking of documents that come with the call."""
+"""Ranking of documents passed to a function, without an index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moverank.index.search.hits import Hits
 from moverank.measures.measure import Measure
 from moverank.vectors.sequences import Batch, One
 
-#: Seconds left of a timeout that has run out: a search wants more than none.
+#: Seconds passed on if the timeout is already over, as a search requires a positive number.
 JUST_OVER = 1e-9
 
 
@@ -30,10 +30,10 @@ def rerank(
     slack: float = 0.0,
     num_threads: int | None = None,
 ) -> Hits:
-    """Find the k nearest of documents that a first stage brought, exactly, without an index.
+    """Find the k nearest of given documents exactly, such as the candidates of a first stage, without an index.
 
-    Most of them are dropped by lower bounds, so this is several times faster than `distances` and gives the same
-    answer. For documents that come again and again, build an `Index` and use `Index.rerank`.
+    Lower bounds exclude most documents, so this is several times faster than `distances`, with the same answer. If the
+    same documents are ranked repeatedly, build an `Index` and use `Index.rerank`.
 
     Parameters
     ----------
@@ -42,25 +42,26 @@ def rerank(
     docs : Sequences, Bags, or sequence of array_like, each of shape (n_s, d)
         The candidates.
     k : int, default 10
-        How many to return; all of them if there are fewer.
+        Number of documents to return; all documents if there are fewer.
     measure : str or Measure, default "wrd"
-        What to rank by.
+        The distance to rank by.
     ids : sequence of int or of str, shape (N,), optional
-        Unique names of the candidates; 0 to N − 1 by default. Equal distances rank by id.
+        Unique ids of the candidates; 0 to N − 1 by default. Documents at equal distances are ordered by id.
     weights : array_like, shape (n,), optional
-        Mass of the query's tokens.
+        Mass (weight to be moved) of each token of the query.
     timeout : float, optional
-        Stop after so many seconds, with what was found by then: fewer than k documents if no more were solved. To
-        prepare the documents counts, and is waited for.
+        Stop after this many seconds and return the best documents solved so far, which may be fewer than k. The time to
+        prepare the documents is included, but preparation is not stopped.
     slack : float, default 0.0
         Stop when the k-th distance is proved to be at most (1 + slack) times the true one.
     num_threads : int, optional
-        Threads to use; all cores by default. The hits do not depend on it.
+        Number of threads; all cores by default. Without a timeout, the hits do not depend on it.
 
     Returns
     -------
     Hits
-        The true top k, nearest first, ties by id, unless time was over before, with certificate and statistics.
+        The top k, nearest first; equal distances are ordered by id. They are exact unless `timeout` or `slack` ended
+        the search early. ``hits.certificate`` states what is proved about them, ``hits.stats`` the work that was done.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The state of an index that one search sees, whatever is added or removed meanwhile."""
+"""An unchanging state of an index. A search reads one snapshot, so changes made meanwhile do not affect it."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from moverank.index.search.ladder import Prefilter
 from moverank.index.search.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.vectors.encoder_identity import EncoderIdentity
 
-#: Fields that a message lists.
+#: Maximum number of fields listed in a message.
 FIELDS_SHOWN = 20
 
 
 @dataclass(eq=False)
 class Snapshot:
-    """Parts one after another, less what was removed. Positions are those of documents among all parts.
+    """A sequence of parts, and the documents removed from them. The position of a document counts over all parts.
 
     Parameters
     ----------
     setup : Setup
-        What the index is.
+        Options of the index: its measure, kind of documents, and storage.
     parts : sequence of Part
-        The documents.
+        The documents, in immutable groups.
     removed : sequence of ndarray of int64
-        For each part, rising positions in it of documents that are gone.
+        For each part, increasing positions in it of the removed documents.
     next_id : int
-        The id that the next document gets unless it comes with one.
+        Id of the next document that is added without one.
     trained : Trained, optional
-        What faiss made of the pooled vectors of the first parts, where the prefilter is not exhaustive.
+        The faiss index of pooled (averaged) vectors of the first parts, if the prefilter is not exhaustive.
     space : AttachedSpace, optional
-        The space in which the documents are.
+        The space of the documents.
     encoder : EncoderIdentity, optional
-        What made vectors of the documents' texts, before they were moved into the space.
+        Identity of the documents' encoder, before they were moved into the space.
     """
 
     setup: Setup
@@ -59,15 +59,15 @@ class Snapshot:
     encoder: EncoderIdentity | None = None
 
     def __post_init__(self) -> None:
-        # Copies, as a snapshot stays as it is whatever becomes of the lists that it was made of.
+        # Copies, so that later changes of the given lists do not change the snapshot.
         self.parts = tuple(self.parts)
         self.removed = tuple(self.removed)
-        #: Position of the first document of each part, and the number of all.
+        #: Position of the first document of each part, and the total number of documents.
         self.firsts = np.cumsum([0] + [len(part) for part in self.parts])
 
     @property
     def n_removed(self) -> int:
-        """Documents that are gone, but still in their parts."""
+        """Number of removed documents that are still stored in their parts."""
         return sum(map(len, self.removed))
 
     def __len__(self) -> int:
@@ -82,29 +82,29 @@ class Snapshot:
 
     @cached_property
     def positions(self) -> Positions:
-        """Positions of the documents that are not gone."""
-        gone = [own + first for own, first in zip(self.removed, self.firsts, strict=False)]
+        """Positions of the documents that are not removed."""
+        removed = [own + first for own, first in zip(self.removed, self.firsts, strict=False)]
         all_positions = np.arange(self.firsts[-1], dtype=np.int64)
-        return np.delete(all_positions, np.concatenate(gone)) if self.n_removed else all_positions
+        return np.delete(all_positions, np.concatenate(removed)) if self.n_removed else all_positions
 
     @property
     def kind(self) -> Kind:
-        """What documents are."""
+        """The kind of documents."""
         return kind_of(self.setup)
 
     @cached_property
     def corpus(self) -> _core.Corpus | _core.BagCorpus:
-        """What the core searches."""
+        """The documents of all parts, as the core searches them."""
         return self.kind.corpus([part.prepared for part in self.parts])
 
     @cached_property
     def shared(self) -> Any:
-        """What all documents share, see `Kind.shared`."""
+        """Data shared by all documents, see `Kind.shared`."""
         return self.kind.shared(self.setup, [part.arrays for part in self.parts])
 
     @cached_property
     def prefilter(self) -> Prefilter | None:
-        """What finds candidates."""
+        """The coarse search that proposes candidates; None if the index has none."""
         chosen = self.setup.prefilter
         if chosen is None or not isinstance(self.corpus, _core.Corpus):
             return None
@@ -118,28 +118,28 @@ class Snapshot:
     # ---- ids -------------------------------------------------------------------------------------------------------
 
     def place(self, position: int) -> tuple[int, int]:
-        """Part of a document, and its position there."""
+        """Number of a document's part, and its position there."""
         part = int(np.searchsorted(self.firsts, position, side="right")) - 1
         return part, position - int(self.firsts[part])
 
     def ids_at(self, positions: Positions) -> NDArray[Any]:
-        """Ids of documents."""
+        """Ids of the documents at given positions."""
         if len(positions) == 0:
             return np.empty(0, dtype=np.int64 if self.setup.ids == "int" else object)
-        of_part = np.searchsorted(self.firsts, positions, side="right") - 1
-        ids = [self.parts[p].ids.take(positions[of_part == p] - self.firsts[p]) for p in np.unique(of_part).tolist()]
-        # Those of each part are together, in the order that they had.
+        parts = np.searchsorted(self.firsts, positions, side="right") - 1
+        ids = [self.parts[p].ids.take(positions[parts == p] - self.firsts[p]) for p in np.unique(parts).tolist()]
+        # The ids are grouped by part; the stable sort gives the place of each in the given order.
         by_part = np.concatenate(ids)
         in_order = np.empty_like(by_part)
-        in_order[np.argsort(of_part, kind="stable")] = by_part
+        in_order[np.argsort(parts, kind="stable")] = by_part
         return in_order
 
     def find(self, listed: Sequence[Any]) -> Positions:
-        """Position of each id, all of the index's kind; −1 for those that it does not have."""
+        """Position of each id; −1 if it is not in the index. All must be of the index's type of ids."""
         return find_ids(self.parts, self.removed, listed)
 
     def positions_of(self, ids: Ids, argument: str = "ids") -> Positions:
-        """Rising positions of some documents, each given once; `argument` is what messages call the ids.
+        """Increasing positions of the documents with given ids; `argument` is the name of the ids in messages.
 
         Raises
         ------
@@ -156,12 +156,12 @@ class Snapshot:
             kinds = {"int": "integers of 64 bits", "str": "strings"}[self.setup.ids]
             why = f", whose ids are {kinds}" if foreign else ""
             raise UnknownIdError(f"{argument}: {unknown!r:.80} is not in the index{why}")
-        rising = np.sort(found)
-        if (rising[1:] == rising[:-1]).any():
-            twice = rising[1:][rising[1:] == rising[:-1]][0]
+        increasing = np.sort(found)
+        if (increasing[1:] == increasing[:-1]).any():
+            twice = increasing[1:][increasing[1:] == increasing[:-1]][0]
             repeated = listed[int(np.argmax(found == twice))]
             raise DuplicateIdError(f"{argument}: {repeated!r:.80} is given more than once")
-        return rising
+        return increasing
 
     def document(self, position: int) -> Document:
         """Tokens and mass of one document."""
@@ -169,7 +169,7 @@ class Snapshot:
         return self.parts[part].document(own, self.shared)
 
     def costs(self, query: NDArray[Any], document: NDArray[Any]) -> NDArray[Any] | None:
-        """What moving from each bin of a query to each of a document costs, where that is given."""
+        """Given costs between the bins of a query and of a document; None if costs are computed from vectors."""
         return self.kind.costs(self.shared, query, document)
 
     @property
@@ -180,19 +180,19 @@ class Snapshot:
     # ---- payloads --------------------------------------------------------------------------------------------------
 
     def payload(self, position: int) -> Any:
-        """What was given with a document."""
+        """Payload of a document."""
         part, own = self.place(position)
         return self.parts[part].payload(own)
 
     def chosen(self, subset: Ids | None, where: Where | None) -> Positions | None:
-        """Rising positions of the documents of a subset for which a condition holds; None for all."""
+        """Increasing positions of the documents of a subset that satisfy a condition; None for all documents."""
         if subset is None and where is None:
             return None
         if subset is None:
             positions = self.positions
         else:
             listed = listed_ids(subset, "subset")
-            # Nothing chosen is a choice: of candidates that a first stage did not find.
+            # An empty subset is valid: a first stage may have found no candidates.
             positions = self.positions_of(listed, "subset") if listed else np.empty(0, dtype=np.int64)
         if where is None:
             return positions
@@ -201,7 +201,7 @@ class Snapshot:
         return np.intersect1d(positions, np.concatenate(matching), assume_unique=True) if matching else positions
 
     def _require_fields(self, where: Where) -> None:
-        """Refuse a condition on a field that no payload has: it would be NULL in every document, without a word."""
+        """Refuse a condition on a field that no payload has: it would silently be NULL for every document."""
         missing = set(where.fields)
         for part in self.parts:
             missing -= part.fields(sorted(missing))
@@ -209,9 +209,9 @@ class Snapshot:
                 return
         if missing and self.parts:
             name = min(missing)
-            there = sorted(set().union(*(some_fields(part.arrays, len(part)) for part in self.parts)))
-            near = get_close_matches(name, there, 3, 0.6) or [own for own in there if own.lower() == name.lower()]
-            hint = f"; near is {', '.join(map(repr, near))}" if near else ""
-            shown = ", ".join(map(repr, there[:FIELDS_SHOWN])) + (", …" if len(there) > FIELDS_SHOWN else "")
-            have = f"fields are {shown}" if there else "no payload has fields"
-            raise UnknownFieldError(f"where: no payload has a field {name!r:.80}{hint}; {have}")
+            known = sorted(set().union(*(some_fields(part.arrays, len(part)) for part in self.parts)))
+            similar = get_close_matches(name, known, 3, 0.6) or [own for own in known if own.lower() == name.lower()]
+            hint = f"; similar fields: {', '.join(map(repr, similar))}" if similar else ""
+            shown = ", ".join(map(repr, known[:FIELDS_SHOWN])) + (", …" if len(known) > FIELDS_SHOWN else "")
+            fields = f"known fields: {shown}" if known else "no payload has fields"
+            raise UnknownFieldError(f"where: no payload has a field {name!r:.80}{hint}; {fields}")
