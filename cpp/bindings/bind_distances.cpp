@@ -21,7 +21,7 @@ class PairProgress {
         const Interrupt::Poll listen = python_poll();
         return Interrupt([this, listen] {
             const bool stops = listen();
-            if (!call_.is_none() && n_done_ > n_told_) {
+            if (!call_.is_none() && n_done_ > n_reported_) {
                 const py::gil_scoped_acquire locked;
                 tell();
             }
@@ -30,7 +30,7 @@ class PairProgress {
     }
     /// Everything is done. The GIL has to be held.
     void end() {
-        if (!call_.is_none() && n_told_ < total_) {
+        if (!call_.is_none() && n_reported_ < total_) {
             tell();
         }
     }
@@ -38,13 +38,13 @@ class PairProgress {
 
   private:
     void tell() {
-        n_told_ = n_done_;
-        call_(n_told_, total_);
+        n_reported_ = n_done_;
+        call_(n_reported_, total_);
     }
 
     py::object call_;
     std::size_t total_;
-    std::size_t n_told_ = 0;
+    std::size_t n_reported_ = 0;
     PairCount n_done_{0};
 };
 

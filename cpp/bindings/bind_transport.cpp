@@ -105,10 +105,10 @@ void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
 /// Called with the GIL, which guards them; a solve may release it, and a signal handler call in meanwhile.
 template <class Solver, class Solve>
 auto with_solver(std::size_t n_entries, Solve solve) {
-    constexpr std::size_t entries_worth_keeping = 65536;
-    constexpr std::size_t solvers_worth_keeping = 16;
-    static std::array<std::unique_ptr<Solver>, solvers_worth_keeping> idle;
-    if (n_entries > entries_worth_keeping) {
+    constexpr std::size_t max_kept_entries = 65536;
+    constexpr std::size_t max_idle_solvers = 16;
+    static std::array<std::unique_ptr<Solver>, max_idle_solvers> idle;
+    if (n_entries > max_kept_entries) {
         Solver solver;
         return solve(solver);
     }

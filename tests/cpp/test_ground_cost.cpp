@@ -107,7 +107,7 @@ TEST(the_bound_holds_for_norms_a_million_to_one) {
 TEST(cosine_costs_stay_within_their_range_whatever_rounding_says) {
     instances::Random random(7);
     std::normal_distribution<float> normal;
-    int at_an_end = 0;
+    int at_either_end = 0;
     for (const std::size_t dim : dims) {
         for (int round = 0; round < 50; ++round) {
             std::vector<float> tokens(3 * dim);
@@ -124,10 +124,10 @@ TEST(cosine_costs_stay_within_their_range_whatever_rounding_says) {
             const float opposite = costs.matrix().matrix(0, 1);
             CHECK(same >= 0.0F && same < 1e-4F);
             CHECK(opposite <= 2.0F && opposite > 1.9999F);
-            at_an_end += (same == 0.0F ? 1 : 0) + (opposite == 2.0F ? 1 : 0);
+            at_either_end += (same == 0.0F ? 1 : 0) + (opposite == 2.0F ? 1 : 0);
         }
     }
-    CHECK(at_an_end > 100);
+    CHECK(at_either_end > 100);
 }
 
 TEST(cosine_survives_norms_at_the_ends_of_float32) {

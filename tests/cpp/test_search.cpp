@@ -137,7 +137,7 @@ class Sharded final : public Searchable {
                 for (const Hit& hit : of_shard.hits()) {
                     nearest.offer({hit.distance, hit.position + shard * first_of_second_});
                 }
-                nearest.leave(of_shard.floor());
+                nearest.leave_out(of_shard.floor());
                 all.solved += examined.solved;
                 all.timed_out |= examined.timed_out;
                 ++shard;

@@ -38,12 +38,12 @@ class Nearest {
     /// Add a document with its distance. Throws std::invalid_argument if the distance is NaN.
     void offer(const Hit& hit);
     /// Add a document whose distance is not computed, only known to be at least `bound`.
-    void leave(double bound);
+    void leave_out(double bound);
 
     /// What a bound must exceed for its document to be dropped: the k-th best distance so far or the radius, divided by
     /// 1 + slack.
     [[nodiscard]] double cutoff() const { return cutoff_.load(std::memory_order_relaxed); }
-    /// The least bound passed to `leave`: no document left out is nearer than this. Infinite if there is none.
+    /// The least bound passed to `leave_out`: no document left out is nearer than this. Infinite if there is none.
     [[nodiscard]] double floor() const;
     /// The answer so far, nearest first, ties by position: the k nearest, and all others at the k-th distance, so that
     /// a caller with other names for documents can choose among the ties.

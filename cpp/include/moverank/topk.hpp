@@ -78,7 +78,7 @@ class TopKSearch {
 
   private:
     TopKSearch(std::unique_ptr<CorpusQuery> query, std::size_t corpus_size, const Wanted& wanted);
-    double taken(const Spent& spent);
+    double record(const Spent& spent);
 
     std::unique_ptr<CorpusQuery> query_;
     Nearest nearest_;

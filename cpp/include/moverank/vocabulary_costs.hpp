@@ -34,7 +34,7 @@ class VocabularyCosts {
 
     /// Compute no entries, and only refer to the given costs. Entries must not be read afterwards, but `as_given`
     /// works, which is all that solves without bounds need.
-    void refer(const JoinedBags& bags, const PreparedSequence& query);
+    void refer_to(const JoinedBags& bags, const PreparedSequence& query);
 
     [[nodiscard]] std::size_t n_words() const { return n_words_; }
     /// Entries per row: one per query token, and infinite ones up to a whole number of vectors.

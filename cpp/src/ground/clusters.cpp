@@ -12,7 +12,7 @@ namespace moverank {
 
 namespace {
 
-constexpr std::size_t documents_a_chunk = 16;
+constexpr std::size_t documents_per_chunk = 16;
 constexpr int n_rounds = 4;
 
 [[nodiscard]] float squared_distance(const float* x, const float* y, std::size_t dim) {
@@ -170,7 +170,7 @@ void cluster_tokens(const PreparedSequences& documents, std::size_t per_document
             "expected one mass per cluster and one count per document");
     const unsigned n_workers = thread_count(n_threads, documents.size());
     std::vector<Clustering> workers(n_workers, Clustering(documents.measure().ground));
-    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
+    parallel_for(documents.size(), n_workers, documents_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t s = begin; s < end; ++s) {
                          const std::size_t first = s * per_document;

@@ -73,7 +73,7 @@ void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts
     }
     dim_ = query.tokens.cols();
     packed_.assign(n_padded_ * dim_, 0.0F);
-    grow(decoded_, tokens_a_tile * dim_);
+    grow(decoded_, tokens_per_tile * dim_);
     for (std::size_t i = 0; i < n_; ++i) {
         decode(query.tokens.run(i, 1), {decoded_.data(), dim_});
         for (std::size_t k = 0; k < dim_; ++k) {
@@ -86,7 +86,7 @@ void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts
         std::ranges::copy(query.inverse_norms, inverse_norms_.begin());
         extreme_ = has_extremes(query.inverse_norms);
     }
-    grow(tile_, tokens_a_tile * n_padded_);
+    grow(tile_, tokens_per_tile * n_padded_);
 }
 
 void GroundCosts::compute(const PreparedSequence& document) { run(document, true, true); }
@@ -139,8 +139,8 @@ void GroundCosts::finish_matrix() {
 
 template <class Kernel>
 void GroundCosts::in_pieces(CostBlock& block, std::size_t work_per_token, Kernel kernel) {
-    const std::size_t tiles = work_per_check / std::max<std::size_t>(work_per_token * tokens_a_tile, 1);
-    const std::size_t piece = std::max<std::size_t>(tiles, 1) * tokens_a_tile;
+    const std::size_t tiles = work_per_check / std::max<std::size_t>(work_per_token * tokens_per_tile, 1);
+    const std::size_t piece = std::max<std::size_t>(tiles, 1) * tokens_per_tile;
     while (true) {
         block.end = std::min(block.m, block.first + piece);
         kernel();

@@ -18,11 +18,11 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-constexpr std::size_t words_a_chunk = 512;
+constexpr std::size_t words_per_chunk = 512;
 /// Entries that are looked at to say what is dear.
 constexpr std::size_t sample_size = 256;
 /// Times what all but a sixteenth of the entries cost: margins of bounds stay below a hundredth of that.
-constexpr double dear_from = 16384.0;
+constexpr double ceiling_factor = 16384.0;
 
 /// A vocabulary as a list of its words. Clang 14 cannot compile libstdc++'s views::iota.
 struct EveryWord {
@@ -34,7 +34,7 @@ struct EveryWord {
 
 }  // namespace
 
-void VocabularyCosts::refer(const JoinedBags& bags, const PreparedSequence& query) {
+void VocabularyCosts::refer_to(const JoinedBags& bags, const PreparedSequence& query) {
     bags_ = &bags;
     n_words_ = bags.n_words();
     stride_ = padded(query.size());
@@ -46,7 +46,7 @@ void VocabularyCosts::refer(const JoinedBags& bags, const PreparedSequence& quer
 
 void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
                               Interrupt& interrupt) {
-    refer(bags, query);
+    refer_to(bags, query);
     grow(costs_, n_words_ * stride_);
     if (bags.has_given_costs()) {
         take_given(EveryWord{n_words_}, interrupt);
@@ -58,7 +58,7 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
 void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query,
                               std::span<const std::uint32_t> document_words, Interrupt& interrupt) {
     require(bags.has_given_costs(), "costs of a few words are those that are given");
-    refer(bags, query);
+    refer_to(bags, query);
     grow(costs_, n_words_ * stride_);
     require(std::ranges::all_of(document_words, [this](std::uint32_t word) { return word < n_words_; }),
             "a word is not in the table of costs");
@@ -67,11 +67,11 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
 
 template <class Words>
 void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
-    double dearest = -infinity;
+    double largest_given = -infinity;
     float largest = 0.0F;
     bags_->costs().visit([&](const auto& table) {
         for (std::size_t w = 0; w < words.size(); ++w) {
-            if (w % words_a_chunk == 0) {
+            if (w % words_per_chunk == 0) {
                 interrupt.check();
             }
             const std::size_t word = words[w];
@@ -79,7 +79,7 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
             float* const to = costs_.data() + word * stride_;
             for (std::size_t i = 0; i < query_words_.size(); ++i) {
                 const auto cost = static_cast<double>(from[query_words_[i]]);
-                dearest = std::max(dearest, cost);
+                largest_given = std::max(largest_given, cost);
                 to[i] = static_cast<float>(std::clamp(cost, -cost_limit<float>, cost_limit<float>));
                 largest = std::max(largest, std::abs(to[i]));
             }
@@ -87,11 +87,11 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
         }
     });
     largest_ = static_cast<double>(largest);
-    if (dearest <= 0.0) {
+    if (largest_given <= 0.0) {
         return;
     }
     const double ceiling = ceiling_for(words);
-    if (dearest <= ceiling) {
+    if (largest_given <= ceiling) {
         return;
     }
     ceiling_ = ceiling;
@@ -126,7 +126,7 @@ double VocabularyCosts::ceiling_for(const Words& words) const {
         std::ranges::nth_element(sizes, low);
         typical = static_cast<double>(*low);
     }
-    return static_cast<double>(static_cast<float>(std::min(dear_from * typical, cost_limit<float>)));
+    return static_cast<double>(static_cast<float>(std::min(ceiling_factor * typical, cost_limit<float>)));
 }
 
 template <class Cost>
@@ -174,8 +174,8 @@ void VocabularyCosts::tabulate(const PreparedSequence& query, int n_threads, Int
     std::vector<Chunk> chunks;
     for (std::size_t part = 0; part < bags.n_tables(); ++part) {
         const TokensView table = bags.table(part);
-        for (std::size_t row = 0; row < table.rows(); row += words_a_chunk) {
-            const std::size_t count = std::min(words_a_chunk, table.rows() - row);
+        for (std::size_t row = 0; row < table.rows(); row += words_per_chunk) {
+            const std::size_t count = std::min(words_per_chunk, table.rows() - row);
             chunks.push_back({table.run(row, count), bags.first_word(part) + row});
         }
     }

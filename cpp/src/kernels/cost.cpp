@@ -90,12 +90,12 @@ MOVERANK_INLINE void sum_terms_in_steps(const CostBlock& block, std::size_t quer
     }
 }
 
-/// Fill the tile for up to tokens_a_tile tokens from `first` on.
+/// Fill the tile for up to tokens_per_tile tokens from `first` on.
 template <GroundCost ground>
 MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::size_t count) {
-    const float* tokens[tokens_a_tile];
-    float* rows[tokens_a_tile];
-    for (std::size_t t = 0; t < tokens_a_tile; ++t) {
+    const float* tokens[tokens_per_tile];
+    float* rows[tokens_per_tile];
+    for (std::size_t t = 0; t < tokens_per_tile; ++t) {
         const std::size_t token = t < count ? t : count - 1;
         if (block.tokens.type() == TokenType::float32) {
             tokens[t] = static_cast<const float*>(block.tokens.data()) + (first + token) * block.tokens.stride();
@@ -161,14 +161,14 @@ MOVERANK_INLINE Bits real_lanes(const CostBlock& block, std::size_t i) {
     return static_cast<Bits>((std::uint64_t{1} << n_here) - 1);
 }
 
-/// Minima of up to tokens_a_tile tokens from `first` on, and rows of the matrix.
+/// Minima of up to tokens_per_tile tokens from `first` on, and rows of the matrix.
 template <class CostAt>
 MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std::size_t count, CostAt cost_at,
                                  Floats& largest) {
     for (std::size_t i = 0; i < block.n; i += width) {
         const Bits real = real_lanes(block, i);
         Floats row_minima = load(block.row_minima + i);
-        for (std::size_t group = 0; group < tokens_a_tile; group += width) {
+        for (std::size_t group = 0; group < tokens_per_tile; group += width) {
             Floats cost[width];
 #pragma GCC unroll 16
             for (std::size_t t = 0; t < width; ++t) {
@@ -208,8 +208,8 @@ MOVERANK_INLINE void for_each_tile(CostBlock& block, Each each) {
         }
     }
     Floats largest = splat(block.largest);
-    for (std::size_t first = block.first; first < block.end; first += tokens_a_tile) {
-        const std::size_t count = first + tokens_a_tile < block.end ? tokens_a_tile : block.end - first;
+    for (std::size_t first = block.first; first < block.end; first += tokens_per_tile) {
+        const std::size_t count = first + tokens_per_tile < block.end ? tokens_per_tile : block.end - first;
         each(first, count, largest);
     }
     block.largest = -reduce_min<float>(-largest);
@@ -298,21 +298,21 @@ MOVERANK_BYTES MOVERANK_INLINE void multiply_codes(const CodeBlock& block, std::
     }
 }
 
-/// Inner products, or squared distances under euclidean, of up to tokens_a_tile tokens from `first` on.
+/// Inner products, or squared distances under euclidean, of up to tokens_per_tile tokens from `first` on.
 template <GroundCost ground>
 MOVERANK_BYTES void fill_tile_of_codes(const CodeBlock& block, std::size_t first, std::size_t count) {
     const CostBlock& costs = block.costs;
-    const std::int8_t* tokens[tokens_a_tile];
-    std::int32_t sums[tokens_a_tile];
-    float* rows[tokens_a_tile];
-    for (std::size_t t = 0; t < tokens_a_tile; ++t) {
+    const std::int8_t* tokens[tokens_per_tile];
+    std::int32_t sums[tokens_per_tile];
+    float* rows[tokens_per_tile];
+    for (std::size_t t = 0; t < tokens_per_tile; ++t) {
         const std::size_t token = first + (t < count ? t : count - 1);
         tokens[t] = static_cast<const std::int8_t*>(costs.tokens.data()) + token * costs.tokens.stride();
         sums[t] = block.sums[token];
         rows[t] = costs.tile + t * costs.n_padded;
     }
     for (std::size_t i = 0; i < costs.n; i += width) {
-        multiply_codes<tokens_a_tile>(block, i, tokens, sums, rows);
+        multiply_codes<tokens_per_tile>(block, i, tokens, sums, rows);
         const Floats query_scales = load(block.query_scales + i);
         for (std::size_t t = 0; t < count; ++t) {
             // One scale after the other: a whole number of either is no finer than float32, their product may be.

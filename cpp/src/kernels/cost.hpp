@@ -17,7 +17,7 @@ namespace moverank {
 inline constexpr std::size_t product_run = 64;
 
 /// Document tokens that share one pass over the packed query.
-inline constexpr std::size_t tokens_a_tile = 16;
+inline constexpr std::size_t tokens_per_tile = 16;
 
 /// One document's costs, by one call or by several that each do some of its tokens, in order. Rows are query tokens,
 /// columns document tokens; n_padded = padded(n).
@@ -39,8 +39,8 @@ struct CostBlock {
     std::size_t stride;    ///< padded(m)
     float* row_minima;     ///< n_padded
     float* column_minima;  ///< stride; null where they are not wanted
-    float* tile;           ///< scratch: tokens_a_tile * n_padded
-    float* decoded;        ///< scratch for compact tokens: tokens_a_tile * dim
+    float* tile;           ///< scratch: tokens_per_tile * n_padded
+    float* decoded;        ///< scratch for compact tokens: tokens_per_tile * dim
     float largest = 0.0F;  ///< largest size of a cost
 };
 

@@ -29,7 +29,7 @@ inline constexpr std::size_t lane_padding = 16;
 }
 
 /// How a node hangs in the tree.
-struct Hanging {
+struct ParentEdge {
     std::uint32_t parent;  ///< a node
     std::uint32_t slot;    ///< of the edge to it; no_slot for the root
 };
@@ -58,7 +58,7 @@ struct SimplexTableau {
     std::size_t n_words;          ///< of a set of slots
     std::size_t n_node_words;     ///< of a set of nodes, whole vectors of them
     std::uint64_t* sets;          ///< paths: n_words planes of n_nodes words; or cuts: n_node_words words a slot
-    Hanging* hanging;             ///< by node; kept up only beside cuts
+    ParentEdge* parent_edge;      ///< by node; kept up only beside cuts
     std::uint64_t* child_is_row;  ///< a set of slots: which end of an edge is further from the root
     std::uint32_t* edge_row;      ///< by slot
     std::uint32_t* edge_column;   ///< by slot

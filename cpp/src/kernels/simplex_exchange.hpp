@@ -33,7 +33,7 @@ MOVERANK_INLINE void walk_path(const SimplexTableau<Cost>& t, std::size_t n_word
     for (std::size_t w = 0; w < n_words; ++w) {
         path[w] = 0;
     }
-    for (Hanging at = t.hanging[node]; at.slot != end; at = t.hanging[at.parent]) {
+    for (ParentEdge at = t.parent_edge[node]; at.slot != end; at = t.parent_edge[at.parent]) {
         path[at.slot / 64] |= std::uint64_t{1} << (at.slot % 64);
     }
 }
@@ -224,8 +224,8 @@ MOVERANK_INLINE Flow exchange(SimplexTableau<Cost>& t, Pot* pot, std::size_t i, 
             const auto row = t.edge_row[slot];
             const auto its_column = static_cast<std::uint32_t>(t.first_column + t.edge_column[slot]);
             const bool child_is_row = t.child_is_row_of(slot);
-            t.hanging[child_is_row ? row : its_column] = {child_is_row ? its_column : row,
-                                                          static_cast<std::uint32_t>(slot)};
+            t.parent_edge[child_is_row ? row : its_column] = {child_is_row ? its_column : row,
+                                                              static_cast<std::uint32_t>(slot)};
         });
     }
     return pushed;

@@ -149,7 +149,7 @@ static void start(SimplexTableau<Cost>& t) {
     }
     for (std::size_t x = 0; x < t.n_nodes; ++x) {
         t.coarse[x] = 0;
-        t.hanging[x] = {0, no_slot};
+        t.parent_edge[x] = {0, no_slot};
     }
     // From the root: slots in falling order.
     for (std::size_t slot = t.n_edges; slot-- > 0;) {
@@ -160,7 +160,7 @@ static void start(SimplexTableau<Cost>& t) {
         const std::size_t parent = child_is_row ? column : row;
         const auto c = static_cast<float>(t.cost[row * t.stride + t.edge_column[slot]]);
         t.coarse[child] = t.coarse[parent] + (child_is_row ? c : -c);
-        t.hanging[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
+        t.parent_edge[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
         if (t.keeps_paths) {
             for (std::size_t w = 0; w < t.n_words; ++w) {
                 t.sets[w * t.n_nodes + child] = t.sets[w * t.n_nodes + parent];
@@ -177,7 +177,7 @@ static void start(SimplexTableau<Cost>& t) {
     for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
         const std::size_t parent =
             t.child_is_row_of(slot) ? t.first_column + t.edge_column[slot] : std::size_t{t.edge_row[slot]};
-        const std::uint32_t above = t.hanging[parent].slot;
+        const std::uint32_t above = t.parent_edge[parent].slot;
         if (above != no_slot) {
             for (std::size_t w = 0; w < t.n_node_words; ++w) {
                 t.sets[above * t.n_node_words + w] |= t.sets[slot * t.n_node_words + w];

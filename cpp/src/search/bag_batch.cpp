@@ -13,9 +13,9 @@ namespace moverank {
 namespace {
 
 /// Bags of very different lengths even out, and taking a chunk costs nothing.
-constexpr std::size_t bags_a_chunk = 8;
+constexpr std::size_t bags_per_chunk = 8;
 /// With so many rows for each thread, threads take rows, and each computes the costs of its own.
-constexpr std::size_t rows_a_thread = 4;
+constexpr std::size_t rows_per_thread = 4;
 
 /// Self-costs of a debiased problem need tokens, which bags then hand out in place of words.
 [[nodiscard]] bool by_word(const Measure& measure) {
@@ -37,7 +37,7 @@ struct Worker {
         }
         const PreparedSequence positive = positive_part.of(query);
         if (refers_to_costs(documents)) {
-            own_costs.refer(documents, positive);
+            own_costs.refer_to(documents, positive);
         } else {
             own_costs.compute(documents, positive, n_threads, interrupt);
         }
@@ -47,7 +47,7 @@ struct Worker {
                     Interrupt& interrupt) {
         const PreparedSequence positive = positive_part.of(query);
         if (refers_to_costs(documents)) {
-            own_costs.refer(documents, positive);
+            own_costs.refer_to(documents, positive);
         } else {
             own_costs.compute(documents, positive, document.words, interrupt);
         }
@@ -80,7 +80,7 @@ void for_each_bag(const PreparedSequence& query, const VocabularyCosts& costs, c
     for (Worker& worker : workers) {
         worker.set_query(query, costs);
     }
-    parallel_for(documents.size() - first, static_cast<unsigned>(workers.size()), bags_a_chunk, interrupt,
+    parallel_for(documents.size() - first, static_cast<unsigned>(workers.size()), bags_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t s = first + begin; s < first + end; ++s) {
                          use(workers[w].evaluator, documents.at(s, workers[w].document_buffer), s);
@@ -141,7 +141,7 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
     };
     const unsigned n_workers = thread_count(n_threads, rows.size() * columns.size());
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
-    if (rows.size() >= rows_a_thread * n_workers) {
+    if (rows.size() >= rows_per_thread * n_workers) {
         parallel_for(rows.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
             Worker& worker = workers[w];
             for (std::size_t r = begin; r < end; ++r) {
@@ -178,7 +178,7 @@ void paired_distances(const JoinedBags& queries, const JoinedBags& documents, st
             "expected as many bags on both sides, and room for one distance per pair");
     const unsigned n_workers = thread_count(n_threads, out.size());
     std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt);
-    parallel_for(out.size(), n_workers, bags_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+    parallel_for(out.size(), n_workers, bags_per_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         Worker& worker = workers[w];
         for (std::size_t s = begin; s < end; ++s) {
             const PreparedSequence query = queries.query(s, worker.query_buffer);

@@ -14,7 +14,7 @@ namespace moverank {
 namespace {
 
 /// Small enough that documents of very different lengths even out, large enough that taking one costs nothing.
-constexpr std::size_t documents_a_chunk = 8;
+constexpr std::size_t documents_per_chunk = 8;
 
 /// One evaluator a worker; `prepare` buffers ride along for documents that come unprepared.
 struct Worker {
@@ -70,7 +70,7 @@ void solve_all(std::span<const TransportProblem<Cost>> problems, std::span<Solve
     require_room(problems, out, plans);
     const unsigned n_workers = thread_count(n_threads, problems.size());
     std::vector<VerifiedSolver> solvers(n_workers);
-    parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
+    parallel_for(problems.size(), n_workers, documents_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t p = begin; p < end; ++p) {
                          out[p] = solvers[w].solve(problems[p], &interrupt);
@@ -92,7 +92,7 @@ void scale_all(std::span<const TransportProblem<Cost>> problems, const Sinkhorn&
     require_room(problems, out, plans);
     const unsigned n_workers = thread_count(n_threads, problems.size());
     std::vector<SinkhornSolver> solvers(n_workers);
-    parallel_for(problems.size(), n_workers, documents_a_chunk, interrupt,
+    parallel_for(problems.size(), n_workers, documents_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t p = begin; p < end; ++p) {
                          out[p].summary = solvers[w].solve(problems[p], sinkhorn, &interrupt);
@@ -111,7 +111,7 @@ void for_each_document(const PreparedSequence& query, const SequencesView& docum
     require_well_formed(documents);
     const unsigned n_workers = thread_count(n_threads, documents.size());
     std::vector<Worker> workers = make_workers(n_workers, measure, interrupt, query);
-    parallel_for(documents.size(), n_workers, documents_a_chunk, interrupt,
+    parallel_for(documents.size(), n_workers, documents_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      Worker& worker = workers[w];
                      for (std::size_t s = begin; s < end; ++s) {
@@ -178,7 +178,7 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, c
     }
     const unsigned n_workers = thread_count(n_threads, n);
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
-    parallel_for(n, n_workers, documents_a_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+    parallel_for(n, n_workers, documents_per_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         PairEvaluator& evaluator = workers[w].evaluator;
         auto r = static_cast<std::size_t>(std::ranges::upper_bound(starts, begin) - starts.begin()) - 1;
         evaluator.set_query(rows[r]);
@@ -202,7 +202,7 @@ void paired_distances(const PreparedSequences& queries, const PreparedSequences&
     require(out.size() == queries.size(), "expected room for one distance per pair");
     const unsigned n_workers = thread_count(n_threads, out.size());
     std::vector<Worker> workers = make_workers(n_workers, queries.measure(), interrupt);
-    parallel_for(out.size(), n_workers, documents_a_chunk, interrupt,
+    parallel_for(out.size(), n_workers, documents_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      PairEvaluator& evaluator = workers[w].evaluator;
                      for (std::size_t s = begin; s < end; ++s) {

@@ -74,7 +74,7 @@ class DocumentsQuery : public CorpusQuery {
     [[nodiscard]] std::span<const double> potentials() const { return potentials_; }
 
   private:
-    [[nodiscard]] std::vector<PairEvaluator> evaluators_of(unsigned n_workers, Interrupt& interrupt) const;
+    [[nodiscard]] std::vector<PairEvaluator> make_evaluators(unsigned n_workers, Interrupt& interrupt) const;
 
     const PreparedDocuments& documents_;
     const DocumentCodes* codes_;

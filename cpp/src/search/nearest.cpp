@@ -50,7 +50,7 @@ void Nearest::keep(const Hit& hit) {
     }
 }
 
-void Nearest::leave(double bound) {
+void Nearest::leave_out(double bound) {
     const std::scoped_lock lock(guard_);
     floor_ = std::min(floor_, bound);
 }

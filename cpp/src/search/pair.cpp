@@ -144,9 +144,9 @@ SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, doub
     SolveSummary summary;
     if (has_given_costs()) {
         // Beside dear costs a bound is no nearer to the optimum than their rounding, and the cutoff may be.
-        const bool has_dear = cutoff < infinity && costs_.largest() >= vocabulary_->ceiling();
+        const bool has_lowered = cutoff < infinity && costs_.largest() >= vocabulary_->ceiling();
         summary = with_given_problem(document, [&](const auto& problem) {
-            return verified_.solve(problem, interrupt_, has_dear ? infinity : cutoff);
+            return verified_.solve(problem, interrupt_, has_lowered ? infinity : cutoff);
         });
         solved_f_ = verified_.f();
     } else {

@@ -78,7 +78,7 @@ class Ladder {
           steps_(corpus, query, {.k = k_, .radius = goal.radius, .slack = goal.slack}, goal.n_threads, whole_) {}
 
     /// Bounds cost a cost matrix each, so a source of candidates says what to look at, or at least where to begin.
-    void over_costly_bounds() {
+    void search_with_costly_bounds() {
         if (!goal_.budget && !goal_.timeout) {
             bound_and_examine(positions_, seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
             return;
@@ -96,7 +96,7 @@ class Ladder {
     }
 
     /// Bounds cost nanoseconds a word, so every document gets one.
-    void over_cheap_bounds(bool one_sided_first) {
+    void search_with_cheap_bounds(bool one_sided_first) {
         const std::size_t n = positions_.size();
         const std::vector<std::size_t> spread = spread_over(n);
         seed(pick(positions_, spread));
@@ -114,7 +114,7 @@ class Ladder {
 
         // The nearest by these bounds make better potentials than documents taken anywhere.
         const std::vector<std::size_t> near = lowest(rest.bounds, std::min(n_seeds_, limit));
-        came_to(one_sided ? Stage::one_sided : Stage::bound, rest.positions.size() - near.size(), spent);
+        begin_rung(one_sided ? Stage::one_sided : Stage::bound, rest.positions.size() - near.size(), spent);
         if (!near.empty()) {
             seed(pick(rest.positions, near));
             std::vector<std::uint8_t> is_near(rest.positions.size(), 0);
@@ -129,7 +129,7 @@ class Ladder {
             // By the first bound first; the better one then says which of these are looked at.
             keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
         }
-        came_to(one_sided ? Stage::bound : Stage::rebound, rest.positions.size(), 0.0);
+        begin_rung(one_sided ? Stage::bound : Stage::rebound, rest.positions.size(), 0.0);
         const Bounded better = bounded(rest.positions);
         std::ranges::transform(rest.bounds, better.bounds, rest.bounds.begin(),
                                [](double x, double y) { return std::max(x, y); });
@@ -223,7 +223,7 @@ class Ladder {
             }
         }
         const std::size_t n_seeds = std::min(n_seeds_, found.positions.size());
-        came_to(Stage::source, positions_.size() - n_seeds, seconds);
+        begin_rung(Stage::source, positions_.size() - n_seeds, seconds);
         return found.positions;
     }
 
@@ -238,7 +238,7 @@ class Ladder {
         seed(all.first(n_seeds));
         std::size_t done = n_seeds;
         const std::size_t step = documents_per_step * thread_count(goal_.n_threads, documents_per_step);
-        const std::size_t rung = came_to(Stage::bound, 0, 0.0);
+        const std::size_t rung = begin_rung(Stage::bound, 0, 0.0);
         while (done < all.size() && !steps_.timed_out()) {
             const std::span<const std::int64_t> chunk = all.subspan(done, std::min(step, all.size() - done));
             examine(bounded(chunk));
@@ -253,7 +253,7 @@ class Ladder {
     }
 
     void bound_and_examine(const Positions& positions, Positions seeds) {
-        const std::size_t rung = came_to(Stage::bound, 0, 0.0);
+        const std::size_t rung = begin_rung(Stage::bound, 0, 0.0);
         Bounded left;
         if (!seeds.empty()) {
             seed(seeds);
@@ -324,7 +324,7 @@ class Ladder {
     }
 
     /// Begins a rung, and says which it is.
-    std::size_t came_to(Stage stage, std::size_t seen, double seconds) {
+    std::size_t begin_rung(Stage stage, std::size_t seen, double seconds) {
         rungs_.push_back({stage, static_cast<std::int64_t>(seen), 0, seconds});
         return rungs_.size() - 1;
     }
@@ -382,9 +382,9 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
     Ladder ladder(corpus, query, goal, std::move(positions));
     if (corpus.has_cheap_bounds()) {
         // At other capacities the one-sided bound is the better one's value, at the better one's price.
-        ladder.over_cheap_bounds(corpus.measure().capacity == 1.0);
+        ladder.search_with_cheap_bounds(corpus.measure().capacity == 1.0);
     } else {
-        ladder.over_costly_bounds();
+        ladder.search_with_costly_bounds();
     }
     return ladder.result(least_distance(corpus));
 }

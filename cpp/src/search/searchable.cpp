@@ -31,7 +31,7 @@ DocumentsQuery::DocumentsQuery(const PreparedDocuments& documents, const Prepare
                                const DocumentCodes* codes)
     : documents_(documents), codes_(codes), query_norm_(codes == nullptr ? 0.0 : max_norm(query)), query_(query) {}
 
-std::vector<PairEvaluator> DocumentsQuery::evaluators_of(unsigned n_workers, Interrupt& interrupt) const {
+std::vector<PairEvaluator> DocumentsQuery::make_evaluators(unsigned n_workers, Interrupt& interrupt) const {
     std::vector<PairEvaluator> evaluators;
     evaluators.reserve(n_workers);
     for (unsigned w = 0; w < n_workers; ++w) {
@@ -46,7 +46,7 @@ Solved DocumentsQuery::solve(std::span<const std::int64_t> positions, std::span<
                              Interrupt& interrupt) {
     require(distances.size() == positions.size(), "expected room for one distance per position");
     const unsigned n_workers = thread_count(n_threads, positions.size());
-    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<PairEvaluator> evaluators = make_evaluators(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
     std::vector<std::uint8_t> is_solved(positions.size(), 0);
     std::vector<std::vector<double>> potentials(positions.size());
@@ -86,7 +86,7 @@ Spent DocumentsQuery::lower_bounds(std::span<const std::int64_t> positions, std:
         return {};
     }
     const unsigned n_workers = thread_count(n_threads, positions.size());
-    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<PairEvaluator> evaluators = make_evaluators(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
     const Spent spent =
         timed_for(positions.size(), n_workers, candidates_per_chunk, interrupt, [&](unsigned w, std::size_t c) {
@@ -108,17 +108,17 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
     const auto first_out = std::ranges::upper_bound(bounds, nearest.cutoff());
     const auto n_candidates = static_cast<std::size_t>(first_out - bounds.begin());
     if (first_out != bounds.end()) {
-        nearest.leave(*first_out);
+        nearest.leave_out(*first_out);
     }
     const unsigned n_workers = thread_count(n_threads, n_candidates);
-    std::vector<PairEvaluator> evaluators = evaluators_of(n_workers, interrupt);
+    std::vector<PairEvaluator> evaluators = make_evaluators(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
     std::vector<Examined> by_worker(n_workers);
     std::vector<std::uint8_t> settled(n_candidates, 0);
     const auto examine_one = [&](unsigned w, std::size_t c) {
         const double limit = nearest.cutoff();
         if (bounds[c] > limit) {
-            nearest.leave(bounds[c]);
+            nearest.leave_out(bounds[c]);
             return false;
         }
         double seconds = 0.0;
@@ -138,7 +138,7 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
             case PairOutcome::pruned_by_bound: ++own.pruned_by_bound; break;
             case PairOutcome::pruned_by_solver: ++own.pruned_by_solver; break;
         }
-        nearest.leave(result.distance);
+        nearest.leave_out(result.distance);
         return true;
     };
     Examined all;
@@ -153,7 +153,7 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
         all.timed_out = true;
         const auto first_left = std::ranges::find(settled, 0);
         if (first_left != settled.end()) {
-            nearest.leave(bounds[static_cast<std::size_t>(first_left - settled.begin())]);
+            nearest.leave_out(bounds[static_cast<std::size_t>(first_left - settled.begin())]);
         }
     }
     for (const Examined& own : by_worker) {

@@ -36,7 +36,7 @@ TopKSearch::TopKSearch(const JoinedBags& bags, const PreparedSequence& query, co
                        Interrupt& interrupt)
     : TopKSearch(SearchableBags(bags).ask(query, n_threads, interrupt), bags.size(), wanted) {}
 
-double TopKSearch::taken(const Spent& spent) {
+double TopKSearch::record(const Spent& spent) {
     timed_out_ |= spent.timed_out;
     return spent.seconds;
 }
@@ -46,7 +46,7 @@ double TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, 
     const Solved solved = query_->solve(positions, distances, n_threads, interrupt);
     for (std::size_t s = 0; s < positions.size(); ++s) {
         if (std::isnan(distances[s])) {  // time was over: nothing is known
-            nearest_.leave(-std::numeric_limits<double>::infinity());
+            nearest_.leave_out(-std::numeric_limits<double>::infinity());
         } else {
             nearest_.offer({distances[s], positions[s]});
         }
@@ -54,17 +54,17 @@ double TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, 
     query_->reuse(solved.potentials);
     counts_.seeds += solved.count;
     counts_.exact_solves += solved.count;
-    return taken(solved.spent);
+    return record(solved.spent);
 }
 
 double TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                                 Interrupt& interrupt) {
-    return taken(query_->lower_bounds(positions, out, n_threads, interrupt));
+    return record(query_->lower_bounds(positions, out, n_threads, interrupt));
 }
 
 double TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                                     Interrupt& interrupt) {
-    return taken(query_->one_sided_bounds(positions, out, n_threads, interrupt));
+    return record(query_->one_sided_bounds(positions, out, n_threads, interrupt));
 }
 
 Examined TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,

@@ -117,10 +117,10 @@ unsigned cgroup_cpus(const fs::path& root) {
 }
 
 unsigned affinity_cpus(const AskAffinity& ask) {
-    constexpr std::size_t most_cpus = std::size_t{1} << 20U;
-    constexpr std::size_t bits_a_word = 8 * sizeof(unsigned long);
-    for (std::size_t n_cpus = 1024; n_cpus <= most_cpus; n_cpus *= 2) {
-        std::vector<unsigned long> bits(n_cpus / bits_a_word);
+    constexpr std::size_t max_cpus = std::size_t{1} << 20U;
+    constexpr std::size_t bits_per_word = 8 * sizeof(unsigned long);
+    for (std::size_t n_cpus = 1024; n_cpus <= max_cpus; n_cpus *= 2) {
+        std::vector<unsigned long> bits(n_cpus / bits_per_word);
         const int fault = ask(bits.size() * sizeof(unsigned long), bits.data());
         if (fault == 0) {
             const int count = std::accumulate(bits.begin(), bits.end(), 0,

@@ -16,7 +16,7 @@ namespace moverank {
 namespace {
 
 /// No call takes more threads than this, whatever it was asked for: each has a workspace.
-constexpr unsigned most_threads = 1024;
+constexpr unsigned max_threads = 1024;
 
 /// The loop's state, shared by its threads.
 class Loop {
@@ -102,7 +102,7 @@ class Loop {
 
 unsigned thread_count(int requested, std::size_t n_items) {
     const unsigned wanted = requested > 0 ? static_cast<unsigned>(requested) : usable_cpus();
-    return static_cast<unsigned>(std::clamp<std::size_t>(n_items, 1, std::min(wanted, most_threads)));
+    return static_cast<unsigned>(std::clamp<std::size_t>(n_items, 1, std::min(wanted, max_threads)));
 }
 
 void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,

@@ -113,7 +113,7 @@ void ContractedTree::count(std::span<const Index> path, const Node& part, bool i
 
 /// Make turned_ the rows below the last node of a path, in depth-first order from its first node: what is below that,
 /// then what else is below the next, and so on.
-void ContractedTree::turn_round(std::span<const Index> path) {
+void ContractedTree::reverse(std::span<const Index> path) {
     turned_.clear();
     const auto append = [this](std::size_t begin, std::size_t end) {
         turned_.insert(turned_.end(), depth_first_.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -192,7 +192,7 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
     const std::span<const Index> turning = std::span(path_[side]).first(place + 1);
     const Node cut = nodes_[turning.back()];
     const Range from = rows_below(turning.back());
-    turn_round(turning);
+    reverse(turning);
     count(std::span(path_[side]).subspan(place + 1), cut, false);
     Node& above = nodes_[cut.parent];
     if (!is_row(cut.parent) && above.first_row == turning.back() && above.n_rows > 0) {

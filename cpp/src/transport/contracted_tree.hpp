@@ -80,7 +80,7 @@ class ContractedTree {
     [[nodiscard]] Range rows_below(Index node) const;
     void find_cycle(Index row, Index column);
     void count(std::span<const Index> path, const Node& part, bool in);
-    void turn_round(std::span<const Index> path);
+    void reverse(std::span<const Index> path);
     std::size_t place_below(Index node) const;
     void move_rows(Range from, std::size_t to);
     void shift(Range rows, double amount);

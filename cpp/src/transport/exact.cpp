@@ -41,7 +41,7 @@ constexpr double least_coarse_cost = 0x1p-100;
 
 /// No column can take more than all mass. A limit of twice that is as good as none, and its potential is 0 by
 /// complementary slackness.
-constexpr double most_taken = 2.0;
+constexpr double max_taken = 2.0;
 
 /// Trees of more nodes are not kept as sets of bits: these would leave the second cache.
 constexpr std::size_t max_set_nodes = 2048;
@@ -137,7 +137,7 @@ class Simplex {
         demands_ = dense_.b;
         if (problem.capacity > 1.0) {
             std::ranges::transform(demands_, demands_.begin(),
-                                   [&](double mass) { return std::min(problem.capacity * mass, most_taken); });
+                                   [&](double mass) { return std::min(problem.capacity * mass, max_taken); });
         }
         if (has_rest_) {
             demands_.push_back(1.0 - problem.fraction);
@@ -242,7 +242,7 @@ class Simplex {
         const std::size_t n_node_words = padded((n_nodes + 63) / 64, 8);
         const bool keeps_paths = n_words <= kernels_.max_path_words;
         grow(sets_, keeps_paths ? n_words * n_nodes : n_edges * n_node_words);
-        grow(hanging_, n_nodes);
+        grow(parent_edge_, n_nodes);
         grow(words_, 6 * n_words);
         grow(edge_row_, n_edges);
         grow(edge_column_, n_edges);
@@ -271,7 +271,7 @@ class Simplex {
             .n_words = n_words,
             .n_node_words = n_node_words,
             .sets = sets_.data(),
-            .hanging = hanging_.data(),
+            .parent_edge = parent_edge_.data(),
             .child_is_row = words_.data(),
             .edge_row = edge_row_.data(),
             .edge_column = edge_column_.data(),
@@ -316,7 +316,7 @@ class Simplex {
                 .n_words = t.n_words,
                 .n_node_words = t.n_node_words,
                 .sets = t.sets,
-                .hanging = t.hanging,
+                .parent_edge = t.parent_edge,
                 .child_is_row = t.child_is_row,
                 .edge_row = t.edge_row,
                 .edge_column = t.edge_column,
@@ -764,7 +764,7 @@ class Simplex {
             // A column that could take all is never full, so its potential is 0, and not what rounding leaves of that:
             // times the limit, however large, it would be part of the dual value.
             const std::size_t place = dense_.columns[j];
-            const bool may_fill = !has_slack_ || problem.capacity * problem.b[place] < most_taken;
+            const bool may_fill = !has_slack_ || problem.capacity * problem.b[place] < max_taken;
             g_[place] = may_fill ? column_potentials_[j] + constant : 0.0;
         }
         if (dense_.columns.size() < g_.size()) {
@@ -814,7 +814,7 @@ class Simplex {
         AlignedVector<float> cost, best_cost, penalty;
     } rounded_;  ///< of costs in float64
     AlignedVector<std::uint64_t> sets_, words_;
-    AlignedVector<Hanging> hanging_;
+    AlignedVector<ParentEdge> parent_edge_;
     AlignedVector<std::uint32_t> edge_row_, edge_column_, top_down_, counts_, best_column_;
     AlignedVector<std::int64_t> flow_, open_;
     AlignedVector<float> coarse_;
@@ -863,12 +863,12 @@ double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_c
 
 class ExactSolver::Impl {
   public:
-    Simplex<float> single;
-    Simplex<double> twice;
+    Simplex<float> float32;
+    Simplex<double> float64;
     std::span<const Flow> flows;
     std::span<const double> f, g;
     double multiplier = 0.0;
-    bool is_single = false;  ///< which of both was the latest
+    bool is_float32 = false;  ///< which of both was the latest
     bool has_flows_of_given_mass = false;
 
     template <class Cost>
@@ -881,7 +881,7 @@ class ExactSolver::Impl {
         f = simplex.f();
         g = simplex.g();
         multiplier = simplex.multiplier();
-        is_single = std::is_same_v<Cost, float>;
+        is_float32 = std::is_same_v<Cost, float>;
         return summary;
     }
 };
@@ -893,15 +893,15 @@ ExactSolver& ExactSolver::operator=(ExactSolver&&) noexcept = default;
 
 SolveSummary ExactSolver::solve(const TransportProblem<float>& problem, double cutoff, Interrupt* interrupt,
                                 FlowMass mass) {
-    return impl_->solve(impl_->single, problem, cutoff, interrupt, mass);
+    return impl_->solve(impl_->float32, problem, cutoff, interrupt, mass);
 }
 SolveSummary ExactSolver::solve(const TransportProblem<double>& problem, double cutoff, Interrupt* interrupt,
                                 FlowMass mass) {
-    return impl_->solve(impl_->twice, problem, cutoff, interrupt, mass);
+    return impl_->solve(impl_->float64, problem, cutoff, interrupt, mass);
 }
 SolveSummary ExactSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
                                 double capacity, double fraction, double cutoff, Interrupt* interrupt) {
-    return impl_->solve(impl_->single, TransportProblem<float>{costs.matrix, a, b, capacity, fraction}, cutoff,
+    return impl_->solve(impl_->float32, TransportProblem<float>{costs.matrix, a, b, capacity, fraction}, cutoff,
                         interrupt, FlowMass::quanta, costs.largest);
 }
 
@@ -911,7 +911,7 @@ std::span<const double> ExactSolver::f() const { return impl_->f; }
 std::span<const double> ExactSolver::g() const { return impl_->g; }
 double ExactSolver::multiplier() const { return impl_->multiplier; }
 std::span<const BasisEdge> ExactSolver::basis() const {
-    return impl_->is_single ? impl_->single.basis() : impl_->twice.basis();
+    return impl_->is_float32 ? impl_->float32.basis() : impl_->float64.basis();
 }
 
 }  // namespace moverank

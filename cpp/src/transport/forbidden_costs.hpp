@@ -21,7 +21,7 @@ template <class Cost>
 class ForbiddenCosts {
   public:
     /// No entry is forbidden.
-    void clear() { standing_in_ = std::numeric_limits<Cost>::infinity(); }
+    void clear() { substitute_ = std::numeric_limits<Cost>::infinity(); }
 
     [[nodiscard]] static bool any_in(const TransportProblem<Cost>& problem) {
         const MatrixView<const Cost> cost = problem.cost;
@@ -71,9 +71,9 @@ class ForbiddenCosts {
     [[nodiscard]] TransportProblem<Cost> replace(const TransportProblem<Cost>& problem, const Sinkhorn& sinkhorn) {
         const auto shorter = static_cast<double>(std::min(problem.cost.rows(), problem.cost.cols()) + 1);
         const double price = std::isfinite(sinkhorn.marginal_penalty) ? sinkhorn.marginal_penalty : 0.0;
-        const double dear = 4.0 * shorter * largest_ + 1500.0 * (shorter * sinkhorn.epsilon + 2.0 * price);
-        standing_in_ = static_cast<Cost>(std::min(dear, static_cast<double>(cost_limit<Cost>)));
-        copy(problem, [this](Cost c) { return std::isinf(c) ? standing_in_ : c; });
+        const double prohibitive = 4.0 * shorter * largest_ + 1500.0 * (shorter * sinkhorn.epsilon + 2.0 * price);
+        substitute_ = static_cast<Cost>(std::min(prohibitive, static_cast<double>(cost_limit<Cost>)));
+        copy(problem, [this](Cost c) { return std::isinf(c) ? substitute_ : c; });
         n_columns_ = problem.cost.cols();
         TransportProblem<Cost> finite = problem;
         finite.cost = view(problem);
@@ -82,12 +82,12 @@ class ForbiddenCosts {
 
     /// Nothing moves over forbidden entries, not even what rounding puts there.
     void empty_in(MatrixView<double> plan) const {
-        if (std::isinf(standing_in_)) {
+        if (std::isinf(substitute_)) {
             return;
         }
         for (std::size_t i = 0; i < plan.rows(); ++i) {
             for (std::size_t j = 0; j < n_columns_; ++j) {
-                plan(i, j) = costs_[i * n_columns_ + j] == standing_in_ ? 0.0 : plan(i, j);
+                plan(i, j) = costs_[i * n_columns_ + j] == substitute_ ? 0.0 : plan(i, j);
             }
         }
     }
@@ -108,7 +108,7 @@ class ForbiddenCosts {
     std::vector<Cost> costs_;
     std::vector<double> sizes_;
     double largest_ = 0.0;
-    Cost standing_in_ = std::numeric_limits<Cost>::infinity();
+    Cost substitute_ = std::numeric_limits<Cost>::infinity();
     std::size_t n_columns_ = 0;
 };
 

@@ -123,7 +123,7 @@ void GreedyStart<Cost>::fill(std::size_t row, std::size_t column, Cost cost) {
 
 /// Row by row, each from its cheapest open column on: bounded by one look at every entry.
 template <class Cost>
-void GreedyStart<Cost>::fill_what_is_open(const LargeProblem<Cost>& problem, Interrupt* interrupt) {
+void GreedyStart<Cost>::fill_open_targets(const LargeProblem<Cost>& problem, Interrupt* interrupt) {
     open_columns_.resize(problem.n_columns);
     std::iota(open_columns_.begin(), open_columns_.end(), 0U);
     for (std::size_t i = 0; i < problem.n_rows; ++i) {
@@ -162,7 +162,7 @@ void GreedyStart<Cost>::make(const LargeProblem<Cost>& problem, std::span<const 
             fill(i, j, lists_.costs[k]);
         }
     }
-    fill_what_is_open(problem, interrupt);
+    fill_open_targets(problem, interrupt);
 }
 
 template class GreedyStart<float>;

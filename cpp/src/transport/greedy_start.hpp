@@ -45,7 +45,7 @@ class GreedyStart {
     void list_column(const LargeProblem<Cost>& problem, std::size_t j);
     void sort();
     void fill(std::size_t row, std::size_t column, Cost cost);
-    void fill_what_is_open(const LargeProblem<Cost>& problem, Interrupt* interrupt);
+    void fill_open_targets(const LargeProblem<Cost>& problem, Interrupt* interrupt);
 
     const ColumnKernels<Cost>& kernels_ = kernels().columns<Cost>();
     std::vector<double> f_;

@@ -27,7 +27,7 @@ class RelaxationSchedule {
     void calm() { sweep_ = 0; }
     /// It was not.
     void advance() {
-        if (++sweep_ == plain_sweeps + (sweeps_of_a_round << round_)) {
+        if (++sweep_ == plain_sweeps + (sweeps_per_round << round_)) {
             round_ = std::min(round_ + 1, last_round);
             sweep_ = 0;
         }
@@ -35,7 +35,7 @@ class RelaxationSchedule {
 
   private:
     static constexpr int plain_sweeps = 4;
-    static constexpr int sweeps_of_a_round = 6;
+    static constexpr int sweeps_per_round = 6;
     static constexpr int last_round = 4;
 
     bool enabled_;

@@ -613,20 +613,20 @@ class Scaling {
 
 class SinkhornSolver::Impl {
   public:
-    Scaling<float, float> single;
+    Scaling<float, float> float32;
     Scaling<float, double> mixed;
-    Scaling<double, double> twice;
-    std::variant<Scaling<float, float>*, Scaling<float, double>*, Scaling<double, double>*> latest = &single;
-    ForbiddenCosts<float> single_forbidden;
-    ForbiddenCosts<double> twice_forbidden;
+    Scaling<double, double> float64;
+    std::variant<Scaling<float, float>*, Scaling<float, double>*, Scaling<double, double>*> latest = &float32;
+    ForbiddenCosts<float> float32_forbidden;
+    ForbiddenCosts<double> float64_forbidden;
 
     /// Call `scale(problem, sinkhorn)`, with forbidden entries made dear enough to stay empty.
     template <class Cost, class Scale>
     SinkhornSummary solve(ForbiddenCosts<Cost>& forbidden, const TransportProblem<Cost>& problem,
                           const Sinkhorn& sinkhorn, Interrupt* interrupt, Scale scale) {
         require_well_formed(problem);
-        single_forbidden.clear();
-        twice_forbidden.clear();
+        float32_forbidden.clear();
+        float64_forbidden.clear();
         if (!forbidden.any_in(problem)) {
             return scale(problem, sinkhorn);
         }
@@ -644,8 +644,8 @@ class SinkhornSolver::Impl {
             latest = &mixed;
             return solve(mixed);
         }
-        latest = &single;
-        const SinkhornSummary summary = solve(single);
+        latest = &float32;
+        const SinkhornSummary summary = solve(float32);
         if (std::isfinite(summary.value)) {
             return summary;
         }
@@ -662,7 +662,7 @@ SinkhornSolver& SinkhornSolver::operator=(SinkhornSolver&&) noexcept = default;
 
 SinkhornSummary SinkhornSolver::solve(const TransportProblem<float>& problem, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
-    return impl_->solve(impl_->single_forbidden, problem, sinkhorn, interrupt,
+    return impl_->solve(impl_->float32_forbidden, problem, sinkhorn, interrupt,
                         [&](const TransportProblem<float>& finite, const Sinkhorn& options) {
                             return impl_->with_float_costs(
                                 options, [&](auto& scaling) { return scaling.solve(finite, options, interrupt, {}); });
@@ -670,17 +670,17 @@ SinkhornSummary SinkhornSolver::solve(const TransportProblem<float>& problem, co
 }
 SinkhornSummary SinkhornSolver::solve(const TransportProblem<double>& problem, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
-    return impl_->solve(impl_->twice_forbidden, problem, sinkhorn, interrupt,
+    return impl_->solve(impl_->float64_forbidden, problem, sinkhorn, interrupt,
                         [&](const TransportProblem<double>& finite, const Sinkhorn& options) {
-                            impl_->latest = &impl_->twice;
-                            return impl_->twice.solve(finite, options, interrupt, {});
+                            impl_->latest = &impl_->float64;
+                            return impl_->float64.solve(finite, options, interrupt, {});
                         });
 }
 SinkhornSummary SinkhornSolver::solve(const PaddedCosts& costs, std::span<const double> a, std::span<const double> b,
                                       double capacity, double fraction, const Sinkhorn& sinkhorn,
                                       Interrupt* interrupt) {
-    impl_->single_forbidden.clear();
-    impl_->twice_forbidden.clear();
+    impl_->float32_forbidden.clear();
+    impl_->float64_forbidden.clear();
     const TransportProblem<float> problem{costs.matrix, a, b, capacity, fraction};
     require_well_formed(problem);
     return impl_->with_float_costs(
@@ -700,8 +700,8 @@ SinkhornBounds SinkhornSolver::bounds() {
 void SinkhornSolver::plan(MatrixView<double> out) const {
     require(out.rows() == f().size() && out.cols() == g().size(), "the plan must have the shape of the costs");
     std::visit([&](auto* scaling) { scaling->plan(out); }, impl_->latest);
-    impl_->single_forbidden.empty_in(out);
-    impl_->twice_forbidden.empty_in(out);
+    impl_->float32_forbidden.empty_in(out);
+    impl_->float64_forbidden.empty_in(out);
 }
 std::span<const double> SinkhornSolver::f() const {
     return std::visit([](auto* scaling) { return scaling->f(); }, impl_->latest);

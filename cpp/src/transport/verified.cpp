@@ -23,7 +23,7 @@ constexpr double largest_number = std::numeric_limits<double>::max();
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 /// As in ExactSolver: no column takes more than all mass.
-constexpr double most_taken = 2.0;
+constexpr double max_taken = 2.0;
 
 /// Mass that rounding can have put at the wrong place, where 1 moves.
 [[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
@@ -44,7 +44,8 @@ class VerifiedSolver::Impl {
         const Sizes sizes = sizes_of(problem);
         // As large as nothing that an optimum of permitted entries pays: forbidden entries show in the plan then.
         const std::size_t shorter = std::min(cost.rows(), cost.cols()) + 1;
-        double ceiling = sizes.has_forbidden ? dear(sizes.largest, sizes.largest, shorter) : largest_number;
+        double ceiling =
+            sizes.has_forbidden ? largest_optimal_cost(sizes.largest, sizes.largest, shorter) : largest_number;
         ceiling = std::min(ceiling, static_cast<double>(cost_limit<Cost>));
         bool lowered = sizes.has_forbidden || sizes.largest > cost_limit<Cost>;
         // Costs that had to be raised prove nothing, but a plan under them is where the third way may start.
@@ -79,11 +80,12 @@ class VerifiedSolver::Impl {
                 load(problem);
                 credit = credit_of(problem);
             }
-            const double dearest = dear(price_paid(problem, fast_.flows()), credit, std::min(n_rows_, n_columns_));
-            if (!(dearest < 0.125 * std::min(sizes.largest, ceiling))) {
+            const double largest_optimal =
+                largest_optimal_cost(price_paid(problem, fast_.flows()), credit, std::min(n_rows_, n_columns_));
+            if (!(largest_optimal < 0.125 * std::min(sizes.largest, ceiling))) {
                 break;
             }
-            ceiling = dearest;
+            ceiling = largest_optimal;
             lowered = true;
         }
         return solve_wide(problem, credit, summary.pivots, interrupt);
@@ -121,7 +123,7 @@ class VerifiedSolver::Impl {
         for (std::size_t j = 0; j < b.size(); ++j) {
             if (b[j] > 0.0) {
                 columns_.push_back(j);
-                demands_.push_back(capacity > 1.0 ? std::min(capacity * b[j], most_taken) : b[j]);
+                demands_.push_back(capacity > 1.0 ? std::min(capacity * b[j], max_taken) : b[j]);
             }
         }
         n_rows_ = rows_.size() + (has_slack_ ? 1 : 0);
@@ -184,7 +186,7 @@ class VerifiedSolver::Impl {
 
     /// No optimum pays more than this where there is a plan that pays at most `paid` an entry, and costs are not below
     /// -credit: along the cycle that takes an entry out of use, at most min(n, m) of that plan's come in.
-    [[nodiscard]] static double dear(double paid, double credit, std::size_t shorter) {
+    [[nodiscard]] static double largest_optimal_cost(double paid, double credit, std::size_t shorter) {
         const double bound = 2.0 * static_cast<double>(shorter) * (std::max(paid, 0.0) + credit);
         return bound > 0.0 ? bound : std::numeric_limits<double>::min();
     }
@@ -307,18 +309,19 @@ class VerifiedSolver::Impl {
         wide_.start(wide_basis_);
         SolveSummary summary;
         if (!wide_.solve(largest_number, interrupt)) {
-            tell_infeasibility();
+            report_infeasibility();
             summary.status = SolveStatus::infeasible;
             summary.value = summary.lower = infinity;
             summary.pivots = pivots + wide_.pivots();
             return summary;
         }
         take_flows();
-        const double dearest = dear(price_paid(problem, wide_flows_), credit, std::min(n_rows_, n_columns_));
+        const double largest_optimal =
+            largest_optimal_cost(price_paid(problem, wide_flows_), credit, std::min(n_rows_, n_columns_));
         const bool pays_for_crumbs = std::ranges::any_of(wide_flows_, [&](const Flow& flow) {
-            return static_cast<double>(problem.cost(flow.source, flow.target)) > dearest;
+            return static_cast<double>(problem.cost(flow.source, flow.target)) > largest_optimal;
         });
-        if (pays_for_crumbs && !wide_.solve(dearest, interrupt)) {
+        if (pays_for_crumbs && !wide_.solve(largest_optimal, interrupt)) {
             // Small masses, but no rounding: they have to go there.
             (void)wide_.solve(largest_number, interrupt);
         }
@@ -377,7 +380,7 @@ class VerifiedSolver::Impl {
         }
     }
 
-    void tell_infeasibility() {
+    void report_infeasibility() {
         flows = {};
         f = g = {};
         multiplier = 0.0;

@@ -398,7 +398,7 @@ bool WideSimplex::solve(double threshold, Interrupt* interrupt) {
     if (feasible) {
         collect();
     } else {
-        tell_what_is_stuck();
+        find_stuck();
     }
     return feasible;
 }
@@ -468,7 +468,7 @@ bool WideSimplex::absorb_rounding() {
 }
 
 /// By Hall's condition: rows of a tier or a higher one reach only columns of these.
-void WideSimplex::tell_what_is_stuck() {
+void WideSimplex::find_stuck() {
     stuck_rows_.clear();
     reached_columns_.clear();
     std::vector<std::int64_t> tiers = tier_;

@@ -80,7 +80,7 @@ class WideSimplex {
     [[nodiscard]] bool has_unmoved();
     [[nodiscard]] bool absorb_rounding();
     void collect();
-    void tell_what_is_stuck();
+    void find_stuck();
 
     // the problem
     std::size_t n_rows_ = 0, n_columns_ = 0, n_nodes_ = 0;

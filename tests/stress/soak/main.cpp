@@ -128,8 +128,8 @@ constexpr const char* usage = R"(soak [options]
 int main(int argc, char** argv) {
     try {
         const Options options = parse({argv + 1, argv + argc});
-        if (options.threads > most_threads) {
-            throw std::invalid_argument("at most " + std::to_string(most_threads) + " threads");
+        if (options.threads > max_threads) {
+            throw std::invalid_argument("at most " + std::to_string(max_threads) + " threads");
         }
         if (options.planted != Flaw::none && !options.state.empty()) {
             throw std::invalid_argument("what is planted belongs into no state");

@@ -30,7 +30,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t no_seed = ~std::uint64_t{0};
-std::atomic<std::uint64_t> running[most_threads];  ///< what each worker is at
+std::atomic<std::uint64_t> running[max_threads];  ///< what each worker is at
 std::atomic<bool> asked_to_stop{false};
 
 void stop_soon(int) { asked_to_stop = true; }
@@ -112,7 +112,7 @@ class Soak {
             {
                 const std::scoped_lock lock(guard_);
                 begin = handed_out_;
-                handed_out_ = std::min(end_, begin + seeds_a_block);
+                handed_out_ = std::min(end_, begin + seeds_per_block);
             }
             if (begin == end_) {
                 break;
@@ -129,7 +129,7 @@ class Soak {
 
     [[nodiscard]] std::optional<Block> check_block(unsigned w, std::uint64_t begin, Solvers& solvers) {
         Block block;
-        for (std::uint64_t seed = begin; seed < std::min(end_, begin + seeds_a_block); ++seed) {
+        for (std::uint64_t seed = begin; seed < std::min(end_, begin + seeds_per_block); ++seed) {
             if (asked_to_stop) {
                 return std::nullopt;
             }
@@ -155,7 +155,7 @@ class Soak {
             const auto block = done_.extract(done_.begin());
             state_.counts.add(block.mapped().counts);
             state_.digests.push_back(block.mapped().digests);
-            state_.next = std::min(end_, state_.next + seeds_a_block);
+            state_.next = std::min(end_, state_.next + seeds_per_block);
             if (++taken_ == options_.interrupt) {
                 (void)std::raise(SIGINT);
             }
@@ -223,7 +223,7 @@ class Soak {
     }
     // Where one goes on, its last block of these has more seeds.
     const std::size_t n_blocks =
-        other.next == state.next ? state.digests.size() : (state.next - state.from) / seeds_a_block;
+        other.next == state.next ? state.digests.size() : (state.next - state.from) / seeds_per_block;
     int differing = 0;
     for (std::size_t block = 0; block < n_blocks; ++block) {
         for (std::size_t d = 0; d < std::size(digest_names); ++d) {
@@ -233,7 +233,7 @@ class Soak {
             if (comparable && state.digests[block][d] != other.digests[block][d]) {
                 ++differing;
                 std::cerr << digest_names[d] << " differ between " << state.level << " and " << other.level
-                          << " within the seeds from " << state.from + block * seeds_a_block << " on\n";
+                          << " within the seeds from " << state.from + block * seeds_per_block << " on\n";
             }
         }
     }

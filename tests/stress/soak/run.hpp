@@ -11,7 +11,7 @@
 
 namespace soak {
 
-inline constexpr unsigned most_threads = 64;
+inline constexpr unsigned max_threads = 64;
 
 struct Options {
     std::uint64_t from = 0, count = 1000, plants = 0, interrupt = 0;

@@ -13,7 +13,7 @@
 namespace soak {
 
 /// Seeds that are counted and digested together.
-inline constexpr std::uint64_t seeds_a_block = 500;
+inline constexpr std::uint64_t seeds_per_block = 500;
 
 /// Changes with what seeds stand for.
 inline constexpr int generation = 1;
