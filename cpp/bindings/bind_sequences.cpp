@@ -12,6 +12,7 @@
 #include "moverank/parallel.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/simd.hpp"
+#include "moverank/weighting_traits.hpp"
 
 namespace moverank::bindings {
 
@@ -38,17 +39,20 @@ Sinkhorn make_sinkhorn(double epsilon, bool relative, double tolerance, std::int
     return {epsilon, relative, tolerance, max_iterations, marginal_penalty, debiased};
 }
 
+/// Values of an enumeration by the names that a table of facts gives them.
+template <class Row, std::size_t n, class Value>
+[[nodiscard]] std::map<std::string, Value> by_name(const Row (&rows)[n], Value Row::* value) {
+    std::map<std::string, Value> named;
+    for (const Row& row : rows) {
+        named.emplace(row.name, row.*value);
+    }
+    return named;
+}
+
 Measure make_measure(const std::string& ground, const std::string& weighting, double capacity, double fraction,
                      const std::string& problem, const Sinkhorn& sinkhorn) {
-    static const std::map<std::string, GroundCost> grounds = [] {
-        std::map<std::string, GroundCost> by_name;
-        for (const GroundTraits& cost : ground_costs) {
-            by_name.emplace(cost.name, cost.ground);
-        }
-        return by_name;
-    }();
-    static const std::map<std::string, Weighting> weightings{
-        {"uniform", Weighting::uniform}, {"norm", Weighting::norm}, {"given", Weighting::given}};
+    static const auto grounds = by_name(ground_costs, &GroundTraits::ground);
+    static const auto weighting_of = by_name(weightings, &WeightingTraits::weighting);
     static const std::map<std::string, Problem> problems{
         {"exact", Problem::exact}, {"relaxed", Problem::relaxed}, {"entropic", Problem::entropic}};
     if (!(capacity >= 1.0)) {
@@ -58,7 +62,7 @@ Measure make_measure(const std::string& ground, const std::string& weighting, do
         throw std::invalid_argument("fraction must be above 0 and at most 1, got " + std::to_string(fraction));
     }
     return {from_name(grounds, "ground", ground),
-            from_name(weightings, "weighting", weighting),
+            from_name(weighting_of, "weighting", weighting),
             capacity,
             from_name(problems, "problem", problem),
             fraction,
@@ -129,6 +133,20 @@ void bind_sequences(py::module_& module) {
         .def_readonly("has_codes", &GroundTraits::has_codes)
         .def_readonly("has_pooled_bound", &GroundTraits::has_pooled_bound)
         .def_readonly("is_given", &GroundTraits::is_given);
+    py::class_<WeightingTraits>(module, "WeightingTraits")
+        .def_readonly("name", &WeightingTraits::name)
+        .def_readonly("needs_weights", &WeightingTraits::needs_weights)
+        .def_readonly("needs_vectors", &WeightingTraits::needs_vectors)
+        .def(
+            "mass",
+            [](const WeightingTraits& weighting, const Array<double>& norms) {
+                const std::span<const double> of_tokens = as_span(norms);
+                Array<double> mass(static_cast<py::ssize_t>(of_tokens.size()));
+                std::ranges::transform(of_tokens, mass.mutable_data(), weighting.mass);
+                return mass;
+            },
+            py::arg("norms").noconvert());
+    module.def("weightings", [] { return std::vector<WeightingTraits>(std::begin(weightings), std::end(weightings)); });
     module.def("ground_costs",
                [] { return std::vector<GroundTraits>(std::begin(ground_costs), std::end(ground_costs)); });
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());

@@ -26,7 +26,6 @@ from moverank.measures.gradients import double_array, one_sequence, ragged_gradi
 from moverank.measures.measure import Measure, require_same_dim
 from moverank.measures.measure import wmd as wmd_measure
 from moverank.measures.measure import wrd as wrd_measure
-from moverank.measures.origin import INVARIANT
 from moverank.measures.precision import tell_if_below
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.solvers.transport import transport as solve_transport
@@ -110,7 +109,7 @@ def distance(
         None if query_weights is None else torch.cat(list(query_weights)),
         None if document_weights is None else torch.cat(list(document_weights)),
     )
-    if chosen.ground in INVARIANT and (query_is_rounded or document_is_rounded):
+    if chosen._cost.translation_invariant and (query_is_rounded or document_is_rounded):
         reach = sum(max(longest(_numpy(t, name)) for t in side) for side, name in ((queries, "x"), (documents, "y")))
         tell_if_below(_numpy(values, "distance"), chosen, reach)
     return values[0] if one_query and one_document else values
@@ -304,7 +303,7 @@ def _side(
         is_rounded |= lost_digits
     if (
         weights is None
-        and measure.weighting == "uniform"
+        and not measure._mass.needs_vectors
         and all(isinstance(part, Tensor) for part in parts)
         and not one
     ):
@@ -315,7 +314,7 @@ def _side(
     if given and len(given) < len(own):
         bare = next(k for k, mass in enumerate(own) if mass is None)
         raise ValueError(f"{names[bare]}: has no weights and others have some; give weights to all of them or to none")
-    if not given and own and measure.weighting == "given":
+    if not given and own and measure._mass.needs_weights:
         raise ValueError(f"{weights_name}: weighting 'given' needs weights")
     return tensors, given or None, one, is_rounded
 

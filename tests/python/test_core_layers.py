@@ -18,6 +18,7 @@ HEADER_ONLY = {
     "interrupt": "base",
     "measure": "base",
     "views": "base",
+    "weighting_traits": "base",
     "cost_table": "ground",
     "prepared": "ground",
     "simd": "kernels",

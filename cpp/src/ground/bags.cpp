@@ -9,6 +9,7 @@
 #include "../preconditions.hpp"
 #include "moverank/cost_limit.hpp"
 #include "moverank/mass.hpp"
+#include "moverank/weighting_traits.hpp"
 
 namespace moverank {
 
@@ -43,8 +44,9 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
 
 /// What cannot be asked about words that have no vectors.
 void require_measure_of_given_costs(const Measure& measure) {
-    if (measure.weighting == Weighting::norm) {
-        throw std::invalid_argument("weighting by norm needs vectors, which given costs do without");
+    if (const WeightingTraits& weighting = traits(measure.weighting); weighting.needs_vectors) {
+        throw std::invalid_argument("weighting '" + std::string(weighting.name) +
+                                    "' needs vectors, which given costs do without");
     }
     if (measure.problem == Problem::entropic && measure.sinkhorn.debiased) {
         throw std::invalid_argument("a debiased problem needs costs within each side, which are not given");
@@ -182,8 +184,9 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
     if (rows.empty()) {
         throw SequenceError(s, "has no words");
     }
-    if (measure_.weighting == Weighting::given && own_counts.empty()) {
-        throw SequenceError(s, "has no counts, which weighting 'given' needs");
+    const WeightingTraits& weighting = traits(measure_.weighting);
+    if (weighting.needs_weights && own_counts.empty()) {
+        throw SequenceError(s, "has no counts, which weighting '" + std::string(weighting.name) + "' needs");
     }
     double total = 0.0;
     for (std::size_t j = 0; j < rows.size(); ++j) {
@@ -191,7 +194,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
         if (!std::isfinite(norm)) {
             throw SequenceError(s, word_name(rows[j]) + " has a vector that is not finite");
         }
-        if (measure_.ground == GroundCost::cosine && norm == 0.0 && measure_.weighting != Weighting::norm) {
+        if (measure_.ground == GroundCost::cosine && norm == 0.0 && !weighting.needs_vectors) {
             throw SequenceError(s, word_name(rows[j]) + " has a zero vector, which has no direction under cosine cost");
         }
         if (measure_.ground != GroundCost::cosine && norm > largest_norm) {
@@ -201,7 +204,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
         if (!(count > 0.0) || !std::isfinite(count)) {
             throw SequenceError(s, "count " + std::to_string(j) + " is not a positive number");
         }
-        total += count * (measure_.weighting == Weighting::norm ? norm : 1.0);
+        total += count * weighting.mass(norm);
     }
     if (!(total > 0.0)) {
         throw SequenceError(s, "total mass is zero");

@@ -6,6 +6,7 @@
 
 #include "../preconditions.hpp"
 #include "moverank/mass.hpp"
+#include "moverank/weighting_traits.hpp"
 
 namespace moverank {
 
@@ -77,7 +78,7 @@ double JoinedCodes::slack(std::size_t s, double query_norm) const {
 JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::move(parts)) {
     require_joinable(parts_);
     const bool is_cosine = measure().ground == GroundCost::cosine;
-    const bool is_weighted = measure().weighting == Weighting::norm;
+    const WeightingTraits& weighting = traits(measure().weighting);
     for (const PreparedBags* part : parts_) {
         require(part->arrays().first_word == n_words_,
                 "words of one collection do not begin where those before it end");
@@ -91,8 +92,8 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
                 // A zero vector is here only where it has no mass.
                 inverse_norms_.push_back(norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm));
             }
-            if (is_weighted) {
-                word_mass_.push_back(norm);
+            if (weighting.needs_vectors) {
+                word_mass_.push_back(weighting.mass(norm));
             }
         }
     }

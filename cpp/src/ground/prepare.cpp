@@ -7,6 +7,7 @@
 #include "../preconditions.hpp"
 #include "moverank/mass.hpp"
 #include "moverank/prepared.hpp"
+#include "moverank/weighting_traits.hpp"
 #include "well_formed.hpp"
 
 namespace moverank {
@@ -34,18 +35,19 @@ void require_tokens_and_weights(const SequenceView& sequence, const Measure& mea
     if (sequence.tokens.rows() == 0) {
         throw SequenceError(index, "has no tokens");
     }
-    if (sequence.weights.empty() && measure.weighting == Weighting::given) {
-        throw SequenceError(index, "has no weights, which weighting 'given' needs");
+    if (const WeightingTraits& weighting = traits(measure.weighting);
+        weighting.needs_weights && sequence.weights.empty()) {
+        throw SequenceError(index, "has no weights, which weighting '" + std::string(weighting.name) + "' needs");
     }
 }
 
 [[nodiscard]] bool mass_is_by_norm(const SequenceView& sequence, const Measure& measure) {
-    return sequence.weights.empty() && measure.weighting == Weighting::norm;
+    return sequence.weights.empty() && traits(measure.weighting).needs_vectors;
 }
 
 /// Whether a zero vector has no mass either, so that its direction does not matter.
 [[nodiscard]] bool is_massless(const SequenceView& sequence, const Measure& measure, std::size_t t) {
-    return sequence.weights.empty() ? measure.weighting == Weighting::norm : !(sequence.weights[t] > 0.0);
+    return sequence.weights.empty() ? traits(measure.weighting).needs_vectors : !(sequence.weights[t] > 0.0);
 }
 
 /// Check all tokens and take what follows from their norms: mass and inverse norms. Returns the largest norm.
@@ -89,6 +91,7 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
 /// Mass of total 1 from weights, from norms that stand in `mass`, or the same for all.
 void take_mass(const SequenceView& sequence, const Measure& measure, std::span<double> mass, std::size_t index) {
     if (mass_is_by_norm(sequence, measure)) {
+        std::ranges::transform(mass, mass.begin(), traits(measure.weighting).mass);
         require_mass(mass, index);
     } else if (sequence.weights.empty()) {
         std::ranges::fill(mass, 1.0);

@@ -9,6 +9,7 @@
 #include "../preconditions.hpp"
 #include "../transport/dual_bound.hpp"
 #include "moverank/parallel.hpp"
+#include "moverank/weighting_traits.hpp"
 
 namespace moverank {
 
@@ -68,10 +69,9 @@ void GradientEvaluator::load(const DifferentiableSequence& sequence, Side& side)
     }
     if (!sequence.weights.empty()) {
         side.mass.assign(sequence.weights.begin(), sequence.weights.end());
-    } else if (measure_.weighting == Weighting::norm) {
-        side.mass = side.norms;
     } else {
-        side.mass.assign(n, 1.0);
+        side.mass.resize(n);
+        std::ranges::transform(side.norms, side.mass.begin(), traits(measure_.weighting).mass);
     }
     side.total = std::accumulate(side.mass.begin(), side.mass.end(), 0.0);
     for (double& mass : side.mass) {
@@ -201,14 +201,15 @@ void GradientEvaluator::add_from_costs(double share, const DifferentiableSequenc
 void GradientEvaluator::add_from_mass(double share, const DifferentiableSequence& sequence, const Side& side,
                                       const SequenceGradient& gradient) const {
     const double mean = inner_product(side.mass.data(), side.mass_gradient.data(), side.mass.size());
+    const WeightingTraits& weighting = traits(measure_.weighting);
     for (std::size_t t = 0; t < side.mass.size(); ++t) {
         // Mass is a share of the total: what a weight adds to its own it takes from all.
         const double of_weight = share * (side.mass_gradient[t] - mean) / side.total;
         if (!sequence.weights.empty()) {
             gradient.weights[t] += of_weight;
-        } else if (measure_.weighting == Weighting::norm && side.norms[t] > 0.0) {
-            add_scaled(of_weight / side.norms[t], sequence.tokens.row(t), sequence.tokens.cols(),
-                       gradient.tokens.row(t));
+        } else if (weighting.needs_vectors && side.norms[t] > 0.0) {
+            add_scaled(of_weight * weighting.slope(side.norms[t]) / side.norms[t], sequence.tokens.row(t),
+                       sequence.tokens.cols(), gradient.tokens.row(t));
         }
     }
 }

@@ -9,7 +9,7 @@ from moverank.measures.measure import NAMED, Measure
 from moverank.ranking import DEFAULT_MEASURE
 
 #: Names of measures that compute costs from vectors.
-OF_TEXTS = [name for name, named in NAMED.items() if named.ground != "given"]
+OF_TEXTS = [name for name, named in NAMED.items() if not named._cost.is_given]
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,6 @@ from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
 from moverank.index.search.ladder import Budget, PrefilteredQuery, descend, named_rungs
 from moverank.index.search.query import Goal, Query, query_batch
 from moverank.index.snapshot import Snapshot
-from moverank.measures.measure import TRAITS
-from moverank.measures.origin import INVARIANT
 from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
 from moverank.vectors.histograms import Histograms
 from moverank.vectors.rounding import longest
@@ -138,7 +136,7 @@ def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
     relative = real_number(slack, "slack")
     if not 0.0 <= relative < np.inf:
         raise ValueError(f"slack must be finite and at least 0, got {relative}")
-    if relative > 0.0 and TRAITS[snapshot.setup.measure.ground].may_be_negative:
+    if relative > 0.0 and snapshot.setup.measure._cost.may_be_negative:
         raise ValueError(
             f"slack must be 0 under ground 'dot', whose distances may be negative: a relative error has no meaning, "
             f"got {relative}"
@@ -190,7 +188,7 @@ class _Search:
             positions, distances = result.positions, result.distances
             proved, timed_out = result.certificate, result.timed_out
             rungs = named_rungs(result.rungs, self._bound_name, candidates)
-        if len(positions) and measure.ground in INVARIANT:
+        if len(positions) and measure._cost.translation_invariant:
             self._tell_if_lost(positions, distances)
         ids = snapshot.ids_at(positions)
         # The core returns all documents that tie at the k-th distance; those with the lowest ids are kept.

@@ -55,7 +55,7 @@ def floor(ranking: Ranking) -> float:
     If the measure has none, or a score is lower because of fusion, it is 1 below the lowest score.
     """
     finite = [score for score in ranking.scores if np.isfinite(score)]
-    least = {"cosine": -1.0, "euclidean": 0.0, "sqeuclidean": 0.0}.get(ranking.measure.ground)
-    if least is None or any(score < least for score in finite):
+    least = ranking.measure.least_similarity
+    if any(score < least for score in finite) or not np.isfinite(least):
         return min(finite, default=0.0) - 1.0
     return least

@@ -117,7 +117,7 @@ def chosen_measure(asked: str | Measure | None) -> Measure:
     if asked is None:
         return emd
     chosen = Measure.of(asked)
-    if chosen.ground != "given":
+    if not chosen._cost.is_given:
         raise ValueError(
             f"measure: {chosen.name} computes its costs from vectors, but costs are given; "
             "use 'emd', or a Measure with ground 'given'"

@@ -14,7 +14,7 @@ from moverank._support.validate import real_array, thread_count, weights_array
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
 from moverank.measures.measure import Measure, require_same_dim
-from moverank.measures.origin import INVARIANT, has_lost
+from moverank.measures.origin import has_lost
 from moverank.measures.precision import tell_if_below
 from moverank.vectors.rounding import longest, widened
 from moverank.vectors.sequences import BatchSource, One, OneSource, Sequence, Sequences, as_query
@@ -100,7 +100,7 @@ def gradients(
     require_same_dim(wide_query.shape[1], wide_document.shape[1], "x", "y")
     query, document = _in_float64(wide_query, wide_document, chosen, mass is None or other_mass is None)
     found = ragged_gradients([query], mass, [document], other_mass, chosen, num_threads=1)
-    if chosen.ground in INVARIANT and (is_rounded or other_is_rounded):
+    if chosen._cost.translation_invariant and (is_rounded or other_is_rounded):
         tell_if_below(found.value, chosen, longest(query) + longest(document))
     return Gradients(
         float(found.value[0]), found.by_query, found.by_document, found.by_query_weights, found.by_document_weights
@@ -135,9 +135,9 @@ def _in_float64(
     """Both sides in float64; integers beyond its digits about an origin amid them, if the measure allows that."""
     if np.longdouble not in (x.dtype, y.dtype):
         return x, y  # type: ignore[return-value]
-    if measure.ground in INVARIANT and not (has_own_mass and measure.weighting == "norm"):
+    if measure._cost.translation_invariant and not (has_own_mass and measure._mass.needs_vectors):
         x, y = x - x[:1], y - x[:1]
-    elif measure.ground in INVARIANT:
+    elif measure._cost.translation_invariant:
         warn(
             "tokens have integers beyond 2**53, which float64 rounds; mass by norm depends on the "
             "origin, so nothing is subtracted: subtract what they have in common, or give weights",
@@ -203,14 +203,14 @@ def require_measurable(
     tokens: NDArray[np.float64], mass: NDArray[np.float64] | None, name: str, weights_name: str, measure: Measure
 ) -> None:
     """Refuse a sequence without mass, and a token with mass but no direction where the measure needs one."""
-    if mass is None and measure.weighting == "given":
+    if mass is None and measure._mass.needs_weights:
         raise ValueError(f"{weights_name}: weighting 'given' needs weights")
-    by_norm = mass is None and measure.weighting == "norm"
+    by_norm = mass is None and measure._mass.needs_vectors
     zero = ~tokens.any(axis=1)
     if by_norm and zero.all():
         raise ValueError(f"{name}: total mass is zero, as all tokens are zero vectors")
     heavy = ~zero if by_norm else (mass > 0 if mass is not None else np.ones(len(tokens), dtype=bool))
-    if measure.ground == "cosine" and (zero & heavy).any():
+    if measure._cost.needs_directions and (zero & heavy).any():
         t = int((zero & heavy).argmax())
         raise ValueError(f"{name}: token {t} is a zero vector, which has no direction under cosine cost")
 

@@ -19,12 +19,12 @@ from moverank.measures.origin import about_one_origin
 from moverank.measures.precision import tell_if_lost
 from moverank.solvers.sinkhorn import Sinkhorn, require_compatible
 from moverank.vectors.sequences import One, Sequences, as_query
-from moverank.vectors.token_array import WEIGHTINGS
+from moverank.vectors.weighting import WEIGHTINGS
 
 Number = TypeVar("Number", float, np.ndarray[Any, np.dtype[np.float64]])
 
-TRAITS = {cost.name: cost for cost in _core.ground_costs()}
-GROUNDS = tuple(TRAITS)
+#: Facts about each ground cost, by name.
+GROUNDS = {cost.name: cost for cost in _core.ground_costs()}
 PROBLEMS = ("exact", "relaxed", "sinkhorn")
 
 
@@ -84,6 +84,8 @@ class Measure:
     problem: str | Sinkhorn = "exact"
     fraction: float = 1.0
     _spec: _core.Measure = field(init=False, repr=False, compare=False)
+    _cost: _core.GroundTraits = field(init=False, repr=False, compare=False)
+    _mass: _core.WeightingTraits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -91,6 +93,8 @@ class Measure:
         except ValueError as error:
             raise ValueError(f"{error}; for other costs use ground 'given', and costs= with each call") from None
         one_of(self.weighting, "weighting", WEIGHTINGS)
+        object.__setattr__(self, "_cost", GROUNDS[self.ground])
+        object.__setattr__(self, "_mass", WEIGHTINGS[self.weighting])
         if not isinstance(self.problem, Sinkhorn):
             one_of(self.problem, "problem", PROBLEMS)
         if self.problem == "sinkhorn":
@@ -100,9 +104,11 @@ class Measure:
         entropic = isinstance(self.problem, Sinkhorn)
         sinkhorn = self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
         require_compatible(sinkhorn, self.capacity, self.fraction)
-        if self.ground == "given" and self.weighting == "norm":
-            raise ValueError("weighting: 'norm' needs vectors, which ground 'given' does not have; use 'uniform'")
-        if self.ground == "given" and sinkhorn.debiased:
+        if self._cost.is_given and self._mass.needs_vectors:
+            raise ValueError(
+                f"weighting: {self.weighting!r} needs vectors, which ground 'given' does not have; use 'uniform'"
+            )
+        if self._cost.is_given and sinkhorn.debiased:
             raise ValueError("problem: a debiased one needs costs within each side, which ground 'given' does not have")
         problem = "entropic" if entropic else self.problem
         object.__setattr__(
@@ -209,7 +215,7 @@ class Measure:
         if not isinstance(name, str):
             raise TypeError(f"measure must be a name or a Measure, got {name!r}")
         if name not in NAMED:
-            of_vectors = ", ".join(repr(known) for known, named in NAMED.items() if named.ground != "given")
+            of_vectors = ", ".join(repr(known) for known, named in NAMED.items() if not named._cost.is_given)
             raise ValueError(f"unknown measure {name!r}; known are {of_vectors}, and 'emd' where costs= are given")
         return NAMED[name]
 
@@ -226,7 +232,7 @@ class Measure:
     def is_zero_between_equals(self) -> bool:
         """Whether every sequence is at distance 0 from itself: if tokens are, and the value contains no entropy."""
         no_entropy = not isinstance(self.problem, Sinkhorn) or self.problem.debiased
-        return TRAITS[self.ground].is_zero_between_equals and no_entropy
+        return self._cost.is_zero_between_equals and no_entropy
 
     @property
     def name(self) -> str:
@@ -242,9 +248,19 @@ class Measure:
     @property
     def similarity_formula(self) -> str:
         """How `similarity` follows from a distance, in words, such as ``1 - distance``."""
-        if self.ground == "cosine":
+        if self._cost.needs_directions:
             return "1 - distance"
-        return "-distance" if self.ground in ("dot", "given") else "1 / (1 + distance)"
+        return "-distance" if self._is_unbounded else "1 / (1 + distance)"
+
+    @property
+    def least_similarity(self) -> float:
+        """What no similarity is below: −1, 0, or −inf where a distance may be any number."""
+        return -1.0 if self._cost.needs_directions else -math.inf if self._is_unbounded else 0.0
+
+    @property
+    def _is_unbounded(self) -> bool:
+        """Whether costs may be any numbers, so that only their order says how near two sequences are."""
+        return self._cost.may_be_negative or self._cost.is_given
 
     def similarity(self, distance: Number) -> Number:
         """Similarity for a distance of this measure: larger is nearer.
@@ -259,9 +275,9 @@ class Measure:
             1 − d under the cosine ground cost (in [−1, 1]); −d under dot (for `maxsim` the mean over query tokens of
             the largest inner product) and given costs; 1 / (1 + d) under euclidean and sqeuclidean (in (0, 1]).
         """
-        if self.ground == "cosine":
+        if self._cost.needs_directions:
             return 1.0 - distance
-        if self.ground in ("dot", "given"):
+        if self._is_unbounded:
             return -distance
         return 1.0 / (1.0 + distance)
 
@@ -289,7 +305,7 @@ NAMED = {"wmd": wmd, "wrd": wrd, "maxsim": maxsim, "rwmd": rwmd, "emd": emd}
 
 def require_vectors(measure: Measure) -> None:
     """Refuse a measure of histograms where vectors were given."""
-    if measure.ground == "given":
+    if measure._cost.is_given:
         raise ValueError(
             f"measure: {measure.name} moves mass between bins whose costs are given; pass costs= and histograms"
         )

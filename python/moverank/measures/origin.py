@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank import _core
 from moverank._support.storage import decode
 from moverank._support.validate import read_only
 from moverank.vectors.bags import Bags
@@ -20,9 +19,6 @@ from moverank.vectors.sequences import Sequences
 
 if TYPE_CHECKING:
     from moverank.measures.measure import Measure
-
-#: Ground costs that do not change when all tokens move by one vector.
-INVARIANT = tuple(cost.name for cost in _core.ground_costs() if cost.translation_invariant)
 
 
 def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
@@ -39,7 +35,7 @@ def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -
     """Sequences with their origin moved, and with explicit weights if these would change otherwise."""
     tokens, scales, rest, weights = sequences.tokens, sequences.scales, sequences._rest, sequences.weights
     moved = np.empty(tokens.shape, dtype=np.float32)
-    by_norm = measure.weighting == "norm" and weights is None
+    by_norm = measure._mass.needs_vectors and weights is None
     norms = np.empty(len(tokens)) if by_norm else None
     for rows in runs(tokens):
         own = decode(tokens[rows], None if scales is None else scales[rows]).astype(np.float64)
@@ -47,12 +43,12 @@ def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -
         moved[rows] = (own - origin) + left
         if norms is not None:
             norms[rows] = np.linalg.norm(own + left, axis=1)
-    return sequences._moved(moved, norms if by_norm else weights)
+    return sequences._moved(moved, weights if norms is None else measure._mass.mass(norms))
 
 
 def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tuple[Sequences, Sequences]:
     """Two batches for the core: both about one origin, where that helps."""
-    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs):
+    if not measure._cost.translation_invariant or has_lost(query) or has_lost(docs):
         return query, docs
     origin = origin_of(query, docs)
     if origin is None:
@@ -63,7 +59,7 @@ def about_one_origin(measure: Measure, query: Sequences, docs: Sequences) -> tup
 
 def about_one_origin_of_bags(measure: Measure, query: Sequences, docs: Bags) -> tuple[Measure, Sequences, Bags]:
     """The same for a query and bags, whose table moves, and the measure to compute then."""
-    if measure.ground not in INVARIANT or has_lost(query) or has_lost(docs._table):
+    if not measure._cost.translation_invariant or has_lost(query) or has_lost(docs._table):
         return measure, query, docs
     origin = origin_of(query, docs._table)
     if origin is None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
-from moverank.measures.origin import INVARIANT
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.bags import Bags
 from moverank.vectors.digests import Came
@@ -40,7 +39,7 @@ def tell_if_lost(
 
     `distances` are a matrix, or those of one query, or those of pairs.
     """
-    if measure.ground not in INVARIANT or not (queries._rounded or docs._rounded):
+    if not measure._cost.translation_invariant or not (queries._rounded or docs._rounded):
         return
     reach = queries._longest + docs._longest
     if not tell_if_below(distances, measure, reach):
@@ -62,7 +61,7 @@ def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float
     if not positive.size:
         return False
     least = float(positive.min())
-    if measure.ground == "sqeuclidean":
+    if measure._cost.is_squared:
         least = math.sqrt(least)
     error = UNIT * reach
     if error <= TOLD_SHARE * least:
@@ -77,7 +76,7 @@ def tell_if_below(distances: NDArray[np.float64], measure: Measure, reach: float
 
 def zero(measure: Measure, reach: float) -> float:
     """The largest value that an exact solve may return for a zero."""
-    return SOLVE_ERROR * (reach**2 if measure.ground == "sqeuclidean" else reach)
+    return SOLVE_ERROR * (reach**2 if measure._cost.is_squared else reach)
 
 
 def tell_vanished() -> None:

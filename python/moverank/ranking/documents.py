@@ -57,7 +57,7 @@ def _as_bags(
     vectors = table.vectors_of(used)
     documents = np.split(words, np.cumsum([len(one) for _, one in texts])[:-1])
     zero = ~_directed(vectors)
-    if zero.any() and measure.weighting == "norm":
+    if zero.any() and measure._mass.needs_vectors:
         lost = [int(zero[own].sum()) for own in documents]
         documents = [own[~zero[own]] for own in documents]
         texts = [
@@ -67,7 +67,7 @@ def _as_bags(
         texts, documents = [(t, one) for t, one in texts if len(one)], [own for own in documents if len(own)]
         if not texts:
             return None
-    elif zero.any() and measure.ground == "cosine":
+    elif zero.any() and measure._cost.needs_directions:
         t, one, bad = next(
             (t, one, int(np.argmax(zero[own])))
             for (t, one), own in zip(texts, documents, strict=True)
@@ -89,7 +89,7 @@ def with_mass(text: EncodedText, measure: Measure, name: str) -> EncodedText:
         If a token with mass has a zero vector, which has no direction under the ground cost; the message names both.
     """
     directed = _directed(text.vectors)
-    mass: NDArray[np.bool_] | None = directed if measure.weighting == "norm" else None
+    mass: NDArray[np.bool_] | None = directed if measure._mass.needs_vectors else None
     if text.weights is not None:
         mass = text.weights != 0
     if mass is not None and not mass.all():
@@ -97,7 +97,7 @@ def with_mass(text: EncodedText, measure: Measure, name: str) -> EncodedText:
         tokens = [token for token, has in zip(text.tokens, mass.tolist(), strict=True) if has]
         dropped = text.dropped + int((~mass).sum())
         text, directed = EncodedText(tokens, text.vectors[mass], weights, dropped, text.cut), directed[mass]
-    if measure.ground == "cosine" and not directed.all():
+    if measure._cost.needs_directions and not directed.all():
         raise _no_direction(name, text.tokens[int(np.argmin(directed))])
     return text
 

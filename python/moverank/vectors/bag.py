@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from moverank._support.validate import one_of, read_only
 from moverank.vectors.digests import Digests
 from moverank.vectors.sequences import Sequence
-from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of
+from moverank.vectors.token_array import TokenArray
+from moverank.vectors.weighting import WEIGHTINGS, mass_of
 
 
 class Bag(TokenArray):
@@ -76,8 +77,8 @@ class Bag(TokenArray):
     def mass(self, weighting: str) -> NDArray[np.float64]:
         """Mass of each word under a weighting, shape (m,), even if all occur once."""
         one_of(weighting, "weighting", WEIGHTINGS)
-        mass = np.ones(len(self)) if self._counts is None else self._counts.astype(np.float64)
-        return mass * norms_of(self._tokens) if weighting == "norm" else mass
+        mass = mass_of(self._tokens, weighting)
+        return mass if self._counts is None else mass * self._counts
 
     def to_sequence(self, weighting: str = "uniform") -> Sequence:
         """Return the vectors of the words with their mass.

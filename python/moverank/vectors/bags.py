@@ -16,7 +16,7 @@ from moverank.vectors.digests import Came, Digests, digests_of
 from moverank.vectors.flat import selected
 from moverank.vectors.rounding import is_rounded, longest, may_lose, tell_if_blurred_table
 from moverank.vectors.sequences import Sequences
-from moverank.vectors.token_array import WEIGHTINGS
+from moverank.vectors.weighting import WEIGHTINGS, mass_of
 
 
 def _rows_of_table(words: NDArray[Any], n_vectors: int, offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -291,9 +291,7 @@ class Bags:
         weights: NDArray[np.float64] | None = None
         tokens = self._vectors[self._words]
         if self._counts is not None:
-            weights = self._counts.astype(np.float64)
-            if weighting == "norm":
-                weights *= np.linalg.norm(tokens.astype(np.float64), axis=1)
+            weights = mass_of(tokens, weighting) * self._counts
         made = Sequences.from_flat(tokens, self._offsets, weights)
         if self._digests is not None:
             made._digests = read_only(self._digests[self._words])

@@ -35,7 +35,8 @@ from moverank.vectors.flat import (
 )
 from moverank.vectors.padded import cut, warn_if_padded
 from moverank.vectors.rounding import Extent, longest, may_lose
-from moverank.vectors.token_array import WEIGHTINGS, TokenArray, norms_of, plain, rows_of
+from moverank.vectors.token_array import TokenArray, plain, rows_of
+from moverank.vectors.weighting import WEIGHTINGS, mass_of
 
 
 @runtime_checkable
@@ -581,9 +582,9 @@ class Sequence(TokenArray):
         one_of(weighting, "weighting", WEIGHTINGS)
         if self.weights is not None:
             return self.weights
-        if weighting == "given":
-            raise ValueError("weighting 'given' needs weights")
-        return norms_of(self._tokens) if weighting == "norm" else np.ones(len(self))
+        if WEIGHTINGS[weighting].needs_weights:
+            raise ValueError(f"weighting {weighting!r} needs weights")
+        return mass_of(self._tokens, weighting)
 
     def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
         return self if mass is None else Sequence._of(as_query(self, mass, "tokens", "weights"))
@@ -683,7 +684,8 @@ def as_sequences(value: Batch, name: str, weighting: str | None = None) -> Seque
     try:
         batch = Sequences.__new__(Sequences)
         # By norm a zero vector gets no mass.
-        batch._make(value if weighting is None else _weighed(value, weighting), None, counts_zeros=weighting != "norm")
+        counts_zeros = weighting is None or not WEIGHTINGS[weighting].needs_vectors
+        batch._make(value if weighting is None else _weighed(value, weighting), None, counts_zeros=counts_zeros)
         return batch
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None

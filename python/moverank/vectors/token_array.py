@@ -10,8 +10,6 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
 
-WEIGHTINGS = ("uniform", "norm", "given")
-
 #: Functions whose results are tables of numbers about tokens, not tokens.
 _SUMMARISING: frozenset[Any] = frozenset(
     (np.quantile, np.nanquantile, np.percentile, np.nanpercentile, np.cov, np.corrcoef, np.linalg.svd)
@@ -133,12 +131,6 @@ class TokenArray(NDArrayOperatorsMixin):
             hint = f"; use .tokens.{name} for that of the array without weights"
         kind = type(self).__name__
         raise AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name, obj=self)
-
-
-def norms_of(tokens: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Euclidean norm of each token in float64, shape (n,)."""
-    norms: NDArray[np.float64] = np.linalg.norm(tokens.astype(np.float64), axis=1)
-    return norms
 
 
 def plain(value: Any) -> Any:

@@ -244,9 +244,9 @@ def _setup_of(fields: Fields) -> Setup:
     if measure is None:
         raise IndexFormatError("has no measure")
     called = _one_of(tuple(dict.fromkeys(IN_FILES.values())), fields.take("kind", str), "kind")
-    if measure.ground == "given" and called != IN_FILES["bins"]:
+    if measure._cost.is_given and called != IN_FILES["bins"]:
         raise IndexFormatError("has given costs, but documents that are not made of bins")
-    kind = "bins" if measure.ground == "given" else next(name for name, own in IN_FILES.items() if own == called)
+    kind = "bins" if measure._cost.is_given else next(name for name, own in IN_FILES.items() if own == called)
     dim = fields.count("dim")
     dtype = fields.take("dtype", str)
     codes = fields.take_optional("codes", str)

@@ -26,7 +26,7 @@ Documents = Bags | Batch | Histograms | ArrayLike
 
 def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences | Bags | Histograms:
     """Check documents: histograms under a measure of given costs, otherwise what they are."""
-    if isinstance(docs, Histograms) or (measure is not None and measure.ground == "given"):
+    if isinstance(docs, Histograms) or (measure is not None and measure._cost.is_given):
         return as_histograms(docs, "docs")
     weighting = None if measure is None else measure.weighting
     return docs if isinstance(docs, Bags) else as_sequences(cast("Sequences", docs), "docs", weighting)

@@ -19,7 +19,7 @@ from moverank.index.parts.arrays import Arrays
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.setup import Options, Setup
 from moverank.measures.given import Costs
-from moverank.measures.measure import TRAITS, Measure
+from moverank.measures.measure import Measure
 
 #: Tokens of one document and their mass; bins in place of tokens where costs are given.
 Document = tuple[NDArray[np.float32] | NDArray[np.uint32], NDArray[np.float64]]
@@ -110,4 +110,4 @@ class Kind(ABC):
 
     def may_be_negative(self, setup: Setup, shared: Any) -> bool:
         """Whether ground costs may be below 0."""
-        return TRAITS[setup.measure.ground].may_be_negative
+        return setup.measure._cost.may_be_negative

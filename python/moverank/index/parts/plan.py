@@ -78,7 +78,7 @@ class Plan:
     def documents(self, docs: Documents) -> Sequences | Bags | Histograms:
         """Check documents; TypeError or ValueError if they are malformed."""
         # Whoever asks for given costs and brings none is told so, and not that these are no histograms.
-        is_whole = self.costs is not None or self.measure.ground != "given"
+        is_whole = self.costs is not None or not self.measure._cost.is_given
         return as_documents(docs, self.measure if is_whole else None)
 
     def setup(self, docs: Sequences | Bags | Histograms, ids: Ids | None) -> Setup:

@@ -14,8 +14,8 @@ from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
 from moverank.index.parts.setup import Options, Setup
 from moverank.measures.given import Costs
-from moverank.measures.measure import TRAITS, Measure, prepare, require_same_dim, require_vectors
-from moverank.measures.origin import INVARIANT, about
+from moverank.measures.measure import Measure, prepare, require_same_dim, require_vectors
+from moverank.measures.origin import about
 from moverank.measures.precision import tell_if_far
 from moverank.vectors.rounding import Extent
 from moverank.vectors.sequences import Sequences
@@ -37,12 +37,13 @@ class TokenParts(Kind):
         dtype, rescore = options.dtype, options.rescore
         codes = _checked_codes(dtype, docs, measure) if rescore else None
         stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
-        origin = _origin_for(docs) if measure.ground in INVARIANT else None
+        origin = _origin_for(docs) if measure._cost.translation_invariant else None
         return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter, ids, origin)
 
     def is_sound(self, setup: Setup) -> bool:
         """An origin, if there is one, is a point that moves no distance."""
-        in_place = setup.origin is None or (len(setup.origin) == setup.dim and setup.measure.ground in INVARIANT)
+        may_move = setup.measure._cost.translation_invariant
+        in_place = setup.origin is None or (len(setup.origin) == setup.dim and may_move)
         return in_place and (setup.sources, setup.targets) == (None, None)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
@@ -55,7 +56,7 @@ class TokenParts(Kind):
         """
         require_same_dim(docs.dim, setup.dim, "docs", "the index")
         origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
-        if docs._rounded and setup.measure.ground in INVARIANT:
+        if docs._rounded and setup.measure._cost.translation_invariant:
             tell_if_far(docs, origin)
         if setup.origin is not None:
             docs = about(origin, docs, setup.measure)
@@ -149,7 +150,7 @@ def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
     """Refuse to rescore what would bound nothing or save nothing."""
     if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
         raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
-    if not TRAITS[measure.ground].has_codes:
+    if not measure._cost.has_codes:
         raise ValueError(f"rescore: compact tokens give no bound under ground {measure.ground!r}")
     return token_dtype(dtype)
 

@@ -17,6 +17,7 @@ from moverank.measures.given import Costs
 from moverank.measures.measure import Measure, require_same_dim, require_vectors
 from moverank.vectors.bags import Bags
 from moverank.vectors.rounding import longest
+from moverank.vectors.weighting import mass_of
 
 
 class Vocabulary:
@@ -118,10 +119,8 @@ class WordParts(Kind):
         """Vectors and mass of the words of a document."""
         tokens = shared.vectors_of(arrays["words"][run])
         counts = arrays.get("counts")
-        mass = np.ones(len(tokens)) if counts is None else counts[run].astype(np.float64)
-        if setup.measure.weighting == "norm":
-            mass *= np.linalg.norm(tokens.astype(np.float64), axis=1)
-        return tokens, mass
+        mass = mass_of(tokens, setup.measure.weighting)
+        return tokens, mass if counts is None else mass * counts[run]
 
     def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Words, as the index numbers them, and their counts."""

@@ -169,7 +169,9 @@ def configure(index: Any, factory: str) -> None:
 
 
 def _metric(faiss: Any, measure: Measure) -> int:
-    by_product = not measure._spec.has_pooled_bound and measure.ground in ("cosine", "dot")
+    by_product = not measure._spec.has_pooled_bound and (
+        measure._cost.needs_directions or measure._cost.may_be_negative
+    )
     return int(faiss.METRIC_INNER_PRODUCT if by_product else faiss.METRIC_L2)
 
 

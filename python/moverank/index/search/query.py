@@ -12,7 +12,7 @@ from moverank import _core
 from moverank.errors import DimensionError
 from moverank.index.parts.setup import Setup
 from moverank.measures.measure import Measure, naming, require_same_dim
-from moverank.measures.origin import INVARIANT, about
+from moverank.measures.origin import about
 from moverank.measures.precision import MASS_ERROR
 from moverank.vectors.digests import digests_of
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms, require_one_order
@@ -57,7 +57,7 @@ class Query:
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
         asked = as_query(value, weights, name, "weights", measure.weighting)
         require_same_dim(asked.dim, setup.dim, name, "the index")
-        unheld = origin is None and measure.ground in INVARIANT and _is_unheld(asked, measure)
+        unheld = origin is None and measure._cost.translation_invariant and _is_unheld(asked, measure)
         if origin is not None:
             asked = about(np.array(origin), asked, measure)
         mass = asked.weights
