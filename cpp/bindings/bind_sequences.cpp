@@ -131,7 +131,8 @@ void bind_sequences(py::module_& module) {
         .def_readonly("is_zero_between_equals", &GroundTraits::is_zero_between_equals)
         .def_readonly("is_squared", &GroundTraits::is_squared)
         .def_readonly("has_codes", &GroundTraits::has_codes)
-        .def_readonly("has_pooled_bound", &GroundTraits::has_pooled_bound)
+        .def_property_readonly("has_pooled_bound",
+                               [](const GroundTraits& cost) { return cost.pooled_bound != nullptr; })
         .def_readonly("is_given", &GroundTraits::is_given);
     py::class_<WeightingTraits>(module, "WeightingTraits")
         .def_readonly("name", &WeightingTraits::name)

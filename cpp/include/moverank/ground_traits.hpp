@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <stdexcept>
 
@@ -21,8 +22,10 @@ struct GroundTraits {
     bool is_zero_between_equals = false;  ///< c(x, x) = 0
     bool is_squared = false;              ///< in squared units of the tokens
     bool has_codes = false;               ///< codes of tokens give a bound: their error does not depend on the query
-    bool has_pooled_bound = false;        ///< distances between mean vectors bound balanced measures from below
-    bool is_given = false;                ///< costs come from a table instead of vectors
+    /// What the distance of two mean vectors (of directions, where the cost needs these) proves: no balanced measure is
+    /// below. None where such distances prove nothing.
+    double (*pooled_bound)(double distance) = nullptr;
+    bool is_given = false;  ///< costs come from a table instead of vectors
 };
 
 /// All ground costs.
@@ -33,24 +36,28 @@ inline constexpr GroundTraits ground_costs[] = {
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .has_codes = true,
-     .has_pooled_bound = true},
+     .pooled_bound = [](double distance) { return 0.5 * distance * distance; }},
     {.name = "euclidean",
      .ground = GroundCost::euclidean,
      .translation_invariant = true,
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .has_codes = true,
-     .has_pooled_bound = true},
+     .pooled_bound = [](double distance) { return distance; }},
     {.name = "sqeuclidean",
      .ground = GroundCost::sqeuclidean,
      .translation_invariant = true,
      .is_symmetric = true,
      .is_zero_between_equals = true,
      .is_squared = true,
-     .has_pooled_bound = true},
+     .pooled_bound = [](double distance) { return distance * distance; }},
     {.name = "dot", .ground = GroundCost::dot, .may_be_negative = true, .is_symmetric = true, .has_codes = true},
     {.name = "given", .ground = GroundCost::given, .is_given = true},
 };
+
+/// How many costs are computed from vectors: all but the last, `given`.
+inline constexpr std::size_t n_vector_costs = std::size(ground_costs) - 1;
+static_assert(ground_costs[n_vector_costs].is_given);
 
 /// The row of a cost. Throws std::invalid_argument for a value that is not one of GroundCost's.
 [[nodiscard]] constexpr const GroundTraits& traits(GroundCost ground) {

@@ -37,7 +37,7 @@ class PooledBound {
     [[nodiscard]] double operator()(float squared_distance) const;
 
   private:
-    GroundCost ground_;
+    double (*bound_)(double distance);  ///< of the ground cost; nullptr if it has none
     double relative_error_;
     double expansion_error_;
     double rounding_error_;

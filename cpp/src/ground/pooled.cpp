@@ -18,7 +18,7 @@ constexpr double unit = 0x1p-24;  // unit roundoff of float32
 }  // namespace
 
 bool has_pooled_bound(const Measure& measure) {
-    return measure.balanced() && measure.problem == Problem::exact && traits(measure.ground).has_pooled_bound;
+    return measure.balanced() && measure.problem == Problem::exact && traits(measure.ground).pooled_bound != nullptr;
 }
 
 void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {
@@ -47,7 +47,7 @@ void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> 
 }
 
 PooledBound::PooledBound(GroundCost ground, std::size_t dim, double max_pooled_norm, double cost_error)
-    : ground_(ground), cost_error_(cost_error) {
+    : bound_(traits(ground).pooled_bound), cost_error_(cost_error) {
     const double n = static_cast<double>(dim) + 2.0;
     const double gamma = n * unit / (1.0 - n * unit);
     const double reach = 2.0 * max_pooled_norm;
@@ -63,14 +63,7 @@ double PooledBound::operator()(float squared_distance) const {
     const double distance = std::max(0.0, std::sqrt(std::max(0.0, squared)) - rounding_error_);
     // cost_error_ has two units of float32 to spare, more than what rounding masses can do to the value of a balanced
     // problem of up to 2^16 tokens a side.
-    switch (ground_) {
-        case GroundCost::euclidean: return distance - cost_error_;
-        case GroundCost::sqeuclidean: return distance * distance - cost_error_;
-        case GroundCost::cosine: return 0.5 * distance * distance - cost_error_;
-        case GroundCost::dot:
-        case GroundCost::given: break;
-    }
-    return -std::numeric_limits<double>::infinity();
+    return bound_ == nullptr ? -std::numeric_limits<double>::infinity() : bound_(distance) - cost_error_;
 }
 
 }  // namespace moverank

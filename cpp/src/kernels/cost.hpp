@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "moverank/ground_traits.hpp"
 #include "moverank/views.hpp"
 
 namespace moverank {
@@ -71,14 +72,14 @@ inline constexpr float code_underflow_error = 0x1p-146F;
 /// Compiled once per instruction set.
 struct CostKernels {
     /// Fill a block; in the order of GroundCost.
-    void (*fill[4])(CostBlock& block);
+    void (*fill[n_vector_costs])(CostBlock& block);
     /// Costs by document token: `cost` has m rows of n_padded entries, infinite behind n; no minima. As in `fill`.
-    void (*tabulate[4])(CostBlock& block);
+    void (*tabulate[n_vector_costs])(CostBlock& block);
     /// As `fill`, from costs that were tabulated before.
     void (*gather)(CostBlock& block);
     /// As `fill`, by products of whole numbers; null where this level has no instruction for them, and under
     /// sqeuclidean. Rounding may lower Euclidean costs further than it does elsewhere, and raises none.
-    void (*fill_codes[4])(CodeBlock& block);
+    void (*fill_codes[n_vector_costs])(CodeBlock& block);
     /// Squared Euclidean norms of tokens, in float64.
     void (*squared_norms)(const TokensView& tokens, double* squared);
     /// Components in float32, row after row.
