@@ -36,19 +36,23 @@ using Weights = std::optional<Array<double>>;
 /// The index under which SequenceError names the query, which stands in no batch.
 inline constexpr std::size_t query_index = std::numeric_limits<std::size_t>::max();
 
+/// Throws std::invalid_argument unless an array has `ndim` dimensions; `name` says so in words.
+inline void require_ndim(const py::array& array, py::ssize_t ndim, const char* name) {
+    if (array.ndim() != ndim) {
+        throw std::invalid_argument(std::string("expected a ") + name + "-dimensional array, got " +
+                                    std::to_string(array.ndim()) + (array.ndim() == 1 ? " dimension" : " dimensions"));
+    }
+}
+
 template <class T>
 [[nodiscard]] std::span<const T> as_span(const Array<T>& array) {
-    if (array.ndim() != 1) {
-        throw std::invalid_argument("expected a one-dimensional array, got " + std::to_string(array.ndim()));
-    }
+    require_ndim(array, 1, "one");
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
 template <class T>
 [[nodiscard]] MatrixView<const T> as_matrix(const Array<T>& array) {
-    if (array.ndim() != 2) {
-        throw std::invalid_argument("expected a two-dimensional array, got " + std::to_string(array.ndim()));
-    }
+    require_ndim(array, 2, "two");
     return {array.data(), static_cast<std::size_t>(array.shape(0)), static_cast<std::size_t>(array.shape(1))};
 }
 
@@ -60,7 +64,8 @@ template <class T>
 [[nodiscard]] inline std::span<const double> checked_weights(const Weights& weights, std::size_t n_tokens) {
     const std::span<const double> of_tokens = weights ? as_span(*weights) : std::span<const double>{};
     if (weights && of_tokens.size() != n_tokens) {
-        throw std::invalid_argument("expected one weight a token");
+        throw std::invalid_argument("expected one weight per token, got " + std::to_string(of_tokens.size()) + " for " +
+                                    std::to_string(n_tokens) + " tokens");
     }
     return of_tokens;
 }
@@ -95,18 +100,19 @@ template <class T>
     } else if (holds<std::int8_t>(array)) {
         type = TokenType::int8;
     } else if (!holds<float>(array)) {
-        throw std::invalid_argument("tokens of this dtype are not known");
+        throw std::invalid_argument("expected tokens in float32, float16, bfloat16 as uint16, or int8");
     }
     const auto rows = static_cast<std::size_t>(array.shape(0));
     const auto cols = static_cast<std::size_t>(array.shape(1));
     if (stored.scales.has_value() != (type == TokenType::int8)) {
-        throw std::invalid_argument("int8 tokens have scales, others have none");
+        throw std::invalid_argument("expected scales for int8 tokens, and only for these");
     }
     if (!stored.scales) {
         return {type, array.data(), rows, cols, cols};
     }
     if (as_span(*stored.scales).size() != rows) {
-        throw std::invalid_argument("expected one scale a token");
+        throw std::invalid_argument("expected one scale per token, got " + std::to_string(stored.scales->size()) +
+                                    " for " + std::to_string(rows) + " tokens");
     }
     return {type, array.data(), rows, cols, cols, stored.scales->data()};
 }

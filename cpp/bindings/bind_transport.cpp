@@ -52,7 +52,7 @@ class Marginals {
         const bool many = weights->ndim() == 2;
         if ((weights->ndim() != 1 && !many) || static_cast<std::size_t>(weights->shape(many ? 1 : 0)) != size ||
             (many && static_cast<std::size_t>(weights->shape(0)) != n_problems)) {
-            throw std::invalid_argument(name + " does not fit the cost");
+            throw std::invalid_argument(name + " does not match the shape of the cost");
         }
         mass_.assign(weights->data(), weights->data() + weights->size());
         step_ = many ? size : 0;
@@ -221,7 +221,7 @@ class Problems {
         const std::span<const double> capacity_of = as_span(capacities);
         const std::span<const double> fraction_of = as_span(fractions);
         if (capacity_of.size() != n_problems || fraction_of.size() != n_problems) {
-            throw std::invalid_argument("expected a capacity and a fraction per problem");
+            throw std::invalid_argument("expected one capacity and one fraction per problem");
         }
         views_.reserve(n_problems);
         for (std::size_t p = 0; p < n_problems; ++p) {
@@ -241,9 +241,7 @@ class Problems {
     static constexpr std::size_t problems_between_checks = 64;
 
     static std::size_t size_of(const Array<Cost>& costs, int axis) {
-        if (costs.ndim() != 3) {
-            throw std::invalid_argument("expected a three-dimensional array, got " + std::to_string(costs.ndim()));
-        }
+        require_ndim(costs, 3, "three");
         return static_cast<std::size_t>(costs.shape(axis));
     }
 

@@ -183,7 +183,8 @@ class BagsPart {
     [[nodiscard]] static std::span<const T> checked_counts(const std::optional<Array<T>>& counts,
                                                            const Array<std::uint32_t>& words) {
         if (counts && counts->size() != words.size()) {
-            throw std::invalid_argument("expected one count a word");
+            throw std::invalid_argument("expected one count per word, got " + std::to_string(counts->size()) + " for " +
+                                        std::to_string(words.size()) + " words");
         }
         return span_or_none(counts);
     }

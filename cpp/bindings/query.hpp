@@ -29,8 +29,8 @@ class Query {
     [[nodiscard]] const PreparedSequence& prepared_for(const Measure& documents, std::size_t dim) const {
         const bool of_words = words_.has_value();
         if (of_words != traits(documents.ground).is_given) {
-            throw std::invalid_argument(of_words ? "expected tokens for a query, as documents have vectors"
-                                                 : "expected words for a query, as costs are given");
+            throw std::invalid_argument(of_words ? "expected a query of tokens, because documents have vectors"
+                                                 : "expected a query of words, because costs are given");
         }
         require_same_dim(dim_, dim);
         if (measure_.ground != documents.ground || measure_.weighting != documents.weighting) {

@@ -268,7 +268,7 @@ TEST(given_costs_say_what_is_wrong_with_them) {
     const Measure measure{GroundCost::given, Weighting::uniform};
     CHECK_THROWS_SAYING(
         PreparedBags(BagsView{{}, words, offsets, {}, CostTable(MatrixView<const float>(bad.data(), 2, 2))}, measure),
-        std::invalid_argument, "the costs of word 1 are NaN, or negative beyond the limit");
+        std::invalid_argument, "word 1 has a cost that is NaN, or below -1.28e+38");
     CHECK_THROWS_SAYING(
         PreparedBags(BagsView{{}, words, offsets, {}, CostTable(MatrixView<const float>(costs.data(), 1, 2))}, measure),
         SequenceError, "sequence 1: word 1 is not in the vocabulary, which has 1 words");
@@ -285,7 +285,7 @@ TEST(given_costs_say_what_is_wrong_with_them) {
     const std::vector<std::uint32_t> unknown{0, 2};
     const std::vector<double> weights{1.0, -1.0};
     CHECK_THROWS_SAYING((void)prepare_words(unknown, {}, 2, mass, 7), SequenceError,
-                        "sequence 7: word 2 has no costs, which are about 2 words of queries");
+                        "sequence 7: word 2 has no costs, which the table has for 2 words of queries");
     CHECK_THROWS_SAYING((void)prepare_words(words, weights, 2, mass, 7), SequenceError,
                         "sequence 7: weight 1 is negative (-1)");
     CHECK_THROWS_AS((void)prepare_words({}, {}, 2, {}, 0), SequenceError);

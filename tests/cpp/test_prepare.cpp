@@ -90,7 +90,7 @@ TEST(every_fault_is_named) {
     const double infinity = std::numeric_limits<double>::infinity();
     CHECK(fault_of({}, {}, wmd) == "has no tokens");
     CHECK(fault_of({1, 2, 1e25F, 0}, {}, wmd) ==
-          "token 1 is too long for costs in float32: 1e+25, where 4.61e+18 is the limit");
+          "token 1 is too long for costs in float32: its norm is 1e+25, the limit is 4.61e+18");
     CHECK(fault_of({1, 2, 1e25F, 0}, {}, wrd).empty());
     CHECK(fault_of({1, 2, 3, nan}, {}, wmd) == "token 1 is not finite");
     CHECK(fault_of({1, 2, 0, 0}, {1.0, 1.0}, wrd) ==

@@ -128,7 +128,7 @@ void check_sequences(fuzz::Input& input, const Measure& measure) {
     PairEvaluator evaluator(measure);
     evaluator.set_query(query);
     for (std::size_t s = 0; s < documents.size(); ++s) {
-        fuzz::require(std::isfinite(values[s]), "a distance is no number");
+        fuzz::require(std::isfinite(values[s]), "a distance is not a number");
         fuzz::require(evaluator.lower_bound(documents[s]) <= values[s], "a lower bound above the distance");
         fuzz::require(evaluator.distance(documents[s]).distance == values[s], "the distance depends on who asks");
         if (measure.problem == Problem::exact) {
@@ -190,7 +190,7 @@ void check_bags(fuzz::Input& input, const Measure& measure) {
     DocumentBuffer buffer;
     for (std::size_t s = 0; s < bags.size(); ++s) {
         values.push_back(evaluator.distance(bags.at(s, buffer)).distance);
-        fuzz::require(std::isfinite(values[s]), "a distance is no number");
+        fuzz::require(std::isfinite(values[s]), "a distance is not a number");
     }
     const Wanted goal = goal_of(input, values);
     TopKSearch search(bags, query, goal, 1, interrupt);

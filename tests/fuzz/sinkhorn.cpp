@@ -17,7 +17,7 @@ void check_plan(const SinkhornSolver& solver, const SinkhornSummary& found, std:
         double sent = 0.0;
         for (std::size_t j = 0; j < m; ++j) {
             const double mass = plan[i * m + j];
-            fuzz::require(std::isfinite(mass) && mass >= 0.0, "an entry of the plan is no mass");
+            fuzz::require(std::isfinite(mass) && mass >= 0.0, "an entry of the plan is not a mass");
             sent += mass;
         }
         error += fraction == 1.0 ? std::abs(sent - a[i]) : 0.0;
@@ -52,14 +52,14 @@ void scale(fuzz::Input& input, SinkhornSolver& solver) {
                      found.epsilon, options.tolerance, options.marginal_penalty,
                      static_cast<long long>(found.iterations), found.marginal_error, found.value);
     }
-    fuzz::require(std::isfinite(found.value) && std::isfinite(found.marginal_error), "the value is no number");
+    fuzz::require(std::isfinite(found.value) && std::isfinite(found.marginal_error), "the value is not a number");
     fuzz::require(found.iterations <= options.max_iterations, "more sweeps than allowed");
     fuzz::require(SinkhornSolver().solve(problem, options).value == found.value,
                   "the value depends on earlier problems");
     const SinkhornBounds bounds = solver.bounds();
     const SolveSummary optimum = ExactSolver().solve(problem);
     const double tolerance = 1e-10 * largest + 1e-300;
-    fuzz::require(std::isfinite(bounds.plan_cost), "the plan's cost is no number");
+    fuzz::require(std::isfinite(bounds.plan_cost), "the plan's cost is not a number");
     if (unbalanced) {
         // Its own optimum without entropy is not known here.
         fuzz::require(bounds.lower <= bounds.upper, "the interval is upside down");

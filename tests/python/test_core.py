@@ -73,30 +73,36 @@ def codes(**changed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: _core.weights_fault(np.ones((2, 2))), "expected a one-dimensional array, got 2"),
-        (lambda: distances(query=ONES), "expected a two-dimensional array, got 1"),
+        (lambda: _core.weights_fault(np.ones((2, 2))), "expected a one-dimensional array, got 2 dimensions"),
+        (lambda: distances(query=ONES), "expected a two-dimensional array, got 1 dimension"),
         (
             lambda: _core.transport_batch(EVEN, None, None, EVEN, EVEN, False, 1),
-            "expected a three-dimensional array, got 1",
+            "expected a three-dimensional array, got 1 dimension",
         ),
-        (lambda: distances(query_weights=np.ones(2)), "expected one weight a token"),
-        (lambda: distances(weights=np.ones(4)), "expected one weight a token"),
+        (lambda: distances(query_weights=np.ones(2)), "expected one weight per token"),
+        (lambda: distances(weights=np.ones(4)), "expected one weight per token"),
         (lambda: distances(tokens=np.asfortranarray(X)), "expected tokens as a two-dimensional array in C order"),
-        (lambda: distances(tokens=X.astype(np.float64)), "tokens of this dtype are not known"),
-        (lambda: distances(tokens=CODES), "int8 tokens have scales, others have none"),
-        (lambda: distances(scales=ONES), "int8 tokens have scales, others have none"),
-        (lambda: distances(tokens=CODES, scales=ONES[:2]), "expected one scale a token"),
+        (
+            lambda: distances(tokens=X.astype(np.float64)),
+            "expected tokens in float32, float16, bfloat16 as uint16, or int8",
+        ),
+        (lambda: distances(tokens=CODES), "expected scales for int8 tokens, and only for these"),
+        (lambda: distances(scales=ONES), "expected scales for int8 tokens, and only for these"),
+        (lambda: distances(tokens=CODES, scales=ONES[:2]), "expected one scale per token"),
         (lambda: distances(offsets=np.array([0, 4])), "offsets must start at 0 and end at the number of tokens"),
         (lambda: distances(offsets=np.array([0, 2, 1, 3])), "offsets must not decrease"),
         (lambda: distances(query=X[:, :2].copy()), "query has dimension 2, the documents have dimension 3"),
         (lambda: gradients(np.array([0, 3])), "expected as many queries as documents"),
-        (lambda: _core.transport(X, np.ones(2), None, 1, 1), "a does not fit the cost"),
+        (lambda: _core.transport(X, np.ones(2), None, 1, 1), "a does not match the shape of the cost"),
         (lambda: _core.Measure("cos", "norm", 1, 1, "exact", ENTROPY), "ground must be one of .*got 'cos'"),
         (lambda: _core.Measure("dot", "norm", 0.5, 1, "exact", ENTROPY), "capacity must be at least 1, got 0"),
         (lambda: _core.Measure("dot", "norm", 1, 2, "exact", ENTROPY), "fraction must be above 0 and at most 1"),
         (lambda: _core.Sinkhorn(0, True, 1, 1, 1, False), "epsilon, tolerance and marginal_penalty must be positive"),
-        (lambda: sequences(mass=EVEN[:2]), "expected one weight a token|expected a mass a token"),
-        (lambda: sequences(measure=WRD), "expected a mass a token, and an inverse norm under the cosine ground cost"),
+        (lambda: sequences(mass=EVEN[:2]), "expected one weight per token|expected one mass per token"),
+        (
+            lambda: sequences(measure=WRD),
+            "expected one mass per token, and one inverse norm per token under the cosine ground cost",
+        ),
         (lambda: seeded(sequences(mass=EVEN * 3)), "the mass of a document is not 1"),
         (lambda: seeded(sequences(tokens=NANS)), "a cost is not finite"),
         (
@@ -104,35 +110,35 @@ def codes(**changed):
             "a distance is not a number",
         ),
         (lambda: unseeded(sequences(tokens=NANS)).lower_bounds(np.array([1]), 1), "a bound is not a number"),
-        (lambda: codes(rho=np.zeros(3)), "arrays of codes are of other sizes than the codes"),
-        (lambda: codes(squares=ONES[:1]), "arrays of codes are of other sizes than the codes"),
+        (lambda: codes(rho=np.zeros(3)), "arrays of codes do not match the number of codes"),
+        (lambda: codes(squares=ONES[:1]), "arrays of codes do not match the number of codes"),
         (lambda: seeded(sequences()).lower_bounds(np.array([2]), 1), "a position lies outside the corpus"),
         (lambda: search(positions=np.array([1, 1])), "positions must rise"),
         (lambda: search(positions=np.array([1, 2])), "a position lies outside the corpus"),
         (lambda: search(budget=1), "a budget needs a source of candidates"),
         (lambda: search(query(np.eye(2, dtype=np.float32))), "query has dimension 2, the documents have dimension 3"),
         (lambda: search(query(measure=WRD)), "the query was prepared for another measure than the documents"),
-        (lambda: search(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)), "expected tokens for a query"),
+        (lambda: search(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)), "expected a query of tokens"),
         (lambda: seeded(sequences()).one_sided_bounds(np.array([0]), 1), "this search has no one-sided bounds"),
         (lambda: sequences().code_arrays, "these sequences have no codes"),
         (
             lambda: _core.PreparedBags(X, WORDS, CUTS, ONES[:1], WMD, WORDS[:0]),
-            "expected one count a word",
+            "expected one count per word",
         ),
         (lambda: bags(counts=ONES * np.float32(np.nan)), "the mass of a word is not a positive number"),
         (lambda: bags(counts=ONES * 0), "a bag has no mass"),
-        (lambda: bags(totals=(1.0, 2.0, 3.0)), "expected a count a word, and a total a bag"),
+        (lambda: bags(totals=(1.0, 2.0, 3.0)), "expected one count per word and one total per bag"),
         (lambda: given(np.asfortranarray(TABLE)), "expected costs as a two-dimensional array in C order"),
         (lambda: given(TABLE.astype(int)), "expected costs in float32 or float64"),
-        (lambda: given(TABLE, counts=np.full(3, 1e308)), "total mass leaves the range of float64"),
+        (lambda: given(TABLE, counts=np.full(3, 1e308)), "total mass exceeds the range of float64"),
         (
             lambda: bag_distances(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)),
-            "expected tokens for a query, as documents have vectors",
+            "expected a query of tokens, because documents have vectors",
         ),
         (lambda: bag_distances(query(measure=WRD)), "the query was prepared for another measure than the documents"),
         (
             lambda: _core.transport_batch(np.zeros((1, 2, 2)), None, None, EVEN, EVEN, False, 1),
-            "expected a capacity and a fraction per problem",
+            "expected one capacity and one fraction per problem",
         ),
     ],
 )
@@ -149,18 +155,18 @@ def test_parts_that_are_searched_as_one_are_alike():
         ([], "expected at least one collection"),
         ([sequences(), wider], "collections of different dimensions cannot be searched as one"),
         ([sequences(), _core.PreparedSequences(X, None, CUTS, None, WRD)], "prepared for different measures cannot"),
-        ([coded, sequences()], "expected codes of every collection"),
+        ([coded, sequences()], "expected codes for every collection"),
     ):
         with pytest.raises(ValueError, match=message):
             _core.Corpus(parts)
     one = _core.PreparedBags(X, WORDS, CUTS, None, WMD, WORDS[:0])
-    with pytest.raises(ValueError, match="words of one collection do not begin where those before it end"):
+    with pytest.raises(ValueError, match="the words of a collection must be numbered from the end of those before it"):
         _core.BagCorpus([one, one])
 
 
 def test_codes_fit_the_tokens_that_they_are_of():
     prepared = _core.PreparedSequences(X, None, CUTS, None, WMD)
-    with pytest.raises(ValueError, match="expected one code a token"):
+    with pytest.raises(ValueError, match="expected one code per token"):
         prepared.add_codes(CODES[:2], ONES[:2])
     squared = _core.PreparedSequences(X, None, CUTS, None, mr.Measure("sqeuclidean", "uniform")._spec)
     with pytest.raises(ValueError, match="codes give no bound under the squared Euclidean ground cost"):

@@ -197,7 +197,7 @@ def test_positions_of_removed_documents_rise_within_the_segment(make):
         ("clusters", "cluster_tokens", 0, np.inf, "array 'cluster_tokens': has a number that it cannot have"),
         ("codes", "code_rho", 0, np.nan, "array 'code_rho': has a number that it cannot have"),
         ("bags", "rows", slice(2), 1, "array 'rows': a word comes twice"),
-        ("bags", "words", 0, 77, "the index's files do not fit together: .*a bag has a word without a vector"),
+        ("bags", "words", 0, 77, "the index's files do not fit together: .*a bag has a word with neither a vector"),
     ],
 )
 def test_arrays_that_hold_what_they_cannot(make, sort, array, place, value, message):

@@ -180,7 +180,7 @@ def test_documents_too_long_for_float32_costs_are_refused_and_not_left_out():
     documents = [np.array([[x]], dtype=np.float32) for x in (4e18, 3.0, -4e18, 1.0)]
     hits = mr.Index.build(documents, "wmd").search([[0.0]], 4)
     assert hits.ids.tolist() == [3, 1, 0, 2]
-    with pytest.raises(ValueError, match="docs: sequence 4: token 0 is too long for costs in float32: 1e"):
+    with pytest.raises(ValueError, match="docs: sequence 4: token 0 is too long for costs in float32: its norm is 1e"):
         mr.Index.build([*documents, np.array([[1e25]])], "wmd")
 
 

@@ -63,7 +63,7 @@ static_assert(ground_costs[n_vector_costs].is_given);
 [[nodiscard]] constexpr const GroundTraits& traits(GroundCost ground) {
     const auto* const found = std::ranges::find(ground_costs, ground, &GroundTraits::ground);
     if (found == std::end(ground_costs)) {
-        throw std::invalid_argument("no such ground cost");
+        throw std::invalid_argument("unknown ground cost");
     }
     return *found;
 }

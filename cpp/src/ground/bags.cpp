@@ -46,10 +46,11 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
 void require_measure_of_given_costs(const Measure& measure) {
     if (const WeightingTraits& weighting = traits(measure.weighting); weighting.needs_vectors) {
         throw std::invalid_argument("weighting '" + std::string(weighting.name) +
-                                    "' needs vectors, which given costs do without");
+                                    "' needs vectors, but costs are given");
     }
     if (measure.problem == Problem::entropic && measure.sinkhorn.debiased) {
-        throw std::invalid_argument("a debiased problem needs costs within each side, which are not given");
+        throw std::invalid_argument(
+            "a debiased problem needs costs within each side, but only those between the sides are given");
     }
 }
 
@@ -105,7 +106,7 @@ void PreparedBags::take_totals(const BagsView& bags, std::span<const double> nor
 void PreparedBags::take_costs(const BagsView& bags, std::span<const std::uint32_t> known, Interrupt* interrupt) {
     require_measure_of_given_costs(measure_);
     if (!(known.empty() || known.size() == bags.costs.rows())) {
-        throw std::invalid_argument("expected all words of given costs to be known, or none");
+        throw std::invalid_argument("under given costs, expected all words to be known, or none");
     }
     (void)uses_of_rows(bags, interrupt);
     bags.costs.visit([&](const auto& costs) {
@@ -115,8 +116,8 @@ void PreparedBags::take_costs(const BagsView& bags, std::span<const std::uint32_
             if (std::ranges::all_of(row, [](auto cost) { return static_cast<double>(cost) >= -cost_limit<float>; })) {
                 continue;
             }
-            throw std::invalid_argument("the costs of " + word_name(static_cast<std::uint32_t>(word)) +
-                                        " are NaN, or negative beyond the limit");
+            throw std::invalid_argument(word_name(static_cast<std::uint32_t>(word)) +
+                                        " has a cost that is NaN, or below -1.28e+38");
         }
     });
     found_ = {.vectors = {},
@@ -135,12 +136,12 @@ PreparedBags::PreparedBags(const BagArrays& found, const Measure& measure)
         require_measure_of_given_costs(measure);
     }
     if (!(found.counts.empty() || found.counts.size() == found.words.size()) || found.totals.size() != size()) {
-        throw std::invalid_argument("expected a count a word, and a total a bag");
+        throw std::invalid_argument("expected one count per word and one total per bag");
     }
     require_offsets(found.offsets, found.words.size());
     const std::size_t n_words = found.first_word + n_new_words();
     if (std::ranges::any_of(found.words, [&](std::uint32_t word) { return word >= n_words; })) {
-        throw std::invalid_argument("a bag has a word without a vector or costs");
+        throw std::invalid_argument("a bag has a word with neither a vector nor costs");
     }
     find_longest();
 }
@@ -210,7 +211,7 @@ double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<con
         throw SequenceError(s, "total mass is zero");
     }
     if (!std::isfinite(total)) {
-        throw SequenceError(s, "total mass leaves the range of float64");
+        throw SequenceError(s, "total mass exceeds the range of float64");
     }
     return total;
 }
@@ -227,12 +228,12 @@ PreparedSequence prepare_words(std::span<const std::uint32_t> words, std::span<c
         throw SequenceError(index, "has no words");
     }
     if (mass.size() != words.size() || !(weights.empty() || weights.size() == words.size())) {
-        throw std::invalid_argument("expected one mass, and one weight if any, a word");
+        throw std::invalid_argument("expected one mass per word, and one weight per word or none");
     }
     for (const std::uint32_t word : words) {
         if (word >= n_words) {
-            throw SequenceError(index, word_name(word) + " has no costs, which are about " + std::to_string(n_words) +
-                                           " words of queries");
+            throw SequenceError(index, word_name(word) + " has no costs, which the table has for " +
+                                           std::to_string(n_words) + " words of queries");
         }
     }
     if (weights.empty()) {

@@ -163,9 +163,9 @@ class Clustering {
 void cluster_tokens(const PreparedSequences& documents, std::size_t per_document, MatrixView<float> centroids,
                     std::span<double> mass, std::span<std::int64_t> n_clusters, int n_threads, Interrupt& interrupt) {
     const std::size_t n_rows = documents.size() * per_document;
-    require(per_document > 0, "expected one cluster per document at least");
+    require(per_document > 0, "expected at least one cluster per document");
     require(centroids.rows() == n_rows && centroids.cols() == documents.dim() && centroids.stride() == documents.dim(),
-            "expected contiguous room for all clusters of all documents");
+            "expected contiguous room for all clusters of all documents, with the dimension of the tokens");
     require(mass.size() == n_rows && n_clusters.size() == documents.size(),
             "expected one mass per cluster and one count per document");
     const unsigned n_workers = thread_count(n_threads, documents.size());

@@ -90,7 +90,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     if (found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
         found.squares.size() != (is_int8 && ground == GroundCost::euclidean ? n : 0) ||
         found.sums.size() != (is_int8 ? n : 0) || found.rho.size() != sequences.size()) {
-        throw std::invalid_argument("arrays of codes are of other sizes than the codes");
+        throw std::invalid_argument("arrays of codes do not match the number of codes");
     }
 }
 
@@ -99,7 +99,7 @@ void PreparedCodes::require_suitable() const {
         throw std::invalid_argument("codes give no bound under the squared Euclidean ground cost");
     }
     if (codes_.cols() != sequences_.dim() || codes_.rows() != sequences_.n_tokens()) {
-        throw std::invalid_argument("expected one code a token");
+        throw std::invalid_argument("expected one code per token");
     }
 }
 
@@ -128,7 +128,7 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {
-    require(s < sequences_.size(), "no document stands at this position");
+    require(s < sequences_.size(), "there is no document at this position");
     const GroundCost ground = sequences_.measure().ground;
     const double factor = ground == GroundCost::dot ? query_norm : 1.0;
     const double rounding =

@@ -63,8 +63,9 @@ void GroundCosts::set_query(const PreparedSequence& query, const VocabularyCosts
     table_ = table;
     coded_query_.reset();
     require_well_formed(query, ground_);
-    require(query.size() > 0, "a query has one token at least");
-    require(query.words.empty() || ground_ == GroundCost::given, "a query is made of tokens, unless costs are given");
+    require(query.size() > 0, "a query needs at least one token");
+    require(query.words.empty() || ground_ == GroundCost::given,
+            "expected a query of tokens, because costs are not given");
     n_ = query.size();
     n_padded_ = padded(n_);
     grow(row_minima_, n_padded_);
@@ -154,13 +155,14 @@ void GroundCosts::in_pieces(CostBlock& block, std::size_t work_per_token, Kernel
 
 void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool of_columns) {
     const bool from_table = !document.words.empty();
-    require(from_table || ground_ != GroundCost::given, "given costs are those of words, not of vectors");
+    require(from_table || ground_ != GroundCost::given,
+            "under given costs, sequences must be made of words, not of vectors");
     require_well_formed(document, ground_);
     if (from_table) {
         require(table_ != nullptr, "documents made of words need the costs of all words");
         require(*std::ranges::max_element(document.words) < table_->n_words(), "a word is not in the table of costs");
     } else {
-        require(document.tokens.cols() == dim_, "query and document must have tokens of one dimension");
+        require(document.tokens.cols() == dim_, "query and document must have the same dimension");
     }
     const bool in_double = !from_table && needs_double(document.inverse_norms);
     prepare_document(document.size(), with_matrix || in_double);
@@ -187,7 +189,7 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
 
 void GroundCosts::compute_codes(const CodedSequence& document) {
     const PreparedSequence& sequence = document.sequence;
-    require(sequence.tokens.cols() == dim_, "query and codes must be of one dimension");
+    require(sequence.tokens.cols() == dim_, "query and codes must have the same dimension");
     const bool whole_numbers = kernels().multiplies_codes && !document.sums.empty() && dim_ <= longest_code &&
                                !needs_double(sequence.inverse_norms);
     if (!whole_numbers) {
@@ -264,7 +266,7 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
 }
 
 double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> inverse_norms, float* rows) {
-    require(tokens.cols() == dim_, "query and words must have vectors of one dimension");
+    require(tokens.cols() == dim_, "query and words must have the same dimension");
     require(ground_ != GroundCost::cosine || inverse_norms.size() == tokens.rows(),
             "expected one inverse norm per token under the cosine ground cost");
     prepare_document(tokens.rows(), false);

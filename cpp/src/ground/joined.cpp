@@ -30,7 +30,7 @@ void require_joinable(const std::vector<const Part*>& parts) {
 }  // namespace
 
 Joints::Place Joints::operator()(std::size_t s) const {
-    require(s < size(), "no document stands at this position");
+    require(s < size(), "there is no document at this position");
     // Most documents stand in the first, large part.
     if (s < ends_.front()) {
         return {0, s};
@@ -56,10 +56,10 @@ JoinedCodes::JoinedCodes(const std::vector<const PreparedSequences*>& sequences,
                          std::vector<const PreparedCodes*> codes)
     : parts_(std::move(codes)) {
     if (sequences.size() != parts_.size()) {
-        throw std::invalid_argument("expected codes of every collection");
+        throw std::invalid_argument("expected codes for every collection");
     }
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-        require(&parts_[part]->sequences() == sequences[part], "codes of one collection stand with another");
+        require(&parts_[part]->sequences() == sequences[part], "the codes belong to another collection");
         joints_.append(sequences[part]->size());
         largest_norm_ = std::max(largest_norm_, parts_[part]->largest_norm());
     }
@@ -81,10 +81,10 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
     const WeightingTraits& weighting = traits(measure().weighting);
     for (const PreparedBags* part : parts_) {
         require(part->arrays().first_word == n_words_,
-                "words of one collection do not begin where those before it end");
+                "the words of a collection must be numbered from the end of those before it");
         joints_.append(part->size());
         require(part == parts_.front() || !part->has_given_costs() || part->n_new_words() == 0,
-                "given costs are those of the first collection, which another has again");
+                "only the first collection may have given costs");
         n_words_ += part->n_new_words();
         longest_ = std::max(longest_, part->longest());
         for (const double norm : part->norms()) {

@@ -23,7 +23,7 @@ bool has_pooled_bound(const Measure& measure) {
 
 void pool(GroundCost ground, const PreparedSequence& sequence, std::span<float> pooled) {
     require_well_formed(sequence, GroundCost::dot);  // inverse norms are not read
-    require(pooled.size() == sequence.tokens.cols(), "a pooled vector has the dimension of the tokens");
+    require(pooled.size() == sequence.tokens.cols(), "the pooled vector must have the dimension of the tokens");
     std::vector<double> sum(pooled.size(), 0.0);
     std::vector<float> token(pooled.size());
     for (std::size_t t = 0; t < sequence.size(); ++t) {

@@ -30,7 +30,7 @@ void require_mass(std::span<const double> weights, std::size_t index) {
 
 void require_tokens_and_weights(const SequenceView& sequence, const Measure& measure, std::size_t index) {
     if (measure.ground == GroundCost::given) {
-        throw std::invalid_argument("given costs are those of words, not of vectors");
+        throw std::invalid_argument("under given costs, sequences must be made of words, not of vectors");
     }
     if (sequence.tokens.rows() == 0) {
         throw SequenceError(index, "has no tokens");
@@ -69,8 +69,8 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
             // A zero vector without mass offers no place; any finite number will do for it.
             inverse_norms[t] = norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm);
         } else if (norm > largest_norm) {
-            throw SequenceError(index, token_name(t) + " is too long for costs in float32: " + scientific(norm) +
-                                           ", where " + scientific(largest_norm) + " is the limit");
+            throw SequenceError(index, token_name(t) + " is too long for costs in float32: its norm is " +
+                                           scientific(norm) + ", the limit is " + scientific(largest_norm));
         }
         mass[t] = norm;
         largest = std::max(largest, norm);
@@ -151,12 +151,13 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
     const std::size_t n_tokens = sequences.tokens.rows();
     if (found.mass.size() != n_tokens ||
         found.inverse_norms.size() != (measure.ground == GroundCost::cosine ? n_tokens : 0)) {
-        throw std::invalid_argument("expected a mass a token, and an inverse norm under the cosine ground cost");
+        throw std::invalid_argument(
+            "expected one mass per token, and one inverse norm per token under the cosine ground cost");
     }
 }
 
 PreparedSequence PreparedSequences::operator[](std::size_t s) const {
-    require(s < size(), "no document stands at this position");
+    require(s < size(), "there is no document at this position");
     const auto begin = static_cast<std::size_t>(sequences_.offsets[s]);
     const TokensView tokens = sequences_[s].tokens;
     const std::span<const float> norms = found_.inverse_norms;

@@ -41,7 +41,7 @@ void VocabularyCosts::refer_to(const JoinedBags& bags, const PreparedSequence& q
     query_words_.assign(query.words.begin(), query.words.end());
     ceiling_ = infinity;
     require(!bags.has_given_costs() || query.words.size() == query.size(),
-            "where costs are given, queries are made of words");
+            "under given costs, a query must be made of words");
 }
 
 void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query, int n_threads,
@@ -57,7 +57,7 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
 
 void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& query,
                               std::span<const std::uint32_t> document_words, Interrupt& interrupt) {
-    require(bags.has_given_costs(), "costs of a few words are those that are given");
+    require(bags.has_given_costs(), "costs of selected words need given costs");
     refer_to(bags, query);
     grow(costs_, n_words_ * stride_);
     require(std::ranges::all_of(document_words, [this](std::uint32_t word) { return word < n_words_; }),
@@ -166,7 +166,7 @@ double VocabularyCosts::rounding() const {
 
 void VocabularyCosts::tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
     const JoinedBags& bags = *bags_;
-    require(query.tokens.cols() == bags.dim(), "query and words must have vectors of one dimension");
+    require(query.tokens.cols() == bags.dim(), "query and words must have the same dimension");
     struct Chunk {
         TokensView vectors;
         std::size_t first_word;

@@ -138,7 +138,8 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
                    MatrixView<float> cost, MatrixView<double> plan, std::span<double> f, std::span<double> g,
                    Interrupt* interrupt) {
     for (const auto& [rows, cols] : {std::pair{cost.rows(), cost.cols()}, std::pair{plan.rows(), plan.cols()}}) {
-        require(rows == query.size() && cols == document.size(), "cost and plan must be of query by document tokens");
+        require(rows == query.size() && cols == document.size(),
+                "cost and plan must have one row per query token and one column per document token");
     }
     require(f.size() == query.size() && g.size() == document.size(), "expected one potential per token");
     if (measure.problem != Problem::entropic) {

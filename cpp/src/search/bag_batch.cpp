@@ -101,7 +101,7 @@ void one_against_many(const PreparedSequence& query, const JoinedBags& documents
 void require_comparable(const JoinedBags& rows, const JoinedBags& columns) {
     require(rows.measure() == columns.measure(), "rows and columns were prepared for different measures");
     require((rows.has_given_costs() ? rows.n_words() : rows.dim()) == columns.dim(),
-            rows.has_given_costs() ? "costs are not about the words of rows"
+            rows.has_given_costs() ? "the table of costs must have one column per word of rows"
                                    : "rows and columns have vectors of different dimensions");
 }
 
@@ -127,7 +127,7 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
               int n_threads, Interrupt& interrupt, PairCount* n_done) {
     require_comparable(rows, columns);
     if ((known.mirrored || known.zero_diagonal) && rows.size() != columns.size()) {
-        throw std::invalid_argument("rows and columns are not the same bags");
+        throw std::invalid_argument("expected the same number of rows and columns, as their pairs are known");
     }
     // Above the diagonal first; the rest is copied behind all solves.
     const auto first_of = [&](std::size_t r) { return known.mirrored ? r : 0; };
@@ -173,9 +173,9 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
 void paired_distances(const JoinedBags& queries, const JoinedBags& documents, std::span<double> out, int n_threads,
                       Interrupt& interrupt, PairCount* n_done) {
     require_comparable(queries, documents);
-    require(documents.has_given_costs(), "expected bags whose costs are given");
+    require(documents.has_given_costs(), "expected bags under given costs");
     require(queries.size() == documents.size() && out.size() == queries.size(),
-            "expected as many bags on both sides, and room for one distance per pair");
+            "expected the same number of bags on both sides, and room for one distance per pair");
     const unsigned n_workers = thread_count(n_threads, out.size());
     std::vector<Worker> workers = make_workers(n_workers, documents.measure(), interrupt);
     parallel_for(out.size(), n_workers, bags_per_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {

@@ -59,7 +59,7 @@ void require_room(std::span<const TransportProblem<Cost>> problems, std::span<Re
     const MatrixView<const Cost> first = problems.empty() ? MatrixView<const Cost>{} : problems.front().cost;
     for (const TransportProblem<Cost>& problem : problems) {
         require(problem.cost.rows() == first.rows() && problem.cost.cols() == first.cols(),
-                "plans are of problems of one shape");
+                "plans need problems of the same shape");
     }
     require(plans.size() == problems.size() * first.rows() * first.cols(), "expected room for one plan per problem");
 }
@@ -124,9 +124,9 @@ void for_each_document(const PreparedSequence& query, const SequencesView& docum
 }
 
 void require_comparable(const PreparedSequences& rows, const PreparedSequences& columns, bool as_many) {
-    require(rows.measure() == columns.measure(), "both sides have to be prepared for one measure");
-    require(rows.dim() == columns.dim(), "both sides have to be of one dimension");
-    require(!as_many || rows.size() == columns.size(), "expected as many sequences on both sides");
+    require(rows.measure() == columns.measure(), "both sides must be prepared for the same measure");
+    require(rows.dim() == columns.dim(), "both sides must have the same dimension");
+    require(!as_many || rows.size() == columns.size(), "expected the same number of sequences on both sides");
 }
 
 void count(PairCount* n_done, std::size_t more) {

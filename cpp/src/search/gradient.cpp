@@ -38,11 +38,12 @@ void add_scaled(double factor, const double* x, std::size_t dim, double* to) {
 
 void require_well_formed(const DifferentiableSequence& sequence, const SequenceGradient& gradient) {
     const MatrixView<const double>& tokens = sequence.tokens;
-    require(tokens.rows() > 0, "expected one token at least");
+    require(tokens.rows() > 0, "expected at least one token");
     require(sequence.weights.empty() || sequence.weights.size() == tokens.rows(), "expected one weight per token");
     require(gradient.tokens.rows() == tokens.rows() && gradient.tokens.cols() == tokens.cols(),
-            "the gradient of tokens must have their shape");
-    require(gradient.weights.size() == sequence.weights.size(), "the gradient of weights must have their size");
+            "the gradient of tokens must have the shape of the tokens");
+    require(gradient.weights.size() == sequence.weights.size(),
+            "the gradient of weights must have one entry per weight");
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrup
         throw std::invalid_argument("derivatives need an epsilon in units of the cost: relative=False");
     }
     if (measure.problem == Problem::relaxed && !measure.unlimited()) {
-        throw std::invalid_argument("the relaxed problem has no derivatives; take capacity inf for its query side");
+        throw std::invalid_argument("the relaxed problem has no derivatives; use capacity inf for its query side");
     }
 }
 
@@ -230,7 +231,7 @@ double GradientEvaluator::evaluate(const DifferentiableSequence& query, const Di
                                    const SequenceGradient& query_gradient, const SequenceGradient& document_gradient) {
     require_well_formed(query, query_gradient);
     require_well_formed(document, document_gradient);
-    require(query.tokens.cols() == document.tokens.cols(), "query and document must have tokens of one dimension");
+    require(query.tokens.cols() == document.tokens.cols(), "query and document must have the same dimension");
     for (const SequenceGradient& gradient : {query_gradient, document_gradient}) {
         for (std::size_t t = 0; t < gradient.tokens.rows(); ++t) {
             std::fill_n(gradient.tokens.row(t), gradient.tokens.cols(), 0.0);

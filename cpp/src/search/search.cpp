@@ -369,7 +369,7 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
     require(goal.slack >= 0.0 && !std::isnan(goal.radius), "slack must be at least 0, and radius a number");
     require(goal.slack == 0.0 || !corpus.has_negative_costs(), "slack is for costs that cannot be negative");
     require(!goal.timeout || goal.timeout->count() >= 0.0, "timeout must be at least 0 seconds");
-    require(!goal.budget || *goal.budget > 0, "a budget must be 1 document at least");
+    require(!goal.budget || *goal.budget > 0, "a budget must be at least 1 document");
     require(!goal.budget || goal.source != nullptr || corpus.has_cheap_bounds(),
             "a budget needs a source of candidates, as bounds of this corpus are not cheap");
     Positions positions = chosen(corpus, goal);

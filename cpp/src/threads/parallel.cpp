@@ -107,7 +107,7 @@ unsigned thread_count(int requested, std::size_t n_items) {
 
 void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,
                   const std::function<void(unsigned worker, std::size_t begin, std::size_t end)>& body) {
-    require(chunk > 0, "a chunk has one item at least");
+    require(chunk > 0, "a chunk must have at least one item");
     Loop loop(n_items, chunk, interrupt, body);
     const std::size_t n_chunks = (n_items + chunk - 1) / chunk;
     std::vector<std::thread> workers;  // the C++ library of macOS has no std::jthread yet

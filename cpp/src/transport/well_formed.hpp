@@ -13,7 +13,7 @@ namespace moverank {
 template <class Cost>
 void require_well_formed(const TransportProblem<Cost>& problem) {
     const MatrixView<const Cost>& cost = problem.cost;
-    require(cost.rows() > 0 && cost.cols() > 0, "expected a cost matrix of one row and one column at least");
+    require(cost.rows() > 0 && cost.cols() > 0, "expected a cost matrix with at least one row and one column");
     require(cost.stride() >= cost.cols(), "rows of the cost matrix overlap");
     require(problem.a.size() == cost.rows(), "expected one mass per row of the cost matrix");
     require(problem.b.size() == cost.cols(), "expected one mass per column of the cost matrix");
