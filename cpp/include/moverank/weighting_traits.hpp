@@ -9,18 +9,19 @@
 
 namespace moverank {
 
-/// What is not said of a weighting is false, or zero.
+/// The facts about one weighting. A fact that a row does not mention is false or zero.
 struct WeightingTraits {
-    const char* name;  ///< what Python calls it
+    const char* name;  ///< its name in Python
     Weighting weighting;
     bool needs_weights = false;  ///< a sequence without weights is an error
-    /// Whether mass follows from vectors: then `mass` of a norm is what a token of that norm gets, before masses are
-    /// divided by their total, and `slope` is its derivative. A zero vector gets none.
+    /// Whether mass follows from vectors. If so, `mass` maps a token's norm to its mass before masses are divided by
+    /// their total, and `slope` is the derivative. A zero vector gets no mass.
     bool needs_vectors = false;
     double (*mass)(double norm) = [](double) { return 1.0; };
     double (*slope)(double norm) = [](double) { return 0.0; };
 };
 
+/// All weightings.
 inline constexpr WeightingTraits weightings[] = {
     {.name = "uniform", .weighting = Weighting::uniform},
     {.name = "norm",
@@ -31,11 +32,11 @@ inline constexpr WeightingTraits weightings[] = {
     {.name = "given", .weighting = Weighting::given, .needs_weights = true},
 };
 
-/// The row of a weighting; std::invalid_argument for a value that names none.
+/// The row of a weighting. Throws std::invalid_argument for a value that is not one of Weighting's.
 [[nodiscard]] constexpr const WeightingTraits& traits(Weighting weighting) {
     const auto* const found = std::ranges::find(weightings, weighting, &WeightingTraits::weighting);
     if (found == std::end(weightings)) {
-        throw std::invalid_argument("no such weighting");
+        throw std::invalid_argument("unknown weighting");
     }
     return *found;
 }

@@ -75,6 +75,8 @@ double JoinedCodes::slack(std::size_t s, double query_norm) const {
     return parts_[part]->slack(position, query_norm);
 }
 
+// Inverse norms and masses of words are gathered into one array over all parts, because a bag of a later part uses
+// words of earlier ones. Vectors stay in the tables of their parts: they are read once per query, table by table.
 JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::move(parts)) {
     require_joinable(parts_);
     const bool is_cosine = measure().ground == GroundCost::cosine;
@@ -102,8 +104,10 @@ JoinedBags::JoinedBags(std::vector<const PreparedBags*> parts) : parts_(std::mov
 PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
     auto [words, counts, total] = (*this)[s];
     buffer.mass.resize(words.size());
+    // Counts were checked when the bag was prepared, but a file may have been damaged since: NaN, infinities and
+    // negative numbers are refused here, where they would reach a solver.
     bool massless = false;
-    bool has_mass = false;  // counts were checked when the bag was prepared, but a file may have been damaged since
+    bool has_mass = false;
     for (std::size_t j = 0; j < words.size(); ++j) {
         const double count = counts.empty() ? 1.0 : counts[j];
         buffer.mass[j] = count * (word_mass_.empty() ? 1.0 : word_mass_[words[j]]);
@@ -116,7 +120,9 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
     if (!has_mass) {
         throw std::invalid_argument("a bag has no mass");
     }
-    if (massless) {  // zero vectors under weighting by norm
+    // Words whose mass is the norm of a zero vector are dropped: solvers want positive masses, and such words may have
+    // no direction either. The words of the part itself cannot change, so the others are copied.
+    if (massless) {
         buffer.words.clear();
         std::size_t kept = 0;
         for (std::size_t j = 0; j < words.size(); ++j) {
@@ -128,9 +134,10 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
         buffer.mass.resize(kept);
         words = buffer.words;
     }
+    // Not divided by `total`, but as sequences are: distances of bags are bit for bit those of their sequences.
     normalise(buffer.mass);
     if (measure().problem == Problem::entropic && measure().sinkhorn.debiased) {
-        return with_tokens(words, buffer);  // costs within the document are asked for as well
+        return with_tokens(words, buffer);  // costs within the document are needed as well
     }
     return {.tokens = {}, .mass = buffer.mass, .inverse_norms = {}, .words = words};
 }
@@ -144,6 +151,7 @@ PreparedSequence JoinedBags::with_tokens(std::span<const std::uint32_t> words, D
     buffer.tokens.resize(words.size() * dim());
     buffer.inverse_norms.resize(inverse_norms_.empty() ? 0 : words.size());
     for (std::size_t j = 0; j < words.size(); ++j) {
+        // The part whose table has the word: the last one that begins at or before it. There are few parts.
         std::size_t part = parts_.size() - 1;
         while (words[j] < first_word(part)) {
             --part;

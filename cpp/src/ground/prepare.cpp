@@ -50,7 +50,8 @@ void require_tokens_and_weights(const SequenceView& sequence, const Measure& mea
     return sequence.weights.empty() ? traits(measure.weighting).needs_vectors : !(sequence.weights[t] > 0.0);
 }
 
-/// Check all tokens and take what follows from their norms: mass and inverse norms. Returns the largest norm.
+/// Check all tokens, and write their norms into `mass` and, under cosine, their inverse norms. Returns the largest
+/// norm. `mass` serves for squared norms, norms and masses in turn, so that preparation needs no other storage.
 double take_norms(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                   std::span<float> inverse_norms, std::size_t index) {
     double largest = 0.0;
@@ -66,7 +67,7 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
                 throw SequenceError(index,
                                     token_name(t) + " is a zero vector, which has no direction under cosine cost");
             }
-            // A zero vector without mass offers no place; any finite number will do for it.
+            // A zero vector without mass takes part in nothing: any finite number will do.
             inverse_norms[t] = norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm);
         } else if (norm > largest_norm) {
             throw SequenceError(index, token_name(t) + " is too long for costs in float32: its norm is " +
@@ -78,7 +79,8 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
     return largest;
 }
 
-/// Whether the largest component already proves that all tokens are finite and short enough: cheaper than their norms.
+/// Whether the largest component already proves that all tokens are finite and short enough, as |x| <= sqrt(d) max
+/// |x_k|. Cheaper than norms, and enough for most queries under costs that need no norms.
 [[nodiscard]] bool surely_short(const TokensView& tokens) {
     if (tokens.type() != TokenType::float32 || tokens.stride() != tokens.cols()) {
         return false;
@@ -88,7 +90,7 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
     return static_cast<double>(largest) * std::sqrt(static_cast<double>(tokens.cols())) <= largest_norm;
 }
 
-/// Mass of total 1 from weights, from norms that stand in `mass`, or the same for all.
+/// Mass of total 1: from weights if there are any, otherwise as the measure's weighting makes it.
 void take_mass(const SequenceView& sequence, const Measure& measure, std::span<double> mass, std::size_t index) {
     if (mass_is_by_norm(sequence, measure)) {
         std::ranges::transform(mass, mass.begin(), traits(measure.weighting).mass);
@@ -125,7 +127,7 @@ PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measu
     require_well_formed(sequences);
     const std::size_t n_tokens = sequences.tokens.rows();
     const bool is_cosine = measure.ground == GroundCost::cosine;
-    mass_.reserve(n_tokens);  // and filled as documents come: to touch all of it takes a while
+    mass_.reserve(n_tokens);  // but filled document by document: to touch all pages at once would delay an interrupt
     inverse_norms_.reserve(is_cosine ? n_tokens : 0);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
         check(interrupt);

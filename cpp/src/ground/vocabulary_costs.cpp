@@ -19,9 +19,10 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 constexpr std::size_t words_per_chunk = 512;
-/// Entries that are looked at to say what is dear.
+/// Entries that are sampled to estimate a typical cost.
 constexpr std::size_t sample_size = 256;
-/// Times what all but a sixteenth of the entries cost: margins of bounds stay below a hundredth of that.
+/// Costs are lowered to this times a typical one. Margins of bounds are about 2^-22 of the largest cost
+/// (docs/numerics.md, "Bags"), hence below a hundredth of a typical one.
 constexpr double ceiling_factor = 16384.0;
 
 /// A vocabulary as a list of its words. Clang 14 cannot compile libstdc++'s views::iota.
@@ -65,6 +66,9 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
     take_given(document_words, interrupt);
 }
 
+/// Given costs may contain +inf and numbers of any size, while bounds are float32 with margins relative to the largest
+/// cost. One very large cost would make every bound useless. Lowering costs keeps bounds valid (they are bounds on a
+/// smaller problem), so rows are first clamped to what float32 can hold, then lowered to a ceiling near typical costs.
 template <class Words>
 void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
     double largest_given = -infinity;
@@ -88,7 +92,7 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
     });
     largest_ = static_cast<double>(largest);
     if (largest_given <= 0.0) {
-        return;
+        return;  // there is no positive cost to lower, and bounds need negative ones as they are
     }
     const double ceiling = ceiling_for(words);
     if (largest_given <= ceiling) {
@@ -106,7 +110,7 @@ void VocabularyCosts::take_given(const Words& words, Interrupt& interrupt) {
     largest_ = static_cast<double>(largest);
 }
 
-/// Above this an entry says no more in a bound than that it is dear. In float32.
+/// The ceiling, rounded to float32: `ceiling_factor` times the size below which a sixteenth of the sampled costs lie.
 template <class Words>
 double VocabularyCosts::ceiling_for(const Words& words) const {
     std::vector<float> sizes;
@@ -121,7 +125,7 @@ double VocabularyCosts::ceiling_for(const Words& words) const {
     }
     double typical = 1.0;
     if (!sizes.empty()) {
-        // Most entries may be forbidden by large numbers.
+        // A low quantile, because most entries may be large numbers that stand for "forbidden".
         const auto low = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 16);
         std::ranges::nth_element(sizes, low);
         typical = static_cast<double>(*low);
@@ -132,7 +136,8 @@ double VocabularyCosts::ceiling_for(const Words& words) const {
 template <class Cost>
 void VocabularyCosts::as_given(std::span<const std::uint32_t> document_words, MatrixView<Cost> out) const {
     bags_->costs().visit([&](const auto& table) {
-        // Four words at a time: their rows stay in registers, and entries are read side by side.
+        // A transposing gather: the table has one row per document word, the output one row per query word. Four words
+        // at a time, so that each line of the output is written in pieces of four.
         const std::size_t n_words = document_words.size();
         for (std::size_t j = 0; j < n_words; j += 4) {
             const std::size_t last = n_words - 1;
@@ -160,13 +165,15 @@ template void VocabularyCosts::as_given(std::span<const std::uint32_t>, MatrixVi
 template void VocabularyCosts::as_given(std::span<const std::uint32_t>, MatrixView<double>) const;
 
 double VocabularyCosts::rounding() const {
-    // Half a unit in the last place of float32, of the cost before it was rounded; below its normal range, of its step.
+    // u (1 + 2^-23) M + h of docs/numerics.md, "Given costs": half a unit in the last place of the largest cost before
+    // it was rounded, and half of float32's smallest step.
     return in_double() ? 0x1.000002p-24 * largest_ + 0x1p-150 : 0.0;
 }
 
 void VocabularyCosts::tabulate(const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
     const JoinedBags& bags = *bags_;
     require(query.tokens.cols() == bags.dim(), "query and words must have the same dimension");
+    // Parts have tables of their own, whose words follow each other in one numbering.
     struct Chunk {
         TokensView vectors;
         std::size_t first_word;

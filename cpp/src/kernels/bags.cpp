@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t width = lanes<float>;
 using Floats = Vector<float>;
 
+/// As many rows at a time as a register has lanes, so that the minima of one vector of rows form a register to store.
 void row_minima(const float* table, std::size_t n_words, std::size_t stride, const float* addend, float* out) {
     const float* rows[width];
     std::size_t v = 0;
@@ -31,7 +32,8 @@ void row_minima(const float* table, std::size_t n_words, std::size_t stride, con
     }
 }
 
-/// A few vectors of query tokens at a time, so that the minima stay in registers.
+/// Both minima over the words of a bag, for n_vectors registers of query tokens: of C_iw, and of C_iw - g_w, whose
+/// values are f' of the two-sided bound. A few registers at a time, so that the running minima stay in registers.
 template <std::size_t n_vectors>
 MOVERANK_INLINE void minima_of(const float* table, std::size_t stride, const std::uint32_t* words, std::size_t m,
                                const float* g, float* direct, float* reduced) {
@@ -60,6 +62,7 @@ MOVERANK_INLINE void minima_of(const float* table, std::size_t stride, const std
 
 void bag_minima(const float* table, std::size_t stride, const std::uint32_t* words, std::size_t m, const float* g,
                 float* direct, float* reduced) {
+    // Rows are padded to whole registers, so there is no scalar tail.
     std::size_t i = 0;
     for (; i + 4 * width <= stride; i += 4 * width) {
         minima_of<4>(table + i, stride, words, m, g, direct + i, reduced + i);

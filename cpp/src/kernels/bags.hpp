@@ -1,4 +1,4 @@
-/// Minima over tables of costs that have a row a word.
+/// Minima over tables of costs that have one row per word.
 #pragma once
 
 #include <cstddef>

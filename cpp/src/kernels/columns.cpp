@@ -9,6 +9,8 @@ namespace moverank::MOVERANK_LEVEL {
 
 namespace {
 
+/// Rows stream past running minima: the matrix is read once, in the order in which it is stored. Of equal minima the
+/// first row wins, as the comparison is strict, so the answer does not depend on the width of a register.
 template <class Cost>
 void best_rows(const ColumnBlock<Cost>& block, double* least, std::int64_t* row) {
     for (std::size_t j = 0; j < block.width; ++j) {
@@ -29,7 +31,8 @@ void best_rows(const ColumnBlock<Cost>& block, double* least, std::int64_t* row)
     }
 }
 
-/// Put a value in the place of the largest of `n`; returns the largest afterwards.
+/// Replace the largest of `n` values; returns the largest afterwards, which is the old second or the new value. Lists
+/// are short and unordered: a scan costs less than a heap.
 MOVERANK_INLINE double replace_largest(double* values, std::uint32_t* rows, std::size_t n, double value,
                                        std::uint32_t row) {
     std::size_t place = 0;
@@ -47,6 +50,9 @@ MOVERANK_INLINE double replace_largest(double* values, std::uint32_t* rows, std:
     return second > value ? second : value;
 }
 
+/// As above, but keeps the `length` smallest of each column. `limit` holds the largest value of each column's list:
+/// most entries are above it, so one comparison per register rules them out, and only the others are handled one by
+/// one.
 template <class Cost>
 void shortlist(const ColumnBlock<Cost>& block, std::size_t start, std::size_t length, double* least,
                std::uint32_t* rows) {

@@ -25,7 +25,8 @@ struct ColumnKernels {
     /// The smallest C_ij - f_i of each column, and the first row that has it.
     void (*best_rows)(const ColumnBlock<Cost>& block, double* least, std::int64_t* row);
     /// The `length` <= n_rows rows of smallest C_ij - f_i of each column, in no order, starting the search at row
-    /// `start`: which of equals are found depends on it. `rows` and `least` hold `length` entries a column.
+    /// The search begins at row `start`, which decides among equal entries. `rows` and `least` hold `length` entries
+    /// per column.
     void (*shortlist)(const ColumnBlock<Cost>& block, std::size_t start, std::size_t length, double* least,
                       std::uint32_t* rows);
 };

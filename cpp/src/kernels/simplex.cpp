@@ -14,7 +14,7 @@ namespace {
 template <std::size_t fixed_words, class Cost, class Pot>
 PivotRun improve_with(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
     double gain = 0.0;
-    // The limit is looked at before pricing, so that cutting a run into pieces changes nothing.
+    // The limit is checked before pricing, so that a run in several pieces makes the same pivots as one run.
     for (std::int64_t pivots = 0; pivots < limit; ++pivots) {
         const Entering<Pot> entering = price(t, pot, tolerance);
         if (!entering.found) {
@@ -26,6 +26,7 @@ PivotRun improve_with(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int
     return {limit, gain, false};
 }
 
+/// Small sets have code of their own, whose loops over words have constant length and unroll. 0: any size.
 template <class Cost, class Pot>
 PivotRun improve(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
     switch (t.keeps_paths ? t.n_words : 0) {
@@ -46,7 +47,8 @@ PivotRun improve_fine(SimplexTableau<Cost>& t, double tolerance, std::int64_t li
     return improve(t, t.fine, tolerance, limit);
 }
 
-/// Counting sort of the slots: by the length of their child's path, or by the size of their cut, largest first.
+/// Order slots so that each comes after those between it and the root: by the length of their child's path, or by the
+/// size of their cut, largest first. A counting sort, in linear time.
 template <class Cost>
 void order_top_down(SimplexTableau<Cost>& t) {
     const auto rank = [&t](std::size_t slot) {
@@ -80,6 +82,8 @@ void order_top_down(SimplexTableau<Cost>& t) {
     }
 }
 
+/// On tree edges f_i + g_j = C_ij, so each node follows from its parent. Nodes hold f_i and -g_j; the root is 0. One
+/// rounding per edge of the path is all the error, whatever the pivots accumulated.
 template <class Cost>
 void potentials(SimplexTableau<Cost>& t) {
     order_top_down(t);
@@ -110,7 +114,7 @@ void c_transform(const Cost* cost, std::size_t n_rows, std::size_t stride, const
     }
 }
 
-/// Wider registers move more paths at once.
+/// Widest paths kept per node, in words of 64 edges: wider registers move more paths at once. See docs/architecture.md.
 constexpr std::size_t max_path_words = lanes<Flow> == 8 ? 4 : 2;
 
 }  // namespace

@@ -1,8 +1,8 @@
 /// The pivots of the transportation simplex, as arithmetic on sets of tree edges.
 ///
 /// The basis is a spanning tree with n_edges edges, each in a numbered slot; every set of slots or nodes is a row of
-/// bits. With path(x) the slots between node x and the root, a pivot needs no walk through subtrees and hardly a
-/// branch that data decides:
+/// bits. With path(x) the slots between node x and the root, a pivot needs no walk through subtrees and hardly any
+/// branches that depend on data:
 ///
 ///     cycle of an entering edge (i, j)      path(i) xor path(j)
 ///     edges on i's side, on j's side        path(i) minus path(j), path(j) minus path(i)
@@ -11,9 +11,9 @@
 ///     their new paths                       path(x) xor (cycle minus l), as the entering edge takes l's slot
 ///
 /// The last line is a row operation over GF(2): a tree path is the sum modulo 2 of any two that join at one of its
-/// nodes. Small trees keep path(x) for every node. In large ones that is a matrix that no cache holds, and cycles are
-/// short; they keep its transpose, cut(e) = the nodes below edge e, where the same step changes cut(e) xor cut(l) for
-/// the edges e of the cycle alone, and find path(i) and path(j) by walking up.
+/// nodes. Small trees keep path(x) for every node. In large trees that matrix fits no cache, and cycles are short. They
+/// keep the transpose, cut(e) = the nodes below edge e: the same step replaces cut(e) by cut(e) xor cut(l), for the
+/// edges e of the cycle only. path(i) and path(j) are then found by walking up.
 #pragma once
 
 #include <cstddef>
@@ -28,36 +28,36 @@ inline constexpr std::size_t lane_padding = 16;
     return (n + to - 1) / to * to;
 }
 
-/// How a node hangs in the tree.
+/// The edge from a node to its parent in the tree.
 struct ParentEdge {
     std::uint32_t parent;  ///< a node
-    std::uint32_t slot;    ///< of the edge to it; no_slot for the root
+    std::uint32_t slot;    ///< slot of the edge; no_slot for the root
 };
 inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
 
-/// Words of a set of slots: 1, 2 or 4, for which there is code of its own, or as many as it takes.
+/// Words of a set of slots: 1, 2 or 4, for which there is special code, or as many as needed.
 [[nodiscard]] constexpr std::size_t slot_words(std::size_t n_edges) {
     const std::size_t words = (n_edges + 63) / 64;
     return words == 3 ? 4 : words;
 }
 
 /// One problem's basis, over memory that the caller owns. Rows are nodes 0 .. n_rows - 1, columns follow from
-/// first_column on; what lies between and behind is padding that belongs to no edge.
+/// first_column on; nodes between and after them are padding that belongs to no edge.
 template <class Cost>
 struct SimplexTableau {
     // the problem
-    const Cost* cost;  ///< rows of `stride` entries; those behind n_columns are infinite
+    const Cost* cost;  ///< rows of `stride` entries; those after n_columns are infinite
     std::size_t stride;
     std::size_t n_rows, n_columns;
-    bool has_slack;              ///< the last row takes what the others leave: the start serves it last
+    bool has_slack;              ///< the last row takes what the others leave, so the start serves it last
     const std::int64_t* supply;  ///< with Orden's perturbation, so that no basic flow is 0
     const std::int64_t* demand;
     // the basis
     std::size_t first_column, n_nodes, n_edges;
     bool keeps_paths;             ///< else cuts
-    std::size_t n_words;          ///< of a set of slots
-    std::size_t n_node_words;     ///< of a set of nodes, whole vectors of them
-    std::uint64_t* sets;          ///< paths: n_words planes of n_nodes words; or cuts: n_node_words words a slot
+    std::size_t n_words;          ///< per set of slots
+    std::size_t n_node_words;     ///< per set of nodes, padded to whole registers
+    std::uint64_t* sets;          ///< paths: n_words planes of n_nodes words; or cuts: n_node_words words per slot
     ParentEdge* parent_edge;      ///< by node; kept up only beside cuts
     std::uint64_t* child_is_row;  ///< a set of slots: which end of an edge is further from the root
     std::uint32_t* edge_row;      ///< by slot
@@ -81,7 +81,7 @@ struct SimplexTableau {
     }
 };
 
-/// What a run of pivots came to.
+/// The result of a run of pivots.
 struct PivotRun {
     std::int64_t pivots;
     double gain;  ///< sum over pivots of pushed flow times reduced cost: how the cost of the flow changed

@@ -1,4 +1,7 @@
-/// The first basis of the transportation simplex.
+/// The first basis of the transportation simplex, by the matrix-minimum rule: always fill the cheapest entry whose row
+/// and column both have mass left. Close to the optimum, so few pivots follow. An exact rule would have to find the
+/// minimum of all open entries at every step; here each row remembers its cheapest column, and is checked again when
+/// that column has closed.
 #pragma once
 
 #include <limits>
@@ -17,8 +20,8 @@ struct Batch {
     std::size_t count = 0;
 };
 
-/// Find the cheapest open column of each row of a batch. The slack, free everywhere, would take the best ones first: it
-/// pretends to be dear.
+/// Find the cheapest open column of each row of a batch. The slack row costs 0 everywhere and would take the best
+/// columns first, so it counts as the most expensive row.
 template <class Cost>
 MOVERANK_INLINE void find_best(SimplexTableau<Cost>& t, const Batch& batch) {
     for (std::size_t k = 0; k < batch.count; k += lanes<Cost>) {
@@ -84,9 +87,9 @@ MOVERANK_INLINE std::size_t enqueue(SimplexTableau<Cost>& t, Batch& batch, std::
 }
 
 /// Fill slots with edges: the cheapest open entry takes what its row and column still have. Rows wait in order of their
-/// cheapest entry; one whose column has closed is looked at anew together with others in the same case, which lets a
-/// few entries go out of turn. With perturbed masses each step closes exactly one node, which becomes a child of the
-/// other: the steps, read backwards, are the tree from its root.
+/// cheapest entry. A row whose column has closed is searched again together with others in the same situation, which
+/// lets a few entries be filled out of turn. With perturbed masses each step closes exactly one node, which becomes a
+/// child of the other: the steps, read backwards, are the tree from its root.
 template <class Cost>
 MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
     std::int64_t* open_supply = t.open;
@@ -120,7 +123,7 @@ MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
         if (outdated.count == batch_size || first == t.n_rows) {
             first = enqueue(t, outdated, waiting, first);
         }
-        // Without a branch: where the column has closed meanwhile, nothing flows and the slot stays.
+        // Without a branch: if the column has closed meanwhile, nothing flows and the slot is filled again.
         const std::uint32_t i = waiting[first++];
         const std::uint32_t j = t.best_column[i];
         const std::int64_t supply = open_supply[i];

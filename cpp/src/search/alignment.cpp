@@ -49,12 +49,16 @@ SolveSummary align_tokens(const PreparedSequence& query, const PreparedSequence&
         return scale_into({cost, query.mass, document.mass, measure.capacity, measure.fraction}, measure.sinkhorn, plan,
                           f, g, interrupt);
     }
+    // The query side of the relaxed problem is the exact problem without the document's constraint, which is what
+    // unlimited capacity means. The solver's closed form then sends each token to its nearest.
     ExactSolver solver;
     const bool relaxed = measure.problem == Problem::relaxed;
     const double capacity = relaxed ? unlimited_capacity : measure.capacity;
     const SolveSummary summary =
         solve_into(solver, {cost, query.mass, document.mass, capacity, measure.fraction}, f, g, interrupt);
 
+    // At capacity 1 the document side is a bound too, and the larger of both is the value. It is the same problem with
+    // the roles exchanged: transposed costs, document as source, and its flows written back the other way round.
     if (relaxed && measure.capacity == 1.0) {
         std::vector<float> transposed(cost.rows() * cost.cols());
         const MatrixView<float> from_document(transposed.data(), cost.cols(), cost.rows());
@@ -84,7 +88,7 @@ SolveSummary align_tokens(const PreparedSequence& query, const PreparedSequence&
     return summary;
 }
 
-/// Where the tokens of a sequence are among its different ones, and their share of the mass there.
+/// Maps each token of a sequence to its place among the distinct ones, and knows its share of the mass there.
 class Places {
   public:
     explicit Places(const PreparedSequence& sequence) : size_(sequence.size()), tokens_(distinct_.of(sequence)) {
@@ -106,7 +110,8 @@ class Places {
     std::vector<double> shares_;
 };
 
-/// Solves for different tokens and gives each of equal ones its share of the plan, in proportion to its mass.
+/// Solves over distinct tokens, as distances do, then splits the plan among equal tokens in proportion to their masses.
+/// Any split of equal tokens costs the same; this one gives every token exactly its mass.
 SolveSummary align_distinct(const Places& query, const Places& document, const Measure& measure, MatrixView<float> cost,
                             MatrixView<double> plan, std::span<double> f, std::span<double> g, Interrupt* interrupt) {
     const std::size_t n = query.tokens().size();
@@ -142,6 +147,7 @@ SolveSummary align(const PreparedSequence& query, const PreparedSequence& docume
                 "cost and plan must have one row per query token and one column per document token");
     }
     require(f.size() == query.size() && g.size() == document.size(), "expected one potential per token");
+    // The entropy of a plan depends on how mass is split, so entropic problems keep their repetitions.
     if (measure.problem != Problem::entropic) {
         const Places of_query(query);
         const Places of_document(document);

@@ -1,4 +1,4 @@
-/// A lower bound on the optimum from any row potentials.
+/// A lower bound on the optimum from any row potentials. docs/numerics.md, "Reused potentials, over tokens", proves it.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@
 
 namespace moverank {
 
-/// -rho (e^(-potential / rho) - 1): what a potential is worth where the marginal may be missed at a price.
+/// -rho (e^(-potential / rho) - 1): contribution of a potential to the dual value, per unit of mass, if the marginal
+/// may be missed at the price rho KL.
 [[nodiscard]] inline double unbalanced_worth(double potential, double penalty) {
     return -penalty * std::expm1(-potential / penalty);
 }
@@ -23,27 +24,27 @@ template <class Cost>
 struct DualProblem {
     const Cost* cost;
     std::size_t stride;
-    double largest;  ///< size of a cost
+    double largest;  ///< largest absolute value of a cost
     std::span<const double> a, b;
     double capacity, fraction;
     double marginal_penalty = std::numeric_limits<double>::infinity();  ///< rho; finite: at capacity and fraction 1
 
-    /// Whether columns have limits in place of targets, so that their potentials cannot be positive.
+    /// Whether columns have limits instead of targets, so that their potentials cannot be positive.
     [[nodiscard]] bool has_limits() const { return capacity > 1.0 || fraction < 1.0; }
-    /// Whether marginals have prices in place of targets.
+    /// Whether marginals have prices instead of targets.
     [[nodiscard]] bool has_penalty() const { return std::isfinite(marginal_penalty); }
-    /// What a potential contributes, a unit of mass.
+    /// What a potential contributes to the dual value, per unit of mass.
     [[nodiscard]] double worth(double potential) const {
         return has_penalty() ? unbalanced_worth(potential, marginal_penalty) : potential;
     }
-    /// How many times a relative error of the potential can show in its worth: no more than 1 + x in e^x - 1.
+    /// The factor by which a relative error of a potential can grow in its contribution: at most 1 + x in e^x - 1.
     [[nodiscard]] double sensitivity(double potential) const {
         return has_penalty() ? 1.0 + std::max(0.0, -potential / marginal_penalty) : 1.0;
     }
 };
 
-/// Any f makes a feasible dual solution by two c-transforms: g_j = min_i (C_ij - f_i), or 0 where that is more and
-/// columns have limits, and f_i = min_j (C_ij - g_j). Both only raise the value. Storage grows to the largest problem.
+/// Any f gives a feasible dual solution by two c-transforms: g_j = min_i (C_ij - f_i), cut off at 0 if columns have
+/// limits, then f'_i = min_j (C_ij - g_j) >= f_i. Both only raise the value. Storage grows to the largest problem.
 template <class Cost>
 class DualBound {
   public:

@@ -37,18 +37,19 @@ double cheapest_part(std::span<const Price> prices, std::span<const double> mass
     require(prices.size() == mass.size(), "expected one mass per price");
     order.resize(prices.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    // An order of all floats, NaN included: a sort by one that is none may run off its end.
+    // A total order of floats that includes NaN: with < alone, a NaN could make the sort read past its end.
     std::ranges::sort(order, [&](std::size_t s, std::size_t t) {
         const std::strong_ordering prices_compare = std::strong_order(prices[s], prices[t]);
         return prices_compare != 0 ? prices_compare < 0 : s < t;
     });
+    // Masses sum to 1 only to rounding, so this much may seem to be left for entries that must not be used.
     const double rounding = 4.0 * std::numeric_limits<double>::epsilon() * static_cast<double>(prices.size() + 8);
     double value = 0.0;
     double last = 0.0;
     for (const std::size_t t : order) {
         const auto price = static_cast<double>(prices[t]);
         if (std::isinf(price) && part <= rounding) {
-            return value;  // all that may move has moved
+            return value;  // what is left is rounding: it must not be charged an infinite price
         }
         last = price;
         const double taken = std::min(mass[t], part);
@@ -58,7 +59,7 @@ double cheapest_part(std::span<const Price> prices, std::span<const double> mass
             return value;
         }
     }
-    return value + part * last;  // what rounding has left
+    return value + part * last;  // rounding left a little mass: charged at the last price (docs/numerics.md, "Minima")
 }
 
 template double relaxed_side(std::span<const float>, std::span<const double>);

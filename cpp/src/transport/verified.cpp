@@ -25,7 +25,8 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 /// As in ExactSolver: no column takes more than all mass.
 constexpr double max_taken = 2.0;
 
-/// Mass that rounding can have put at the wrong place, where 1 moves.
+/// Crumbs: mass that rounding can have put in the wrong place if a total of 1 moves; 4 U (n + m + 8) in
+/// docs/numerics.md.
 [[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
 
 }  // namespace
@@ -42,20 +43,22 @@ class VerifiedSolver::Impl {
         is_loaded_ = false;
         const MatrixView<const Cost> cost = problem.cost;
         const Sizes sizes = sizes_of(problem);
-        // As large as nothing that an optimum of permitted entries pays: forbidden entries show in the plan then.
+        // Forbidden entries get a cost that no optimum over permitted entries pays. If the plan pays it all the same,
+        // the permitted entries do not suffice.
         const std::size_t shorter = std::min(cost.rows(), cost.cols()) + 1;
         double ceiling =
             sizes.has_forbidden ? largest_optimal_cost(sizes.largest, sizes.largest, shorter) : largest_number;
         ceiling = std::min(ceiling, static_cast<double>(cost_limit<Cost>));
         bool lowered = sizes.has_forbidden || sizes.largest > cost_limit<Cost>;
-        // Costs that had to be raised prove nothing, but a plan under them is where the third way may start.
+        // Costs that had to be raised prove nothing, but the third way may start from the plan under them.
         const bool raised = sizes.lowest < -cost_limit<Cost>;
         if (raised) {
             cutoff = infinity;
         }
         SolveSummary summary;
         double credit = 0.0;
-        // Twice at the most: with all costs, and without those that the first plan shows to be too dear.
+        // At most twice: with all costs, then with those lowered that the first plan shows to be too high for any
+        // optimum. Lowering them brings the largest cost down, and the fast solver's tolerance is relative to that.
         for (int look = 0; look < 2; ++look) {
             TransportProblem<Cost> looked_at = problem;
             if (lowered) {
@@ -65,9 +68,11 @@ class VerifiedSolver::Impl {
             summary = fast_.solve(looked_at, cutoff, interrupt, FlowMass::given);
             summary.pivots += pivots;
             if (summary.status == SolveStatus::above_cutoff) {
-                // What bounds lowered costs from below bounds those given.
+                // A lower bound under lowered costs is one under the given costs.
                 return summary;
             }
+            // Accepted if nothing was changed that matters: the plan has the masses as given, uses no lowered entry,
+            // and its value and bound meet.
             if (!raised && fast_.has_flows_of_given_mass() && !(lowered && pays(problem, ceiling)) &&
                 proves_itself(problem, looked_at, summary)) {
                 flows = fast_.flows();
@@ -83,7 +88,7 @@ class VerifiedSolver::Impl {
             const double largest_optimal =
                 largest_optimal_cost(price_paid(problem, fast_.flows()), credit, std::min(n_rows_, n_columns_));
             if (!(largest_optimal < 0.125 * std::min(sizes.largest, ceiling))) {
-                break;
+                break;  // three binary digits more would hardly let a second solve succeed where the first did not
             }
             ceiling = largest_optimal;
             lowered = true;
@@ -93,14 +98,15 @@ class VerifiedSolver::Impl {
 
   private:
     struct Sizes {
-        double largest = 0.0;  ///< size of a cost that is finite
-        double lowest = 0.0;   ///< cost; looked for where one may be beyond the limit of the first way
+        double largest = 0.0;  ///< largest absolute value of a finite cost
+        double lowest = 0.0;   ///< lowest cost; only computed if some cost may be beyond the limit of the first way
         bool has_forbidden = false;
     };
 
     // ---- the problem -------------------------------------------------------------------------------------------
 
-    /// What each row sends and each column takes, with slack and rest: for what the fast solver does not settle.
+    /// What each row sends and each column takes, with slack and rest. Needed only for problems that the fast solver
+    /// does not settle, hence done late.
     template <class Cost>
     void load(const TransportProblem<Cost>& problem) {
         if (is_loaded_) {
@@ -132,7 +138,7 @@ class VerifiedSolver::Impl {
             demands_.push_back(1.0 - fraction);
         }
         if (has_slack_) {
-            supplies_.push_back(0.0);  // what balances the others
+            supplies_.push_back(0.0);  // the wide simplex fills in what balances the other masses
         }
         place_of_row_.assign(a.size() + 1, rows_.size());
         place_of_column_.assign(b.size() + 1, columns_.size());
@@ -172,7 +178,7 @@ class VerifiedSolver::Impl {
         return sizes;
     }
 
-    /// Size of the most negative cost.
+    /// L of the lemma: the absolute value of the most negative cost, or 0.
     template <class Cost>
     [[nodiscard]] double credit_of(const TransportProblem<Cost>& problem) const {
         double least = 0.0;
@@ -184,8 +190,9 @@ class VerifiedSolver::Impl {
         return -least;
     }
 
-    /// No optimum pays more than this where there is a plan that pays at most `paid` an entry, and costs are not below
-    /// -credit: along the cycle that takes an entry out of use, at most min(n, m) of that plan's come in.
+    /// 2 B of the lemma in docs/numerics.md, "Costs and masses of any sizes": no optimum pays more than B = min(n, m)
+    /// (K + L) for an entry, if some plan pays at most K = `paid` per entry and no cost is below -L = -`credit`. Along
+    /// the cycle that takes an entry out of use, at most min(n, m) entries of that plan come in.
     [[nodiscard]] static double largest_optimal_cost(double paid, double credit, std::size_t shorter) {
         const double bound = 2.0 * static_cast<double>(shorter) * (std::max(paid, 0.0) + credit);
         return bound > 0.0 ? bound : std::numeric_limits<double>::min();
@@ -202,7 +209,7 @@ class VerifiedSolver::Impl {
         return {lowered.data(), cost.rows(), cost.cols()};
     }
 
-    /// The largest cost of a plan, but for crumbs.
+    /// The largest cost that a plan pays, apart from what it pays for crumbs.
     template <class Cost>
     [[nodiscard]] double price_paid(const TransportProblem<Cost>& problem, std::span<const Flow> plan) {
         by_cost_.clear();
@@ -230,7 +237,7 @@ class VerifiedSolver::Impl {
         });
     }
 
-    /// Whether value and bound of the fast solver's plan meet.
+    /// Whether value and lower bound of the fast solver's plan agree to `rounding_share` of what it pays.
     template <class Cost>
     bool proves_itself(const TransportProblem<Cost>& problem, const TransportProblem<Cost>& looked_at,
                        SolveSummary& summary) {
