@@ -165,7 +165,7 @@ def test_bags_do_not_go_with_a_space_that_weighs_tokens(tmp_path):
     encoder = mr.encoders.WordVectors(["a", "b"], np.eye(2))
     weighing = mr.fit(encoder, ["a b", "a"], ["idf"])
     counted = encoder.bags(["a b", "b"])
-    refused = pytest.raises(ValueError, match="docs: bags have counts, but not the weights that the space gives")
+    refused = pytest.raises(ValueError, match="docs: expected counts multiplied by the token weights of the space")
     with refused:
         mr.Index.build(counted, space=weighing)
     with refused:
@@ -258,7 +258,7 @@ def test_documents_of_words_without_length_have_no_mass_by_norm():
         (
             lambda: mr.Index.build(mr.Bags(np.eye(2), [[0]]), prefilter="HNSW32"),
             ValueError,
-            "prefilter: bags need none",
+            "prefilter: expected none for bags",
         ),
         (lambda: mr.Index.build(mr.Bags(np.eye(2), [[0]])).search(np.eye(3)), ValueError, "query has dimension 3"),
         (

@@ -133,14 +133,18 @@ def test_integers_come_in_any_list(ids):
 @pytest.mark.parametrize(
     ("ids", "kind", "message"),
     [
-        ([1, "1"], TypeError, "got int and str; document 1 has '1'"),
-        ([1, True], TypeError, "got int and bool; document 1 has True"),
-        ([1, None], TypeError, "got int and NoneType; document 1 has None"),
-        (pd.Series([1, None]), TypeError, "got float; document 0 has 1.0"),
-        (pd.Series(["a", None], dtype=object), TypeError, "got str and NoneType; document 1 has None"),
-        ([b"a", b"b"], TypeError, "got bytes; document 0 has b'a'"),
-        ([uuid.UUID(int=1), uuid.UUID(int=2)], TypeError, "got UUID; document 0 has UUID"),
-        (np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]"), TypeError, "got datetime64; document 0"),
+        ([1, "1"], TypeError, "got int and str; the id of document 1 is '1'"),
+        ([1, True], TypeError, "got int and bool; the id of document 1 is True"),
+        ([1, None], TypeError, "got int and NoneType; the id of document 1 is None"),
+        (pd.Series([1, None]), TypeError, "got float; the id of document 0 is 1.0"),
+        (pd.Series(["a", None], dtype=object), TypeError, "got str and NoneType; the id of document 1 is None"),
+        ([b"a", b"b"], TypeError, "got bytes; the id of document 0 is b'a'"),
+        ([uuid.UUID(int=1), uuid.UUID(int=2)], TypeError, "got UUID; the id of document 0 is UUID"),
+        (
+            np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]"),
+            TypeError,
+            "datetime64; the id of document 0 is",
+        ),
         (np.ma.array([1, 2], mask=[0, 1]), ValueError, "ids: has masked entries"),
         (np.array([[1], [2]]), TypeError, "got ndarray"),
         (np.array([1, 1 << 63], dtype=np.uint64), ValueError, "an integer does not fit into 64 bits"),
@@ -163,7 +167,7 @@ def test_ids_of_the_other_kind_are_unknown_and_the_message_says_so():
         of_strings.remove([1])
     with pytest.raises(mr.UnknownIdError, match="id: '1' is not in the index, whose ids are integers of 64 bits"):
         of_integers.payload("1")
-    with pytest.raises(TypeError, match="the documents of this index are named by str, these by int"):
+    with pytest.raises(TypeError, match="expected str, the type of ids in this index, got int"):
         of_strings.add([DOC], ids=[3])
 
 

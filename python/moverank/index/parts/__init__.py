@@ -1,5 +1,5 @@
-"""What an index is made of: parts that never change, each a table of arrays.
+"""The contents of an index: immutable parts, each a group of documents stored as a table of arrays.
 
-Read `setup` first, what all parts have in common, then `arrays`, the table, and `kind`, what an index asks of its
-documents. They come in through `intake`.
+Read `setup` first: the options that all parts share. Then read `arrays`: the table; and `kind`: the operations that
+depend on the kind of documents. Documents enter an index through `intake`.
 """

@@ -1,6 +1,6 @@
-"""Which arrays a part of an index is made of, and how they hang together: one table, for memory and for files.
+"""The arrays of a part of an index, and how their shapes are related: one table, for memory and for files.
 
-A part of n documents with T tokens of d dimensions has (those in brackets where there is a use for them)
+A part of n documents with T tokens of d dimensions has these arrays (those in brackets only if they are needed):
 
     sequences   offsets (n + 1), tokens (T, d), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
       codes     codes (T, d), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
@@ -28,26 +28,26 @@ from moverank.measures.given import LEAST_COST
 
 Arrays = Mapping[str, NDArray[Any]]
 
-#: What an array's rows belong to if not to runs of offsets.
+#: Values of `Column.of` for arrays with one row per document, or one row per word of the vocabulary.
 DOCUMENTS, WORDS = "documents", "words"
 
-#: Dtypes that the setup chooses: of tokens, codes, counts and costs.
+#: Values of `Column.dtype` for arrays whose dtype depends on the setup.
 TOKENS, CODES, COUNTS, COSTS = "tokens", "codes", "counts", "costs"
 
 
 @dataclass(frozen=True)
 class When:
-    """Which features make an index have something (`features`): any of `needed`, and it may have it for `optional`."""
+    """Features (see `features`) that decide on an array: any of `needed` requires it, any of `optional` allows it."""
 
     needed: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
     def is_needed(self, found: frozenset[str]) -> bool:
-        """Whether an index of these features must have it."""
+        """Whether an index with these features must have the array."""
         return not self.needed.isdisjoint(found)
 
     def is_allowed(self, found: frozenset[str]) -> bool:
-        """Whether one may."""
+        """Whether an index with these features may have the array."""
         return self.is_needed(found) or not self.optional.isdisjoint(found)
 
 
@@ -64,7 +64,7 @@ _ANY = "any"
 
 
 def features(setup: Setup) -> frozenset[str]:
-    """What an index has, of which each feature brings arrays and numbers of its own."""
+    """Features of an index, each of which has its own arrays and numbers."""
     found = {_ANY, setup.kind, f"{setup.ids} ids"}
     if setup.codes is not None:
         found.add("codes")
@@ -75,22 +75,23 @@ def features(setup: Setup) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Column:
-    """One array: what its rows belong to, its dtype (a word: that of the setup), and which indexes have it.
+    """One array of the table: `of` says what its rows are, `dtype` its type, and `when` which indexes have it.
 
-    Rows belong to documents, to words, or to runs that the offsets of that name cut.
+    An array has one row per document, or one per word, or any number per document, given by the array of offsets whose
+    name is `of`. The dtype is one of NumPy, or one of `TOKENS`, `CODES`, `COUNTS` and `COSTS`.
     """
 
     of: str
     dtype: str
     when: When
-    #: No number of it is below this, and all are finite; None where every value of the dtype will do, or where
-    #: numbers are only sound together with a scale.
+    #: Smallest valid number; all must be finite. None if every value of the dtype is valid, or if numbers can only be
+    #: checked together with a scale.
     least: float | None = None
     #: Whether a row is a vector.
     wide: bool = False
-    #: Whether +inf is a number of it: the cost of what is forbidden.
+    #: Whether +inf is valid: the cost of a forbidden move.
     forbids: bool = False
-    #: Made anew where parts are merged, as positions change.
+    #: Whether it is computed again when parts are merged, as it contains or depends on positions.
     ordering: bool = False
 
 
@@ -122,13 +123,13 @@ COLUMNS = {
     "payload_text": Column("payload_offsets", "|u1", _maybe(_ANY)),
 }
 
-#: Arrays that cut others into one run per document: int64, one entry more than documents.
+#: Arrays that split others into one run of rows per document: int64, one entry more than documents.
 OFFSETS = tuple(dict.fromkeys(column.of for column in COLUMNS.values() if column.of not in (DOCUMENTS, WORDS)))
 
-#: What any of them is.
-_CUTS = Column(DOCUMENTS, "<i8", _maybe())
+#: The column of any of these.
+_OFFSETS_COLUMN = Column(DOCUMENTS, "<i8", _maybe())
 
-#: Numbers that go with the arrays.
+#: Numbers stored beside the arrays of a part.
 NUMBERS = {
     "max_norm": _with("tokens"),
     "first_word": _with("words", "bins"),
@@ -142,41 +143,41 @@ _FLOATS = ("<f4", "<f8")
 
 
 def _stored_as(name: str) -> str:
-    """Dtype in files of a type of tokens."""
+    """Dtype in files of a token type."""
     return np.dtype(STORED_AS[name]).newbyteorder("<").str
 
 
-#: Types of arrays: nothing else is ever made of a file's bytes.
+#: All dtypes of arrays. Reading a file never creates an array of another dtype.
 DTYPES = frozenset(
-    {_CUTS.dtype, *_FLOATS, *map(_stored_as, STORED_AS)}
+    {_OFFSETS_COLUMN.dtype, *_FLOATS, *map(_stored_as, STORED_AS)}
     | {column.dtype for column in COLUMNS.values() if column.dtype not in (TOKENS, CODES, COUNTS, COSTS)}
 )
 
 
 def require_layout(setup: Setup, shapes: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-    """Check that arrays of these dtypes and shapes are what a part of such an index has.
+    """Check that arrays with these dtypes and shapes can be a part of an index with this setup.
 
     Raises
     ------
     IndexFormatError
-        If one is missing, unknown, or of another dtype or shape; the message names it.
+        If an array is missing or unknown, or has a wrong dtype or shape; the message names it.
     """
     _require_presence(features(setup), set(shapes))
     extents: dict[str, int] = {DOCUMENTS: shapes["offsets"][1][0] - 1}
     for name, (dtype, shape) in shapes.items():
         if name in OFFSETS:
-            column = _CUTS
+            column = _OFFSETS_COLUMN
             extent = shape[0] - 1 if shape else -1
         else:
             column = COLUMNS[name]
             extent = shape[0] if shape else -1
         wanted, row = _dtype_of(column, setup), (setup.dim,) if column.wide else ()
         if dtype != wanted or shape[1:] != row or extent != extents.setdefault(column.of, extent) or extent < 0:
-            raise IndexFormatError(f"array {name!r}: dtype {dtype} and shape {list(shape)} do not fit the others")
+            raise IndexFormatError(f"array {name!r}: dtype {dtype} and shape {list(shape)} do not match the others")
 
 
 def require_numbers(setup: Setup, numbers: Mapping[str, float]) -> None:
-    """Check that these are the numbers that go with the arrays of such an index; IndexFormatError otherwise."""
+    """Check that a part of an index with this setup has these numbers; IndexFormatError otherwise."""
     found = features(setup)
     needed = {name for name, when in NUMBERS.items() if when.is_needed(found)}
     allowed = {name for name, when in NUMBERS.items() if when.is_allowed(found)}
@@ -187,13 +188,13 @@ def require_numbers(setup: Setup, numbers: Mapping[str, float]) -> None:
 
 
 def _dtype_of(column: Column, setup: Setup) -> str:
-    """Dtype of an array, where it depends on what the index is."""
+    """Dtype of an array in an index with this setup."""
     if column.dtype == TOKENS:
         return _stored_as(setup.dtype)
     if column.dtype == CODES:
         return _stored_as(str(setup.codes))
     if column.dtype == COUNTS:
-        return "<f8" if setup.kind == "bins" else "<f4"  # what is in a bin is mass, and not counted
+        return "<f8" if setup.kind == "bins" else "<f4"  # bins contain any mass, words have counts
     if column.dtype == COSTS:
         return "<f8" if setup.dtype == "float64" else "<f4"
     return column.dtype
@@ -204,7 +205,7 @@ def _require_presence(present: frozenset[str], found: set[str]) -> None:
     allowed = {name for name, column in COLUMNS.items() if column.when.is_allowed(present)}
     for offsets in OFFSETS:
         cut = {name for name in allowed if COLUMNS[name].of == offsets}
-        # Offsets and what they cut come together.
+        # Offsets and the arrays that they split must occur together.
         if cut & needed or (cut and found & {offsets, *cut}):
             needed.add(offsets)
         if offsets in found and not cut & needed:
@@ -214,8 +215,8 @@ def _require_presence(present: frozenset[str], found: set[str]) -> None:
             raise IndexFormatError(f"array {min(names)!r}: {what}")
 
 
-def require_cuts(arrays: Arrays, offsets: str, name: str) -> None:
-    """Check that offsets cut all of an array into runs; IndexFormatError otherwise."""
-    cuts = arrays[offsets]
-    if cuts[0] != 0 or cuts[-1] != len(arrays[name]) or (cuts[1:] < cuts[:-1]).any():
-        raise IndexFormatError(f"array {offsets!r}: does not cut {name!r} into runs; the index's files are damaged")
+def require_offsets(arrays: Arrays, offsets: str, name: str) -> None:
+    """Check that offsets split all of an array into runs; IndexFormatError otherwise."""
+    bounds = arrays[offsets]
+    if bounds[0] != 0 or bounds[-1] != len(arrays[name]) or (bounds[1:] < bounds[:-1]).any():
+        raise IndexFormatError(f"array {offsets!r}: does not split {name!r} into runs; the index's files are damaged")

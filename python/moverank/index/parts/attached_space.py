@@ -1,4 +1,4 @@
-"""The space of an index's documents: bytes until it is needed, as users with their own vectors never need it."""
+"""The space of an index's documents, kept as bytes until it is needed: searches by vectors do not need it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class AttachedSpace:
     Parameters
     ----------
     load : callable
-        Gives the octets that `Space.to_bytes` made.
+        Returns the bytes made by `Space.to_bytes`.
     """
 
     def __init__(self, load: Callable[[], bytes]) -> None:
@@ -25,7 +25,7 @@ class AttachedSpace:
 
     @classmethod
     def of(cls, space: Space) -> AttachedSpace:
-        """Attach a space, which is written down at once: what cannot be is refused before any work is done."""
+        """Attach a space. It is serialised at once, so that one that cannot be is refused before any work is done."""
         from moverank.spaces import Space
 
         if not isinstance(space, Space):
@@ -37,7 +37,7 @@ class AttachedSpace:
 
     @cached_property
     def octets(self) -> bytes:
-        """The space, written down."""
+        """The serialised space."""
         return self._load()
 
     @cached_property

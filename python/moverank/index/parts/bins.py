@@ -1,4 +1,4 @@
-"""Documents that are histograms, whose bins are compared by a table of given costs."""
+"""Documents that are histograms, compared by a table of given costs between bins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from moverank.vectors.histograms import Histograms
 
 @dataclass(frozen=True)
 class Bins:
-    """The bins of an index: what moving between them costs, and whether a part of the index has that already."""
+    """The bins of an index: the costs between them, and whether a part of the index already stores these costs."""
 
     costs: Costs
     is_stored: bool
@@ -37,10 +37,10 @@ class BinParts(Kind):
     table_grows = False
 
     def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
-        """Check what an index of such documents is to be."""
+        """Check the options of an index of histograms."""
         if costs is None:
             require_vectors(measure)
-            raise ValueError("docs: histograms are compared by costs between their bins; pass costs=")
+            raise ValueError("docs: histograms need costs between their bins; pass costs=")
         require_plain_table(options)
         costs.require_targets(docs, "docs")
         stored = costs.by_target.dtype.name
@@ -48,23 +48,23 @@ class BinParts(Kind):
         return Setup(measure, self.name, costs.n_sources, stored, None, None, ids, None, costs.sources, targets)
 
     def is_sound(self, setup: Setup) -> bool:
-        """One table of costs, and nothing beside it."""
-        beside = (setup.prefilter, setup.codes, setup.origin)
-        return beside == (None,) * 3 and (setup.sources is None or len(setup.sources) == setup.dim)
+        """Whether the options for vectors are unset, and names of bins are as many as bins."""
+        others = (setup.prefilter, setup.codes, setup.origin)
+        return others == (None,) * 3 and (setup.sources is None or len(setup.sources) == setup.dim)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
-        """Documents as they are: that they have the bins of the costs is found where these are at hand."""
+        """The documents unchanged; `build`, which has the costs, checks that the bins match."""
         return docs
 
     def shared(self, setup: Setup, tables: Sequence[Arrays], costs: Costs | None = None) -> Bins:
-        """The costs, which the first part has."""
+        """The costs, which the first part stores."""
         if tables:
             return Bins(Costs(tables[0]["costs"], setup.sources, setup.targets), is_stored=True)
-        assert costs is not None, "the first histograms of an index bring costs"
+        assert costs is not None, "an index of histograms is built with costs"
         return Bins(costs, is_stored=False)
 
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
-        """Prepare documents; the first bring the table of costs."""
+        """Prepare documents; the first part also stores the table of costs."""
         table = shared.costs
         table.require_targets(docs, "docs")
         rows = np.arange(table.n_targets if shared.is_stored else 0, dtype=np.uint32)
@@ -72,12 +72,12 @@ class BinParts(Kind):
             table.by_target, docs.bins, docs.offsets, docs.content, setup.measure._spec, rows
         )
         arrays = {"offsets": docs.offsets, "words": docs.bins, "counts": docs.content, **prepared.arrays}
-        # One part has the table, the others do not.
+        # Only the first part stores the table: this is empty in the others.
         arrays["costs"] = table.by_target[len(rows) :]
         return Built(arrays, {"first_word": len(rows)}, prepared)
 
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
-        """What the core searches."""
+        """Prepare stored documents for the core."""
         return _core.PreparedBags.from_cost_arrays(
             arrays["costs"],
             arrays["words"],
@@ -89,26 +89,26 @@ class BinParts(Kind):
         )
 
     def corpus(self, prepared: list[Any]) -> _core.BagCorpus:
-        """The same of all parts."""
+        """Join the prepared documents of all parts."""
         return _core.BagCorpus(prepared)
 
     def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
-        """Bins of a document, and what is in each."""
+        """Bins of a document, and the mass in each."""
         return arrays["words"][run], arrays["counts"][run]
 
     def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The same as plain numbers."""
+        """Bins of a document and the mass in each, as float64."""
         return arrays["words"][run].astype(np.float64), arrays["counts"][run].astype(np.float64)
 
     def longest(self, arrays: Arrays, numbers: Numbers) -> float:
-        """Bins are not vectors, so float32 takes nothing from them: 0."""
+        """Return 0: bins are not vectors, so float32 rounds nothing."""
         return 0.0
 
     def costs(self, shared: Any, query: NDArray[Any], document: NDArray[Any]) -> NDArray[Any]:
-        """Costs from each bin of a query to each of a document."""
+        """Costs between the bins of a query and of a document."""
         table: Costs = shared.costs
         return table.between(query, document)
 
     def may_be_negative(self, setup: Setup, shared: Any) -> bool:
-        """Whether a cost of the table is below 0."""
+        """Whether a cost in the table is below 0."""
         return bool(shared.costs.least < 0.0)

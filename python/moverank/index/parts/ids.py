@@ -1,7 +1,7 @@
-"""Ids of documents: all integers, or all strings. Kept as arrays, so that opening an index costs nothing per id.
+"""Ids of documents: all integers, or all strings. They are stored as arrays, so opening an index takes no time per id.
 
-Strings come out as arrays of objects: numpy's own arrays of strings give each the memory of the longest, and lose zeros
-at their ends.
+Strings are returned in arrays of objects: NumPy's own arrays of strings use the memory of the longest string for each,
+and drop NUL characters at the end.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.validate import as_list
+from moverank._support.validate import as_list, read_only
 from moverank.errors import DuplicateIdError, IndexFormatError
-from moverank.index.parts.arrays import require_cuts
+from moverank.index.parts.arrays import require_offsets
 
 Ids = Sequence[int] | Sequence[str] | NDArray[Any]
 Positions = NDArray[np.int64]
 
 
 class IdTable(Protocol):
-    """Unique ids of a run of documents, by position."""
+    """Unique ids of a group of documents, by position."""
 
     #: "int" or "str".
     kind: str
@@ -30,41 +30,41 @@ class IdTable(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Ids at some positions: int64, or objects of type str."""
+        """Return the ids at given positions: int64, or objects of type str."""
         ...
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each id; −1 where it is not among these."""
+        """Position of each id; −1 for unknown ids."""
         ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the ids are made of, for a file."""
+        """Return the arrays to be stored."""
         ...
 
     def verify(self) -> None:
-        """Check that every id is valid, and found; IndexFormatError otherwise."""
+        """Check that every id is valid and is found by `find`; IndexFormatError otherwise."""
         ...
 
 
 class IntIds:
-    """Ids that are integers of 64 bits."""
+    """Ids that are 64-bit integers."""
 
     kind = "int"
 
     def __init__(self, values: NDArray[np.int64], order: Positions | None) -> None:
         self._values = values
-        #: Positions by rising id; None where ids rise by themselves.
+        #: Positions sorted by id; None if the ids are sorted themselves.
         self._order = order
 
     def __len__(self) -> int:
         return len(self._values)
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Ids at some positions."""
+        """Return the ids at given positions."""
         return self._values[positions]
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each id; −1 where it is not among these."""
+        """Position of each id; −1 for unknown ids."""
         keys = np.array(wanted, dtype=np.int64)
         if len(self) == 0:
             return np.full(len(keys), -1, dtype=np.int64)
@@ -77,29 +77,29 @@ class IntIds:
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the ids are made of, for a file."""
+        """Return the arrays to be stored."""
         return {"ids": self._values} | ({} if self._order is None else {"id_order": self._order})
 
     def verify(self) -> None:
-        """Check that ids rise in their order, so that each is found."""
-        rising = self._values if self._order is None else self._values[self._order]
-        if (rising[1:] <= rising[:-1]).any():
-            raise IndexFormatError("ids: do not rise in their order; the index's files are damaged")
+        """Check that the stored order sorts the ids, as the binary search of `find` requires."""
+        in_order = self._values if self._order is None else self._values[self._order]
+        if (in_order[1:] <= in_order[:-1]).any():
+            raise IndexFormatError("ids: their order is not increasing; the index's files are damaged")
 
 
 class StrIds:
-    """Ids that are strings: UTF-8, one after another, and their hashes in rising order to find them by.
+    """Ids that are strings: their concatenated UTF-8 text, and sorted hashes to find them by.
 
     Parameters
     ----------
     text : ndarray of uint8
-        All ids.
+        All ids, back to back.
     offsets : ndarray of int64, shape (N + 1,)
-        Where each begins.
+        Start of each id in the text, and the length of the text.
     hashes : ndarray of uint64, shape (N,)
-        The first eight bytes of each id's BLAKE2b digest of that size, little-endian, rising.
+        BLAKE2b digests of 8 bytes of the ids, read as little-endian integers, in increasing order.
     order : ndarray of int64, shape (N,)
-        Whose hash each is.
+        Position of the id of each hash.
     """
 
     kind = "str"
@@ -125,7 +125,7 @@ class StrIds:
         return [bytes(text[start:end]) for start, end in zip(starts, ends, strict=True)]
 
     def take(self, positions: Positions) -> NDArray[Any]:
-        """Ids at some positions."""
+        """Return the ids at given positions."""
         names = np.empty(len(positions), dtype=object)
         try:
             names[:] = [octets.decode() for octets in self._octets_at(positions)]
@@ -134,7 +134,7 @@ class StrIds:
         return names
 
     def find(self, wanted: Sequence[Any]) -> Positions:
-        """Position of each id; −1 where it is not among these."""
+        """Position of each id; −1 for unknown ids."""
         octets = [name.encode(errors="surrogatepass") for name in wanted]
         hashes = _hashes(octets)
         firsts = np.searchsorted(self._hashes, hashes, side="left")
@@ -148,7 +148,7 @@ class StrIds:
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the ids are made of, for a file."""
+        """Return the arrays to be stored."""
         return {
             "id_text": self._text,
             "id_offsets": self._offsets,
@@ -157,19 +157,19 @@ class StrIds:
         }
 
     def verify(self) -> None:
-        """Check that ids are text, and that their hashes find each of them."""
+        """Check that ids are valid text, and that each is found by its hash."""
         everyone = np.arange(len(self))
         self.take(everyone)
         hashes = _hashes(self._octets_at(everyone))
-        rising = (self._hashes[1:] >= self._hashes[:-1]).all()
-        if not rising or (np.bincount(self._order, minlength=len(self)) != 1).any():
-            raise IndexFormatError("ids: their hashes are in no order; the index's files are damaged")
+        increasing = (self._hashes[1:] >= self._hashes[:-1]).all()
+        if not increasing or (np.bincount(self._order, minlength=len(self)) != 1).any():
+            raise IndexFormatError("ids: their hashes are not in order; the index's files are damaged")
         if (hashes[self._order] != self._hashes).any():
-            raise IndexFormatError("ids: a hash is not that of its id; the index's files are damaged")
+            raise IndexFormatError("ids: a hash does not match its id; the index's files are damaged")
 
 
 def make_ids(ids: Ids | None, count: int, *, first: int = 0) -> IntIds | StrIds:
-    """Check ids, all integers or all strings, unique, one per document; by default integers from `first` on.
+    """Check ids: all integers or all strings, unique, and one per document. The default is integers from `first` on.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def make_ids(ids: Ids | None, count: int, *, first: int = 0) -> IntIds | StrIds:
     TypeError
         If ids are neither all integers nor all strings.
     ValueError
-        If there are more or fewer than documents, or an integer does not fit into 64 bits.
+        If there is not one id per document, or an integer does not fit into 64 bits.
     """
     if ids is None:
         if first + count > 1 << 63:
@@ -191,7 +191,7 @@ def make_ids(ids: Ids | None, count: int, *, first: int = 0) -> IntIds | StrIds:
 
 
 def ids_of(listed: Sequence[Any], kind: str) -> IntIds | StrIds:
-    """Ids from plain values of one kind."""
+    """Make ids of plain values of one kind."""
     return _int_ids(listed) if kind == "int" else _str_ids(listed)
 
 
@@ -202,7 +202,7 @@ def _int_ids(listed: Sequence[Any] | NDArray[np.int64]) -> IntIds:
         raise ValueError("ids: an integer does not fit into 64 bits") from None
     order = np.argsort(values, kind="stable")
     _require_unique(values[order])
-    return IntIds(_sealed(values), _unless_rising(order))
+    return IntIds(read_only(values), None if (np.diff(order) == 1).all() else read_only(order))
 
 
 def _str_ids(listed: Sequence[str]) -> StrIds:
@@ -219,15 +219,15 @@ def _str_ids(listed: Sequence[str]) -> StrIds:
     hashes = _hashes(octets)
     order = np.argsort(hashes, kind="stable")
     text = np.frombuffer(b"".join(octets), dtype=np.uint8)
-    return StrIds(_sealed(text), _sealed(offsets), _sealed(hashes[order]), _sealed(order))
+    return StrIds(read_only(text), read_only(offsets), read_only(hashes[order]), read_only(order))
 
 
 def joined_ids(tables: Sequence[IdTable], kept: Sequence[Positions], kind: str) -> IntIds | StrIds:
-    """Some of the ids of runs of documents that follow each other."""
+    """Join the ids at the kept positions of consecutive groups of documents."""
     taken = [own.take(positions) for own, positions in zip(tables, kept, strict=True)]
     if kind == "int":
         return _int_ids(np.concatenate(taken))
-    return _str_ids([id for some in taken for id in some.tolist()])
+    return _str_ids([id for ids in taken for id in ids.tolist()])
 
 
 def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
@@ -236,7 +236,7 @@ def _hashes(octets: Sequence[bytes]) -> NDArray[np.uint64]:
 
 
 def is_id(value: Any, kind: str) -> bool:
-    """Whether a value can be the id of a document of an index with ids of a kind."""
+    """Whether a value can be the id of a document, in an index whose ids are of this kind."""
     if kind == "str":
         return isinstance(value, str)
     is_int = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
@@ -252,28 +252,28 @@ def kind_of_ids(listed: Sequence[Any]) -> str:
     first = next((n for n, name in enumerate(listed) if type(name) is not type(listed[0])), 0)
     kinds = " and ".join(dict.fromkeys(type(name).__name__ for name in listed))
     raise TypeError(
-        f"ids: expected all integers or all strings, got {kinds}; document {first} has {listed[first]!r:.80}"
+        f"ids: expected all integers or all strings, got {kinds}; the id of document {first} is {listed[first]!r:.80}"
     )
 
 
 def stored_ids(arrays: Mapping[str, NDArray[Any]]) -> IntIds | StrIds:
-    """The ids that arrays hold; IndexFormatError if their order leads elsewhere."""
+    """Make ids of stored arrays; IndexFormatError if the order has invalid positions."""
     order = arrays.get("id_order")
     if "id_text" in arrays:
-        require_cuts(arrays, "id_offsets", "id_text")
+        require_offsets(arrays, "id_offsets", "id_text")
     if order is not None and len(order) and (order.min() < 0 or order.max() >= len(order)):
-        raise IndexFormatError("ids: their order is not one; the index's files are damaged")
+        raise IndexFormatError("ids: their order has invalid positions; the index's files are damaged")
     if "ids" in arrays:
         return IntIds(arrays["ids"], order)
     return StrIds(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
 
 
 def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
-    """Ids as a list of plain values; one string or no list at all is a TypeError that names the argument."""
+    """Ids as a list of plain values; TypeError, which names the argument, for a single string or another type."""
     if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "iuU":
         plain: list[Any] = ids.tolist()
         return plain
-    # Other scalars of numpy are not ids: those of time would become integers.
+    # Only these NumPy scalars are converted: `item` would turn a datetime64 into an integer.
     return [name.item() if isinstance(name, (np.integer, np.str_)) else name for name in as_list(ids, argument, "ids")]
 
 
@@ -281,12 +281,3 @@ def _require_unique(in_order: NDArray[Any]) -> None:
     repeated = in_order[1:] == in_order[:-1]
     if repeated.any():
         raise DuplicateIdError(f"ids: {in_order.tolist()[int(np.argmax(repeated))]!r:.80} is given more than once")
-
-
-def _unless_rising(order: Positions) -> Positions | None:
-    return None if (np.diff(order) == 1).all() else _sealed(order)
-
-
-def _sealed(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array

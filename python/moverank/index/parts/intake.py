@@ -1,4 +1,4 @@
-"""The one road of documents into an index: checked, named, stored as its other documents are, and prepared."""
+"""The only way of documents into an index: they are checked, given ids, converted to its storage, and prepared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Documents = Bags | Batch | Histograms | ArrayLike
 
 
 def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences | Bags | Histograms:
-    """Check documents: histograms under a measure of given costs, otherwise what they are."""
+    """Check documents: they become histograms if the measure uses given costs, else bags or sequences."""
     if isinstance(docs, Histograms) or (measure is not None and measure._cost.is_given):
         return as_histograms(docs, "docs")
     weighting = None if measure is None else measure.weighting
@@ -34,20 +34,20 @@ def as_documents(docs: Documents, measure: Measure | None = None) -> Sequences |
 
 @dataclass
 class Intake:
-    """Where documents enter an index, some at a time.
+    """Makes parts of an index from documents.
 
     Parameters
     ----------
     setup : Setup
-        What the index is.
+        Options of the index.
     next_id : int
-        The id that the next document gets unless it comes with one; each part moves it on.
+        Id of the next document that has none; each new part increases it.
     shared : Any
-        What the documents of the index share, as `Kind.shared` makes it.
+        Data shared by all documents of the index, from `Kind.shared`.
     space : AttachedSpace, optional
-        The space in which the documents are.
+        The space of the documents.
     num_threads : int
-        For what is made of documents; 0 stands for all cores.
+        Threads for the preparation of documents; 0 means all cores.
     """
 
     setup: Setup
@@ -70,22 +70,22 @@ class Intake:
         docs, ids, payloads
             As in `Index.add`.
         require_ids : callable, optional
-            Called with the ids before documents are prepared, to refuse some; see `new_to`.
+            Called with the ids before documents are prepared, to refuse ids; see `new_to`.
 
         Raises
         ------
         DuplicateIdError
             If an id is given twice.
         DimensionError
-            If tokens are of another dimension.
+            If the dimension of tokens is not that of the index.
         TypeError, ValueError
-            If the index is built of other documents, or a document, id or payload is malformed; the message names it.
+            If the index has another kind of documents, or a document, id or payload is malformed; the message names it.
         """
         kind, setup = kind_of(self.setup), self.setup
         checked = as_documents(docs, setup.measure)
         if not isinstance(checked, kind.documents):
             raise TypeError(
-                f"docs: expected {kind.documents.__name__}, as the index was built of them, "
+                f"docs: expected {kind.documents.__name__}, the kind of documents in this index, "
                 f"got {type(checked).__name__}"
             )
         stored = kind.stored(checked, setup, self.space)
@@ -99,17 +99,17 @@ class Intake:
         return Part(setup, {**named.arrays(), **kept, **built.arrays}, built.numbers, built.prepared)
 
     def _ids(self, ids: Ids | None, count: int) -> IntIds | StrIds:
-        """Ids of the kind that the index has."""
+        """Ids of the same kind as in the index."""
         if ids is None and self.setup.ids == "str":
-            raise ValueError("ids: needed, as the documents of this index have strings for names")
+            raise ValueError("ids: required, as the ids of this index are strings")
         named = make_ids(ids, count, first=self.next_id)
         if named.kind != self.setup.ids:
-            raise TypeError(f"ids: the documents of this index are named by {self.setup.ids}, these by {named.kind}")
+            raise TypeError(f"ids: expected {self.setup.ids}, the type of ids in this index, got {named.kind}")
         return named
 
 
 def new_to(find: Callable[[Sequence[Any]], Positions], repeated: str) -> Callable[[list[Any]], None]:
-    """A check that refuses ids which `find` finds, with DuplicateIdError; `repeated` is what it says of one."""
+    """Make a check that raises DuplicateIdError for ids that `find` finds; the message is the id and `repeated`."""
 
     def require(ids: list[Any]) -> None:
         known = find(ids) >= 0
@@ -120,7 +120,7 @@ def new_to(find: Callable[[Sequence[Any]], Positions], repeated: str) -> Callabl
 
 
 def next_id_after(before: int, named: IntIds | StrIds) -> int:
-    """The id after the largest that was ever given."""
+    """The integer after the largest id ever used."""
     if named.kind == "str":
         return before
     return max(before, int(named.take(np.arange(len(named))).max()) + 1)

@@ -1,7 +1,8 @@
-"""A kind of documents: what an index asks of it, so that nothing else has to ask which kind it has.
+"""The interface to a kind of documents. All code that depends on the kind is behind it.
 
-There are three (`kinds`): tokens, words of one table of vectors, and bins of one table of given costs. What all
-documents of an index share, a vocabulary or a table of costs, is made by `shared` and handed to the other methods.
+There are three kinds (see `kinds`): tokens with their own vectors, words with one table of vectors, and bins with one
+table of given costs. The data that all documents of an index share, a vocabulary or a table of costs, is made by
+`shared` and passed to the other methods.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from moverank.index.parts.setup import Options, Setup
 from moverank.measures.given import Costs
 from moverank.measures.measure import Measure
 
-#: Tokens of one document and their mass; bins in place of tokens where costs are given.
+#: Tokens of one document and their mass; for given costs, bins in place of tokens.
 Document = tuple[NDArray[np.float32] | NDArray[np.uint32], NDArray[np.float64]]
 
 Numbers = Mapping[str, float]
@@ -29,7 +30,7 @@ Numbers = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Built:
-    """Documents, prepared: arrays and numbers of a part, and what the core made of them."""
+    """Prepared documents: arrays and numbers of a part, and the core's object made from them."""
 
     arrays: dict[str, NDArray[Any]]
     numbers: dict[str, float]
@@ -39,73 +40,73 @@ class Built:
 class Kind(ABC):
     """How documents of one kind are checked, prepared, read and compared."""
 
-    #: Name of the kind, as `Setup.kind` has it.
+    #: Name of the kind, the value of `Setup.kind`.
     name: ClassVar[str]
-    #: Type of the documents that a caller brings.
+    #: Type of the documents passed by a caller.
     documents: ClassVar[type[Any]]
-    #: The array that has one row for each token, word or bin of a document.
+    #: Name of the array with one row per token, word or bin of a document.
     counted: ClassVar[str]
-    #: The array that has one row for each entry of the table that documents share, if they share one.
+    #: Name of the array with one row per entry of the shared table; None if documents share no table.
     table: ClassVar[str | None] = None
-    #: Whether each part adds to that table; otherwise the first part has all of it.
+    #: Whether each part adds rows to that table; otherwise the first part has all of them.
     table_grows: ClassVar[bool] = True
-    #: Whether bounds are too dear for every document, so that a budget needs something else to choose candidates.
+    #: Whether bounds are too expensive to compute for every document, so that budgets need a prefilter.
     needs_prefilter: ClassVar[bool] = False
-    #: How far `content` may be apart, relative to its largest, when a document is encoded a second time.
+    #: Largest difference of `content`, relative to its largest number, between two encodings of the same text.
     tolerance: ClassVar[float] = 0.0
 
-    # ---- what comes in ---------------------------------------------------------------------------------------------
+    # ---- adding documents ------------------------------------------------------------------------------------------
 
     @abstractmethod
     def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
-        """Check what an index of such documents is to be.
+        """Check the options of an index of such documents.
 
         Raises
         ------
         TypeError, ValueError
-            If choices do not go together, or with the documents; the message names the argument.
+            If options contradict each other or do not suit the documents; the message names the argument.
         """
 
     @abstractmethod
     def is_sound(self, setup: Setup) -> bool:
-        """Whether a setup that comes from a file is one that `setup` could have made."""
+        """Whether a setup read from a file is one that `setup` can make."""
 
     @abstractmethod
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
-        """Documents as the index keeps them; an error if they do not belong into it."""
+        """Convert documents to the form that the index stores; an error if they do not fit the index."""
 
     def shared(self, setup: Setup, tables: Sequence[Arrays], costs: Costs | None = None) -> Any:
-        """What the documents of parts with these arrays share; `costs` come with the first documents."""
+        """Data shared by the documents of parts with these arrays; `costs` are passed when an index is built."""
         return None
 
     @abstractmethod
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
         """Prepare documents; ValueError if one cannot be measured."""
 
-    # ---- what is in it ---------------------------------------------------------------------------------------------
+    # ---- reading documents -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
-        """What the core searches; ValueError, TypeError or KeyError if arrays do not fit together."""
+        """Prepare stored documents for the core; ValueError, TypeError or KeyError if the arrays do not match."""
 
     @abstractmethod
     def corpus(self, prepared: list[Any]) -> _core.Corpus | _core.BagCorpus:
-        """The same of all parts."""
+        """Join the prepared documents of all parts."""
 
     @abstractmethod
     def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
-        """Tokens and mass of the document that has these rows."""
+        """Tokens and mass of the document in these rows."""
 
     @abstractmethod
     def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What a document is made of, and how much of each: to be compared with another's."""
+        """The document in these rows as two arrays of numbers, its tokens and their masses, to compare documents."""
 
     @abstractmethod
     def longest(self, arrays: Arrays, numbers: Numbers) -> float:
-        """Largest norm of a token of a part, about the index's origin."""
+        """Largest norm of a token of a part, relative to the index's origin."""
 
     def costs(self, shared: Any, query: NDArray[Any], document: NDArray[Any]) -> NDArray[Any] | None:
-        """Costs from each bin of a query to each of a document, where costs are given."""
+        """Costs between the bins of a query and of a document; None if costs are computed from vectors."""
         return None
 
     def may_be_negative(self, setup: Setup, shared: Any) -> bool:

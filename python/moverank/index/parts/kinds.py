@@ -1,4 +1,4 @@
-"""The kinds of documents that an index may be built of, by name."""
+"""All kinds of documents, by name."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KINDS = {kind.name: kind for kind in _ALL}
 
 
 def kind_of(setup: Setup) -> Kind:
-    """What the documents of an index are."""
+    """Kind of the documents of an index."""
     return KINDS[setup.kind]
 
 
 def kind_for(docs: Any) -> Kind:
-    """The kind that an index of such documents would have."""
+    """Kind of given documents."""
     return next(kind for kind in _ALL if isinstance(docs, kind.documents))

@@ -1,4 +1,4 @@
-"""Several parts of an index made into one, piece by piece, so that neither needs to fit into memory."""
+"""Merging several parts of an index into one, piece by piece, so that they may be larger than memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.index.parts.arrays import COLUMNS, DOCUMENTS, OFFSETS, WORDS, require_cuts
+from moverank.index.parts.arrays import COLUMNS, DOCUMENTS, OFFSETS, WORDS, require_offsets
 from moverank.index.parts.ids import Positions, joined_ids
 from moverank.index.parts.part import Part
 
-#: Bytes that are copied at a time, or a document if that is more.
+#: Bytes copied at a time; a document with more is copied whole.
 BYTES_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
 class Chunked:
-    """An array that comes in pieces."""
+    """An array produced in pieces along its first axis."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -27,11 +27,11 @@ class Chunked:
 
     @classmethod
     def of(cls, array: NDArray[Any]) -> Chunked:
-        """Take a whole array."""
+        """Make one piece of a whole array."""
         return cls(array.dtype, array.shape, iter([array]))
 
     def joined(self) -> NDArray[Any]:
-        """Copy into memory."""
+        """Copy the pieces into one array in memory."""
         array = np.empty(self.shape, dtype=self.dtype)
         start = 0
         for piece in self.pieces:
@@ -41,32 +41,32 @@ class Chunked:
 
 
 def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[str, Chunked], dict[str, float]]:
-    """Arrays and numbers of one part in place of some that follow each other, without documents that are removed."""
+    """Arrays and numbers of one part that replaces consecutive parts, without their removed documents."""
     for part in parts:
         for name, column in COLUMNS.items():
             if name in part.arrays and column.of in OFFSETS:
-                require_cuts(part.arrays, column.of, name)
+                require_offsets(part.arrays, column.of, name)
     kept = [np.delete(np.arange(len(part), dtype=np.int64), gone) for part, gone in zip(parts, removed, strict=True)]
     n_kept = sum(map(len, kept))
     names = joined_ids([part.ids for part in parts], kept, parts[0].setup.ids)
     out = {name: Chunked.of(array) for name, array in names.arrays().items()}
-    cuts = {}
+    merged_offsets = {}
     for offsets in OFFSETS:
         if offsets != "id_offsets" and any(offsets in part.arrays for part in parts):
-            cuts[offsets] = _ends(offsets, parts, kept)
-            out[offsets] = Chunked.of(cuts[offsets])
+            merged_offsets[offsets] = _ends(offsets, parts, kept)
+            out[offsets] = Chunked.of(merged_offsets[offsets])
     for name, column in COLUMNS.items():
-        having = [part.arrays[name] for part in parts if name in part.arrays]
-        if not having or column.ordering:
+        arrays = [part.arrays[name] for part in parts if name in part.arrays]
+        if not arrays or column.ordering:
             continue
-        row = having[0].shape[1:]
+        dtype, row = arrays[0].dtype, arrays[0].shape[1:]
         if column.of == WORDS:
-            out[name] = Chunked(having[0].dtype, (sum(map(len, having)), *row), iter(having))
+            out[name] = Chunked(dtype, (sum(map(len, arrays)), *row), iter(arrays))
         elif column.of == DOCUMENTS:
-            out[name] = Chunked(having[0].dtype, (n_kept, *row), _rows(name, parts, kept))
+            out[name] = Chunked(dtype, (n_kept, *row), _rows(name, parts, kept))
         else:
-            extent = int(cuts[column.of][-1])
-            out[name] = Chunked(having[0].dtype, (extent, *row), _runs(name, column.of, parts, kept))
+            extent = int(merged_offsets[column.of][-1])
+            out[name] = Chunked(dtype, (extent, *row), _runs(name, column.of, parts, kept))
     shared = set(parts[0].numbers).intersection(*(part.numbers for part in parts))
     numbers = {name: max(part.numbers[name] for part in parts) for name in sorted(shared)}
     if "first_word" in numbers:
@@ -75,7 +75,7 @@ def merged(parts: Sequence[Part], removed: Sequence[Positions]) -> tuple[dict[st
 
 
 def _starts(offsets: str, part: Part) -> NDArray[np.int64]:
-    """Where runs begin; parts without payloads have empty ones."""
+    """Offsets of a part; a part without payloads has none, which means empty runs."""
     found = part.arrays.get(offsets)
     return np.zeros(len(part) + 1, dtype=np.int64) if found is None else found
 
@@ -91,7 +91,7 @@ def _runs(name: str, offsets: str, parts: Sequence[Part], kept: Sequence[Positio
     for part, own in zip(parts, kept, strict=True):
         starts = _starts(offsets, part)
         array = part.arrays.get(name)
-        if array is None:  # counts, where other parts have some
+        if array is None:  # a part without counts, merged with one that has counts: each word occurs once
             array = np.ones(int(starts[-1]), dtype=np.float32)
         at_once = max(BYTES_AT_ONCE // max(array[:1].nbytes, 1), 1)
         if len(own) == len(part):
@@ -102,7 +102,7 @@ def _runs(name: str, offsets: str, parts: Sequence[Part], kept: Sequence[Positio
         ends = np.cumsum(lengths)
         first = 0
         while first < len(own):
-            # As many documents as fit, but one at least.
+            # As many documents as fit, but at least one.
             limit = (ends[first - 1] if first else 0) + at_once
             last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
             chosen = lengths[first:last]

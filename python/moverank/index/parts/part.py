@@ -1,7 +1,7 @@
-"""Runs of documents, prepared: what an index is made of, in memory and in files.
+"""Parts: groups of prepared documents, in memory or in files, of which an index consists.
 
-An index is one part after another. A part never changes: documents are added as a new part and removed by a list of
-positions, so whoever searches meanwhile sees all of the old state or all of the new one.
+A part never changes. Documents are added as a new part, and removed by listing their positions. So a search that runs
+during a change sees either the old state or the new one, never a mixture.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.payloads import Where, fields_of, payload_at
 from moverank.index.parts.setup import Setup
 
-#: Conditions whose documents a part remembers: pages of one search, or a handful of tenants.
+#: Number of conditions whose matching documents are cached, such as those of the pages of a search or of some tenants.
 CONDITIONS_KEPT = 16
 
 
 class Part:
-    """Some documents, ready to be searched. Made by an `Intake`, by `merged`, or from a file's arrays.
+    """A group of documents, ready for search. Made by an `Intake`, by `merged`, or from the arrays of a file.
 
     Parameters
     ----------
     setup : Setup
-        What the index is.
+        Options of the index.
     arrays : mapping of ndarray
-        As listed above; maps of files will do.
+        Arrays as listed in `arrays`; they may be memory-mapped.
     numbers : mapping of float
-        max_norm, largest_code_norm, cluster_max_norm, pooled_norm, first_word: where there is a use for them. And
-        rounded: 1 if documents came with more digits than float32 holds, 0 if not; without it nobody knows.
+        Numbers as listed in `arrays.NUMBERS`. "rounded" is 1 if documents were given with more digits than float32
+        has, 0 if not, and missing if this is unknown.
     prepared : optional
-        What the core made of the arrays already; otherwise it is made when it is first asked for.
+        The core's object made from the arrays; by default it is made at the first access.
     """
 
     def __init__(self, setup: Setup, arrays: Arrays, numbers: Mapping[str, float], prepared: Any = None) -> None:
@@ -53,32 +53,32 @@ class Part:
         return len(self.arrays["offsets"]) - 1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Arrays alone: what the core made of them it makes again when it is asked for.
+        # Without the core's object, which cannot be pickled and is made again at the first access.
         return Part, (self.setup, dict(self.arrays), dict(self.numbers))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the arrays take."""
+        """Bytes of all arrays."""
         return sum(array.nbytes for array in self.arrays.values())
 
     @cached_property
     def ids(self) -> IntIds | StrIds:
-        """What the documents are called by."""
+        """Ids of the documents."""
         return stored_ids(self.arrays)
 
     @property
     def prepared(self) -> Any:
-        """What the core searches; IndexFormatError if arrays do not fit together."""
+        """The documents prepared for the core; IndexFormatError if the arrays do not match each other."""
         if self._prepared is None:
-            with _fitting():
+            with _mismatch_is_damage():
                 self._prepared = kind_of(self.setup).prepared(self.setup, self.arrays, self.numbers)
         return self._prepared
 
     @cached_property
     def prepared_clusters(self) -> _core.PreparedSequences:
-        """Clusters of the documents' tokens, as documents of their own."""
+        """The clusters of each document's tokens, prepared for the core as if they were documents."""
         arrays = self.arrays
-        with _fitting():
+        with _mismatch_is_damage():
             return _core.PreparedSequences.from_arrays(
                 arrays["cluster_tokens"],
                 None,
@@ -90,15 +90,15 @@ class Part:
             )
 
     def payload(self, position: int) -> Any:
-        """What was given with a document."""
+        """Payload of a document."""
         return payload_at(self.arrays, position)
 
     def matching(self, where: Where) -> Positions:
-        """Rising positions of the documents for which a condition holds; the last answers are kept."""
+        """Increasing positions of the documents that satisfy a condition; recent answers are cached."""
         return self._matching(where) if where.lasting else where.matching(self.arrays, len(self))
 
     def fields(self, wanted: Sequence[str]) -> set[str]:
-        """Which of some fields any payload has; what was found is kept."""
+        """Those of given fields that occur in a payload; answers are cached."""
         unknown = [name for name in wanted if name not in self._fields]
         if unknown:
             found = fields_of(self.arrays, len(self), unknown)
@@ -114,16 +114,16 @@ class Part:
         return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
 
     def document(self, position: int, shared: Any) -> Document:
-        """Tokens and mass of one document; `shared` is what `Kind.shared` made of all parts."""
+        """Tokens and mass of one document; `shared` is the result of `Kind.shared` for all parts."""
         return kind_of(self.setup).document(self.setup, self.arrays, self._run(position), shared)
 
     def content(self, position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What one document is made of, and how much of each, to be compared with another's."""
+        """One document as two arrays of numbers, see `Kind.content`."""
         return kind_of(self.setup).content(self.arrays, self._run(position))
 
     @property
     def longest(self) -> float:
-        """Largest norm of a token, about the index's origin."""
+        """Largest norm of a token, relative to the index's origin."""
         return kind_of(self.setup).longest(self.arrays, self.numbers)
 
     def _run(self, position: int) -> slice:
@@ -132,21 +132,21 @@ class Part:
 
 
 @contextmanager
-def _fitting() -> Iterator[None]:
-    """Arrays that the core refuses were checked when they were made: a file was changed since."""
+def _mismatch_is_damage() -> Iterator[None]:
+    """Report arrays that the core refuses as damage: they were checked when they were made, so a file has changed."""
     try:
         yield
     except (ValueError, TypeError, KeyError) as error:
-        raise IndexFormatError(f"the index's files do not fit together: {error}") from None
+        raise IndexFormatError(f"the index's files do not match each other: {error}") from None
 
 
 def find_ids(parts: Sequence[Part], removed: Sequence[Positions], listed: Sequence[Any]) -> Positions:
-    """Position of each id among the documents of some parts, less removed ones; −1 where it is not among them."""
+    """Position of each id among the documents of some parts that are not removed; −1 for unknown ids."""
     found = np.full(len(listed), -1, dtype=np.int64)
     first = 0
-    for part, gone in zip(parts, removed, strict=True):
+    for part, removed_here in zip(parts, removed, strict=True):
         own = part.ids.find(listed)
-        own[np.isin(own, gone)] = -1
+        own[np.isin(own, removed_here)] = -1
         found = np.where(own >= 0, own + first, found)
         first += len(part)
     return found

@@ -1,6 +1,6 @@
-"""What users have beside documents, as JSON values: numbers of NumPy, times, rows of data frames.
+"""Conversion of payloads to JSON values: NumPy numbers, dates and times, and rows of data frames.
 
-Nothing is imported for it. What would come back as something else than it was is refused, and its place named.
+No data frame library is imported. A value that JSON would return as something else is refused by the name of its field.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ import numpy as np
 
 from moverank._support.validate import as_list, is_missing
 
-#: SQLite reads no deeper than twice that.
+#: Maximum depth of nesting. SQLite's limit for JSON is twice this.
 DEEPEST = 500
 
 
 def payload_list(payloads: Any, name: str = "payloads") -> list[Any]:
-    """Payloads by position: those of a list, or the rows of a data frame or table, a field for each column.
+    """Payloads as a list: the items of a list, or the rows of a data frame or table as dicts with a field per column.
 
-    What a row of a data frame lacks, NaN to pandas, is null.
+    Missing values of a pandas data frame, such as NaN, become None.
     """
     if not hasattr(payloads, "columns"):
         return as_list(payloads, name, "JSON values")
     if hasattr(payloads, "iloc"):
         fields = list(payloads.columns)
         if len(set(fields)) < len(fields):
-            raise ValueError(f"{name}: columns of a data frame name fields, and two have one name: {fields!r:.200}")
+            raise ValueError(f"{name}: expected a data frame whose columns have different names, got {fields!r:.200}")
         columns = [[None if is_missing(value) else value for value in payloads.iloc[:, c]] for c in range(len(fields))]
         return (
             [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
             if fields
             else [{}] * len(payloads)
         )
-    for method in ("to_dicts", "to_pylist"):  # of polars, and of Arrow
+    for method in ("to_dicts", "to_pylist"):  # polars, Arrow
         if hasattr(payloads, method):
             return list(getattr(payloads, method)())
     raise TypeError(f"{name}: expected a list of JSON values or a data frame, got {type(payloads).__name__}")
 
 
 def json_value(value: Any) -> Any:
-    """The same in types that JSON has: numbers and arrays of NumPy as numbers and lists, dates and times as ISO text.
+    """Convert a value to JSON types: NumPy numbers and arrays to numbers and lists, dates and times to ISO strings.
 
     Raises
     ------
     TypeError, ValueError
-        If it has no such form, or JSON would give it back as something else; the message names the field.
+        If a value cannot be converted, or JSON would return it as something else; the message names the field.
     """
     return _converted(value, "", 0)
 
@@ -56,8 +56,8 @@ def _converted(value: Any, field: str, depth: int) -> Any:
     if value is None or type(value) in (str, bool, int):
         return value
     if depth >= DEEPEST:
-        raise ValueError(f"{_at(field)}is nested too deeply")
-    # One call a level, with no comprehensions, as Python's stack is not much deeper.
+        raise ValueError(f"{_at(field)}is nested more than {DEEPEST} levels deep")
+    # One call per level, without comprehensions: Python's recursion limit is only twice the maximum depth.
     if isinstance(value, Mapping) or (hasattr(value, "iloc") and hasattr(value, "to_dict")):
         fields: dict[str, Any] = {}
         for name, inner in _fields_of(value, field).items():
@@ -74,13 +74,13 @@ def _converted(value: Any, field: str, depth: int) -> Any:
 
 
 def _fields_of(value: Any, field: str) -> dict[str, Any]:
-    """Those of a mapping, or of a Series of pandas with names for labels, of which missing values are null."""
+    """Fields of a mapping, or of a pandas Series with strings as labels, whose missing values become None."""
     if hasattr(value, "columns"):
-        raise TypeError(f"{_at(field)}expected a JSON value, got {type(value).__name__}; give one of its rows")
+        raise TypeError(f"{_at(field)}expected a JSON value, got {type(value).__name__}; pass one of its rows")
     fields: dict[str, Any] = {}
     for name, inner in value.items():
         if not isinstance(name, str):
-            raise TypeError(f"{_at(field)}names of fields are strings in JSON, got {name!r:.40}")
+            raise TypeError(f"{_at(field)}expected strings as names of fields, got {name!r:.40}")
         if name in fields:
             raise ValueError(f"{_at(field)}has two fields {name!r:.40}")
         fields[str(name)] = None if not isinstance(value, Mapping) and is_missing(inner) else inner
@@ -92,20 +92,20 @@ def _scalar(value: Any, field: str) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     if is_missing(value):
-        raise ValueError(f"{_at(field)}is missing ({value}), for which JSON has null: give None")
+        raise ValueError(f"{_at(field)}is missing ({value}); pass None for null")
     if isinstance(value, np.datetime64):
         return str(value)
-    if isinstance(value, (date, datetime, time)):  # Timestamp of pandas is a datetime
+    if isinstance(value, (date, datetime, time)):  # includes pandas.Timestamp, a subclass of datetime
         return value.isoformat()
     if isinstance(value, (np.bool_, np.integer)):
         return value.item()
     if isinstance(value, (int, float, np.floating)):
         number = value if isinstance(value, (int, float)) else value.item()
         if isinstance(number, float) and math.isinf(number):
-            raise ValueError(f"{_at(field)}is {number}, which JSON does not have")
+            raise ValueError(f"{_at(field)}is {number}, which JSON cannot represent")
         if isinstance(number, (int, float)):
             return int(number) if isinstance(number, int) else float(number)
-    hint = "; give float(x), or str(x) to keep its digits" if kind in ("Decimal", "Fraction", "longdouble") else ""
+    hint = "; pass float(x), or str(x) to keep its digits" if kind in ("Decimal", "Fraction", "longdouble") else ""
     raise TypeError(f"{_at(field)}expected a JSON value, got {kind}{hint}")
 
 

@@ -1,7 +1,7 @@
-"""What is kept with documents beside their tokens: one JSON value each. SQLite chooses by it.
+"""Payloads: one JSON value per document, stored beside its tokens, and conditions on them, evaluated by SQLite.
 
-The texts of a part lie back to back in UTF-8. A condition is evaluated by SQLite, which reads them as one JSON
-array after another; nothing is kept in a database.
+The JSON texts of a part are stored back to back in UTF-8. To evaluate a condition, they are passed to SQLite as JSON
+arrays, a few thousand documents at a time; there is no database.
 """
 
 from __future__ import annotations
@@ -20,45 +20,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.errors import IndexFormatError
-from moverank.index.parts.arrays import require_cuts
+from moverank.index.parts.arrays import require_offsets
 from moverank.index.parts.payload_values import json_value, payload_list
 
-#: A condition on payloads: `Where.of` takes it.
+#: A condition on payloads, the argument of `Where.of`.
 Condition = str | tuple[str, Sequence[Any]]
 
-#: Documents whose payloads SQLite reads at a time.
+#: Number of documents whose payloads are passed to SQLite at a time.
 DOCUMENTS_AT_ONCE = 4096
 
-#: Steps of SQLite's machine, some milliseconds, between which Ctrl-C is answered.
+#: Steps of SQLite's virtual machine (a few milliseconds) between two checks for Ctrl-C.
 INSTRUCTIONS_AT_ONCE = 100_000
 
-#: Fields that one condition may name.
+#: Maximum number of fields named in a condition.
 MOST_FIELDS = 100
 
-#: What a condition may do: read, compute, ask within itself.
+#: Actions of SQLite that a condition may use: subqueries, reading columns, and calling functions.
 _ALLOWED = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
 
-#: Texts, comments and names in brackets or backticks, or else a double quote: SQLite takes what is in these for a text
-#: if there is no such column, so that a misspelt field would be found nowhere, without a word.
+#: Matches string literals, comments and names in brackets or backticks, to skip them; and, as group 1, a double quote.
+#: SQLite treats a double-quoted name as a string literal if there is no such column, so that a misspelt field would
+#: silently match nothing.
 _DOUBLE_QUOTE = re.compile(r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[[^\]]*\]|`[^`]*`|(")""", re.DOTALL)
 
-#: Texts and comments, in which nothing is named; or else a name in brackets, in backticks or bare, of no function; or a
-#: placeholder with a name.
+#: Matches string literals and comments, to skip them; and, as groups, a name in brackets or backticks, a named
+#: placeholder, or a bare name that is not that of a function.
 _NAME = re.compile(
     r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\[([^\]]*)\]|`((?:[^`]|``)*)`|([:@$]\w+)"""
     r"""|(?<![\w$])([^\W\d][\w$]*)(?![\w$]|\s*\()""",
     re.DOTALL,
 )
 
-#: Where a condition asks no more of a payload than whether there is one.
-_IS_THERE = re.compile(r"\bpayload\s+(IS\s*(NOT\s+)?NULL|NOT\s*NULL)\b", re.IGNORECASE)
+#: Tests whether a document has a payload, which do not read its text.
+_EXISTENCE_TEST = re.compile(r"\bpayload\s+(IS\s*(NOT\s+)?NULL|NOT\s*NULL)\b", re.IGNORECASE)
 
-#: Functions of SQLite that reach beyond the expression, or that may make it endless or huge.
+#: Functions of SQLite with side effects, or whose results may be huge.
 _REFUSED_FUNCTIONS = ("load_extension", "zeroblob", "randomblob", "printf", "format", "fts3_tokenizer")
 
 
-#: Functions whose value may be another at the next call, so that no answer is kept. Those of dates are among them, as
-#: they take 'now', which may come from a payload or a value.
+#: Functions whose value may change from call to call, so that answers are not cached. Date functions are included, as
+#: their argument may be 'now', which may be the value of a payload or a placeholder.
 _VOLATILE_FUNCTIONS = frozenset({
     "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff", "current_date", "current_time",
     "current_timestamp", "random", "changes", "total_changes", "last_insert_rowid",
@@ -66,12 +67,12 @@ _VOLATILE_FUNCTIONS = frozenset({
 
 
 def payload_arrays(payloads: Any, count: int) -> dict[str, NDArray[Any]]:
-    """Check payloads and make their arrays; none if there is nothing to keep.
+    """Check payloads and make their arrays; no arrays if no document has a payload.
 
     Raises
     ------
     TypeError, ValueError
-        If something is not a JSON value, or there are more or fewer than documents; the message names the document.
+        If a payload is not a JSON value, or there is not one per document; the message names the document.
     """
     if payloads is None:
         return {}
@@ -102,7 +103,7 @@ def _text_of(value: Any, position: int) -> bytes:
 
 
 def payload_at(arrays: Mapping[str, NDArray[Any]], position: int) -> Any:
-    """What was given with a document; None if nothing was."""
+    """Payload of a document; None if it has none."""
     text = _texts(arrays, position, position + 1)[0] if "payload_text" in arrays else b""
     if not text:
         return None
@@ -121,27 +122,27 @@ def _is_json(octets: bytes) -> bool:
 
 
 def _texts(arrays: Mapping[str, NDArray[Any]], first: int, last: int) -> list[bytes]:
-    cuts = arrays["payload_offsets"][first : last + 1].tolist()
-    octets = arrays["payload_text"][cuts[0] : cuts[-1]].tobytes()
-    return [octets[start - cuts[0] : end - cuts[0]] for start, end in pairwise(cuts)]
+    offsets = arrays["payload_offsets"][first : last + 1].tolist()
+    octets = arrays["payload_text"][offsets[0] : offsets[-1]].tobytes()
+    return [octets[start - offsets[0] : end - offsets[0]] for start, end in pairwise(offsets)]
 
 
 @dataclass(frozen=True)
 class Where:
-    """A condition on payloads: an expression of SQLite and the values for its ``?``. Made by `Where.of`.
+    """A condition on payloads: an SQLite expression and the values for its ``?``. Made by `Where.of`.
 
     Attributes
     ----------
     expression : str
-        What has to be true.
+        The expression; it selects the documents for which it is true.
     values : tuple
-        In the order of the question marks.
+        Values of the question marks, in order.
     fields : tuple of str
-        Fields of payloads that the expression names, as columns.
+        Fields of payloads that the expression names as columns.
     whole : bool
-        Whether it names ``payload``.
+        Whether it names ``payload``, the whole JSON text.
     lasting : bool
-        Whether it depends on nothing but payloads, so that an answer can be kept: not on the time, nor on chance.
+        Whether it depends only on payloads, not on the time or on random numbers, so that its result can be cached.
     """
 
     expression: str
@@ -152,34 +153,35 @@ class Where:
 
     @classmethod
     def of(cls, condition: Any) -> Where:
-        """Check a condition: an expression, or a tuple of one and its values.
+        """Check a condition: an expression, or a tuple of an expression and its values.
 
         Raises
         ------
         TypeError
-            If it is something else, or SQLite cannot hold a value.
+            If it is neither, or SQLite has no type for a value.
         ValueError
-            If SQLite cannot read it; the message says what SQLite does.
+            If SQLite cannot parse the expression; the message includes that of SQLite.
         """
         expression, values = condition if isinstance(condition, tuple) and len(condition) == 2 else (condition, ())
         if not isinstance(expression, str) or isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
-            raise TypeError(f"where: expected an expression, or a tuple of one and its values, got {condition!r:.80}")
-        # As payloads were converted.
+            raise TypeError(f"where: expected an expression, or a tuple (expression, values), got {condition!r:.80}")
+        # The same conversion as of payloads, so that equal values compare equal.
         plain = tuple(json_value(v) if isinstance(v, (np.generic, date, time)) else v for v in values)
         for value in plain:
             if not (value is None or isinstance(value, (str, int, float, bytes))):
-                raise TypeError(f"where: a value has to be a string or a number, got {value!r:.40}")
+                raise TypeError(f"where: expected strings or numbers as values, got {value!r:.40}")
             if isinstance(value, str) and "\0" in value:
-                raise ValueError(f"where: a value has a NUL character, at which SQLite's texts end: {value!r:.40}")
+                raise ValueError(f"where: a value {_NUL}: {value!r:.40}")
         if any(found[1] for found in _DOUBLE_QUOTE.finditer(expression)):
             raise ValueError(
-                f"where: {expression!r} has double quotes: texts stand in single ones, unusual names in [brackets]"
+                f"where: {expression!r} has double quotes: put strings in single quotes, unusual names in [brackets]"
             )
         spelt = _names_in(expression)
         fields: list[str] = []
         whole = False
         called: set[str] = set()
         with closing(_connection(called)) as connection:
+            # SQLite parses the expression; each column that it does not find is added as a field, and it tries again.
             while True:
                 where = cls(expression, plain, tuple(fields), whole)
                 try:
@@ -190,55 +192,58 @@ class Where:
                     if missing.lower() == "payload" and not whole:
                         whole = True
                         continue
-                    # SQLite's paths have no way to write a quote or a backslash.
-                    unnamable = not missing or '"' in missing or "\\" in missing
-                    if unnamable or missing in fields or len(fields) == MOST_FIELDS:
+                    # SQLite's JSON paths cannot express a quote or a backslash.
+                    is_field = missing and '"' not in missing and "\\" not in missing
+                    if not is_field or missing in fields or len(fields) == MOST_FIELDS:
                         raise ValueError(f"where: {expression!r} is not a valid condition: {error}") from None
                     others = sorted(name for name in spelt if name != missing and _folded(name) == _folded(missing))
                     if others:
                         raise ValueError(
-                            f"where: {expression!r} names {missing!r} and {others[0]!r}, which SQLite takes for one: "
-                            "read one of them as payload ->> '$.name'"
+                            f"where: {expression!r} names {missing!r} and {others[0]!r}, which SQLite does not "
+                            "distinguish: write one of them as payload ->> '$.name'"
                         ) from None
                     fields.append(missing)
 
     def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
-        """Rising positions of the documents of a part for which the condition holds.
+        """Increasing positions of the documents of a part that satisfy the condition.
 
         Raises
         ------
         ValueError
-            If SQLite cannot evaluate it.
+            If SQLite cannot evaluate the condition.
         IndexFormatError
             If payloads are not JSON.
         """
         if "payload_text" in arrays:
-            require_cuts(arrays, "payload_offsets", "payload_text")
+            require_offsets(arrays, "payload_offsets", "payload_text")
         found: list[int] = []
         with closing(_connection()) as connection:
             for first in range(0, count, DOCUMENTS_AT_ONCE):
                 last = min(first + DOCUMENTS_AT_ONCE, count)
                 texts = _texts(arrays, first, last) if "payload_text" in arrays else [b""] * (last - first)
-                given = [position for position, text in enumerate(texts) if text]
-                joined = b"[" + b",".join([texts[position] for position in given]) + b"]"
+                with_payload = [position for position, text in enumerate(texts) if text]
+                joined = b"[" + b",".join([texts[position] for position in with_payload]) + b"]"
                 if b"\\u0000" in joined:
                     self._require_no_nul(texts, first)
                 bare = json.dumps([position for position, text in enumerate(texts) if not text]).encode()
                 try:
                     for is_bare, place in self._found(connection, joined, bare):
-                        found.append(first + (place if is_bare else given[place]))
+                        found.append(first + (place if is_bare else with_payload[place]))
                 except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
                     if str(error) == "interrupted":
                         raise KeyboardInterrupt from None
-                    # The condition may read texts of payloads as JSON that are none, which is not a fault of the files.
+                    # A condition may itself parse strings of payloads as JSON; its failure is not damage.
                     if not isinstance(error, sqlite3.Error) or not _is_json(joined):
                         raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
                     raise ValueError(f"where: {self.expression!r} cannot be evaluated: {error}") from None
         return np.array(sorted(found), dtype=np.int64)
 
     def _found(self, connection: sqlite3.Connection, given: bytes, bare: bytes) -> Iterator[tuple[int, int]]:
-        """Places, in the one array or the other, of what fulfils the condition."""
-        # No name of this query may be one that the expression can name.
+        """Yield (0, place in `given`) or (1, position in `bare`) for each document that satisfies the condition.
+
+        `given` is a JSON array of payloads, `bare` one of the positions of documents without a payload.
+        """
+        # The expression must not be able to refer to names of this query, so they contain a mark that it does not.
         mark = "#"
         while mark in self.expression:
             mark += "#"
@@ -246,12 +251,12 @@ class Where:
         columns = "".join(f", json_extract({payload}, {_path(name)}) AS {_quoted(name)}" for name in self.fields)
         if self.whole:
             columns += f", {payload} AS payload"
-        # Functions give the texts, so that all placeholders are those of the expression.
+        # Functions return the texts, so that all placeholders of the query belong to the expression.
         texts = given.decode(), bare.decode()
         connection.create_function(f"{mark}given", 0, lambda: texts[0])
         connection.create_function(f"{mark}missing", 0, lambda: texts[1])
-        # A table of WITH has no rowid; a subquery has one in some builds of SQLite. The expression stands on a line of
-        # its own, so that a comment in it ends there.
+        # WITH is used as its tables have no rowid that an expression could name; a subquery has one in some builds of
+        # SQLite. The expression has its own line, so that a comment at its end does not hide the parenthesis.
         query = f"""
             WITH "{mark}texts" ({own}, {payload}) AS (
                 SELECT 0, key, CASE WHEN type IN ('object', 'array') THEN value ELSE json_quote(value) END
@@ -264,8 +269,8 @@ class Where:
         yield from connection.execute(query, self.values)
 
     def _require_no_nul(self, texts: list[bytes], first: int) -> None:
-        """Refuse payloads whose texts SQLite would read as far as a NUL character, where the condition reads them."""
-        reads_all = self.whole and "payload" in _IS_THERE.sub("", self.expression).lower()
+        """Refuse strings with a NUL character in the data that the condition reads, as SQLite would truncate them."""
+        reads_all = self.whole and "payload" in _EXISTENCE_TEST.sub("", self.expression).lower()
         for position, text in enumerate(texts, first):
             if b"\\u0000" not in text or not _is_json(text):
                 continue
@@ -277,7 +282,7 @@ class Where:
                 raise ValueError(f"where: payload of document {position} {_NUL}: {payload!r:.40}")
 
 
-_NUL = "has a NUL character, at which SQLite's texts end"
+_NUL = "has a NUL character, at which SQLite would end the string"
 
 
 def _has_nul(value: Any) -> bool:
@@ -287,22 +292,22 @@ def _has_nul(value: Any) -> bool:
 
 
 def _names_in(expression: str) -> set[str]:
-    """Names in an expression, but those of functions."""
+    """Names in an expression, except those of functions."""
     names: set[str] = set()
     for bracketed, ticked, placeholder, bare in _NAME.findall(expression):
         if placeholder:
-            raise ValueError(f"where: {expression!r} has {placeholder!r}: values stand for ? or ?1, in their order")
+            raise ValueError(f"where: {expression!r} has {placeholder!r}: use ? or ?1 as placeholders of values")
         names.add(bracketed or ticked.replace("``", "`") or bare)
     return names
 
 
 def _folded(name: str) -> str:
-    """As SQLite compares names, of which it folds ASCII alone."""
+    """Name in lower case as SQLite folds it, which changes only ASCII letters."""
     return "".join(c.lower() if c.isascii() else c for c in name)
 
 
 def fields_of(arrays: Mapping[str, NDArray[Any]], count: int, wanted: Sequence[str]) -> set[str]:
-    """Which of some fields any payload of a part has at its top; reads no further than to find them."""
+    """Those of given fields that a payload of a part has at its top level; stops as soon as all are found."""
     missing = dict.fromkeys(wanted)
     if "payload_text" not in arrays:
         return set()
@@ -320,7 +325,7 @@ def fields_of(arrays: Mapping[str, NDArray[Any]], count: int, wanted: Sequence[s
 
 
 def some_fields(arrays: Mapping[str, NDArray[Any]], count: int) -> set[str]:
-    """Fields at the top of the first payloads of a part, for messages."""
+    """Top-level fields of the first payloads of a part, for messages."""
     if "payload_text" not in arrays:
         return set()
     with closing(_connection()) as connection:
@@ -346,9 +351,9 @@ def _rows(connection: sqlite3.Connection, query: str, joined: bytes) -> list[tup
 
 
 def _connection(called: set[str] | None = None) -> sqlite3.Connection:
-    """A database of nothing; `called` takes the functions that statements call."""
+    """Open an empty database that allows only expressions; names of called functions are added to `called`."""
     connection = sqlite3.connect(":memory:")
-    # Once, before anything is refused: SQLite declares json_each as a table when it is first used.
+    # SQLite declares json_each as a table at its first use, which the authorizer below would refuse.
     connection.execute("SELECT value FROM json_each('[]')").fetchall()
 
     def authorize(action: int, first: str | None, second: str | None, *others: object) -> int:
@@ -359,7 +364,7 @@ def _connection(called: set[str] | None = None) -> sqlite3.Connection:
         return sqlite3.SQLITE_OK
 
     connection.set_authorizer(authorize)
-    # Python looks for signals while it calls back; its exception stops SQLite, which then says that it was interrupted.
+    # Python handles signals during this callback; the exception of Ctrl-C then interrupts SQLite.
     connection.set_progress_handler(lambda: 0, INSTRUCTIONS_AT_ONCE)
     return connection
 
@@ -369,5 +374,5 @@ def _quoted(name: str) -> str:
 
 
 def _path(name: str) -> str:
-    """A string of SQL: the path of a field of an object."""
+    """JSON path of a field, as an SQL string literal."""
     return "'" + f'$."{name}"'.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""What whoever builds an index says about it, checked before any work is done."""
+"""The arguments of an index build, checked before any work is done."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an index is to be, as far as it can be said without its documents. Made by `Plan.of`.
+    """Options of an index that do not depend on its documents. Made by `Plan.of`.
 
     Attributes
     ----------
     measure : Measure
-        What searches will compute.
+        The distance that searches will compute.
     costs : Costs or None
-        What moving between bins costs, where it is given.
+        Given costs between bins; None if costs are computed from vectors.
     options : Options
-        How documents are kept.
+        How documents are stored and prefiltered.
     space : AttachedSpace or None
-        The space in which documents are.
+        The space of the documents.
     encoder : EncoderIdentity or None
-        What made vectors of the documents' texts.
+        Identity of the documents' encoder.
     """
 
     measure: Measure
@@ -64,7 +64,7 @@ class Plan:
         Raises
         ------
         TypeError, ValueError
-            If one is malformed, or some do not go together; the message names the argument.
+            If an argument is malformed, or arguments contradict each other; the message names the argument.
         """
         table = None if costs is None else Costs.of(costs)
         chosen = Measure.of("wrd" if measure is None else measure) if table is None else chosen_measure(measure)
@@ -72,24 +72,24 @@ class Plan:
         identity = None if encoder is None else EncoderIdentity.of(encoder)
         for name, value in (("space", space), ("encoder", encoder)):
             if table is not None and value is not None:
-                raise ValueError(f"{name}: belongs to vectors, but costs are given")
+                raise ValueError(f"{name}: expected none with given costs, as documents then have no vectors")
         return cls(chosen, table, Options(**options), attached, identity)
 
     def documents(self, docs: Documents) -> Sequences | Bags | Histograms:
         """Check documents; TypeError or ValueError if they are malformed."""
-        # Whoever asks for given costs and brings none is told so, and not that these are no histograms.
-        is_whole = self.costs is not None or not self.measure._cost.is_given
-        return as_documents(docs, self.measure if is_whole else None)
+        # If costs are required but missing, documents are not checked as histograms: `setup` then reports the costs.
+        has_costs = self.costs is not None or not self.measure._cost.is_given
+        return as_documents(docs, self.measure if has_costs else None)
 
     def setup(self, docs: Sequences | Bags | Histograms, ids: Ids | None) -> Setup:
-        """What an index is whose first documents are these, as `documents` returns them.
+        """Make the setup of an index whose first documents are these, as returned by `documents`.
 
         Raises
         ------
         DimensionError
-            If the encoder makes vectors of another dimension.
+            If the dimension of the encoder's vectors is not that of the documents.
         TypeError, ValueError
-            If the plan does not go with the documents; the message names the argument.
+            If the plan does not suit the documents; the message names the argument.
         """
         id_kind = "int" if ids is None else kind_of_ids(listed_ids(ids))
         setup = kind_for(docs).setup(docs, self.measure, self.options, id_kind, self.costs)
@@ -97,10 +97,12 @@ class Plan:
         return setup
 
     def _require_encoder_fits(self, dim: int) -> None:
-        """Refuse an encoder that cannot have made the documents; a space may change their dimension."""
+        """Refuse an encoder that cannot have encoded the documents. A space may have changed their dimension."""
         if self.encoder is None:
             return
         if self.space is None and self.encoder.dim not in (None, dim):
-            raise DimensionError(f"encoder: makes vectors of dimension {self.encoder.dim}, the documents have {dim}")
+            raise DimensionError(
+                f"encoder: expected vectors of dimension {dim}, as in the documents, got dimension {self.encoder.dim}"
+            )
         if self.space is not None and "space" in self.encoder.options:
-            raise ValueError("encoder: the index moves queries into its space itself; give the encoder without a space")
+            raise ValueError("encoder: expected an encoder without a space, as the index moves queries into its space")

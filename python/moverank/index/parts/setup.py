@@ -1,4 +1,4 @@
-"""What an index is made to be: what its builder says, checked, and what all its parts have in common."""
+"""Options of an index: those chosen when it is built, and the setup that all its parts share."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from moverank._support.validate import whole_number
 from moverank.measures.measure import Measure
 
-#: More clusters of a document have no use: they are to be far fewer than its tokens.
+#: Maximum number of clusters per document; they are useful only if they are far fewer than its tokens.
 MOST_CLUSTERS = 1024
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Prefilter by several pooled vectors per document: its tokens' clusters, compared by the measure itself.
+    """Prefilter with several pooled vectors per document: the centroids of clusters of its tokens.
 
-    Brings better candidates than one pooled vector does, for some hundred nanoseconds a document. Distances to clusters
-    bound nothing, so a budgeted search that uses them is not certain of any hit.
+    A prefilter is a coarse search that proposes candidates. This one compares centroids by the measure itself, which
+    finds better candidates than one pooled vector, at some hundred nanoseconds per document. Distances between
+    centroids are not bounds on distances, so a search limited to these candidates cannot certify its hits.
 
     Parameters
     ----------
     per_document : int, default 4
-        Clusters of a document; memory is that many float32 vectors.
+        Number of clusters per document; each takes the memory of one float32 vector.
 
     Raises
     ------
     TypeError, ValueError
-        If the number is not an integer, below 1 or above 1024.
+        If the number is not an integer between 1 and 1024.
 
     Examples
     --------
@@ -46,28 +47,28 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all parts of an index have in common.
+    """Options shared by all parts of an index.
 
     Attributes
     ----------
     measure : Measure
-        What searches compute.
+        The distance that searches compute.
     kind : {"tokens", "words", "bins"}
-        What documents are made of, see `kinds`.
+        Kind of documents, see `kinds`.
     dim : int
-        Dimension of the tokens; under given costs, bins of queries.
+        Dimension of the tokens; for given costs, the number of bins of queries.
     dtype : str
-        How tokens are stored, of which distances are computed; under given costs, how these are.
+        Type of the stored tokens, from which distances are computed; for given costs, the type of the costs.
     codes : str or None
-        Type in which they are kept once more, for bounds.
+        Type of the compact copies of tokens that give bounds; None if there are none.
     prefilter : str, Clusters or None
-        How budgeted searches find candidates.
+        The coarse search that proposes candidates.
     ids : {"int", "str"}
-        What documents are called by.
+        Type of the documents' ids.
     origin : tuple of float or None
-        What was subtracted from all tokens, in float64, before they were rounded: queries are to be told of it.
+        Vector subtracted from all tokens in float64 before they were rounded. It must be subtracted from queries too.
     sources, targets : tuple of str, optional
-        What bins of queries and of documents are called, where costs are given and a DataFrame said so.
+        Names of the bins of queries and of documents, if costs were given as a DataFrame.
     """
 
     measure: Measure
@@ -84,7 +85,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Options:
-    """What whoever builds an index may choose about how documents are kept: `prefilter`, `dtype` and `rescore`."""
+    """Arguments of `Index.build` about the storage of documents: `prefilter`, `dtype` and `rescore`."""
 
     prefilter: str | Clusters | None = "Flat"
     dtype: str | None = None
@@ -96,10 +97,12 @@ class Options:
 
 
 def require_plain_table(options: Options) -> None:
-    """Refuse choices about tokens where documents have none of their own, but share one table."""
+    """Refuse options about tokens for documents that share one table."""
     if options.prefilter not in ("Flat", None):
-        raise ValueError(f"prefilter: bags need none, as any search bounds every document; got {options.prefilter!r}")
+        raise ValueError(
+            f"prefilter: expected none for bags, as every search bounds every document, got {options.prefilter!r}"
+        )
     if options.rescore:
-        raise ValueError("rescore: bags have nothing to rescore, as their vectors are shared")
+        raise ValueError("rescore: expected False for bags, whose vectors are shared")
     if options.dtype is not None:
-        raise ValueError("dtype: bags have one table of float32 vectors; only sequences are stored in other types")
+        raise ValueError(f"dtype: expected none for bags, whose table of vectors is float32, got {options.dtype!r}")

@@ -1,4 +1,4 @@
-"""Documents that are sequences of token vectors, each with vectors of its own."""
+"""Documents that are sequences of token vectors; each document has its own vectors."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class TokenParts(Kind):
     documents = Sequences
     counted = "tokens"
     needs_prefilter = True
-    # Encoders need not give the same digits twice, and codes of 8 bits are then 1 / 127 apart.
+    # Encoders may return different last digits for the same text, which can change 8-bit codes by one step of 1 / 127.
     tolerance = 0.02
 
     def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
-        """Check what an index of such documents is to be."""
+        """Check the options of an index of sequences."""
         require_vectors(measure)
         dtype, rescore = options.dtype, options.rescore
         codes = _checked_codes(dtype, docs, measure) if rescore else None
@@ -41,18 +41,18 @@ class TokenParts(Kind):
         return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter, ids, origin)
 
     def is_sound(self, setup: Setup) -> bool:
-        """An origin, if there is one, is a point that moves no distance."""
+        """Whether the origin has the right dimension, and the measure allows one; bins must not have names."""
         may_move = setup.measure._cost.translation_invariant
-        in_place = setup.origin is None or (len(setup.origin) == setup.dim and may_move)
-        return in_place and (setup.sources, setup.targets) == (None, None)
+        origin_is_valid = setup.origin is None or (len(setup.origin) == setup.dim and may_move)
+        return origin_is_valid and (setup.sources, setup.targets) == (None, None)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
-        """Documents about the index's origin, in its type.
+        """Documents relative to the index's origin, in its type.
 
         Warns
         -----
         PrecisionWarning
-            If they came in float64 and lie so far from the origin that float32 drops what tells them apart.
+            If they were given in float64 and are so far from the origin that float32 drops their differences.
         """
         require_same_dim(docs.dim, setup.dim, "docs", "the index")
         origin = np.zeros(setup.dim) if setup.origin is None else np.array(setup.origin)
@@ -63,7 +63,7 @@ class TokenParts(Kind):
         return docs.astype(setup.dtype)
 
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
-        """Prepare documents, with codes and what brings candidates where the index has these."""
+        """Prepare documents, with the codes and the prefilter's vectors if the index has them."""
         prepared = prepare(docs, setup.measure)
         numbers = {"max_norm": prepared.max_norm, "rounded": float(docs._rounded or setup.origin is not None)}
         arrays = {"offsets": docs.offsets, "tokens": docs.tokens}
@@ -91,7 +91,7 @@ class TokenParts(Kind):
         return Built(arrays, numbers, prepared)
 
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
-        """What the core searches."""
+        """Prepare stored documents for the core."""
         prepared = _core.PreparedSequences.from_arrays(
             arrays["tokens"],
             arrays.get("scales"),
@@ -114,16 +114,16 @@ class TokenParts(Kind):
         return prepared
 
     def corpus(self, prepared: list[Any]) -> _core.Corpus:
-        """The same of all parts."""
+        """Join the prepared documents of all parts."""
         return _core.Corpus(prepared)
 
     def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
-        """Tokens and mass of the document that has these rows."""
+        """Tokens and mass of the document in these rows."""
         scales = arrays.get("scales")
         return decode(arrays["tokens"][run], None if scales is None else scales[run]), arrays["mass"][run]
 
     def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Components and mass."""
+        """Components and masses of the tokens, as float64."""
         scales = arrays.get("scales")
         tokens = decode(arrays["tokens"][run], None if scales is None else scales[run])
         return tokens.astype(np.float64), arrays["mass"][run].astype(np.float64)
@@ -134,10 +134,10 @@ class TokenParts(Kind):
 
 
 def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
-    """Where an index puts the origin.
+    """Choose the origin of an index, near the documents; None if that gains nothing.
 
-    Also amid documents that float32 holds, as queries may have more digits. Differences to the origin are exact then,
-    but for codes with a scale, which would be rounded once more.
+    An origin is useful even if float32 holds the documents exactly, as queries may have more digits. Subtracting it is
+    then exact, except for codes with a scale, which would be rounded again.
     """
     if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
         return None
@@ -147,7 +147,7 @@ def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
 
 
 def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
-    """Refuse to rescore what would bound nothing or save nothing."""
+    """Type of the codes; ValueError if they would not be more compact than the documents, or would give no bounds."""
     if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
         raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
     if not measure._cost.has_codes:

@@ -1,4 +1,4 @@
-"""Documents that are bags of words, whose vectors stand in one table."""
+"""Documents that are bags of words, with one table of vectors for all documents."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from moverank.vectors.weighting import mass_of
 
 
 class Vocabulary:
-    """Words that the bags of some parts use, numbered from the first part on.
+    """Words used by the bags of some parts, numbered in the order in which the parts introduce them.
 
     Parameters
     ----------
     tables : sequence of mapping of ndarray
-        Arrays of the parts, of which "vectors" and "rows" are read.
+        Arrays of the parts; "vectors" and "rows" are used.
     """
 
     def __init__(self, tables: Sequence[Arrays]) -> None:
         self._tables = [arrays["vectors"] for arrays in tables]
         self._firsts = np.cumsum([0] + [len(table) for table in self._tables])
-        #: Row of each word in the table that bags came with.
+        #: Row of each word in the user's table of vectors.
         self.rows: NDArray[np.uint32] = np.concatenate(
             [arrays["rows"] for arrays in tables] or [np.empty(0, dtype=np.uint32)]
         )
 
     def vectors_of(self, words: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """Vectors of some words."""
+        """Vectors of given words."""
         tables = np.searchsorted(self._firsts, words, side="right") - 1
         return np.array([self._tables[t][w - self._firsts[t]] for t, w in zip(tables, words.tolist(), strict=True)])
 
     def require_same(self, bags: Bags) -> None:
-        """Refuse bags over another table, as far as this index has its words."""
+        """Refuse bags over another table: words that are already in the index must have the same vectors."""
         used = np.zeros(len(bags.vectors), dtype=bool)
         used[bags.words] = True
         for table, first in zip(self._tables, self._firsts, strict=False):
@@ -54,7 +54,7 @@ class Vocabulary:
             if not same.all():
                 row = rows[ours][np.argmin(same)]
                 raise ValueError(
-                    f"docs: word {row} has another vector than in the index; bags of one index share one table"
+                    f"docs: expected bags over the table of this index, but the vector of word {row} is different"
                 )
 
 
@@ -67,18 +67,18 @@ class WordParts(Kind):
     table = "rows"
 
     def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
-        """Check what an index of such documents is to be."""
+        """Check the options of an index of bags."""
         require_vectors(measure)
         require_plain_table(options)
         return Setup(measure, self.name, docs.dim, "float32", None, None, ids)
 
     def is_sound(self, setup: Setup) -> bool:
-        """One table of float32, and nothing beside it."""
-        beside = (setup.prefilter, setup.codes, setup.origin, setup.sources, setup.targets)
-        return setup.dtype == "float32" and beside == (None,) * 5
+        """Whether the table is float32, and other options are unset."""
+        others = (setup.prefilter, setup.codes, setup.origin, setup.sources, setup.targets)
+        return setup.dtype == "float32" and others == (None,) * 5
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
-        """Documents as they are; ValueError if these count words alone, and the space weighs them."""
+        """The documents unchanged; ValueError if they have plain counts although the space has token weights."""
         require_same_dim(docs.dim, setup.dim, "docs", "the index")
         if space is not None:
             _require_weights_of(space, docs)
@@ -89,7 +89,7 @@ class WordParts(Kind):
         return Vocabulary(tables)
 
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
-        """Prepare documents; words that the index does not have yet come with their vectors."""
+        """Prepare documents, with the vectors of words that are new to the index."""
         shared.require_same(docs)
         prepared = _core.PreparedBags(
             docs.vectors, docs.words, docs.offsets, docs.counts, setup.measure._spec, shared.rows
@@ -100,7 +100,7 @@ class WordParts(Kind):
         return Built(arrays, {"first_word": len(shared.rows), "rounded": float(docs._rounded)}, prepared)
 
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
-        """What the core searches."""
+        """Prepare stored documents for the core."""
         return _core.PreparedBags.from_arrays(
             arrays["vectors"],
             arrays["words"],
@@ -112,7 +112,7 @@ class WordParts(Kind):
         )
 
     def corpus(self, prepared: list[Any]) -> _core.BagCorpus:
-        """The same of all parts."""
+        """Join the prepared documents of all parts."""
         return _core.BagCorpus(prepared)
 
     def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
@@ -123,7 +123,7 @@ class WordParts(Kind):
         return tokens, mass if counts is None else mass * counts[run]
 
     def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Words, as the index numbers them, and their counts."""
+        """Numbers of the words in the index, and their counts."""
         words = arrays["words"][run].astype(np.float64)
         counts = arrays["counts"][run] if "counts" in arrays else np.ones(len(words))
         return words, counts.astype(np.float64)
@@ -134,12 +134,12 @@ class WordParts(Kind):
 
 
 def _require_weights_of(space: AttachedSpace, docs: Bags) -> None:
-    """Refuse bags that count words alone where a space weighs them: queries would be weighed and documents not."""
-    from moverank.spaces.steps import WeighedBy  # loaded, as there is a space
+    """Refuse bags with plain counts if the space has token weights, which would then apply to queries only."""
+    from moverank.spaces.steps import WeighedBy  # already imported, as there is a space
 
-    counts_alone = docs.counts is None or not (docs.counts % 1).any()
-    if len(docs) and counts_alone and any(isinstance(step, WeighedBy) for step in space.space.steps):
+    has_plain_counts = docs.counts is None or not (docs.counts % 1).any()
+    if len(docs) and has_plain_counts and any(isinstance(step, WeighedBy) for step in space.space.steps):
         raise ValueError(
-            "docs: bags have counts, but not the weights that the space gives to tokens; build of sequences, "
-            "space(encoder.encode(texts)).sequences, or multiply the weights into counts of Bags.from_flat"
+            "docs: expected counts multiplied by the token weights of the space, got plain counts; build the index "
+            "from space(encoder.encode(texts)).sequences, or pass counts times weights to Bags.from_flat"
         )
