@@ -373,7 +373,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(d, prefilter="Nonsense"),
             ValueError,
-            "prefilter: faiss cannot make 'Nonsense' of 400 documents",
+            "prefilter: faiss cannot train 'Nonsense' on 400 documents",
         ),
         (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
         (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
@@ -392,7 +392,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         (
             lambda d, q: mr.Index.build(mr.Bags(np.eye(2), [[0]]), dtype="int8", rescore=True),
             ValueError,
-            "rescore: bags have nothing to",
+            "rescore: expected False for bags",
         ),
         (
             lambda d, q: mr.Index.build(d, mr.Measure("sqeuclidean"), dtype="int8", rescore=True),

@@ -219,7 +219,7 @@ def test_numbers_that_are_ids_are_numbers(tmp_path, capsys):
 
 def test_an_index_is_replaced_once_the_new_one_is_whole(index, tmp_path, docs, capsys):
     one = rows(tmp_path / "one.jsonl", [{"id": "only", "text": "a cat"}])
-    assert "there is an index already" in refusal(capsys, "index", index, one)
+    assert "there is already an index" in refusal(capsys, "index", index, one)
     assert "--resume" in refusal(capsys, "index", index, one, "--overwrite", "--resume")
     strange = rows(tmp_path / "strange.jsonl", [{"id": "s", "text": "zzqqx"}])
     assert "no document has a word with a vector" in refusal(capsys, "index", index, strange, "--overwrite")
@@ -270,7 +270,7 @@ def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, caps
 
 
 def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
-    assert "there is an index already; --overwrite replaces it, or choose" in refusal(capsys, "index", index, docs)
+    assert "there is already an index; --overwrite replaces it, or use" in refusal(capsys, "index", index, docs)
     assert "is already in the index; --replace replaces documents" in refusal(capsys, "add", index, docs)
 
     monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1)  # each batch is kept at once
@@ -282,4 +282,4 @@ def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
         errors.append(refusal(capsys, "search", "cat", "--index", str(tmp_path / "begun")))
 
     mr.Index.build_on_disk(tmp_path / "begun", batches(), "wrd").close()
-    assert errors[0].endswith(" batches are in; moverank index --resume resumes it\n")
+    assert errors[0].endswith("batches are written; moverank index --resume resumes it\n")

@@ -35,7 +35,7 @@ def test_index_info_verify(tmp_path, files):
     with mr.Index.open(path, writable=True) as index:
         index.remove([3])
     shown = moverank("info", path).stdout
-    assert "removed          1, whose space compacting gives back" in shown
+    assert "removed          1, whose space is freed by compact" in shown
     sound = moverank("verify", path)
     assert sound.returncode == 0
     assert "sound: 59 documents in 3 files" in sound.stdout
@@ -63,7 +63,7 @@ def test_a_build_is_resumed(tmp_path, files):
         assert (other.returncode, "resume: " in other.stderr) == (2, True), other.stderr
     refused = moverank("index", path, *files)
     assert refused.returncode == 2
-    assert "there is an index already" in refused.stderr
+    assert "there is already an index" in refused.stderr
 
 
 @pytest.mark.parametrize("command", ["info", "verify"])

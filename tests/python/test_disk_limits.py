@@ -110,7 +110,7 @@ if os.geteuid() == 0:  # who may write everywhere
 folder.parent.chmod(0o555)
 folder.chmod(0o555)
 for change in (lambda: index.add(docs[:2]), lambda: index.remove([3]), index.compact):
-    assert "may not be written: Permission denied" in refused(mr.NoPermissionError, change)
+    assert "no permission to write: Permission denied" in refused(mr.NoPermissionError, change)
     assert answers(index) == before == answers(mr.Index.open(folder))
 new = folder.with_name("new")
 for write in (
@@ -175,7 +175,7 @@ index = mr.Index.open(folder / "index", writable=True)
 more = mr.Sequences([rng.normal(size=(40, 8)) for _ in range(300)])
 before = answers(index)
 for change in (lambda: index.add(more), lambda: index.upsert(more, range(300))):
-    assert "make some and call again" in refused(mr.NoSpaceError, change)
+    assert "free some space and call again" in refused(mr.NoSpaceError, change)
     assert answers(index) == before
     assert answers(mr.Index.open(folder / "index")) == before
     assert len(list((folder / "index").iterdir())) == 3, "what was begun is left"

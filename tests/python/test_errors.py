@@ -127,32 +127,32 @@ CASES = {
     "IndexExistsError": (
         FileExistsError,
         lambda: mr.Index.build(DOCS).save("index"),
-        "there is an index already; overwrite=True replaces it, or choose another path: 'index'",
+        "there is already an index; overwrite=True replaces it, or use another path: 'index'",
     ),
     "IndexFormatError": (
         ValueError,
         lambda: Path("index/manifest.json").write_text("{}") and mr.Index.open("index"),
-        "index/manifest.json: not JSON that a moverank wrote",
+        "index/manifest.json: is not JSON written by moverank",
     ),
     "IndexVersionError": (
         errors.IndexFormatError,
         version,
-        r"index/manifest\.json: written in version 1 of the format, .* reads version 2; open it with an older moverank",
+        r"index/manifest\.json: expected version 2 of the format, .* got version 1; open the index with an older",
     ),
     "IndexIncompleteError": (
         RuntimeError,
         being_built,
-        r"begun: the index is not yet built, [12] batches are in; Index.build_on_disk\(..., resume=True\) resumes it",
+        r"begun: the index is incomplete, [12] batches are written; Index.build_on_disk\(..., resume=True\) resumes it",
     ),
     "IndexLockedError": (
         RuntimeError,
         twice,
-        f"index: process {os.getpid()} has it open for writing; wait until it closes it, or open it for reading",
+        f"index: process {os.getpid()} has the index open for writing; wait until it is closed, or open it for reading",
     ),
     "ReadOnlyIndexError": (
         RuntimeError,
         lambda: mr.Index.open("index").compact(),
-        r"index: was opened for reading; Index.open\(path, writable=True\) opens it for writing",
+        r"index: was opened for reading; open it for writing by Index.open\(path, writable=True\)",
     ),
     "IndexClosedError": (RuntimeError, closed, "the index was closed; open it again by Index.open"),
     "IndexWriteError": (
@@ -163,12 +163,12 @@ CASES = {
     "NoSpaceError": (
         errors.IndexWriteError,
         lambda: failing(28, "open"),
-        "no space to write: No space left on device; make some and call again: '.*/index/.*seg'",
+        "no space to write: No space left on device; free some space and call again: '.*/index/.*seg'",
     ),
     "NoPermissionError": (
         PermissionError,
         lambda: failing(13, "replace"),
-        "may not be written: Permission denied; open it where you have permission: '.*/index/.*'",
+        "no permission to write: Permission denied; use a folder with write permission: '.*/index/.*'",
     ),
 }
 
@@ -209,7 +209,7 @@ def test_a_disk_that_takes_nothing_and_does_not_say_why():
         def write(self, descriptor, octets):
             return 0
 
-    message = "could not be written: nothing is written any more: '.*/index/"
+    message = "could not be written: the system wrote no bytes: '.*/index/"
     with mr.Index.open("index", writable=True) as index, Deaf(), pytest.raises(mr.IndexWriteError, match=message):
         index.add(DOCS[:1], ids=["c"])
 
@@ -228,7 +228,9 @@ def test_a_change_whose_end_is_not_known_is_the_last():
             pytest.raises(mr.IndexWriteError, match=r"Input/output error: '.*/index'"),
         ):
             index.remove(["a"])
-        with pytest.raises(mr.IndexWriteError, match=r"an earlier change was cut off .*; close the index and open it"):
+        with pytest.raises(
+            mr.IndexWriteError, match=r"an earlier change was interrupted .*; close the index and open it again"
+        ):
             index.remove(["b"])
         assert index.search(DOCS[0], 2).ids.tolist() == ["a", "b"]
     assert mr.Index.open("index").ids.tolist() == ["b"]

@@ -90,7 +90,7 @@ def test_payloads():
 
     with pytest.raises(TypeError, match="payloads: expected a list of JSON values or a data frame, got Table"):
         mr.Index.build(DOCS, payloads=Table())
-    with pytest.raises(TypeError, match="expected a JSON value, got DataFrame; give one of its rows"):
+    with pytest.raises(TypeError, match="expected a JSON value, got DataFrame; pass one of its rows"):
         mr.Index.build(DOCS, payloads=[frame, frame])
     with pytest.raises(ValueError, match="has two fields 'n'"):
         mr.Index.build(DOCS, payloads=[pd.Series([1, 2], index=["n", "n"]), None])

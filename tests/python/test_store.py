@@ -251,7 +251,7 @@ def test_filters_choose_by_payload(docs):
 
 def test_one_writer_at_a_time_and_any_number_of_readers(folder, docs):
     writer = mr.Index.open(folder, writable=True)
-    with pytest.raises(mr.IndexLockedError, match=f"process {os.getpid()} has it open"):
+    with pytest.raises(mr.IndexLockedError, match=f"process {os.getpid()} has the index open"):
         mr.Index.open(folder, writable=True)
     with pytest.raises(mr.IndexLockedError):
         mr.Index.build(docs).save(folder, overwrite=True)
@@ -287,7 +287,7 @@ def test_the_lock_holds_across_processes(folder):
         queue = context.Queue()
         process = context.Process(target=_child, args=(folder, queue))
         process.start()
-        assert f"process {os.getpid()} has it open" in queue.get(timeout=60)
+        assert f"process {os.getpid()} has the index open" in queue.get(timeout=60)
         process.join()
 
 
@@ -312,7 +312,7 @@ def test_a_forked_child_may_not_write(folder, docs):
             try:
                 index.add(docs[:1])
             except mr.IndexLockedError as error:
-                os._exit(7 if "before this process was forked; open it anew" in str(error) else 1)
+                os._exit(7 if "before this process was forked; open it again" in str(error) else 1)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         index.add(docs[:1])
@@ -338,7 +338,7 @@ def test_readers_follow_a_writer_that_deletes_what_they_read(folder, docs):
         (lambda i, d: i.add(d[:1], ids=[3]), mr.DuplicateIdError, "ids: 3 is already in the index; upsert"),
         (lambda i, d: i.add(d[:2], ids=[99, 99]), mr.DuplicateIdError, "ids: 99 is given more than once"),
         (lambda i, d: i.upsert(d[:2], ids=[99, 99]), mr.DuplicateIdError, "ids: 99 is given more than once"),
-        (lambda i, d: i.add(d[:1], ids=["a"]), TypeError, "named by int, these by str"),
+        (lambda i, d: i.add(d[:1], ids=["a"]), TypeError, "expected int, the type of ids in this index, got str"),
         (lambda i, d: i.add(d[:1], ids=[1 << 70]), ValueError, "does not fit into 64 bits"),
         (lambda i, d: i.add(d[:2], ids=[1]), ValueError, "ids: expected 2, one per document, got 1"),
         (lambda i, d: i.remove([3, 77]), mr.UnknownIdError, "ids: 77 is not in the index"),
@@ -372,7 +372,7 @@ def test_words_of_bags_keep_their_vectors(tmp_path):
     table = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
     index = mr.Index.build(mr.Bags(table, [[0, 1], [2]]))
     index.add(mr.Bags(np.concatenate([table, table]), [[1, 12]]))
-    with pytest.raises(ValueError, match="word 1 has another vector than in the index"):
+    with pytest.raises(ValueError, match="the vector of word 1 is different"):
         index.add(mr.Bags(table + 1, [[1]]))
 
 
@@ -394,7 +394,7 @@ def test_paths_that_hold_something(folder, docs, tmp_path):
     (tmp_path / "mine" / "thesis.tex").touch()
     (tmp_path / "file").touch()
     for name in ("mine", "file"):
-        with pytest.raises(mr.IndexExistsError, match="something else than an index"):
+        with pytest.raises(mr.IndexExistsError, match="has files that are not an index"):
             index.save(tmp_path / name, overwrite=True)
     assert (tmp_path / "mine" / "thesis.tex").exists()
     reader = mr.Index.open(folder)
@@ -443,7 +443,7 @@ def test_a_system_without_posix_folders_is_told_so(docs, folder, tmp_path, monke
 def test_no_permission(folder, docs):
     folder.chmod(0o555)
     try:
-        with pytest.raises(mr.NoPermissionError, match="may not be written"):
+        with pytest.raises(mr.NoPermissionError, match="no permission to write"):
             mr.Index.open(folder, writable=True).add(docs[:1])
     finally:
         folder.chmod(0o755)
@@ -491,9 +491,9 @@ def test_a_build_that_was_cut_off_goes_on(docs, tmp_path, monkeypatch):
         mr.Index.build_on_disk(path, batches_of(docs), dtype="int8", resume=True)
     with pytest.raises(ValueError, match="begun with prefilter 'Flat', not None"):
         mr.Index.build_on_disk(path, batches_of(docs), prefilter=None, resume=True)
-    with pytest.raises(ValueError, match="not those that the build was begun with"):
+    with pytest.raises(ValueError, match="expected the same batches in the same order as when the build was begun"):
         mr.Index.build_on_disk(path, batches_of(docs, size=8), resume=True)
-    with pytest.raises(ValueError, match="fewer batches"):
+    with pytest.raises(ValueError, match="expected at least 3 batches"):
         mr.Index.build_on_disk(path, [], resume=True)
     index = mr.Index.build_on_disk(path, batches_of(docs), resume=True)
     assert sorted(index.ids.tolist()) == sorted(f"d{n}" for n in range(40))
@@ -519,13 +519,13 @@ def resumed(request, docs, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda docs, ids, notes: Batch(docs, ids), "document 'd0' has another payload"),
-        (lambda docs, ids, notes: Batch(docs, ids, [*notes[:-1], {"n": 3}]), "document 'd6' has another payload"),
+        (lambda docs, ids, notes: Batch(docs, ids), "document 'd0' has a different payload"),
+        (lambda docs, ids, notes: Batch(docs, ids, [*notes[:-1], {"n": 3}]), "document 'd6' has a different payload"),
         (lambda docs, ids, notes: Batch(docs, [*ids[:-1], "else"], notes), "document 'else' is not in it"),
-        (lambda docs, ids, notes: Batch(docs[::-1], ids, notes), "document 'd0' has (another|other)"),
+        (lambda docs, ids, notes: Batch(docs[::-1], ids, notes), "document 'd0' has (a )?different"),
         (
             lambda docs, ids, notes: Batch([2 * np.asarray(d) for d in docs], ids, notes),
-            "document 'd0' has other tokens or weights",
+            "document 'd0' has different tokens or weights",
         ),
     ],
 )
@@ -542,10 +542,10 @@ def test_resuming_a_complete_index_loses_nothing_that_is_given(docs, tmp_path):
     assert len(mr.Index.build_on_disk(path, batches_of(docs[:28]), resume=True, progress=seen.append)) == 28
     assert seen == [28] * 4
     for batches, message in (
-        ([], "complete, and its document 'd0' is not in the batches; add takes"),
+        ([], "complete, and its document 'd0' is not in the batches; use add"),
         (batches_of(docs[:21]), "complete, and its document 'd21' is not in the batches"),
-        (batches_of(docs), "complete, and document 'd28' is not in it; add takes"),
-        ([*batches_of(docs[:28]), *batches_of(docs[:7])], "complete, and document 'd0' comes twice"),
+        (batches_of(docs), "complete, and document 'd28' is not in it; use add"),
+        ([*batches_of(docs[:28]), *batches_of(docs[:7])], "complete, and document 'd0' occurs twice"),
     ):
         with pytest.raises(ValueError, match=f"^resume: the index is {message}"):
             mr.Index.build_on_disk(path, batches, resume=True)
@@ -581,7 +581,7 @@ def test_bags_are_known_again(tmp_path):
         assert len(mr.Index.build_on_disk(tmp_path / "index", batches, "wmd", resume=True)) == 4
     for other in ([4, 5, 5], [4, 5, 7]):
         changed = [batches[0], Batch(mr.Bags(vectors, [words[2], other]))]
-        with pytest.raises(ValueError, match=r"^resume: .*document 3 has (other|another)"):
+        with pytest.raises(ValueError, match=r"^resume: .*document 3 has (a )?different"):
             mr.Index.build_on_disk(tmp_path / "index", changed, "wmd", resume=True)
 
 
@@ -608,16 +608,16 @@ def test_a_build_takes_no_more_memory_for_more_documents(tmp_path, monkeypatch):
 def test_builds_that_cannot_be(docs, tmp_path):
     path = tmp_path / "index"
     for batches, kind, message in (
-        ([], ValueError, "no documents"),
+        ([], ValueError, "expected at least one"),
         ([Batch(docs[:2], [1, 2]), Batch(docs[:2], [3, 1])], mr.DuplicateIdError, "ids: 1 is given more than once"),
-        ([Batch(docs[:2], [1, 2]), Batch(docs[:2], ["a", "b"])], TypeError, "named by int"),
+        ([Batch(docs[:2], [1, 2]), Batch(docs[:2], ["a", "b"])], TypeError, "expected int, the type of ids"),
         ([Batch(docs[:2]), Batch([np.ones((2, 3))])], mr.DimensionError, "dimension 3"),
-        ([docs], TypeError, "expected each to be a Batch, got Sequences"),
+        ([docs], TypeError, "expected Batch objects, got Sequences"),
     ):
         with pytest.raises(kind, match=message):
             mr.Index.build_on_disk(path, batches)
         assert not path.exists()
-    with pytest.raises(ValueError, match="faiss cannot make 'IVV9'"):
+    with pytest.raises(ValueError, match="faiss does not accept 'IVV9'"):
         mr.Index.build_on_disk(path, batches_of(docs), prefilter="IVV9")
     with pytest.raises(ValueError, match="ids: expected 2"):
         Batch(docs[:2], [1])
@@ -645,7 +645,7 @@ def test_too_few_documents_to_learn_from_are_compared_with_all(docs, tmp_path):
 
 def test_what_names_its_documents_by_strings_needs_them(docs):
     index = mr.Index.build(docs[:2], ids=["a", "b"])
-    with pytest.raises(ValueError, match="ids: needed, as the documents of this index have strings for names"):
+    with pytest.raises(ValueError, match="ids: required, as the ids of this index are strings"):
         index.add(docs[:1])
     index = mr.Index.build(docs[:1], ids=[2**63 - 1])
     with pytest.raises(ValueError, match="ids: no 64-bit integer is left after 9223372036854775807; pass ids"):
@@ -655,12 +655,15 @@ def test_what_names_its_documents_by_strings_needs_them(docs):
 def test_bags_have_less_to_choose(tmp_path):
     bags = mr.Bags(np.eye(3), [[0, 1], [2]])
     for options, message in (
-        ({"dtype": "int8"}, "dtype: bags have one table of float32 vectors; only sequences are stored in other types"),
-        ({"rescore": True}, "rescore: bags have nothing to rescore, as their vectors are shared"),
-        ({"prefilter": "HNSW4"}, "prefilter: bags need none, as any search bounds every document; got 'HNSW4'"),
+        ({"dtype": "int8"}, "dtype: expected none for bags, whose table of vectors is float32"),
+        ({"rescore": True}, "rescore: expected False for bags, whose vectors are shared"),
+        (
+            {"prefilter": "HNSW4"},
+            "prefilter: expected none for bags, as every search bounds every document, got 'HNSW4'",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             mr.Index.build(bags, **options)
     index = mr.Index.build(bags)
-    with pytest.raises(TypeError, match="docs: expected Bags, as the index was built of them, got Sequences"):
+    with pytest.raises(TypeError, match="docs: expected Bags, the kind of documents in this index, got Sequences"):
         index.add([np.eye(3)])

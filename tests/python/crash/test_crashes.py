@@ -102,7 +102,7 @@ def test_no_permission_has_a_name(tmp_path, kind, monkeypatch):
         def _after(self, is_it, name):
             raise OSError(kind, "denied")
 
-    with Denied(1, "error"), pytest.raises(mr.NoPermissionError, match="may not be written: denied"):
+    with Denied(1, "error"), pytest.raises(mr.NoPermissionError, match="no permission to write: denied"):
         work.index.remove(list(work.state)[:1])
     assert content(work.index) == work.state
     assert issubclass(mr.NoPermissionError, PermissionError)
@@ -121,7 +121,7 @@ index = mr.Index.open(sys.argv[1], writable=True)
 try:
     index.add(mr.Sequences([np.ones((5, 8))] * 5000))
 except mr.NoSpaceError as error:
-    assert 'make some and call again' in str(error)
+    assert 'free some space and call again' in str(error)
     assert len(index) == 20
     index.add(docs[:1])
     print(index.verify())

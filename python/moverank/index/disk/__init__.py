@@ -1,5 +1,6 @@
-"""Indexes in folders. `docs/format.md` says what is in one, byte by byte.
+"""Indexes in folders. `docs/format.md` specifies the files.
 
-Read `files` first: how a file comes to be so that a crash leaves all of it or nothing. `segments` are the files that
-hold a part's arrays, `manifest` says which files make the index, `store` changes one state of it into the next.
+Read `files` first: how a file is written so that a crash leaves all of it or nothing. `segments` are files with the
+arrays of one part each. The `manifest` lists the files of the index. `store` replaces one state of the index by the
+next.
 """

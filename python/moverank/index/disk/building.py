@@ -1,4 +1,4 @@
-"""Indexes larger than memory: built in a folder from batches, a segment at a time, and resumed after a crash."""
+"""Building indexes larger than memory in a folder, from batches, one segment at a time; builds can be resumed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moverank.errors import MeasureMismatchError
 from moverank.index.batch import Batch
 from moverank.index.changes import NONE_REMOVED, trained_on
 from moverank.index.disk.manifest import MANIFEST
-from moverank.index.disk.resuming import PassedOver
+from moverank.index.disk.resuming import SkippedBatches
 from moverank.index.disk.store import Store
 from moverank.index.parts.intake import Intake, new_to
 from moverank.index.parts.kinds import kind_of
@@ -25,23 +25,23 @@ from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import checked
 
-#: Bytes of a segment, about. A build takes twice this, besides a batch or two and what faiss needs.
+#: Approximate size of a segment in bytes. A build needs memory for two segments, one or two batches, and faiss.
 SEGMENT_BYTES = 1 << 27
 
 
 class Build:
-    """A build in a folder: new, or resumed.
+    """A build of an index in a folder, new or resumed.
 
     Parameters
     ----------
     folder : Path
-        Where.
+        The folder.
     plan : Plan
-        What the index is to be.
+        Options of the index.
     resume : bool
-        Go on with a build that was cut off, if there is one.
+        Continue an interrupted build, if there is one.
     num_threads : int
-        For clusters and for faiss; 0 stands for all cores.
+        Threads for clusters and faiss; 0 means all cores.
     """
 
     def __init__(self, folder: Path, plan: Plan, *, resume: bool, num_threads: int) -> None:
@@ -50,26 +50,29 @@ class Build:
         self._space = plan.space
         self._encoder = plan.encoder
         self._setup: Setup | None = None
-        #: Written to the folder, and not yet.
+        #: Parts written to the folder.
         self._parts: list[Part] = []
+        #: Parts in memory, to be written as one segment.
         self._pending: list[Part] = []
         self._next_id = 0
         self._batches = 0
-        self._skipped_batches = 0
-        self._skipped_documents = 0
-        self._passed_over: PassedOver | None = None
+        #: Batches, and documents in them, that are still to be skipped as an earlier run wrote them.
+        self._batches_to_skip = 0
+        self._documents_to_skip = 0
+        self._skipped: SkippedBatches | None = None
         self._is_complete = False
         if resume and (folder / MANIFEST).exists():
             self._store = Store.open(folder, writable=True, mmap=True, incomplete=True)
             try:
-                self._take_up()
+                self._resume()
             except BaseException:
                 self._store.close()
                 raise
         else:
             self._store = Store.create(folder, overwrite=False)
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
+        """Load the state of an earlier run, and check that it was begun with the same arguments."""
         manifest, snapshot = self._store.manifest, self._store.snapshot
         assert manifest is not None
         self._is_complete = manifest.batches is None
@@ -91,17 +94,20 @@ class Build:
             raise ValueError("resume: the build was begun with other costs")
         self._parts = list(snapshot.parts)
         self._next_id = snapshot.next_id
-        self._passed_over = PassedOver(snapshot, is_complete=self._is_complete, num_threads=self._threads)
-        self._skipped_batches = self._batches = manifest.batches or 0
-        self._skipped_documents = self.n_documents
+        self._skipped = SkippedBatches(snapshot, is_complete=self._is_complete, num_threads=self._threads)
+        self._batches_to_skip = self._batches = manifest.batches or 0
+        self._documents_to_skip = self.n_documents
 
     def _resumed_setup(self, begun: Setup) -> Setup:
-        """What was begun, unless it is not what is asked for now; how faiss is to be told may still change."""
+        """Setup of the interrupted build; an error if the plan differs from it.
+
+        Only a faiss description may change, as faiss is trained at the end.
+        """
         measure, options = self._plan.measure, self._plan.options
         if begun.measure != measure:
             raise MeasureMismatchError(f"resume: the build was begun for {begun.measure.name}, not for {measure.name}")
-        kept_as = begun.codes if options.rescore else begun.dtype
-        other_dtype = options.dtype is not None and token_dtype(options.dtype) != kept_as
+        begun_dtype = begun.codes if options.rescore else begun.dtype
+        other_dtype = options.dtype is not None and token_dtype(options.dtype) != begun_dtype
         if other_dtype or options.rescore != bool(begun.codes):
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
         if not kind_of(begun).needs_prefilter or begun.prefilter == options.prefilter:
@@ -116,15 +122,15 @@ class Build:
         return sum(map(len, self._parts)) + sum(map(len, self._pending))
 
     def run(self, batches: Iterable[Batch], progress: Callable[[int], object] | None) -> None:
-        """Take all batches, and complete the index. What was written stays for another run if this one fails."""
+        """Add all batches, and complete the index. If this fails, the segments written so far can be resumed."""
         try:
             for batch in batches:
                 if not isinstance(batch, Batch):
-                    raise TypeError(f"batches: expected each to be a Batch, got {type(batch).__name__}")
-                if self._skipped_batches or self._is_complete:
+                    raise TypeError(f"batches: expected Batch objects, got {type(batch).__name__}")
+                if self._batches_to_skip or self._is_complete:
                     self._skip(batch)
                 else:
-                    self._take(batch)
+                    self._add(batch)
                 if progress is not None:
                     progress(self.n_documents)
             self._complete()
@@ -132,21 +138,21 @@ class Build:
             self.close()
 
     def close(self) -> None:
-        """Let others write."""
+        """Release the lock on the folder, and delete the folder if nothing was written."""
         self._store.discard_if_empty()
         self._store.close()
 
     def _skip(self, batch: Batch) -> None:
-        """Pass over what is in."""
-        assert self._passed_over is not None
+        """Skip a batch that an earlier run wrote, after comparing it with the index."""
+        assert self._skipped is not None
         if not self._is_complete:
-            self._skipped_batches -= 1
-            self._skipped_documents -= len(batch.docs)
-            if self._skipped_documents < 0 or (self._skipped_batches == 0 and self._skipped_documents):
-                raise ValueError("resume: the batches are not those that the build was begun with, in their order")
-        self._passed_over.take(batch)
+            self._batches_to_skip -= 1
+            self._documents_to_skip -= len(batch.docs)
+            if self._documents_to_skip < 0 or (self._batches_to_skip == 0 and self._documents_to_skip):
+                raise ValueError("resume: expected the same batches in the same order as when the build was begun")
+        self._skipped.compare(batch)
 
-    def _take(self, batch: Batch) -> None:
+    def _add(self, batch: Batch) -> None:
         if self._setup is None:
             self._setup = self._plan.setup(self._plan.documents(batch.docs), batch.ids)
             require_factory(self._setup.prefilter, self._setup.dim, self._setup.measure)
@@ -162,7 +168,7 @@ class Build:
             self._write()
 
     def _write(self) -> None:
-        """Make one segment of what is in memory."""
+        """Write the parts in memory as one segment."""
         if self._pending:
             self._parts.append(self._store.merge(self._pending, [NONE_REMOVED] * len(self._pending)))
             self._pending = []
@@ -176,13 +182,13 @@ class Build:
 
     def _complete(self) -> None:
         if self._is_complete:
-            assert self._passed_over is not None
-            self._passed_over.finish()
+            assert self._skipped is not None
+            self._skipped.finish()
             return
-        if self._skipped_batches:
-            raise ValueError("resume: there are fewer batches than are in already")
+        if self._batches_to_skip:
+            raise ValueError(f"resume: expected at least {self._batches} batches, as many as were written before")
         if self._setup is None:
-            raise ValueError("batches: there are no documents in them")
+            raise ValueError("batches: expected at least one document, got none")
         self._write()
         whole = self._snapshot()
         self._store.commit(replace(whole, trained=trained_on(whole, self._threads)))

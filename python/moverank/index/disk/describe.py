@@ -1,4 +1,4 @@
-"""What a manifest says, for people."""
+"""A readable description of an index, from its manifest."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from moverank.index.disk.manifest import VERSION, Manifest, read_manifest
 from moverank.index.parts.arrays import OFFSETS
 from moverank.index.parts.kinds import kind_of
 
-#: How documents are stored, by their kind; the type of their numbers stands in the braces.
+#: Storage of documents, by their kind; the braces are replaced by the type of numbers.
 STORED_AS = {
     "tokens": "{}",
     "words": "words of a shared table, {}",
     "bins": "bins of a table of costs, {}",
 }
 
-#: Of what bounds are computed where there are no codes.
+#: Source of bounds for an index without codes, by kind.
 BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Facts about the index in a folder, by name; IndexFormatError and its like as `Index.open` raises them."""
+    """Facts about the index in a folder, by name; errors are those of `Index.open`."""
     manifest = read_manifest(folder)
     setup, kind = manifest.setup, kind_of(manifest.setup)
     documents = sum(map(len, manifest.segments))
@@ -33,7 +33,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "generation": manifest.generation,
         "measure": setup.measure.name,
         "documents": documents - removed,
-        "removed": f"{removed}, whose space compacting gives back" if removed else 0,
+        "removed": f"{removed}, whose space is freed by compact" if removed else 0,
         "tokens": sum(segment.arrays[kind.counted].shape[0] for segment in manifest.segments),
         "dimension": setup.dim,
         "stored as": STORED_AS[setup.kind].format(setup.dtype),
@@ -53,7 +53,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def _bytes_by_array(manifest: Manifest) -> dict[str, int]:
-    """Bytes of each sort of array; offsets, of which there are several, as one."""
+    """Total bytes of each array; all arrays of offsets are counted together."""
     found: dict[str, int] = {}
     for segment in manifest.segments:
         for name, entry in segment.arrays.items():

@@ -1,4 +1,4 @@
-"""Strict reading of JSON that may come from anywhere."""
+"""Strict reading of JSON from untrusted files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 def parsed(octets: bytes) -> Any:
-    """Value of a JSON text."""
+    """Parse a JSON text."""
     try:
         return json.loads(octets)
     except (ValueError, RecursionError):
-        raise IndexFormatError("not JSON that a moverank wrote") from None
+        raise IndexFormatError("is not JSON written by moverank") from None
 
 
 class Fields:
-    """A JSON object whose fields are taken one by one, each of a known type; none may be missing or left."""
+    """A JSON object whose fields are taken one by one, with their types; missing and unknown fields are errors."""
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -30,7 +30,7 @@ class Fields:
         self._where = where
 
     def take(self, name: str, kind: type[T]) -> T:
-        """Value of a field; bool is not an int, and an int is a float as well."""
+        """Take the value of a field. A bool is not accepted as an int; an int is accepted as a float."""
         if name not in self._left:
             raise IndexFormatError(f"{self._where}: {name!r} is missing")
         value = self._left.pop(name)
@@ -41,56 +41,56 @@ class Fields:
         return value
 
     def take_optional(self, name: str, kind: type[T]) -> T | None:
-        """The same, or None where the field is null."""
+        """Take the value of a field that may be null."""
         if self.has(name) and self._left[name] is None:
             self._left.pop(name)
             return None
         return self.take(name, kind)
 
     def count(self, name: str) -> int:
-        """A whole number of at least 0 that fits into 63 bits."""
+        """Take a whole number from 0 to 2^63 − 1."""
         value = self.take(name, int)
         if not 0 <= value < 1 << 63:
             raise IndexFormatError(f"{self._where}: {name!r} is {value}, expected a count")
         return value
 
     def extent(self, name: str) -> float:
-        """A number of at least 1, or "inf"."""
+        """Take a number, or "inf"."""
         if self._left.get(name) == "inf":
             self._left.pop(name)
             return math.inf
         return self.take(name, float)
 
     def child(self, name: str, read: Callable[[Fields], T]) -> T | None:
-        """What is read from an object in a field, None where it is null."""
+        """Take an object, and convert it by `read`; None if the field is null."""
         value = self.take_optional(name, dict)
         if value is None:
             return None
         fields = Fields(value, f"{self._where}: {name}")
-        found = read(fields)
+        converted = read(fields)
         fields.done()
-        return found
+        return converted
 
     def text_or(self, name: str, read: Callable[[Fields], T]) -> str | T:
-        """A string, or what is read from an object."""
+        """Take a string, or an object converted by `read`."""
         if isinstance(self._left.get(name), str):
             return self.take(name, str)
-        found = self.child(name, read)
-        if found is None:
+        converted = self.child(name, read)
+        if converted is None:
             raise IndexFormatError(f"{self._where}: {name!r} is null")
-        return found
+        return converted
 
     def has(self, name: str) -> bool:
-        """Whether a field is there, and not yet taken."""
+        """Whether the object has a field that is not yet taken."""
         return name in self._left
 
     def items(self) -> list[tuple[str, Any]]:
-        """All fields that are left."""
+        """Take all remaining fields."""
         left = list(self._left.items())
         self._left.clear()
         return left
 
     def done(self) -> None:
-        """Refuse fields that nobody asked for: another program may have meant something by them."""
+        """Refuse remaining fields: they may have a meaning for another version that must not be ignored."""
         if self._left:
             raise IndexFormatError(f"{self._where}: {min(self._left)!r} is unknown")

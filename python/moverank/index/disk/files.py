@@ -1,4 +1,4 @@
-"""Files that are written once, whole, and made durable before anything refers to them."""
+"""Writing and reading files of an index. A file is written once and made durable before anything refers to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from moverank.errors import IndexFormatError, IndexWriteError, NoPermissionError, NoSpaceError
 
-#: Bytes that one system call is asked to write or to read: Ctrl-C is answered between them.
+#: Maximum bytes per system call that writes or reads; Ctrl-C is handled between calls.
 BYTES_AT_ONCE = 1 << 23
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,10 +26,10 @@ _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file of an index as its manifest names it.
+    """A file of an index, as listed in the manifest.
 
-    The checksum is zlib's CRC-32: it is in Python's standard library, runs at a gigabyte a second, and finds what disks
-    and copies do to files. It is not a signature.
+    The checksum is zlib's CRC-32, which is in Python's standard library and runs at a gigabyte per second. It detects
+    damage by disks and incomplete copies. It is not a signature.
     """
 
     file: str
@@ -39,7 +39,7 @@ class FileEntry:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a file or folder into errors that have names and say what to do."""
+    """Convert errors of the system about a file or folder into named errors with advice."""
     try:
         yield
     except IndexWriteError:
@@ -48,27 +48,27 @@ def writing(path: Path) -> Iterator[None]:
         name = str(error.filename or path)
         if error.errno in _NO_SPACE:
             raise NoSpaceError(
-                error.errno, f"no space to write: {error.strerror}; make some and call again", name
+                error.errno, f"no space to write: {error.strerror}; free some space and call again", name
             ) from None
         if error.errno in _NO_PERMISSION:
-            advice = f"may not be written: {error.strerror}; open it where you have permission"
+            advice = f"no permission to write: {error.strerror}; use a folder with write permission"
             raise NoPermissionError(error.errno, advice, name) from None
         raise IndexWriteError(error.errno, f"could not be written: {error.strerror}", name) from None
 
 
 def require_posix() -> None:
-    """Refuse systems on which a folder cannot be made durable, nor a file replaced while others read it."""
+    """Refuse systems that cannot make a folder durable, or cannot replace a file while others read it."""
     if not hasattr(os, "O_DIRECTORY"):
         raise NotImplementedError(
-            "indexes in folders need a POSIX system (Linux, macOS); keep them in memory on this one"
+            "indexes in folders need a POSIX system (Linux, macOS); on this system, keep them in memory"
         )
 
 
-# Nothing else in the package changes a folder: tests make each of these calls of `os` fail, and end the process there.
+# Only the functions below change a folder: tests make each of their system calls fail, or end the process there.
 
 
 class NewFile:
-    """A file that does not exist yet, written from its first byte to its last. Removed unless it is finished."""
+    """A new file, written from start to end. It is deleted unless it is finished."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -94,7 +94,7 @@ class NewFile:
         return self._nbytes
 
     def write(self, piece: NDArray[Any] | bytes) -> None:
-        """Append; a system call may take less than it is given."""
+        """Append bytes. A system call may write fewer than requested, so it is repeated."""
         octets = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
         if octets.nbytes == 0:
             return
@@ -103,20 +103,20 @@ class NewFile:
             while octets:
                 written = os.write(self._descriptor, octets[:BYTES_AT_ONCE])
                 if written == 0:
-                    raise OSError(errno.EIO, "nothing is written any more")
+                    raise OSError(errno.EIO, "the system wrote no bytes")
                 self._crc32 = zlib.crc32(octets[:written], self._crc32)
                 self._nbytes += written
                 octets = octets[written:]
 
     def align(self, nbytes: int) -> None:
-        """Fill up with zeros."""
+        """Append zeros up to a multiple of `nbytes`."""
         self.write(bytes(-self._nbytes % nbytes))
 
     def finish(self) -> FileEntry:
-        """Make it durable."""
+        """Make the file durable, and close it."""
         with writing(self.path):
             os.fsync(self._descriptor)
-            # Closed once whatever happens: a second close might hit a file that another thread has opened meanwhile.
+            # Never close twice: the descriptor may then belong to a file that another thread opened meanwhile.
             self._finished = True
             try:
                 os.close(self._descriptor)
@@ -128,7 +128,7 @@ class NewFile:
 
 
 def replace_file(path: Path, old: Path) -> None:
-    """Let a file take the place and the name of another, at once."""
+    """Replace a file by another atomically."""
     with writing(path):
         os.replace(path, old)  # noqa: PTH105
 
@@ -139,7 +139,7 @@ def remove_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make durable which files a folder has."""
+    """Make the list of files in a folder durable."""
     with writing(folder):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -154,7 +154,7 @@ def open_file(path: Path) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise IndexFormatError(f"{path}: is a link, which no file of an index is") from None
+            raise IndexFormatError(f"{path}: is a link; files of an index are regular files") from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -163,19 +163,19 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def open_listed(folder: Path, entry: FileEntry) -> BinaryIO:
-    """Open a file of an index; IndexFormatError if it does not have the size that the manifest says."""
+    """Open a file of an index; IndexFormatError if its size differs from the manifest."""
     file = open_file(folder / entry.file)
     nbytes = os.fstat(file.fileno()).st_size
     if nbytes != entry.nbytes:
         file.close()
         raise IndexFormatError(
-            f"{folder / entry.file}: has {nbytes} bytes, the manifest says {entry.nbytes}; the index is damaged"
+            f"{folder / entry.file}: expected {entry.nbytes} bytes by the manifest, got {nbytes}; the index is damaged"
         )
     return file
 
 
 def read_listed(folder: Path, entry: FileEntry) -> NDArray[np.uint8]:
-    """Read a file into memory; IndexFormatError if its size or checksum is not that of the manifest."""
+    """Read a file into memory; IndexFormatError if its size or checksum differs from the manifest."""
     with open_listed(folder, entry) as file:
         octets = np.empty(entry.nbytes, dtype=np.uint8)
         view, done = octets.data, 0
@@ -187,11 +187,12 @@ def read_listed(folder: Path, entry: FileEntry) -> NDArray[np.uint8]:
 
 
 def require_checksum(folder: Path, entry: FileEntry, pieces: Iterable[Any]) -> None:
-    """Check what was read from a file."""
-    found = 0
+    """Check the contents of a file against the checksum in the manifest."""
+    crc32 = 0
     for piece in pieces:
-        found = zlib.crc32(piece, found)
-    if found != entry.crc32:
+        crc32 = zlib.crc32(piece, crc32)
+    if crc32 != entry.crc32:
         raise IndexFormatError(
-            f"{folder / entry.file}: checksum is {found:08x}, the manifest says {entry.crc32:08x}; the index is damaged"
+            f"{folder / entry.file}: expected the checksum {entry.crc32:08x} by the manifest, got {crc32:08x}; "
+            "the index is damaged"
         )

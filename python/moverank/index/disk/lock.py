@@ -1,4 +1,4 @@
-"""One writer at a time, across processes."""
+"""The lock of an index: it has one writer at a time, across all processes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LOCK = "lock"
 
 
 class Lock:
-    """The right to write to an index. The system takes it back when the process ends, however it ends.
+    """The right to write to an index. The system releases it when the process ends in any way.
 
-    It is an advisory lock of the whole file `lock` (flock): on network file systems it is as good as these make it.
+    It is an advisory lock (flock) on the file `lock`. On network file systems, it is as reliable as their flock.
     """
 
     def __init__(self, folder: Path) -> None:
-        import fcntl  # Windows has none; there the rest of the package works
+        import fcntl  # imported here, as Windows does not have it, where the rest of the package works
 
         path = folder / LOCK
         with writing(path):
@@ -32,11 +32,11 @@ class Lock:
             holder = os.read(descriptor, 20).decode(errors="replace").strip()
             self._close()
             raise IndexLockedError(
-                f"{folder}: process {holder or 'unknown'} has it open for writing; wait until it closes it, or open it "
-                "for reading"
+                f"{folder}: process {holder or 'unknown'} has the index open for writing; wait until it is closed, or "
+                "open it for reading"
             ) from None
         self._process = os.getpid()
-        # Only the message above needs it, so a full disk is not a reason to fail.
+        # The process id is only used in the message above, so failing to write it, on a full disk, is not an error.
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{self._process}\n".encode(), 0)
@@ -44,8 +44,10 @@ class Lock:
     def require(self) -> None:
         """Refuse a forked child, which shares the lock with its parent."""
         if os.getpid() != self._process:
-            raise IndexLockedError("the index was opened for writing before this process was forked; open it anew here")
+            raise IndexLockedError(
+                "the index was opened for writing before this process was forked; open it again in this process"
+            )
 
     def release(self) -> None:
-        """Give it up."""
+        """Release the lock."""
         self._close()

@@ -1,4 +1,4 @@
-"""The manifest: one JSON file that says which files make an index, and what is in them."""
+"""The manifest: one JSON file that lists the files of an index and describes their contents."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 
 FORMAT = "moverank index"
 
-#: Raised with every change that an older reader would misread. Older versions are read as long as this says so.
+#: Version of the format, increased with every change that an older reader would misread.
 VERSION = 2
 
 MANIFEST = "manifest.json"
 
-#: No manifest is larger: one of a thousand segments has about a megabyte.
+#: Maximum size of a manifest. One with a thousand segments has about a megabyte.
 LARGEST = 1 << 26
 
-#: Names that files of an index have: nothing else in the folder is read or deleted, and no name leads out of it.
+#: Names of the files of an index. Other files in the folder are neither read nor deleted, and no name leads out of it.
 FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space)")
 
-#: What the kinds of documents are called in manifests.
+#: Names of the kinds of documents in manifests.
 IN_FILES = {"tokens": "sequences", "words": "bags", "bins": "bags"}
 
 
@@ -48,23 +48,23 @@ class Manifest:
     Attributes
     ----------
     setup : Setup
-        What the index is.
+        Options of the index.
     generation : int
-        Counts states.
+        Number of this state; each change increases it.
     next_id : int
-        The id that the next document gets by default.
+        Default id of the next document.
     batches : int or None
-        How many batches of a build are in, None once it is complete.
+        Number of batches written by a build; None once the build is complete.
     segments : tuple of Segment
-        Parts in their order.
+        Parts, in order.
     faiss : FileEntry or None
-        faiss' own file, of the pooled vectors of the first documents.
+        File of faiss with the pooled vectors of the first documents.
     covered : int
-        Documents in it.
+        Number of documents in that file.
     space : FileEntry or None
-        The space in which the documents are.
+        The space of the documents.
     encoder : EncoderIdentity or None
-        What made vectors of the documents' texts.
+        Identity of the documents' encoder.
     """
 
     setup: Setup
@@ -79,16 +79,16 @@ class Manifest:
 
     @property
     def files(self) -> list[FileEntry]:
-        """All files but the manifest itself."""
-        of_segments = [entry for s in self.segments for entry in (s.file, s.removed) if entry is not None]
-        return [*of_segments, *(entry for entry in (self.faiss, self.space) if entry is not None)]
+        """All files except the manifest itself."""
+        entries = [entry for segment in self.segments for entry in (segment.file, segment.removed)]
+        return [entry for entry in (*entries, self.faiss, self.space) if entry is not None]
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------
 
 
 def to_bytes(manifest: Manifest) -> bytes:
-    """Three lines that together are one JSON object; the checksum is that of the second, without its end."""
+    """Serialise a manifest as one JSON object of three lines. The checksum is that of the second, without its end."""
     content = json.dumps(_content(manifest), allow_nan=False).encode()
     head = {"format": FORMAT, "version": VERSION, "crc32": f"{zlib.crc32(content):08x}"}
     return json.dumps(head)[:-1].encode() + b', "content":\n' + content + b"\n}\n"
@@ -136,7 +136,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
 
 
 def measure_to_json(measure: Measure) -> dict[str, Any]:
-    """A measure as plain values; infinity, which JSON lacks, as "inf"."""
+    """Convert a measure to JSON values; infinity becomes "inf", as JSON does not have it."""
     problem: Any = measure.problem
     if isinstance(problem, Sinkhorn):
         problem = {
@@ -169,9 +169,9 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     IndexNotFoundError
-        If there is none.
+        If there is no manifest.
     IndexVersionError
-        If it was written in a later version of the format.
+        If it has another version of the format.
     IndexFormatError
         If it is damaged, or was not written by moverank.
     """
@@ -179,8 +179,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         with open_file(path) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
-                raise IndexFormatError(f"{path}: is larger than any manifest")
-            octets = file.read()  # no more memory than the file has bytes: a process that is out of memory may ask, too
+                raise IndexFormatError(f"{path}: is larger than {LARGEST} bytes, the maximum for a manifest")
+            octets = file.read()  # as little memory as possible, as this is also called when memory is exhausted
     except (FileNotFoundError, NotADirectoryError):
         what = "has no manifest.json, so it is not an index" if folder.exists() else "does not exist"
         raise IndexNotFoundError(2, f"no index: the folder {what}", str(folder)) from None
@@ -193,20 +193,20 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def parse(octets: bytes) -> Manifest:
-    """Read what `to_bytes` wrote; IndexFormatError or IndexVersionError for anything else."""
+    """Parse bytes written by `to_bytes`; IndexFormatError or IndexVersionError for any others."""
     lines = octets.split(b"\n")
     head = Fields(parsed(lines[0] + b"null}"), "manifest")
     if head.take("format", str) != FORMAT:
-        raise IndexFormatError(f"not the manifest of a {FORMAT}")
+        raise IndexFormatError(f"is not the manifest of a {FORMAT}")
     version = head.take("version", int)
     if version != VERSION:
         raise IndexVersionError(
-            f"written in version {version} of the format, this moverank {__version__} reads version {VERSION}; "
-            f"open it with {'a newer' if version > VERSION else 'an older'} moverank, or build the index anew"
+            f"expected version {VERSION} of the format, which moverank {__version__} reads, got version {version}; "
+            f"open the index with {'a newer' if version > VERSION else 'an older'} moverank, or build it again"
         )
     checksum = head.take("crc32", str)
     if len(lines) != 4 or lines[2:] != [b"}", b""] or checksum != f"{zlib.crc32(lines[1]):08x}":
-        raise IndexFormatError("its checksum does not hold; the index is damaged")
+        raise IndexFormatError("has a wrong checksum; the index is damaged")
     head.take("content", type(None))
     head.done()
     try:
@@ -245,7 +245,7 @@ def _setup_of(fields: Fields) -> Setup:
         raise IndexFormatError("has no measure")
     called = _one_of(tuple(dict.fromkeys(IN_FILES.values())), fields.take("kind", str), "kind")
     if measure._cost.is_given and called != IN_FILES["bins"]:
-        raise IndexFormatError("has given costs, but documents that are not made of bins")
+        raise IndexFormatError("has given costs, but its documents are not histograms")
     kind = "bins" if measure._cost.is_given else next(name for name, own in IN_FILES.items() if own == called)
     dim = fields.count("dim")
     dtype = fields.take("dtype", str)
@@ -254,7 +254,7 @@ def _setup_of(fields: Fields) -> Setup:
         measure=measure,
         kind=kind,
         dim=dim,
-        # Costs are stored in floats, tokens in what else there is.
+        # Costs are float32 or float64; tokens have one of the token types.
         dtype=_one_of(("float32", "float64"), dtype, "dtype") if kind == "bins" else token_dtype(dtype),
         codes=None if codes is None else token_dtype(codes),
         prefilter=fields.child("prefilter", _prefilter_of),
@@ -264,7 +264,7 @@ def _setup_of(fields: Fields) -> Setup:
         targets=_names_of(fields, "targets"),
     )
     if setup.dim == 0 or not kind_of(setup).is_sound(setup):
-        raise IndexFormatError("describes an index that cannot be")
+        raise IndexFormatError("has options that contradict each other")
     return setup
 
 
@@ -272,21 +272,21 @@ def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
     if value is None:
         return None
     if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
-        raise IndexFormatError("the origin is not one of finite numbers")
+        raise IndexFormatError("the origin is not a list of finite numbers")
     return tuple(map(float, value))
 
 
 def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:
-    value = fields.take_optional(field, list) if fields.has(field) else None  # the first indexes have no such field
+    value = fields.take_optional(field, list) if fields.has(field) else None  # early indexes do not have the field
     if value is None:
         return None
     if not all(type(name) is str for name in value):
-        raise IndexFormatError(f"{field} are not names")
+        raise IndexFormatError(f"{field} is not a list of strings")
     return tuple(value)
 
 
 def measure_from_json(fields: Fields) -> Measure:
-    """A measure from what `measure_to_json` made of it."""
+    """Make a measure from the JSON values of `measure_to_json`."""
     return Measure(
         ground=fields.take("ground", str),
         weighting=fields.take("weighting", str),
@@ -328,9 +328,9 @@ def _segment_of(fields: Fields, setup: Setup) -> Segment:
         raise IndexFormatError("a segment has no file, no arrays or no numbers")
     require_layout(setup, {name: (entry.dtype, entry.shape) for name, entry in arrays.items()})
     for name, entry in arrays.items():
-        starts_well = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
-        if not starts_well or entry.offset + entry.nbytes > file.nbytes:
-            raise IndexFormatError(f"array {name!r} lies outside of its file, or not where arrays begin")
+        is_aligned = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
+        if not is_aligned or entry.offset + entry.nbytes > file.nbytes:
+            raise IndexFormatError(f"array {name!r} is outside of its file, or not aligned")
     require_numbers(setup, numbers)
     segment = Segment(file, arrays, numbers, removed)
     if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
@@ -339,43 +339,43 @@ def _segment_of(fields: Fields, setup: Setup) -> Segment:
 
 
 def _require_whole(manifest: Manifest) -> None:
-    """Check what several fields say together."""
+    """Check that fields are consistent with each other."""
     kind = kind_of(manifest.setup)
     n_words = 0
     ends = {0}
     for segment in manifest.segments:
         if kind.table is not None:
             if segment.numbers["first_word"] != n_words:
-                raise IndexFormatError("the words of a segment do not begin where those before it end")
+                raise IndexFormatError("the words of a segment do not continue those of the previous one")
             own = segment.arrays[kind.table].shape[0]
             if own and segment is not manifest.segments[0] and not kind.table_grows:
-                raise IndexFormatError("given costs are those of the first segment, which another has again")
+                raise IndexFormatError("given costs are in a segment other than the first")
             n_words += own
         ends.add(max(ends) + len(segment))
     if not kind.table_grows and not manifest.segments:
-        raise IndexFormatError("has given costs, but no segment that holds them")
+        raise IndexFormatError("has given costs, but no segment with them")
     targets = manifest.setup.targets
     if targets is not None and manifest.segments and len(targets) != n_words:
-        raise IndexFormatError(f"has names for {len(targets)} bins of documents, and costs to {n_words}")
+        raise IndexFormatError(f"has names for {len(targets)} bins of documents, but costs for {n_words}")
     if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
-        raise IndexFormatError("faiss' file covers documents that are not those of the first segments")
+        raise IndexFormatError("the documents in the file of faiss are not those of the first segments")
     if manifest.batches is not None and manifest.batches < 0:
-        raise IndexFormatError("fewer than no batches are in")
+        raise IndexFormatError(f"the number of batches is negative, {manifest.batches:.3g}")
     if not 0 <= manifest.next_id <= 1 << 63:
-        raise IndexFormatError(f"the next id is {manifest.next_id:.3g}")
+        raise IndexFormatError(f"the next id is {manifest.next_id:.3g}, expected a number from 0 to 2^63")
     encoder = manifest.encoder
     if encoder is not None and manifest.space is None and encoder.dim not in (None, manifest.setup.dim):
-        raise IndexFormatError(f"its encoder has dimension {encoder.dim}, its tokens {manifest.setup.dim}")
+        raise IndexFormatError(f"its encoder has dimension {encoder.dim}, but its tokens {manifest.setup.dim}")
     names = [entry.file for entry in manifest.files]
     if len(set(names)) < len(names):
-        raise IndexFormatError("a file is named twice")
+        raise IndexFormatError("a file is listed twice")
 
 
 def _array_of(fields: Fields) -> ArrayEntry:
     dtype, shape, offset = fields.take("dtype", str), fields.take("shape", list), fields.count("offset")
     fields.done()
     if not all(type(extent) is int and 0 <= extent < 1 << 48 for extent in shape) or not 1 <= len(shape) <= 2:
-        raise IndexFormatError(f"shape {shape!r:.60} is not one of an array")
+        raise IndexFormatError(f"shape {shape!r:.60} is not the shape of an array")
     if dtype not in DTYPES:
         raise IndexFormatError(f"dtype {dtype!r:.20} is not one of {', '.join(sorted(DTYPES))}")
     return ArrayEntry(dtype, tuple(shape), offset)
@@ -384,13 +384,13 @@ def _array_of(fields: Fields) -> ArrayEntry:
 def _file_of(fields: Fields) -> FileEntry:
     entry = FileEntry(fields.take("file", str), fields.count("nbytes"), fields.count("crc32"))
     if not FILE_NAME.fullmatch(entry.file):
-        raise IndexFormatError(f"{entry.file!r:.60} is not the name of an index's file")
+        raise IndexFormatError(f"{entry.file!r:.60} is not a valid name of a file of an index")
     return entry
 
 
 def _number_of(name: str, value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-        raise IndexFormatError(f"number {name!r} is {value!r:.40}")
+        raise IndexFormatError(f"number {name!r} is {value!r:.40}, expected a finite number of at least 0")
     return float(value)
 
 

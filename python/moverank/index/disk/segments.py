@@ -1,4 +1,4 @@
-"""Segments: files with the arrays of one part each, back to back, as they are in memory."""
+"""Segments: files with the arrays of one part each, back to back, in the same form as in memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from moverank.errors import IndexFormatError
 from moverank.index.disk.files import FileEntry, NewFile, open_listed, read_listed
 from moverank.index.parts.merging import Chunked
 
-#: First bytes of every segment, so that the file is known for what it is.
+#: First bytes of every segment, by which the file is recognised.
 MAGIC = b"moverank segment"
 
-#: Arrays begin at multiples of this: a cache line, and the widest vector register.
+#: Arrays begin at multiples of this, the size of a cache line and of the widest vector register.
 ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """Where an array is in its file: little-endian, rows back to back."""
+    """Location of an array in its file. Numbers are little-endian, rows are back to back."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -43,18 +43,18 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class Segment:
-    """One part as the manifest names it.
+    """One part, as listed in the manifest.
 
     Attributes
     ----------
     file : FileEntry
-        Where its arrays are.
+        File of the arrays.
     arrays : mapping of ArrayEntry
-        What `moverank.index.parts.arrays` lists.
+        Arrays, as listed in `moverank.index.parts.arrays`.
     numbers : mapping of float
-        What `Part` says.
+        Numbers of the `Part`.
     removed : FileEntry or None
-        Rising positions, int64, of documents that are gone.
+        File with the increasing positions, int64, of removed documents.
     """
 
     file: FileEntry
@@ -81,16 +81,16 @@ def write_segment(path: Path, arrays: Mapping[str, Chunked], numbers: Mapping[st
 
 
 def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDArray[Any]]:
-    """Arrays of a segment: views of the mapped file, or of a checked copy in memory. None can be written to.
+    """Arrays of a segment: read-only views of the mapped file, or of a checked copy in memory.
 
     Raises
     ------
     IndexFormatError
-        If the file's size, or without `mmap` its checksum, is not that of the manifest.
+        If the file's size, or without `mmap` its checksum, differs from the manifest.
     """
     octets: Any
     if mmap:
-        # Not a byte of it is read: on a cold disk that would take milliseconds for each segment.
+        # No byte is read, not even the magic: on a cold disk that would take milliseconds per segment.
         octets = map_listed(folder, segment.file)
     else:
         octets = read_listed(folder, segment.file).data
@@ -99,13 +99,13 @@ def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDA
 
 
 def require_magic(folder: Path, segment: Segment, octets: Any) -> None:
-    """Check that a file begins as segments do."""
+    """Check that a file begins with the magic bytes of segments."""
     if bytes(octets[: len(MAGIC)]) != MAGIC:
         raise IndexFormatError(f"{folder / segment.file.file}: is not a segment of an index")
 
 
 def map_listed(folder: Path, entry: FileEntry) -> memory_map.mmap:
-    """Map a file, which stays readable when it is deleted; MemoryError if there is no address space for it."""
+    """Memory-map a file, so that it remains readable after deletion; MemoryError if there is no address space."""
     path = folder / entry.file
     with open_listed(folder, entry) as file:
         try:

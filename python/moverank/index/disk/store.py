@@ -1,9 +1,8 @@
-"""The folder of an index, and how one state of it becomes the next.
+"""The folder of an index, and the protocol of changing it.
 
-A change writes new files, makes them durable, and then replaces the manifest, which is what makes them part of the
-index: whoever reads meanwhile sees all of the old state or all of the new one, and so does whoever opens the index
-after a crash at any point. Files that no state needs any more are deleted afterwards; processes that have them
-open keep them.
+A change writes new files and makes them durable. Then it replaces the manifest, which makes these files part of the
+index. So a reader sees either the old state or the new one, and so does a process that opens the index after a crash at
+any point. Files that are no longer needed are deleted afterwards; processes that have them open can still read them.
 """
 
 from __future__ import annotations
@@ -49,27 +48,27 @@ from moverank.index.parts.setup import Setup
 from moverank.index.search.prefilters import Trained, configure
 from moverank.index.snapshot import Snapshot
 
-#: The next manifest, until it takes the place of the last.
+#: Name of the next manifest until it replaces the current one.
 NEXT_MANIFEST = MANIFEST + ".new"
 
 
 class Store:
-    """An open folder. Made by `Store.create` or `Store.open`.
+    """An open folder with an index. Made by `Store.create` or `Store.open`.
 
     Parameters
     ----------
     folder : Path
-        Where the files are.
+        The folder.
     lock : Lock or None
-        The right to write.
+        The right to write; None for reading only.
     mmap : bool
-        Whether files are mapped; otherwise they are read, and checked, when they are opened.
+        Whether to memory-map files; otherwise they are read and checked when the index is opened.
     """
 
     def __init__(self, folder: Path, lock: Lock | None, *, mmap: bool) -> None:
-        self.folder = folder.absolute()  # the process may go elsewhere
+        self.folder = folder.absolute()  # the process may change its working directory
         self.mmap = mmap
-        # One value, so that an interrupt cannot come between its halves.
+        # One attribute for both, so that an interrupt cannot occur between two assignments.
         self._state: tuple[Manifest | None, Snapshot | None] = (None, None)
         self._lock = lock
         self._in_doubt = False
@@ -80,36 +79,36 @@ class Store:
 
     @property
     def manifest(self) -> Manifest | None:
-        """Manifest of the state that was loaded or committed last."""
+        """Manifest of the state loaded or committed last."""
         return self._state[0]
 
     @property
     def snapshot(self) -> Snapshot:
-        """That state."""
+        """The state loaded or committed last."""
         snapshot = self._state[1]
-        assert snapshot is not None, "nothing was loaded or committed yet"
+        assert snapshot is not None, "no state has been loaded or committed"
         return snapshot
 
     # ---- opening ---------------------------------------------------------------------------------------------------
 
     @classmethod
     def create(cls, folder: Path, *, overwrite: bool, mmap: bool = True) -> Store:
-        """Make a folder for an index, or take one over; what is in it stays until the first commit.
+        """Create a folder for an index, or use an existing one, whose index is kept until the first commit.
 
         Raises
         ------
         IndexExistsError
-            If there is an index and it is not to be overwritten, or something else.
+            If there is an index and `overwrite` is False, or if there are other files.
         """
         require_posix()
-        was_there = folder.exists()
-        if was_there:
-            foreign = not folder.is_dir() or any(not _is_ours(entry.name) for entry in folder.iterdir())
-            if foreign:
-                raise IndexExistsError(17, "there is something else than an index; choose another path", str(folder))
+        existed = folder.exists()
+        if existed:
+            has_others = not folder.is_dir() or any(not _is_ours(entry.name) for entry in folder.iterdir())
+            if has_others:
+                raise IndexExistsError(17, "the path has files that are not an index; use another path", str(folder))
             if (folder / MANIFEST).exists() and not overwrite:
                 raise IndexExistsError(
-                    17, "there is an index already; overwrite=True replaces it, or choose another path", str(folder)
+                    17, "there is already an index; overwrite=True replaces it, or use another path", str(folder)
                 )
         else:
             with writing(folder):
@@ -117,7 +116,7 @@ class Store:
         try:
             store = cls(folder, Lock(folder), mmap=mmap)
         except BaseException:
-            if not was_there:
+            if not existed:
                 with suppress(OSError):
                     folder.rmdir()
             raise
@@ -132,9 +131,9 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path, *, writable: bool, mmap: bool, incomplete: bool = False) -> Store:
-        """Open an index that is there, and load it."""
+        """Open an existing index, and load it."""
         require_posix()
-        read_manifest(folder)  # so that no lock is left in a folder that is not an index
+        read_manifest(folder)  # checked first, so that no lock file is created in a folder that is not an index
         store = cls(folder, Lock(folder) if writable else None, mmap=mmap)
         try:
             store.load(incomplete=incomplete)
@@ -146,12 +145,12 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Let others write. What was loaded stays usable."""
+        """Release the lock. The loaded state remains usable."""
         if self._lock is not None:
             self._lock.release()
 
     def discard_if_empty(self) -> None:
-        """Remove the folder if no index came to be in it."""
+        """Remove the folder if no index was written to it."""
         with suppress(OSError):
             if [entry.name for entry in self.folder.iterdir()] == [LOCK]:
                 remove_file(self.folder / LOCK)
@@ -159,20 +158,20 @@ class Store:
 
     @property
     def writable(self) -> bool:
-        """Whether it was opened for writing."""
+        """Whether the index was opened for writing."""
         return self._lock is not None
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def load(self, *, incomplete: bool = False) -> None:
-        """Take over the latest state. Parts that an earlier one had are the same objects.
+        """Load the latest state. Parts that are unchanged remain the same objects.
 
         Raises
         ------
         IndexFormatError
-            If files are missing, damaged or not ours.
+            If files are missing or damaged, or were not written by moverank.
         IndexIncompleteError
-            If the index is still being built, unless that is expected.
+            If the index has not been completely built, unless `incomplete`.
         """
         manifest = read_manifest(self.folder)
         while True:
@@ -180,20 +179,20 @@ class Store:
                 snapshot = self._snapshot_of(manifest)
                 break
             except FileNotFoundError as error:
-                # A writer may have committed since the manifest was read, and deleted the files it named.
+                # A writer may have committed after the manifest was read, and deleted the files listed in it.
                 latest = read_manifest(self.folder)
                 if latest == manifest:
                     raise IndexFormatError(f"{error.filename}: is missing; the index is damaged") from None
                 manifest = latest
         if manifest.batches is not None and not incomplete:
             raise IndexIncompleteError(
-                f"{self.folder}: the index is not yet built, {manifest.batches} batches are in; "
+                f"{self.folder}: the index is incomplete, {manifest.batches} batches are written; "
                 "Index.build_on_disk(..., resume=True) resumes it"
             )
         self._state = manifest, snapshot
 
     def is_stale(self) -> bool:
-        """Whether there is a later state than was loaded."""
+        """Whether there is a later state than the one loaded."""
         return read_manifest(self.folder) != self.manifest
 
     def _snapshot_of(self, manifest: Manifest) -> Snapshot:
@@ -222,14 +221,14 @@ class Store:
             return self._removed[part][0]
         removed = read_listed(self.folder, segment.removed).view("<i8").astype(np.int64, copy=False)
         if removed[0] < 0 or removed[-1] >= len(part) or (removed[1:] <= removed[:-1]).any():
-            raise IndexFormatError(f"{self.folder / segment.removed.file}: holds no rising positions of documents")
+            raise IndexFormatError(f"{self.folder / segment.removed.file}: expected increasing positions of documents")
         self._removed[part] = removed, segment.removed
         return removed
 
     def _trained_of(self, entry: FileEntry, covered: int, setup: Setup) -> Trained:
         if self._trained is not None and self._trained[1] == entry:
             return self._trained[0]
-        octets = map_listed(self.folder, entry)  # now, as the file may be deleted before it is asked for
+        octets = map_listed(self.folder, entry)  # mapped now, as the file may be deleted before `load` is called
 
         def load() -> Any:
             require_checksum(self.folder, entry, [octets])
@@ -241,7 +240,7 @@ class Store:
             except RuntimeError as error:
                 raise IndexFormatError(f"{self.folder / entry.file}: faiss cannot read it: {error}") from None
             if (index.ntotal, index.d) != (covered, setup.dim):
-                raise IndexFormatError(f"{self.folder / entry.file}: is not of this index's documents")
+                raise IndexFormatError(f"{self.folder / entry.file}: does not belong to the documents of this index")
             return index
 
         trained = Trained(covered, str(setup.prefilter), load)
@@ -251,7 +250,7 @@ class Store:
     def _space_of(self, entry: FileEntry) -> AttachedSpace:
         if self._space is not None and self._space[1] == entry:
             return self._space[0]
-        octets = map_listed(self.folder, entry)  # now, as the file may be deleted before it is asked for
+        octets = map_listed(self.folder, entry)  # mapped now, as the file may be deleted before `load` is called
 
         def load() -> bytes:
             require_checksum(self.folder, entry, [octets])
@@ -264,10 +263,10 @@ class Store:
     # ---- writing ---------------------------------------------------------------------------------------------------
 
     def require_writable(self) -> None:
-        """Refuse to write without the right to, or after a change whose end is not known."""
+        """Raise an error if the index is open for reading only, or if the outcome of an earlier change is unknown."""
         if self._lock is None:
             raise ReadOnlyIndexError(
-                f"{self.folder}: was opened for reading; Index.open(path, writable=True) opens it for writing"
+                f"{self.folder}: was opened for reading; open it for writing by Index.open(path, writable=True)"
             )
         self._lock.require()
         if self._in_doubt:
@@ -275,18 +274,18 @@ class Store:
         if self._in_doubt:
             raise IndexWriteError(
                 5,
-                "an earlier change was cut off while it was made durable; close the index and open it",
+                "an earlier change was interrupted while it was made durable; close the index and open it again",
                 str(self.folder),
             )
 
     def commit(self, snapshot: Snapshot, *, batches: int | None = None) -> None:
-        """Make a state durable; then it is the store's own, with its new parts mapped.
+        """Write a state durably, and make it the store's state, with new parts memory-mapped.
 
         Raises
         ------
         IndexWriteError
-            If something could not be written. The state on disk is then the one before; only if the new one was in
-            place already, but not known to be durable, either may be found when the index is opened next.
+            If a file could not be written. The state on disk is then the old one, except if only the last step failed,
+            which makes the new manifest durable: then a later `open` may find either.
         """
         self.require_writable()
         before = self._removed.copy(), self._trained, self._space
@@ -295,28 +294,28 @@ class Store:
             segments = []
             for part, removed in zip(parts, snapshot.removed, strict=True):
                 own = self._segments[part]
-                gone = self._stored_removed(part, removed) if len(removed) else None
-                segments.append(Segment(own.file, own.arrays, own.numbers, gone))
-            trained, entry = self._stored_trained(snapshot)
-            space, of_space = self._stored_space(snapshot)
+                removed_file = self._stored_removed(part, removed) if len(removed) else None
+                segments.append(Segment(own.file, own.arrays, own.numbers, removed_file))
+            trained, faiss_file = self._stored_trained(snapshot)
+            space, space_file = self._stored_space(snapshot)
             manifest = Manifest(
                 setup=snapshot.setup,
                 generation=1 if self.manifest is None else self.manifest.generation + 1,
                 next_id=snapshot.next_id,
                 batches=batches,
                 segments=tuple(segments),
-                faiss=entry,
+                faiss=faiss_file,
                 covered=0 if trained is None else trained.covered,
-                space=of_space,
+                space=space_file,
                 encoder=snapshot.encoder,
             )
-            # Made before the manifest is replaced: there may be no memory for it afterwards.
+            # Created before the manifest is replaced, as memory might be exhausted afterwards.
             state = manifest, replace(snapshot, parts=parts, trained=trained, space=space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)
             self._state = state
         except BaseException:
-            # An interrupt may come at any point: what is on disk says how far it got.
+            # The error or interrupt may have come at any point; the manifest on disk shows whether the change was made.
             self._removed, self._trained, self._space = before
             self._in_doubt = True
             self._settle()
@@ -324,7 +323,7 @@ class Store:
         self._sweep()
 
     def merge(self, parts: Sequence[Part], removed: Sequence[Positions]) -> Part:
-        """Write one part in place of some; until the next commit nothing refers to it."""
+        """Write one part that replaces others. It belongs to the index only after the next commit."""
         return self._written(parts[0].setup, *merged(parts, removed))
 
     def _written(self, setup: Setup, arrays: Mapping[str, Chunked], numbers: Mapping[str, float]) -> Part:
@@ -379,19 +378,19 @@ class Store:
         sync_folder(self.folder)
 
     def _settle(self) -> None:
-        """End the doubt, if the state on disk is the one that was loaded or committed last."""
+        """Clear the doubt about an earlier change, if the state on disk is the one loaded or committed last."""
         try:
             on_disk: Manifest | None = read_manifest(self.folder)
         except IndexNotFoundError:
             on_disk = None
         except (OSError, IndexFormatError, MemoryError):
-            return  # it cannot be said, or not yet
+            return  # still unknown
         if on_disk == self.manifest:
             self._in_doubt = False
             self._sweep()
 
     def _sweep(self) -> None:
-        """Delete files of ours that the state on disk does not need; what cannot be deleted stays for the next time."""
+        """Delete files of the index that the current state does not need; failures are left to the next call."""
         with suppress(OSError, MemoryError):
             needed = set() if self.manifest is None else {entry.file for entry in self.manifest.files}
             for entry in list(self.folder.iterdir()):
@@ -408,14 +407,14 @@ def _write_faiss(index: Any, file: NewFile) -> None:
     faiss: Any = import_module("faiss")
     failed: list[Exception] = []
 
-    def take(piece: bytes) -> None:
-        # No exception may pass through faiss.
+    def write(piece: bytes) -> None:
+        # An exception must not propagate through the C++ code of faiss.
         if not failed:
             try:
                 file.write(piece)
             except Exception as error:
                 failed.append(error)
 
-    faiss.write_index(index, faiss.PyCallbackIOWriter(take))
+    faiss.write_index(index, faiss.PyCallbackIOWriter(write))
     if failed:
         raise failed[0]

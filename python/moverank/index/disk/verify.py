@@ -1,4 +1,4 @@
-"""Everything about an index that can be checked, checked."""
+"""Full verification of an index: checksums, value ranges, and consistency."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from moverank.errors import IndexFormatError
 from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
 from moverank.index.disk.segments import map_listed, require_magic
 from moverank.index.disk.store import Store
-from moverank.index.parts.arrays import COLUMNS, OFFSETS, require_cuts
+from moverank.index.parts.arrays import COLUMNS, OFFSETS, require_offsets
 from moverank.index.parts.part import Part
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import EncoderIdentity
 
-#: Rows that are checked at a time.
+#: Rows checked at a time.
 ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was read and found sound.
+    """Counts of a successful verification.
 
     Attributes
     ----------
     documents : int
-        Documents of the index.
+        Number of documents in the index.
     files : int
-        Files beside the manifest.
+        Number of files besides the manifest.
     nbytes : int
-        Their bytes.
+        Total bytes of these files.
     encoder : EncoderIdentity or None
-        What the index says made its vectors; nothing in the files proves it.
+        Identity of the encoder as stored in the index, which cannot be verified.
     """
 
     documents: int
@@ -47,12 +47,12 @@ class Verified:
     encoder: EncoderIdentity | None
 
     def __str__(self) -> str:
-        made = "an encoder that is not known" if self.encoder is None else str(self.encoder)
-        return f"sound: {self.documents} documents in {self.files} files of {self.nbytes} bytes, by {made}"
+        encoder = "an unknown encoder" if self.encoder is None else str(self.encoder)
+        return f"sound: {self.documents} documents in {self.files} files of {self.nbytes} bytes, by {encoder}"
 
 
 def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verified:
-    """Check the state that a store has loaded; IndexFormatError at the first thing that is wrong."""
+    """Check the state loaded by a store; IndexFormatError at the first error."""
     manifest, snapshot = store.manifest, store.snapshot
     assert manifest is not None
     total = sum(entry.nbytes for entry in manifest.files)
@@ -60,7 +60,7 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
     for entry in manifest.files:
         with open_listed(store.folder, entry) as file:
             pieces = iter(partial(file.read, BYTES_AT_ONCE), b"")
-            require_checksum(store.folder, entry, _told(pieces, done, total, progress))
+            require_checksum(store.folder, entry, _reported(pieces, done, total, progress))
         done += entry.nbytes
     for segment, part in zip(manifest.segments, snapshot.parts, strict=True):
         require_magic(store.folder, segment, map_listed(store.folder, segment.file))
@@ -72,9 +72,10 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
     return Verified(len(snapshot), len(manifest.files), total, snapshot.encoder)
 
 
-def _told(
+def _reported(
     pieces: Iterator[bytes], done: int, total: int, progress: Callable[[int, int], object] | None
 ) -> Iterator[bytes]:
+    """Yield pieces, and report progress after each."""
     for piece in pieces:
         yield piece
         done += len(piece)
@@ -83,16 +84,18 @@ def _told(
 
 
 def verify_part(part: Part) -> None:
-    """Check that arrays hold what a part can have: what no checksum says of a file that another program wrote."""
+    """Check that arrays have valid values. Checksums do not show this for a file that another program wrote."""
     arrays = part.arrays
     for name, column in COLUMNS.items():
         if name in arrays and column.of in OFFSETS:
-            require_cuts(arrays, column.of, name)
+            require_offsets(arrays, column.of, name)
     for name, column in COLUMNS.items():
         if name in arrays and column.least is not None:
             for chunk in _chunks(arrays[name]):
                 if not ((np.isfinite(chunk) | column.forbids) & (chunk >= column.least)).all():
-                    raise IndexFormatError(f"array {name!r}: has a number that it cannot have")
+                    raise IndexFormatError(
+                        f"array {name!r}: has a number that is not finite, or less than {column.least:g}"
+                    )
     for tokens, scales in (("tokens", "scales"), ("codes", "code_scales")):
         if tokens in arrays:
             steps = _chunks(arrays[scales]) if scales in arrays else repeat(None)
@@ -100,19 +103,20 @@ def verify_part(part: Part) -> None:
                 first_non_finite(chunk, own) >= 0 for chunk, own in zip(_chunks(arrays[tokens]), steps, strict=False)
             ):
                 raise IndexFormatError(f"array {tokens!r}: has a token that is not finite")
-    for mass, cuts in (("mass", "offsets"), ("cluster_mass", "cluster_offsets")):
+    for mass, offsets in (("mass", "offsets"), ("cluster_mass", "cluster_offsets")):
         if mass in arrays and len(part):
-            total = np.add.reduceat(arrays[mass], arrays[cuts][:-1])
+            total = np.add.reduceat(arrays[mass], arrays[offsets][:-1])
             if not (np.abs(total - 1.0) < 1e-9).all():
                 raise IndexFormatError(f"array {mass!r}: does not sum to 1 in every document")
+    # The core checks arrays when it prepares them.
     _ = part.prepared
     if "cluster_offsets" in arrays:
         _ = part.prepared_clusters
     part.ids.verify()
     if "rows" in arrays and len(np.unique(arrays["rows"])) < len(arrays["rows"]):
-        raise IndexFormatError("array 'rows': a word comes twice")
+        raise IndexFormatError("array 'rows': a word occurs twice")
     for position in range(len(part) if "payload_text" in arrays else 0):
-        part.payload(position)
+        part.payload(position)  # parses the JSON
 
 
 def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -126,7 +130,7 @@ def _verify_together(snapshot: Snapshot) -> None:
     if len(seen) < len(snapshot):
         raise IndexFormatError("two documents have the same id")
     if snapshot.setup.ids == "int" and max(seen, default=-1) >= snapshot.next_id:
-        raise IndexFormatError("an id is as large as the next one to be given")
+        raise IndexFormatError("an id is not less than the next id in the manifest")
     if snapshot.trained is not None:
         _ = snapshot.trained.index
     if snapshot.space is not None:

@@ -1,5 +1,6 @@
-"""How one query is answered.
+"""The search for one query.
 
-What is asked (`query`), bounds that rise until nothing is left to solve (`ladder`), what brings candidates to a search
-with a budget (`prefilters`), and what comes back (`hits`).
+`query` is the checked query and goal. `ladder` runs the core's sequence of bounds, from cheap to tight, which excludes
+documents until the rest is solved exactly. `prefilters` propose candidates for searches with a budget. `hits` is the
+result.
 """

@@ -1,4 +1,4 @@
-"""What a search returns: the hits, what was proved about them, and what it cost."""
+"""The result of a search: the hits, a certificate of what is proved about them, and the work that was done."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from moverank._support.wording import on_one_line, ordinal, printable, told_apar
 from moverank.alignment.alignment import Alignment
 from moverank.measures.measure import Measure
 
-#: Characters of an id that a table shows.
+#: Maximum number of characters of an id in a table.
 SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a search proved about its answer.
+    """What a search has proved about its answer.
 
     Attributes
     ----------
     exact : bool
-        The hits are the true answer: no document outside them is nearer, and ties are in order of id.
+        Whether the hits are the true answer: no other document is nearer, and equal distances are ordered by id.
     bound : float
-        No document that was not solved is nearer than this; infinite when there is none. In units of the distance.
+        Lower bound on the distances of all unsolved documents, in units of the distance; infinite if there are none.
     unsolved : int
-        Documents whose distance was not computed to the end.
+        Number of documents whose exact distance was not computed.
     certain : int
-        How many of the hits, from the first on, are certainly in the true answer: all that are nearer than `bound`.
+        Number of hits, from the first on, that are certainly in the true answer: those nearer than `bound`.
     error : float
-        Largest relative error of the last hit's distance, compared with the true one: 0 if exact,
-        infinite if nothing is known, or if a radius was asked for.
+        Upper bound on the relative error of the last hit's distance, compared with the true k-th distance: 0 if exact,
+        infinite if nothing is known, or for a search by radius.
     statement : str
-        The same as a sentence; also what ``str`` gives.
+        The certificate as a sentence, which ``str`` returns too.
     """
 
     exact: bool
@@ -58,7 +58,7 @@ class Certificate:
         *,
         radius: float | None = None,
     ) -> Certificate:
-        """What the core proved of some hits, with a statement; `what` names the documents."""
+        """Make a certificate of what the core has proved; `what` names the documents in the statement."""
         exact, bound, unsolved = proved.exact, proved.bound, proved.unsolved
         certain, error = proved.certain, proved.error
         place = f"the {ordinal(len(distances))} distance"
@@ -86,8 +86,8 @@ class Certificate:
         Returns
         -------
         dict
-            `bound` is None where it is infinite: there is no unsolved document, or (with `exact` False) nothing is
-            known of them. `error` is None where nothing is known.
+            `bound` is None if it is infinite: all documents are solved, or (if `exact` is False) nothing is known about
+            the unsolved ones. `error` is None if nothing is known.
         """
         return {
             "exact": self.exact,
@@ -104,18 +104,18 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung of the ladder of bounds: documents that came to it, and those that it dropped.
+    """One stage of a search, a rung of its ladder of bounds: the documents it examined, and those it excluded.
 
     Attributes
     ----------
     name : str
-        What it computes.
+        What the stage computes.
     seen : int
-        Documents that came to it.
+        Number of documents that it examined.
     dropped : int
-        Documents that it proved not to be in the answer (under a budget: that it left out).
+        Number of documents that it proved not to be in the answer; with a budget, those that it left out.
     seconds : float
-        What it cost, all threads together; what was spent on candidates by a prefilter counts as one thread's.
+        Time summed over all threads; the time of a prefilter is counted as one thread's.
     """
 
     name: str
@@ -130,21 +130,21 @@ class Rung:
 
 @dataclass(frozen=True)
 class SearchStats:
-    """Work of one search, rung by rung. Numbers depend on the threads by a few, as these look ahead; hits do not.
+    """Work of one search, by stage. Counts may vary slightly with the number of threads, which work ahead; hits do not.
 
     Attributes
     ----------
     documents : int
-        Documents that were searched.
+        Number of documents in the search.
     rungs : tuple of Rung
-        From the cheapest to the exact solver; what one leaves, the next sees. Seeds come first and drop nothing: they
-        are solved so that their potentials can bound the others.
+        Stages from the cheapest bound to the exact solver; each examines the documents that the previous ones left. The
+        first stage solves seeds, whose potentials (prices per token) give bounds on all other documents.
     exact_solves : int
-        Documents solved to the end, seeds included.
+        Number of documents solved exactly, seeds included.
     seconds : float
-        Wall time of the search.
+        Wall-clock time of the search.
     timed_out : bool
-        Whether `timeout` ended it.
+        Whether the search was ended by `timeout`.
     """
 
     documents: int
@@ -182,15 +182,15 @@ class Documents(Protocol):
     """The documents of hits, by rank. They are pickled with the hits."""
 
     def alignment(self, rank: int) -> Alignment:
-        """Which query token moved to which token of the document."""
+        """Optimal alignment of the query's tokens with those of the document."""
         ...
 
     def payload(self, rank: int) -> Any:
-        """What was given with the document."""
+        """Payload of the document."""
         ...
 
     def only(self, rank: int) -> Documents:
-        """The same with one document, which then has rank 0."""
+        """One of the documents alone, with rank 0."""
         ...
 
 
@@ -202,7 +202,7 @@ def hit_dict(
     passage: tuple[int, int] | None = None,
     document: tuple[str | None, Any] | None = None,
 ) -> dict[str, Any]:
-    """JSON values of one document of an answer, whoever ranked it; the document is its text and its payload."""
+    """JSON values of one document in an answer, of vectors or of texts; `document` is its text and its payload."""
     found: dict[str, Any] = {
         "rank": int(rank),
         "id": plain_id(id),
@@ -222,11 +222,11 @@ class Hit:
     id : int or str
         The document's id.
     rank : int
-        Place in the answer, from 0.
+        Position in the answer, from 0.
     distance : float
-        The measure's value; smaller is nearer.
+        Value of the measure; smaller is nearer.
     similarity : float
-        The same as a similarity, see `Measure.similarity`.
+        The distance converted to a similarity, see `Measure.similarity`.
     """
 
     id: Any
@@ -237,12 +237,12 @@ class Hit:
 
     @cached_property
     def payload(self) -> Any:
-        """What was given with the document, a JSON value; None if nothing was. Read when first asked for."""
+        """Payload of the document, a JSON value; None if it has none. Read at the first access."""
         return self._document.payload(0)
 
     @cached_property
     def alignment(self) -> Alignment:
-        """Which query token moved to which token of the document; solved when first asked for."""
+        """Optimal alignment of the query's tokens with those of the document. Computed at the first access."""
         return self._document.alignment(0)
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
@@ -256,7 +256,7 @@ class Hit:
         Returns
         -------
         dict
-            "rank" (from 0), "id" (a string), "score" (the similarity), "distance", "passage" and "text" (None: only
+            "rank" (from 0), "id" (a string), "score" (the similarity), "distance", "passage" and "text" (None, as only
             rankings of texts have them), "payload". Infinite numbers are None.
         """
         document = (None, self.payload) if contents else None
@@ -275,13 +275,13 @@ class Hits:
     ids : ndarray, shape (k,)
         Ids of the documents: int64, or objects of type str.
     distances : ndarray of float64, shape (k,)
-        Their distances, rising; equal ones in order of id.
+        Distances of the documents, increasing; equal distances are ordered by id.
     measure : Measure
-        The measure that was computed.
+        The measure of the distances.
     certificate : Certificate
         What is proved about the answer.
     stats : SearchStats
-        What it cost.
+        The work of the search.
 
     Examples
     --------
@@ -313,7 +313,7 @@ class Hits:
 
     @property
     def similarities(self) -> NDArray[np.float64]:
-        """Similarities of the hits, falling; see `Measure.similarity`."""
+        """Similarities of the hits, decreasing; see `Measure.similarity`."""
         return self.measure.similarity(self.distances)
 
     def __len__(self) -> int:
@@ -348,17 +348,17 @@ class Hits:
         return (self._hit(rank) for rank in range(len(self)))
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
-        """Convert to JSON values: finite numbers or None, ids as strings, nothing of NumPy.
+        """Convert to JSON values: finite numbers or None, ids as strings, no NumPy types.
 
         Parameters
         ----------
         contents : bool, default True
-            Include the payload of each hit, which is read for it.
+            Include the payload of each hit, which is read from the index.
 
         Returns
         -------
         dict
-            "measure" (its name), "hits" (of each, `Hit.to_dict`), "certificate" and "stats".
+            "measure" (its name), "hits" (the result of `Hit.to_dict` for each), "certificate" and "stats".
 
         Examples
         --------

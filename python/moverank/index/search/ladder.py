@@ -1,4 +1,4 @@
-"""How one query is searched: the core's ladder of bounds, what finds candidates for it, and when it ends."""
+"""The core's ladder of bounds for one query, with its interfaces: prefilters, and the budget that ends a search."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ Positions = NDArray[np.int64]
 
 
 class PrefilteredQuery(Protocol):
-    """Documents in the order in which a prefilter finds them near one query."""
+    """The candidates that a prefilter proposes for one query, nearest first."""
 
     name: str
 
     def nearest(self, count: int) -> tuple[Positions, float]:
-        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        """Positions of the first `count` documents, and a lower bound on the distances of all others."""
         ...
 
 
 class Prefilter(Protocol):
-    """What finds documents that may be near, without looking at all of their tokens."""
+    """A coarse search, which proposes near documents without reading all of their tokens."""
 
     @property
     def exhaustive(self) -> bool:
-        """Whether it compares every document, so that it can be asked about any of them."""
+        """Whether it compares all documents, so that it finds those of any subset."""
         ...
 
     def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
-        """Candidates for one query among the documents at some positions, or all."""
+        """Candidates for one query among the documents at given positions, or all."""
         ...
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop before the answer is proved."""
+    """Limits that end a search before its answer is proved exact."""
 
     candidates: int | None = None
     deadline: float | None = None
-    #: Raised where the search runs on a thread that Ctrl-C does not reach.
+    #: Set from outside to end a search on a thread that Ctrl-C does not reach.
     stop: _core.StopFlag | None = None
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the deadline, if there is one."""
+        """Seconds until the deadline; None if there is none."""
         return None if self.deadline is None else max(self.deadline - time.perf_counter(), 0.0)
 
 
@@ -66,7 +66,7 @@ def descend(
     seed_by_candidates: bool,
     num_threads: int,
 ) -> _core.SearchResult:
-    """Search documents at rising positions, and as long as the budget allows."""
+    """Search the documents at increasing positions, within the budget."""
     return _core.search(
         corpus,
         query,
@@ -84,7 +84,7 @@ def descend(
 
 
 def named_rungs(rungs: list[_core.Rung], bound: str, candidates: PrefilteredQuery | None) -> tuple[Rung, ...]:
-    """What each stage of the core's search saw and dropped, by names for readers; `bound` is that of its main bound."""
+    """Counts of each stage of the core's search, with readable names; `bound` is the name of the main bound."""
     names = {
         "seeds": "seeds, solved",
         "source": "" if candidates is None else candidates.name,

@@ -1,4 +1,4 @@
-"""Prefilters: what brings candidates for a search that cannot look at everything."""
+"""Prefilters: coarse searches by a few vectors per document, which propose candidates and seeds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from moverank.index.parts.setup import Clusters
 from moverank.index.search.ladder import Positions, PrefilteredQuery
 from moverank.measures.measure import Measure
 
-#: Documents spread over the collection whose potentials order the others.
+#: Number of seeds, spread evenly over the collection, whose potentials give the bounds that order the documents.
 SPREAD_SEEDS = 64
 
 
 class ClusteredVectors:
-    """Clusters of each document's tokens, prepared as documents of their own."""
+    """Prefilter by the clusters of each document's tokens, which are prepared as if they were documents."""
 
     def __init__(self, clusters: _core.Corpus, per_document: int, live: Positions) -> None:
         self.name = f"clusters, {per_document}"
@@ -31,13 +31,13 @@ class ClusteredVectors:
         self._live = live
 
     def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
-        """Candidates for one query among the documents at some positions, or all."""
-        among = self._live if positions is None else positions
-        return ClusteredQuery(self.name, self._clusters, query, among, num_threads)
+        """Candidates for one query among the documents at given positions, or all."""
+        searched = self._live if positions is None else positions
+        return ClusteredQuery(self.name, self._clusters, query, searched, num_threads)
 
 
 class ClusteredQuery:
-    """One query's candidates by clusters."""
+    """Candidates for one query, by clusters."""
 
     def __init__(
         self, name: str, clusters: _core.Corpus, query: _core.Query, positions: Positions, num_threads: int
@@ -50,31 +50,31 @@ class ClusteredQuery:
         self._order: Positions | None = None
 
     def nearest(self, count: int) -> tuple[Positions, float]:
-        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        """Positions of the first `count` documents, and a lower bound on the distances of all others."""
         if self._order is None:
             self._order = self._positions[np.argsort(self._estimates(), kind="stable")]
         return self._order[:count], np.inf if count >= len(self._order) else -np.inf
 
     def _estimates(self) -> NDArray[np.float64]:
-        """The reused-potential bound of each document's clusters, which is close to their distance."""
+        """Estimated distances of documents: bounds on those of their clusters by reused potentials, which are close."""
         bounds = _core.QueryBounds(self._clusters, self._query, self._threads)
         step = max(len(self._positions) // SPREAD_SEEDS, 1)
         bounds.seed(np.ascontiguousarray(self._positions[::step][:SPREAD_SEEDS]), self._threads)
         return bounds.lower_bounds(self._positions, self._threads)
 
 
-#: How many times more documents than are likely to do faiss is asked for, where some are gone or not asked for.
-WIDENED = 2
+#: If only some documents are searched, faiss is asked for this multiple of the number expected to contain enough.
+OVERSAMPLING = 2
 
-#: Most pooled vectors that faiss learns from: it samples from more by itself, but needs them in memory.
-LEARNED_FROM = 1 << 18
+#: Maximum number of pooled vectors for training. faiss samples from more by itself, but needs all in memory.
+MAX_TRAINING_VECTORS = 1 << 18
 
 
 class Trained:
-    """What faiss made of the pooled vectors of the first documents of an index; loaded when it is first asked for."""
+    """A trained faiss index of the pooled vectors of an index's first documents. Loaded at the first access."""
 
     def __init__(self, covered: int, factory: str, load: Callable[[], Any]) -> None:
-        #: How many documents these are.
+        #: Number of documents in it.
         self.covered = covered
         self._factory = factory
         self._load = load
@@ -84,9 +84,9 @@ class Trained:
     def index(self) -> Any:
         """The faiss index."""
         with self._loading:
-            # Whoever waited here while another thread loaded it finds it loaded.
-            found = self.__dict__.get("index")
-            return self._load() if found is None else found
+            # Another thread may have loaded it while this one waited for the lock.
+            loaded = self.__dict__.get("index")
+            return self._load() if loaded is None else loaded
 
     def __reduce__(self) -> tuple[Any, ...]:
         octets = import_module("faiss").serialize_index(self.index)
@@ -103,29 +103,30 @@ def _restored(covered: int, factory: str, octets: NDArray[np.uint8]) -> Trained:
 
 
 def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure, num_threads: int) -> Trained | None:
-    """Make a faiss index of pooled vectors; None where all are to be compared, which needs none.
+    """Train a faiss index on pooled vectors; None for "Flat", which compares all vectors and needs no training.
 
     Parameters
     ----------
     factory : str
-        What `faiss.index_factory` is told, and after a semicolon what to set: "HNSW32", "IVF256,Flat;nprobe=16".
+        Description for `faiss.index_factory`, optionally with parameters after a semicolon: "HNSW32",
+        "IVF256,Flat;nprobe=16".
     pooled : sequence of ndarray, each of shape (N_p, d)
-        One vector per document, part after part.
+        One vector per document, for each part.
     measure : Measure
-        What is searched by.
+        The distance of the index.
     num_threads : int
-        Threads to use; 0 stands for all cores.
+        Number of threads; 0 means all cores.
 
     Raises
     ------
     ValueError
-        If faiss cannot make such an index of the documents.
+        If faiss cannot train such an index on the documents.
     """
     if factory.partition(";")[0] == "Flat":
         return None
     faiss: Any = import_module("faiss")
     count = sum(map(len, pooled))
-    step = -(-count // LEARNED_FROM)
+    step = -(-count // MAX_TRAINING_VECTORS)
     try:
         index = _untrained(faiss, factory, pooled[0].shape[1], measure)
         with _on_threads(faiss, openmp_count(num_threads)):
@@ -136,12 +137,12 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
         configure(index, factory)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
-        raise ValueError(f"prefilter: faiss cannot make {factory!r} of {count} documents: {reason}") from None
+        raise ValueError(f"prefilter: faiss cannot train {factory!r} on {count} documents: {reason}") from None
     return Trained(count, factory, lambda: index)
 
 
 def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure) -> None:
-    """Refuse what faiss does not know, before documents are prepared; ValueError then."""
+    """Raise ValueError, before documents are prepared, if faiss does not accept a description."""
     if not isinstance(prefilter, str):
         return
     faiss: Any = import_module("faiss")
@@ -149,20 +150,20 @@ def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure
         configure(_untrained(faiss, prefilter, dim, measure), prefilter)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
-        raise ValueError(f"prefilter: faiss cannot make {prefilter!r}: {reason}") from None
+        raise ValueError(f"prefilter: faiss does not accept {prefilter!r}: {reason}") from None
 
 
 def _untrained(faiss: Any, factory: str, dim: int, measure: Measure) -> Any:
-    """What faiss makes of a factory string; RuntimeError if nothing."""
+    """Create the faiss index for a description; RuntimeError if it is invalid."""
     try:
-        factory.encode()  # half of a character would be a TypeError of the bindings
+        factory.encode()  # for a lone surrogate, the bindings of faiss would raise a TypeError
     except UnicodeEncodeError as error:
         raise RuntimeError(error) from None
     return faiss.index_factory(dim, factory.partition(";")[0], _metric(faiss, measure))
 
 
 def configure(index: Any, factory: str) -> None:
-    """Set what the factory string says after its semicolon; RuntimeError if faiss knows no such parameter."""
+    """Set the parameters after the semicolon of a description; RuntimeError if faiss does not know one."""
     settings = factory.partition(";")[2]
     if settings:
         import_module("faiss").ParameterSpace().set_index_parameters(index, settings)
@@ -176,27 +177,28 @@ def _metric(faiss: Any, measure: Measure) -> int:
 
 
 class PooledVectors:
-    """One vector per document, the mass-weighted mean of its tokens.
+    """Prefilter by one pooled vector per document, the mean of its tokens weighted by mass.
 
-    Under balanced measures distances between these bound the measure from below, so that comparing all also says how
-    near the documents can be that were left out; they are a weak bound and a fair order on real text.
+    Under balanced measures, distances between pooled vectors are lower bounds on distances between documents. So if all
+    are compared, the prefilter also bounds the distances of the documents that it does not propose. On real text the
+    bound is weak, but the order is a good one.
 
     Parameters
     ----------
     corpus : Corpus
         Prepared documents.
     measure : Measure
-        What is searched by.
+        The distance of the index.
     factory : str
-        What `train` was told.
+        Description for faiss, as in `train`.
     pooled : list of ndarray, each of shape (N_p, d)
-        The vectors, part after part.
+        The pooled vectors, for each part.
     largest_norm : float
-        Of any of these.
+        Largest norm of the pooled vectors.
     trained : Trained or None
-        What `train` made of the first documents; others are compared one by one.
+        Result of `train` for the first documents; the others are compared one by one.
     live : ndarray of int64
-        Rising positions of the documents that are searched.
+        Increasing positions of the documents that are not removed.
     """
 
     def __init__(
@@ -221,33 +223,35 @@ class PooledVectors:
         self._n_all = sum(map(len, pooled))
 
     def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
-        """Candidates for one query among the documents at some positions, or all."""
+        """Candidates for one query among the documents at given positions, or all."""
         return PooledQuery(self, query, self.live if positions is None else positions)
 
     def search(
         self, pooled: NDArray[np.float32], count: int, positions: Positions
     ) -> tuple[NDArray[np.float32], Positions]:
-        """What faiss calls distances, and positions, in its order: so many, or all.
+        """Distances (in the sense of faiss's metric) and positions of the `count` nearest documents, or all if fewer.
 
-        Where what faiss learnt finds too few of the positions, all of them are compared instead.
+        If the trained index finds too few of the given positions, all of them are compared instead.
         """
         faiss: Any = import_module("faiss")
         metric = _metric(faiss, self._measure)
         distances: list[NDArray[np.float32]] = []
         found: list[Positions] = []
         covered = 0 if self._trained is None else self._trained.covered
-        # On the calling thread only: others would spin on the cores that the rest of the search needs.
+        # On the calling thread only: OpenMP's threads would keep spinning on cores that the rest of the search needs.
         with _on_threads(faiss, 1):
             if self._trained is not None:
                 n_wanted = int(np.searchsorted(positions, covered))
                 enough = min(count, n_wanted)
-                # More, as some of those found were removed or are not candidates; asking for most of all does not pay.
-                more = 0 if n_wanted == covered else WIDENED * enough * covered // max(n_wanted, 1)
-                asked = enough + more
+                # Ask for more, as some results will be removed or not among the positions. If that is more than half
+                # of all documents, comparing the given ones is faster.
+                more = 0 if n_wanted == covered else OVERSAMPLING * enough * covered // max(n_wanted, 1)
+                requested = enough + more
                 near, places = np.empty((1, 0), np.float32), np.empty((1, 0), np.int64)
-                if 0 < enough < n_wanted and asked <= covered // 2:
-                    near, places = self._trained.index.search(pooled[None], asked)
-                valid = np.isin(places[0], positions)  # −1 where there are no more, and what is gone
+                if 0 < enough < n_wanted and requested <= covered // 2:
+                    near, places = self._trained.index.search(pooled[None], requested)
+                # Excludes other documents, removed ones, and −1, which faiss returns if it finds no more.
+                valid = np.isin(places[0], positions)
                 if int(valid.sum()) < enough:
                     covered = 0
                 else:
@@ -270,7 +274,7 @@ class PooledVectors:
 
 @contextmanager
 def _on_threads(faiss: Any, count: int) -> Iterator[None]:
-    """Let faiss use so many threads when it is called from this one."""
+    """Limit the threads that faiss uses when it is called from this thread."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count)
     try:
@@ -280,7 +284,7 @@ def _on_threads(faiss: Any, count: int) -> Iterator[None]:
 
 
 class PooledQuery:
-    """One query's candidates by pooled vectors."""
+    """Candidates for one query, by pooled vectors."""
 
     def __init__(self, prefilter: PooledVectors, query: _core.Query, positions: Positions) -> None:
         self.name = prefilter.name
@@ -291,8 +295,9 @@ class PooledQuery:
         self._found: tuple[NDArray[np.float32], Positions] | None = None
 
     def nearest(self, count: int) -> tuple[Positions, float]:
-        """Positions of so many documents, nearest first, and a lower bound on the distance of all others."""
+        """Positions of the first `count` documents, and a lower bound on the distances of all others."""
         n = len(self._positions)
+        # One more than requested: its pooled distance bounds those of all others.
         distances, found = self._search(min(count + 1, n))
         known = found[:count]
         if count >= n and len(known) == n:

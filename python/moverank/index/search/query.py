@@ -1,4 +1,4 @@
-"""What is asked of an index: a query, checked once, and how much of an answer is wanted."""
+"""The query of a search, checked once, and the goal: how many documents, and how exact."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from moverank.vectors.sequences import Batch, One, Sequence, Sequences, as_query
 
 @dataclass(frozen=True)
 class Query:
-    """Tokens of a query, about the index's origin, and their mass, or None: what the measure makes.
+    """Tokens of a query, relative to the index's origin, and their mass; None for the mass that the measure sets.
 
-    Where costs are given, bins stand in place of tokens. `name` is what errors call it, `rounded` whether it or the
-    documents came with more digits than float32 holds, and `unheld` whether mass that has to move lies on tokens of it
-    that float32 does not hold: no document that came in float32 is then at distance 0.
+    For given costs, `tokens` are bins. `name` is the name of the query in errors. `rounded` is whether the query or the
+    documents were given with more digits than float32 has. `unheld` is whether tokens that were rounded have mass that
+    must move: then no document given in float32 is really at distance 0.
     """
 
-    tokens: NDArray[Any]  # float32, or uint32 where they are bins
+    tokens: NDArray[Any]  # float32, or uint32 for bins
     mass: NDArray[np.float64] | None
     name: str
     rounded: bool = False
     unheld: bool = False
 
     def prepared(self, measure: Measure, n_words: int | None) -> _core.Query:
-        """As the core compares it, once for all that is asked; where costs are given they are about `n_words`."""
+        """Prepare the query for the core; for given costs, `n_words` is the number of bins of queries."""
         with naming(self.name, "docs"):
             if n_words is None:
                 return _core.Query(self.tokens, self.mass, measure._spec)
@@ -49,52 +49,55 @@ class Query:
         setup: Setup,
         name: str,
     ) -> Query:
-        """Check a query; copies, as hits solve their alignments later, from the query as it is."""
+        """Check a query and copy its arrays: hits compute alignments later, when the user may have changed them."""
         measure, origin = setup.measure, setup.origin
         if setup.kind == "bins":
             return cls._of_histogram(value, weights, setup, name)
         if isinstance(value, Histograms):
             raise TypeError(f"{name}: expected tokens, as the index compares vectors, got Histograms")
-        asked = as_query(value, weights, name, "weights", measure.weighting)
-        require_same_dim(asked.dim, setup.dim, name, "the index")
-        unheld = origin is None and measure._cost.translation_invariant and _is_unheld(asked, measure)
+        checked = as_query(value, weights, name, "weights", measure.weighting)
+        require_same_dim(checked.dim, setup.dim, name, "the index")
+        unheld = origin is None and measure._cost.translation_invariant and _is_unheld(checked, measure)
         if origin is not None:
-            asked = about(np.array(origin), asked, measure)
-        mass = asked.weights
-        rounded = asked._rounded or origin is not None
-        return cls(asked.tokens.copy(), None if mass is None else mass.copy(), name, rounded, unheld)
+            checked = about(np.array(origin), checked, measure)
+        mass = checked.weights
+        rounded = checked._rounded or origin is not None
+        return cls(checked.tokens.copy(), None if mass is None else mass.copy(), name, rounded, unheld)
 
     @classmethod
     def _of_histogram(cls, value: object, weights: ArrayLike | None, setup: Setup, name: str) -> Query:
         if weights is not None:
-            raise ValueError(f"weights: a histogram has its mass in it; {name} is all that is asked for")
+            raise ValueError(f"weights: expected none, as the mass is in the histogram {name}")
         histogram = as_histogram(value, name)
         if histogram.n_bins != setup.dim:
-            raise DimensionError(f"{name} has {histogram.n_bins} bins, the index has costs from {setup.dim}")
+            raise DimensionError(f"{name}: expected {setup.dim} bins, as in the index's costs, got {histogram.n_bins}")
         require_one_order(histogram.labels, setup.sources, name, "the costs of the index", same_bins=True)
         require_one_order(histogram.labels, setup.targets, name, "the documents of the index")
         return cls(histogram.bins.copy(), histogram.content.copy(), name)
 
 
 def query_batch(values: Batch | Histograms | ArrayLike, setup: Setup) -> Any:
-    """Check queries together; slices of what comes back are queries for `Query.of`."""
+    """Check a batch of queries; slices of the result are queries for `Query.of`."""
     if setup.kind == "bins":
         return as_histograms(values, "queries")
     return as_sequences(cast("Sequences", values), "queries", setup.measure.weighting)
 
 
-def _is_unheld(asked: Sequences, measure: Measure) -> bool:
-    """Whether some token that has to move was rounded."""
-    if asked._digests is None:
+def _is_unheld(query: Sequences, measure: Measure) -> bool:
+    """Whether tokens that were rounded have mass that must move."""
+    if query._digests is None:
         return False
-    held = asked._digests == digests_of(asked.tokens)
-    mass = Sequence._of(asked).mass(measure.weighting)
+    held = query._digests == digests_of(query.tokens)
+    mass = Sequence._of(query).mass(measure.weighting)
     return bool(mass[held].sum() < measure.fraction * (1 - MASS_ERROR) * mass.sum())
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked for: the k nearest within the radius, or others that are at most (1 + slack) times as far."""
+    """The requested answer: the k nearest documents within a radius.
+
+    With slack, the k-th distance may be up to (1 + slack) times the true one.
+    """
 
     k: int
     radius: float = np.inf
