@@ -74,7 +74,7 @@ class Marginals {
     std::vector<double> mass_;
 };
 
-/// Refuse what is no price, NaN and -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
+/// Refuse NaN, -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
 /// `name` is asked for in faults alone: to write it takes as long as to look at a small matrix.
 template <class Cost, class Name>
 void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
@@ -128,7 +128,7 @@ auto with_solver(std::size_t n_entries, Solve solve) {
     return solve(*taken.solver);
 }
 
-/// The problem behind one set of arrays, which it views.
+/// The problem in one set of arrays, as views of them.
 template <class Cost>
 class SingleProblem {
   public:
@@ -206,7 +206,7 @@ SinkhornSolution sinkhorn(const Array<Cost>& cost, const Weights& a, const Weigh
     });
 }
 
-/// The problems behind stacks of arrays, which they view.
+/// The problems in stacks of arrays, as views of them.
 template <class Cost>
 class Problems {
   public:

@@ -1,4 +1,4 @@
-// Problems too large for trees as sets of bits: another solver behind the same door.
+// Problems too large for trees as sets of bits: another solver behind the same interface.
 
 #include <algorithm>
 #include <limits>
@@ -196,7 +196,7 @@ TEST(a_large_solve_stops_at_every_look_at_its_interrupt) {
             CHECK(stopped);
             CHECK(seen == stop_at);
         }
-        // What was broken off leaves nothing behind.
+        // A stopped solve leaves no trace in the next.
         CHECK(solver.solve(p.view()).value == whole.value);
     }
 }

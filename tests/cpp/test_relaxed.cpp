@@ -22,7 +22,7 @@ TEST(sides_of_a_problem_worked_by_hand) {
     CHECK(relaxed_side<float>(minima.columns, b) == 0.5 * 1 + 0.25 * 3 + 0.25 * 2);
     CHECK(relaxed_bound<float>(minima.rows, minima.columns, a, b, 1.0, 1.0, order) == 2.0);
     CHECK(relaxed_bound<float>(minima.rows, {}, a, b, unlimited_capacity, 1.0, order) == 2.0);
-    // Of three quarters of the mass the dear row and the dear columns pay for less.
+    // If three quarters of the mass move, the expensive row and columns count for less.
     CHECK(relaxed_bound<float>(minima.rows, {}, a, b, unlimited_capacity, 0.75, order) == 0.5 * 1 + 0.25 * 3);
     CHECK(relaxed_bound<float>(minima.rows, minima.columns, a, b, 1.0, 0.75, order) == 0.5 * 1 + 0.25 * 3);
     CHECK(cheapest_part(std::span<const float>(minima.columns), b, 0.6, order) == 0.5 * 1 + (0.6 - 0.5) * 2);

@@ -262,7 +262,7 @@ TEST(a_high_price_of_marginals_is_balanced_transport_and_its_interval_holds) {
             const SinkhornSummary found = solver.solve(p.view(), priced);
             CHECK(found.converged);
             CHECK(found.value <= value + 1e-6);
-            CHECK(found.value >= before - 1e-9);  // a higher price makes it dearer
+            CHECK(found.value >= before - 1e-9);  // a higher price raises the value
             const SinkhornBounds bounds = solver.bounds();
             CHECK(bounds.lower <= bounds.upper);
             CHECK(bounds.lower <= found.value + 1e-9);
@@ -273,7 +273,7 @@ TEST(a_high_price_of_marginals_is_balanced_transport_and_its_interval_holds) {
 }
 
 TEST(the_interval_of_priced_marginals_holds_the_value_in_closed_form) {
-    // One token a side: mass p that moves at cost c has its best price where log p = -c / (2 rho). With so small an
+    // One token per side: mass p that moves at cost c has its best price where log p = -c / (2 rho). With so small an
     // epsilon only rounding is left between the interval and that.
     instances::Random random(8);
     std::uniform_real_distribution<double> ratio(-250.0, 50.0);
@@ -351,7 +351,7 @@ TEST(a_symmetric_problem_has_one_potential) {
 }
 
 TEST(the_epsilon_that_is_stated_is_the_one_that_was_used) {
-    // Two tokens a side, in float32, which has no inverse of what is asked for. In closed form
+    // Two tokens per side, in float32, which has no inverse of what is asked for. In closed form
     // T = -epsilon log((1 + e^(-c / epsilon)) / 2).
     constexpr float c = 1e-40F;
     const std::vector<float> cost{0.0F, c, c, 0.0F};

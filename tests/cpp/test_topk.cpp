@@ -231,7 +231,7 @@ TEST(a_deadline_leaves_a_true_floor) {
                 CHECK(hit.distance == all[static_cast<std::size_t>(hit.position)]);
                 outside[static_cast<std::size_t>(hit.position)] = std::numeric_limits<double>::infinity();
             }
-            // Nearer than the floor is only what was solved and not kept, behind the hits.
+            // Only documents that were solved and are farther than the hits may be nearer than the floor.
             const double nearest = *std::ranges::min_element(outside);
             CHECK(search.floor() <= nearest || search.hits().back().distance <= nearest);
             CHECK(search.timed_out() || search.hits().size() >= 5);

@@ -25,7 +25,7 @@ inline void require(bool holds, const std::string& what) {
     }
 }
 
-/// Reads octets; behind the last there are zeros.
+/// Reads octets, and zeros after the last.
 class Input {
   public:
     Input(const std::uint8_t* data, std::size_t size) : left_(data, size) {}

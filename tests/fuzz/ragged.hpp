@@ -13,7 +13,7 @@
 
 namespace fuzz {
 
-/// Tokens, and the memory behind the view of them.
+/// Tokens, and the memory that their view reads.
 class Tokens {
   public:
     Tokens(Input& input, std::size_t n_tokens, std::size_t dim) {

@@ -3,21 +3,21 @@
 import re
 
 UNITS = (
-    r"bits?|bytes?|numbers?|vectors?|(?:milli|micro)?seconds?|ms|µs|k?B|rows?|lines?|tokens?|words?|threads?|"
-    r"documents?|one"
+    r"bits?|bytes?|numbers?|vectors?|(?:milli|micro|nano)?seconds?|ms|µs|k?B|rows?|lines?|tokens?|words?|threads?|"
+    r"documents?|one|entries|quantum"
 )
 WHOLES = (
     r"token|word|document|query|thread|segment|batch|target|size|pair|call|worker|side|column|row|tile|search|million"
 )
 MORE = r"(?:more|less|worse|better|long|larg|small|near|fast|slow|lat|earli|great|high|low|cheap)(?:er|r)?\b"
 DIALECT = {
-    "per": rf"\b(?:{UNITS}) an? (?:{WHOLES})\b",
+    "per": rf"\b(?:{UNITS}|(?:an?|one) (?:mass|count|total|factor|scale|weight)) an? (?:{WHOLES}|bag)\b",
     "after, back to back": r"\bbehind the (?:first|last|largest|other)\b|\bone behind\b",
     "is not": rf"\b(?:it|that|which|what) is no (?!{MORE})\w+|\b(?:is|are|was) none of\b",
     "can be bought, installed, used": r"\bto be had\b",
     "documents that are": r"\bsuch as are\b",
     "is not a": r"(?<!here )\b(?:is|are) no (?:string|number|array|text|index|tokenizer|part of|encoder|error)s?\b",
-    "at most": r"\bat the most\b",
+    "at most, at least": r"\bat the (?:most|least)\b",
     "users with": r"\bwho brings\b|\bbring their weights\b",
     "continued": r"\bgone on with\b",
     "whoever may": r"\bnobody's business\b",

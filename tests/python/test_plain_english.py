@@ -1,4 +1,4 @@
-"""Docstrings, comments and error messages are in plain English; documents are held to it by `test_documentation`."""
+"""Comments, docstrings and messages are in plain English; documents are held to it by `test_documentation`."""
 
 import ast
 import io
@@ -10,8 +10,14 @@ import pytest
 
 from dialect import found_in
 
-PACKAGE = Path(__file__).resolve().parents[2] / "python" / "moverank"
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "python" / "moverank"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+CPP_FOLDERS = ("cpp", "tests/cpp", "tests/fuzz", "tests/stress", "examples/cpp", "bench/cpp")
+CPP_SOURCES = sorted(path for folder in CPP_FOLDERS for path in (ROOT / folder).rglob("*.[ch]pp"))
+
+#: A comment to the end of its line, a string, or a character, which may be a quotation mark.
+CPP_TEXT = re.compile(r"""//[/!]?<?(?P<comment>.*)|"(?P<string>(?:[^"\\\n]|\\.)*)"|'(?:[^'\\\n]|\\.)'""")
 
 
 def texts_of(source):
@@ -30,16 +36,54 @@ def texts_of(source):
     yield "\n".join(comments)
 
 
+def texts_of_cpp(source):
+    """Runs of comments with nothing but space between them, each as one text, and strings, of C++."""
+    run, end = [], 0
+    for match in CPP_TEXT.finditer(source):
+        if match["string"] is not None:
+            yield match["string"]
+        if match["comment"] is None:
+            continue
+        if run and source[end : match.start()].strip():
+            yield "\n".join(run)
+            run = []
+        run.append(match["comment"].strip())
+        end = match.end()
+    yield "\n".join(run)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_sources_are_in_plain_english(path):
     found = [found for text in texts_of(path.read_text(encoding="utf-8")) if (found := found_in(text))]
     assert not found, f"{path.name}: say it as {found}"
 
 
+@pytest.mark.parametrize("path", CPP_SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_sources_in_cpp_are_in_plain_english(path):
+    found = [found for text in texts_of_cpp(path.read_text(encoding="utf-8")) if (found := found_in(text))]
+    assert not found, f"{path.name}: say it as {found}"
+
+
 def test_names_say_per():
-    pattern = re.compile(r"\b[A-Za-z]+s_an?_[A-Za-z]+", flags=re.IGNORECASE)
-    names = {match[0] for path in SOURCES for match in pattern.finditer(path.read_text(encoding="utf-8"))}
+    # Claims of tests are sentences, in which an article is one: names of constants are shorter.
+    pattern = re.compile(r"\b(?:n_)?[a-z]+s(?:_of)?_an?_[a-z]+\b", flags=re.IGNORECASE)
+    sources = [*SOURCES, *CPP_SOURCES]
+    names = {match[0] for path in sources for match in pattern.finditer(path.read_text(encoding="utf-8"))}
     assert not names
+
+
+def test_texts_of_cpp_are_found():
+    source = """
+/// Costs, one
+/// a word.
+int n;  ///< one per word
+auto q = '"';  // is not a text
+throw Error("expected one " "scale");
+"""
+    texts = list(texts_of_cpp(source))
+    assert texts[0] == "Costs, one\na word."
+    assert set(texts[1:]) == {"one per word", "is not a text", "expected one ", "scale"}
+    assert found_in(texts[0])
 
 
 def test_texts_are_found():
@@ -64,6 +108,8 @@ def test_texts_are_found():
         ("There is no index at the path", False),
         ("name 3 is no string but int", True),
         ("ten at the most", True),
+        ("a mass a token", True),
+        ("how much mass a token takes", False),
     ],
 )
 def test_dialect_is_told_from_english(said, is_dialect):

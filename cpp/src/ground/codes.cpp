@@ -70,8 +70,8 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             weighted += sequence.mass[t] * r;
             largest = std::max(largest, r);
         }
-        // Without a limit a token of the document may take all, and in relaxed problems, whose value an entropic one
-        // may be short of convergence.
+        // Without a limit, one document token may take all the mass. The same holds in relaxed problems, whose value an
+        // entropic problem may return before it has converged. Enlarged for the rounding of rho itself.
         const bool is_limited = measure.problem == Problem::exact && !measure.unlimited();
         rho_[s] = (is_limited ? std::min(measure.capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }

@@ -25,8 +25,8 @@ constexpr float largest_fast_inverse = 1e15F;
 /// Multiply-adds between two looks at the interrupt: about a millisecond.
 constexpr std::size_t work_per_check = std::size_t{1} << 24U;
 
-/// Roundings that any term of a sum passes through, at the most: its own product's, those of its run, and one for
-/// each run that is added up.
+/// Largest number of roundings that a term of a sum passes through: its own product's, those of its run, and one for
+/// each run that is added up. p = r + 2 in docs/numerics.md, "Ground costs".
 [[nodiscard]] double roundings(std::size_t dim) {
     const std::size_t runs = (dim + product_run - 1) / product_run;
     return static_cast<double>(1 + std::min(dim, product_run) + runs);

@@ -62,7 +62,7 @@ double PooledBound::operator()(float squared_distance) const {
     const double squared = static_cast<double>(squared_distance) * (1.0 - relative_error_) - expansion_error_;
     const double distance = std::max(0.0, std::sqrt(std::max(0.0, squared)) - rounding_error_);
     // cost_error_ has two units of float32 to spare, more than what rounding masses can do to the value of a balanced
-    // problem of up to 2^16 tokens a side.
+    // problem of up to 2^16 tokens per side.
     return bound_ == nullptr ? -std::numeric_limits<double>::infinity() : bound_(distance) - cost_error_;
 }
 

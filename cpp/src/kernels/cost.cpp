@@ -16,7 +16,7 @@ using Floats = Vector<float>;
 
 // ---- products ------------------------------------------------------------------------------------------------------
 
-/// The term of one component in the sum behind a cost.
+/// The term that one component adds to the sum of a cost.
 template <GroundCost ground>
 MOVERANK_INLINE Floats add_term(Floats query, Floats document, Floats sum) {
     if constexpr (ground == GroundCost::cosine || ground == GroundCost::dot) {

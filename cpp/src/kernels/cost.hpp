@@ -33,10 +33,10 @@ struct CostBlock {
     std::size_t first = 0;                ///< this call does tokens [first, end): whole tiles, but for the last
     std::size_t end = m;                  ///< the minima and the largest cost of those before `first` count on
     const float* document_inverse_norms;  ///< m; read under cosine only
-    const float* table;                   ///< gather: rows of n_padded costs, one a word
-    const std::uint32_t* words;           ///< gather: m, in place of the tokens
+    const float* table;                   ///< gather: rows of n_padded costs, one per word
+    const std::uint32_t* words;           ///< gather: m, instead of tokens
     // the results
-    float* cost;           ///< n rows of `stride` entries, infinite behind m; null where only minima are wanted
+    float* cost;           ///< n rows of `stride` entries, infinite after m; null where only minima are wanted
     std::size_t stride;    ///< padded(m)
     float* row_minima;     ///< n_padded
     float* column_minima;  ///< stride; null where they are not wanted
@@ -49,7 +49,7 @@ struct CostBlock {
 struct CodeBlock {
     CostBlock costs;  ///< of int8 tokens; packed and decoded are not read
     // the query
-    const std::uint8_t* packed;  ///< q + 128: rows of n_padded groups of code_group components, zeros behind the last
+    const std::uint8_t* packed;  ///< q + 128: rows of n_padded groups of code_group components, zeros after the last
     const float* query_scales;   ///< n_padded
     const float* query_squares;  ///< n_padded: squared lengths; read under euclidean only
     // the document
@@ -73,7 +73,7 @@ inline constexpr float code_underflow_error = 0x1p-146F;
 struct CostKernels {
     /// Fill a block; in the order of GroundCost.
     void (*fill[n_vector_costs])(CostBlock& block);
-    /// Costs by document token: `cost` has m rows of n_padded entries, infinite behind n; no minima. As in `fill`.
+    /// Costs by document token: `cost` has m rows of n_padded entries, infinite after n; no minima. As in `fill`.
     void (*tabulate[n_vector_costs])(CostBlock& block);
     /// As `fill`, from costs that were tabulated before.
     void (*gather)(CostBlock& block);

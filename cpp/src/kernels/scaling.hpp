@@ -22,13 +22,13 @@ template <class T>
 struct ScalingBlock {
     const T* matrix;  ///< rows x stride
     std::size_t rows, stride;
-    const T* in;    ///< a factor a row
-    const T* old;   ///< a factor a column, before
+    const T* in;    ///< one factor per row
+    const T* old;   ///< one factor per column, before this step
     T* out;         ///< and after; may be `old`
-    const T* mass;  ///< a column
+    const T* mass;  ///< one per column
     T scale;
-    const T* limit;  ///< up_to_limit: a column
-    const T* shift;  ///< damped: a column
+    const T* limit;  ///< up_to_limit: one per column
+    const T* shift;  ///< damped: one per column
     T exponent;      ///< damped
     T omega;         ///< relaxed: 1 to 2
 };
@@ -52,7 +52,7 @@ inline constexpr T scaling_range = sizeof(T) == 4 ? static_cast<T>(0x1p40) : sta
 /// The matrix K of given potentials, and its transpose.
 template <class Cost, class T>
 struct GibbsBlock {
-    const Cost* cost;  ///< n_rows x stride, infinite behind the last column
+    const Cost* cost;  ///< n_rows x stride, infinite after the last column
     std::size_t n_rows, stride;
     const T* f;  ///< n_rows
     const T* g;  ///< stride

@@ -10,7 +10,7 @@ struct ScanKernels {
     /// The largest absolute value; NaN or infinity where an entry is not finite.
     float (*largest_float)(const float* values, std::size_t n);
     double (*largest_double)(const double* values, std::size_t n);
-    /// The lower median of the sizes of an n_rows x n_columns matrix's entries. All must be finite; those behind the
+    /// The lower median of the sizes of an n_rows x n_columns matrix's entries. All must be finite; those after the
     /// last column, up to `stride`, a multiple of lane_padding, infinite.
     float (*median_size_float)(const float* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);
     double (*median_size_double)(const double* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);

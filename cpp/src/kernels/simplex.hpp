@@ -100,7 +100,7 @@ struct SimplexKernels {
     PivotRun (*improve_coarse)(SimplexTableau<Cost>& tableau, float tolerance, std::int64_t limit);
     /// The same on float64 potentials.
     PivotRun (*improve_fine)(SimplexTableau<Cost>& tableau, double tolerance, std::int64_t limit);
-    /// Order the tree top down, and make the fine potentials anew from the costs of its edges.
+    /// Order the tree top down, and compute the fine potentials again from the costs of its edges.
     void (*potentials)(SimplexTableau<Cost>& tableau);
     /// g_j = min_i (C_ij - f_i) over n_rows rows of `stride` entries, in float64.
     void (*c_transform)(const Cost* cost, std::size_t n_rows, std::size_t stride, const double* f, double* g);

@@ -26,7 +26,7 @@ MOVERANK_INLINE void copy_path(const SimplexTableau<Cost>& t, std::size_t n_word
     }
 }
 
-/// Slots above a node up to `end`, which no_slot puts behind the root, by walking up.
+/// Slots on the path from a node up to slot `end`, or up to the root for no_slot, by walking up.
 template <class Cost>
 MOVERANK_INLINE void walk_path(const SimplexTableau<Cost>& t, std::size_t n_words, std::size_t node, std::uint32_t end,
                                std::uint64_t* path) {

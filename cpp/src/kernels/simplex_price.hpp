@@ -18,7 +18,7 @@ struct Entering {
     bool found;
 };
 
-/// Smallest reduced costs of `lanes` rows from i on: lane l holds that of row i + l, or, behind `end`, of row end - 1.
+/// Smallest reduced costs of `lanes` rows from i on: lane l holds that of row i + l, or of row end - 1 from `end` on.
 template <class Cost, class Pot>
 MOVERANK_INLINE Vector<Pot> smallest_reduced_costs(const SimplexTableau<Cost>& t, const Pot* pot, std::size_t i,
                                                    std::size_t end) {

@@ -17,7 +17,7 @@ constexpr std::size_t bags_per_chunk = 8;
 /// With so many rows for each thread, threads take rows, and each computes the costs of its own.
 constexpr std::size_t rows_per_thread = 4;
 
-/// Self-costs of a debiased problem need tokens, which bags then hand out in place of words.
+/// Self-costs of a debiased problem need tokens, so bags hand these out instead of words.
 [[nodiscard]] bool by_word(const Measure& measure) {
     return measure.problem != Problem::entropic || !measure.sinkhorn.debiased;
 }
@@ -129,7 +129,7 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
     if ((known.mirrored || known.zero_diagonal) && rows.size() != columns.size()) {
         throw std::invalid_argument("expected the same number of rows and columns, as their pairs are known");
     }
-    // Above the diagonal first; the rest is copied behind all solves.
+    // If mirrored, pairs on and above the diagonal are solved; the rest is copied after all solves.
     const auto first_of = [&](std::size_t r) { return known.mirrored ? r : 0; };
     const auto fill = [&](std::size_t r) {
         return [&, r](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {

@@ -143,7 +143,8 @@ bool PairEvaluator::relaxed_is_the_value() const {
 SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
     SolveSummary summary;
     if (has_given_costs()) {
-        // Beside dear costs a bound is no nearer to the optimum than their rounding, and the cutoff may be.
+        // With lowered costs in the document, a dual bound is only as accurate as the rounding of these very large
+        // costs, which may exceed its distance to the cutoff. Such documents are solved to the end.
         const bool has_lowered = cutoff < infinity && costs_.largest() >= vocabulary_->ceiling();
         summary = with_given_problem(document, [&](const auto& problem) {
             return verified_.solve(problem, interrupt_, has_lowered ? infinity : cutoff);

@@ -95,7 +95,7 @@ class Ladder {
         in_steps(nearest, n_seeds);
     }
 
-    /// Bounds cost nanoseconds a word, so every document gets one.
+    /// Bounds cost nanoseconds per word, so every document gets one.
     void search_with_cheap_bounds(bool one_sided_first) {
         const std::size_t n = positions_.size();
         const std::vector<std::size_t> spread = spread_over(n);

@@ -116,7 +116,7 @@ void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, In
         try {
             workers.emplace_back([&loop, w] { loop.run_beside(w); });
         } catch (const std::exception&) {
-            break;  // no more threads to be had, or no memory for one: those that exist do the work
+            break;  // the system grants no more threads, or memory for one: those that exist do the work
         }
     }
     loop.run(0);

@@ -140,7 +140,7 @@ std::size_t ContractedTree::place_below(Index node) const {
     return nodes_[node].n_rows > 0 ? place_[nodes_[node].first_row] : place_[nodes_[node].parent] + 1;
 }
 
-/// Write turned_ before the place `to`, in place of the rows that are at `from`.
+/// Write turned_ before the place `to`, replacing the rows at `from`.
 void ContractedTree::move_rows(Range from, std::size_t to) {
     const auto at = [this](std::size_t k) { return depth_first_.begin() + static_cast<std::ptrdiff_t>(k); };
     Range changed{};

@@ -39,7 +39,7 @@ class ContractedTree {
     /// Let an edge of negative reduced cost enter, and the first one of its cycle that empties leave.
     Pivot exchange(std::size_t row, std::size_t column, double cost);
 
-    /// Make the potentials anew from the costs of the edges, that of the root 0.
+    /// Compute the potentials again from the costs of the edges, that of the root 0.
     void refresh();
 
     /// By row; of n_rows entries.

@@ -15,7 +15,7 @@
 
 namespace moverank {
 
-/// Matrix entries that a solver goes through between two looks at the interrupt, at the most: under a millisecond.
+/// Matrix entries that a solver goes through between two checks of the interrupt, at most: under a millisecond.
 inline constexpr std::size_t entries_between_checks = 4'194'304;
 
 /// What may be appended to turn inequalities into equalities.
@@ -51,7 +51,7 @@ class DenseProblem {
 
     std::vector<std::size_t> rows, columns;  ///< places in the caller's matrix
     std::vector<double> a, b;                ///< their mass
-    const Cost* cost = nullptr;              ///< rows of `stride` entries, infinite behind the last column
+    const Cost* cost = nullptr;              ///< rows of `stride` entries, infinite after the last column
     std::size_t stride = 0;
     double largest = 0.0;  ///< size of a cost, but for the extras
 
@@ -84,7 +84,7 @@ class DenseProblem {
         stride = padded(n_columns);
         grow(gathered_, n_rows * stride);
         const bool all_columns = columns.size() == given.cols();
-        // One look at everything costs less than one a row.
+        // One pass over everything costs less than one per row.
         const bool at_once = all_columns && rows.size() == given.rows() && given.stride() == given.cols();
         largest = at_once ? largest_of(given.data(), given.rows() * given.cols()) : 0.0;
         for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -438,8 +438,8 @@ class Simplex {
         return stop;
     }
 
-    /// Whether no reduced cost is under the final tolerance, on potentials made anew from the tree. Leaves the rows'
-    /// in row_potentials_ and their c-transform in column_potentials_.
+    /// Whether no reduced cost is under the final tolerance, on potentials computed again from the tree. Leaves the
+    /// rows' in row_potentials_ and their c-transform in column_potentials_.
     bool is_optimal() {
         kernels_.potentials(tableau_);
         row_potentials_.assign(tableau_.fine, tableau_.fine + n_rows_);
@@ -853,8 +853,8 @@ class Simplex {
 double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_cost) {
     const auto n = static_cast<double>(n_rows);
     const auto m = static_cast<double>(n_columns);
-    // Half a quantum a row, one a column, as much again where the largest column makes up for these, each moved between
-    // costs of opposite sign; the rest is sums in float64.
+    // Half a quantum per row, one per column, as much again because the largest column makes up for these, each moved
+    // between costs of opposite sign; the rest is the rounding of sums in float64. docs/numerics.md, "Exact solve".
     const double moved = 2.5 * (n + m) * mass_quantum(n_rows, 2.0 * m);
     // The sum of up to m limits of up to 2 each.
     const double summed = 2.0 * m * m * std::numeric_limits<double>::epsilon();

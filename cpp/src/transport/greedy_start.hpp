@@ -15,7 +15,7 @@
 
 namespace moverank {
 
-/// Entries that are worth a look: some rows a column, with their costs. Column j has those from begin[j] to begin[j +
+/// Entries worth considering: a few rows per column, with their costs. Column j has those from begin[j] to begin[j +
 /// 1].
 template <class Cost>
 struct Shortlists {

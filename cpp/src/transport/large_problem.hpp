@@ -9,7 +9,7 @@ namespace moverank {
 /// All masses are positive, and of equal totals.
 template <class Cost>
 struct LargeProblem {
-    const Cost* cost = nullptr;  ///< rows of `stride` entries, those behind n_columns infinite
+    const Cost* cost = nullptr;  ///< rows of `stride` entries, those after n_columns infinite
     std::size_t stride = 0;      ///< a multiple of lane_padding
     std::size_t n_rows = 0, n_columns = 0;
     const std::int64_t* supply = nullptr;  ///< with Orden's perturbation, so that no basic flow is 0

@@ -1,12 +1,12 @@
 /// A primal network simplex for problems too large for sets of bits.
 ///
-/// Pivots choose among a shortlist of entries, some rows a column, until none of them improves the plan. A look at the
-/// whole matrix then finds what the lists lack, and so on until it finds nothing, on potentials made anew (Gottschlich,
-/// Schuhmacher, The Shortlist Method for Fast Computation of the Earth Mover's Distance, PLOS ONE 2014). The tree is
-/// contracted to the rows, so there should be no more of them than columns. Its start comes from row minima, or from
-/// the potentials of a problem over a sample of the rows and columns, whichever costs less.
-/// All arithmetic is float64, and the same on every processor.
-/// Memory O(n + m) beside the costs, and up to an eighth of them for the samples (a third where there are few rows).
+/// Pivots choose among a shortlist of entries, a few rows per column, until none of them improves the plan. A look at
+/// the whole matrix then finds what the lists lack, and so on until it finds nothing, on freshly computed potentials
+/// (Gottschlich, Schuhmacher, The Shortlist Method for Fast Computation of the Earth Mover's Distance, PLOS ONE 2014).
+/// The tree is contracted to the rows, so there should be no more of them than columns. Its start comes from row
+/// minima, or from the potentials of a problem over a sample of the rows and columns, whichever costs less. All
+/// arithmetic is float64, and the same on every processor. Memory O(n + m) beside the costs, and up to an eighth of
+/// them for the samples (a third where there are few rows).
 #pragma once
 
 #include <cstddef>

@@ -104,7 +104,7 @@ class Scaling {
         SinkhornSummary summary;
         summary.epsilon = epsilon_;
         while (summary.iterations < sinkhorn.max_iterations && !summary.converged) {
-            // The mean of both sides' potentials, in place of one after the other.
+            // The mean of both sides' potentials, instead of one after the other.
             const ScalingChange<T> change = row_step(u_.data(), ScalingStep::averaged);
             std::copy_n(u_.begin(), n_padded_, v_.begin());
             ++summary.iterations;
@@ -326,7 +326,7 @@ class Scaling {
         }
     }
 
-    /// Move the factors into the potentials and begin anew around these.
+    /// Move the factors into the potentials and start again around them.
     void absorb() {
         make_potentials();
         if (balanced()) {
@@ -620,7 +620,7 @@ class SinkhornSolver::Impl {
     ForbiddenCosts<float> float32_forbidden;
     ForbiddenCosts<double> float64_forbidden;
 
-    /// Call `scale(problem, sinkhorn)`, with forbidden entries made dear enough to stay empty.
+    /// Call `scale(problem, sinkhorn)`, with forbidden entries made expensive enough to stay empty.
     template <class Cost, class Scale>
     SinkhornSummary solve(ForbiddenCosts<Cost>& forbidden, const TransportProblem<Cost>& problem,
                           const Sinkhorn& sinkhorn, Interrupt* interrupt, Scale scale) {

@@ -415,7 +415,7 @@ bool WideSimplex::has_unmoved() {
     unmoved_ = 0.0;
     Limb* amount = mass_scratch_.data();
     for (std::size_t k = 1; k < order_.size(); ++k) {
-        // order_ may be from before the pivots, but it holds each node but the root once behind it.
+        // order_ may be from before the pivots, but after the root it still holds every other node once.
         const Node x = order_[k];
         if (reversed_[slot_[x]] != 0 || edge_cost(x) > threshold_) {
             without_perturbation(flow(slot_[x]), amount);
@@ -451,7 +451,7 @@ bool WideSimplex::absorb_rounding() {
             holders[group] = x;
         }
     }
-    // A part that has to move is no crumb, however small it is beside what stays.
+    // If only a part has to move, it is not a crumb, however small it is compared with what stays.
     const double share = 2.0 * epsilon * static_cast<double>(n_nodes_ + 8) * moved_.value_or(1.0);
     for (std::size_t group = 0; group < n_nodes_; ++group) {
         if (holders[group] == none) {

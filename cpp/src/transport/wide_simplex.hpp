@@ -75,7 +75,7 @@ class WideSimplex {
     [[nodiscard]] Entering price();
     [[nodiscard]] bool is_negative(std::size_t i, std::size_t j, double& reduced_cost);
     void exchange(const Entering& entering);
-    /// Flow without the perturbation: units of mass, to the limbs behind the first of `out`.
+    /// Flow without the perturbation: units of mass, to the limbs of `out` from the second on.
     void without_perturbation(const Limb* from, Limb* out) const;
     [[nodiscard]] bool has_unmoved();
     [[nodiscard]] bool absorb_rounding();

@@ -35,7 +35,7 @@ namespace {
     return 0.0L;
 }
 
-/// One token a side, as norms of others could only widen the bound.
+/// One token per side, as norms of others could only widen the bound.
 class CostTarget final : public Target {
   public:
     CostTarget(const char* name, GroundCost ground, double teeth)

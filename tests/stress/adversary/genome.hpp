@@ -15,7 +15,7 @@ struct Genome {
     moverank::Measure measure = {};
     std::size_t n = 1, m = 1, dim = 1;  ///< tokens of query and document, and their dimension
     std::vector<float> tokens = {};     ///< rows of dim: those of the query, then those of the document
-    std::vector<double> weights = {};   ///< one a token, in the same order
+    std::vector<double> weights = {};   ///< one per token, in the same order
     std::vector<double> knobs = {};     ///< potentials, or whatever else a target reads
 };
 

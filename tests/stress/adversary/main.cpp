@@ -62,7 +62,7 @@ struct Options {
     return options;
 }
 
-/// What attacks on one target came to.
+/// The results of the attacks on one target.
 struct Result {
     double used = 0.0;
     std::uint64_t seed = 0;  ///< of the climb that used the most

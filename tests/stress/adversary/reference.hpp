@@ -12,7 +12,7 @@ namespace adversary {
 [[nodiscard]] long double optimum(std::span<const double> costs, std::span<const double> a, std::span<const double> b,
                                   double capacity, double fraction);
 
-/// How far x is above y at the least, where `largest` is the largest size of a cost and the reference is one of them.
+/// How far x is above y at least, where `largest` is the largest size of a cost and the reference is one of them.
 [[nodiscard]] inline double excess(long double x, long double y, double largest) {
     return static_cast<double>(x - y) - 1e-17 * largest;
 }

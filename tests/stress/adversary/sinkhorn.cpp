@@ -85,7 +85,7 @@ class IntervalTarget final : public Target {
     SinkhornSolver solver_;
 };
 
-/// Priced marginals of one token a side, whose optimum is known: mass p at cost c, log p = -c / (2 rho).
+/// Priced marginals of one token per side, whose optimum is known: mass p at cost c, log p = -c / (2 rho).
 class PricedTarget final : public Target {
   public:
     PricedTarget(bool upper, double teeth)

@@ -13,7 +13,7 @@ namespace adversary {
 
 class Target {
   public:
-    /// `teeth`: what a short attack uses up of the margin at the least, so that it shows when an attack grows blunt.
+    /// `teeth`: what a short attack uses up of the margin at least, so that it shows when an attack grows blunt.
     Target(std::string name, double teeth) : name_(std::move(name)), teeth_(teeth) {}
     virtual ~Target() = default;
     Target(const Target&) = delete;
@@ -61,7 +61,7 @@ class PreparedPair {
     moverank::PreparedSequences both_;
 };
 
-/// What preparation refuses is no input.
+/// Preparation refuses it, so it is not an input.
 template <class Body>
 [[nodiscard]] std::optional<double> unless_refused(Body body) {
     try {

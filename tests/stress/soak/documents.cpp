@@ -164,7 +164,7 @@ void check_entry_points(Random& random, const Scene& scene, PairEvaluator& evalu
         report.require(scene.values[s] == alone && paired == alone && certified[s].value == alone, Claim::batch,
                        "document ", s, " is at ", alone, " alone, ", scene.values[s], " among others, ", paired,
                        " in pairs, ", certified[s].value, " with an interval");
-        // The dual of dear tokens whose marginals are cheap is far below 0 at first, down to minus infinity.
+        // The dual of expensive tokens whose marginals are cheap is far below 0 at first, down to minus infinity.
         report.require(std::isfinite(alone) || (alone < 0.0 && std::isfinite(scene.measure.sinkhorn.marginal_penalty)),
                        Claim::batch, "document ", s, " is at ", alone);
         report.digest(scene.measure.problem == Problem::entropic ? Digest::scaled : Digest::distances, alone);

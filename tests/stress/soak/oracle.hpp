@@ -63,7 +63,7 @@ class ShortestPaths {
     static constexpr long double infinity = std::numeric_limits<long double>::infinity();
     static std::int64_t quanta(double mass) { return std::llround(std::ldexp(mass, bits)); }
 
-    /// Of edge (i, j) as nodes are numbered, columns behind rows; not negative where it may be used, but for rounding.
+    /// Of edge (i, j) as nodes are numbered, columns after rows; not negative where it may be used, but for rounding.
     [[nodiscard]] long double reduced_cost(std::size_t i, std::size_t j) const {
         return cost_[i * m_ + j] + potential_[i] - potential_[n_ + j];
     }

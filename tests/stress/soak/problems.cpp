@@ -111,7 +111,7 @@ std::vector<double> near_ties(Random& random, std::size_t n, std::size_t m) {
         n, m, [&](std::size_t, std::size_t) { return base + step * (static_cast<double>(random.below(5)) - 2.0); });
 }
 
-/// Cheap inside blocks and dear between them: where masses of blocks match, every basis is degenerate.
+/// Cheap inside blocks and expensive between them: where masses of blocks match, every basis is degenerate.
 std::vector<double> blocks(Random& random, std::size_t n, std::size_t m) {
     const std::size_t n_blocks = random.between(1, std::min(n, m));
     const double outside = random.one_of({1.0, 10.0, 0x1p20});
@@ -161,7 +161,7 @@ std::vector<double> forbidden(Random& random, std::size_t n, std::size_t m) {
 struct CostFamily {
     const char* name;
     std::vector<double> (*draw)(Random&, std::size_t, std::size_t);
-    bool has_a_size = false;
+    bool is_sized = false;
 };
 
 template <class Cost>
@@ -183,7 +183,7 @@ constexpr CostFamily cost_families[] = {{"reals", reals},
 
 /// Families whose sizes may be anything are scaled by a power of two, which keeps ties.
 [[nodiscard]] double draw_scale(Random& random, const CostFamily& family) {
-    return family.has_a_size || random.chance(0.6) ? 1.0 : std::ldexp(1.0, static_cast<int>(random.below(121)) - 60);
+    return family.is_sized || random.chance(0.6) ? 1.0 : std::ldexp(1.0, static_cast<int>(random.below(121)) - 60);
 }
 
 enum class MassSort { uniform, real, whole, some_zero, wide, powers, dominant, point, dyadic };

@@ -1,4 +1,4 @@
-/// What the checks of one seed came to, and what those of many did.
+/// The results of the checks of one seed, and of many.
 #pragma once
 
 #include <array>

@@ -138,7 +138,7 @@ class Soak {
             check_seed(seed, solvers, report);
             report.add_to(block.counts);
             for (std::size_t d = 0; d < block.digests.size(); ++d) {
-                // By the seed as well: two seeds that exchange their results are no match.
+                // By the seed as well: two seeds that exchange their results do not match.
                 block.digests[d] += (report.digests()[d] ^ seed) * 0x9e3779b97f4a7c15U;
             }
             if (!report.holds()) {

@@ -52,7 +52,7 @@ void check_scaled_plan(const Instance<Cost>& problem, const SinkhornSolver& solv
     found.converged = found.converged || report.plants(Flaw::convergence);
     const double mass = std::accumulate(plan.begin(), plan.end(), 0.0);
     report.require(std::ranges::all_of(plan, [](double x) { return x >= 0.0; }) && std::isfinite(mass),
-                   Claim::scaled_plan, "an entry is no mass");
+                   Claim::scaled_plan, "an entry is not a mass");
     double cost = 0.0;
     for (std::size_t e = 0; e < plan.size(); ++e) {
         cost += plan[e] * static_cast<double>(problem.cost[e]);

@@ -53,7 +53,7 @@ std::optional<State> State::load(const std::filesystem::path& path) {
     std::ifstream in(path);
     std::string line;
     if (!std::getline(in, line) || line != first_line + std::to_string(generation)) {
-        throw std::runtime_error(path.string() + " is no state of this generation");
+        throw std::runtime_error(path.string() + " does not hold a state of this generation");
     }
     State state;
     while (std::getline(in, line)) {
