@@ -17,7 +17,7 @@ namespace {
 
 [[nodiscard]] std::string word_name(std::uint32_t word) { return "word " + std::to_string(word); }
 
-/// A bag, or a word, takes less time than a look at the clock.
+/// Check the interrupt every 1024 steps: a bag, or a word, takes less time than reading the clock.
 void check_now_and_then(Interrupt* interrupt, std::size_t done) {
     constexpr std::size_t steps_between_checks = 1024;
     if (done % steps_between_checks == 0) {
@@ -42,7 +42,7 @@ void check_now_and_then(Interrupt* interrupt, std::size_t done) {
     return uses;
 }
 
-/// What cannot be asked about words that have no vectors.
+/// Refuse measures that need vectors, or costs between words of the same side.
 void require_measure_of_given_costs(const Measure& measure) {
     if (const WeightingTraits& weighting = traits(measure.weighting); weighting.needs_vectors) {
         throw std::invalid_argument("weighting '" + std::string(weighting.name) +
@@ -80,6 +80,8 @@ PreparedBags::PreparedBags(const BagsView& bags, const Measure& measure, std::sp
     found_.counts = bags.counts;
     found_.first_word = known.size();
     norms_ = norms_of(found_.vectors);
+    // Checks and totals need the norms of known words as well, which are not kept: the part that introduced them has
+    // them.
     std::vector<double> norms_of_rows(bags.vectors.rows());
     for (std::size_t word = 0; word < new_rows_.size(); ++word) {
         norms_of_rows[new_rows_[word]] = norms_[word];
@@ -161,7 +163,7 @@ void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_
             new_rows_.push_back(row);
         }
     }
-    // Words of most bags first: neighbours in memory are then asked for together.
+    // Words of most bags first: words that occur together are then more often neighbours in memory.
     std::ranges::stable_sort(new_rows_, std::greater{}, [&](std::uint32_t row) { return uses[row]; });
     const std::size_t dim = bags.vectors.cols();
     vectors_.resize(new_rows_.size() * dim);
@@ -169,14 +171,14 @@ void PreparedBags::take_words(const BagsView& bags, std::span<const std::uint32_
         decode(bags.vectors.run(new_rows_[word], 1), std::span(vectors_).subspan(word * dim, dim));
         number[new_rows_[word]] = static_cast<std::uint32_t>(known.size() + word);
     }
-    words_.reserve(bags.words.size());  // and not all of it filled at once, between two looks
+    words_.reserve(bags.words.size());  // but filled step by step, so that the interrupt is checked meanwhile
     for (const std::uint32_t row : bags.words) {
         check_now_and_then(interrupt, words_.size());
         words_.push_back(number[row]);
     }
 }
 
-/// Checks bag s.
+/// Check bag s, and return its sum of counts times word masses.
 double PreparedBags::total_of(const BagsView& bags, std::size_t s, std::span<const double> norms_of_rows) const {
     const auto begin = static_cast<std::size_t>(bags.offsets[s]);
     const std::span<const std::uint32_t> rows =

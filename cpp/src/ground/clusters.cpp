@@ -13,6 +13,7 @@ namespace moverank {
 namespace {
 
 constexpr std::size_t documents_per_chunk = 16;
+/// Iterations of Lloyd's algorithm. Centres start far apart, and the result only orders candidates.
 constexpr int n_rounds = 4;
 
 [[nodiscard]] float squared_distance(const float* x, const float* y, std::size_t dim) {
@@ -65,7 +66,8 @@ class Clustering {
 
     [[nodiscard]] const float* token(std::size_t t) const { return &tokens_[t * dim_]; }
 
-    /// The heaviest token, then whichever has most mass times squared distance to the nearest centre.
+    /// Start with the heaviest token, then add the token of largest mass times squared distance to the nearest centre:
+    /// as in k-means++, but without randomness.
     std::size_t choose_centres(std::span<const double> mass, std::size_t most, float* centroids) {
         auto next = static_cast<std::size_t>(std::ranges::max_element(mass) - mass.begin());
         std::size_t n_centres = 0;
@@ -103,7 +105,7 @@ class Clustering {
         }
     }
 
-    /// Means by mass; a cluster without any stays where it is.
+    /// Move centres to the mass-weighted means of their tokens. A cluster without mass keeps its centre.
     void average(std::span<const double> token_mass, std::size_t n_centres, float* centroids, double* mass) {
         std::fill_n(mass, n_centres, 0.0);
         for (std::size_t t = 0; t < n_; ++t) {
@@ -135,7 +137,7 @@ class Clustering {
         for (std::size_t c = 0; c < n_centres; ++c) {
             if (mass[c] > 0.0) {
                 if (ground_ == GroundCost::cosine && !has_direction(centroids + c * dim_)) {
-                    // Opposite tokens: any of them says more than their mean.
+                    // Opposite directions cancel, and a mean of 0 has no direction: one of the tokens replaces it.
                     std::size_t first = 0;
                     while (cluster_[first] != c || token_mass[first] == 0.0) {
                         ++first;

@@ -44,8 +44,8 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
         const std::size_t first = sequences.first_token(s);
         tokens.resize(sequence.size() * dim);
         decode(sequence.tokens, tokens);
-        double weighted = 0.0;
-        double largest = 0.0;
+        double weighted = 0.0;  // sum_j b_j r_j
+        double largest = 0.0;   // max_j r_j
         for (std::size_t t = 0; t < sequence.size(); ++t) {
             const std::span<const float> token(&tokens[t * dim], dim);
             decode(codes.run(first + t, 1), decoded);
@@ -53,7 +53,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             found_.largest_norm = std::max(found_.largest_norm, code_norm);
             take_token(first + t, decoded, code_norm);
             if (sequence.mass[t] == 0.0) {
-                continue;  // its code may lower a bound, which needs no allowance for that
+                continue;  // nothing moves to it: its code can only lower a bound, which stays valid
             }
             if (is_cosine && code_norm == 0.0) {
                 throw SequenceError(s, "the code of token " + std::to_string(t) + " is a zero vector");
@@ -66,6 +66,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
                     static_cast<double>(token[k]) * token_scale - static_cast<double>(decoded[k]) * code_scale;
                 squared += difference * difference;
             }
+            // r_j under euclidean and cosine; under dot, `slack` multiplies it by the query's norm.
             const double r = std::sqrt(squared);
             weighted += sequence.mass[t] * r;
             largest = std::max(largest, r);
@@ -129,6 +130,7 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {
     require(s < sequences_.size(), "there is no document at this position");
+    // rho + 2 eta: costs to codes and costs to tokens are each off by at most eta.
     const GroundCost ground = sequences_.measure().ground;
     const double factor = ground == GroundCost::dot ? query_norm : 1.0;
     const double rounding =

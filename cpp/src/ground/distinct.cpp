@@ -14,7 +14,7 @@ namespace {
 
 [[nodiscard]] std::size_t row_bytes(const TokensView& tokens) { return tokens.cols() * component_bytes(tokens.type()); }
 
-/// Mixes eight bytes, or what is left of them, into a hash.
+/// Mix `count` <= 8 bytes into a hash, by a multiplication whose high bits are folded back.
 [[nodiscard]] std::uint64_t mixed(std::uint64_t hash, const std::byte* bytes, std::size_t count) {
     std::uint64_t word = 0;
     std::memcpy(&word, bytes, count);
@@ -26,7 +26,7 @@ namespace {
     return tokens.scales() == nullptr ? 0 : std::bit_cast<std::uint32_t>(tokens.scales()[t]);
 }
 
-/// Of the beginning of a token: different where tokens mostly are, and read in no time.
+/// Hash of the first eight bytes of a token, which nearly always differ between different tokens and are quick to read.
 [[nodiscard]] std::uint64_t sample_hash(const TokensView& tokens, std::size_t t) {
     return mixed(hash_of_scale(tokens, t), row(tokens, t), std::min<std::size_t>(row_bytes(tokens), 8));
 }
@@ -53,7 +53,8 @@ void DistinctTokens::begin_table(std::size_t n_tokens) {
     hashes_.clear();
 }
 
-/// Whether as many tokens as it takes look like earlier ones.
+/// Whether enough tokens look like earlier ones to make merging worthwhile. Compares only sample hashes: most sequences
+/// have no repetitions, and this rules them out without reading whole tokens.
 bool DistinctTokens::may_repeat(const TokensView& tokens) {
     const std::size_t n = tokens.rows();
     begin_table(n);
@@ -70,7 +71,7 @@ bool DistinctTokens::may_repeat(const TokensView& tokens) {
     return 4 * n_alike >= n;
 }
 
-/// Fills `places_` and `firsts_`; how many tokens are different.
+/// Fill `places_` and `firsts_`. Returns the number of distinct tokens.
 std::size_t DistinctTokens::find_equals(const TokensView& tokens) {
     const std::size_t n = tokens.rows();
     begin_table(n);

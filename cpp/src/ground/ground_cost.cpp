@@ -22,7 +22,7 @@ constexpr double underflow_step = 0x1p-149;
 constexpr float smallest_fast_inverse = 1e-15F;
 constexpr float largest_fast_inverse = 1e15F;
 
-/// Multiply-adds between two looks at the interrupt: about a millisecond.
+/// Multiply-adds between two checks of the interrupt: about a millisecond.
 constexpr std::size_t work_per_check = std::size_t{1} << 24U;
 
 /// Largest number of roundings that a term of a sum passes through: its own product's, those of its run, and one for
@@ -42,7 +42,7 @@ constexpr std::size_t work_per_check = std::size_t{1} << 24U;
     return std::ranges::any_of(inverse_norms, is_extreme);
 }
 
-/// For norms near the ends of float32's range. Components of x lie x_stride apart.
+/// A cosine cost in float64, for norms near the ends of float32's range. Components of x are x_stride apart.
 [[nodiscard]] float cosine_cost_in_double(const float* x, std::size_t x_stride, const float* y, std::size_t dim) {
     double xy = 0.0;
     double xx = 0.0;
@@ -131,7 +131,7 @@ void GroundCosts::prepare_document(std::size_t n_tokens, bool with_matrix) {
     }
 }
 
-/// Behind the last row: costs of 0 for the solver's slack.
+/// Append a row of zeros, which solvers use as the slack row, so that they need not copy the matrix.
 void GroundCosts::finish_matrix() {
     float* slack = &cost_[n_ * stride_];
     std::fill_n(slack, m_, 0.0F);
@@ -279,7 +279,7 @@ double GroundCosts::tabulate(const TokensView& tokens, std::span<const float> in
     return static_cast<double>(block.largest);
 }
 
-/// The others keep theirs: what two tokens cost does not depend on those beside them.
+/// Other pairs keep their costs, since the cost of two tokens must not depend on which tokens are beside them.
 double GroundCosts::correct_extremes(const TokensView& tokens, std::span<const float> inverse_norms, float* costs,
                                      std::size_t i_stride, std::size_t j_stride) {
     float largest = 0.0F;

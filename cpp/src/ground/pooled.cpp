@@ -17,6 +17,8 @@ constexpr double unit = 0x1p-24;  // unit roundoff of float32
 
 }  // namespace
 
+// Jensen's inequality needs a cost that is convex in x - y and a plan whose marginals are a and b: balanced, exact
+// problems. For cosine, 1 - cos(x, y) is half the squared distance between directions.
 bool has_pooled_bound(const Measure& measure) {
     return measure.balanced() && measure.problem == Problem::exact && traits(measure.ground).pooled_bound != nullptr;
 }
@@ -51,18 +53,21 @@ PooledBound::PooledBound(GroundCost ground, std::size_t dim, double max_pooled_n
     const double n = static_cast<double>(dim) + 2.0;
     const double gamma = n * unit / (1.0 - n * unit);
     const double reach = 2.0 * max_pooled_norm;
+    // With S the squared distance as faiss computes it, |p - q|^2 >= S (1 - gamma) - 2 gamma (2P)^2 - 4 d h under
+    // either of its formulas: docs/numerics.md, "Pooled vectors".
     relative_error_ = gamma;
-    // Each of the 4 d products in it may be off by half of float32's smallest step besides.
+    // Each of the 4 d products may also be off by half of float32's smallest step.
     expansion_error_ = 2.0 * gamma * reach * reach + static_cast<double>(dim) * 0x1p-148;
-    // Twice what rounding both pooled vectors to float32 can move them; the rest covers their float64 sums.
+    // Twice the distance by which rounding to float32 can move both pooled vectors; the excess covers their float64
+    // sums.
     rounding_error_ = 2.0 * unit * reach + std::sqrt(static_cast<double>(dim)) * 0x1p-149;
 }
 
 double PooledBound::operator()(float squared_distance) const {
     const double squared = static_cast<double>(squared_distance) * (1.0 - relative_error_) - expansion_error_;
     const double distance = std::max(0.0, std::sqrt(std::max(0.0, squared)) - rounding_error_);
-    // cost_error_ has two units of float32 to spare, more than what rounding masses can do to the value of a balanced
-    // problem of up to 2^16 tokens per side.
+    // cost_error_ exceeds the error of costs by two units of float32. That covers the effect of quantised masses on the
+    // value of a balanced problem of up to 2^16 tokens per side.
     return bound_ == nullptr ? -std::numeric_limits<double>::infinity() : bound_(distance) - cost_error_;
 }
 

@@ -12,9 +12,10 @@ namespace moverank {
 
 namespace {
 
-/// Bags of very different lengths even out, and taking a chunk costs nothing.
+/// Small enough to balance bags of very different lengths, large enough that taking a chunk costs next to nothing.
 constexpr std::size_t bags_per_chunk = 8;
-/// With so many rows for each thread, threads take rows, and each computes the costs of its own.
+/// With at least this many rows per thread, threads share out rows, and each computes the costs of its rows. With
+/// fewer, all threads work on one row at a time.
 constexpr std::size_t rows_per_thread = 4;
 
 /// Self-costs of a debiased problem need tokens, so bags hand these out instead of words.
@@ -22,7 +23,7 @@ constexpr std::size_t rows_per_thread = 4;
     return measure.problem != Problem::entropic || !measure.sinkhorn.debiased;
 }
 
-/// What one thread needs. Neither copied nor moved once it has a query, which views it.
+/// What one thread needs. Must not be copied or moved once it has a query, which views its members.
 struct Worker {
     Worker(const Measure& measure, Interrupt& interrupt) : evaluator(measure, &interrupt) {}
 
@@ -30,7 +31,7 @@ struct Worker {
         evaluator.set_query(query, uses_words ? &costs : nullptr);
     }
 
-    /// Costs of a query to all words, as far as distances without bounds need them.
+    /// Compute the costs between a query and all words, if distances without bounds need them.
     void take_costs(const JoinedBags& documents, const PreparedSequence& query, int n_threads, Interrupt& interrupt) {
         if (!uses_words) {
             return;
@@ -42,7 +43,7 @@ struct Worker {
             own_costs.compute(documents, positive, n_threads, interrupt);
         }
     }
-    /// The same to the words of one document, of costs that are given.
+    /// Under given costs, the same for the words of one document.
     void take_costs(const JoinedBags& documents, const PreparedSequence& query, const PreparedSequence& document,
                     Interrupt& interrupt) {
         const PreparedSequence positive = positive_part.of(query);
@@ -52,6 +53,7 @@ struct Worker {
             own_costs.compute(documents, positive, document.words, interrupt);
         }
     }
+    /// Exact problems under given costs are solved over the table itself: nothing reads rounded entries.
     [[nodiscard]] static bool refers_to_costs(const JoinedBags& documents) {
         return documents.has_given_costs() && !needs_entries(documents.measure());
     }

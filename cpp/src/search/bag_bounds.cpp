@@ -15,7 +15,7 @@ namespace {
 
 /// Unit roundoff of float32.
 constexpr double unit = 0x1p-24;
-/// Above this, float32 might not hold a cost less a potential.
+/// Beyond this, float32 might not hold the difference between a cost and a potential; potentials are then not used.
 constexpr double largest_sum = 0x1p120;
 
 [[nodiscard]] float rounded_down(double x) {
@@ -45,7 +45,7 @@ BagBounds::BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::
         has_potentials_ = false;
         largest_f = 0.0;
     }
-    // Any f will do: one in float32 leaves no doubt about what was subtracted.
+    // Any f gives valid bounds. It is rounded to float32 first, so that it is exactly what the kernels subtract.
     AlignedVector<float> minus_f(costs.stride(), 0.0F);
     for (std::size_t i = 0; has_potentials_ && i < potentials.size(); ++i) {
         minus_f[i] = static_cast<float>(-potentials[i]);
@@ -55,12 +55,14 @@ BagBounds::BagBounds(const JoinedBags& bags, const VocabularyCosts& costs, std::
     if (capacity_ > 1.0 && has_potentials_) {
         std::ranges::transform(g_, g_.begin(), [](float g) { return std::min(g, 0.0F); });
     }
+    // Rounded down, so that the product only lowers bounds and needs no margin.
     worth_.resize(g_.size());
     const std::span<const double> mass = bags.word_mass();
     for (std::size_t w = 0; w < g_.size(); ++w) {
         worth_[w] = mass.empty() ? g_[w] : rounded_down(mass[w] * static_cast<double>(g_[w]));
     }
-    // g rounds once from a cost and a potential, f' once from a cost and a g; sums are in float64.
+    // The margin of docs/numerics.md, "Bags": g rounds once from a cost and a potential, f' once from a cost and a g,
+    // both in float32; sums are in float64. Without potentials, as if f were 0 and kappa 1.
     const double size = costs.largest() + 1.001 * largest_f;
     const double weight = has_potentials_ ? capacity_ : 1.0;
     const double n_terms = static_cast<double>(query_mass.size() + bags.longest() + 16);
@@ -77,7 +79,7 @@ bool BagBounds::has_one_sided() const {
 double BagBounds::worth_of_words(std::size_t s) const {
     const auto [words, counts, total] = bags_[s];
     const float* worth = worth_.data();
-    // Four sums, as an addition waits for the one before it.
+    // Four independent sums, because each addition would wait for the one before it.
     double sums[4] = {};
     std::size_t j = 0;
     if (counts.empty()) {

@@ -13,10 +13,10 @@ namespace moverank {
 
 namespace {
 
-/// Small enough that documents of very different lengths even out, large enough that taking one costs nothing.
+/// Small enough to balance documents of very different lengths, large enough that taking a chunk costs next to nothing.
 constexpr std::size_t documents_per_chunk = 8;
 
-/// One evaluator a worker; `prepare` buffers ride along for documents that come unprepared.
+/// What one thread needs: an evaluator, and buffers in which it prepares documents.
 struct Worker {
     PairEvaluator evaluator;
     std::vector<double> mass;
@@ -32,7 +32,7 @@ std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interru
     return workers;
 }
 
-/// Workers that all have the same query.
+/// Workers with the same query, which each packs for itself.
 std::vector<Worker> make_workers(unsigned count, const Measure& measure, Interrupt& interrupt,
                                  const PreparedSequence& query) {
     std::vector<Worker> workers = make_workers(count, measure, interrupt);
@@ -171,7 +171,7 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, c
     if (n == 0) {
         return;
     }
-    // Where each row's pairs begin among all.
+    // Pairs are numbered row by row; starts[r] is the first of row r. A chunk of pairs may span several rows.
     std::vector<std::size_t> starts(rows.size() + 1, 0);
     for (std::size_t r = 0; r < rows.size(); ++r) {
         starts[r + 1] = starts[r] + columns.size() - (known.mirrored ? r : 0);
@@ -186,6 +186,7 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, c
             if (pair == starts[r + 1]) {
                 evaluator.set_query(rows[++r]);
             }
+            // A row ends at the last column whether or not it begins at the diagonal, so count from its end.
             const std::size_t s = columns.size() - (starts[r + 1] - pair);
             out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(columns[s]).distance;
             if (known.mirrored) {

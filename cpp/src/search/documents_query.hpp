@@ -1,4 +1,4 @@
-/// One query on documents that lie in memory: what SearchableSequences and SearchableBags have in common.
+/// One query on documents in memory: what SearchableSequences and SearchableBags have in common.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ class Stopwatch {
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-/// Call body(worker, item) for all items that the deadline lets through.
+/// Call body(worker, item) for all items, or for as many as the deadline allows.
 template <class Body>
 Spent timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Interrupt& interrupt, Body body) {
     Spent spent;
@@ -46,14 +46,14 @@ Spent timed_for(std::size_t n_items, unsigned n_workers, std::size_t chunk, Inte
     return spent;
 }
 
-/// A bound that is not a number would drop its document without a word.
+/// Throws std::invalid_argument for NaN: comparisons with it are false, so its document would be dropped silently.
 inline void require_numbers(std::span<const double> bounds) {
     if (std::ranges::any_of(bounds, [](double bound) { return std::isnan(bound); })) {
         throw std::invalid_argument("a bound is not a number");
     }
 }
 
-/// Bounds cost a cost matrix each.
+/// A query whose bounds cost one cost matrix per document.
 class DocumentsQuery : public CorpusQuery {
   public:
     DocumentsQuery(const PreparedDocuments& documents, const PreparedSequence& query, const DocumentCodes* codes);
@@ -69,7 +69,7 @@ class DocumentsQuery : public CorpusQuery {
                      int n_threads, Interrupt& interrupt) override;
 
   protected:
-    /// The costs of all words, where documents are made of these.
+    /// The costs of all words, if documents are made of words.
     [[nodiscard]] virtual const VocabularyCosts* vocabulary() const { return nullptr; }
     [[nodiscard]] std::span<const double> potentials() const { return potentials_; }
 

@@ -106,7 +106,8 @@ void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const Di
     }
 }
 
-/// Solve for value, plan and the derivatives with respect to both masses.
+/// Solve for the value, the plan (the derivative with respect to costs) and the derivatives with respect to both
+/// masses. Let V(a, b) = max <a, f> + kappa <b, g>: at the optimum dV/da = f and dV/db = kappa g.
 double GradientEvaluator::solve() {
     const std::size_t n = query_.mass.size();
     const std::size_t m = document_.mass.size();
@@ -124,7 +125,7 @@ double GradientEvaluator::solve() {
             plan_[flow.source * m + flow.target] = flow.mass;
         }
         take_potentials(query_, exact_.f(), 1.0);
-        // Without a limit more of a weight changes nothing; from a weight of 0 on there is no derivative.
+        // At unlimited capacity the masses of the document do not matter as long as they are positive.
         take_potentials(document_, exact_.g(), measure_.unlimited() ? 0.0 : measure_.capacity);
         return value;
     }
@@ -138,7 +139,8 @@ double GradientEvaluator::solve() {
         if (penalty < infinity) {
             gradient = unbalanced_worth(gradient, penalty);
         }
-        // The plan is made relative to a b^T: where a marginal differs from its mass, that counts as well.
+        // Entropy is relative to a b^T, so d/da_i also contains -epsilon (marginal_i / a_i - 1): 0 once marginals are
+        // met.
         if (side.mass[t] > 0.0) {
             gradient -= summary.epsilon * (marginal / side.mass[t] - 1.0);
         }
@@ -156,6 +158,8 @@ double GradientEvaluator::solve() {
     return summary.value;
 }
 
+/// Chain rule through the ground cost: sum_ij P_ij dC_ij / dx_i, and the same for y_j. All four derivatives are
+/// combinations of x and y, so each cost only supplies their factors.
 void GradientEvaluator::add_from_costs(double share, const DifferentiableSequence& query,
                                        const DifferentiableSequence& document, const SequenceGradient& query_gradient,
                                        const SequenceGradient& document_gradient) const {
@@ -173,15 +177,17 @@ void GradientEvaluator::add_from_costs(double share, const DifferentiableSequenc
             double* dx = query_gradient.tokens.row(i);
             double* dy = document_gradient.tokens.row(j);
             const double cost = cost_[i * m + j];
-            double of_own_x = 0.0;  // factors of x in dx, of y in dy, and of the other one in both
+            double of_own_x = 0.0;  // factor of x in dx; then of y in dy, and of the other token in both
             double of_own_y = 0.0;
             double of_other = 0.0;
             switch (measure_.ground) {
                 case GroundCost::cosine:
+                    // d/dx (1 - <x, y> / |x||y|) = -y / |x||y| + cos(x, y) x / |x|^2
                     of_other = -moved / (query_.norms[i] * document_.norms[j]);
                     of_own_x = moved * (1.0 - cost) / (query_.norms[i] * query_.norms[i]);
                     of_own_y = moved * (1.0 - cost) / (document_.norms[j] * document_.norms[j]);
                     break;
+                // (x - y) / |x - y|; between equal tokens, 0 is one of the subgradients.
                 case GroundCost::euclidean: of_own_x = cost > 0.0 ? moved / cost : 0.0; break;
                 case GroundCost::sqeuclidean: of_own_x = 2.0 * moved; break;
                 case GroundCost::dot: of_other = -moved; break;
@@ -204,7 +210,7 @@ void GradientEvaluator::add_from_mass(double share, const DifferentiableSequence
     const double mean = inner_product(side.mass.data(), side.mass_gradient.data(), side.mass.size());
     const WeightingTraits& weighting = traits(measure_.weighting);
     for (std::size_t t = 0; t < side.mass.size(); ++t) {
-        // Mass is a share of the total: what a weight adds to its own it takes from all.
+        // a_t = w_t / sum w, so d/dw_t = (df_t - <a, df>) / sum w: a larger weight lowers all other shares.
         const double of_weight = share * (side.mass_gradient[t] - mean) / side.total;
         if (!sequence.weights.empty()) {
             gradient.weights[t] += of_weight;
@@ -238,6 +244,7 @@ double GradientEvaluator::evaluate(const DifferentiableSequence& query, const Di
         }
         std::ranges::fill(gradient.weights, 0.0);
     }
+    // Both roles of a self-term are the same sequence, so its derivatives are added twice into one gradient.
     double value = add(1.0, query, document, query_gradient, document_gradient);
     if (measure_.problem == Problem::entropic && measure_.sinkhorn.debiased) {
         value += add(-0.5, query, query, query_gradient, query_gradient);

@@ -21,6 +21,7 @@ void Nearest::offer(const Hit& hit) {
     }
     const std::scoped_lock lock(guard_);
     keep(hit);
+    // Only stored under the lock, so the cutoff never rises. Readers take it without the lock: an old value is larger.
     if (heap_.size() == wanted_.k) {
         const double threshold = std::min(wanted_.radius, heap_.front().distance);
         cutoff_.store(threshold / (1.0 + wanted_.slack), std::memory_order_relaxed);
@@ -41,6 +42,7 @@ void Nearest::keep(const Hit& hit) {
         ties_.push_back(hit);
         return;
     }
+    // The former k-th is out, or, if the new k-th is as far away, ties with it.
     std::ranges::pop_heap(heap_, {}, &Hit::distance);
     ties_.push_back(heap_.back());
     heap_.back() = hit;

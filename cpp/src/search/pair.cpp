@@ -19,8 +19,9 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Documents were checked when they were prepared, but files that hold them may have been damaged since. Rather than to
-/// read all again when an index is opened, what a solver could not bear is looked for where one is about to run.
+/// Documents were checked when they were prepared, but a file that holds them may have been damaged since. Instead of
+/// reading all of them again when an index is opened, each is checked for what solvers cannot handle before it is
+/// solved.
 void require_mass(const PreparedSequence& document) {
     const double total = std::accumulate(document.mass.begin(), document.mass.end(), 0.0);
     if (!(std::abs(total - 1.0) < 1e-6)) {
@@ -60,7 +61,7 @@ PairEvaluator::PairEvaluator(PairEvaluator&&) noexcept = default;
 PairEvaluator& PairEvaluator::operator=(PairEvaluator&&) noexcept = default;
 
 void PairEvaluator::set_query(const PreparedSequence& query, const VocabularyCosts* vocabulary) {
-    // Costs of words to a vocabulary are those of the tokens as they are.
+    // A table of costs to a vocabulary has one column per token of the query, repeated ones included.
     const PreparedSequence positive = positive_part_.of(query);
     const PreparedSequence tokens = vocabulary == nullptr ? without_repetitions(positive) : positive;
     query_mass_.assign(tokens.mass.begin(), tokens.mass.end());
@@ -76,7 +77,7 @@ double PairEvaluator::relaxed_bound_of(const PreparedSequence& document) {
                          measure_.fraction, order_);
 }
 
-/// Not a bound, but the value of the relaxed problem.
+/// The value of the relaxed problem. Unlike a bound, it reads given costs as given, not rounded or lowered.
 double PairEvaluator::relaxed_value(const PreparedSequence& document) {
     if (!reads_costs_as_given()) {
         return relaxed_bound_of(document);
@@ -95,7 +96,8 @@ double PairEvaluator::relaxed_value(const PreparedSequence& document) {
                                  measure_.fraction, order_);
 }
 
-/// Bounds and relaxed values take linear time, and epsilon may be relative to the median of all costs.
+/// Only exact problems gain by merging equal tokens: relaxed values take linear time anyway, and merging would change
+/// the median cost that an entropic epsilon may be relative to.
 PreparedSequence PairEvaluator::without_repetitions(const PreparedSequence& sequence) {
     return measure_.problem == Problem::exact && !measure_.unlimited() ? distinct_.of(sequence) : sequence;
 }
@@ -104,7 +106,7 @@ bool PairEvaluator::has_given_costs() const { return vocabulary_ != nullptr && v
 
 bool PairEvaluator::solves_without_bounds() const { return has_given_costs() && !needs_entries(measure_); }
 
-/// Rounded to float32, or lowered, costs serve for bounds alone.
+/// Whether the entries of the vocabulary's table are rounded or lowered, so that only bounds may use them.
 bool PairEvaluator::reads_costs_as_given() const {
     return has_given_costs() && (vocabulary_->in_double() || vocabulary_->ceiling() < infinity);
 }
@@ -118,7 +120,7 @@ MatrixView<const Cost> PairEvaluator::costs_as_given(const PreparedSequence& doc
     return costs;
 }
 
-/// Of costs in the table's own type, which decides how a problem is solved, whatever bounds are made of.
+/// Call `use` with the problem over given costs in the table's own type, which decides in which precision it is solved.
 template <class Use>
 auto PairEvaluator::with_given_problem(const PreparedSequence& document, Use use) {
     if (vocabulary_->in_double()) {
@@ -129,8 +131,9 @@ auto PairEvaluator::with_given_problem(const PreparedSequence& document, Use use
                                        measure_.fraction});
 }
 
-/// Bounds and values are sums in different orders over quantised masses, and may be over costs of different types; they
-/// are compared only beyond that error.
+/// Bounds and values are sums in different orders, over quantised masses and perhaps over costs of different types. A
+/// bound exceeds a cutoff only if it does so by more than this error: E of docs/numerics.md, "Exact solve", and
+/// rounding.
 double PairEvaluator::pruning_slack(const PreparedSequence& document) const {
     const double rounding = has_given_costs() ? vocabulary_->rounding() : 0.0;
     return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest()) + rounding;
@@ -189,7 +192,7 @@ SinkhornSummary PairEvaluator::scale(const PreparedSequence& document) {
         }
     }
     if (measure_.bounded_by_relaxation()) {
-        // Short of convergence the dual may be below what is known without it.
+        // Before convergence, the dual value may be below the relaxed bound.
         summary.value = std::max(summary.value, relaxed_value(document));
     }
     return summary;
@@ -276,21 +279,22 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
         return -infinity;
     }
     require_mass(document.sequence);
-    // Tokens without mass can only lower what minima say, so they may stay.
+    // Tokens without mass can only lower minima, and a lower bound stays valid: they need not be removed.
     costs_.compute_codes(document);
     const double bound = bound_from_matrix(document.sequence);
     const std::span<const double> radii = costs_.query_code_radii();
     if (radii.empty()) {
         return bound;
     }
-    // In relaxed problems of the document's side, and so in entropic ones, a token of the query may take all.
+    // What coding the query changed: sum_i a_i r_i, or the largest r_i if one query token may take all the mass, as in
+    // the document side of a relaxed problem, which also bounds entropic ones (docs/numerics.md, "Codes").
     const double rounded = measure_.problem == Problem::exact
                                ? std::inner_product(radii.begin(), radii.end(), query_mass_.begin(), 0.0)
                                : *std::ranges::max_element(radii);
     return bound - rounded * (measure_.ground == GroundCost::dot ? largest_code : 1.0);
 }
 
-/// The best that minima and reused potentials say.
+/// The larger of the bounds from minima and from reused potentials, with their rounding subtracted.
 double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
     double bound = relaxed_bound_of(document);
     if (!reused_.empty()) {
@@ -307,11 +311,13 @@ double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
     return bound - pruning_slack(document);
 }
 
-/// An entropic value short of convergence may be below the dual's bound on the exact one, though not below the relaxed.
+/// Not for entropic problems: before convergence, their value may be below the dual bound on the exact value. It is
+/// never below the relaxed bound.
 bool PairEvaluator::can_reuse_potentials() const { return measure_.problem == Problem::exact && !measure_.unlimited(); }
 
 std::span<const double> PairEvaluator::potentials() {
-    // In balanced transport a constant can move between f and g, and does so freely.
+    // In balanced transport f + c, g - c is the same dual solution for every c, so each solve has an arbitrary c.
+    // Centring makes <a, f> = 0, and potentials of different documents comparable.
     const std::span<const double> f = solved_f_;
     centred_.assign(f.begin(), f.end());
     if (measure_.balanced()) {

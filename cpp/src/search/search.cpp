@@ -16,17 +16,17 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Documents likely to be near that are solved before anything is bounded: the mean of so many row potentials is as
-/// good as that of more.
+/// Number of documents, likely to be near, that are solved before anything is bounded. The mean of more row potentials
+/// gives no better bounds. See docs/architecture.md, "Numbers that must not drift".
 constexpr std::size_t near_seeds = 20;
 
-/// Documents spread over the collection that are solved first where nothing says which are near.
+/// Number of documents, spread over the collection, that are solved first if nothing says which documents are near.
 constexpr std::size_t spread_seeds = 64;
 
-/// Documents per one that a budget lets through whose better bound is asked for, where bounds are cheap.
+/// If bounds are cheap, the better bound is computed for this many documents per document of the budget.
 constexpr std::size_t bounds_per_candidate = 8;
 
-/// Documents per thread that are bounded and then solved before the next are, where a search may run out of time.
+/// If a search may run out of time, each thread bounds and then solves this many documents before the next ones.
 constexpr std::size_t documents_per_step = 64;
 
 using Positions = std::vector<std::int64_t>;
@@ -37,7 +37,7 @@ struct Bounded {
     std::vector<double> bounds;
 };
 
-/// Places of so many lowest bounds, in rising order of these; all places in their own order if that is not fewer.
+/// Places of the `count` lowest bounds, in rising order of bounds; all places in their own order if there are no more.
 [[nodiscard]] std::vector<std::size_t> lowest(std::span<const double> bounds, std::size_t count) {
     std::vector<std::size_t> places;
     if (count >= bounds.size()) {
@@ -48,7 +48,7 @@ struct Bounded {
     if (count == 0) {
         return places;
     }
-    // Exactly as many as asked, whatever ties at the edge; of those the first.
+    // Exactly `count`: of documents that tie at the edge, the first.
     std::vector<double> sorted(bounds.begin(), bounds.end());
     const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::ranges::nth_element(sorted, last);
@@ -65,7 +65,8 @@ struct Bounded {
     return places;
 }
 
-/// One search on its way down.
+/// One search: the stages of a multi-step search, from cheap bounds of many documents to solves of few. It records what
+/// each stage saw, and the least bound of everything that it left out, from which the certificate follows.
 class Ladder {
   public:
     Ladder(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal, Positions positions)
@@ -73,11 +74,11 @@ class Ladder {
           interrupt_(goal.stop, deadline_of(goal)),
           positions_(std::move(positions)),
           k_(std::min(goal.k, positions_.size())),
-          // A radius says nothing of how many documents there are within it.
+          // A radius says nothing about how many documents are within it, so k does not set the number of seeds then.
           n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), positions_.size())),
           steps_(corpus, query, {.k = k_, .radius = goal.radius, .slack = goal.slack}, goal.n_threads, whole_) {}
 
-    /// Bounds cost a cost matrix each, so a source of candidates says what to look at, or at least where to begin.
+    /// Each bound costs a cost matrix. A source of candidates chooses the documents to bound, or at least the seeds.
     void search_with_costly_bounds() {
         if (!goal_.budget && !goal_.timeout) {
             bound_and_examine(positions_, seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
@@ -112,7 +113,8 @@ class Ladder {
                                  : steps_.lower_bounds(rest.positions, rest.bounds, goal_.n_threads, interrupt_);
         std::size_t limit = std::min(goal_.budget.value_or(n), rest.positions.size());
 
-        // The nearest by these bounds make better potentials than documents taken anywhere.
+        // Second seeds: the documents nearest by these bounds resemble the answer, so their potentials give better
+        // bounds than those of documents spread over the collection.
         const std::vector<std::size_t> near = lowest(rest.bounds, std::min(n_seeds_, limit));
         begin_rung(one_sided ? Stage::one_sided : Stage::bound, rest.positions.size() - near.size(), spent);
         if (!near.empty()) {
@@ -126,7 +128,7 @@ class Ladder {
         limit -= near.size();
         keep_within_cutoff(rest);
         if (limit < rest.positions.size()) {
-            // By the first bound first; the better one then says which of these are looked at.
+            // The first bound preselects; the better bound then chooses among these.
             keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
         }
         begin_rung(one_sided ? Stage::bound : Stage::rebound, rest.positions.size(), 0.0);
@@ -146,10 +148,11 @@ class Ladder {
         for (const Hit& hit : std::span(result.hits).first(std::min(k_, result.hits.size()))) {
             distances.push_back(hit.distance);
         }
+        // Whatever has no distance was left out by a bound, here or in the steps.
         const double bound = std::max(std::min(steps_.floor(), left_out_), least_distance);
         result.certificate =
             certify(distances, bound, result.n_documents - steps_.counts().exact_solves, k_, goal_.radius);
-        // What one stage leaves, the next sees.
+        // Each stage sees what the one before did not drop, so the numbers of dropped documents follow.
         const SearchCounts& counts = steps_.counts();
         const std::int64_t solved = counts.exact_solves - counts.seeds;
         result.rungs.insert(result.rungs.begin(), {Stage::seeds, counts.seeds, 0, seed_seconds_});
@@ -162,7 +165,7 @@ class Ladder {
     }
 
   private:
-    /// Seconds that a clock cannot count to are never over.
+    /// None for a timeout beyond the range of the clock, which never passes.
     [[nodiscard]] static std::optional<Interrupt::Clock::time_point> deadline_of(const SearchGoal& goal) {
         constexpr std::chrono::duration<double> ages(1e9);
         if (!goal.timeout || *goal.timeout > ages) {
@@ -190,7 +193,7 @@ class Ladder {
         return left;
     }
 
-    /// Places at even distances, from the first to the last.
+    /// Places at even distances, from the first to the last: at most a sixteenth of the documents, and at least one.
     [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
         const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
         std::vector<std::size_t> places;
@@ -215,7 +218,8 @@ class Ladder {
             found = goal_.source->nearest(limit);
             left_out_ = found.bound;
             if (!goal_.budget && found.positions.size() < positions_.size()) {
-                // An approximate source finds some documents only; with enough time the others follow.
+                // An approximate source finds only some documents. If there is no budget, the others follow in any
+                // order, and nothing is left out.
                 Positions known = found.positions;
                 std::ranges::sort(known);
                 std::ranges::set_difference(positions_, known, std::back_inserter(found.positions));
@@ -232,7 +236,7 @@ class Ladder {
         bound_and_examine(nearest, seeds_by_source() ? Positions(nearest.begin(), end_of_seeds) : Positions());
     }
 
-    /// Time may be over before all have bounds, so the first are solved before the next are bounded.
+    /// The deadline may pass before all documents have bounds, so the first are solved before the next are bounded.
     void in_steps(const Positions& nearest, std::size_t n_seeds) {
         const std::span<const std::int64_t> all(nearest);
         seed(all.first(n_seeds));
@@ -246,7 +250,7 @@ class Ladder {
         }
         rungs_[rung].seen = static_cast<std::int64_t>(done - n_seeds);
         if (done < all.size()) {
-            // The order is not that of the bounds: what was not looked at may be anywhere above the source's bound.
+            // Documents after `done` have no bound of their own, only that of the source: they are not among its first.
             const double bound = goal_.source == nullptr ? -infinity : goal_.source->nearest(done).bound;
             left_out_ = std::min(left_out_, bound);
         }
@@ -259,7 +263,8 @@ class Ladder {
             seed(seeds);
             left = bounded(positions);
         } else {
-            // Minima alone give the order, once; what the seeds' potentials say is asked when a document's turn comes.
+            // Without seeds, bounds come from minima. They choose the seeds and fix the order; bounds from the seeds'
+            // potentials are only computed when a document's turn comes, as `examine` builds its cost matrix anyway.
             left = bounded(positions);
             seeds = pick(positions, lowest(left.bounds, std::min(n_seeds_, positions.size())));
             seed(seeds);
@@ -277,7 +282,7 @@ class Ladder {
         seed_seconds_ += steps_.seed(positions, goal_.n_threads, interrupt_);
     }
 
-    /// The bound of each; its cost goes to the latest rung.
+    /// Lower bounds of documents. Their cost is added to the latest rung.
     [[nodiscard]] Bounded bounded(std::span<const std::int64_t> positions) {
         Bounded found{{positions.begin(), positions.end()}, std::vector<double>(positions.size())};
         rungs_.back().seconds += steps_.lower_bounds(positions, found.bounds, goal_.n_threads, interrupt_);
@@ -285,7 +290,7 @@ class Ladder {
     }
 
     void examine(Bounded candidates) {
-        // Most are out already: sorting these would take longer than solving the others.
+        // Most candidates are beyond the cutoff already: sorting them would take longer than solving the others.
         keep_within_cutoff(candidates);
         std::vector<std::size_t> order(candidates.positions.size());
         std::iota(order.begin(), order.end(), 0);
@@ -311,7 +316,7 @@ class Ladder {
         candidates.bounds.resize(kept);
     }
 
-    /// Keep the documents at some places; of the others the least bound is remembered.
+    /// Keep the documents at some places, and remember the least bound of the others.
     void keep(Bounded& candidates, std::span<const std::size_t> places) {
         std::vector<std::uint8_t> is_kept(candidates.positions.size(), 0);
         for (const std::size_t place : places) {
@@ -323,14 +328,14 @@ class Ladder {
         candidates = {pick(candidates.positions, places), pick(candidates.bounds, places)};
     }
 
-    /// Begins a rung, and says which it is.
+    /// Begin a rung; returns its place among the rungs.
     std::size_t begin_rung(Stage stage, std::size_t seen, double seconds) {
         rungs_.push_back({stage, static_cast<std::int64_t>(seen), 0, seconds});
         return rungs_.size() - 1;
     }
 
     const SearchGoal& goal_;
-    Interrupt whole_{goal_.stop};  ///< for what has to be done whole, or not at all
+    Interrupt whole_{goal_.stop};  ///< without the deadline, for what must be complete to be of any use
     Interrupt interrupt_;
     Positions positions_;
     std::size_t k_;
@@ -343,7 +348,7 @@ class Ladder {
     double left_out_ = infinity;
 };
 
-/// What no distance is below.
+/// A lower bound on all distances.
 [[nodiscard]] double least_distance(const Searchable& corpus) {
     // An entropic value is that of a dual solution, and may be anywhere below the cost of its plan.
     const bool may_be_negative = corpus.measure().problem == Problem::entropic || corpus.has_negative_costs();
@@ -381,7 +386,8 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
     }
     Ladder ladder(corpus, query, goal, std::move(positions));
     if (corpus.has_cheap_bounds()) {
-        // At other capacities the one-sided bound is the better one's value, at the better one's price.
+        // Above capacity 1, the one-sided bound has the value of the two-sided one, at the same price: no stage of its
+        // own.
         ladder.search_with_cheap_bounds(corpus.measure().capacity == 1.0);
     } else {
         ladder.search_with_costly_bounds();
@@ -393,11 +399,11 @@ Certificate certify(std::span<const double> distances, double bound, std::int64_
                     double radius) {
     const bool has_radius = !std::isinf(radius);
     const double last = distances.empty() ? -infinity : distances.back();
-    // While places are left, any document belongs in the answer.
+    // With fewer than k hits, any unsolved document would belong to the answer.
     const double limit = has_radius ? radius : distances.size() == k ? last : infinity;
     Certificate certificate{.bound = bound, .unsolved = unsolved};
     certificate.exact = unsolved == 0 || bound > limit;
-    // What was solved within a radius is an answer, whatever else is.
+    // A document that was solved and is within the radius belongs to the answer, whatever the others are.
     certificate.certain =
         certificate.exact || has_radius
             ? distances.size()

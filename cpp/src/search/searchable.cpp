@@ -12,7 +12,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// A chunk shares one look at the threshold, so chunks are small; a candidate costs tens of microseconds.
+/// Candidates per chunk. Small, so that threads soon see a lower cutoff; a candidate costs tens of microseconds, much
+/// more than taking a chunk.
 constexpr std::size_t candidates_per_chunk = 4;
 
 }  // namespace
@@ -31,6 +32,8 @@ DocumentsQuery::DocumentsQuery(const PreparedDocuments& documents, const Prepare
                                const DocumentCodes* codes)
     : documents_(documents), codes_(codes), query_norm_(codes == nullptr ? 0.0 : max_norm(query)), query_(query) {}
 
+/// One evaluator per thread, each with the query packed and the potentials set. Made for every call, because an
+/// evaluator refers to the interrupt of its call.
 std::vector<PairEvaluator> DocumentsQuery::make_evaluators(unsigned n_workers, Interrupt& interrupt) const {
     std::vector<PairEvaluator> evaluators;
     evaluators.reserve(n_workers);
@@ -61,7 +64,7 @@ Solved DocumentsQuery::solve(std::span<const std::int64_t> positions, std::span<
         is_solved[s] = 1;
     });
     solved.count = std::ranges::count(is_solved, 1);
-    // In the order of the positions, so that rounding does not depend on the threads.
+    // The mean is summed in the order of the positions, so that its rounding does not depend on the threads.
     for (std::size_t s = 0; s < positions.size(); ++s) {
         if (is_solved[s] == 0) {
             distances[s] = std::numeric_limits<double>::quiet_NaN();
@@ -91,6 +94,7 @@ Spent DocumentsQuery::lower_bounds(std::span<const std::int64_t> positions, std:
     const Spent spent =
         timed_for(positions.size(), n_workers, candidates_per_chunk, interrupt, [&](unsigned w, std::size_t c) {
             const auto s = static_cast<std::size_t>(positions[c]);
+            // A bound on the distance to the codes, less their slack, is one on the distance to the tokens.
             out[c] = codes_ == nullptr ? evaluators[w].lower_bound(documents_.at(s, buffers[w]))
                                        : evaluators[w].lower_bound(codes_->at(s), codes_->largest_norm()) -
                                              codes_->slack(s, query_norm_);
@@ -104,7 +108,8 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
     require(bounds.size() == positions.size(), "expected one bound per position");
     require_numbers(bounds);
     require(std::ranges::is_sorted(bounds), "candidates must come in rising order of their bounds");
-    // Those that are out already need not pass through the threads.
+    // Bounds rise, so everything from the first bound beyond the cutoff on is ruled out without starting threads. The
+    // first of these bounds is the least.
     const auto first_out = std::ranges::upper_bound(bounds, nearest.cutoff());
     const auto n_candidates = static_cast<std::size_t>(first_out - bounds.begin());
     if (first_out != bounds.end()) {
@@ -145,12 +150,13 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
     try {
         parallel_for(n_candidates, n_workers, candidates_per_chunk, interrupt,
                      [&](unsigned w, std::size_t begin, std::size_t end) {
-                         // Bounds rise: what follows one that is out, is out as well.
+                         // Bounds rise: after a candidate that is ruled out, the rest of the chunk is too.
                          for (std::size_t c = begin; c < end && examine_one(w, c); ++c) {
                          }
                      });
     } catch (const DeadlinePassed&) {
         all.timed_out = true;
+        // Bounds rise, so the first candidate that was not settled has the least bound of those that were not.
         const auto first_left = std::ranges::find(settled, 0);
         if (first_left != settled.end()) {
             nearest.leave_out(bounds[static_cast<std::size_t>(first_left - settled.begin())]);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// A bound on a bag costs less than taking it from the queue.
+/// Bags per chunk: the bound of one bag costs less than taking a chunk.
 constexpr std::size_t bags_per_chunk = 512;
 
 /// Bounds are sums over words, whose costs are computed once per query.

@@ -13,7 +13,7 @@ namespace {
     return wanted;
 }
 
-/// For what asks nothing of the outside world.
+/// A query on sequences, which is prepared without threads and in no time, so nothing has to interrupt it.
 [[nodiscard]] std::unique_ptr<CorpusQuery> asked(const Searchable& corpus, const PreparedSequence& query) {
     Interrupt never;
     return corpus.ask(query, 1, never);
@@ -45,7 +45,7 @@ double TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, 
     std::vector<double> distances(positions.size());
     const Solved solved = query_->solve(positions, distances, n_threads, interrupt);
     for (std::size_t s = 0; s < positions.size(); ++s) {
-        if (std::isnan(distances[s])) {  // time was over: nothing is known
+        if (std::isnan(distances[s])) {  // the deadline passed before: nothing is known of the document
             nearest_.leave_out(-std::numeric_limits<double>::infinity());
         } else {
             nearest_.offer({distances[s], positions[s]});
