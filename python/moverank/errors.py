@@ -20,7 +20,7 @@ class DimensionError(ValueError):
 
 
 class MeasureMismatchError(ValueError):
-    """An index was built for a measure other than the one asked for; build an index for this measure."""
+    """An index was built for a measure other than the expected one; build an index for this measure."""
 
 
 class EncoderMismatchError(ValueError):

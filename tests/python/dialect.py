@@ -1,4 +1,4 @@
-"""Phrases that this project tends to write, under the plain English for them; documents and sources avoid them."""
+"""Phrases that this project used to write, by the plain English for them; documents and sources avoid them."""
 
 import re
 
@@ -19,12 +19,25 @@ DIALECT = {
     "is not a": r"(?<!here )\b(?:is|are) no (?:string|number|array|text|index|tokenizer|part of|encoder|error)s?\b",
     "at most, at least": r"\bat the (?:most|least)\b",
     "users with": r"\bwho brings\b|\bbring their weights\b",
-    "continued": r"\bgone on with\b",
-    "whoever may": r"\bnobody's business\b",
+    "continue": r"\bgo(?:es|ing|ne)? on with\b",
+    "is ignored": r"\bnobody's business\b",
+    "in increasing order": r"\brising (?:orders?|ids?|positions?)\b",
+    "the user, the caller": r"\bwhoever (?:is|has|may|asks|waits|brings|builds|searches|reads|adds|opens|makes)\b",
+    "at the first access": r"\b(?:when|until) (?:it is |they are )?(?:first )?asked for\b",
+    "requested": r"\bwhat (?:is|was) asked\b|\b(?:where|unless|was|were|is|are) asked for\b(?! (?:more|this|twice))",
+    "returns, frees": r"\bgives? back (?!to)\w+",
+    "skipped": r"\bpassed over\b",
+    "if needed": r"\bwhere there is (?:a use|use) for\b",
+    "removed": r"\b(?:documents|tokens|files) that are gone\b",
+    "this many": r"\b(?:after|positions of|at least|return|load|look at|stop after) so many\b",
+    "the format is recognised by": r"\b(?:is|are), (?:is|are) (?:seen|known|told)\b",
+    "stored": r"\bwritten down\b",
+    "the name is": r"\bhow (?:messages|errors) call\b|\bwhat (?:messages|errors) call\b",
+    "no longer": r"\bnothing is \w+ any more\b",
 }
 
 
 def found_in(text):
-    """What `text` says otherwise than in plain English, by what to say."""
+    """Phrases in `text` that are not plain English, by what to write instead."""
     text = re.sub(r"\s+", " ", text)
     return {better: match[0] for better, phrase in DIALECT.items() if (match := re.search(phrase, text))}

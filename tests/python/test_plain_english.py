@@ -110,6 +110,17 @@ def test_texts_are_found():
         ("ten at the most", True),
         ("a mass a token", True),
         ("how much mass a token takes", False),
+        ("solved in rising order of the bound", True),
+        ("whoever searches meanwhile", True),
+        ("loaded when it is first asked for", True),
+        ("the cores that were asked for", True),
+        ("compacting gives back space", True),
+        ("stop after so many seconds", True),
+        ("documents that are gone", True),
+        ("what a file is, is seen from its content", True),
+        ("so many moves are forbidden that no plan is left", False),
+        ("a rising number of users", False),
+        ("the search was asked for more than it has", False),
     ],
 )
 def test_dialect_is_told_from_english(said, is_dialect):

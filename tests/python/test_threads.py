@@ -101,7 +101,7 @@ def test_a_thread_that_runs_out_of_memory_ends_the_call(monkeypatch):
             function(*arguments)
 
     monkeypatch.setattr("moverank._support.threads._thread.start_new_thread", run)
-    with pytest.raises(MemoryError, match="a thread had none left"):
+    with pytest.raises(MemoryError, match="a thread ran out of memory"):
         each(lambda n: n, 20, 2)
 
 

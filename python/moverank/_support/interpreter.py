@@ -14,7 +14,7 @@ def require_main() -> None:
     ImportError
         If this is one.
     """
-    # Python has had a name for itself to ask by since 3.13, and one of more underscores before.
+    # The module that knows the current interpreter has another name before Python 3.13.
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             interpreters: Any = import_module(name)

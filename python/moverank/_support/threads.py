@@ -45,15 +45,15 @@ def _begin_as_a_child() -> None:
 
 os.register_at_fork(after_in_child=_begin_as_a_child)
 
-#: No call uses more threads than this, whatever was asked for; the core has the same limit.
+#: Maximum number of threads per call, the same as in the core; larger arguments are reduced to it.
 MOST_THREADS = 1024
 
-#: Seconds between two checks whether other threads are done, in case none signals it.
+#: Seconds between two checks whether other threads are done, in case none of them could signal it.
 _LOOK = 0.02
 
 
 def count_of(num_threads: int) -> int:
-    """How many threads an argument stands for: 0 means one per CPU that this process may use."""
+    """Number of threads for an argument: 0 means one per CPU that this process may use."""
     return min(num_threads, MOST_THREADS) or _usable_cpus()
 
 
@@ -62,10 +62,9 @@ def _usable_cpus() -> int:
 
 
 def openmp_count(num_threads: int) -> int:
-    """How many threads OpenMP may be told to use: if it cannot start them, it ends the process.
+    """Number of threads that OpenMP can start: if it cannot start those that it is set to use, it ends the process.
 
-    In a forked child it would also wait forever for threads of the parent. More threads than CPUs are of no use
-    for.
+    At most one per CPU. In a forked child only one, as OpenMP would wait forever for threads of the parent.
     """
     if _is_forked:
         return 1
@@ -86,7 +85,7 @@ def _pass(gate: _thread.LockType) -> None:
 
 
 class _Calls:
-    """Which calls were begun, and their results. A thread may run out of memory anywhere in here, and end."""
+    """The state of all calls, and their results. A thread may run out of memory at any point of this class, and end."""
 
     def __init__(self, call: Callable[[int], object], count: int) -> None:
         self._call = call
@@ -119,18 +118,18 @@ class _Calls:
                 with self._guard:
                     self.n_over += 1
             finally:
-                self._over[number] = True  # last, as whoever waits may then look at the number of all
+                self._over[number] = True  # last, as the waiting thread may then read `n_over`
         return True
 
     def help(self) -> None:
         """Make calls on this thread until none is left."""
-        with suppress(MemoryError):  # whoever waits misses the result
+        with suppress(MemoryError):  # the waiting thread notices that a result is missing
             while self.make_one():
                 self._arrive()
         self._arrive()
 
     def _arrive(self) -> None:
-        with suppress(RuntimeError):  # another one was faster
+        with suppress(RuntimeError):  # another thread has released it
             self._arrived.release()
 
     def stop(self) -> None:
@@ -208,7 +207,8 @@ def each(
         if failure is not None:
             raise failure
     finally:
-        del failure, calls.failures  # whose traceback has this frame, and all that it holds
+        # The traceback of the error refers to this frame: without this, the cycle would keep all results alive.
+        del failure, calls.failures
     if calls.n_over < count:
-        raise MemoryError("a thread had none left")
+        raise MemoryError("a thread ran out of memory")
     return calls.results

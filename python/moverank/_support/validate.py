@@ -194,7 +194,7 @@ def real_number(value: Any, name: str) -> float:
 
 
 def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
-    """Check a real number above 0, finite unless told otherwise."""
+    """Check a real number above 0, and finite unless `infinite`."""
     number = real_number(value, name)
     if not number > 0 or (math.isinf(number) and not infinite):
         raise ValueError(f"{name} must be above 0{'' if infinite else ' and finite'}, got {number}")

@@ -86,7 +86,7 @@ class CertifiedDistances(SolvedBatch):
         The result of `distances`.
     lower, upper : ndarray of float64, shape (N,)
         ``lower <= exact value <= upper``, proved. "Exact" is the value without entropy and without relaxation; `upper`
-        is infinite where only a bound was asked for. `gap` is their difference.
+        is infinite where only a bound was requested. `gap` is their difference.
     iterations : ndarray of int64, shape (N,)
         Simplex pivots, or sweeps of the scaling.
     marginal_error : ndarray of float64, shape (N,)

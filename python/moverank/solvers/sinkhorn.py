@@ -201,7 +201,7 @@ class SinkhornBatch(SolvedBatch):
     converged : ndarray of bool, shape (N,)
         Whether each reached the tolerance.
     plans : ndarray of float64, shape (N, n, m), or None
-        The entropic plans, where asked for.
+        The entropic plans, if requested.
     """
 
     values: NDArray[np.float64]

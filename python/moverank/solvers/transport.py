@@ -27,7 +27,7 @@ class TransportResult(Solved):
     value : float
         ``<cost, plan>``, in units of the cost (times those of the mass, with ``totals="given"``).
     plan : ndarray of float64, shape (n, m)
-        Mass moved from each source to each target. Its sums are the masses asked for, to rounding of each.
+        Mass moved from each source to each target. Its sums are the given masses, to rounding of each.
     potentials : tuple of ndarray of float64, shapes (n,) and (m,)
         Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1.
         ``a @ f + capacity * b @ g - (1 - fraction) * multiplier`` equals the value.
@@ -224,7 +224,7 @@ class TransportBatch(SolvedBatch):
     converged : ndarray of bool, shape (N,)
         Whether each plan is optimal.
     plans : ndarray of float64, shape (N, n, m), or None
-        Mass moved from each source to each target, where asked for.
+        Mass moved from each source to each target, if requested.
     """
 
     values: NDArray[np.float64]
