@@ -75,7 +75,7 @@ class Marginals {
 };
 
 /// Refuse NaN, -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
-/// `name` is asked for in faults alone: to write it takes as long as to look at a small matrix.
+/// `name` is called only for an error: to write the name takes as long as to look at a small matrix.
 template <class Cost, class Name>
 void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
     if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= limit) {

@@ -351,7 +351,7 @@ TEST(a_symmetric_problem_has_one_potential) {
 }
 
 TEST(the_epsilon_that_is_stated_is_the_one_that_was_used) {
-    // Two tokens per side, in float32, which has no inverse of what is asked for. In closed form
+    // Two tokens per side, in float32, which has no inverse of this epsilon. In closed form
     // T = -epsilon log((1 + e^(-c / epsilon)) / 2).
     constexpr float c = 1e-40F;
     const std::vector<float> cost{0.0F, c, c, 0.0F};

@@ -13,7 +13,7 @@ using namespace moverank;
 
 namespace {
 
-/// Search as indexes do: seeds, then the others in rising order of their bounds.
+/// Search as indexes do: seeds, then the others in increasing order of their bounds.
 void require_found(TopKSearch& search, const Wanted& goal, std::span<const double> values) {
     Interrupt interrupt;
     std::vector<std::int64_t> order(values.size());

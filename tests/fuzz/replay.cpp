@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 void run(const std::string& name, std::span<const char> octets) {
     std::clog << name << std::endl;  // before it runs: the last one named is the one that found something
-    // In memory of its own size, so that a sanitizer sees whoever reads beyond the end.
+    // In memory of its own size, so that a sanitizer detects reads beyond the end.
     const std::vector<std::uint8_t> input(octets.begin(), octets.end());
     LLVMFuzzerTestOneInput(input.data(), input.size());
 }

@@ -3,8 +3,8 @@
 ///     const SearchResult found = search(corpus, query, {.k = 10});
 ///
 /// A few documents, the seeds, are solved first. The mean of their dual potentials gives a lower bound on the distance
-/// of every other document. Documents are then solved in rising order of their bounds, until the next bound exceeds the
-/// k-th distance (Seidl, Kriegel, "Optimal multi-step k-nearest neighbor search", SIGMOD 1998). A budget or timeout
+/// of every other document. Documents are then solved in increasing order of their bounds, until the next bound exceeds
+/// the k-th distance (Seidl, Kriegel, "Optimal multi-step k-nearest neighbor search", SIGMOD 1998). A budget or timeout
 /// ends the search earlier; the least bound of the unsolved documents then says how good the answer is.
 #pragma once
 
@@ -53,7 +53,7 @@ struct SearchGoal {
     /// At least 0: the k-th distance may exceed the true one by a factor of up to 1 + slack. Only for costs that are
     /// not negative.
     double slack = 0.0;
-    /// Positions of the documents to search, in rising order; by default all.
+    /// Positions of the documents to search, in increasing order; by default all.
     std::optional<std::span<const std::int64_t>> positions = {};
 
     /// Examine at most this many documents, at least 1: the nearest by `source`, seeds included. On a corpus with cheap
@@ -80,7 +80,7 @@ enum class Stage {
     one_sided,  ///< the cheap bound of bags
     bound,      ///< the bound from potentials, or from minima where there are none
     rebound,    ///< the same bound again, by the potentials of nearer seeds
-    solver,     ///< solved in rising order of bounds
+    solver,     ///< solved in increasing order of bounds
 };
 
 /// How many documents a stage saw and dropped, and its cost. Each stage sees what the one before did not drop; seeds

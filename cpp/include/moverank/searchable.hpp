@@ -70,7 +70,7 @@ class CorpusQuery {
     virtual Spent one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                                    Interrupt& interrupt);
 
-    /// Examine candidates, which come in rising order of `bounds`. If a candidate's bound exceeds the cutoff of
+    /// Examine candidates, which come in increasing order of `bounds`. If a candidate's bound exceeds the cutoff of
     /// `nearest`, it is left there with that bound. Otherwise it is solved and offered to `nearest`, or left there with
     /// a better bound, found on the way, that exceeds the cutoff. Throws std::invalid_argument if bounds fall.
     virtual Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,

@@ -1,4 +1,4 @@
-/// Multi-step top-k, step by step: candidates come in rising order of a lower bound, and the search stops when the next
+/// Multi-step top-k, step by step: candidates come in increasing order of a lower bound. The search stops when the next
 /// bound exceeds the k-th best distance, which proves that no later candidate can be in the answer. `search` in
 /// search.hpp takes the steps in the order that usually costs least; this class is for callers that need another order.
 ///
@@ -61,7 +61,7 @@ class TopKSearch {
     double one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                             Interrupt& interrupt);
 
-    /// Solve candidates, which come in rising order of `bounds`, unless a bound proves that they cannot be in the
+    /// Solve candidates, which come in increasing order of `bounds`, unless a bound proves that they cannot be in the
     /// answer. Throws std::invalid_argument unless there is one bound per position and bounds do not fall.
     Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,
                      Interrupt& interrupt);

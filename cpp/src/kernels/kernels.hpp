@@ -1,4 +1,4 @@
-/// The hot loops, compiled once per instruction set and chosen once, when they are first asked for.
+/// The hot loops, compiled once per instruction set and chosen once, at their first use.
 #pragma once
 
 #include <span>

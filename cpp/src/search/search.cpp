@@ -37,7 +37,7 @@ struct Bounded {
     std::vector<double> bounds;
 };
 
-/// Places of the `count` lowest bounds, in rising order of bounds; all places in their own order if there are no more.
+/// Places of the `count` lowest bounds, in increasing order; all places in their own order if there are no more.
 [[nodiscard]] std::vector<std::size_t> lowest(std::span<const double> bounds, std::size_t count) {
     std::vector<std::size_t> places;
     if (count >= bounds.size()) {

@@ -107,7 +107,7 @@ Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::s
                                  Nearest& nearest, int n_threads, Interrupt& interrupt) {
     require(bounds.size() == positions.size(), "expected one bound per position");
     require_numbers(bounds);
-    require(std::ranges::is_sorted(bounds), "candidates must come in rising order of their bounds");
+    require(std::ranges::is_sorted(bounds), "candidates must come in increasing order of their bounds");
     // Bounds rise, so everything from the first bound beyond the cutoff on is ruled out without starting threads. The
     // first of these bounds is the least.
     const auto first_out = std::ranges::upper_bound(bounds, nearest.cutoff());

@@ -85,7 +85,7 @@ class BagsQuery final : public DocumentsQuery {
     const JoinedBags& bags_;
     VocabularyCosts costs_;
     std::vector<double> query_mass_;   ///< of tokens with mass
-    std::optional<BagBounds> bounds_;  ///< with the latest potentials; made when first asked for
+    std::optional<BagBounds> bounds_;  ///< with the latest potentials; made at the first use
 };
 
 [[nodiscard]] bool has_entry_below_0(const CostTable& costs) {

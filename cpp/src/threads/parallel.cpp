@@ -15,7 +15,7 @@ namespace moverank {
 
 namespace {
 
-/// No call takes more threads than this, whatever it was asked for: each has a workspace.
+/// No call uses more threads than this, whatever its argument: each has a workspace.
 constexpr unsigned max_threads = 1024;
 
 /// The loop's state, shared by its threads.

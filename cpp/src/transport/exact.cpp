@@ -153,7 +153,7 @@ class Simplex {
 
     [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_ + i * stride_; }
 
-    /// Problems whose plan and potentials can be written down: no tree is built for them.
+    /// Problems whose plan and potentials are known in closed form: no tree is built for them.
     bool settle_in_closed_form(const TransportProblem<Cost>& problem) {
         row_potentials_.assign(n_rows_, 0.0);
         flows_.clear();

@@ -342,7 +342,7 @@ class VerifiedSolver::Impl {
         }
         summary.pivots = pivots + wide_.pivots();
         summary.value = value.value();
-        // The basis is optimal without any rounding, and so its value is the bound: what is written down rounds.
+        // The basis is optimal without any rounding, and so its value is the bound: only storing it rounds.
         summary.lower = summary.value - 4.0 * epsilon * paid;
         take_potentials(problem);
         flows = wide_flows_;

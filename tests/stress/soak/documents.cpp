@@ -171,7 +171,7 @@ void check_entry_points(Random& random, const Scene& scene, PairEvaluator& evalu
         if (!scene.measure.bounded_by_relaxation()) {
             continue;  // another problem's value
         }
-        // The interval is about the optimum, whatever was asked for.
+        // The interval is about the optimum, whatever was requested.
         const PreparedSequence document = scene.corpus[s];
         GroundCosts costs(scene.measure.ground);
         costs.set_query(scene.query());

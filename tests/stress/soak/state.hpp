@@ -26,7 +26,7 @@ struct State {
     Counts counts;
     std::vector<Digests> digests;  ///< one a block
 
-    /// By way of another file: whoever reads sees this state or the one before.
+    /// Written to another file first: a reader sees this state or the one before.
     void save(const std::filesystem::path& path) const;
     /// None where there is no such file. Throws std::runtime_error for a file that does not hold a state.
     [[nodiscard]] static std::optional<State> load(const std::filesystem::path& path);
