@@ -117,7 +117,7 @@ template <class T>
     return {type, array.data(), rows, cols, cols, stored.scales->data()};
 }
 
-/// Offsets are trusted for nothing: a view over them must not reach outside the tokens.
+/// Offsets come from callers or files, so they are checked here: a view over them must not reach outside the tokens.
 [[nodiscard]] inline std::span<const std::int64_t> checked_offsets(const Offsets& offsets, std::size_t n_tokens) {
     const std::span<const std::int64_t> bounds = as_span(offsets);
     if (bounds.empty() || bounds.front() != 0 || bounds.back() != static_cast<std::int64_t>(n_tokens)) {

@@ -1,4 +1,4 @@
-/// Distances of one query, of pairs and of all pairs, and the plan of one.
+/// Distances of one query, of given pairs and of all pairs, and the plan of one pair.
 #include <pybind11/stl.h>
 
 #include "columns.hpp"
@@ -12,32 +12,33 @@ namespace moverank::bindings {
 
 namespace {
 
-/// Tells Python how many pairs of all are done: while they are solved, on the thread that called, and at the end.
+/// Reports to Python how many pairs are done: from time to time on the calling thread, and at the end. It uses the poll
+/// of an Interrupt, which runs on that thread alone.
 class PairProgress {
   public:
     PairProgress(py::object call, std::size_t total) : call_(std::move(call)), total_(total) {}
 
     [[nodiscard]] Interrupt interrupt() {
-        const Interrupt::Poll listen = python_poll();
-        return Interrupt([this, listen] {
-            const bool stops = listen();
+        const Interrupt::Poll poll = python_poll();
+        return Interrupt([this, poll] {
+            const bool stops = poll();
             if (!call_.is_none() && n_done_ > n_reported_) {
                 const py::gil_scoped_acquire locked;
-                tell();
+                report();
             }
             return stops;
         });
     }
-    /// Everything is done. The GIL has to be held.
+    /// Report that everything is done. The GIL must be held.
     void end() {
         if (!call_.is_none() && n_reported_ < total_) {
-            tell();
+            report();
         }
     }
     [[nodiscard]] PairCount* n_done() { return &n_done_; }
 
   private:
-    void tell() {
+    void report() {
         n_reported_ = n_done_;
         call_(n_reported_, total_);
     }
@@ -53,13 +54,13 @@ template <class Documents>
                                         const py::object& progress, int num_threads) {
     Array<double> out({rows.size(), columns.size()});
     const MatrixView<double> out_view = as_writable(out);
-    PairProgress told(progress, n_pairs(rows.size(), columns.size(), known));
-    Interrupt interrupt = told.interrupt();
+    PairProgress reporter(progress, n_pairs(rows.size(), columns.size(), known));
+    Interrupt interrupt = reporter.interrupt();
     {
         const py::gil_scoped_release unlocked;
-        pairwise(rows, columns, known, out_view, num_threads, interrupt, told.n_done());
+        pairwise(rows, columns, known, out_view, num_threads, interrupt, reporter.n_done());
     }
-    told.end();
+    reporter.end();
     return out;
 }
 
@@ -68,13 +69,13 @@ Array<double> paired_of(const Prepared& queries, const Prepared& documents, cons
                         int num_threads) {
     Array<double> out(static_cast<py::ssize_t>(queries.size()));
     const std::span<double> out_view(out.mutable_data(), queries.size());
-    PairProgress told(progress, out_view.size());
-    Interrupt interrupt = told.interrupt();
+    PairProgress reporter(progress, out_view.size());
+    Interrupt interrupt = reporter.interrupt();
     {
         const py::gil_scoped_release unlocked;
-        paired_distances(queries, documents, out_view, num_threads, interrupt, told.n_done());
+        paired_distances(queries, documents, out_view, num_threads, interrupt, reporter.n_done());
     }
-    told.end();
+    reporter.end();
     return out;
 }
 

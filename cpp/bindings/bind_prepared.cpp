@@ -7,7 +7,7 @@ namespace moverank::bindings {
 
 namespace {
 
-/// A view of memory that `owner` keeps, read-only.
+/// A read-only array over memory that `owner` keeps alive, without a copy.
 template <class T>
 [[nodiscard]] Array<T> view_of(std::span<const T> numbers, const py::object& owner) {
     Array<T> view(static_cast<py::ssize_t>(numbers.size()), numbers.data(), owner);
@@ -17,6 +17,8 @@ template <class T>
 
 }  // namespace
 
+// Arrays are taken with noconvert(): Python has checked and converted them, and a conversion here would be a hidden
+// copy of a large array. Parts are made in two ways: by preparing, or over arrays that an index has stored.
 void bind_prepared(py::module_& module) {
     const auto optional = [](const char* name) { return py::arg(name).noconvert().none(true); };
     py::class_<BagsPart, std::shared_ptr<BagsPart>>(module, "PreparedBags")

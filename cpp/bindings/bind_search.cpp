@@ -1,4 +1,4 @@
-/// The search of one query: the whole of it, and bounds alone.
+/// Search for one query: the whole search, or bounds alone.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace moverank::bindings {
 
 namespace {
 
-/// A callable that takes how many candidates are wanted, and returns their positions and a bound on all others.
+/// A source of candidates in Python: a callable that takes how many are wanted, and returns their positions and a bound
+/// on all other documents. It is called while the GIL is released, so it takes the GIL itself.
 class PythonSource final : public CandidateSource {
   public:
     explicit PythonSource(const py::object& nearest) : nearest_(nearest) {}
@@ -30,7 +31,7 @@ class PythonSource final : public CandidateSource {
     const py::object& nearest_;  ///< the caller's, which outlives the search
 };
 
-/// Hits as arrays, beside all else that was found.
+/// The result of a search, with its hits as arrays.
 struct FoundHits {
     SearchResult result;
     Array<std::int64_t> positions;
@@ -90,7 +91,8 @@ FoundHits search_corpus(const AnyCorpus& corpus, const Query& query, std::size_t
     return found;
 }
 
-/// Bounds of one query on documents, without a search: an order of these.
+/// Bounds of one query on documents, without a search: prefilters order documents by them. Keeps the corpus and the
+/// query alive, which `bounds_` refers to.
 class QueryBounds {
   public:
     template <class AnyCorpus>
@@ -140,7 +142,7 @@ class QueryBounds {
     std::unique_ptr<CorpusQuery> bounds_;
 };
 
-/// The query's mean vector, to be compared with those of documents.
+/// The query's pooled vector, to be compared with those of documents.
 [[nodiscard]] Array<float> pooled_query(const Query& query, const Corpus& corpus) {
     const PreparedSequence& prepared = query.prepared_for(corpus);
     Array<float> out(static_cast<py::ssize_t>(corpus.documents().dim()));
@@ -148,6 +150,7 @@ class QueryBounds {
     return out;
 }
 
+/// Bounds on distances from faiss's squared distances between pooled vectors.
 [[nodiscard]] Array<double> pooled_bounds(const Query& query, const Corpus& corpus,
                                           const Array<float>& squared_distances, double max_pooled_norm) {
     const JoinedSequences& documents = corpus.documents();

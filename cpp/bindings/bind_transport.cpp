@@ -40,10 +40,10 @@ const char* status_name(SolveStatus status) {
     return "";
 }
 
-/// Rows of masses, each of total 1; one row may serve all problems.
+/// Masses of one side of a batch of problems, normalised to total 1: one row per problem, or one row for all.
 class Marginals {
   public:
-    /// `weights` has shape (size,) or (n_problems, size); none: uniform.
+    /// `weights` has shape (size,) or (n_problems, size); none: uniform. `name` names the argument in errors.
     Marginals(const Weights& weights, const std::string& name, std::size_t size, std::size_t n_problems) : size_(size) {
         if (!weights) {
             mass_.assign(size, 1.0 / static_cast<double>(size));
@@ -75,7 +75,7 @@ class Marginals {
 };
 
 /// Refuse NaN, -inf, and finite costs above a limit. +inf is the price of a forbidden entry.
-/// `name` is called only for an error: to write the name takes as long as to look at a small matrix.
+/// `name` is a function, called only for errors: formatting a name takes as long as checking a small matrix.
 template <class Cost, class Name>
 void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
     if (static_cast<double>(largest_size(std::span(cost.data(), cost.rows() * cost.cols()))) <= limit) {
@@ -100,9 +100,10 @@ void require_prices(MatrixView<const Cost> cost, Name name, double limit) {
     }
 }
 
-/// Solvers that keep their workspaces from call to call, unless these would grow large: as many as ran at once, to a
-/// limit. They belong to no thread, as what a thread has for itself ends the process where there is no memory for it.
-/// Called with the GIL, which guards them; a solve may release it, and a signal handler call in meanwhile.
+/// Call `solve` with a solver. Solvers keep their workspaces from call to call, unless these would grow large: as many
+/// are kept as ran at the same time, up to a limit. They are not thread_local, because a thread_local object for which
+/// there is no memory ends the process. The GIL, which the caller holds, protects the list. A solve may release the
+/// GIL, and a signal handler may call in meanwhile, so a solver is taken off the list while it runs.
 template <class Solver, class Solve>
 auto with_solver(std::size_t n_entries, Solve solve) {
     constexpr std::size_t max_kept_entries = 65536;

@@ -22,14 +22,16 @@ template <class T>
     return array ? as_span(*array) : std::span<const T>{};
 }
 
-/// As many rows per document as asked for, of which `counts` says how many each fills.
+/// Clusters of the tokens of each document. Every document has the same number of rows; `counts` says how many are
+/// filled.
 struct TokenClusters {
     Array<float> centroids;
     Array<double> mass;
     Array<std::int64_t> counts;
 };
 
-/// Prepared sequences together with the arrays that hold their tokens.
+/// Prepared sequences together with the arrays that hold their tokens. The arrays are declared before what views them,
+/// and are never replaced.
 class SequencesPart {
   public:
     SequencesPart(StoredTokens tokens, const Offsets& offsets, const Weights& weights, const Measure& measure)
@@ -54,6 +56,7 @@ class SequencesPart {
         const py::gil_scoped_release unlocked;
         codes_.emplace(prepared_, view, &interrupt);
     }
+    /// The same from arrays of an earlier preparation.
     void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
                     const std::optional<Array<float>>& squares, const std::optional<Array<std::int32_t>>& sums,
                     const Array<double>& rho, double largest_norm) {
@@ -66,6 +69,7 @@ class SequencesPart {
     [[nodiscard]] const PreparedCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
     [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }
 
+    /// One pooled vector per sequence.
     [[nodiscard]] Array<float> pooled() const {
         Array<float> out({prepared_.size(), prepared_.dim()});
         const MatrixView<float> rows = as_writable(out);

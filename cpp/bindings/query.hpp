@@ -18,14 +18,14 @@ class Query {
           dim_(as_matrix(tokens).cols()),
           measure_(measure),
           owned_(*tokens_, weights_, measure) {}
-    /// Words of which given costs are about `n_words`.
+    /// A query made of words, under given costs for `n_words` words.
     Query(const Array<std::uint32_t>& words, const Weights& weights, std::size_t n_words, const Measure& measure)
         : words_(words), weights_(weights), dim_(n_words), measure_(measure), owned_(*words_, weights_, n_words) {}
 
     [[nodiscard]] const PreparedSequence& prepared() const { return owned_.prepared(); }
 
-    /// Prepared as documents of some measure are, or std::invalid_argument. `dim`: of their vectors; under given costs
-    /// the words that queries are made of.
+    /// The prepared query, for documents of a measure and dimension (under given costs, number of words). Throws
+    /// std::invalid_argument if it was prepared for others.
     [[nodiscard]] const PreparedSequence& prepared_for(const Measure& documents, std::size_t dim) const {
         const bool of_words = words_.has_value();
         if (of_words != traits(documents.ground).is_given) {

@@ -8,6 +8,7 @@
 namespace moverank {
 
 void ContractedTree::build(std::size_t n_rows, std::size_t n_columns, std::span<const StartEdge> edges) {
+    // Edges come with children before parents, so sizes of subtrees add up in one pass.
     n_rows_ = n_rows;
     root_ = edges.back().row;
     nodes_.assign(n_rows + n_columns, Node{});
@@ -53,6 +54,8 @@ void ContractedTree::build(std::size_t n_rows, std::size_t n_columns, std::span<
     refresh();
 }
 
+/// Only rows store potentials: g of a column is the cost of its edge to the parent less f of that row. So f of a row is
+/// its own edge's cost less g of the column above it.
 void ContractedTree::refresh() {
     f_[root_] = 0.0;
     const std::span<const Index> order = bottom_up();
@@ -86,7 +89,8 @@ ContractedTree::Range ContractedTree::rows_below(Index node) const {
 void ContractedTree::find_cycle(Index row, Index column) {
     path_[0].clear();
     path_[1].clear();
-    // Neither of two nodes is above the other unless its subtree is larger.
+    // Climb from the node of the smaller subtree: a node can only be above the other if its subtree is larger. So no
+    // depths are needed, which a pivot would have to update below the cut.
     while (row != column) {
         if (nodes_[row].size < nodes_[column].size) {
             path_[0].push_back(row);
@@ -99,7 +103,8 @@ void ContractedTree::find_cycle(Index row, Index column) {
     join_ = row;
 }
 
-/// Count a part of the tree in, or out, below a node of the cycle and up to where its paths join.
+/// Add the sizes of a part of the tree to the nodes of a path and to the join, or subtract them. Above the join nothing
+/// changes, as the part moves from one of its subtrees to another.
 void ContractedTree::count(std::span<const Index> path, const Node& part, bool in) {
     const auto change = [&](Node& node) {
         node.size += in ? part.size : -part.size;
@@ -132,7 +137,7 @@ void ContractedTree::reverse(std::span<const Index> path) {
     }
 }
 
-/// Where rows below a new first child of a node begin.
+/// The place in depth-first order where the rows of a new first child of a node belong.
 std::size_t ContractedTree::place_below(Index node) const {
     if (is_row(node)) {
         return place_[node] + 1;
@@ -169,7 +174,8 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
     const double reduced_cost = cost - f_[row] - g(column);
     find_cycle(ends[0], ends[1]);
 
-    // On either side the first edge loses flow, the next one gains, and so on.
+    // Along either path from the entering edge, the first edge loses flow, the next one gains, and so on. The edge that
+    // runs empty first leaves; perturbed masses make it unique.
     std::int64_t pushed = std::numeric_limits<std::int64_t>::max();
     std::size_t side = 0, place = 0;
     for (std::size_t s = 0; s < 2; ++s) {
@@ -188,7 +194,7 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
         }
     }
 
-    // Cut off all below the last node of `turning`.
+    // Cut off the part below the leaving edge, whose path to the entering edge has to change direction.
     const std::span<const Index> turning = std::span(path_[side]).first(place + 1);
     const Node cut = nodes_[turning.back()];
     const Range from = rows_below(turning.back());
@@ -199,7 +205,8 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
         above.first_row = depth_first_[from.end];
     }
 
-    // Hang it up by its other end.
+    // Attach it by its end of the entering edge. Each node on the path becomes the child of the one before it, and
+    // takes over that edge's flow and cost; what was above it in the part is now below.
     Index parent = ends[1 - side];
     const std::size_t to = place_below(parent);
     if (!is_row(parent)) {
@@ -223,6 +230,8 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
     if (cut.n_rows > 0) {
         move_rows(from, to);
     }
+    // The entering edge must get reduced cost 0: shift the potentials of the part, or, if it has more rows than the
+    // rest, those of the rest the other way. Only differences of potentials matter.
     const double amount = side == 0 ? reduced_cost : -reduced_cost;
     if (2 * std::size_t{cut.n_rows} <= n_rows_) {
         for (const Index i : turned_) {

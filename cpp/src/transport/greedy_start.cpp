@@ -9,15 +9,16 @@ namespace moverank {
 
 namespace {
 
-/// Longer lists need fewer looks at the whole matrix and longer ones at themselves: flat between 8 and 32.
+/// Entries per shortlist. Longer lists need fewer passes over the whole matrix, but take longer themselves: the optimum
+/// is flat between 8 and 32.
 constexpr std::size_t list_length = 12;
 
-/// From so many times the average mass on, columns have longer lists.
+/// Columns of at least this many times the average mass have longer lists.
 constexpr double heavy = 4.0;
 
 }  // namespace
 
-/// A column of many times the average mass takes from as many times the rows.
+/// Decide how long each column's list is: a column of many times the average mass takes from as many times the rows.
 template <class Cost>
 void GreedyStart<Cost>::lay_out(const LargeProblem<Cost>& problem) {
     const double total = std::accumulate(problem.demand, problem.demand + problem.n_columns, 0.0);
@@ -40,7 +41,7 @@ void GreedyStart<Cost>::list(const LargeProblem<Cost>& problem, Interrupt* inter
     listed_.resize(std::max(problem.n_rows, length * column_block));
     for (std::size_t first = 0; first < problem.n_columns; first += column_block) {
         const std::size_t width = std::min(column_block, problem.stride - first);
-        // Where many rows are equal, other columns should list other ones.
+        // If many rows are equal, different columns should list different rows, so each block starts at another one.
         const std::size_t first_row = 7 * first % problem.n_rows;
         kernels_.shortlist({problem.cost + first, problem.stride, problem.n_rows, width, f_.data()}, first_row, length,
                            least_.data(), listed_.data());
@@ -66,7 +67,7 @@ void GreedyStart<Cost>::list(const LargeProblem<Cost>& problem, Interrupt* inter
     }
 }
 
-/// A longer list.
+/// Fill one of the longer lists, which are few: by selection, without the kernel.
 template <class Cost>
 void GreedyStart<Cost>::list_column(const LargeProblem<Cost>& problem, std::size_t j) {
     for (std::size_t i = 0; i < problem.n_rows; ++i) {
@@ -81,7 +82,8 @@ void GreedyStart<Cost>::list_column(const LargeProblem<Cost>& problem, std::size
     std::ranges::copy(rows.first(length), lists_.rows.data() + lists_.begin[j]);
 }
 
-/// Counting sort by the leading 16 bits of the reduced costs as float32: an order of sorts is all that is wanted.
+/// Order listed entries by reduced cost. A counting sort by the leading 16 bits of a float32 is accurate enough for a
+/// start. Bits of non-negative floats are ordered as their values are.
 template <class Cost>
 void GreedyStart<Cost>::sort() {
     const std::size_t n_columns = lists_.begin.size() - 1;
@@ -121,7 +123,8 @@ void GreedyStart<Cost>::fill(std::size_t row, std::size_t column, Cost cost) {
     value_ += static_cast<double>(cost) * static_cast<double>(flow);
 }
 
-/// Row by row, each from its cheapest open column on: bounded by one look at every entry.
+/// Use up the supplies that the shortlists left over: row by row, each from its cheapest open column on. Reads each
+/// entry at most once.
 template <class Cost>
 void GreedyStart<Cost>::fill_open_targets(const LargeProblem<Cost>& problem, Interrupt* interrupt) {
     open_columns_.resize(problem.n_columns);
@@ -148,6 +151,8 @@ void GreedyStart<Cost>::fill_open_targets(const LargeProblem<Cost>& problem, Int
 
 template <class Cost>
 void GreedyStart<Cost>::make(const LargeProblem<Cost>& problem, std::span<const double> f, Interrupt* interrupt) {
+    // List the best entries of each column under these potentials, fill the listed ones in order, then whatever is
+    // open.
     f_.assign(f.begin(), f.end());
     list(problem, interrupt);
     sort();

@@ -12,14 +12,15 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Columns whose shortlists are looked at before the best of their entries enters.
+/// Number of columns whose shortlists are priced before the best of their entries enters.
 constexpr std::size_t pricing_columns = 32;
 
-/// A sample keeps one of so many rows or columns, of problems that have more than so many.
+/// A sample keeps one of every `sample_step` rows or columns, if there are more than `sampled_size` of them.
 constexpr std::size_t sample_step = 4;
 constexpr std::size_t sampled_size = 400;
 
-/// A sample is solved until a look at every entry finds that no more than one of so many columns can improve.
+/// A sample is solved until a pass over all entries finds that at most one of every `sample_effort` columns can
+/// improve.
 constexpr std::size_t sample_effort = 32;
 
 constexpr std::int64_t pivots_between_checks = 256;
@@ -50,8 +51,7 @@ void sample_masses(std::span<const std::int64_t> mass, std::span<const std::size
 
 }  // namespace
 
-// ---- the start
-// -------------------------------------------------------------------------------------------------------
+// ---- the start -------------------------------------------------------------------------------------------------
 
 template <class Cost>
 bool LargeSimplex<Cost>::prepare(const LargeProblem<Cost>& problem, const Limits& limits) {
@@ -95,8 +95,9 @@ void LargeSimplex<Cost>::row_transform() {
     }
 }
 
-/// Solve the problem over a sample, unless that cannot pay: where the sample itself would rather not be solved by a
-/// sample of its own, neither should this problem.
+/// Solve the problem over a sample of its rows and columns, recursively. Its potentials start the whole problem close
+/// to its optimum. Returns false if a sample cannot pay off: if the sample itself starts better without one, so does
+/// this problem.
 template <class Cost>
 bool LargeSimplex<Cost>::sample(std::size_t row_step, std::size_t column_step) {
     choose(problem_.n_rows, row_step, coarse_rows_);
@@ -137,6 +138,8 @@ bool LargeSimplex<Cost>::sample(std::size_t row_step, std::size_t column_step) {
     return true;
 }
 
+/// Extend the sample's potentials to all rows by two c-transforms: g_j over the sampled rows, then f_i over all
+/// columns.
 template <class Cost>
 void LargeSimplex<Cost>::start_from_sample(std::size_t row_step) {
     const double* sampled = coarse_->tree_.f();
@@ -155,7 +158,7 @@ void LargeSimplex<Cost>::start_from_sample(std::size_t row_step) {
             }
             check(limits_.interrupt);
         }
-        // The padding's potentials would be infinite.
+        // Potentials of padding would be infinite, and inf - inf NaN.
         std::fill(g_.begin() + static_cast<std::ptrdiff_t>(problem_.n_columns),
                   g_.begin() + static_cast<std::ptrdiff_t>(problem_.stride), 0.0);
         row_transform();
@@ -163,10 +166,9 @@ void LargeSimplex<Cost>::start_from_sample(std::size_t row_step) {
     starts_[1].make(problem_, f(), limits_.interrupt);
 }
 
-// ---- pivots
-// ----------------------------------------------------------------------------------------------------------
+// ---- pivots ----------------------------------------------------------------------------------------------------
 
-/// Let the best of the shortlists of some columns enter. False if none of them may.
+/// Price the shortlists of some columns, and let the best entry enter. Returns false if none improves the plan.
 template <class Cost>
 bool LargeSimplex<Cost>::pivot_in(std::size_t first, std::size_t last) {
     const Shortlists<Cost>& lists = start_->lists();
@@ -217,7 +219,7 @@ Stop LargeSimplex<Cost>::improve_shortlists() {
     return Stop::optimal;
 }
 
-/// Put an entry on its column's list, in the place of the one that has been there longest.
+/// Put an entry on its column's list, replacing the one that has been there longest.
 template <class Cost>
 void LargeSimplex<Cost>::list(std::size_t row, std::size_t column) {
     Shortlists<Cost>& lists = start_->lists();
@@ -227,8 +229,9 @@ void LargeSimplex<Cost>::list(std::size_t row, std::size_t column) {
     lists.costs[k] = problem_.entry(row, column);
 }
 
-/// Look at every entry: the best of each column joins its shortlist, and pivots follow at once, as those that are found
-/// later may not improve anything then. Returns how many were found. If none, f_ and g_ are feasible and optimal.
+/// Price all entries: the best of each column joins its shortlist. Pivots follow at once, block by block, since they
+/// change which later entries improve the plan. Returns how many were found. If none, f_ and g_ are feasible and
+/// optimal.
 template <class Cost>
 std::size_t LargeSimplex<Cost>::price_everything() {
     std::size_t found = 0;

@@ -18,7 +18,7 @@ constexpr std::int64_t pivots_between_checks = 64;
 /// How often masses may be shifted by rounding before what is left counts as mass that cannot move.
 constexpr int max_rounds = 16;
 
-/// Sets that only grow together.
+/// Disjoint sets that can only be joined (union-find with path halving).
 class Unions {
   public:
     explicit Unions(std::size_t n) : above_(n) { std::iota(above_.begin(), above_.end(), std::size_t{0}); }
@@ -128,7 +128,7 @@ void WideSimplex::start(std::span<const BasisEdge> edges) {
     for (const BasisEdge& edge : edges) {
         join(edge.row, edge.column);
     }
-    // What is apart still meets at the first row and the first column.
+    // Components that the edges do not connect are joined by edges of the first row and the first column.
     for (std::size_t j = 0; j < n_columns_; ++j) {
         join(0, j);
     }
@@ -194,7 +194,8 @@ void WideSimplex::order_tree() {
     }
 }
 
-/// What the nodes below an edge have too much of flows over it.
+/// The surplus of the nodes below an edge flows over it: children before parents. A flow against the direction of its
+/// edge is kept as its absolute value and marked; it costs one unit of the second kind, so pivots remove it.
 void WideSimplex::make_flows() {
     std::vector<Limb> surplus = mass_store_;
     for (std::size_t k = order_.size(); k-- > 1;) {
@@ -216,7 +217,8 @@ double WideSimplex::edge_cost(Node x) const {
     return cost(row, column - n_rows_);
 }
 
-/// f_i = c - g_j along the edge to the parent.
+/// f_i + g_j = c along the edge to the parent, where g is stored negated. Costs have two kinds of units: ordinary ones,
+/// exact in limbs, and tiers, for forbidden entries and reversed edges, which no ordinary cost outweighs.
 void WideSimplex::set_potential_from_parent(Node x) {
     const double c = edge_cost(x);
     const bool backwards = reversed_[slot_[x]] != 0;
@@ -240,7 +242,8 @@ void WideSimplex::make_potentials() {
 
 // ---- pivots ----------------------------------------------------------------------------------------------------
 
-/// Whether a permitted entry between nodes of one tier has a negative reduced cost, where float64 cannot tell.
+/// Whether a permitted entry between nodes of the same tier has a negative reduced cost. Exact; used when float64
+/// cannot decide.
 bool WideSimplex::is_negative(std::size_t i, std::size_t j, double& reduced_cost) {
     Limb* exact = cost_scratch_.data();
     cost_format_.copy(potential(static_cast<Node>(n_rows_ + j)), exact);
@@ -276,7 +279,8 @@ WideSimplex::Entering WideSimplex::price() {
                 const double c = forbidden ? 0.0 : row[j];
                 double reduced = c - f + of_columns[j];
                 if (tier == 0) {
-                    // Each number is off by half a unit of its last place, and so is each of the two sums.
+                    // The filter of docs/numerics.md: each number and each of the two sums is off by half a unit in its
+                    // last place, so beyond 8 U (|c| + |f| + |g|) the sign is certain.
                     const double doubt = 4.0 * epsilon * (std::abs(c) + std::abs(f) + std::abs(of_columns[j]));
                     if (reduced > doubt || (!(reduced < -doubt) && !is_negative(i, j, reduced))) {
                         continue;
@@ -299,8 +303,8 @@ WideSimplex::Entering WideSimplex::price() {
 void WideSimplex::exchange(const Entering& entering) {
     const auto row = static_cast<Node>(entering.row);
     const auto column = static_cast<Node>(n_rows_ + entering.column);
-    // Over edges that lose flow: below rows on the row's side, below columns on the column's; where flow goes
-    // backwards it is the other way round.
+    // Find the leaving edge among those that lose flow: on the row's side the edges above rows, on the column's side
+    // those above columns; the other way round for edges whose flow is reversed.
     Node leaving = none;
     bool row_moves = false;
     const auto loses = [&](Node x, bool row_side) { return (is_row(x) == row_side) == (reversed_[slot_[x]] == 0); };
