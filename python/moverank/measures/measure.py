@@ -254,7 +254,7 @@ class Measure:
 
     @property
     def least_similarity(self) -> float:
-        """What no similarity is below: −1, 0, or −inf where a distance may be any number."""
+        """The lowest possible similarity: −1, 0, or −inf if a distance may be any number."""
         return -1.0 if self._cost.needs_directions else -math.inf if self._is_unbounded else 0.0
 
     @property

@@ -26,7 +26,7 @@ def distances(folder):
             mr.Measure("dot", "given", 2.0),
             mr.Measure.of("wrd").replace(capacity=3).similarity(np.ones(3)),
             repr(mr.wmd.replace(problem=mr.Sinkhorn().replace(epsilon=0.3))),
-            (mr.emd.is_symmetric, mr.wrd.is_zero_between_equals, mr.maxsim.similarity_formula),
+            (mr.emd.is_symmetric, mr.wrd.is_zero_between_equals, mr.maxsim.similarity_formula, mr.wmd.least_similarity),
         ),
         "paired distances": lambda: mr.paired_distances(docs[:5], docs[5:10], "wmd", num_threads=2),
     }
