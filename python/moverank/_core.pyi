@@ -13,7 +13,7 @@ I64 = NDArray[np.int64]
 __version__: str
 
 class SequenceError(ValueError):
-    """args = (message, index): a sequence that cannot be measured; index is its place in the batch (or -1)."""
+    """A sequence that cannot be measured. args = (message, index): its position in the batch, or -1 for a query."""
 
 class Sinkhorn:
     def __init__(
@@ -140,7 +140,7 @@ class GradientColumns:
     def by_document_weights(self) -> F64 | None: ...
 
 class GroundTraits:
-    """Facts about a ground cost; the core has the one table of them."""
+    """Facts about a ground cost, from the core's table of them."""
 
     @property
     def name(self) -> str: ...
@@ -164,7 +164,7 @@ class GroundTraits:
     def is_given(self) -> bool: ...
 
 class WeightingTraits:
-    """Facts about a weighting; the core has the one table of them."""
+    """Facts about a weighting, from the core's table of them."""
 
     @property
     def name(self) -> str: ...
@@ -329,7 +329,7 @@ class PreparedBags:
     def norms(self) -> F64: ...
 
 class StopFlag:
-    """Ends searches that were given it, at the latest 20 ms after it was set."""
+    """Ends the searches that it was passed to, within 20 ms after it is set."""
 
     def __init__(self) -> None: ...
     def set(self) -> None: ...
@@ -347,7 +347,7 @@ class BagCorpus:
     def __len__(self) -> int: ...
 
 class Query:
-    """A query prepared once for a measure, for all that is asked about it; keeps its arrays alive."""
+    """A query prepared once for a measure, for any number of searches; keeps its arrays alive."""
 
     def __init__(self, tokens: F32, weights: F64 | None, measure: Measure) -> None: ...
     @staticmethod
@@ -388,7 +388,7 @@ class Certificate:
     def error(self) -> float: ...
 
 class SearchResult:
-    """Hits by distance, ties by position, all that share the k-th distance among them."""
+    """Hits by distance, ties by position; includes all documents at the k-th distance."""
 
     @property
     def positions(self) -> I64: ...

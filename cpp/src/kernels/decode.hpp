@@ -1,4 +1,4 @@
-/// Stored components into float32.
+/// Stored components into float32, exactly: every stored component stands for a float32 number.
 #pragma once
 
 #include <cstring>
@@ -49,6 +49,7 @@ MOVERANK_INLINE void decode_components(const TokensView& tokens, std::size_t t, 
     for (; k + lanes<float> <= count; k += lanes<float>) {
         store(to + k, convert(from + k));
     }
+    // The tail goes through a buffer, as a whole register might reach beyond the caller's memory.
     if (k < count) {
         Stored rest[lanes<float>] = {};
         float converted[lanes<float>];

@@ -12,7 +12,8 @@ namespace {
 
 // ---- half steps ----------------------------------------------------------------------------------------------------
 
-/// Columns of `n_vectors` registers from j on: sum_i in_i matrix_ij, in chains enough to keep the units busy.
+/// sum_i in_i matrix_ij for the columns of `n_vectors` registers from j on. Several chains of sums per register hide
+/// the latency of multiply-adds.
 template <std::size_t n_vectors, class T>
 MOVERANK_INLINE void sum_rows(const ScalingBlock<T>& block, std::size_t j, Vector<T>* sums) {
     Vector<T> chains[n_vectors][scaling_rows] = {};
@@ -39,12 +40,16 @@ MOVERANK_INLINE Vector<T> absolute(Vector<T> x) {
     return (Vector<T>)((Mask<T>)x & splat(std::numeric_limits<Integer<T>>::max()));
 }
 
+/// What a half step reports, summed over columns: the marginal error before it, the mass before and after, and whether
+/// a factor is about to leave the range in which it is safe.
 template <class T>
 struct Tally {
     Vector<T> error{}, total{}, total_after{};
     Mask<T> strained{};
 };
 
+/// The elementwise end of a half step: new factors from the sums. `target` is what the constraint asks for, `next` what
+/// is stored: the same, or beyond it when over-relaxed. Sums are clamped, so that none divides by zero.
 template <ScalingStep step, class T>
 MOVERANK_INLINE void update(const ScalingBlock<T>& block, std::size_t j, Vector<T> sum, Tally<T>& tally) {
     constexpr T least_sum = T{1} / (scaling_range<T> * scaling_range<T>);
@@ -60,6 +65,7 @@ MOVERANK_INLINE void update(const ScalingBlock<T>& block, std::size_t j, Vector<
         next = square_root(old * target);
     } else if constexpr (step == ScalingStep::relaxed) {
         target = mass / divisor;
+        // old + omega (target - old), with omega < 2, is positive if old < 2 target; otherwise take the target itself.
         const Vector<T> further = multiply_add(splat(block.omega), target - old, old);
         next = target + target > old ? further : target;
     } else if constexpr (step == ScalingStep::up_to_limit) {
@@ -95,6 +101,7 @@ ScalingChange<T> half_step(const ScalingBlock<T>& block) {
 
 // ---- the matrix ----------------------------------------------------------------------------------------------------
 
+/// K_ij = exp((f_i + g_j - C_ij) / epsilon), written twice, once transposed: tile by tile, transposed in registers.
 template <class Cost, class T>
 void gibbs(const GibbsBlock<Cost, T>& block) {
     const std::size_t n_padded = padded(block.n_rows);
@@ -123,6 +130,7 @@ void gibbs(const GibbsBlock<Cost, T>& block) {
     }
 }
 
+/// start + epsilon log(factor / mass): what the factors add to the absorbed potentials. Without mass, nothing.
 template <class T>
 void potentials(const T* factor, const T* mass, const T* start, double epsilon, std::size_t size, double* out) {
     for (std::size_t k = 0; k < size; k += lanes<double>) {
@@ -135,6 +143,7 @@ void potentials(const T* factor, const T* mass, const T* start, double epsilon, 
 
 // ---- the plan ------------------------------------------------------------------------------------------------------
 
+/// Row and column sums of the plan u_i K_ij v_j, in float64.
 template <class Cost, class T>
 void plan_sums(const PlanBlock<Cost, T>& block) {
     for (std::size_t j = 0; j < block.stride; j += lanes<double>) {
@@ -153,6 +162,7 @@ void plan_sums(const PlanBlock<Cost, T>& block) {
     }
 }
 
+/// Row sums of the plan and of its costs, and of the costs of filling each column up, in one pass.
 template <class Cost, class T>
 void plan_costs(const PlanBlock<Cost, T>& block) {
     for (std::size_t i = 0; i < block.n_rows; ++i) {
@@ -164,7 +174,7 @@ void plan_costs(const PlanBlock<Cost, T>& block) {
         Vector<double> fill_cost{};
         for (std::size_t j = 0; j < block.stride; j += lanes<double>) {
             const Vector<double> c = load_as<double>(cost_row + j);
-            // Behind the last column costs are infinite and nothing moves.
+            // After the last column costs are infinite and nothing moves: 0 times infinity would be NaN.
             const Vector<double> cost = c < splat(std::numeric_limits<double>::max()) ? c : Vector<double>{};
             const Vector<double> p = u * load_as<double>(row + j) * load(block.v + j);
             row_sum += p;

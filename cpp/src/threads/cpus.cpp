@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 
 constexpr unsigned unlimited_cpus = std::numeric_limits<unsigned>::max();
 
-/// Where a hierarchy of groups that can limit CPU time is seen, and which of its groups is seen there.
+/// A mounted hierarchy of control groups that can limit CPU time.
 struct Hierarchy {
     bool is_unified;  ///< version 2
     fs::path group;
@@ -74,6 +74,7 @@ struct Hierarchy {
     return {};
 }
 
+/// The number of CPUs that one group may use, rounded up; no limit if a file is missing or has none.
 [[nodiscard]] unsigned quota_of(const Hierarchy& hierarchy, const fs::path& folder) {
     std::string quota;  // a number of microseconds, "max" or "-1"
     double period = 0.0;
@@ -103,11 +104,13 @@ unsigned cgroup_cpus(const fs::path& root) {
     unsigned least = unlimited_cpus;
     for (const Hierarchy& hierarchy : hierarchies(root)) {
         const std::optional<fs::path> own = own_group(root, hierarchy.is_unified);
-        // In a container the process's own group may have a name that is not to be seen from within.
+        // In a container, the name of the process's own group may be one of the host, which is not visible here. The
+        // mount point is then the group itself.
         fs::path below = own ? own->lexically_relative(hierarchy.group) : fs::path();
         if (!below.empty() && *below.begin() == "..") {
             below.clear();
         }
+        // Every group up to the mount point may have a quota; the least counts.
         for (; !below.empty() && below != "."; below = below.parent_path()) {
             least = std::min(least, quota_of(hierarchy, hierarchy.point / below));
         }
@@ -127,7 +130,7 @@ unsigned affinity_cpus(const AskAffinity& ask) {
                                               [](int sum, unsigned long word) { return sum + std::popcount(word); });
             return static_cast<unsigned>(std::max(count, 1));
         }
-        if (fault != EINVAL) {  // what is told by it is that the set is too small
+        if (fault != EINVAL) {  // EINVAL: the set is too small for this machine
             break;
         }
     }

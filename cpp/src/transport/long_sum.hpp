@@ -5,6 +5,8 @@
 
 namespace moverank {
 
+/// A sum high + low, where low collects the rounding errors of high, each of which float64 can represent (Knuth's
+/// two-sum; Ogita, Rump, Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26(6), 2005).
 class LongSum {
   public:
     LongSum() = default;
@@ -24,6 +26,7 @@ class LongSum {
         add(-other.high_);
         low_ -= other.low_;
     }
+    /// The rounding error of a product is exact by a fused multiply-add.
     void add_product(double x, double y) {
         const double product = x * y;
         add(product);
