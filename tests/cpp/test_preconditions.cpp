@@ -8,6 +8,7 @@
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/alignment.hpp"
+#include "moverank/bag_batch.hpp"
 #include "moverank/bag_bounds.hpp"
 #include "moverank/bags.hpp"
 #include "moverank/batch.hpp"
@@ -229,6 +230,10 @@ TEST(bags_that_do_not_fit_are_refused) {
     REFUSED(search.seed(positions, 1, fresh()));
     REFUSED(search.one_sided_bounds(positions, out, 1, fresh()));
     REFUSED(search.one_sided_bounds(positions, std::span<double>{}, 1, fresh()));
+    std::vector<CertifiedDistance> certified;
+    REFUSED(distances(world.query(), joined, std::span<double>{}, 1, fresh()));
+    REFUSED(certified_distances(world.query(), joined, certified, 1, fresh()));
+    REFUSED(pairwise(joined, joined, {}, {out.data(), 1, 1}, 1, fresh()));
 }
 
 template <class Cost>

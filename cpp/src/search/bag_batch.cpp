@@ -111,6 +111,7 @@ void require_comparable(const JoinedBags& rows, const JoinedBags& columns) {
 
 void distances(const PreparedSequence& query, const JoinedBags& documents, std::span<double> out, int n_threads,
                Interrupt& interrupt) {
+    require(out.size() == documents.size(), "expected room for one distance per document");
     one_against_many(query, documents, n_threads, interrupt,
                      [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
                          out[s] = evaluator.distance(document).distance;
@@ -119,6 +120,7 @@ void distances(const PreparedSequence& query, const JoinedBags& documents, std::
 
 void certified_distances(const PreparedSequence& query, const JoinedBags& documents, std::span<CertifiedDistance> out,
                          int n_threads, Interrupt& interrupt) {
+    require(out.size() == documents.size(), "expected room for one result per document");
     one_against_many(query, documents, n_threads, interrupt,
                      [out](PairEvaluator& evaluator, const PreparedSequence& document, std::size_t s) {
                          out[s] = evaluator.certified(document);
@@ -128,6 +130,7 @@ void certified_distances(const PreparedSequence& query, const JoinedBags& docume
 void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPairs& known, MatrixView<double> out,
               int n_threads, Interrupt& interrupt, PairCount* n_done) {
     require_comparable(rows, columns);
+    require(out.rows() == rows.size() && out.cols() == columns.size(), "expected room for one distance per pair");
     if ((known.mirrored || known.zero_diagonal) && rows.size() != columns.size()) {
         throw std::invalid_argument("expected the same number of rows and columns, as their pairs are known");
     }
