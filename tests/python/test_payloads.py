@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import moverank as mr
 from moverank import IndexFormatError
-from moverank.index.parts import payloads
-from moverank.index.parts.payloads import Where, payload_arrays, payload_at
+from moverank.index.parts import where as conditions
+from moverank.index.parts.payloads import payload_arrays, payload_at
+from moverank.index.parts.where import Where
 
 DOCS = [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)]
 SCALARS = (
@@ -65,7 +66,7 @@ DOCUMENTS = [
 )
 @pytest.mark.parametrize("at_once", [1, 7, 4096])
 def test_conditions_choose_as_python_does(where, holds, at_once, monkeypatch):
-    monkeypatch.setattr(payloads, "DOCUMENTS_AT_ONCE", at_once)
+    monkeypatch.setattr(conditions, "DOCUMENTS_AT_ONCE", at_once)
     arrays = payload_arrays(DOCUMENTS, 100)
     expected = [n for n, document in enumerate(DOCUMENTS) if document is not None and holds(document)]
     assert Where.of(where).matching(arrays, 100).tolist() == expected
@@ -404,3 +405,24 @@ def test_rows_of_arrow_tables_are_payloads():
     pa = pytest.importorskip("pyarrow")
     index = mr.Index.build(DOCS[:2], "wmd", payloads=pa.table({"a": [1, 2], "b": ["x", None]}))
     assert [index.payload(s) for s in range(2)] == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+
+
+def test_a_function_of_a_payload_chooses_documents():
+    docs = mr.Sequences([np.eye(3)[[n % 3]] for n in range(9)])
+    index = mr.Index.build(docs, payloads=[None if n == 4 else {"n": n} for n in range(9)])
+    index.add(docs[:2], ids=[20, 21], payloads=[{"n": 0}, {"n": 100}])
+    seen = []
+
+    def is_even(payload):
+        seen.append(payload)
+        return payload is not None and np.int64(payload["n"]) % 2 == 0
+
+    assert sorted(index.search(docs[0], 20, where=is_even).ids.tolist()) == [0, 2, 6, 8, 20, 21]
+    assert seen == [index.payload(i) for i in index.ids]
+    assert index.search(docs[0], 20, where=is_even, subset=[1, 2, 4, 21]).ids.tolist() == [2, 21]
+    assert len(index.range_search(docs[0], 0.1, where=is_even)) == 3
+    assert [len(hits) for hits in index.search_batch(docs[:2], 3, where=is_even)] == [3, 3]
+    with pytest.raises(TypeError, match="where: expected the function to return True or False, got None"):
+        index.search(docs[0], 2, where=lambda payload: None)
+    with pytest.raises(KeyError, match="year"):
+        index.search(docs[0], 2, where=lambda payload: payload["year"] > 2000)

@@ -13,7 +13,7 @@ import pytest
 
 import moverank as mr
 from moverank import encoders, errors, ranking, readers, spaces
-from moverank.index.parts.payloads import Where
+from moverank.index.parts.where import Where
 from tiny_models import SentenceTransformer, save_model, save_tokenizer, vectors_of
 
 PUBLIC_MODULES = ["", ".encoders", ".errors", ".ranking", ".readers", ".spaces"]

@@ -13,8 +13,8 @@ from moverank import _core
 from moverank._support.threads import count_of, each
 from moverank._support.validate import positive_number, real_number, whole_number
 from moverank.index.found import FoundDocuments, documents_sound
+from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.parts.ids import Ids, Positions
-from moverank.index.parts.payloads import Condition, Where
 from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
 from moverank.index.search.ladder import Budget, PrefilteredQuery, descend, named_rungs
 from moverank.index.search.query import Goal, Query, query_batch
@@ -154,7 +154,7 @@ def _seconds(timeout: float | None) -> float | None:
 
 
 def _chosen(snapshot: Snapshot, subset: Ids | None, where: Condition | None) -> Positions | None:
-    return snapshot.chosen(subset, None if where is None else Where.of(where))
+    return snapshot.chosen(subset, None if where is None else filter_of(where))
 
 
 def _name(positions: Positions | None) -> str:

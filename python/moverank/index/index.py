@@ -26,9 +26,9 @@ from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity, che
 
 if TYPE_CHECKING:
     from moverank.encoders import Encoder
+    from moverank.index.parts.filters import Condition
     from moverank.index.parts.ids import Ids
     from moverank.index.parts.intake import Documents
-    from moverank.index.parts.payloads import Condition
     from moverank.index.parts.setup import Clusters
     from moverank.index.search.hits import Hits
     from moverank.index.snapshot import Snapshot
@@ -623,11 +623,12 @@ class Index:
             Mass (weight to be moved) of each token of the query.
         subset : sequence of int or of str, optional
             Ids of the documents to search; all by default.
-        where : str, or tuple of str and a sequence, optional
+        where : str, tuple of str and a sequence, or callable, optional
             Search only documents whose payload satisfies this condition. It is an SQLite expression in which the fields
             of payloads are columns, as in ``"year >= 2020 AND lang = 'en'"``, and `payload` is the whole payload as
             JSON text, as in ``"payload ->> '$.author.name' = 'Ann'"``. To pass values for ``?``, give a tuple
-            ``(condition, values)``.
+            ``(condition, values)``. A function is called with each payload (None for a missing one) and returns a bool;
+            this is slower, and nothing is cached.
         candidates : int, optional
             Maximum number of documents to examine, at least k: those proposed by the prefilter. For bags, those with
             the lowest bounds, not counting the documents solved first to compute the bounds.

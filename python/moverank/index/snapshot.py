@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank.errors import DuplicateIdError, UnknownFieldError, UnknownIdError
 from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import Ids, Positions, is_id, listed_ids
 from moverank.index.parts.kind import Document, Kind
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part, find_ids
-from moverank.index.parts.payloads import Where, some_fields
 from moverank.index.parts.setup import Setup
+from moverank.index.parts.where import some_fields
 from moverank.index.search.ladder import Prefilter
 from moverank.index.search.prefilters import ClusteredVectors, PooledVectors, Trained
 from moverank.vectors.encoder_identity import EncoderIdentity
@@ -184,7 +185,7 @@ class Snapshot:
         part, own = self.place(position)
         return self.parts[part].payload(own)
 
-    def chosen(self, subset: Ids | None, where: Where | None) -> Positions | None:
+    def chosen(self, subset: Ids | None, where: PayloadFilter | None) -> Positions | None:
         """Increasing positions of the documents of a subset that satisfy a condition; None for all documents."""
         if subset is None and where is None:
             return None
@@ -200,7 +201,7 @@ class Snapshot:
         matching = [part.matching(where) + first for part, first in zip(self.parts, self.firsts, strict=False)]
         return np.intersect1d(positions, np.concatenate(matching), assume_unique=True) if matching else positions
 
-    def _require_fields(self, where: Where) -> None:
+    def _require_fields(self, where: PayloadFilter) -> None:
         """Refuse a condition on a field that no payload has: it would silently be NULL for every document."""
         missing = set(where.fields)
         for part in self.parts:

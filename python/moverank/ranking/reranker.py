@@ -13,8 +13,8 @@ from moverank._support.validate import as_list, one_of, real_array, thread_count
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, gathered, require_texts, shorten
 from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError
 from moverank.index.index import Index
+from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import listed_ids
-from moverank.index.parts.payloads import Condition
 from moverank.index.search.hits import Hit
 from moverank.measures.measure import Measure, wrd
 from moverank.ranking.cache import CachedEncoder
@@ -133,7 +133,7 @@ class Reranker:
             documents.
         scores : array_like, shape (n,), optional
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
-        where : str, or tuple of str and a sequence, optional
+        where : str, tuple of str and a sequence, or callable, optional
             For an index: rank only documents whose payload fulfils this condition, as in `Index.search`.
         unknown : {"raise", "keep"}, default "raise"
             A query without a token is an error; or ("keep") its documents keep the order in which they were given, at

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank.errors import IndexFormatError
 from moverank.index.parts.arrays import Arrays
+from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import IntIds, Positions, StrIds, stored_ids
 from moverank.index.parts.kind import Document
 from moverank.index.parts.kinds import kind_of
-from moverank.index.parts.payloads import Where, fields_of, payload_at
+from moverank.index.parts.payloads import payload_at
 from moverank.index.parts.setup import Setup
+from moverank.index.parts.where import fields_of
 
 #: Number of conditions whose matching documents are cached, such as those of the pages of a search or of some tenants.
 CONDITIONS_KEPT = 16
@@ -93,7 +95,7 @@ class Part:
         """Payload of a document."""
         return payload_at(self.arrays, position)
 
-    def matching(self, where: Where) -> Positions:
+    def matching(self, where: PayloadFilter) -> Positions:
         """Increasing positions of the documents that satisfy a condition; recent answers are cached."""
         return self._matching(where) if where.lasting else where.matching(self.arrays, len(self))
 
@@ -110,7 +112,7 @@ class Part:
         return {}
 
     @cached_property
-    def _matching(self) -> Callable[[Where], Positions]:
+    def _matching(self) -> Callable[[PayloadFilter], Positions]:
         return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
 
     def document(self, position: int, shared: Any) -> Document:

@@ -1,0 +1,74 @@
+"""Filters by payload: what users may pass as `where=`, and what a filter has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.index.parts.payloads import payload_at
+from moverank.index.parts.where import Where
+
+#: What users pass as `where`: an SQLite expression, one with values for its placeholders, or a function of a payload.
+Condition = str | tuple[str, Sequence[Any]] | Callable[[Any], bool]
+
+
+class PayloadFilter(Protocol):
+    """A condition on payloads. If it is `lasting`, a part caches its answer, by its hash."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of payloads that it reads; a search refuses one that no payload has."""
+        ...
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the answer depends only on the payloads, not on time or chance."""
+        ...
+
+    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+        """Increasing positions of the documents of a part of `count` documents that satisfy it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """A Python function of a payload, called once per document; None stands for a missing payload."""
+
+    function: Callable[[Any], bool]
+    fields: tuple[str, ...] = ()
+    #: What a function reads besides the payload is not known.
+    lasting: bool = False
+
+    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+        """Increasing positions of the documents for which the function returns True.
+
+        Raises
+        ------
+        TypeError
+            If it returns something that is not a bool, such as None. What it raises itself is passed on.
+        """
+        found = []
+        for position in range(count):
+            answer = self.function(payload_at(arrays, position))
+            if not isinstance(answer, (bool, np.bool_)):
+                raise TypeError(f"where: expected the function to return True or False, got {answer!r:.80}")
+            if answer:
+                found.append(position)
+        return np.array(found, dtype=np.int64)
+
+
+def filter_of(condition: Condition) -> PayloadFilter:
+    """Check a condition and return its filter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a valid expression, nor one with values, nor a function.
+    """
+    return Predicate(condition) if callable(condition) else Where.of(condition)
