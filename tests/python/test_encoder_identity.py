@@ -123,7 +123,7 @@ def test_a_space_belongs_to_the_index_or_to_the_encoder_not_to_both():
 
 def test_the_vectors_must_be_of_the_encoders_dimension(tmp_path):
     docs = [np.eye(5)]
-    with pytest.raises(mr.DimensionError, match="encoder: expected vectors of dimension 5.*, got dimension 8"):
+    with pytest.raises(mr.DimensionError, match=r"encoder: expected vectors of dimension 5.*, got dimension 8"):
         mr.Index.build(docs, encoder=OURS)
     with pytest.raises(
         mr.DimensionError, match="expected vectors of dimension 5, as in the documents, got dimension 8"
