@@ -101,7 +101,7 @@ TEST(a_container_sees_its_own_group_at_the_mount_point) {
 TEST(both_versions_side_by_side_are_read) {
     System system;
     system.file("proc/self/mountinfo",
-                std::string(first_version) + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+                std::string(first_version).append("41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"));
     system.file("proc/self/cgroup", "4:cpu,cpuacct:/\n0::/slice\n");
     system.file("sys/fs/cgroup/unified/slice/cpu.max", "200000 100000\n");
     CHECK(system.cpus() == 2);
