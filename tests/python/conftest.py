@@ -9,7 +9,7 @@ import moverank as mr
 
 # Problems are drawn the same way each time: a failure in CI is a failure at home. `quick` is for between two edits.
 hypothesis.settings.register_profile("moverank", deadline=None, derandomize=True, max_examples=60)
-hypothesis.settings.register_profile("quick", deadline=None, derandomize=True, max_examples=8)
+hypothesis.settings.register_profile("quick", deadline=None, derandomize=True, max_examples=5)
 hypothesis.settings.load_profile("moverank")
 
 #: How many slow tests each process of this run has left out.
