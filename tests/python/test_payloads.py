@@ -422,7 +422,19 @@ def test_a_function_of_a_payload_chooses_documents():
     assert index.search(docs[0], 20, where=is_even, subset=[1, 2, 4, 21]).ids.tolist() == [2, 21]
     assert len(index.range_search(docs[0], 0.1, where=is_even)) == 3
     assert [len(hits) for hits in index.search_batch(docs[:2], 3, where=is_even)] == [3, 3]
-    with pytest.raises(TypeError, match="where: expected the function to return True or False, got None"):
+    with pytest.raises(TypeError, match="where: expected the function to return True or False, got None for payload"):
         index.search(docs[0], 2, where=lambda payload: None)
+
+    async def is_odd(payload):
+        return True
+
+    with pytest.raises(TypeError, match=r"where: .* got a coroutine function"):
+        index.search(docs[0], 2, where=is_odd)
+    # Neither removed documents nor those outside a subset are looked at.
+    index.remove([4, 20])
+    assert index.search(docs[0], 3, where=lambda payload: payload["n"] == 100).ids.tolist() == [21]
+    seen.clear()
+    index.search(docs[0], 3, where=is_even, subset=[7, 21, 1])
+    assert seen == [{"n": 1}, {"n": 7}, {"n": 100}]
     with pytest.raises(KeyError, match="year"):
         index.search(docs[0], 2, where=lambda payload: payload["year"] > 2000)

@@ -198,7 +198,10 @@ class Snapshot:
         if where is None:
             return positions
         self._require_fields(where)
-        matching = [part.matching(where) + first for part, first in zip(self.parts, self.firsts, strict=False)]
+        matching = []
+        for part, first in zip(self.parts, self.firsts, strict=False):
+            own = positions[np.searchsorted(positions, first) : np.searchsorted(positions, first + len(part))]
+            matching.append(part.matching(where, own - first) + first)
         return np.intersect1d(positions, np.concatenate(matching), assume_unique=True) if matching else positions
 
     def _require_fields(self, where: PayloadFilter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,8 +32,14 @@ class PayloadFilter(Protocol):
         """Whether the answer depends only on the payloads, not on time or chance."""
         ...
 
-    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
-        """Increasing positions of the documents of a part of `count` documents that satisfy it."""
+    def matching(
+        self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Increasing positions of the documents of a part of `count` documents that satisfy it.
+
+        Only those among given positions matter, which the search needs; the answer may contain others, as it does
+        where it is cached.
+        """
         ...
 
 
@@ -45,8 +52,10 @@ class Predicate:
     #: What a function reads besides the payload is not known.
     lasting: bool = False
 
-    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
-        """Increasing positions of the documents for which the function returns True.
+    def matching(
+        self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Increasing positions of the documents for which the function returns True; it sees no others than `among`.
 
         Raises
         ------
@@ -54,10 +63,14 @@ class Predicate:
             If it returns something that is not a bool, such as None. What it raises itself is passed on.
         """
         found = []
-        for position in range(count):
-            answer = self.function(payload_at(arrays, position))
+        for position in range(count) if among is None else among.tolist():
+            payload = payload_at(arrays, position)
+            answer = self.function(payload)
             if not isinstance(answer, (bool, np.bool_)):
-                raise TypeError(f"where: expected the function to return True or False, got {answer!r:.80}")
+                raise TypeError(
+                    f"where: expected the function to return True or False, got {answer!r:.80} "
+                    f"for payload {payload!r:.80}"
+                )
             if answer:
                 found.append(position)
         return np.array(found, dtype=np.int64)
@@ -71,4 +84,8 @@ def filter_of(condition: Condition) -> PayloadFilter:
     TypeError, ValueError
         If it is neither a valid expression, nor one with values, nor a function.
     """
+    if inspect.iscoroutinefunction(condition):
+        raise TypeError(
+            f"where: expected a function that returns True or False, got a coroutine function: {condition!r}"
+        )
     return Predicate(condition) if callable(condition) else Where.of(condition)

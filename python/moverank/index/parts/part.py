@@ -95,9 +95,9 @@ class Part:
         """Payload of a document."""
         return payload_at(self.arrays, position)
 
-    def matching(self, where: PayloadFilter) -> Positions:
-        """Increasing positions of the documents that satisfy a condition; recent answers are cached."""
-        return self._matching(where) if where.lasting else where.matching(self.arrays, len(self))
+    def matching(self, where: PayloadFilter, among: Positions) -> Positions:
+        """Increasing positions of documents that satisfy a filter, at least those among given ones."""
+        return self._matching(where) if where.lasting else where.matching(self.arrays, len(self), among)
 
     def fields(self, wanted: Sequence[str]) -> set[str]:
         """Those of given fields that occur in a payload; answers are cached."""

@@ -143,7 +143,9 @@ class Where:
                         ) from None
                     fields.append(missing)
 
-    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+    def matching(
+        self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
         """Increasing positions of the documents of a part that satisfy the condition.
 
         Raises
