@@ -22,10 +22,10 @@ struct GroundTraits {
     bool is_zero_between_equals = false;  ///< c(x, x) = 0
     bool is_squared = false;              ///< in squared units of the tokens
     bool has_codes = false;               ///< codes of tokens give a bound: their error does not depend on the query
+    bool is_given = false;                ///< costs come from a table instead of vectors
     /// What the distance of two mean vectors (of directions, where the cost needs these) proves: no balanced measure is
     /// below. None where such distances prove nothing.
     double (*pooled_bound)(double distance) = nullptr;
-    bool is_given = false;  ///< costs come from a table instead of vectors
 };
 
 /// All ground costs.
