@@ -303,7 +303,7 @@ def _side(
         is_rounded |= lost_digits
     if (
         weights is None
-        and not measure._mass.needs_vectors
+        and not (measure._mass.needs_vectors or measure._mass.needs_weights)
         and all(isinstance(part, Tensor) for part in parts)
         and not one
     ):
