@@ -138,8 +138,8 @@ def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
         raise ValueError(f"slack must be finite and at least 0, got {relative}")
     if relative > 0.0 and snapshot.setup.measure._cost.may_be_negative:
         raise ValueError(
-            f"slack must be 0 under ground 'dot', whose distances may be negative: a relative error has no meaning, "
-            f"got {relative}"
+            f"slack must be 0 under ground {snapshot.setup.measure.ground!r}, whose distances may be negative: "
+            f"a relative error has no meaning, got {relative}"
         )
     if relative > 0.0 and snapshot.has_negative_costs:
         raise ValueError(

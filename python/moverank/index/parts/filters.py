@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,7 @@ class PayloadFilter(Protocol):
         """Whether the answer depends only on the payloads, not on time or chance."""
         ...
 
-    def matching(
-        self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
-    ) -> NDArray[np.int64]:
+    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64]) -> NDArray[np.int64]:
         """Increasing positions of the documents of a part of `count` documents that satisfy it.
 
         Only those among given positions matter, which the search needs; the answer may contain others, as it does
@@ -48,13 +46,11 @@ class Predicate:
     """A Python function of a payload, called once per document; None stands for a missing payload."""
 
     function: Callable[[Any], bool]
-    fields: tuple[str, ...] = ()
+    fields: ClassVar[tuple[str, ...]] = ()
     #: What a function reads besides the payload is not known.
-    lasting: bool = False
+    lasting: ClassVar[bool] = False
 
-    def matching(
-        self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
-    ) -> NDArray[np.int64]:
+    def matching(self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64]) -> NDArray[np.int64]:
         """Increasing positions of the documents for which the function returns True; it sees no others than `among`.
 
         Raises
@@ -63,7 +59,7 @@ class Predicate:
             If it returns something that is not a bool, such as None. What it raises itself is passed on.
         """
         found = []
-        for position in range(count) if among is None else among.tolist():
+        for position in among.tolist():
             payload = payload_at(arrays, position)
             answer = self.function(payload)
             if not isinstance(answer, (bool, np.bool_)):
