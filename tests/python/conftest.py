@@ -7,7 +7,7 @@ import pytest
 
 import moverank as mr
 
-# Problems are drawn the same way each time: a failure in CI is a failure at home. `quick` is for between two edits.
+# Problems are drawn the same way each time: a failure in CI is a failure at home. `quick` is what ./tests/run asks for.
 hypothesis.settings.register_profile("moverank", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.register_profile("quick", deadline=None, derandomize=True, max_examples=5)
 hypothesis.settings.load_profile("moverank")
