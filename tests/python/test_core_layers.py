@@ -17,6 +17,7 @@ HEADER_ONLY = {
     "ground_traits": "base",
     "interrupt": "base",
     "measure": "base",
+    "traits": "base",
     "views": "base",
     "weighting_traits": "base",
     "cost_table": "ground",

@@ -2,12 +2,11 @@
 /// its facts in one place.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <iterator>
-#include <stdexcept>
 
 #include "moverank/measure.hpp"
+#include "moverank/traits.hpp"
 
 namespace moverank {
 
@@ -61,11 +60,7 @@ static_assert(ground_costs[n_vector_costs].is_given);
 
 /// The row of a cost. Throws std::invalid_argument for a value that is not one of GroundCost's.
 [[nodiscard]] constexpr const GroundTraits& traits(GroundCost ground) {
-    const auto* const found = std::ranges::find(ground_costs, ground, &GroundTraits::ground);
-    if (found == std::end(ground_costs)) {
-        throw std::invalid_argument("unknown ground cost");
-    }
-    return *found;
+    return row_of(ground_costs, &GroundTraits::ground, ground, "unknown ground cost");
 }
 
 }  // namespace moverank

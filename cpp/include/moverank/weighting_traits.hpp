@@ -1,11 +1,8 @@
 /// Facts about weightings, one row each: how a token without a weight of its own gets its mass.
 #pragma once
 
-#include <algorithm>
-#include <iterator>
-#include <stdexcept>
-
 #include "moverank/measure.hpp"
+#include "moverank/traits.hpp"
 
 namespace moverank {
 
@@ -34,11 +31,7 @@ inline constexpr WeightingTraits weightings[] = {
 
 /// The row of a weighting. Throws std::invalid_argument for a value that is not one of Weighting's.
 [[nodiscard]] constexpr const WeightingTraits& traits(Weighting weighting) {
-    const auto* const found = std::ranges::find(weightings, weighting, &WeightingTraits::weighting);
-    if (found == std::end(weightings)) {
-        throw std::invalid_argument("unknown weighting");
-    }
-    return *found;
+    return row_of(weightings, &WeightingTraits::weighting, weighting, "unknown weighting");
 }
 
 }  // namespace moverank
