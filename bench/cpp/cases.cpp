@@ -6,6 +6,8 @@
 
 #include "moverank/batch.hpp"
 #include "moverank/exact.hpp"
+#include "moverank/joined.hpp"
+#include "moverank/search.hpp"
 #include "moverank/sinkhorn.hpp"
 #include "workload.hpp"
 
@@ -55,6 +57,48 @@ void one_to_many(const Measure& measure) {
     std::cout << out.back() << "\n";
 }
 
+/// Of one query, on one thread.
+void search_for(const Searchable& corpus, const PreparedSequence& query) {
+    double last = 0.0;
+    counted([&] { last = search(corpus, query, {.k = 10, .n_threads = 1}).hits.back().distance; });
+    std::cout << last << "\n";
+}
+
+void search_sequences() {
+    workload::TokenSource source(128, 1);
+    const workload::Collection documents(source, 512, 8, 32);
+    const workload::Collection queries(source, 1, 16, 16);
+    const PreparedSequences corpus(documents.view(), workload::word_rotator);
+    const PreparedSequences query(queries.view(), workload::word_rotator);
+    search_for(SearchableSequences(corpus), query[0]);
+}
+
+void search_bags(double capacity) {
+    constexpr std::uint32_t n_words = 1024;
+    constexpr std::size_t n_bags = 16384;
+    constexpr std::size_t longest = 16;
+    Measure measure = workload::word_rotator;
+    measure.capacity = capacity;
+    workload::TokenSource source(128, 1);
+    std::vector<float> vectors;
+    for (std::uint32_t w = 0; w < n_words; ++w) {
+        source.append_token(vectors);
+    }
+    std::vector<std::uint32_t> words;
+    std::vector<std::int64_t> offsets{0};
+    for (std::size_t s = 0; s < n_bags; ++s) {
+        for (std::size_t n = source.length(4, longest); n > 0; --n) {
+            words.push_back(static_cast<std::uint32_t>(source.length(0, n_words - 1)));
+        }
+        offsets.push_back(static_cast<std::int64_t>(words.size()));
+    }
+    const PreparedBags bags(BagsView{{vectors.data(), n_words, source.dim()}, words, offsets, {}}, measure);
+    const JoinedBags corpus({&bags});
+    const workload::Collection queries(source, 1, 12, 12);
+    const PreparedSequences query(queries.view(), measure);
+    search_for(SearchableBags(corpus), query[0]);
+}
+
 const std::map<std::string, std::function<void()>> cases{
     {"exact 8x8", [] { solve(8, 8, 1.0); }},
     {"exact 32x32", [] { solve(32, 32, 1.0); }},
@@ -67,6 +111,9 @@ const std::map<std::string, std::function<void()>> cases{
     {"rwmd 16 to many", [] { one_to_many({GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed}); }},
     {"maxsim 16 to many",
      [] { one_to_many({GroundCost::dot, Weighting::uniform, unlimited_capacity, Problem::relaxed}); }},
+    {"search sequences", search_sequences},
+    {"search bags", [] { search_bags(1.0); }},
+    {"search bags capacity 4", [] { search_bags(4.0); }},
 };
 
 }  // namespace

@@ -75,7 +75,7 @@ def bounds_of(
     if bag_corpus is not None:
         over_bags = _core.QueryBounds(bag_corpus, prepared, 1)
         over_bags.seed(near, 1)
-        found["one-sided"] = over_bags.one_sided_bounds(everything, 1)
+        found["one-sided"] = over_bags.by_name("one-sided bound", everything, 1)
     return found
 
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "moverank/ground_cost.hpp"
 #include "moverank/search.hpp"
@@ -14,11 +15,13 @@ namespace moverank::bindings {
 
 namespace {
 
-/// A source of candidates in Python: a callable that takes how many are wanted, and returns their positions and a bound
-/// on all other documents. It is called while the GIL is released, so it takes the GIL itself.
+/// A source of candidates in Python: an object with a `name` and a method `nearest`, which takes how many are wanted
+/// and returns their positions and a bound on all other documents. It is called while the GIL is released, so it takes
+/// the GIL itself.
 class PythonSource final : public CandidateSource {
   public:
-    explicit PythonSource(const py::object& nearest) : nearest_(nearest) {}
+    explicit PythonSource(const py::object& source)
+        : nearest_(source.attr("nearest")), name_(source.attr("name").cast<std::string>()) {}
 
     Candidates nearest(std::size_t count) override {
         const py::gil_scoped_acquire locked;
@@ -26,9 +29,11 @@ class PythonSource final : public CandidateSource {
         const std::span<const std::int64_t> found = as_span(positions);
         return {{found.begin(), found.end()}, bound};
     }
+    [[nodiscard]] std::string name() const override { return name_; }
 
   private:
-    const py::object& nearest_;  ///< the caller's, which outlives the search
+    py::object nearest_;
+    std::string name_;
 };
 
 /// The result of a search, with its hits as arrays.
@@ -37,18 +42,6 @@ struct FoundHits {
     Array<std::int64_t> positions;
     Array<double> distances;
 };
-
-const char* stage_name(Stage stage) {
-    switch (stage) {
-        case Stage::seeds: return "seeds";
-        case Stage::source: return "source";
-        case Stage::one_sided: return "one_sided";
-        case Stage::bound: return "bound";
-        case Stage::rebound: return "rebound";
-        case Stage::solver: return "solver";
-    }
-    return "";
-}
 
 void require_positions(std::span<const std::int64_t> positions, std::size_t n_documents) {
     if (std::ranges::any_of(positions,
@@ -62,12 +55,15 @@ FoundHits search_corpus(const AnyCorpus& corpus, const Query& query, std::size_t
                         const std::optional<Array<std::int64_t>>& positions, std::optional<std::size_t> budget,
                         std::optional<double> timeout, const py::object& source, bool source_gives_seeds,
                         std::shared_ptr<const StopFlag> stop, int num_threads) {
-    PythonSource python_source(source);
+    std::optional<PythonSource> python_source;
+    if (!source.is_none()) {
+        python_source.emplace(source);
+    }
     SearchGoal goal{.k = k,
                     .radius = radius,
                     .slack = slack,
                     .budget = budget,
-                    .source = source.is_none() ? nullptr : &python_source,
+                    .source = python_source ? &*python_source : nullptr,
                     .source_gives_seeds = source_gives_seeds,
                     .n_threads = num_threads,
                     .stop = python_poll(std::move(stop))};
@@ -113,17 +109,29 @@ class QueryBounds {
         const py::gil_scoped_release unlocked;
         bounds_->reuse(bounds_->solve(seeds, distances, num_threads, interrupt).potentials);
     }
+    /// Names of the bounds, cheapest first, best last.
+    [[nodiscard]] std::vector<std::string> names() const {
+        std::vector<std::string> found;
+        for (const std::unique_ptr<LowerBound>& bound : bounds_->bounds()) {
+            found.push_back(bound->name());
+        }
+        return found;
+    }
     [[nodiscard]] Array<double> lower_bounds(const Array<std::int64_t>& positions, int num_threads) {
-        return bounds_of(positions, num_threads, &CorpusQuery::lower_bounds);
+        return compute(*bounds_->bounds().back(), positions, num_threads);
     }
-    [[nodiscard]] Array<double> one_sided_bounds(const Array<std::int64_t>& positions, int num_threads) {
-        return bounds_of(positions, num_threads, &CorpusQuery::one_sided_bounds);
+    [[nodiscard]] Array<double> by_name(const std::string& name, const Array<std::int64_t>& positions,
+                                        int num_threads) {
+        for (const std::unique_ptr<LowerBound>& bound : bounds_->bounds()) {
+            if (bound->name() == name) {
+                return compute(*bound, positions, num_threads);
+            }
+        }
+        throw std::invalid_argument("there is no bound of this name");
     }
-    [[nodiscard]] bool has_one_sided_bounds() { return bounds_->has_one_sided_bounds(); }
 
   private:
-    using Bounds = Spent (CorpusQuery::*)(std::span<const std::int64_t>, std::span<double>, int, Interrupt&);
-    [[nodiscard]] Array<double> bounds_of(const Array<std::int64_t>& positions, int num_threads, Bounds bounds) {
+    [[nodiscard]] Array<double> compute(LowerBound& bound, const Array<std::int64_t>& positions, int num_threads) {
         const std::span<const std::int64_t> asked = as_span(positions);
         require_positions(asked, n_documents_);
         Array<double> out(static_cast<py::ssize_t>(asked.size()));
@@ -131,7 +139,7 @@ class QueryBounds {
         Interrupt interrupt = python_interrupt();
         {
             const py::gil_scoped_release unlocked;
-            ((*bounds_).*bounds)(asked, out_view, num_threads, interrupt);
+            bound.compute(asked, out_view, num_threads, interrupt);
         }
         return out;
     }
@@ -184,7 +192,7 @@ void bind_search(py::module_& module) {
         .def("pooled_bounds", &pooled_bounds, py::arg("corpus"), py::arg("squared_distances").noconvert(),
              py::arg("max_pooled_norm"));
     py::class_<Rung>(module, "Rung")
-        .def_property_readonly("stage", [](const Rung& rung) { return stage_name(rung.stage); })
+        .def_readonly("name", &Rung::name)
         .def_readonly("seen", &Rung::seen)
         .def_readonly("dropped", &Rung::dropped)
         .def_readonly("seconds", &Rung::seconds);
@@ -208,9 +216,9 @@ void bind_search(py::module_& module) {
              py::arg("query"), py::arg("num_threads"))
         .def("seed", &QueryBounds::seed, py::arg("positions").noconvert(), py::arg("num_threads"))
         .def("lower_bounds", &QueryBounds::lower_bounds, py::arg("positions").noconvert(), py::arg("num_threads"))
-        .def("one_sided_bounds", &QueryBounds::one_sided_bounds, py::arg("positions").noconvert(),
+        .def("by_name", &QueryBounds::by_name, py::arg("name"), py::arg("positions").noconvert(),
              py::arg("num_threads"))
-        .def_property_readonly("has_one_sided_bounds", &QueryBounds::has_one_sided_bounds);
+        .def_property_readonly("names", &QueryBounds::names);
     const auto def_search = [&]<class AnyCorpus>(const AnyCorpus*) {
         module.def("search", &search_corpus<AnyCorpus>, py::arg("corpus"), py::arg("query"), py::kw_only(),
                    py::arg("k"), py::arg("radius"), py::arg("slack"), optional("positions"), optional("budget"),

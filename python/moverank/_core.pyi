@@ -1,7 +1,7 @@
 """The compiled core. Private: arguments are checked for type and shape only; use the package's functions."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -361,13 +361,19 @@ class QueryBounds:
     def __init__(self, corpus: Corpus | BagCorpus, query: Query, num_threads: int) -> None: ...
     def seed(self, positions: I64, num_threads: int) -> None: ...
     def lower_bounds(self, positions: I64, num_threads: int) -> F64: ...
-    def one_sided_bounds(self, positions: I64, num_threads: int) -> F64: ...
+    def by_name(self, name: str, positions: I64, num_threads: int) -> F64: ...
     @property
-    def has_one_sided_bounds(self) -> bool: ...
+    def names(self) -> list[str]: ...
+
+@type_check_only
+class CandidateSource(Protocol):
+    @property
+    def name(self) -> str: ...
+    def nearest(self, count: int) -> tuple[I64, float]: ...
 
 class Rung:
     @property
-    def stage(self) -> str: ...
+    def name(self) -> str: ...
     @property
     def seen(self) -> int: ...
     @property
@@ -413,7 +419,7 @@ def search(
     positions: I64 | None,
     budget: int | None,
     timeout: float | None,
-    source: Callable[[int], tuple[I64, float]] | None,
+    source: CandidateSource | None,
     source_gives_seeds: bool,
     stop: StopFlag | None,
     num_threads: int,

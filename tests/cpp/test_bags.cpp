@@ -120,7 +120,7 @@ TEST(potentials_of_near_documents_make_tight_bounds) {
     search.lower_bounds(all, before, 1, interrupt);
     const std::vector<std::int64_t> seeds{0, 50, 100, 150, 200};
     search.seed(seeds, 2, interrupt);
-    search.one_sided_bounds(all, one_sided, 2, interrupt);
+    search.lower_bounds(*search.bounds().front(), all, one_sided, 2, interrupt);
     search.lower_bounds(all, two_sided, 2, interrupt);
     // Two sides are at least as good as one, up to rounding; solved documents' own potentials are the best of all.
     for (std::size_t s = 0; s < bags.size(); ++s) {

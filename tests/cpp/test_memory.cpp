@@ -104,9 +104,8 @@ Answer searched(TopKSearch& search, std::size_t n_documents, int n_threads) {
     search.seed(places(0, n_seeds), n_threads, interrupt);
     const std::vector<std::int64_t> rest = places(n_seeds, n_documents);
     std::vector<double> bounds(rest.size());
-    search.lower_bounds(rest, bounds, n_threads, interrupt);
-    if (search.has_one_sided_bounds()) {
-        search.one_sided_bounds(rest, bounds, n_threads, interrupt);
+    for (const std::unique_ptr<LowerBound>& bound : search.bounds()) {
+        search.lower_bounds(*bound, rest, bounds, n_threads, interrupt);
     }
     std::ranges::fill(bounds, bounds.empty() ? 0.0 : *std::ranges::min_element(bounds));
     search.examine(rest, bounds, n_threads, interrupt);

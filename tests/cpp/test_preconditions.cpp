@@ -228,8 +228,8 @@ TEST(bags_that_do_not_fit_are_refused) {
     const std::vector<std::int64_t> positions{5};
     std::vector<double> out(1);
     REFUSED(search.seed(positions, 1, fresh()));
-    REFUSED(search.one_sided_bounds(positions, out, 1, fresh()));
-    REFUSED(search.one_sided_bounds(positions, std::span<double>{}, 1, fresh()));
+    REFUSED(search.lower_bounds(*search.bounds().front(), positions, out, 1, fresh()));
+    REFUSED(search.lower_bounds(*search.bounds().front(), positions, std::span<double>{}, 1, fresh()));
     std::vector<CertifiedDistance> certified;
     REFUSED(distances(world.query(), joined, std::span<double>{}, 1, fresh()));
     REFUSED(certified_distances(world.query(), joined, certified, 1, fresh()));

@@ -2,11 +2,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -84,6 +87,9 @@ class Sharded final : public Searchable {
             for (const Searchable* shard : corpus.shards_) {
                 queries_.push_back(shard->ask(query, n_threads, interrupt));
             }
+            for (std::size_t b = 0; b < queries_.front()->bounds().size(); ++b) {
+                add_bound(std::make_unique<Bound>(*this, b));
+            }
         }
 
         Solved solve(std::span<const std::int64_t> positions, std::span<double> distances, int n_threads,
@@ -112,18 +118,6 @@ class Sharded final : public Searchable {
                 query->reuse(potentials);
             }
         }
-        Spent lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                           Interrupt& interrupt) override {
-            Spent all;
-            for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
-                std::vector<double> found(own.size());
-                all.timed_out |= query.lower_bounds(own, found, n_threads, interrupt).timed_out;
-                for (std::size_t c = 0; c < places.size(); ++c) {
-                    out[places[c]] = found[c];
-                }
-            });
-            return all;
-        }
         Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
                          int n_threads, Interrupt& interrupt) override {
             Examined all;
@@ -146,6 +140,35 @@ class Sharded final : public Searchable {
         }
 
       private:
+        /// A bound that each shard computes for its own documents.
+        class Bound final : public LowerBound {
+          public:
+            Bound(Query& asked, std::size_t place)
+                : LowerBound(asked.queries_.front()->bounds()[place]->name()), asked_(asked), place_(place) {}
+
+            [[nodiscard]] bool is_useful() override {
+                return std::ranges::all_of(asked_.queries_,
+                                           [&](const auto& query) { return query->bounds()[place_]->is_useful(); });
+            }
+
+          private:
+            Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                       Interrupt& interrupt) override {
+                Spent all;
+                asked_.for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
+                    std::vector<double> found(own.size());
+                    all.timed_out |= query.bounds()[place_]->compute(own, found, n_threads, interrupt).timed_out;
+                    for (std::size_t c = 0; c < places.size(); ++c) {
+                        out[places[c]] = found[c];
+                    }
+                });
+                return all;
+            }
+
+            Query& asked_;
+            std::size_t place_;
+        };
+
         template <class Use>
         void for_each_shard(std::span<const std::int64_t> positions, Use use) {
             for (std::int64_t shard = 0; shard < 2; ++shard) {
@@ -377,11 +400,121 @@ TEST(what_no_search_asks_for_is_refused) {
     const instances::Query query(random, 8, 6, with_capacity);
     Interrupt interrupt;
     const std::unique_ptr<CorpusQuery> asked = searchable.ask(query.prepared, 1, interrupt);
-    CHECK(!asked->has_one_sided_bounds());
-    CHECK_THROWS_AS(asked->one_sided_bounds({}, {}, 1, interrupt), std::logic_error);
+    CHECK(!asked->bounds().front()->is_useful());
+    CHECK(asked->bounds().back()->is_useful());
+    std::vector<double> out(1, 0.0);
+    asked->bounds().front()->compute(std::vector<std::int64_t>{3}, out, 1, interrupt);
+    CHECK(std::isinf(out[0]) && out[0] < 0.0);  // nothing is known without potentials
     Nearest nearest({.k = 3});
     CHECK_THROWS_AS(nearest.offer({std::nan(""), 0}), std::invalid_argument);
     CHECK_THROWS_AS(traits(static_cast<GroundCost>(77)), std::invalid_argument);
+}
+
+/// A fraction of the distance, as a bound.
+class Share final : public LowerBound {
+  public:
+    Share(std::string name, double share, std::span<const double> values, bool useful = true)
+        : LowerBound(std::move(name)), share_(share), values_(values), useful_(useful) {}
+
+    [[nodiscard]] bool uses_potentials() const override { return false; }
+    [[nodiscard]] bool is_useful() override { return useful_; }
+
+  private:
+    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int, Interrupt&) override {
+        std::ranges::transform(positions, out.begin(),
+                               [&](std::int64_t p) { return share_ * values_[static_cast<std::size_t>(p)]; });
+        return {};
+    }
+
+    double share_;
+    std::span<const double> values_;
+    bool useful_;
+};
+
+/// Sequences whose bounds are the shares that a test lists.
+class Listed final : public Searchable {
+  public:
+    using Bounds = std::vector<std::unique_ptr<LowerBound>>;
+
+    Listed(const Searchable& corpus, bool cheap, std::function<Bounds()> bounds)
+        : corpus_(corpus), cheap_(cheap), bounds_(std::move(bounds)) {}
+
+    [[nodiscard]] std::size_t size() const override { return corpus_.size(); }
+    [[nodiscard]] const Measure& measure() const override { return corpus_.measure(); }
+    [[nodiscard]] bool has_cheap_bounds() const override { return cheap_; }
+    [[nodiscard]] std::unique_ptr<CorpusQuery> ask(const PreparedSequence& query, int n_threads,
+                                                   Interrupt& interrupt) const override {
+        return std::make_unique<Query>(corpus_.ask(query, n_threads, interrupt), bounds_());
+    }
+
+  private:
+    class Query final : public CorpusQuery {
+      public:
+        Query(std::unique_ptr<CorpusQuery> asked, Bounds bounds) : asked_(std::move(asked)) {
+            for (std::unique_ptr<LowerBound>& bound : bounds) {
+                add_bound(std::move(bound));
+            }
+        }
+        Solved solve(std::span<const std::int64_t> positions, std::span<double> distances, int n_threads,
+                     Interrupt& interrupt) override {
+            return asked_->solve(positions, distances, n_threads, interrupt);
+        }
+        void reuse(std::span<const double> potentials) override { asked_->reuse(potentials); }
+        Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
+                         int n_threads, Interrupt& interrupt) override {
+            return asked_->examine(positions, bounds, nearest, n_threads, interrupt);
+        }
+
+      private:
+        std::unique_ptr<CorpusQuery> asked_;
+    };
+
+    const Searchable& corpus_;
+    bool cheap_;
+    std::function<Bounds()> bounds_;
+};
+
+TEST(a_search_climbs_whatever_bounds_a_corpus_lists) {
+    instances::Random random(21);
+    const instances::Batch batch(random, 300, 12, 8);
+    const Measure measure{GroundCost::euclidean, Weighting::uniform};
+    const PreparedSequences corpus(batch.view(), measure);
+    const SearchableSequences sequences(corpus);
+    std::vector<double> values(corpus.size());
+    Interrupt interrupt;
+    distances(corpus[7], batch.view(), measure, values, 1, interrupt);
+    const std::vector<std::int64_t> order = by_distance(values);
+    const auto shares = [&] {
+        Listed::Bounds bounds;
+        bounds.push_back(std::make_unique<Share>("weak", 0.5, values));
+        bounds.push_back(std::make_unique<Share>("useless", 1.0, values, false));
+        bounds.push_back(std::make_unique<Share>("better", 0.8, values));
+        bounds.push_back(std::make_unique<Share>("best", 0.95, values));
+        return bounds;
+    };
+    const auto names = [](const SearchResult& found) {
+        std::vector<std::string> all;
+        std::ranges::transform(found.rungs, std::back_inserter(all), &Rung::name);
+        return all;
+    };
+    const std::vector<std::string> ladder{"seeds, solved", "weak", "better", "best", "exact solver"};
+    for (const bool cheap : {true, false}) {
+        const Listed listed(sequences, cheap, shares);
+        const SearchResult found = search(listed, corpus[7], {.k = 10, .n_threads = 2});
+        const SearchResult timed = search(listed, corpus[7], {.k = 10, .timeout = std::chrono::duration<double>(60.0)});
+        const Listed bare(sequences, cheap, [] { return Listed::Bounds(); });
+        const SearchResult solved = search(bare, corpus[7], {.k = 10});
+        CHECK(names(found) == ladder && names(timed) == ladder);
+        CHECK(names(solved).front() == ladder.front() && names(solved).back() == ladder.back());
+        for (const SearchResult* result : {&found, &timed, &solved}) {
+            CHECK(result->certificate.exact && result->hits.size() >= 10);
+            for (std::size_t h = 0; h < 10; ++h) {
+                CHECK(result->hits[h].distance == values[static_cast<std::size_t>(order[h])]);
+            }
+            require_true(*result, values, order, 10);
+        }
+        CHECK(found.rungs[2].dropped + found.rungs[3].dropped > 0 && found.rungs[3].seen <= found.rungs[2].seen);
+    }
 }
 
 TEST(of_no_documents_all_is_known) {

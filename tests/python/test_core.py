@@ -119,7 +119,7 @@ def codes(**changed):
         (lambda: search(query(np.eye(2, dtype=np.float32))), "query has dimension 2, the documents have dimension 3"),
         (lambda: search(query(measure=WRD)), "the query was prepared for another measure than the documents"),
         (lambda: search(_core.Query.of_words(WORDS, None, 3, mr.emd._spec)), "expected a query of tokens"),
-        (lambda: seeded(sequences()).one_sided_bounds(np.array([0]), 1), "this search has no one-sided bounds"),
+        (lambda: seeded(sequences()).by_name("another", np.array([0]), 1), "there is no bound of this name"),
         (lambda: sequences().code_arrays, "these sequences have no codes"),
         (
             lambda: _core.PreparedBags(X, WORDS, CUTS, ONES[:1], WMD, WORDS[:0]),

@@ -39,6 +39,8 @@ class DocumentCodes {
     [[nodiscard]] virtual double slack(std::size_t s, double query_norm) const = 0;
     /// Largest norm of any code.
     [[nodiscard]] virtual double largest_norm() const = 0;
+    /// How codes are stored.
+    [[nodiscard]] virtual TokenType type() const = 0;
 
   protected:
     DocumentCodes() = default;
@@ -70,6 +72,7 @@ class PreparedCodes final : public DocumentCodes {
     [[nodiscard]] CodedSequence at(std::size_t s) const override;
     [[nodiscard]] double slack(std::size_t s, double query_norm) const override;
     [[nodiscard]] double largest_norm() const override { return found_.largest_norm; }
+    [[nodiscard]] TokenType type() const override { return codes_.type(); }
     [[nodiscard]] const CodeArrays& arrays() const { return found_; }
     /// The sequences that these are the codes of.
     [[nodiscard]] const PreparedSequences& sequences() const { return sequences_; }

@@ -61,11 +61,13 @@ class JoinedCodes final : public DocumentCodes {
     [[nodiscard]] CodedSequence at(std::size_t s) const override;
     [[nodiscard]] double slack(std::size_t s, double query_norm) const override;
     [[nodiscard]] double largest_norm() const override { return largest_norm_; }
+    [[nodiscard]] TokenType type() const override { return type_; }
 
   private:
     std::vector<const PreparedCodes*> parts_;
     Joints joints_;
     double largest_norm_ = 0.0;
+    TokenType type_ = TokenType::float32;  ///< of the first part
 };
 
 /// Prepared bags in a row, over one numbering of words. The parts must outlive this object.

@@ -14,6 +14,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "moverank/interrupt.hpp"
@@ -37,6 +38,8 @@ class CandidateSource {
     /// `count` documents, nearest first, or fewer if it finds no more. Each document at most once, and only documents
     /// that are searched. Called on the thread that called `search`, which lets its exceptions through.
     virtual Candidates nearest(std::size_t count) = 0;
+    /// Its name in the statistics of a search.
+    [[nodiscard]] virtual std::string name() const { return "candidates"; }
 
   protected:
     CandidateSource() = default;
@@ -73,20 +76,12 @@ struct SearchGoal {
     Interrupt::Poll stop = {};
 };
 
-/// One stage of a search.
-enum class Stage {
-    seeds,      ///< solved first, so that their potentials bound the others
-    source,     ///< what the source of candidates left out
-    one_sided,  ///< the cheap bound of bags
-    bound,      ///< the bound from potentials, or from minima where there are none
-    rebound,    ///< the same bound again, by the potentials of nearer seeds
-    solver,     ///< solved in increasing order of bounds
-};
-
-/// How many documents a stage saw and dropped, and its cost. Each stage sees what the one before did not drop; seeds
-/// drop nothing.
+/// One stage of a search: how many documents it saw and dropped, and its cost. Each stage sees what the one before did
+/// not drop. The first, "seeds, solved", drops nothing; the last is the "exact solver". Between them are the source of
+/// candidates, if it chose documents, and the bounds by their names. If a corpus has one useful bound only, and it is
+/// cheap, it comes again as "the same by near seeds".
 struct Rung {
-    Stage stage;
+    std::string name;
     std::int64_t seen = 0;
     std::int64_t dropped = 0;
     double seconds = 0.0;  ///< summed over all threads

@@ -3,6 +3,7 @@
 ///
 /// A corpus of shards passes each position on to the shard that has the document, as a position in that shard. It
 /// averages the potentials of the shards, weighted by how many documents each has solved, and passes the mean to all.
+/// Each of its bounds asks the shards for theirs of the same name.
 #pragma once
 
 #include <cstddef>
@@ -10,22 +11,18 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "moverank/codes.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/joined.hpp"
+#include "moverank/lower_bound.hpp"
 #include "moverank/measure.hpp"
 #include "moverank/nearest.hpp"
 #include "moverank/prepared.hpp"
 
 namespace moverank {
-
-/// What a call cost, and whether a deadline ended it early.
-struct Spent {
-    double seconds = 0.0;  ///< summed over all threads
-    bool timed_out = false;
-};
 
 /// What solving documents found besides their distances.
 struct Solved {
@@ -60,15 +57,9 @@ class CorpusQuery {
     /// Set row potentials for all following bounds, such as the mean over documents solved before.
     virtual void reuse(std::span<const double> potentials) = 0;
 
-    /// out[c] = a lower bound on the distance of positions[c]; minus infinity if the deadline passed before, or if
-    /// nothing is known.
-    virtual Spent lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                               Interrupt& interrupt) = 0;
-    /// Whether there is a cheaper and weaker bound that is worth computing first.
-    [[nodiscard]] virtual bool has_one_sided_bounds() { return false; }
-    /// That bound, with `out` as in `lower_bounds`. Throws std::logic_error if there is none.
-    virtual Spent one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                                   Interrupt& interrupt);
+    /// The ladder of bounds that a search climbs: cheapest first, best last. May be empty: every document is solved
+    /// then.
+    [[nodiscard]] LowerBounds bounds() const { return bounds_; }
 
     /// Examine candidates, which come in increasing order of `bounds`. If a candidate's bound exceeds the cutoff of
     /// `nearest`, it is left there with that bound. Otherwise it is solved and offered to `nearest`, or left there with
@@ -78,6 +69,11 @@ class CorpusQuery {
 
   protected:
     CorpusQuery() = default;
+    /// Called in constructors, once per bound, cheapest first.
+    void add_bound(std::unique_ptr<LowerBound> bound) { bounds_.push_back(std::move(bound)); }
+
+  private:
+    std::vector<std::unique_ptr<LowerBound>> bounds_;
 };
 
 /// A corpus that can be searched. Several searches may use it at the same time, so const members must be thread-safe.
@@ -87,7 +83,7 @@ class Searchable {
 
     [[nodiscard]] virtual std::size_t size() const = 0;
     [[nodiscard]] virtual const Measure& measure() const = 0;
-    /// Whether a bound costs so little compared with a solve that every document can have one, as with bags.
+    /// Whether the first bound costs so little compared with a solve that every document can have one, as with bags.
     [[nodiscard]] virtual bool has_cheap_bounds() const { return false; }
     /// Whether ground costs may be below 0.
     [[nodiscard]] virtual bool has_negative_costs() const;

@@ -48,18 +48,16 @@ class TopKSearch {
     /// passed twice, here or to `examine`, whether or not it was solved before the deadline.
     double seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
-    /// out[c] = a lower bound on the distance of document positions[c], at the price of a cost matrix: the relaxed
-    /// problem's value or, if that is larger, the dual value that the seeds' potentials give. If the seeds resemble the
-    /// query's neighbours, few other documents have bounds below the k-th distance. Minus infinity if the deadline
-    /// passed before.
+    /// The bounds of the corpus, cheapest first, best last.
+    [[nodiscard]] LowerBounds bounds() const { return query_->bounds(); }
+    /// Compute one of these; see LowerBound::compute.
+    double lower_bounds(LowerBound& bound, std::span<const std::int64_t> positions, std::span<double> out,
+                        int n_threads, Interrupt& interrupt);
+    /// Compute the best, which is the last. Over sequences and bags, that is the relaxed problem's value or, if that is
+    /// larger, the dual value that the seeds' potentials give. If the seeds resemble the query's neighbours, few other
+    /// documents have bounds below the k-th distance.
     double lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                         Interrupt& interrupt);
-
-    /// Whether documents are bags and the measure has a one-sided bound.
-    [[nodiscard]] bool has_one_sided_bounds() { return query_->has_one_sided_bounds(); }
-    /// The cheaper and weaker bound of bags, with `out` as in `lower_bounds`. Throws std::logic_error if there is none.
-    double one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                            Interrupt& interrupt);
 
     /// Solve candidates, which come in increasing order of `bounds`, unless a bound proves that they cannot be in the
     /// answer. Throws std::invalid_argument unless there is one bound per position and bounds do not fall.

@@ -57,6 +57,17 @@ enum class TokenType : std::uint8_t {
     int8,      ///< the code times the token's scale, rounded to float32
 };
 
+/// The name of a type in Python.
+[[nodiscard]] constexpr const char* name_of(TokenType type) {
+    switch (type) {
+        case TokenType::float32: return "float32";
+        case TokenType::float16: return "float16";
+        case TokenType::bfloat16: return "bfloat16";
+        case TokenType::int8: return "int8";
+    }
+    return "";
+}
+
 /// Bytes per component.
 [[nodiscard]] constexpr std::size_t component_bytes(TokenType type) {
     return type == TokenType::float32 ? 4 : type == TokenType::int8 ? 1 : 2;

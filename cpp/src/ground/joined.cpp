@@ -63,6 +63,9 @@ JoinedCodes::JoinedCodes(const std::vector<const PreparedSequences*>& sequences,
         joints_.append(sequences[part]->size());
         largest_norm_ = std::max(largest_norm_, parts_[part]->largest_norm());
     }
+    if (!parts_.empty()) {
+        type_ = parts_.front()->type();
+    }
 }
 
 CodedSequence JoinedCodes::at(std::size_t s) const {

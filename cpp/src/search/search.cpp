@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <memory>
 #include <numeric>
+#include <string>
+#include <utility>
 
 #include "../preconditions.hpp"
-#include "documents_query.hpp"
+#include "moverank/lower_bound.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/topk.hpp"
+#include "timed_for.hpp"
 
 namespace moverank {
 
@@ -34,7 +38,7 @@ using Positions = std::vector<std::int64_t>;
 /// Documents with a lower bound on the distance of each.
 struct Bounded {
     Positions positions;
-    std::vector<double> bounds;
+    std::vector<double> bounds = {};  ///< empty before the first bound: nothing is known
 };
 
 /// Places of the `count` lowest bounds, in increasing order; all places in their own order if there are no more.
@@ -73,9 +77,10 @@ class Ladder {
         : goal_(goal),
           interrupt_(goal.stop, deadline_of(goal)),
           positions_(std::move(positions)),
-          k_(std::min(goal.k, positions_.size())),
+          n_documents_(positions_.size()),
+          k_(std::min(goal.k, n_documents_)),
           // A radius says nothing about how many documents are within it, so k does not set the number of seeds then.
-          n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), positions_.size())),
+          n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), n_documents_)),
           steps_(corpus, query, {.k = k_, .radius = goal.radius, .slack = goal.slack}, goal.n_threads, whole_) {}
 
     /// Each bound costs a cost matrix. A source of candidates chooses the documents to bound, or at least the seeds.
@@ -96,46 +101,25 @@ class Ladder {
         in_steps(nearest, n_seeds);
     }
 
-    /// Bounds cost nanoseconds per word, so every document gets one.
-    void search_with_cheap_bounds(bool one_sided_first) {
-        const std::size_t n = positions_.size();
-        const std::vector<std::size_t> spread = spread_over(n);
-        seed(pick(positions_, spread));
-        std::vector<std::uint8_t> is_seed(n, 0);
-        for (const std::size_t place : spread) {
-            is_seed[place] = 1;
+    /// The first bound costs nanoseconds per word, so every document gets one.
+    void search_with_cheap_bounds() {
+        Bounded rest{std::move(positions_)};
+        if (!steps_.bounds().empty() && steps_.bounds().front()->uses_potentials()) {
+            solve(rest, spread_over(rest.positions.size()));
         }
-        Bounded rest{unmarked(positions_, is_seed), {}};
-        const bool one_sided = one_sided_first && steps_.has_one_sided_bounds();
-        rest.bounds.resize(rest.positions.size());
-        const double spent = one_sided
-                                 ? steps_.one_sided_bounds(rest.positions, rest.bounds, goal_.n_threads, interrupt_)
-                                 : steps_.lower_bounds(rest.positions, rest.bounds, goal_.n_threads, interrupt_);
-        std::size_t limit = std::min(goal_.budget.value_or(n), rest.positions.size());
-
-        // Second seeds: the documents nearest by these bounds resemble the answer, so their potentials give better
-        // bounds than those of documents spread over the collection.
-        const std::vector<std::size_t> near = lowest(rest.bounds, std::min(n_seeds_, limit));
-        begin_rung(one_sided ? Stage::one_sided : Stage::bound, rest.positions.size() - near.size(), spent);
-        if (!near.empty()) {
-            seed(pick(rest.positions, near));
-            std::vector<std::uint8_t> is_near(rest.positions.size(), 0);
-            for (const std::size_t place : near) {
-                is_near[place] = 1;
+        std::size_t limit = std::min(goal_.budget.value_or(rest.positions.size()), rest.positions.size());
+        const std::vector<LowerBound*> useful = useful_bounds();
+        if (!useful.empty()) {
+            LowerBound& first = *useful.front();
+            limit -= choose_seeds(rest, first, std::min(n_seeds_, limit));
+            if (limit < rest.positions.size()) {
+                // The first bound preselects; the better bounds then choose among these.
+                keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
             }
-            rest = {unmarked(rest.positions, is_near), unmarked(rest.bounds, is_near)};
+            climb_from(first, rest);
         }
-        limit -= near.size();
-        keep_within_cutoff(rest);
         if (limit < rest.positions.size()) {
-            // The first bound preselects; the better bound then chooses among these.
-            keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
-        }
-        begin_rung(one_sided ? Stage::bound : Stage::rebound, rest.positions.size(), 0.0);
-        const Bounded better = bounded(rest.positions);
-        std::ranges::transform(rest.bounds, better.bounds, rest.bounds.begin(),
-                               [](double x, double y) { return std::max(x, y); });
-        if (limit < rest.positions.size()) {
+            rest.bounds.resize(rest.positions.size(), -infinity);
             keep(rest, lowest(rest.bounds, limit));
         }
         examine(std::move(rest));
@@ -143,7 +127,7 @@ class Ladder {
 
     [[nodiscard]] SearchResult result(double least_distance) const {
         SearchResult result{.hits = steps_.hits(), .rungs = rungs_, .timed_out = steps_.timed_out()};
-        result.n_documents = static_cast<std::int64_t>(positions_.size());
+        result.n_documents = static_cast<std::int64_t>(n_documents_);
         std::vector<double> distances;
         for (const Hit& hit : std::span(result.hits).first(std::min(k_, result.hits.size()))) {
             distances.push_back(hit.distance);
@@ -155,8 +139,8 @@ class Ladder {
         // Each stage sees what the one before did not drop, so the numbers of dropped documents follow.
         const SearchCounts& counts = steps_.counts();
         const std::int64_t solved = counts.exact_solves - counts.seeds;
-        result.rungs.insert(result.rungs.begin(), {Stage::seeds, counts.seeds, 0, seed_seconds_});
-        result.rungs.push_back({Stage::solver, solved + counts.pruned_by_solver, 0, solve_seconds_});
+        result.rungs.insert(result.rungs.begin(), {"seeds, solved", counts.seeds, 0, seed_seconds_});
+        result.rungs.push_back({"exact solver", solved + counts.pruned_by_solver, 0, solve_seconds_});
         for (std::size_t rung = 1; rung < result.rungs.size(); ++rung) {
             const bool is_last = rung + 1 == result.rungs.size();
             result.rungs[rung].dropped = result.rungs[rung].seen - (is_last ? solved : result.rungs[rung + 1].seen);
@@ -193,6 +177,15 @@ class Ladder {
         return left;
     }
 
+    [[nodiscard]] static std::vector<std::uint8_t> marked_at(const Bounded& documents,
+                                                             std::span<const std::size_t> places) {
+        std::vector<std::uint8_t> marked(documents.positions.size(), 0);
+        for (const std::size_t place : places) {
+            marked[place] = 1;
+        }
+        return marked;
+    }
+
     /// Places at even distances, from the first to the last: at most a sixteenth of the documents, and at least one.
     [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
         const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
@@ -227,7 +220,7 @@ class Ladder {
             }
         }
         const std::size_t n_seeds = std::min(n_seeds_, found.positions.size());
-        begin_rung(Stage::source, positions_.size() - n_seeds, seconds);
+        begin_rung(goal_.source->name(), positions_.size() - n_seeds, seconds);
         return found.positions;
     }
 
@@ -242,13 +235,18 @@ class Ladder {
         seed(all.first(n_seeds));
         std::size_t done = n_seeds;
         const std::size_t step = documents_per_step * thread_count(goal_.n_threads, documents_per_step);
-        const std::size_t rung = begin_rung(Stage::bound, 0, 0.0);
+        const std::vector<LowerBound*> bounds = useful_bounds();
+        const std::size_t rung = rungs_.size();
+        for (const LowerBound* bound : bounds) {
+            begin_rung(bound->name(), 0, 0.0);
+        }
         while (done < all.size() && !steps_.timed_out()) {
             const std::span<const std::int64_t> chunk = all.subspan(done, std::min(step, all.size() - done));
-            examine(bounded(chunk));
+            Bounded candidates{{chunk.begin(), chunk.end()}};
+            climb(bounds, candidates, rung);
+            examine(std::move(candidates));
             done += chunk.size();
         }
-        rungs_[rung].seen = static_cast<std::int64_t>(done - n_seeds);
         if (done < all.size()) {
             // Documents after `done` have no bound of their own, only that of the source: they are not among its first.
             const double bound = goal_.source == nullptr ? -infinity : goal_.source->nearest(done).bound;
@@ -257,39 +255,111 @@ class Ladder {
     }
 
     void bound_and_examine(const Positions& positions, Positions seeds) {
-        const std::size_t rung = begin_rung(Stage::bound, 0, 0.0);
-        Bounded left;
+        Bounded rest{positions};
         if (!seeds.empty()) {
             seed(seeds);
-            left = bounded(positions);
-        } else {
-            // Without seeds, bounds come from minima. They choose the seeds and fix the order; bounds from the seeds'
-            // potentials are only computed when a document's turn comes, as `examine` builds its cost matrix anyway.
-            left = bounded(positions);
-            seeds = pick(positions, lowest(left.bounds, std::min(n_seeds_, positions.size())));
-            seed(seeds);
+            std::ranges::sort(seeds);
+            std::vector<std::uint8_t> is_seed(positions.size());
+            std::ranges::transform(positions, is_seed.begin(),
+                                   [&](std::int64_t position) { return std::ranges::binary_search(seeds, position); });
+            rest.positions = unmarked(positions, is_seed);
+            climb(useful_bounds(), rest, rungs_.size());
+        } else if (const std::vector<LowerBound*> bounds = useful_bounds(); !bounds.empty()) {
+            // Without seeds, the first bound comes from minima. It chooses the seeds and fixes the order; the same
+            // bound from the seeds' potentials is only computed when a document's turn comes, as `examine` builds its
+            // cost matrix anyway.
+            choose_seeds(rest, *bounds.front(), std::min(n_seeds_, positions.size()));
+            climb(useful_bounds(bounds.front()), rest, rungs_.size());
         }
-        std::ranges::sort(seeds);
-        const auto is_seed = [&](std::int64_t position) { return std::ranges::binary_search(seeds, position); };
-        std::vector<std::uint8_t> marks(positions.size());
-        std::ranges::transform(positions, marks.begin(), is_seed);
-        left = {unmarked(left.positions, marks), unmarked(left.bounds, marks)};
-        rungs_[rung].seen = static_cast<std::int64_t>(left.positions.size());
-        examine(std::move(left));
+        examine(std::move(rest));
     }
 
     void seed(std::span<const std::int64_t> positions) {
-        seed_seconds_ += steps_.seed(positions, goal_.n_threads, interrupt_);
+        if (!positions.empty()) {
+            seed_seconds_ += steps_.seed(positions, goal_.n_threads, interrupt_);
+        }
+    }
+    /// Solve the documents at some places as seeds, and remove them.
+    void solve(Bounded& documents, std::span<const std::size_t> places) {
+        seed(pick(documents.positions, places));
+        const std::vector<std::uint8_t> is_seed = marked_at(documents, places);
+        documents = {unmarked(documents.positions, is_seed), unmarked(documents.bounds, is_seed)};
     }
 
-    /// Lower bounds of documents. Their cost is added to the latest rung.
-    [[nodiscard]] Bounded bounded(std::span<const std::int64_t> positions) {
-        Bounded found{{positions.begin(), positions.end()}, std::vector<double>(positions.size())};
-        rungs_.back().seconds += steps_.lower_bounds(positions, found.bounds, goal_.n_threads, interrupt_);
-        return found;
+    /// Compute `first` for all documents, solve the `count` that are nearest by it, and drop what these rule out.
+    /// Documents near the query resemble the answer, so their potentials give better bounds than those of documents
+    /// spread over the collection. Returns how many there were.
+    std::size_t choose_seeds(Bounded& documents, LowerBound& first, std::size_t count) {
+        const double seconds = raise(documents, first);
+        const std::vector<std::size_t> near = lowest(documents.bounds, count);
+        begin_rung(first.name(), documents.positions.size() - near.size(), seconds);
+        if (!near.empty()) {
+            solve(documents, near);
+        }
+        keep_within_cutoff(documents);
+        return near.size();
+    }
+
+    /// Bounds that are of use with the latest potentials, cheapest first: all, or those after one of them.
+    [[nodiscard]] std::vector<LowerBound*> useful_bounds(const LowerBound* last = nullptr) {
+        const LowerBounds all = steps_.bounds();
+        auto next = all.begin();
+        if (last != nullptr) {
+            next = std::ranges::find(all, last, &std::unique_ptr<LowerBound>::get) + 1;
+        }
+        std::vector<LowerBound*> useful;
+        for (; next != all.end(); ++next) {
+            if ((*next)->is_useful()) {
+                useful.push_back(next->get());
+            }
+        }
+        return useful;
+    }
+
+    /// Climb the bounds after `first`. If there is none, `first` itself can be better by now.
+    void climb_from(LowerBound& first, Bounded& documents) {
+        std::vector<LowerBound*> better = useful_bounds(&first);
+        const bool again = better.empty() && first.uses_potentials();
+        if (again) {
+            better = {&first};
+        }
+        const std::size_t rung = rungs_.size();
+        climb(better, documents, rung);
+        if (again) {
+            rungs_[rung].name = "the same by near seeds";
+        }
+    }
+
+    /// Compute some bounds, each for the documents that those before it did not rule out. What they see and cost is
+    /// added to the rungs from `rung` on, which are begun unless there are any.
+    void climb(std::span<LowerBound* const> bounds, Bounded& documents, std::size_t rung) {
+        for (LowerBound* const bound : bounds) {
+            if (bound != bounds.front()) {
+                keep_within_cutoff(documents);
+            }
+            if (rung == rungs_.size()) {
+                begin_rung(bound->name(), 0, 0.0);
+            }
+            rungs_[rung].seen += static_cast<std::int64_t>(documents.positions.size());
+            rungs_[rung++].seconds += raise(documents, *bound);
+        }
+    }
+
+    /// Raise the bounds of documents to those that `bound` gives. Returns the cost.
+    double raise(Bounded& documents, LowerBound& bound) {
+        std::vector<double> found(documents.positions.size());
+        const double seconds = steps_.lower_bounds(bound, documents.positions, found, goal_.n_threads, interrupt_);
+        if (documents.bounds.empty()) {
+            documents.bounds = std::move(found);
+        } else {
+            std::ranges::transform(documents.bounds, found, documents.bounds.begin(),
+                                   [](double x, double y) { return std::max(x, y); });
+        }
+        return seconds;
     }
 
     void examine(Bounded candidates) {
+        candidates.bounds.resize(candidates.positions.size(), -infinity);  // if no bound was of use
         // Most candidates are beyond the cutoff already: sorting them would take longer than solving the others.
         keep_within_cutoff(candidates);
         std::vector<std::size_t> order(candidates.positions.size());
@@ -297,7 +367,7 @@ class Ladder {
         std::ranges::stable_sort(order, {}, [&](std::size_t place) { return candidates.bounds[place]; });
         const Examined examined = steps_.examine(pick(candidates.positions, order), pick(candidates.bounds, order),
                                                  goal_.n_threads, interrupt_);
-        rungs_.back().seconds += examined.bound_seconds;
+        (rungs_.empty() ? solve_seconds_ : rungs_.back().seconds) += examined.bound_seconds;
         solve_seconds_ += examined.solve_seconds;
     }
 
@@ -318,26 +388,21 @@ class Ladder {
 
     /// Keep the documents at some places, and remember the least bound of the others.
     void keep(Bounded& candidates, std::span<const std::size_t> places) {
-        std::vector<std::uint8_t> is_kept(candidates.positions.size(), 0);
-        for (const std::size_t place : places) {
-            is_kept[place] = 1;
-        }
-        for (const double bound : unmarked(candidates.bounds, is_kept)) {
+        for (const double bound : unmarked(candidates.bounds, marked_at(candidates, places))) {
             left_out_ = std::min(left_out_, bound);
         }
         candidates = {pick(candidates.positions, places), pick(candidates.bounds, places)};
     }
 
-    /// Begin a rung; returns its place among the rungs.
-    std::size_t begin_rung(Stage stage, std::size_t seen, double seconds) {
-        rungs_.push_back({stage, static_cast<std::int64_t>(seen), 0, seconds});
-        return rungs_.size() - 1;
+    void begin_rung(std::string name, std::size_t seen, double seconds) {
+        rungs_.push_back({std::move(name), static_cast<std::int64_t>(seen), 0, seconds});
     }
 
     const SearchGoal& goal_;
     Interrupt whole_{goal_.stop};  ///< without the deadline, for what must be complete to be of any use
     Interrupt interrupt_;
-    Positions positions_;
+    Positions positions_;  ///< of the documents to search, until it begins
+    std::size_t n_documents_;
     std::size_t k_;
     std::size_t n_seeds_;
     TopKSearch steps_;
@@ -386,9 +451,7 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
     }
     Ladder ladder(corpus, query, goal, std::move(positions));
     if (corpus.has_cheap_bounds()) {
-        // Above capacity 1, the one-sided bound has the value of the two-sided one, at the same price: no stage of its
-        // own.
-        ladder.search_with_cheap_bounds(corpus.measure().capacity == 1.0);
+        ladder.search_with_cheap_bounds();
     } else {
         ladder.search_with_costly_bounds();
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace moverank {
 
@@ -57,14 +58,17 @@ double TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, 
     return record(solved.spent);
 }
 
-double TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                                Interrupt& interrupt) {
-    return record(query_->lower_bounds(positions, out, n_threads, interrupt));
+double TopKSearch::lower_bounds(LowerBound& bound, std::span<const std::int64_t> positions, std::span<double> out,
+                                int n_threads, Interrupt& interrupt) {
+    return record(bound.compute(positions, out, n_threads, interrupt));
 }
 
-double TopKSearch::one_sided_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                                    Interrupt& interrupt) {
-    return record(query_->one_sided_bounds(positions, out, n_threads, interrupt));
+double TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
+                                Interrupt& interrupt) {
+    if (bounds().empty()) {
+        throw std::logic_error("this corpus has no bounds");
+    }
+    return lower_bounds(*bounds().back(), positions, out, n_threads, interrupt);
 }
 
 Examined TopKSearch::examine(std::span<const std::int64_t> positions, std::span<const double> bounds, int n_threads,

@@ -16,7 +16,7 @@ from moverank.index.found import FoundDocuments, documents_sound
 from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.parts.ids import Ids, Positions
 from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
-from moverank.index.search.ladder import Budget, PrefilteredQuery, descend, named_rungs
+from moverank.index.search.ladder import Budget, PrefilteredQuery, descend
 from moverank.index.search.query import Goal, Query, query_batch
 from moverank.index.snapshot import Snapshot
 from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
@@ -184,10 +184,10 @@ class _Search:
         rungs: tuple[Rung, ...] = ()
         timed_out = False
         if len(searched):
-            result, candidates = self._result(searched, k)
+            result = self._result(searched, k)
             positions, distances = result.positions, result.distances
             proved, timed_out = result.certificate, result.timed_out
-            rungs = named_rungs(result.rungs, self._bound_name, candidates)
+            rungs = tuple(Rung(rung.name, rung.seen, rung.dropped, rung.seconds) for rung in result.rungs)
         if len(positions) and measure._cost.translation_invariant:
             self._tell_if_lost(positions, distances)
         ids = snapshot.ids_at(positions)
@@ -211,12 +211,12 @@ class _Search:
             _documents=FoundDocuments(snapshot, self._query, positions.tolist()),
         )
 
-    def _result(self, searched: Positions, k: int) -> tuple[_core.SearchResult, PrefilteredQuery | None]:
+    def _result(self, searched: Positions, k: int) -> _core.SearchResult:
         setup = self._snapshot.setup
         prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
         candidates = self._candidates(prepared)
         with documents_sound():
-            result = descend(
+            return descend(
                 self._snapshot.corpus,
                 prepared,
                 searched,
@@ -228,7 +228,6 @@ class _Search:
                 seed_by_candidates=self._seeds_are_near,
                 num_threads=self._threads,
             )
-        return result, candidates
 
     def _candidates(self, query: _core.Query) -> PrefilteredQuery | None:
         """Documents proposed by the prefilter (approximate vectors of documents): for a budget, or as seeds.
@@ -255,13 +254,6 @@ class _Search:
     def _seeds_are_near(self) -> bool:
         """Whether the nearest documents by pooled (averaged) vectors are good seeds: true for balanced measures."""
         return bool(self._snapshot.setup.measure._spec.has_pooled_bound)
-
-    @property
-    def _bound_name(self) -> str:
-        if not self._snapshot.kind.needs_prefilter:
-            return "two-sided bound"
-        codes = self._snapshot.setup.codes
-        return f"bound from {'costs' if codes is None else f'{codes} codes'}"
 
     def _tell_if_lost(self, found: Positions, distances: NDArray[np.float64]) -> None:
         """Warn if distances are near the rounding error of float32, or are 0 because a difference was rounded away."""

@@ -131,11 +131,11 @@ void follow(const SearchPlan& plan, TopKSearch& search) {
     if (!plan.seeds_first) {
         search.seed(plan.seeds, plan.n_threads, interrupt);
     }
-    if (plan.goal.k % 2 == 1 && search.has_one_sided_bounds()) {
-        std::vector<double> one_sided(plan.others.size());
-        search.one_sided_bounds(plan.others, one_sided, plan.n_threads, interrupt);
-        for (std::size_t c = 0; c < bounds.size(); ++c) {
-            bounds[c] = std::max(bounds[c], one_sided[c]);
+    for (const std::unique_ptr<LowerBound>& bound : search.bounds()) {
+        if (plan.goal.k % 2 == 1) {
+            std::vector<double> found(plan.others.size());
+            search.lower_bounds(*bound, plan.others, found, plan.n_threads, interrupt);
+            std::ranges::transform(bounds, found, bounds.begin(), [](double x, double y) { return std::max(x, y); });
         }
     }
     std::vector<std::size_t> rising(plan.others.size());

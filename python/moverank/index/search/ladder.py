@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank.index.search.hits import Rung
 
 Positions = NDArray[np.int64]
 
@@ -76,21 +75,8 @@ def descend(
         positions=positions,
         budget=budget.candidates,
         timeout=budget.seconds_left,
-        source=None if candidates is None else candidates.nearest,
+        source=candidates,
         source_gives_seeds=seed_by_candidates,
         stop=budget.stop,
         num_threads=num_threads,
     )
-
-
-def named_rungs(rungs: list[_core.Rung], bound: str, candidates: PrefilteredQuery | None) -> tuple[Rung, ...]:
-    """Counts of each stage of the core's search, with readable names; `bound` is the name of the main bound."""
-    names = {
-        "seeds": "seeds, solved",
-        "source": "" if candidates is None else candidates.name,
-        "one_sided": "one-sided bound",
-        "bound": bound,
-        "rebound": "the same by near seeds",
-        "solver": "exact solver",
-    }
-    return tuple(Rung(names[rung.stage], rung.seen, rung.dropped, rung.seconds) for rung in rungs)
