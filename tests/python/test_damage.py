@@ -42,7 +42,7 @@ def make(tmp_path):
 
 SEGMENT = ("segments", 0)
 ARRAYS = (*SEGMENT, "arrays")
-LARGE = "array 'tokens' is outside of its file, or not aligned"
+LARGE = "array 'tokens' is outside its file, or not aligned"
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ LARGE = "array 'tokens' is outside of its file, or not aligned"
         ("plain", ("next_id",), "x", "manifest: 'next_id' is 'x', expected int"),
         ("plain", ("next_id",), -1, "the next id is -1"),
         ("plain", ("generation",), -1, "manifest: 'generation' is -1, expected a count"),
-        ("plain", ("batches",), -1, "the number of batches is negative, -1"),
-        ("plain", ("covered",), 5, "the documents in the file of faiss are not those of the first segments"),
+        ("plain", ("batches",), -1, "the number of batches is -1, expected at least 0"),
+        ("plain", ("covered",), 5, "the documents in the faiss file are not those of the first segments"),
         ("plain", ("dim",), 0, "has options that contradict each other"),
         ("plain", ("kind",), "tables", "kind is 'tables', expected one of sequences, bags"),
         ("plain", ("ids",), "uuid", "ids is 'uuid', expected one of int, str"),
@@ -71,11 +71,11 @@ LARGE = "array 'tokens' is outside of its file, or not aligned"
         ("plain", ("measure", "capacity"), 0.5, "capacity must be at least 1, got 0.5"),
         ("plain", ("measure", "problem"), None, "manifest: measure: 'problem' is null"),
         ("plain", ("segments",), {}, "manifest: 'segments' is {}, expected list"),
-        ("given", ("segments",), [], "has given costs, but no segment with them"),
+        ("given", ("segments",), [], "compares by given costs, but has no segment, which would contain them"),
         ("plain", SEGMENT, 3, "segment 0: expected an object, got int"),
-        ("plain", (*SEGMENT, "file"), None, "a segment has no file, no arrays or no numbers"),
-        ("plain", (*SEGMENT, "removed", "nbytes"), 800, "more documents are removed than there are"),
-        ("plain", (*SEGMENT, "removed", "nbytes"), 7, "more documents are removed than there are"),
+        ("plain", (*SEGMENT, "file"), None, "a segment lacks its file, its arrays or its numbers"),
+        ("plain", (*SEGMENT, "removed", "nbytes"), 800, "more documents are removed from a segment than it has"),
+        ("plain", (*SEGMENT, "removed", "nbytes"), 7, "more documents are removed from a segment than it has"),
         ("plain", (*SEGMENT, "numbers", "max_norm"), -1, "number 'max_norm' is -1"),
         ("plain", (*SEGMENT, "numbers", "rounded"), 0.5, "number 'rounded' is 0.5, expected 0 or 1"),
         (
@@ -90,7 +90,7 @@ LARGE = "array 'tokens' is outside of its file, or not aligned"
             "bags",
             (*SEGMENT, "numbers", "first_word"),
             3,
-            "the words of a segment do not continue those of the",
+            "the words of a segment do not begin where",
         ),
         ("plain", (*ARRAYS, "tokens"), GONE, "array 'tokens': missing"),
         ("plain", (*ARRAYS, "colours"), {"dtype": "<f4", "shape": [9], "offset": 64}, "array 'colours': unknown"),
@@ -112,7 +112,7 @@ LARGE = "array 'tokens' is outside of its file, or not aligned"
         ("plain", (*ARRAYS, "tokens", "offset"), 65, LARGE),
         ("plain", (*ARRAYS, "tokens", "offset"), 1 << 40, LARGE),
         ("plain", (*SEGMENT, "file", "crc32"), "x", "'crc32' is 'x', expected int"),
-        ("plain", (*SEGMENT, "file", "file"), "../x", "'../x' is not a valid name of a file of an index"),
+        ("plain", (*SEGMENT, "file", "file"), "../x", "'../x' is not a valid name for a file of an index"),
     ],
 )
 def test_manifests_that_do_not_say_what_they_should(make, sort, place, value, message):
@@ -127,7 +127,7 @@ def test_given_costs_are_in_the_first_segment_alone(make):
     with mr.Index.open(folder, writable=True) as index:
         index.add(1 + np.eye(2, 3))
     change(folder, "segments", 1, "arrays", "costs", to={"dtype": "<f8", "shape": [1, 3], "offset": 64})
-    with pytest.raises(mr.IndexFormatError, match="given costs are in a segment other than the first"):
+    with pytest.raises(mr.IndexFormatError, match="a segment other than the first contains given costs"):
         mr.Index.open(folder)
 
 
@@ -205,7 +205,7 @@ def test_positions_of_removed_documents_rise_within_the_segment(make):
         ("plain", "id_text", 0, 0x64 + 1, "ids: a hash does not match its id"),
         ("plain", "id_hashes", 0, 2**64 - 1, "ids: their hashes are not in order"),
         ("plain", "id_order", 0, 9, "ids: their order has invalid positions"),
-        ("plain", "payload_text", 0, 0x20, "payload of document 0: is not JSON"),
+        ("plain", "payload_text", 0, 0x20, "payload of document 'd0': is not JSON"),
         ("ints", "ids", 0, 0, "ids: their order is not increasing"),
         ("ints", "ids", 0, 1 << 40, "an id is not less than the next id in the manifest"),
         ("clusters", "cluster_mass", 0, 5.0, "array 'cluster_mass': does not sum to 1 in every document"),

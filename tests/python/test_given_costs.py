@@ -252,7 +252,11 @@ SQUARE = np.ones((3, 3))
             ValueError,
             "query: expected one histogram",
         ),
-        (lambda: mr.Measure("given", "norm"), ValueError, "weighting: 'norm' needs vectors"),
+        (
+            lambda: mr.Measure("given", "norm"),
+            ValueError,
+            "ground: 'given' has no vectors",
+        ),
         (
             lambda: mr.emd.replace(problem=mr.Sinkhorn(debiased=True)),
             ValueError,

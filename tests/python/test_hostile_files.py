@@ -80,7 +80,7 @@ def test_foreign_manifests(folder, octets):
 )
 def test_names_lead_nowhere(folder, name):
     change(folder, "segments", 0, "file", "file", to=name)
-    with pytest.raises(mr.IndexFormatError, match="is not a valid name of a file of an index"):
+    with pytest.raises(mr.IndexFormatError, match="is not a valid name for a file of an index"):
         mr.Index.open(folder)
 
 

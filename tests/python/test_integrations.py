@@ -36,6 +36,8 @@ def test_langchain_compresses_documents():
     assert given[1].metadata == {"n": 1}
     assert asyncio.run(compressor.acompress_documents(given, QUERY)) == found
     assert compressor.compress_documents([], QUERY) == []
+    with pytest.raises(ValueError, match=r"where\n\s+Extra inputs are not permitted"):
+        MoverankCompressor(where=lambda payload: True)  # frameworks filter before they rerank
     assert compressor.compress_documents((document for document in given), QUERY) == found
     for wrong, message in (
         (TEXTS, "Document objects, got str at position 0"),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import moverank as mr
 from moverank import IndexFormatError
 from moverank.index.parts import where as conditions
-from moverank.index.parts.payloads import payload_arrays, payload_at
+from moverank.index.parts.ids import make_ids
+from moverank.index.parts.payloads import payload_arrays, payload_at, texts_at
 from moverank.index.parts.where import Where
 
 DOCS = [np.eye(3)[:2], np.eye(3)[1:], np.eye(3)]
@@ -149,13 +150,14 @@ def test_placeholders_are_counted_as_written(where, message):
 
 def test_texts_with_nul_are_refused_where_they_are_read():
     arrays = payload_arrays([{"s": "a", "n": 0}, {"s": "a\0b", "n": 1}, {"t": ["\0"], "n": 2}, {"u": {"\0": 1}}], 4)
+    arrays |= make_ids(["d0", "d1", "d2", "d3"], 4).arrays()
     for where in ("s = 'a'", "length(s) = 3", "s LIKE 'a%' AND n < 9"):
-        with pytest.raises(ValueError, match=r"where: field 's' of document 1 has a NUL character.*'a.x00b'"):
+        with pytest.raises(ValueError, match=r"where: field 's' of document 'd1' has a NUL character.*'a.x00b'"):
             Where.of(where).matching(arrays, 4)
     for where, field in (("json_array_length(t) = 1", "t"), ("u IS NOT NULL", "u")):
-        with pytest.raises(ValueError, match=f"where: field '{field}' of document [23] has a NUL character"):
+        with pytest.raises(ValueError, match=f"where: field '{field}' of document 'd[23]' has a NUL character"):
             Where.of(where).matching(arrays, 4)
-    with pytest.raises(ValueError, match="where: payload of document 1 has a NUL character"):
+    with pytest.raises(ValueError, match="where: payload of document 'd1' has a NUL character"):
         Where.of("payload ->> '$.s' = 'a'").matching(arrays, 4)
     assert Where.of("n >= 1").matching(arrays, 4).tolist() == [1, 2]
     assert Where.of("payload IS NOT NULL AND n = 1").matching(arrays, 4).tolist() == [1]
@@ -258,8 +260,9 @@ def test_damaged_texts():
         arrays = {
             "payload_offsets": np.array([0, len(text), len(text) + 1]),
             "payload_text": np.frombuffer(text + b"1", np.uint8),
+            **make_ids(["d0", "d1"], 2).arrays(),
         }
-        with pytest.raises(IndexFormatError):
+        with pytest.raises(IndexFormatError, match="payload of document 'd0': is not JSON"):
             payload_at(arrays, 0)
         if text != b"1,2":  # which is two of an array; verify tells
             with pytest.raises(IndexFormatError):
@@ -422,7 +425,7 @@ def test_a_function_of_a_payload_chooses_documents():
     assert index.search(docs[0], 20, where=is_even, subset=[1, 2, 4, 21]).ids.tolist() == [2, 21]
     assert len(index.range_search(docs[0], 0.1, where=is_even)) == 3
     assert [len(hits) for hits in index.search_batch(docs[:2], 3, where=is_even)] == [3, 3]
-    with pytest.raises(TypeError, match="where: expected the function to return True or False, got None for payload"):
+    with pytest.raises(TypeError, match=r"where: expected .* True or False, got None for document 0, payload {'n': 0}"):
         index.search(docs[0], 2, where=lambda payload: None)
 
     async def is_odd(payload):
@@ -436,5 +439,107 @@ def test_a_function_of_a_payload_chooses_documents():
     seen.clear()
     index.search(docs[0], 3, where=is_even, subset=[7, 21, 1])
     assert seen == [{"n": 1}, {"n": 7}, {"n": 100}]
-    with pytest.raises(KeyError, match="year"):
-        index.search(docs[0], 2, where=lambda payload: payload["year"] > 2000)
+
+
+class Own(Exception):
+    """An error that needs two arguments, so that nobody else can make it."""
+
+    def __init__(self, first, second):
+        super().__init__(first, second)
+
+
+@pytest.mark.parametrize("ids", [[7, 3, 5], ["g", "c", "e"]])
+def test_what_a_function_raises_comes_through_with_the_document(ids):
+    index = mr.Index.build(DOCS[:2], "wmd", ids=ids[:2], payloads=[{"n": 0}, {"n": 1}])
+    index.add(DOCS[2:], ids=ids[2:], payloads=[{"n": 2}])
+    raised = Own("a", "b")
+
+    def fails(payload):
+        if payload["n"] == 2:
+            raise raised
+        return True
+
+    for search in (
+        lambda: index.search(DOCS[0], 2, where=fails),
+        lambda: index.range_search(DOCS[0], 1.0, where=fails),
+        lambda: index.search_batch(DOCS, 2, where=fails),
+    ):
+        with pytest.raises(Own) as caught:
+            search()
+        assert caught.value is raised
+        assert raised.__notes__.pop() == f"where: raised by the function of a payload, for document {ids[2]!r}"
+        assert not raised.__notes__
+    with pytest.raises(KeyError, match="year") as missing:
+        index.search(DOCS[0], 2, where=lambda payload: payload["year"] > 2000)
+    assert missing.value.__notes__ == [f"where: raised by the function of a payload, for document {ids[0]!r}"]
+
+
+def test_ctrl_c_in_a_function_comes_through():
+    index = mr.Index.build(DOCS, "wmd", payloads=[{"n": n} for n in range(3)])
+
+    def stopped(payload):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        index.search(DOCS[0], 2, where=stopped)
+    assert not hasattr(caught.value, "__notes__")
+
+    def endless(payload):
+        while payload is not None:
+            pass
+        return True
+
+    with cancellation.Interrupter() as interrupter:
+        assert interrupter.overrun(lambda: index.search(DOCS[0], 2, where=endless), 0.3) is not None
+    assert len(index.search(DOCS[0], 2, where=lambda payload: payload["n"] > 1)) == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4096])
+def test_a_condition_on_chance_reads_only_the_documents_of_the_subset(at_once, monkeypatch):
+    monkeypatch.setattr(conditions, "DOCUMENTS_AT_ONCE", at_once)
+    read = []
+
+    def recorded(arrays, places):
+        read.extend(places.tolist())
+        return texts_at(arrays, places)
+
+    monkeypatch.setattr(conditions, "texts_at", recorded)
+    payloads = [None if n % 5 == 0 else {"n": n} for n in range(40)]
+    index = mr.Index.build([np.eye(3)] * 40, payloads=payloads)
+    index.add([np.eye(3)] * 2, ids=[40, 41], payloads=[{"n": 40}, None])
+    where = "random() IS NOT NULL AND (n > 6 OR n IS NULL)"
+    chosen = [0, 3, 4, 7, 8, 15, 33, 40]
+    assert sorted(index.search(np.eye(3), 50, where=where, subset=chosen).ids.tolist()) == [0, 7, 8, 15, 33, 40]
+    assert read == [0, 3, 4, 7, 8, 15, 33, 0]
+    read.clear()
+    everything = index.search(np.eye(3), 50, where=where).ids.tolist()
+    assert sorted(everything) == [n for n in range(42) if n > 6 or n % 5 == 0]
+    assert read == [*range(40), 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "documents"),
+    [
+        ({}, "documents"),
+        ({"subset": [0, 1]}, "documents of the subset"),
+        ({"where": "n >= 0"}, "documents that satisfy the condition"),
+        ({"where": lambda payload: True, "subset": [0, 1]}, "documents of the subset that satisfy the condition"),
+    ],
+)
+def test_certificates_name_the_documents_that_were_searched(options, documents):
+    index = mr.Index.build(DOCS, "wmd", payloads=[{"n": n} for n in range(3)])
+    for found in (index.search(DOCS[0], 1, **options), index.range_search(DOCS[0], 9.0, **options)):
+        assert f" of {found.stats.documents} {documents} " in str(found.certificate).replace("all", "0 of")
+
+
+def test_an_empty_answer_speaks_of_what_was_given():
+    index = mr.Index.build(DOCS, "wmd", payloads=[{"n": n} for n in range(3)])
+    for options, documents in (
+        ({"where": "n > 9"}, "documents that satisfy the condition"),
+        ({"where": lambda payload: False}, "documents that satisfy the condition"),
+        ({"where": "n > 1", "subset": [0]}, "documents of the subset that satisfy the condition"),
+        ({"subset": []}, "documents of the subset"),
+    ):
+        hits = index.search(DOCS[0], 3, **options)
+        assert (len(hits), hits.certificate.exact) == (0, True)
+        assert str(hits).splitlines()[-1] == f"exact: there are no {documents}"

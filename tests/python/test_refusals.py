@@ -98,8 +98,11 @@ def test_payloads():
 
 def test_elements():
     element = mr.Sequence(np.eye(2, dtype=np.float32))
-    with pytest.raises(ValueError, match="weighting 'given' needs weights"):
-        element.mass("given")
+    once = mr.Bags(np.eye(3), [[0, 1], [2]])
+    for ask in (element.mass, once[0].mass, lambda weighting: once.weights_of(0, weighting)):
+        with pytest.raises(ValueError, match=r"^weighting 'given' needs weights$"):
+            ask("given")
+    assert mr.Bags(np.eye(3), [[0, 1], [2, 2]])[0].mass("given").tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="tokens are float32: as float64 they must be copied"):
         element.__array__(np.float64, copy=False)
 

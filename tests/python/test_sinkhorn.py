@@ -290,7 +290,7 @@ def test_sinkhorn_is_a_value():
         (lambda: mr.transport([[1.0]], epsilon=-1), ValueError, "epsilon must be above 0"),
         (lambda: mr.transport([[1.0]], epsilon=mr.Sinkhorn(debiased=True)), ValueError, "use a measure"),
         (lambda: mr.transport([[1.0]], fraction=0), ValueError, "fraction must be above 0"),
-        (lambda: mr.transport([[1.0]], fraction=1.5), ValueError, "fraction must be at most 1, got 1.5"),
+        (lambda: mr.transport([[1.0]], fraction=1.5), ValueError, "fraction must be above 0 and at most 1, got 1.5"),
         (lambda: mr.transport([[np.nan]], epsilon=0.1), ValueError, "cost: entry (0, 0) is NaN"),
         (lambda: mr.transport([[1.0, -1e300]], epsilon=0.1), ValueError, "cost: entry (0, 1) is too large (-1e+300); "),
         (
@@ -304,7 +304,7 @@ def test_sinkhorn_is_a_value():
             "debiased needs capacity 1 and fraction 1, got capacity 1, fraction 0.5",
         ),
         (lambda: mr.Measure(problem="entropic"), ValueError, "problem must be one of 'exact', 'relaxed', 'sinkhorn'"),
-        (lambda: mr.Measure(problem=3), TypeError, "problem must be a string"),
+        (lambda: mr.Measure(problem=3), TypeError, "'relaxed', 'sinkhorn', or a Sinkhorn, got 3"),
     ],
 )
 def test_bad_input_is_named(call, error, words):

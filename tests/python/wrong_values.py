@@ -105,7 +105,11 @@ TEXTS = [
     (["cat", 3], TypeError, r"\b1 is not a string but int"),
 ]
 NOTHING = [([], ValueError, "at least one, got none|no text has")]
-LEVELS = [("norm ", ValueError, "must be one of '.*', got 'norm '"), (3, TypeError, "must be a string, got 3")]
+LEVELS = [("norm ", ValueError, "must be one of '.*', got 'norm '"), (3, TypeError, "must be one of '.*', got 3")]
+RAISE_OR_KEEP = [
+    ("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"),
+    (3, TypeError, "must be one of '.*', got 3"),
+]
 SCORES = [
     ([1], ValueError, "expected 2, (one|as)"),
     ([1, np.inf], ValueError, "candidate 1 is not finite"),
@@ -149,12 +153,20 @@ WRONG = {
     "sample": COUNT, "batch": COUNT, "seed": WHOLE, "steps": COUNT, "directions": COUNT, "dim": COUNT, "words": COUNT,
     "overlap": WHOLE, "per_document": COUNT, "max_rows": WHOLE, "max_tokens": COUNT, "max_iterations": WHOLE,
     "timeout": FINITE, "epsilon": EPSILON, "tolerance": FINITE, "aperture": FINITE, "unseen": FINITE,
-    "fraction": [*FINITE, (1.5, ValueError, "must be at most 1, got 1.5")], "marginal_penalty": POSITIVE,
+    "fraction": [
+        *POSITIVE,
+        (1.5, ValueError, "must be above 0 and at most 1, got 1.5"),
+        (np.inf, ValueError, "must be above 0 and at most 1, got inf"),
+    ],
+    "marginal_penalty": POSITIVE,
     "floor": POSITIVE[1:], "relative": FLAG, "debiased": FLAG, "ids": NAMES, "payloads": JSON,
     "subset": [*CHOSEN[:3], CHOSEN[4]],
     "texts": TEXTS, "documents": TEXTS, "encoder": ENCODER, "path": PATH, "offsets": OFFSETS,
     "source_tokens": TOKEN_NAMES, "target_tokens": TOKEN_NAMES, "s": [*WITHIN, ("a", TypeError, "integer")],
-    "ground": LEVELS, "weighting": LEVELS, "problem": LEVELS,
+    "ground": LEVELS, "weighting": LEVELS, "problem": [
+        (value, error, f"problem must be one of 'exact', 'relaxed', 'sinkhorn', or a Sinkhorn, got {value!r}")
+        for value, error in (("norm ", ValueError), (3, TypeError))
+    ],
     "capacity": [
         (0.5, ValueError, "must be at least 1, got 0.5"),
         (NAN, ValueError, "must be at least 1, got nan"),
@@ -194,7 +206,7 @@ WRONG = {
     ],
     "totals": [
         ("both", ValueError, "must be one of 'normalised', 'given', got 'both'"),
-        (3, TypeError, "must be a string, got 3"),
+        (3, TypeError, "must be one of '.*', got 3"),
     ],
     "amount": [("x", TypeError, "must be a real number, got 'x'"), (1.0, ValueError, "totals")],
     "plans": [(3, TypeError, "must be True or False, got 3")],
@@ -233,7 +245,7 @@ WRONG = {
     "stop_words": [("the", TypeError, "got one string"), (3, TypeError, "expected a list of words, got int")],
     "segmenter": [
         ("spacy", ValueError, "must be one of 'jieba', .*got 'spacy'"),
-        (3, TypeError, "must be a string, got 3"),
+        (3, TypeError, "must be one of '.*', got 3"),
     ],
     "encoded": [("cat", TypeError, "expected EncodedTexts, got str")],
     "paths": [(3, TypeError, "expected a list of paths, got int")],
@@ -308,9 +320,9 @@ WRONG = {
     ],
     "WordVectors.bags.texts": [*TEXTS, *NOTHING, (["zzz"], mr.NoTokensError, "text 0 has no word with a vector")],
     "Reranker.rank.query": [(3, TypeError, "expected a string, got int")],
-    "unknown": [("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string")],
+    "unknown": RAISE_OR_KEEP,
     "absent": [
-        ("skip", ValueError, "must be one of 'raise', 'keep', got 'skip'"), (3, TypeError, "must be a string"),
+        *RAISE_OR_KEEP,
         ("keep", ValueError, "applies only to doc_ids of an index"),
     ],
     "Alignment.to_csv.path": [PATH[0], ("none/moves.csv", FileNotFoundError, "none/moves.csv")],

@@ -189,8 +189,11 @@ def thread_count(num_threads: int | None) -> int:
 def real_number(value: Any, name: str) -> float:
     """Check the type of a number; the caller checks its range, NaN included."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    return float(value)
+        raise TypeError(f"{name} must be a real number, got {value!r:.80}")
+    try:
+        return float(value)
+    except OverflowError:  # of an integer or a fraction
+        raise ValueError(f"{name} must be a number that float64 can hold, got a larger one") from None
 
 
 def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
@@ -203,9 +206,9 @@ def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
 
 def fraction_number(value: Any) -> float:
     """Check a fraction: above 0, at most 1."""
-    fraction = positive_number(value, "fraction")
-    if fraction > 1:
-        raise ValueError(f"fraction must be at most 1, got {fraction}")
+    fraction = real_number(value, "fraction")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
     return fraction
 
 
@@ -216,12 +219,17 @@ def require_callable(value: F, name: str) -> F:
     return value
 
 
-def one_of(value: object, name: str, known: Collection[str]) -> None:
-    """Check a string that has to be one of several."""
+def one_of(value: object, name: str, known: Collection[str], other: str | None = None) -> str:
+    """Check a string that has to be one of several; `other` names what else the caller accepts.
+
+    Returns it as a plain string: NumPy and enumerations have string types of their own.
+    """
+    listed = ", ".join(map(repr, known)) + ("" if other is None else f", or {other}")
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, got {value!r}")
+        raise TypeError(f"{name} must be one of {listed}, got {value!r:.80}")
     if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+        raise ValueError(f"{name} must be one of {listed}, got {value!r:.80}")
+    return str.__str__(value)
 
 
 def capacity_number(value: Any) -> float:

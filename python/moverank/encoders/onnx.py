@@ -151,7 +151,7 @@ class OnnxEncoder:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(OnnxEncoder, **self._options), self._arguments
+        return partial(type(self), **self._options), self._arguments
 
     def __repr__(self) -> str:
         return f"OnnxEncoder({self._name}, max_length={self._max_length}, subwords={self._subwords!r})"

@@ -24,8 +24,9 @@ from moverank.vectors.histograms import Histograms
 from moverank.vectors.rounding import longest
 from moverank.vectors.sequences import Batch, One
 
-#: Names in certificates for all documents, for those of a subset, and for given candidates.
+#: Names in certificates for all documents, for those of a subset, and for given candidates; and what a condition adds.
 EVERYTHING, SUBSET, GIVEN = "documents", "documents of the subset", "given candidates"
+CHOSEN = " that satisfy the condition"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Request:
             raise ValueError(f"candidates must be at least k = {goal.k}, got {candidates}")
         seconds = _seconds(timeout)
         positions = _chosen(snapshot, subset, where)
-        return cls(snapshot, goal, candidates, seconds, positions, _name(positions), began)
+        return cls(snapshot, goal, candidates, seconds, positions, _name(subset, where), began)
 
     @classmethod
     def among(cls, snapshot: Snapshot, ids: Ids, k: int, *, slack: float, timeout: float | None) -> Request:
@@ -101,7 +102,7 @@ class Request:
             raise ValueError("radius must be a number, got nan")
         seconds = _seconds(timeout)
         positions = _chosen(snapshot, subset, where)
-        return cls(snapshot, Goal(len(snapshot), limit), None, seconds, positions, _name(positions), began)
+        return cls(snapshot, Goal(len(snapshot), limit), None, seconds, positions, _name(subset, where), began)
 
     def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
         """Search for one query."""
@@ -136,15 +137,10 @@ def _goal(snapshot: Snapshot, k: int, slack: float) -> Goal:
     relative = real_number(slack, "slack")
     if not 0.0 <= relative < np.inf:
         raise ValueError(f"slack must be finite and at least 0, got {relative}")
-    if relative > 0.0 and snapshot.setup.measure._cost.may_be_negative:
-        raise ValueError(
-            f"slack must be 0 under ground {snapshot.setup.measure.ground!r}, whose distances may be negative: "
-            f"a relative error has no meaning, got {relative}"
-        )
     if relative > 0.0 and snapshot.has_negative_costs:
         raise ValueError(
-            f"slack must be 0 as some costs are negative, and so may distances be: a relative error has no meaning, "
-            f"got {relative}"
+            f"slack must be 0, as costs may be negative in this index (ground {snapshot.setup.measure.ground!r}), and "
+            f"so may distances: a relative error has no meaning; got {relative}"
         )
     return Goal(count, slack=relative)
 
@@ -157,8 +153,8 @@ def _chosen(snapshot: Snapshot, subset: Ids | None, where: Condition | None) -> 
     return snapshot.chosen(subset, None if where is None else filter_of(where))
 
 
-def _name(positions: Positions | None) -> str:
-    return EVERYTHING if positions is None else SUBSET
+def _name(subset: Ids | None, where: Condition | None) -> str:
+    return (EVERYTHING if subset is None else SUBSET) + ("" if where is None else CHOSEN)
 
 
 class _Search:

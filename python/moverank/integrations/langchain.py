@@ -40,7 +40,7 @@ class MoverankCompressor(BaseDocumentCompressor):
     ['A cat sat on a mat.']
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     reranker: Reranker = Field(default_factory=Reranker)
     top_n: int = Field(default=5, ge=1)

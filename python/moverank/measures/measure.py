@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -83,39 +84,32 @@ class Measure:
     capacity: float = 1.0
     problem: str | Sinkhorn = "exact"
     fraction: float = 1.0
-    _spec: _core.Measure = field(init=False, repr=False, compare=False)
-    _cost: _core.GroundTraits = field(init=False, repr=False, compare=False)
-    _mass: _core.WeightingTraits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            one_of(self.ground, "ground", GROUNDS)
+            ground = one_of(self.ground, "ground", GROUNDS)
         except ValueError as error:
             raise ValueError(f"{error}; for other costs use ground 'given', and costs= with each call") from None
-        one_of(self.weighting, "weighting", WEIGHTINGS)
-        object.__setattr__(self, "_cost", GROUNDS[self.ground])
-        object.__setattr__(self, "_mass", WEIGHTINGS[self.weighting])
-        if not isinstance(self.problem, Sinkhorn):
-            one_of(self.problem, "problem", PROBLEMS)
-        if self.problem == "sinkhorn":
-            object.__setattr__(self, "problem", Sinkhorn())
-        object.__setattr__(self, "capacity", capacity_number(self.capacity))
-        object.__setattr__(self, "fraction", fraction_number(self.fraction))
-        entropic = isinstance(self.problem, Sinkhorn)
-        sinkhorn = self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
+        weighting = one_of(self.weighting, "weighting", WEIGHTINGS)
+        problem: Any = self.problem
+        if not isinstance(problem, Sinkhorn):
+            problem = one_of(problem, "problem", PROBLEMS, "a Sinkhorn")
+            problem = Sinkhorn() if problem == "sinkhorn" else problem
+        checked = {"ground": ground, "weighting": weighting, "problem": problem}
+        checked |= {"capacity": capacity_number(self.capacity), "fraction": fraction_number(self.fraction)}
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        sinkhorn = self._sinkhorn
         require_compatible(sinkhorn, self.capacity, self.fraction)
         if self._cost.is_given and self._mass.needs_vectors:
+            # The weighting may be the default, which the user has not written.
             raise ValueError(
-                f"weighting: {self.weighting!r} needs vectors, which ground 'given' does not have; use 'uniform'"
+                f"ground: 'given' has no vectors, which weighting {weighting!r} needs; use weighting='uniform' with it"
             )
         if self._cost.is_given and sinkhorn.debiased:
             raise ValueError("problem: a debiased one needs costs within each side, which ground 'given' does not have")
-        problem = "entropic" if entropic else self.problem
-        object.__setattr__(
-            self,
-            "_spec",
-            _core.Measure(self.ground, self.weighting, self.capacity, self.fraction, str(problem), sinkhorn._spec),
-        )
+        # Made here, so that whatever the core refuses is refused now.
+        self._spec  # noqa: B018
 
     def __call__(
         self,
@@ -281,8 +275,31 @@ class Measure:
             return -distance
         return 1.0 / (1.0 + distance)
 
-    def __reduce__(self) -> tuple[type[Measure], tuple[Any, ...]]:
-        return Measure, (self.ground, self.weighting, self.capacity, self.problem, self.fraction)
+    @property
+    def _cost(self) -> _core.GroundTraits:
+        """Facts about the ground cost."""
+        return GROUNDS[self.ground]
+
+    @property
+    def _mass(self) -> _core.WeightingTraits:
+        """Facts about the weighting."""
+        return WEIGHTINGS[self.weighting]
+
+    @property
+    def _sinkhorn(self) -> Sinkhorn:
+        """The entropic problem; the default one, which the core ignores, if the problem is another."""
+        return self.problem if isinstance(self.problem, Sinkhorn) else Sinkhorn()
+
+    @cached_property
+    def _spec(self) -> _core.Measure:
+        """The same measure as the core knows it."""
+        problem = "entropic" if isinstance(self.problem, Sinkhorn) else self.problem
+        sinkhorn = self._sinkhorn._spec
+        return _core.Measure(self.ground, self.weighting, self.capacity, self.fraction, problem, sinkhorn)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the core's object, which cannot be pickled and is made again at the first access.
+        return {name: value for name, value in vars(self).items() if name != "_spec"}
 
 
 wmd = Measure("euclidean", "uniform")

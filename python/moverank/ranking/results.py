@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -105,7 +105,11 @@ class RankedDocument:
     text: str | None = field(repr=False)
     passage: tuple[int, int] | None = None
     payload: Any = field(default=None, repr=False)
-    _reasons: Reasons | None = field(default=None, repr=False, compare=False)
+    #: Given at construction, and no field: it is not part of the value, but `dataclasses.replace` passes it on.
+    _reasons: InitVar[Reasons | None] = None
+
+    def __post_init__(self, _reasons: Reasons | None) -> None:
+        object.__setattr__(self, "_reasons", _reasons)
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
         """Convert to JSON values, in the same shape as `Hit.to_dict`.
@@ -137,9 +141,10 @@ class RankedDocument:
         ValueError
             If the document has no token.
         """
-        if self._reasons is None:
+        reasons: Reasons | None = vars(self)["_reasons"]
+        if reasons is None:
             raise ValueError(f"document {self.doc_id!r} has no token, or the query has none: nothing moved")
-        return self._reasons.alignment()
+        return reasons.alignment()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,36 +73,28 @@ class Sinkhorn:
     max_iterations: int = 1000
     marginal_penalty: float = math.inf
     debiased: bool = False
-    _spec: _core.Sinkhorn = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("relative", "debiased"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, bool(getattr(self, name)))
         object.__setattr__(self, "epsilon", positive_number(self.epsilon, "epsilon"))
         object.__setattr__(self, "tolerance", positive_number(self.tolerance, "tolerance"))
         object.__setattr__(self, "max_iterations", whole_number(self.max_iterations, "max_iterations", least=0))
         penalty = positive_number(self.marginal_penalty, "marginal_penalty", infinite=True)
         object.__setattr__(self, "marginal_penalty", penalty)
-        object.__setattr__(
-            self,
-            "_spec",
-            _core.Sinkhorn(
-                self.epsilon,
-                bool(self.relative),
-                self.tolerance,
-                self.max_iterations,
-                self.marginal_penalty,
-                bool(self.debiased),
-            ),
-        )
+        # Made here, so that whatever the core refuses is refused now.
+        self._spec  # noqa: B018
 
     def replace(self, **changes: Any) -> Sinkhorn:
         """Copy with some fields changed."""
         return dataclass_replace(self, **changes)
 
-    def __reduce__(self) -> tuple[type[Sinkhorn], tuple[Any, ...]]:
-        return Sinkhorn, (
+    @cached_property
+    def _spec(self) -> _core.Sinkhorn:
+        """The same problem as the core knows it."""
+        return _core.Sinkhorn(
             self.epsilon,
             self.relative,
             self.tolerance,
@@ -109,6 +102,10 @@ class Sinkhorn:
             self.marginal_penalty,
             self.debiased,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the core's object, which cannot be pickled and is made again at the first access.
+        return {name: value for name, value in vars(self).items() if name != "_spec"}
 
 
 def require_compatible(sinkhorn: Sinkhorn, capacity: float, fraction: float) -> None:

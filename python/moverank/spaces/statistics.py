@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,17 @@ class Moments:
         return Moments(self.count, total, matrix.T @ centred @ matrix)
 
 
-@dataclass
 class Statistics:
     """Counts of tokens, moments of their vectors, and a sample of texts.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the vectors.
+    sample_size : int
+        Number of texts in the sample.
+    rng : numpy.random.Generator
+        Draws the sample.
 
     Attributes
     ----------
@@ -82,18 +90,16 @@ class Statistics:
         the moments cannot be computed.
     """
 
-    dim: int
-    sample_size: int
-    rng: np.random.Generator
-    texts: int = 0
-    tokens: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    texts_with: Counter[str] = field(default_factory=Counter)
-    moments: Moments = field(init=False)
-    sample: list[tuple[list[str], NDArray[np.float32]]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.moments = Moments.none(self.dim)
+    # Not a dataclass: `dataclasses.asdict` would count the pairs of a Counter.
+    def __init__(self, dim: int, sample_size: int, rng: np.random.Generator) -> None:
+        self.texts = 0
+        self.tokens = 0
+        self.counts: Counter[str] = Counter()
+        self.texts_with: Counter[str] = Counter()
+        self.moments = Moments.none(dim)
+        self.sample: list[tuple[list[str], NDArray[np.float32]]] = []
+        self._sample_size = sample_size
+        self._rng = rng
 
     def add(self, encoded: EncodedTexts) -> None:
         """Add a batch of texts."""
@@ -104,8 +110,8 @@ class Statistics:
             self.counts.update(tokens)
             self.texts_with.update(set(tokens))
             # Algorithm R (reservoir sampling): every text so far has the same probability of being in the sample.
-            place = self.texts - 1 if self.texts <= self.sample_size else int(self.rng.integers(self.texts))
-            if place < self.sample_size:
+            place = self.texts - 1 if self.texts <= self._sample_size else int(self._rng.integers(self.texts))
+            if place < self._sample_size:
                 drawn = (tokens, np.array(sequences[s]))
                 if place == len(self.sample):
                     self.sample.append(drawn)

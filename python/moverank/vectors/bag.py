@@ -11,7 +11,7 @@ from moverank._support.validate import one_of, read_only
 from moverank.vectors.digests import Digests
 from moverank.vectors.sequences import Sequence
 from moverank.vectors.token_array import TokenArray
-from moverank.vectors.weighting import WEIGHTINGS, mass_of
+from moverank.vectors.weighting import WEIGHTINGS, mass_of, require_weighting
 
 
 class Bag(TokenArray):
@@ -75,8 +75,14 @@ class Bag(TokenArray):
         raise TypeError("the counts of a bag belong to its words; use .tokens, without counts, or .to_sequence()")
 
     def mass(self, weighting: str) -> NDArray[np.float64]:
-        """Mass of each word under a weighting, shape (m,), even if all occur once."""
-        one_of(weighting, "weighting", WEIGHTINGS)
+        """Mass of each word under a weighting, shape (m,), even if all occur once.
+
+        Raises
+        ------
+        ValueError
+            If the weighting is "given", and there are no counts.
+        """
+        require_weighting(weighting, has_weights=self._counts is not None)
         mass = mass_of(self._tokens, weighting)
         return mass if self._counts is None else mass * self._counts
 
@@ -93,8 +99,8 @@ class Bag(TokenArray):
         Sequence
             With weights if there are counts.
         """
-        mass = self.mass(weighting)
-        return self._as_sequence(None if self._counts is None else mass)
+        one_of(weighting, "weighting", WEIGHTINGS)
+        return self._as_sequence(None if self._counts is None else self.mass(weighting))
 
     def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
         return Sequence._made(self._tokens, mass, None if self._digests is None else self._digests[self._words])
@@ -107,7 +113,8 @@ class Bag(TokenArray):
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Bag, (self._vectors, self._words, self._counts, self._digests)
+        arrays = self._vectors, self._words, self._counts, self._digests
+        return type(self), arrays, getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"

@@ -269,7 +269,13 @@ class Bags:
         return sum(array.nbytes for array in arrays if array is not None)
 
     def weights_of(self, s: int, weighting: str) -> NDArray[np.float64] | None:
-        """Mass of document `s` under a weighting, shape (m_s,); None where the weighting itself says it."""
+        """Mass of document `s` under a weighting, shape (m_s,); None where the weighting itself says it.
+
+        Raises
+        ------
+        ValueError
+            If the weighting is "given", and there are no counts.
+        """
         one = self[operator.index(s)]
         mass = one.mass(weighting)
         return None if one.counts is None else mass
@@ -323,7 +329,8 @@ class Bags:
         raise TypeError("Bags are not an array; .words, .counts and .vectors are")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._vectors, self._words, self._offsets, self._counts, self._digests)
+        arrays = self._vectors, self._words, self._offsets, self._counts, self._digests
+        return _unpickle, (type(self), *arrays), getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -335,6 +342,7 @@ class Bags:
 
 
 def _unpickle(
+    kind: type[Bags],
     vectors: NDArray[Any],
     words: NDArray[Any],
     offsets: NDArray[np.int64],
@@ -342,4 +350,4 @@ def _unpickle(
     digests: Digests | None,
 ) -> Bags:
     made = Bags.from_flat(vectors, words, offsets, counts)
-    return Bags._of(made._vectors, made._words, made._offsets, made._counts, digests)
+    return kind._of(made._vectors, made._words, made._offsets, made._counts, digests)

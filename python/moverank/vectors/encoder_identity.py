@@ -6,8 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from moverank._support.validate import whole_number
 from moverank.errors import EncoderMismatchError
@@ -20,6 +19,18 @@ LONGEST, MOST_OPTIONS = 1000, 100
 
 _ABSENT = object()
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+
+
+class _Options(dict[str, Option]):
+    """A dictionary that cannot be changed; unlike a mapping proxy, it can be copied, and written as JSON."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("options: cannot be changed; make another identity with dataclasses.replace")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Options, (dict(self),)
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class EncoderIdentity:
             _require_text(name, "options")
             _require_option(name, value)
         # Ordered by name, so that equal ones print alike; and a copy, which the caller cannot change.
-        object.__setattr__(self, "options", MappingProxyType(dict(sorted(self.options.items()))))
+        object.__setattr__(self, "options", _Options(sorted(self.options.items())))
 
     @classmethod
     def of(cls, encoder: Any) -> EncoderIdentity:
@@ -154,9 +165,6 @@ class EncoderIdentity:
             raise ValueError(f"value: expected an object of kind, name, dim, digest and options, got {value!r:.60}")
         return cls(**value)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _from_fields, (self.kind, self.name, self.dim, self.digest, dict(self.options))
-
     def __hash__(self) -> int:
         return hash((self.kind, self.name, self.dim, self.digest, tuple(self.options.items())))
 
@@ -215,10 +223,6 @@ def checked(built_with: EncoderIdentity | None, encoder: Any) -> EncoderCheck:
             f"{given._shown(differences)}; they differ in {', '.join(map(_plain, differences))}"
         )
     return EncoderCheck(True, f"the index was built with {built_with}")
-
-
-def _from_fields(*fields: Any) -> EncoderIdentity:
-    return EncoderIdentity(*fields)
 
 
 def _require_text(value: Any, name: str) -> None:

@@ -126,7 +126,8 @@ class Histograms:
         return (self[s] for s in range(len(self)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Histograms._of, (self._bins, self._offsets, self._content, self._n_bins, self._labels)
+        arrays = self._bins, self._offsets, self._content
+        return type(self)._of, (*arrays, self._n_bins, self._labels), getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"

@@ -15,7 +15,6 @@ from moverank._support.validate import (
     as_list,
     mass_array,
     offsets_array,
-    one_of,
     read_only,
     tokens_and_source,
     weights_array,
@@ -36,7 +35,7 @@ from moverank.vectors.flat import (
 from moverank.vectors.padded import cut, warn_if_padded
 from moverank.vectors.rounding import Extent, longest, may_lose
 from moverank.vectors.token_array import TokenArray, plain, rows_of
-from moverank.vectors.weighting import WEIGHTINGS, mass_of
+from moverank.vectors.weighting import WEIGHTINGS, mass_of, require_weighting
 
 
 @runtime_checkable
@@ -481,7 +480,7 @@ class Sequences:
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = self._tokens, self._offsets, self._weights, self.dtype, self._scales
-        return _unpickle, (*arrays, self._rest, self._digests)
+        return _unpickle, (type(self), *arrays, self._rest, self._digests), getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -579,12 +578,8 @@ class Sequence(TokenArray):
 
     def mass(self, weighting: str) -> NDArray[np.float64]:
         """Mass of each token, shape (n,), before it is normalised: its weights, or what a weighting gives."""
-        one_of(weighting, "weighting", WEIGHTINGS)
-        if self.weights is not None:
-            return self.weights
-        if WEIGHTINGS[weighting].needs_weights:
-            raise ValueError(f"weighting {weighting!r} needs weights")
-        return mass_of(self._tokens, weighting)
+        require_weighting(weighting, has_weights=self.weights is not None)
+        return mass_of(self._tokens, weighting) if self.weights is None else self.weights
 
     def _as_sequence(self, mass: NDArray[np.float64] | None) -> Sequence:
         return self if mass is None else Sequence._of(as_query(self, mass, "tokens", "weights"))
@@ -600,7 +595,7 @@ class Sequence(TokenArray):
         return Sequence(found, weights)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Sequence._of, (self._batch,)
+        return type(self)._of, (self._batch,), getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
@@ -620,6 +615,7 @@ def _as_floats(batch: Sequences) -> NDArray[np.floating]:
 
 
 def _unpickle(
+    kind: type[Sequences],
     tokens: NDArray[Any],
     offsets: NDArray[np.int64],
     weights: NDArray[np.float64] | None,
@@ -629,7 +625,7 @@ def _unpickle(
     digests: Digests | None,
 ) -> Sequences:
     batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
-    return Sequences._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
+    return kind._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
 
 
 def _listed(sequences: Any) -> Iterable[Any]:

@@ -6,9 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._support.validate import one_of
 
 #: Facts about each weighting, by name.
 WEIGHTINGS = {weighting.name: weighting for weighting in _core.weightings()}
+
+
+def require_weighting(weighting: str, *, has_weights: bool) -> None:
+    """Refuse an unknown weighting, and "given" where no weights are given."""
+    if WEIGHTINGS[one_of(weighting, "weighting", WEIGHTINGS)].needs_weights and not has_weights:
+        raise ValueError(f"weighting {weighting!r} needs weights")
 
 
 def mass_of(vectors: NDArray[np.floating], weighting: str) -> NDArray[np.float64]:

@@ -325,16 +325,16 @@ def _segment_of(fields: Fields, setup: Setup) -> Segment:
     removed = fields.child("removed", _file_of)
     fields.done()
     if file is None or arrays is None or numbers is None:
-        raise IndexFormatError("a segment has no file, no arrays or no numbers")
+        raise IndexFormatError("a segment lacks its file, its arrays or its numbers")
     require_layout(setup, {name: (entry.dtype, entry.shape) for name, entry in arrays.items()})
     for name, entry in arrays.items():
         is_aligned = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
         if not is_aligned or entry.offset + entry.nbytes > file.nbytes:
-            raise IndexFormatError(f"array {name!r} is outside of its file, or not aligned")
+            raise IndexFormatError(f"array {name!r} is outside its file, or not aligned")
     require_numbers(setup, numbers)
     segment = Segment(file, arrays, numbers, removed)
     if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
-        raise IndexFormatError("more documents are removed than there are")
+        raise IndexFormatError("more documents are removed from a segment than it has")
     return segment
 
 
@@ -346,26 +346,28 @@ def _require_whole(manifest: Manifest) -> None:
     for segment in manifest.segments:
         if kind.table is not None:
             if segment.numbers["first_word"] != n_words:
-                raise IndexFormatError("the words of a segment do not continue those of the previous one")
+                raise IndexFormatError("the words of a segment do not begin where those of the previous segment end")
             own = segment.arrays[kind.table].shape[0]
             if own and segment is not manifest.segments[0] and not kind.table_grows:
-                raise IndexFormatError("given costs are in a segment other than the first")
+                raise IndexFormatError("a segment other than the first contains given costs")
             n_words += own
         ends.add(max(ends) + len(segment))
     if not kind.table_grows and not manifest.segments:
-        raise IndexFormatError("has given costs, but no segment with them")
+        raise IndexFormatError("compares by given costs, but has no segment, which would contain them")
     targets = manifest.setup.targets
     if targets is not None and manifest.segments and len(targets) != n_words:
         raise IndexFormatError(f"has names for {len(targets)} bins of documents, but costs for {n_words}")
     if (manifest.faiss is None) != (manifest.covered == 0) or manifest.covered not in ends:
-        raise IndexFormatError("the documents in the file of faiss are not those of the first segments")
+        raise IndexFormatError("the documents in the faiss file are not those of the first segments")
     if manifest.batches is not None and manifest.batches < 0:
-        raise IndexFormatError(f"the number of batches is negative, {manifest.batches:.3g}")
+        raise IndexFormatError(f"the number of batches is {manifest.batches:.3g}, expected at least 0")
     if not 0 <= manifest.next_id <= 1 << 63:
         raise IndexFormatError(f"the next id is {manifest.next_id:.3g}, expected a number from 0 to 2^63")
     encoder = manifest.encoder
     if encoder is not None and manifest.space is None and encoder.dim not in (None, manifest.setup.dim):
-        raise IndexFormatError(f"its encoder has dimension {encoder.dim}, but its tokens {manifest.setup.dim}")
+        raise IndexFormatError(
+            f"its encoder has dimension {encoder.dim}, but its tokens have dimension {manifest.setup.dim}"
+        )
     names = [entry.file for entry in manifest.files]
     if len(set(names)) < len(names):
         raise IndexFormatError("a file is listed twice")
@@ -384,7 +386,7 @@ def _array_of(fields: Fields) -> ArrayEntry:
 def _file_of(fields: Fields) -> FileEntry:
     entry = FileEntry(fields.take("file", str), fields.count("nbytes"), fields.count("crc32"))
     if not FILE_NAME.fullmatch(entry.file):
-        raise IndexFormatError(f"{entry.file!r:.60} is not a valid name of a file of an index")
+        raise IndexFormatError(f"{entry.file!r:.60} is not a valid name for a file of an index")
     return entry
 
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._support.notes import add_note
+from moverank.index.parts.ids import document_named
 from moverank.index.parts.payloads import payload_at
 from moverank.index.parts.where import Where
 
@@ -33,11 +35,7 @@ class PayloadFilter(Protocol):
         ...
 
     def matching(self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Increasing positions of the documents of a part of `count` documents that satisfy it.
-
-        Only those among given positions matter, which the search needs; the answer may contain others, as it does
-        where it is cached.
-        """
+        """Increasing positions of the documents that satisfy it, `among` given ones of a part of `count` documents."""
         ...
 
 
@@ -56,16 +54,21 @@ class Predicate:
         Raises
         ------
         TypeError
-            If it returns something that is not a bool, such as None. What it raises itself is passed on.
+            If it returns something that is not a bool, such as None. What it raises itself is passed on, with a note
+            that names the document.
         """
         found = []
         for position in among.tolist():
             payload = payload_at(arrays, position)
-            answer = self.function(payload)
+            try:
+                answer = self.function(payload)
+            except Exception as error:
+                add_note(error, f"where: raised by the function of a payload, for {document_named(arrays, position)}")
+                raise
             if not isinstance(answer, (bool, np.bool_)):
                 raise TypeError(
                     f"where: expected the function to return True or False, got {answer!r:.80} "
-                    f"for payload {payload!r:.80}"
+                    f"for {document_named(arrays, position)}, payload {payload!r:.80}"
                 )
             if answer:
                 found.append(position)

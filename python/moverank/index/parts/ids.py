@@ -268,6 +268,11 @@ def stored_ids(arrays: Mapping[str, NDArray[Any]]) -> IntIds | StrIds:
     return StrIds(arrays["id_text"], arrays["id_offsets"], arrays["id_hashes"], arrays["id_order"])
 
 
+def document_named(arrays: Mapping[str, NDArray[Any]], position: int) -> str:
+    """Name of a document of a part for messages: its id, as its position would be the one in this part."""
+    return f"document {stored_ids(arrays).take(np.array([position])).tolist()[0]!r:.80}"
+
+
 def listed_ids(ids: Any, argument: str = "ids") -> list[Any]:
     """Ids as a list of plain values; TypeError, which names the argument, for a single string or another type."""
     if type(ids) is np.ndarray and ids.ndim == 1 and ids.dtype.kind in "iuU":

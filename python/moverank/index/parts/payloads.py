@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.errors import IndexFormatError
+from moverank.index.parts.ids import document_named
 from moverank.index.parts.payload_values import json_value, payload_list
 
 
@@ -58,7 +59,9 @@ def payload_at(arrays: Mapping[str, NDArray[Any]], position: int) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise IndexFormatError(f"payload of document {position}: is not JSON; the index's files are damaged") from None
+        raise IndexFormatError(
+            f"payload of {document_named(arrays, position)}: is not JSON; the index's files are damaged"
+        ) from None
 
 
 def is_json(octets: bytes) -> bool:
@@ -68,6 +71,18 @@ def is_json(octets: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def texts_at(arrays: Mapping[str, NDArray[Any]], places: NDArray[np.int64]) -> list[bytes]:
+    """JSON texts of the payloads of documents at increasing positions, at least one; empty where there is none."""
+    if "payload_text" not in arrays:
+        return [b""] * len(places)
+    first, last = int(places[0]), int(places[-1]) + 1
+    if last - first == len(places):
+        return texts_of(arrays, first, last)
+    offsets, text = arrays["payload_offsets"], arrays["payload_text"]
+    spans = zip(offsets[places].tolist(), offsets[places + 1].tolist(), strict=True)
+    return [text[start:end].tobytes() for start, end in spans]
 
 
 def texts_of(arrays: Mapping[str, NDArray[Any]], first: int, last: int) -> list[bytes]:

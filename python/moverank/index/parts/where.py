@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from moverank.errors import IndexFormatError
 from moverank.index.parts.arrays import require_offsets
+from moverank.index.parts.ids import document_named
 from moverank.index.parts.payload_values import json_value
-from moverank.index.parts.payloads import is_json, texts_of
+from moverank.index.parts.payloads import is_json, texts_at, texts_of
 
 #: Number of documents whose payloads are passed to SQLite at a time.
 DOCUMENTS_AT_ONCE = 4096
@@ -146,7 +147,7 @@ class Where:
     def matching(
         self, arrays: Mapping[str, NDArray[Any]], count: int, among: NDArray[np.int64] | None = None
     ) -> NDArray[np.int64]:
-        """Increasing positions of the documents of a part that satisfy the condition.
+        """Increasing positions of the documents of a part that satisfy the condition: `among` given ones, or all.
 
         Raises
         ------
@@ -157,19 +158,20 @@ class Where:
         """
         if "payload_text" in arrays:
             require_offsets(arrays, "payload_offsets", "payload_text")
+        asked = np.arange(count) if among is None else among
         found: list[int] = []
         with closing(_connection()) as connection:
-            for first in range(0, count, DOCUMENTS_AT_ONCE):
-                last = min(first + DOCUMENTS_AT_ONCE, count)
-                texts = texts_of(arrays, first, last) if "payload_text" in arrays else [b""] * (last - first)
+            for first in range(0, len(asked), DOCUMENTS_AT_ONCE):
+                texts = texts_at(arrays, asked[first : first + DOCUMENTS_AT_ONCE])
+                places = asked[first : first + DOCUMENTS_AT_ONCE].tolist()
                 with_payload = [position for position, text in enumerate(texts) if text]
                 joined = b"[" + b",".join([texts[position] for position in with_payload]) + b"]"
                 if b"\\u0000" in joined:
-                    self._require_no_nul(texts, first)
+                    self._require_no_nul(arrays, places, texts)
                 bare = json.dumps([position for position, text in enumerate(texts) if not text]).encode()
                 try:
                     for is_bare, place in self._found(connection, joined, bare):
-                        found.append(first + (place if is_bare else with_payload[place]))
+                        found.append(places[place if is_bare else with_payload[place]])
                 except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
                     if str(error) == "interrupted":
                         raise KeyboardInterrupt from None
@@ -209,18 +211,19 @@ class Where:
             )"""
         yield from connection.execute(query, self.values)
 
-    def _require_no_nul(self, texts: list[bytes], first: int) -> None:
+    def _require_no_nul(self, arrays: Mapping[str, NDArray[Any]], places: list[int], texts: list[bytes]) -> None:
         """Refuse strings with a NUL character in the data that the condition reads, as SQLite would truncate them."""
         reads_all = self.whole and "payload" in _EXISTENCE_TEST.sub("", self.expression).lower()
-        for position, text in enumerate(texts, first):
+        for position, text in zip(places, texts, strict=True):
             if b"\\u0000" not in text or not is_json(text):
                 continue
             payload = json.loads(text)
             for field in self.fields:
                 if isinstance(payload, dict) and _has_nul(payload.get(field)):
-                    raise ValueError(f"where: field {field!r} of document {position} {_NUL}: {payload[field]!r:.40}")
+                    named = document_named(arrays, position)
+                    raise ValueError(f"where: field {field!r} of {named} {_NUL}: {payload[field]!r:.40}")
             if reads_all and _has_nul(payload):
-                raise ValueError(f"where: payload of document {position} {_NUL}: {payload!r:.40}")
+                raise ValueError(f"where: payload of {document_named(arrays, position)} {_NUL}: {payload!r:.40}")
 
 
 _NUL = "has a NUL character, at which SQLite would end the string"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from typing import Any, Protocol, overload
 
@@ -62,7 +62,9 @@ class Certificate:
         exact, bound, unsolved = proved.exact, proved.bound, proved.unsolved
         certain, error = proved.certain, proved.error
         place = f"the {ordinal(len(distances))} distance"
-        if unsolved == 0:
+        if n_documents == 0:
+            statement = f"exact: there are no {what}"
+        elif unsolved == 0:
             statement = f"exact: all {n_documents} {what} were solved"
         elif exact:
             start, end = told_apart(bound, float(distances[-1]) if radius is None else radius)
@@ -233,17 +235,27 @@ class Hit:
     rank: int
     distance: float
     similarity: float
-    _document: Documents = field(compare=False)
+    #: Given at construction, and no field: it is not part of the value, but `dataclasses.replace` passes it on.
+    _document: InitVar[Documents | None] = None
+
+    def __post_init__(self, _document: Documents | None) -> None:
+        object.__setattr__(self, "_document", _document)
+
+    @property
+    def _own(self) -> Documents:
+        """The document; type checkers do not take what is given at construction for an attribute."""
+        own: Documents = vars(self)["_document"]
+        return own
 
     @cached_property
     def payload(self) -> Any:
         """Payload of the document, a JSON value; None if it has none. Read at the first access."""
-        return self._document.payload(0)
+        return self._own.payload(0)
 
     @cached_property
     def alignment(self) -> Alignment:
         """Optimal alignment of the query's tokens with those of the document. Computed at the first access."""
-        return self._document.alignment(0)
+        return self._own.alignment(0)
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
         """Convert to JSON values, in the same shape as `RankedDocument.to_dict`.
@@ -303,13 +315,16 @@ class Hits:
     measure: Measure
     certificate: Certificate
     stats: SearchStats
-    _documents: Documents = field(compare=False)
+    #: As in `Hit`.
+    _documents: InitVar[Documents | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, _documents: Documents | None) -> None:
+        object.__setattr__(self, "_documents", _documents)
         self.ids.flags.writeable = self.distances.flags.writeable = False
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Hits, tuple(getattr(self, own.name) for own in fields(self))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.ids.flags.writeable = self.distances.flags.writeable = False  # pickles do not keep it
 
     @property
     def similarities(self) -> NDArray[np.float64]:
@@ -336,12 +351,13 @@ class Hits:
 
     def _hit(self, rank: int) -> Hit:
         distance = float(self.distances[rank])
+        documents: Documents = vars(self)["_documents"]
         return Hit(
             id=self._id(rank),
             rank=rank,
             distance=distance,
             similarity=self.measure.similarity(distance),
-            _document=self._documents.only(rank),
+            _document=documents.only(rank),
         )
 
     def __iter__(self) -> Iterator[Hit]:
