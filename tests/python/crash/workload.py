@@ -136,13 +136,12 @@ class Workload:
 
 def content(index):
     """Which documents an index has, by what was stored with them, each found with the tokens that it should have."""
-    found = {}
-    for name in index.ids.tolist():
-        version = index.payload(name)["v"]
-        hits = index.search(document(name, version), len(index), num_threads=1)
+    found = {name: index.payload(name)["v"] for name in index.ids.tolist()}
+    queries = [document(name, version) for name, version in found.items()]
+    answers = index.search_batch(queries, len(index), num_threads=1) if found else []
+    for name, hits in zip(found, answers, strict=True):
         distance = dict(zip(hits.ids.tolist(), hits.distances.tolist(), strict=True))[name]
         assert abs(distance) < 1e-6, f"document {name} has other tokens than it was given"
-        found[name] = version
     return found
 
 
