@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from moverank.cli import main
+from moverank.cli import bench, main
 from moverank.cli.progress import Bar
 
 DOCUMENTS = [
@@ -46,7 +46,8 @@ def test_the_demo_reports_in_json(capsys):
 
 
 @pytest.mark.slow(reason="runs the benchmark")
-def test_the_benchmark_compares_answers_and_times(capsys):
+def test_the_benchmark_compares_answers_and_times(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "DOCUMENTS", 10)
     assert main(["bench", "--seconds", "0.1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [set(r["microseconds"]) >= {"1 thread"} for r in report["results"]] == [True] * 6
@@ -60,6 +61,7 @@ def test_the_benchmark_refuses_to_take_no_time(capsys):
 
 @pytest.mark.slow(reason="runs the benchmark")
 def test_the_benchmark_does_without_pot_and_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "DOCUMENTS", 10)
     monkeypatch.setitem(sys.modules, "ot", None)
     assert main(["bench", "--seconds", "0.1"]) == 0
     out = capsys.readouterr().out
