@@ -25,10 +25,17 @@ def kinds(folder: Path) -> dict[str, Call]:
 def kinds_and_missing(folder: Path) -> tuple[dict[str, Call], list[str]]:
     """Make all kinds, and each call once; also names of public functions, methods and properties that none came by."""
     seen: set[Any] = set()
-    sys.setprofile(lambda frame, event, _: seen.add(frame.f_code) if event == "call" else None)
+
+    def note(frame: Any, event: str, _: object) -> None:
+        if event == "call":
+            seen.add(frame.f_code)
+
+    sys.setprofile(note)
     try:
         calls = kinds(folder)
         for call in calls.values():
+            # Anew for each call: an interrupt that falls into `note` itself ends the profile.
+            sys.setprofile(note)
             call()
     finally:
         sys.setprofile(None)
