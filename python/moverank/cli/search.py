@@ -44,8 +44,8 @@ def add_parser(commands: Any) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--docs", type=Path, metavar="PATH", help=FORMATS)
     where.add_argument("--index", type=Path, metavar="PATH", help="a folder built by moverank index")
-    parser.add_argument("--where", metavar="CONDITION", help="with --index: rank only documents whose payload fulfils "
-                        "this condition of SQL, such as \"year >= 2020 AND lang = 'en'\"")  # fmt: skip
+    parser.add_argument("--where", metavar="CONDITION", help="with --index: rank only documents whose payload "
+                        "satisfies this condition of SQL, such as \"year >= 2020 AND lang = 'en'\"")  # fmt: skip
     add_override(parser)
     parser.add_argument(
         "--explain",

@@ -134,7 +134,7 @@ class Reranker:
         scores : array_like, shape (n,), optional
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
         where : str, tuple of str and a sequence, or callable, optional
-            For an index: rank only documents whose payload fulfils this condition, as in `Index.search`.
+            For an index: rank only documents whose payload satisfies this condition, as in `Index.search`.
         unknown : {"raise", "keep"}, default "raise"
             A query without a token is an error; or ("keep") its documents keep the order in which they were given, at
             score −∞ and distance ∞ (with `fusion`, they are ranked by the first stage's scores), and the ranking says

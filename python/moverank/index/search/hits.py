@@ -29,14 +29,15 @@ class Certificate:
     exact : bool
         Whether the hits are the true answer: no other document is nearer, and equal distances are ordered by id.
     bound : float
-        Lower bound on the distances of all unsolved documents, in units of the distance; infinite if there are none.
+        Lower bound on the distances of all unsolved documents, in units of the distance; infinite if there are none. If
+        nothing is known it is 0, or minus infinity where costs may be negative.
     unsolved : int
         Number of documents whose exact distance was not computed.
     certain : int
         Number of hits, from the first on, that are certainly in the true answer: those nearer than `bound`.
     error : float
         Upper bound on the relative error of the last hit's distance, compared with the true k-th distance: 0 if exact,
-        infinite if nothing is known, or for a search by radius.
+        infinite if `bound` is not above 0, or for a search by radius.
     statement : str
         The certificate as a sentence, which ``str`` returns too.
     """
@@ -88,8 +89,7 @@ class Certificate:
         Returns
         -------
         dict
-            `bound` is None if it is infinite: all documents are solved, or (if `exact` is False) nothing is known about
-            the unsolved ones. `error` is None if nothing is known.
+            `bound` and `error` are None where they are infinite.
         """
         return {
             "exact": self.exact,
