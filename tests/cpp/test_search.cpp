@@ -20,6 +20,7 @@
 #include "moverank/ground_traits.hpp"
 #include "moverank/nearest.hpp"
 #include "moverank/search.hpp"
+#include "moverank/topk.hpp"
 #include "moverank/vocabulary_costs.hpp"
 
 using namespace moverank;
@@ -504,6 +505,9 @@ TEST(a_search_climbs_whatever_bounds_a_corpus_lists) {
         const SearchResult timed = search(listed, corpus[7], {.k = 10, .timeout = std::chrono::duration<double>(60.0)});
         const Listed bare(sequences, cheap, [] { return Listed::Bounds(); });
         const SearchResult solved = search(bare, corpus[7], {.k = 10});
+        TopKSearch steps(bare, corpus[7], {.k = 10}, 1, interrupt);
+        std::vector<double> none(order.size());
+        CHECK_THROWS_AS(steps.lower_bounds(order, none, 1, interrupt), std::logic_error);
         CHECK(names(found) == ladder && names(timed) == ladder);
         CHECK(names(solved).front() == ladder.front() && names(solved).back() == ladder.back());
         for (const SearchResult* result : {&found, &timed, &solved}) {
