@@ -194,8 +194,7 @@ class Ladder {
         for (std::size_t s = 0; s < count; ++s) {
             places.push_back(count == 1 ? 0 : s * (n - 1) / (count - 1));
         }
-        const auto repeated = std::ranges::unique(places);
-        places.erase(repeated.begin(), repeated.end());
+        places.erase(std::unique(places.begin(), places.end()), places.end());
         return places;
     }
 
