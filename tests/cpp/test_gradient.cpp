@@ -66,7 +66,7 @@ void check_against_differences(const Measure& measure, instances::Random& random
 
 TEST(derivatives_are_limits_of_differences) {
     instances::Random random(1);
-    // Few sweeps per value, of which there are eleven thousand.
+    // Few sweeps per value: thousands of values are computed.
     const Sinkhorn sinkhorn{.epsilon = 2.0, .relative = false, .tolerance = 1e-13, .max_iterations = 100000};
     Sinkhorn priced = sinkhorn;
     priced.marginal_penalty = 0.7;

@@ -7,15 +7,18 @@
 
 namespace moverank {
 
+bool OneSidedBound::is_known() {
+    return bags_.bags().measure().bounded_by_relaxation() && bags_.sums().has_one_sided();
+}
+
 bool OneSidedBound::is_useful() {
     // Above capacity 1 it has the value of the two-sided bound, at the same price.
-    const Measure& measure = bags_.bags().measure();
-    return measure.capacity == 1.0 && measure.bounded_by_relaxation() && bags_.sums().has_one_sided();
+    return bags_.bags().measure().capacity == 1.0 && is_known();
 }
 
 Spent OneSidedBound::fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                           Interrupt& interrupt) {
-    if (!bags_.bags().measure().bounded_by_relaxation() || !bags_.sums().has_one_sided()) {
+    if (!is_known()) {
         return {};
     }
     const BagBounds& sums = bags_.sums();

@@ -14,6 +14,8 @@ class OneSidedBound final : public LowerBound {
     [[nodiscard]] bool is_useful() override;
 
   private:
+    /// Whether anything is known: without potentials nothing is.
+    [[nodiscard]] bool is_known();
     Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
                Interrupt& interrupt) override;
 

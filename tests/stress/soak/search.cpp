@@ -131,9 +131,9 @@ void follow(const SearchPlan& plan, TopKSearch& search) {
     if (!plan.seeds_first) {
         search.seed(plan.seeds, plan.n_threads, interrupt);
     }
-    for (const std::unique_ptr<LowerBound>& bound : search.bounds()) {
-        if (plan.goal.k % 2 == 1) {
-            std::vector<double> found(plan.others.size());
+    if (plan.goal.k % 2 == 1) {
+        std::vector<double> found(plan.others.size());
+        for (const std::unique_ptr<LowerBound>& bound : search.bounds()) {
             search.lower_bounds(*bound, plan.others, found, plan.n_threads, interrupt);
             std::ranges::transform(bounds, found, bounds.begin(), [](double x, double y) { return std::max(x, y); });
         }

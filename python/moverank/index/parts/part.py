@@ -113,7 +113,10 @@ class Part:
 
     @cached_property
     def _matching(self) -> Callable[[PayloadFilter], Positions]:
-        return lru_cache(maxsize=CONDITIONS_KEPT)(lambda where: where.matching(self.arrays, len(self)))
+        def of_all(where: PayloadFilter) -> Positions:
+            return where.matching(self.arrays, len(self), np.arange(len(self)))
+
+        return lru_cache(maxsize=CONDITIONS_KEPT)(of_all)
 
     def document(self, position: int, shared: Any) -> Document:
         """Tokens and mass of one document; `shared` is the result of `Kind.shared` for all parts."""

@@ -162,8 +162,8 @@ class Where:
         found: list[int] = []
         with closing(_connection()) as connection:
             for first in range(0, len(asked), DOCUMENTS_AT_ONCE):
-                texts = texts_at(arrays, asked[first : first + DOCUMENTS_AT_ONCE])
-                places = asked[first : first + DOCUMENTS_AT_ONCE].tolist()
+                own = asked[first : first + DOCUMENTS_AT_ONCE]
+                texts, places = texts_at(arrays, own), own.tolist()
                 with_payload = [position for position, text in enumerate(texts) if text]
                 joined = b"[" + b",".join([texts[position] for position in with_payload]) + b"]"
                 if b"\\u0000" in joined:
