@@ -22,6 +22,7 @@ def test_what_leaks_is_found_and_no_public_call_does(arguments):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+@pytest.mark.slow(reason="everything public once, under a profile")
 def test_every_public_call_is_among_those_whose_memory_is_counted(tmp_path):
     # In a process of its own, where nothing that is computed once has been computed.
     code = "import sys, pathlib, public_calls as p; print(*p.kinds_and_missing(pathlib.Path(sys.argv[1]))[1])"
