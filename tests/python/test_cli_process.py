@@ -11,6 +11,8 @@ import pytest
 
 from moverank._support.wording import printable
 
+pytestmark = pytest.mark.slow(reason="starts processes")
+
 COMMAND = [sys.executable, "-m", "moverank"]
 
 
@@ -43,7 +45,6 @@ def test_a_full_output_is_an_error(docs, command):
     assert told == ["moverank: without a vector or mass: 0 words of the query, 2 of documents"]
 
 
-@pytest.mark.slow(reason="starts processes")
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
 @pytest.mark.parametrize(("option", "name"), [("--html", "a.html"), ("--heatmap", "a.png"), ("--flow", "a.pdf"),
                                               ("--flow", "a.svg"), ("--heatmap", "picture")])  # fmt: skip
@@ -88,7 +89,6 @@ def test_runs_keep_their_ids_whatever_the_terminal_is(tmp_path):
     assert done.stdout.decode("utf-8").split()[:4] == ["q", "Q0", "猫", "1"]
 
 
-@pytest.mark.slow(reason="starts processes")
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
@@ -114,7 +114,6 @@ def test_paths_may_have_bytes_that_are_no_text(tmp_path):
     assert json.loads(run(["search", "cat", "--docs", str(path), "--json"]).stdout)["hits"][0]["id"] == "a"
 
 
-@pytest.mark.slow(reason="starts processes")
 def test_terminals_are_not_told_what_to_do(tmp_path):
     path = tmp_path / "docs.jsonl"
     path.write_text(

@@ -10,7 +10,10 @@ import pytest
 
 import moverank as mr
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="affinity and control groups are Linux's")
+pytestmark = [
+    pytest.mark.slow(reason="starts processes"),
+    pytest.mark.skipif(sys.platform != "linux", reason="affinity and control groups are Linux's"),
+]
 
 ASK = "import moverank; print(moverank.build_info()['threads'])"
 
