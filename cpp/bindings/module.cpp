@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, module) {
     moverank::bindings::bind_transport(module);
     moverank::bindings::bind_prepared(module);
     moverank::bindings::bind_search(module);
+    moverank::bindings::bind_cells(module);
     moverank::bindings::bind_distances(module);
     moverank::bindings::bind_gradient(module);
 }

@@ -38,6 +38,11 @@ class Query {
         }
         return owned_.prepared();
     }
+    /// The same whatever the weighting of the documents, which made their masses before they came here.
+    [[nodiscard]] const PreparedSequence& prepared_for_masses(Measure documents, std::size_t dim) const {
+        documents.weighting = measure_.weighting;
+        return prepared_for(documents, dim);
+    }
     template <class AnyCorpus>
     [[nodiscard]] const PreparedSequence& prepared_for(const AnyCorpus& corpus) const {
         return prepared_for(corpus.documents().measure(), corpus.documents().dim());

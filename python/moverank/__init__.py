@@ -38,7 +38,7 @@ from moverank.errors import (
 )
 from moverank.index.disk.verify import Verified
 from moverank.index.index import Index
-from moverank.index.parts.setup import Clusters
+from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.rerank import rerank
 from moverank.index.search.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.measures.distances import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
@@ -103,6 +103,7 @@ __all__ = [
     "SinkhornBatch",
     "SinkhornResult",
     "TextFormatError",
+    "TokenCells",
     "TokenMove",
     "TransportBatch",
     "TransportResult",

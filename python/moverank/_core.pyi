@@ -1,6 +1,6 @@
 """The compiled core. Private: arguments are checked for type and shape only; use the package's functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, type_check_only
 
 import numpy as np
@@ -354,6 +354,14 @@ class Query:
     def of_words(words: U32, weights: F64 | None, n_words: int, measure: Measure) -> Query: ...
     def pooled(self, corpus: Corpus) -> F32: ...
     def pooled_bounds(self, corpus: Corpus, squared_distances: F32, max_pooled_norm: float) -> F64: ...
+
+class TokenStage:
+    """The first stage over tokens: bags of centroids, and inverted lists over their cells."""
+
+    def __init__(self, bags: BagCorpus, lists: Sequence[tuple[I64, U32]], sizes: Sequence[int]) -> None: ...
+    def nearest(
+        self, query: Query, *, count: int, n_cells: int, n_ranked: int, positions: I64 | None, num_threads: int
+    ) -> I64: ...
 
 class QueryBounds:
     """Lower bounds on the distances of one query, without a search."""

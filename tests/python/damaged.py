@@ -41,11 +41,13 @@ def rewrite(folder, octets, *path):
     change(folder, *path, to={**entry, "nbytes": len(octets), "crc32": zlib.crc32(octets)})
 
 
-def overwrite(folder, array, index, value):
-    """Put another number into an array of the first segment."""
-    entry = content(folder)["segments"][0]
+def overwrite(folder, array, index, value, *, of=("segments", 0)):
+    """Put another number into an array of the first segment, or of another file of arrays."""
+    entry = content(folder)
+    for key in of:
+        entry = entry[key]
     of_array = entry["arrays"][array]
     octets = bytearray((folder / entry["file"]["file"]).read_bytes())
     numbers = np.frombuffer(octets, of_array["dtype"], np.prod(of_array["shape"]), of_array["offset"])
     numbers[index] = value
-    rewrite(folder, bytes(octets), "segments", 0, "file")
+    rewrite(folder, bytes(octets), *of, "file")

@@ -102,6 +102,7 @@ CALLS = {
     "Bag.mass": (BAGS[0].mass, {"weighting": "norm"}),
     "Bag.to_sequence": (BAGS[0].to_sequence, {"weighting": "norm"}),
     "Clusters": (mr.Clusters, {"per_document": 2}),
+    "TokenCells": (mr.TokenCells, {"cells": 9, "probes": 3, "ranked": 20}),
     "Alignment.named": (ALIGNMENT.named, {"source_tokens": ["a", "b", "c"], "target_tokens": ["a", "b", "c"]}),
     "Alignment.table": (ALIGNMENT.table, {"max_rows": 2}),
     "Alignment.to_csv": (ALIGNMENT.to_csv, {"path": "moves.csv"}),

@@ -380,7 +380,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         ),
         (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
         (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
-        (lambda d, q: mr.Index.build(d, prefilter=3), TypeError, "prefilter must be a faiss factory string, Clus"),
+        (lambda d, q: mr.Index.build(d, prefilter=3), TypeError, 'prefilter must be "tokens", a faiss'),
         (
             lambda d, q: mr.Index.build(d, dtype="float32", rescore=True),
             ValueError,
@@ -418,7 +418,10 @@ def test_bad_budgets_are_refused(call, kind, message):
 # ---- what was removed, and subsets -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prefilter", ["HNSW16", "IVF8,Flat;nprobe=1", "Flat", mr.Clusters(2)])
+@pytest.mark.parametrize(
+    "prefilter",
+    ["HNSW16", "IVF8,Flat;nprobe=1", "Flat", mr.Clusters(2), "tokens", mr.TokenCells(64, probes=1, ranked=5)],
+)
 def test_a_budget_finds_as_many_as_there_are_whatever_was_removed(prefilter):
     rng = np.random.default_rng(0)
     docs = rng.normal(size=(400, 3, 8)).astype(np.float32)
@@ -448,7 +451,7 @@ def test_a_budget_finds_as_many_as_there_are_whatever_was_removed(prefilter):
 
 
 @pytest.mark.parametrize("options", [{}, {"candidates": 10}, {"timeout": 10.0}])
-@pytest.mark.parametrize("prefilter", ["Flat", "HNSW4", mr.Clusters(2)])
+@pytest.mark.parametrize("prefilter", ["Flat", "HNSW4", mr.Clusters(2), "tokens"])
 def test_a_subset_of_none_is_an_empty_answer(prefilter, options):
     index = mr.Index.build([np.eye(3)] * 50, prefilter=prefilter)
     for subset in ([], np.array([], dtype=np.int64), ()):

@@ -18,6 +18,7 @@ SORTS = {
     "plain": lambda: mr.Index.build(DOCS, "wrd", ids=NAMES, payloads=[{"n": n} for n in range(9)]),
     "ints": lambda: mr.Index.build(DOCS, "wrd", ids=np.arange(9)[::-1].copy()),
     "clusters": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.Clusters(2)),
+    "tokens": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(4)),
     "int8": lambda: mr.Index.build(DOCS, "wrd", dtype="int8"),
     "codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int8", rescore=True),
     "bags": lambda: mr.Index.build(BAGS, "wrd"),
@@ -73,7 +74,8 @@ LARGE = "array 'tokens' is outside its file, or not aligned"
         ("plain", ("segments",), {}, "manifest: 'segments' is {}, expected list"),
         ("given", ("segments",), [], "compares by given costs, but has no segment, which would contain them"),
         ("plain", SEGMENT, 3, "segment 0: expected an object, got int"),
-        ("plain", (*SEGMENT, "file"), None, "a segment lacks its file, its arrays or its numbers"),
+        ("plain", (*SEGMENT, "file"), None, "a file of arrays lacks its name or its arrays"),
+        ("plain", (*SEGMENT, "numbers"), None, "a segment lacks its numbers"),
         ("plain", (*SEGMENT, "removed", "nbytes"), 800, "more documents are removed from a segment than it has"),
         ("plain", (*SEGMENT, "removed", "nbytes"), 7, "more documents are removed from a segment than it has"),
         ("plain", (*SEGMENT, "numbers", "max_norm"), -1, "number 'max_norm' is -1"),
@@ -92,6 +94,23 @@ LARGE = "array 'tokens' is outside its file, or not aligned"
             3,
             "the words of a segment do not begin where",
         ),
+        ("tokens", ("cells",), None, "has no cells, which its prefilter needs"),
+        ("tokens", ("cells", "codebook"), None, "has cells without a codebook"),
+        ("tokens", ("cells", "codebook", "residual"), -1.0, "number 'residual' is -1.0"),
+        (
+            "tokens",
+            ("cells", "codebook", "arrays", "coarse"),
+            GONE,
+            r"arrays of the codebook are \['centroids', 'firsts'",
+        ),
+        ("tokens", ("cells", "codebook", "arrays", "centroids", "shape"), [4, 3], "array 'centroids' of the codebook"),
+        ("tokens", ("cells", "groups"), [], "the documents that the codebook covers are not those"),
+        ("tokens", ("cells", "covered"), 3, "the documents that the codebook covers are not those"),
+        ("tokens", ("cells", "groups", 0, "arrays", "mass"), GONE, r"arrays of cells are .*expected \['cells', "),
+        ("tokens", ("cells", "groups", 0, "arrays", "list_offsets", "shape"), [4], "array 'list_offsets' of cells: dt"),
+        ("tokens", ("cells", "groups", 0, "colour"), 1, "cells 0: 'colour' is unknown"),
+        ("tokens", ("prefilter", "tokens", "probes"), 0, "probes must be at least 1, got 0"),
+        ("tokens", ("prefilter",), {"faiss": "Flat"}, "array 'pooled': missing"),
         ("plain", (*ARRAYS, "tokens"), GONE, "array 'tokens': missing"),
         ("plain", (*ARRAYS, "colours"), {"dtype": "<f4", "shape": [9], "offset": 64}, "array 'colours': unknown"),
         ("plain", (*ARRAYS, "tokens", "dtype"), "<f9", "dtype '<f9' is not one of "),
@@ -222,6 +241,40 @@ def test_arrays_that_hold_what_they_cannot(make, sort, array, place, value, mess
     with pytest.raises(mr.IndexFormatError, match=message) as refused, mr.Index.open(folder) as index:
         index.verify()
     assert name in str(refused.value) or "an id is" in message
+
+
+CODEBOOK, GROUP = ("cells", "codebook"), ("cells", "groups", 0)
+
+
+@pytest.mark.parametrize(
+    ("of", "array", "place", "value", "message"),
+    [
+        (CODEBOOK, "centroids", 0, np.nan, "the codebook has a number that is not finite"),
+        (CODEBOOK, "firsts", 1, 3, "array 'firsts' of the codebook: does not split the centroids into runs"),
+        (GROUP, "offsets", 1, 0, "array 'offsets' of cells: does not split the others into runs, one per document"),
+        (GROUP, "cells", 0, 4, "array 'cells': does not rise in every document, or exceeds the number of cells"),
+        (GROUP, "mass", 0, 0.25, "array 'mass' of cells: does not sum to 1 in every document"),
+        (GROUP, "list_offsets", 1, 0, "array 'list_offsets' of cells: does not list the documents of every cell"),
+        (GROUP, "documents", slice(None), 8, "array 'documents' of cells: does not list the documents of every cell"),
+    ],
+)
+def test_cells_that_are_not_those_of_documents(make, of, array, place, value, message):
+    folder = make("tokens")
+    overwrite(folder, array, place, value, of=of)
+    name = content(folder)
+    for key in of:
+        name = name[key]
+    with pytest.raises(mr.IndexFormatError, match=message) as refused, mr.Index.open(folder) as index:
+        index.verify()
+    assert name["file"]["file"] in str(refused.value)
+    # A search refuses them, or finds other candidates: each document at most once, of those that there are.
+    with mr.Index.open(folder) as index:
+        try:
+            found = index.search(DOCS[0], 8, candidates=8)
+        except mr.IndexFormatError:
+            return
+        assert len(np.unique(found.ids)) == len(found)
+        assert set(found.ids) <= set(index.ids)
 
 
 def test_payloads_that_are_no_json_fit_no_condition(make):

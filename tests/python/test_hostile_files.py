@@ -130,7 +130,7 @@ def test_a_file_that_is_no_segment(folder):
     path.write_bytes(octets)
     change(folder, "segments", 0, "file", "crc32", to=zlib.crc32(octets))
     for call in (lambda: mr.Index.open(folder, mmap=False), lambda: mr.Index.open(folder).verify()):
-        with pytest.raises(mr.IndexFormatError, match="is not a segment"):
+        with pytest.raises(mr.IndexFormatError, match="does not begin as files of an index do"):
             call()
 
 

@@ -62,7 +62,7 @@ def test_tokens_of_weight_zero_change_nothing(ground, options, x, y):
 
 
 @pytest.mark.parametrize("options", [{"dtype": "int8", "rescore": True}, {"dtype": "float16"}, {"prefilter": "Flat"},
-                                     {"prefilter": mr.Clusters(2)}], ids=str)  # fmt: skip
+                                     {"prefilter": mr.Clusters(2)}, {"prefilter": "tokens"}], ids=str)  # fmt: skip
 @pytest.mark.parametrize("ground", ["cosine", "euclidean", "dot"])
 @pytest.mark.parametrize("capacity", [1, np.inf])
 def test_indexes_bear_padding(ground, capacity, options):

@@ -74,6 +74,7 @@ EXAMPLES = {
     "Certificate": [lambda t: hits().certificate, lambda t: hits(candidates=5).certificate],
     "CertifiedDistances": [lambda t: mr.certified_distances(QUERY, DOCS)],
     "Clusters": [lambda t: mr.Clusters(3)],
+    "TokenCells": [lambda t: mr.TokenCells(9, ranked=20)],
     "EncodedTexts": [lambda t: WORDS.encode(TEXTS)],
     "Fusion": [lambda t: mr.Fusion(0.25)],
     "Gradients": [lambda t: mr.gradients(DOCS[0], DOCS[1], "wrd")],
@@ -90,6 +91,7 @@ EXAMPLES = {
     "Index": [
         lambda t: mr.Index.build(DOCS, "wmd", ids=[f"id {n}" for n in range(60)], num_threads=2),
         lambda t: mr.Index.build(WEIGHTED, payloads=PAYLOADS, prefilter=mr.Clusters(2)),
+        lambda t: mr.Index.build(WEIGHTED, payloads=PAYLOADS, prefilter="tokens"),
         lambda t: mr.Index.build(DOCS, mr.wmd.replace(capacity=4), dtype="int8", rescore=True),
         lambda t: mr.Index.build(BAGS, "wmd"),
         lambda t: grown(),

@@ -130,7 +130,7 @@ def test_tokens_whose_squares_vanish_are_told():
 
 @pytest.mark.slow(reason="many indexes, saved and opened")
 @pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("euclidean", "norm")], ids=str)
-@pytest.mark.parametrize("prefilter", ["Flat", None, mr.Clusters(2)], ids=str)
+@pytest.mark.parametrize("prefilter", ["Flat", None, mr.Clusters(2), "tokens"], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_an_index_keeps_its_origin(tmp_path, documents, measure, prefilter, dtype):
     query, docs = documents[0], documents[1:]

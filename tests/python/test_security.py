@@ -58,7 +58,7 @@ def everything(folder):
     docs = encoder.encode(texts).sequences
     np.save(parent / "docs.npy", np.stack([docs[0][:2], docs[1][:2]]))
     list(mr.readers.read(parent / "docs.npy"))
-    for number, prefilter in enumerate((None, "HNSW8", mr.Clusters(2))):
+    for number, prefilter in enumerate((None, "HNSW8", mr.Clusters(2), "tokens")):
         path = parent / f"index{number}"
         mr.Index.build(docs, "wrd", payloads=[{"n": n} for n in range(3)], prefilter=prefilter).save(path)
         with mr.Index.open(path, writable=True) as index:

@@ -41,7 +41,7 @@ class StoredIndex(RuleBasedStateMachine):
         kind=st.sampled_from(["sequences", "bags"]),
         named=st.sampled_from(["int", "str"]),
         measure=st.sampled_from([mr.wmd, mr.wrd, mr.wrd.replace(capacity=4)]),
-        prefilter=st.sampled_from(["Flat", None, "HNSW4", mr.Clusters(2)]),
+        prefilter=st.sampled_from(["Flat", None, "HNSW4", mr.Clusters(2), "tokens"]),
         rescore=st.booleans(),
     )
     def build(self, seed, kind, named, measure, prefilter, rescore):
@@ -159,7 +159,7 @@ def folder(docs, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
-@pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", "IVF4,Flat;nprobe=4", mr.Clusters(2), None])
+@pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", "IVF4,Flat;nprobe=4", mr.Clusters(2), "tokens", None])
 @pytest.mark.parametrize("mmap", [True, False])
 def test_a_saved_index_gives_the_same_answers(docs, tmp_path, dtype, prefilter, mmap):
     built = mr.Index.build(docs, mr.wrd.replace(capacity=4), dtype=dtype, prefilter=prefilter)
@@ -460,7 +460,7 @@ def batches_of(docs, size=7, upto=None):
         yield Batch(docs[start : start + size], ids, [{"n": name} for name in ids])
 
 
-@pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", mr.Clusters(2)])
+@pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", mr.Clusters(2), "tokens"])
 def test_a_build_in_batches_is_a_build(docs, tmp_path, prefilter, monkeypatch):
     monkeypatch.setattr("moverank.index.disk.building.SEGMENT_BYTES", 1500)
     seen = []
@@ -559,7 +559,8 @@ def test_resuming_a_complete_index_loses_nothing_that_is_given(docs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"dtype": "int8"}, {"dtype": "float16", "rescore": True}, {"prefilter": mr.Clusters(2)}]
+    "options",
+    [{"dtype": "int8"}, {"dtype": "float16", "rescore": True}, {"prefilter": mr.Clusters(2)}, {"prefilter": "tokens"}],
 )
 def test_stored_documents_are_known_again(docs, tmp_path, options):
     for _ in range(2):

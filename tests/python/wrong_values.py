@@ -151,6 +151,7 @@ WRONG = {
     "sequences": BATCH, "vectors": TABLE, "a": MASS, "b": MASS, "weights": MASS, "k": COUNT, "num_threads": COUNT,
     "candidates": COUNT, "top_k": COUNT, "cache_bytes": WHOLE, "max_bytes": WHOLE, "batch_size": COUNT, "limit": COUNT,
     "sample": COUNT, "batch": COUNT, "seed": WHOLE, "steps": COUNT, "directions": COUNT, "dim": COUNT, "words": COUNT,
+    "cells": COUNT, "probes": COUNT, "ranked": COUNT,
     "overlap": WHOLE, "per_document": COUNT, "max_rows": WHOLE, "max_tokens": COUNT, "max_iterations": WHOLE,
     "timeout": FINITE, "epsilon": EPSILON, "tolerance": FINITE, "aperture": FINITE, "unseen": FINITE,
     "fraction": [
@@ -184,7 +185,7 @@ WRONG = {
     "prefilter": [
         ("zzz", ValueError, "faiss (does not accept|cannot train) 'zzz'"),
         ("Flat\ud800", ValueError, "faiss (does not accept|cannot train) .*surrogates not allowed"),
-        (3, TypeError, "must be a faiss factory string, Clusters or None, got 3"),
+        (3, TypeError, "must be \"tokens\", a faiss factory string, .* got 3"),
     ],
     "space": [(3, TypeError, "expected a Space, got int"), ("x", TypeError, "expected a Space, got str")],
     "where": [

@@ -60,6 +60,9 @@ def calls():
         "build of clusters": lambda: (
             mr.Index.build(docs, "wrd", prefilter=mr.Clusters(2)).search(query, 3, candidates=5).distances
         ),
+        "build of cells": lambda: (
+            mr.Index.build(docs, "wrd", prefilter=mr.TokenCells(4)).search(query, 3, candidates=5).distances
+        ),
         "build of codes": lambda: mr.Index.build(docs, "wmd", dtype="int8", rescore=True).search(query, 3).distances,
         "build of bags": lambda: mr.Index.build(bags, "wmd").search(query, 3).distances,
         "search": lambda: index.search(query, 3, **some).distances,

@@ -1,36 +1,12 @@
 #include <algorithm>
 #include <memory>
 
-#include "documents_query.hpp"
+#include "bags_query.hpp"
 #include "moverank/searchable.hpp"
-#include "queried_bags.hpp"
-#include "sided_bounds.hpp"
 
 namespace moverank {
 
 namespace {
-
-/// Bounds are sums over words, whose costs are computed once per query.
-class BagsQuery final : public DocumentsQuery {
-  public:
-    BagsQuery(const JoinedBags& bags, const PreparedSequence& query, int n_threads, Interrupt& interrupt)
-        : DocumentsQuery(bags, query), bags_(bags, query, n_threads, interrupt) {
-        // Cheapest first: this is the whole list.
-        add_bound(std::make_unique<OneSidedBound>(bags_));
-        add_bound(std::make_unique<TwoSidedBound>(bags_));
-    }
-
-    void reuse(std::span<const double> potentials) override {
-        DocumentsQuery::reuse(potentials);
-        bags_.reuse(potentials);
-    }
-
-  protected:
-    [[nodiscard]] const VocabularyCosts* vocabulary() const override { return &bags_.costs(); }
-
-  private:
-    QueriedBags bags_;
-};
 
 [[nodiscard]] bool has_entry_below_0(const CostTable& costs) {
     return costs.visit([](const auto& table) {

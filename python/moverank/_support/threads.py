@@ -5,8 +5,8 @@ from __future__ import annotations
 import _thread
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -82,6 +82,17 @@ def openmp_count(num_threads: int) -> int:
 def _pass(gate: _thread.LockType) -> None:
     with gate:
         pass
+
+
+@contextmanager
+def openmp_threads(faiss: Any, count: int) -> Iterator[None]:
+    """Limit the threads that faiss uses when it is called from this thread."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 class _Calls:

@@ -49,8 +49,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--prefilter",
-        metavar="FACTORY",
-        help="faiss index of pooled vectors, such as 'IVF1024,Flat;nprobe=16'; 'none' for none (default: Flat)",
+        metavar="NAME",
+        help="'tokens', which finds the best candidates in large collections; or a faiss index of pooled vectors, "
+        "such as 'IVF1024,Flat;nprobe=16'; 'none' for none (default: Flat)",
     )
     parser.add_argument("--tokens", help="column of tokens in Arrow and Parquet files (default: tokens)")
     parser.add_argument("--weights", help="column of token weights in them; 'none' for none (default: weights, if any)")

@@ -210,7 +210,7 @@ class _Search:
     def _result(self, searched: Positions, k: int) -> _core.SearchResult:
         setup = self._snapshot.setup
         prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
-        candidates = self._candidates(prepared)
+        candidates = self._candidates(prepared, k if np.isinf(self._goal.radius) else 0)
         with documents_sound():
             return descend(
                 self._snapshot.corpus,
@@ -221,11 +221,11 @@ class _Search:
                 k=k,
                 radius=self._goal.radius,
                 slack=self._goal.slack,
-                seed_by_candidates=self._seeds_are_near,
+                seed_by_candidates=candidates is not None and candidates.give_seeds,
                 num_threads=self._threads,
             )
 
-    def _candidates(self, query: _core.Query) -> PrefilteredQuery | None:
+    def _candidates(self, query: _core.Query, wanted: int) -> PrefilteredQuery | None:
         """Documents proposed by the prefilter (approximate vectors of documents): for a budget, or as seeds.
 
         With a budget, the search is limited to them, or begins with them until time is over. Without one, a search of
@@ -238,18 +238,12 @@ class _Search:
         if budget.candidates is not None:
             if prefilter is None:
                 raise ValueError("candidates: need a prefilter, but this index was built without one")
-            return prefilter.query(query, subset, self._threads)
+            return prefilter.query(query, subset, self._threads, wanted)
         if prefilter is None or (subset is not None and not prefilter.exhaustive):
             return None
-        as_seeds = self._seeds_are_near and subset is None
-        if as_seeds or budget.deadline is not None:
-            return prefilter.query(query, subset, self._threads)
+        if (prefilter.gives_seeds and subset is None) or budget.deadline is not None:
+            return prefilter.query(query, subset, self._threads, wanted)
         return None
-
-    @property
-    def _seeds_are_near(self) -> bool:
-        """Whether the nearest documents by pooled (averaged) vectors are good seeds: true for balanced measures."""
-        return bool(self._snapshot.setup.measure._spec.has_pooled_bound)
 
     def _tell_if_lost(self, found: Positions, distances: NDArray[np.float64]) -> None:
         """Warn if distances are near the rounding error of float32, or are 0 because a difference was rounded away."""

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank.index.parts.cells import Cells, DocumentCells
+from moverank.index.parts.finding_cells import found_cells, in_memory, with_parts
 from moverank.index.parts.ids import Ids, Positions, listed_ids
 from moverank.index.parts.intake import Documents, Intake, new_to
 from moverank.index.parts.kinds import kind_of
@@ -42,6 +44,10 @@ class Keeper(Protocol):
         """Merge consecutive parts into one, without the removed documents."""
         ...
 
+    def keep(self, cells: DocumentCells) -> DocumentCells:
+        """Keep the cells of some documents, which may be many, until the next change is committed."""
+        ...
+
     def commit(self, snapshot: Snapshot) -> None:
         """Make a snapshot the current state."""
         ...
@@ -64,6 +70,10 @@ class InMemory:
         """Copy parts into one."""
         arrays, numbers = merged(parts, removed)
         return Part(parts[0].setup, {name: array.joined() for name, array in arrays.items()}, numbers)
+
+    def keep(self, cells: DocumentCells) -> DocumentCells:
+        """Do nothing: they are in memory."""
+        return in_memory(cells)
 
     def commit(self, snapshot: Snapshot) -> None:
         """Replace the state; running searches continue with the one they began with."""
@@ -88,7 +98,9 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
     intake = Intake(setup, 0, shared, plan.space, num_threads)
     part = intake.part(checked, ids, payloads)
     whole = Snapshot(setup, [part], [NONE_REMOVED], intake.next_id, space=plan.space, encoder=plan.encoder)
-    return replace(whole, trained=trained_on(whole, num_threads))
+    return replace(
+        whole, trained=trained_on(whole, num_threads), cells=found_cells(whole.parts, in_memory, num_threads)
+    )
 
 
 def added(
@@ -113,21 +125,36 @@ def added(
         found = snapshot.find(listed.tolist())
         snapshot = without(snapshot, np.sort(found[found >= 0]))
     parts, removed = [*snapshot.parts, part], [*snapshot.removed, NONE_REMOVED]
-    first = first_of_tail(parts, removed, snapshot.trained)
+    first = first_of_tail(parts, removed, covered(snapshot))
     if first < len(parts) - 1:
         tail = keeper.merge(parts[first:], removed[first:])
         parts, removed = [*parts[:first], tail], [*removed[:first], NONE_REMOVED]
-    return replace(snapshot, parts=parts, removed=removed, next_id=intake.next_id), listed
+    cells = _with_cells(snapshot.cells, parts, first, keeper, num_threads)
+    return replace(snapshot, parts=parts, removed=removed, next_id=intake.next_id, cells=cells), listed
 
 
-def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], trained: Trained | None) -> int:
+def _with_cells(
+    cells: Cells | None, parts: Sequence[Part], kept: int, keeper: Keeper, num_threads: int
+) -> Cells | None:
+    if cells is None:
+        return found_cells(parts, keeper.keep, num_threads)
+    return with_parts(cells, parts, kept, keeper.keep, num_threads)
+
+
+def covered(snapshot: Snapshot) -> int:
+    """Number of the first documents whose parts must remain as they are, as the prefilter was trained on them."""
+    if snapshot.cells is not None:
+        return snapshot.cells.covered
+    return 0 if snapshot.trained is None else snapshot.trained.covered
+
+
+def first_of_tail(parts: Sequence[Part], removed: Sequence[Positions], covered: int) -> int:
     """Position of the first of the last parts to merge; that of the last part if there is nothing to merge.
 
     This works like a binary counter: a part is merged with those after it once they have half its size. So after n
     additions a document has been copied about log₂ n times.
     """
     ends = np.cumsum([len(part) for part in parts])
-    covered = 0 if trained is None else trained.covered
     first = len(parts) - 1
     size = parts[first].nbytes
     while first > 0 and ends[first - 1] > covered:
@@ -151,19 +178,23 @@ def without(snapshot: Snapshot, positions: Positions) -> Snapshot:
 
 
 def compacted(keeper: Keeper, snapshot: Snapshot, num_threads: int) -> Snapshot:
-    """Merge all parts into one, without removed documents, and train the prefilter on it."""
+    """Merge all parts into one, without removed documents, and train the prefilter on it.
+
+    Centroids of cells are kept if they fit the documents that are left.
+    """
     if len(snapshot) == 0 and not snapshot.kind.table_grows:
         # The first part is kept although it is empty: it holds the costs, which `add` needs.
         return replace(snapshot, parts=snapshot.parts[:1], removed=snapshot.removed[:1])
     if len(snapshot) == 0:
-        return replace(snapshot, parts=[], removed=[], trained=None)
+        return replace(snapshot, parts=[], removed=[], trained=None, cells=None)
     part = keeper.merge(snapshot.parts, snapshot.removed)
     whole = replace(snapshot, parts=[part], removed=[NONE_REMOVED], trained=None)
     try:
         trained = trained_on(whole, num_threads)
     except ValueError:
         trained = None  # too few documents are left for faiss to train on; comparing all of them is fast
-    return replace(whole, trained=trained)
+    known = None if snapshot.cells is None else snapshot.cells.codebook
+    return replace(whole, trained=trained, cells=found_cells(whole.parts, keeper.keep, num_threads, known))
 
 
 def trained_on(snapshot: Snapshot, num_threads: int) -> Trained | None:

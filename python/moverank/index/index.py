@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from moverank.index.parts.filters import Condition
     from moverank.index.parts.ids import Ids
     from moverank.index.parts.intake import Documents
-    from moverank.index.parts.setup import Clusters
+    from moverank.index.parts.setup import Clusters, TokenCells
     from moverank.index.search.hits import Hits
     from moverank.index.snapshot import Snapshot
     from moverank.spaces import Space
@@ -79,7 +79,7 @@ class Index:
         costs: ArrayLike | None = None,
         ids: Ids | None = None,
         payloads: Sequence[Any] | None = None,
-        prefilter: str | Clusters | None = "Flat",
+        prefilter: str | Clusters | TokenCells | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,
@@ -105,12 +105,14 @@ class Index:
             A JSON value per document, returned with hits; None for no payload. Searches can filter by it. NumPy numbers
             and arrays become numbers and lists, dates and times become ISO strings, and rows of a data frame or table
             become objects, in which missing values are null.
-        prefilter : str, Clusters or None, default "Flat"
+        prefilter : str, TokenCells, Clusters or None, default "Flat"
             Coarse search that proposes documents: the candidates of a search with a budget, and the first documents of
-            an exact one. A string uses one pooled (averaged) vector per document; it is a description for
-            `faiss.index_factory`, optionally with parameters after a semicolon, as in "IVF256,Flat;nprobe=16".
-            `Clusters` uses several vectors per document. Only "Flat" gives a lower bound on the distances of the
-            documents that it does not propose. None allows no budget of candidates. Bags need no prefilter.
+            an exact one. "tokens", or `TokenCells` with options, finds them by the cells in which their tokens lie: the
+            best candidates for collections of more than some thousand documents. Other strings use one pooled
+            (averaged) vector per document; they are descriptions for `faiss.index_factory`, optionally with parameters
+            after a semicolon, as in "IVF256,Flat;nprobe=16". `Clusters` uses several vectors per document. Only "Flat"
+            gives a lower bound on the distances of the documents that it does not propose. None allows no budget of
+            candidates. Bags need no prefilter.
         dtype : {"float32", "float16", "bfloat16", "int8"}, optional
             Type in which tokens are stored; by default that of `docs`. Answers are exact for the stored numbers.
         rescore : bool, default False
@@ -311,7 +313,7 @@ class Index:
         measure: str | Measure | None = None,
         *,
         costs: ArrayLike | None = None,
-        prefilter: str | Clusters | None = "Flat",
+        prefilter: str | Clusters | TokenCells | None = "Flat",
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,

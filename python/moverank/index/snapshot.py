@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank.errors import DuplicateIdError, UnknownFieldError, UnknownIdError
 from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.cells import Cells
 from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import Ids, Positions, is_id, listed_ids
 from moverank.index.parts.kind import Document, Kind
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part, find_ids
-from moverank.index.parts.setup import Setup
+from moverank.index.parts.setup import Setup, TokenCells
 from moverank.index.parts.where import some_fields
 from moverank.index.search.ladder import Prefilter
 from moverank.index.search.prefilters import ClusteredVectors, PooledVectors, Trained
+from moverank.index.search.token_prefilter import TokenPrefilter
 from moverank.vectors.encoder_identity import EncoderIdentity
 
 #: Maximum number of fields listed in a message.
@@ -49,6 +51,8 @@ class Snapshot:
         The space of the documents.
     encoder : EncoderIdentity, optional
         Identity of the documents' encoder, before they were moved into the space.
+    cells : Cells, optional
+        The cells of all documents, removed ones included, if the prefilter is `TokenCells`.
     """
 
     setup: Setup
@@ -58,6 +62,7 @@ class Snapshot:
     trained: Trained | None = None
     space: AttachedSpace | None = None
     encoder: EncoderIdentity | None = None
+    cells: Cells | None = None
 
     def __post_init__(self) -> None:
         # Copies, so that later changes of the given lists do not change the snapshot.
@@ -78,7 +83,7 @@ class Snapshot:
         return is_id(id, self.setup.ids) and bool(self.find([id])[0] >= 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        kept = (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space, self.encoder)
+        kept = (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space, self.encoder, self.cells)
         return Snapshot, kept
 
     @cached_property
@@ -113,8 +118,12 @@ class Snapshot:
             pooled = [part.arrays["pooled"] for part in self.parts]
             norm = max(part.numbers["pooled_norm"] for part in self.parts)
             return PooledVectors(self.corpus, self.setup.measure, chosen, pooled, norm, self.trained, self.positions)
+        if isinstance(chosen, TokenCells):
+            return (
+                None if self.cells is None else TokenPrefilter(chosen, self.cells, self.setup.measure, self.positions)
+            )
         clusters = _core.Corpus([part.prepared_clusters for part in self.parts])
-        return ClusteredVectors(clusters, chosen.per_document, self.positions)
+        return ClusteredVectors(clusters, chosen.per_document, self.setup.measure, self.positions)
 
     # ---- ids -------------------------------------------------------------------------------------------------------
 

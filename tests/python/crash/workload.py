@@ -11,7 +11,7 @@ from moverank.readers import Batch
 from moverank.spaces import Space, UnitNorm
 
 DIM = 4
-KINDS = ("Flat", None, "HNSW4")
+KINDS = ("Flat", None, "HNSW4", "tokens")
 SPACE = Space([UnitNorm()])
 
 

@@ -36,6 +36,7 @@ def write_indexes(folder):
         "flat": (docs, {"measure": "wrd", "dtype": "int8"}),
         "rescored": (docs, {"measure": "wmd", "dtype": "int8", "rescore": True, "ids": names, "payloads": payloads}),
         "clusters": (docs, {"measure": mr.wrd.replace(capacity=4), "prefilter": mr.Clusters(2), "dtype": "float16"}),
+        "tokens": (docs, {"measure": mr.maxsim, "prefilter": mr.TokenCells(8, ranked=9), "ids": names}),
         "bags": (bags, {"measure": "wrd", "ids": names, "payloads": payloads}),
         "counted": (bags, {"measure": mr.wmd.replace(problem="sinkhorn")}),
     }
@@ -51,7 +52,8 @@ def damage(source, target, rng):
     shutil.copytree(source, target)
     manifest = target / MANIFEST
     way = rng.integers(8)
-    files = sorted(target.glob("*.gone")) + sorted(target.glob("*.seg"))  # one of each, so in a known order
+    kinds = ("gone", "seg", "codebook", "cells")
+    files = [path for kind in kinds for path in sorted(target.glob(f"*.{kind}"))]  # one of each, so in a known order
     chosen = files[rng.integers(len(files))]
     if way == 0:
         _flip(manifest, rng)
@@ -130,10 +132,13 @@ def write_manifest(manifest, value):
 def _vouch(manifest, folder):
     """Give files the checksums that they now have."""
     value = json.loads(manifest.read_bytes().split(b"\n")[1])
-    for segment in value["segments"]:
-        for entry in (segment["file"], segment["removed"]):
-            if entry is not None:
-                entry["crc32"] = zlib.crc32((folder / entry["file"]).read_bytes())
+    entries = [entry for segment in value["segments"] for entry in (segment["file"], segment["removed"])]
+    cells = value["cells"]
+    if cells is not None:
+        entries += [own["file"] for own in (cells["codebook"], *cells["groups"])]
+    for entry in entries:
+        if entry is not None:
+            entry["crc32"] = zlib.crc32((folder / entry["file"]).read_bytes())
     write_manifest(manifest, value)
 
 

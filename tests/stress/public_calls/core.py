@@ -72,7 +72,14 @@ def transport(folder):
 def batches(folder):
     docs, words = documents(), bags()
     weighted = mr.Sequences(list(docs), weights=[np.ones(len(x)) for x in docs])
-    kept = [mr.wrd.replace(problem=mr.Sinkhorn(0.1)), mr.Sinkhorn(), docs.astype("int8"), weighted, mr.Clusters(3)]
+    kept = [
+        mr.wrd.replace(problem=mr.Sinkhorn(0.1)),
+        mr.Sinkhorn(),
+        docs.astype("int8"),
+        weighted,
+        mr.Clusters(3),
+        mr.TokenCells(9),
+    ]
 
     def sequences():
         made = mr.Sequences(list(docs))

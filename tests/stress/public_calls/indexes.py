@@ -18,6 +18,7 @@ def searches(folder):
         mr.Index.build(docs, "wmd", dtype="int8", rescore=True, num_threads=2),
         mr.Index.build(docs, "wrd", prefilter=mr.Clusters(2), dtype="float16", num_threads=2),
         mr.Index.build(docs, "wmd", prefilter="HNSW8", num_threads=2),
+        mr.Index.build(docs, mr.maxsim, prefilter=mr.TokenCells(8), num_threads=2),
         mr.Index.build(words, "wmd", ids=[f"é{n}" for n in range(len(words))], num_threads=2),
     ]
     told = []
@@ -38,6 +39,7 @@ def searches(folder):
     return {
         "building": lambda: mr.Index.build(docs, "wrd", payloads=payloads),
         "building with clusters": lambda: mr.Index.build(docs, "wrd", prefilter=mr.Clusters(2), dtype="int8"),
+        "building with cells": lambda: mr.Index.build(docs, "wrd", prefilter=mr.TokenCells(8), dtype="int8"),
         "building with a graph": lambda: mr.Index.build(docs, "wrd", prefilter="HNSW8", num_threads=1),
         "building of bags": lambda: mr.Index.build(words, "wmd"),
         "search": each(hits, indexes),

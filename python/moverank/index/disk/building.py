@@ -16,11 +16,12 @@ from moverank.index.changes import NONE_REMOVED, trained_on
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.disk.resuming import SkippedBatches
 from moverank.index.disk.store import Store
+from moverank.index.parts.finding_cells import found_cells
 from moverank.index.parts.intake import Intake, new_to
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part, find_ids
 from moverank.index.parts.plan import Plan
-from moverank.index.parts.setup import Setup
+from moverank.index.parts.setup import Setup, TokenCells
 from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import checked
@@ -101,7 +102,7 @@ class Build:
     def _resumed_setup(self, begun: Setup) -> Setup:
         """Setup of the interrupted build; an error if the plan differs from it.
 
-        Only a faiss description may change, as faiss is trained at the end.
+        Only a faiss description or options of cells may change, as both are trained at the end.
         """
         measure, options = self._plan.measure, self._plan.options
         if begun.measure != measure:
@@ -112,7 +113,9 @@ class Build:
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
         if not kind_of(begun).needs_prefilter or begun.prefilter == options.prefilter:
             return begun
-        if isinstance(begun.prefilter, str) and isinstance(options.prefilter, str) and not self._is_complete:
+        if not self._is_complete and any(
+            isinstance(begun.prefilter, kind) and isinstance(options.prefilter, kind) for kind in (str, TokenCells)
+        ):
             return replace(begun, prefilter=options.prefilter)
         raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {options.prefilter!r}")
 
@@ -191,4 +194,5 @@ class Build:
             raise ValueError("batches: expected at least one document, got none")
         self._write()
         whole = self._snapshot()
-        self._store.commit(replace(whole, trained=trained_on(whole, self._threads)))
+        cells = found_cells(whole.parts, self._store.keep, self._threads)
+        self._store.commit(replace(whole, trained=trained_on(whole, self._threads), cells=cells))

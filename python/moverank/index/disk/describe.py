@@ -49,6 +49,11 @@ def describe(folder: Path) -> dict[str, Any]:
     facts |= {f"  {name}": count for name, count in sorted(_bytes_by_array(manifest).items(), key=lambda own: -own[1])}
     if manifest.faiss is not None:
         facts["  faiss"] = manifest.faiss.nbytes
+    if manifest.cells is not None:
+        cells = manifest.cells
+        facts["cells"] = cells.codebook.arrays["centroids"].shape[0]
+        facts["  codebook"] = cells.codebook.file.nbytes
+        facts["  cells of documents"] = sum(group.file.nbytes for group in cells.groups)
     return facts
 
 

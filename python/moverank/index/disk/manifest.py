@@ -8,6 +8,7 @@ import os
 import re
 import zlib
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from moverank._support.storage import token_dtype
 from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionError
 from moverank.index.disk.fields import Fields, parsed
 from moverank.index.disk.files import FileEntry, open_file
-from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, Segment
+from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, ArrayFile, Segment
 from moverank.index.parts.arrays import DTYPES, require_layout, require_numbers
+from moverank.index.parts.cells import require_cells
+from moverank.index.parts.codebook import require_codebook
 from moverank.index.parts.kinds import kind_of
-from moverank.index.parts.setup import Clusters, Setup
+from moverank.index.parts.setup import Chosen, Clusters, Setup, TokenCells
 from moverank.measures.measure import Measure
 from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.encoder_identity import EncoderIdentity
@@ -35,10 +38,32 @@ MANIFEST = "manifest.json"
 LARGEST = 1 << 26
 
 #: Names of the files of an index. Other files in the folder are neither read nor deleted, and no name leads out of it.
-FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space)")
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space|codebook|cells)")
 
 #: Names of the kinds of documents in manifests.
 IN_FILES = {"tokens": "sequences", "words": "bags", "bins": "bags"}
+
+
+@dataclass(frozen=True)
+class StoredCells:
+    """Files with the cells of all documents, see `moverank.index.parts.cells.Cells`.
+
+    Attributes
+    ----------
+    codebook : ArrayFile
+        Centroids.
+    residual : float
+        That of the codebook.
+    groups : tuple of ArrayFile
+        Cells of all documents, in order.
+    covered : int
+        Number of documents in the first of these.
+    """
+
+    codebook: ArrayFile
+    residual: float
+    groups: tuple[ArrayFile, ...]
+    covered: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +86,8 @@ class Manifest:
         File of faiss with the pooled vectors of the first documents.
     covered : int
         Number of documents in that file.
+    cells : StoredCells or None
+        Files with the cells of all documents.
     space : FileEntry or None
         The space of the documents.
     encoder : EncoderIdentity or None
@@ -74,6 +101,7 @@ class Manifest:
     segments: tuple[Segment, ...]
     faiss: FileEntry | None = None
     covered: int = 0
+    cells: StoredCells | None = None
     space: FileEntry | None = None
     encoder: EncoderIdentity | None = None
 
@@ -81,6 +109,8 @@ class Manifest:
     def files(self) -> list[FileEntry]:
         """All files except the manifest itself."""
         entries = [entry for segment in self.segments for entry in (segment.file, segment.removed)]
+        if self.cells is not None:
+            entries += [stored.file for stored in (self.cells.codebook, *self.cells.groups)]
         return [entry for entry in (*entries, self.faiss, self.space) if entry is not None]
 
 
@@ -96,11 +126,6 @@ def to_bytes(manifest: Manifest) -> bytes:
 
 def _content(manifest: Manifest) -> dict[str, Any]:
     setup = manifest.setup
-    prefilter: Any = None
-    if isinstance(setup.prefilter, Clusters):
-        prefilter = {"clusters": setup.prefilter.per_document}
-    elif setup.prefilter is not None:
-        prefilter = {"faiss": setup.prefilter}
     return {
         "written_by": __version__,
         "generation": manifest.generation,
@@ -109,7 +134,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "dim": setup.dim,
         "dtype": setup.dtype,
         "codes": setup.codes,
-        "prefilter": prefilter,
+        "prefilter": _prefilter_to_json(setup.prefilter),
         "ids": setup.ids,
         "origin": None if setup.origin is None else list(setup.origin),
         "sources": None if setup.sources is None else list(setup.sources),
@@ -118,11 +143,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "batches": manifest.batches,
         "segments": [
             {
-                "file": asdict(segment.file),
-                "arrays": {
-                    name: {"dtype": entry.dtype, "shape": list(entry.shape), "offset": entry.offset}
-                    for name, entry in segment.arrays.items()
-                },
+                **_arrays_to_json(segment),
                 "numbers": dict(segment.numbers),
                 "removed": None if segment.removed is None else asdict(segment.removed),
             }
@@ -130,8 +151,33 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         ],
         "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
         "covered": manifest.covered,
+        "cells": None if manifest.cells is None else _cells_to_json(manifest.cells),
         "space": None if manifest.space is None else asdict(manifest.space),
         "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
+    }
+
+
+def _prefilter_to_json(prefilter: Chosen | None) -> dict[str, Any] | None:
+    if isinstance(prefilter, Clusters):
+        return {"clusters": prefilter.per_document}
+    if isinstance(prefilter, TokenCells):
+        return {"tokens": asdict(prefilter)}
+    return None if prefilter is None else {"faiss": prefilter}
+
+
+def _arrays_to_json(stored: ArrayFile) -> dict[str, Any]:
+    arrays = {
+        name: {"dtype": entry.dtype, "shape": list(entry.shape), "offset": entry.offset}
+        for name, entry in stored.arrays.items()
+    }
+    return {"file": asdict(stored.file), "arrays": arrays}
+
+
+def _cells_to_json(cells: StoredCells) -> dict[str, Any]:
+    return {
+        "codebook": {**_arrays_to_json(cells.codebook), "residual": cells.residual},
+        "groups": [_arrays_to_json(group) for group in cells.groups],
+        "covered": cells.covered,
     }
 
 
@@ -231,6 +277,7 @@ def _manifest_of(fields: Fields) -> Manifest:
         ),
         faiss=fields.child("faiss", _file_of),
         covered=fields.count("covered"),
+        cells=fields.child("cells", partial(_cells_of, setup)) if fields.has("cells") else None,  # older ones lack it
         space=fields.child("space", _file_of),
         encoder=_encoder_of(fields.take_optional("encoder", dict)),
     )
@@ -307,8 +354,17 @@ def _sinkhorn_of(fields: Fields) -> Sinkhorn:
     )
 
 
-def _prefilter_of(fields: Fields) -> str | Clusters:
-    return Clusters(fields.count("clusters")) if fields.has("clusters") else fields.take("faiss", str)
+def _prefilter_of(fields: Fields) -> Chosen:
+    if fields.has("clusters"):
+        return Clusters(fields.count("clusters"))
+    tokens = fields.child("tokens", _token_cells_of) if fields.has("tokens") else None
+    return fields.take("faiss", str) if tokens is None else tokens
+
+
+def _token_cells_of(fields: Fields) -> TokenCells:
+    return TokenCells(
+        cells=fields.take_optional("cells", int), probes=fields.count("probes"), ranked=fields.count("ranked")
+    )
 
 
 def _encoder_of(value: dict[str, Any] | None) -> EncoderIdentity | None:
@@ -319,23 +375,65 @@ def _encoder_of(value: dict[str, Any] | None) -> EncoderIdentity | None:
 
 
 def _segment_of(fields: Fields, setup: Setup) -> Segment:
-    file = fields.child("file", _file_of)
-    arrays = fields.child("arrays", lambda f: {name: _array_of(Fields(value, name)) for name, value in f.items()})
+    stored = _arrays_of(fields)
     numbers = fields.child("numbers", lambda f: {name: _number_of(name, value) for name, value in f.items()})
     removed = fields.child("removed", _file_of)
     fields.done()
-    if file is None or arrays is None or numbers is None:
-        raise IndexFormatError("a segment lacks its file, its arrays or its numbers")
-    require_layout(setup, {name: (entry.dtype, entry.shape) for name, entry in arrays.items()})
+    if numbers is None:
+        raise IndexFormatError("a segment lacks its numbers")
+    require_layout(setup, stored.shapes)
+    require_numbers(setup, numbers)
+    segment = Segment(stored.file, stored.arrays, numbers, removed)
+    if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
+        raise IndexFormatError("more documents are removed from a segment than it has")
+    return segment
+
+
+def _arrays_of(fields: Fields) -> ArrayFile:
+    """Take the file and the arrays of an object that has both."""
+    file = fields.child("file", _file_of)
+    arrays = fields.child("arrays", lambda f: {name: _array_of(Fields(value, name)) for name, value in f.items()})
+    if file is None or arrays is None:
+        raise IndexFormatError("a file of arrays lacks its name or its arrays")
     for name, entry in arrays.items():
         is_aligned = entry.offset >= len(MAGIC) and entry.offset % ALIGNMENT == 0
         if not is_aligned or entry.offset + entry.nbytes > file.nbytes:
             raise IndexFormatError(f"array {name!r} is outside its file, or not aligned")
-    require_numbers(setup, numbers)
-    segment = Segment(file, arrays, numbers, removed)
-    if removed is not None and (removed.nbytes % 8 or not 0 < removed.nbytes // 8 <= len(segment)):
-        raise IndexFormatError("more documents are removed from a segment than it has")
-    return segment
+    return ArrayFile(file, arrays)
+
+
+def _cells_of(setup: Setup, fields: Fields) -> StoredCells:
+    found = fields.child("codebook", lambda own: (_arrays_of(own), _number_of("residual", own.take("residual", float))))
+    if found is None:
+        raise IndexFormatError("has cells without a codebook")
+    codebook, residual = found
+    n_cells = require_codebook(setup.dim, codebook.shapes)
+    groups, n_documents = [], [0]
+    for g, value in enumerate(fields.take("groups", list)):
+        own = Fields(value, f"cells {g}")
+        groups.append(_arrays_of(own))
+        own.done()
+        n_documents.append(n_documents[-1] + require_cells(n_cells, groups[-1].shapes))
+    covered = fields.count("covered")
+    if covered not in n_documents:
+        raise IndexFormatError("the documents that the codebook covers are not those of the first groups of cells")
+    return StoredCells(codebook, residual, tuple(groups), covered)
+
+
+def _require_cells(manifest: Manifest) -> None:
+    """Check that there are cells of all documents if the prefilter needs them, and none otherwise."""
+    cells = manifest.cells
+    if not isinstance(manifest.setup.prefilter, TokenCells):
+        if cells is not None:
+            raise IndexFormatError("has cells, but a prefilter that does not use them")
+        return
+    n_documents = sum(map(len, manifest.segments))
+    if cells is None:
+        if n_documents and manifest.batches is None:
+            raise IndexFormatError("has no cells, which its prefilter needs")
+        return
+    if sum(group.arrays["offsets"].shape[0] - 1 for group in cells.groups) != n_documents:
+        raise IndexFormatError("has cells of more or fewer documents than it has")
 
 
 def _require_whole(manifest: Manifest) -> None:
@@ -368,6 +466,7 @@ def _require_whole(manifest: Manifest) -> None:
         raise IndexFormatError(
             f"its encoder has dimension {encoder.dim}, but its tokens have dimension {manifest.setup.dim}"
         )
+    _require_cells(manifest)
     names = [entry.file for entry in manifest.files]
     if len(set(names)) < len(names):
         raise IndexFormatError("a file is listed twice")

@@ -1,4 +1,4 @@
-"""Segments: files with the arrays of one part each, back to back, in the same form as in memory."""
+"""Files of arrays, back to back, in the same form as in memory, such as segments, which have the arrays of a part."""
 
 from __future__ import annotations
 
@@ -42,23 +42,38 @@ class ArrayEntry:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One part, as listed in the manifest.
+class ArrayFile:
+    """A file of arrays, as listed in the manifest.
 
     Attributes
     ----------
     file : FileEntry
-        File of the arrays.
+        The file.
     arrays : mapping of ArrayEntry
-        Arrays, as listed in `moverank.index.parts.arrays`.
+        Its arrays, by name.
+    """
+
+    file: FileEntry
+    arrays: Mapping[str, ArrayEntry]
+
+    @property
+    def shapes(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Dtype and shape of each array."""
+        return {name: (entry.dtype, entry.shape) for name, entry in self.arrays.items()}
+
+
+@dataclass(frozen=True)
+class Segment(ArrayFile):
+    """One part, as listed in the manifest; its arrays are those in `moverank.index.parts.arrays`.
+
+    Attributes
+    ----------
     numbers : mapping of float
         Numbers of the `Part`.
     removed : FileEntry or None
         File with the increasing positions, int64, of removed documents.
     """
 
-    file: FileEntry
-    arrays: Mapping[str, ArrayEntry]
     numbers: Mapping[str, float]
     removed: FileEntry | None = None
 
@@ -66,8 +81,8 @@ class Segment:
         return self.arrays["offsets"].shape[0] - 1
 
 
-def write_segment(path: Path, arrays: Mapping[str, Chunked], numbers: Mapping[str, float]) -> Segment:
-    """Write a new segment, and make it durable."""
+def write_arrays(path: Path, arrays: Mapping[str, Chunked]) -> ArrayFile:
+    """Write a new file of arrays, and make it durable."""
     entries = {}
     with NewFile(path) as file:
         file.write(MAGIC)
@@ -77,11 +92,11 @@ def write_segment(path: Path, arrays: Mapping[str, Chunked], numbers: Mapping[st
             entries[name] = ArrayEntry(little.str, array.shape, file.nbytes)
             for piece in array.pieces:
                 file.write(piece.astype(little, copy=False))
-        return Segment(file.finish(), entries, dict(numbers))
+        return ArrayFile(file.finish(), entries)
 
 
-def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDArray[Any]]:
-    """Arrays of a segment: read-only views of the mapped file, or of a checked copy in memory.
+def read_arrays(folder: Path, stored: ArrayFile, *, mmap: bool) -> dict[str, NDArray[Any]]:
+    """Arrays of a file: read-only views of the mapped file, or of a checked copy in memory.
 
     Raises
     ------
@@ -91,17 +106,17 @@ def read_segment(folder: Path, segment: Segment, *, mmap: bool) -> dict[str, NDA
     octets: Any
     if mmap:
         # No byte is read, not even the magic: on a cold disk that would take milliseconds per segment.
-        octets = map_listed(folder, segment.file)
+        octets = map_listed(folder, stored.file)
     else:
-        octets = read_listed(folder, segment.file).data
-        require_magic(folder, segment, octets)
-    return {name: _view(octets, entry) for name, entry in segment.arrays.items()}
+        octets = read_listed(folder, stored.file).data
+        require_magic(folder, stored, octets)
+    return {name: _view(octets, entry) for name, entry in stored.arrays.items()}
 
 
-def require_magic(folder: Path, segment: Segment, octets: Any) -> None:
-    """Check that a file begins with the magic bytes of segments."""
+def require_magic(folder: Path, stored: ArrayFile, octets: Any) -> None:
+    """Check that a file begins with the magic bytes of our files."""
     if bytes(octets[: len(MAGIC)]) != MAGIC:
-        raise IndexFormatError(f"{folder / segment.file.file}: is not a segment of an index")
+        raise IndexFormatError(f"{folder / stored.file.file}: does not begin as files of an index do")
 
 
 def map_listed(folder: Path, entry: FileEntry) -> memory_map.mmap:

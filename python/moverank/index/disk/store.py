@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moverank.errors import (
     IndexExistsError,
@@ -38,9 +39,11 @@ from moverank.index.disk.files import (
     writing,
 )
 from moverank.index.disk.lock import LOCK, Lock
-from moverank.index.disk.manifest import FILE_NAME, MANIFEST, Manifest, read_manifest, to_bytes
-from moverank.index.disk.segments import Segment, map_listed, read_segment, write_segment
+from moverank.index.disk.manifest import FILE_NAME, MANIFEST, Manifest, StoredCells, read_manifest, to_bytes
+from moverank.index.disk.segments import ArrayFile, Segment, map_listed, read_arrays, write_arrays
 from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.cells import Cells, DocumentCells
+from moverank.index.parts.codebook import Codebook
 from moverank.index.parts.ids import Positions
 from moverank.index.parts.merging import Chunked, merged
 from moverank.index.parts.part import Part
@@ -76,6 +79,8 @@ class Store:
         self._removed: WeakKeyDictionary[Part, tuple[Positions, FileEntry]] = WeakKeyDictionary()
         self._trained: tuple[Trained, FileEntry] | None = None
         self._space: tuple[AttachedSpace, FileEntry] | None = None
+        self._codebook: tuple[Codebook, ArrayFile] | None = None
+        self._groups: WeakKeyDictionary[DocumentCells, ArrayFile] = WeakKeyDictionary()
 
     @property
     def manifest(self) -> Manifest | None:
@@ -207,10 +212,24 @@ class Store:
         if manifest.faiss is not None:
             trained = self._trained_of(manifest.faiss, manifest.covered, setup)
         space = None if manifest.space is None else self._space_of(manifest.space)
-        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder)
+        cells = None if manifest.cells is None else self._cells_of(manifest.cells)
+        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder, cells)
+
+    def _cells_of(self, stored: StoredCells) -> Cells:
+        known = {file.file.file: group for group, file in self._groups.items()}
+        groups = tuple(known.get(file.file.file) or self._group_of(file) for file in stored.groups)
+        if self._codebook is None or self._codebook[1] != stored.codebook:
+            codebook = Codebook(**read_arrays(self.folder, stored.codebook, mmap=self.mmap), residual=stored.residual)
+            self._codebook = codebook, stored.codebook
+        return Cells(self._codebook[0], groups, stored.covered)
+
+    def _group_of(self, file: ArrayFile) -> DocumentCells:
+        group = DocumentCells(**read_arrays(self.folder, file, mmap=self.mmap))
+        self._groups[group] = file
+        return group
 
     def _part_of(self, segment: Segment, setup: Setup) -> Part:
-        part = Part(setup, read_segment(self.folder, segment, mmap=self.mmap), segment.numbers)
+        part = Part(setup, read_arrays(self.folder, segment, mmap=self.mmap), segment.numbers)
         self._segments[part] = segment
         return part
 
@@ -288,7 +307,7 @@ class Store:
             which makes the new manifest durable: then a later `open` may find either.
         """
         self.require_writable()
-        before = self._removed.copy(), self._trained, self._space
+        before = self._removed.copy(), self._trained, self._space, self._codebook
         try:
             parts = [self._stored(part, snapshot.setup) for part in snapshot.parts]
             segments = []
@@ -297,6 +316,7 @@ class Store:
                 removed_file = self._stored_removed(part, removed) if len(removed) else None
                 segments.append(Segment(own.file, own.arrays, own.numbers, removed_file))
             trained, faiss_file = self._stored_trained(snapshot)
+            cells, cell_files = self._stored_cells(snapshot)
             space, space_file = self._stored_space(snapshot)
             manifest = Manifest(
                 setup=snapshot.setup,
@@ -306,17 +326,18 @@ class Store:
                 segments=tuple(segments),
                 faiss=faiss_file,
                 covered=0 if trained is None else trained.covered,
+                cells=cell_files,
                 space=space_file,
                 encoder=snapshot.encoder,
             )
             # Created before the manifest is replaced, as memory might be exhausted afterwards.
-            state = manifest, replace(snapshot, parts=parts, trained=trained, space=space)
+            state = manifest, replace(snapshot, parts=parts, trained=trained, cells=cells, space=space)
             sync_folder(self.folder)
             self._replace_manifest(manifest)
             self._state = state
         except BaseException:
             # The error or interrupt may have come at any point; the manifest on disk shows whether the change was made.
-            self._removed, self._trained, self._space = before
+            self._removed, self._trained, self._space, self._codebook = before
             self._in_doubt = True
             self._settle()
             raise
@@ -326,11 +347,21 @@ class Store:
         """Write one part that replaces others. It belongs to the index only after the next commit."""
         return self._written(parts[0].setup, *merged(parts, removed))
 
+    def keep(self, cells: DocumentCells) -> DocumentCells:
+        """Write the cells of some documents, which belong to the index only after the next commit."""
+        path = self._new_path("cells")
+        file = self._write(path, cells.arrays)
+        with writing(path):
+            return self._group_of(file)
+
+    def _write(self, path: Path, arrays: Mapping[str, NDArray[Any]]) -> ArrayFile:
+        return write_arrays(path, {name: Chunked.of(array) for name, array in arrays.items()})
+
     def _written(self, setup: Setup, arrays: Mapping[str, Chunked], numbers: Mapping[str, float]) -> Part:
         path = self._new_path("seg")
-        segment = write_segment(path, arrays, numbers)
+        stored = write_arrays(path, arrays)
         with writing(path):
-            return self._part_of(segment, setup)
+            return self._part_of(Segment(stored.file, stored.arrays, dict(numbers)), setup)
 
     def _new_path(self, kind: str) -> Path:
         return self.folder / f"{secrets.token_hex(8)}.{kind}"
@@ -366,6 +397,18 @@ class Store:
                 file.write(space.octets)
                 self._space = space, file.finish()
         return self._space
+
+    def _stored_cells(self, snapshot: Snapshot) -> tuple[Cells | None, StoredCells | None]:
+        cells = snapshot.cells
+        if cells is None:
+            return None, None
+        codebook = cells.codebook
+        if self._codebook is None or self._codebook[0] is not codebook:
+            self._codebook = codebook, self._write(self._new_path("codebook"), codebook.arrays)
+        groups = tuple(group if group in self._groups else self.keep(group) for group in cells.groups)
+        files = tuple(self._groups[group] for group in groups)
+        stored = StoredCells(self._codebook[1], codebook.residual, files, cells.covered)
+        return replace(cells, groups=groups), stored
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         path = self.folder / NEXT_MANIFEST

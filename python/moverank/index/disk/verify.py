@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from moverank._support.storage import first_non_finite
 from moverank.errors import IndexFormatError
 from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
-from moverank.index.disk.segments import map_listed, require_magic
+from moverank.index.disk.segments import ArrayFile, map_listed, require_magic
 from moverank.index.disk.store import Store
 from moverank.index.parts.arrays import COLUMNS, OFFSETS, require_offsets
+from moverank.index.parts.cells import verify_cells
+from moverank.index.parts.codebook import verify_codebook
 from moverank.index.parts.part import Part
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import EncoderIdentity
@@ -63,13 +65,22 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
             require_checksum(store.folder, entry, _reported(pieces, done, total, progress))
         done += entry.nbytes
     for segment, part in zip(manifest.segments, snapshot.parts, strict=True):
-        require_magic(store.folder, segment, map_listed(store.folder, segment.file))
-        try:
-            verify_part(part)
-        except IndexFormatError as error:
-            raise IndexFormatError(f"{store.folder / segment.file.file}: {error}") from None
+        _verify_file(store, segment, partial(verify_part, part))
+    if manifest.cells is not None and snapshot.cells is not None:
+        _verify_file(store, manifest.cells.codebook, partial(verify_codebook, snapshot.cells.codebook))
+        for stored, group in zip(manifest.cells.groups, snapshot.cells.groups, strict=True):
+            _verify_file(store, stored, partial(verify_cells, group))
     _verify_together(snapshot)
     return Verified(len(snapshot), len(manifest.files), total, snapshot.encoder)
+
+
+def _verify_file(store: Store, stored: ArrayFile, verify: Callable[[], None]) -> None:
+    """Check one file of arrays; messages begin with its path."""
+    require_magic(store.folder, stored, map_listed(store.folder, stored.file))
+    try:
+        verify()
+    except IndexFormatError as error:
+        raise IndexFormatError(f"{store.folder / stored.file.file}: {error}") from None
 
 
 def _reported(

@@ -14,7 +14,8 @@ A part of n documents with T tokens of d dimensions has these arrays (those in b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from moverank._support.storage import STORED_AS
 from moverank.errors import IndexFormatError
-from moverank.index.parts.setup import Setup
+from moverank.index.parts.setup import Clusters, Setup
 from moverank.measures.given import LEAST_COST
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -68,8 +69,10 @@ def features(setup: Setup) -> frozenset[str]:
     found = {_ANY, setup.kind, f"{setup.ids} ids"}
     if setup.codes is not None:
         found.add("codes")
-    if setup.prefilter is not None:
-        found.add("pooled" if isinstance(setup.prefilter, str) else "clusters")
+    if isinstance(setup.prefilter, str):
+        found.add("pooled")
+    elif isinstance(setup.prefilter, Clusters):
+        found.add("clusters")
     return frozenset(found)
 
 
@@ -220,3 +223,12 @@ def require_offsets(arrays: Arrays, offsets: str, name: str) -> None:
     bounds = arrays[offsets]
     if bounds[0] != 0 or bounds[-1] != len(arrays[name]) or (bounds[1:] < bounds[:-1]).any():
         raise IndexFormatError(f"array {offsets!r}: does not split {name!r} into runs; the index's files are damaged")
+
+
+@contextmanager
+def mismatch_is_damage() -> Iterator[None]:
+    """Report arrays that the core refuses as damage: they were checked when they were made, so a file has changed."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:
+        raise IndexFormatError(f"the index's files do not match each other: {error}") from None

@@ -6,8 +6,7 @@ during a change sees either the old state or the new one, never a mixture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank.errors import IndexFormatError
-from moverank.index.parts.arrays import Arrays
+from moverank.index.parts.arrays import Arrays, mismatch_is_damage
 from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import IntIds, Positions, StrIds, stored_ids
 from moverank.index.parts.kind import Document
@@ -72,7 +70,7 @@ class Part:
     def prepared(self) -> Any:
         """The documents prepared for the core; IndexFormatError if the arrays do not match each other."""
         if self._prepared is None:
-            with _mismatch_is_damage():
+            with mismatch_is_damage():
                 self._prepared = kind_of(self.setup).prepared(self.setup, self.arrays, self.numbers)
         return self._prepared
 
@@ -80,7 +78,7 @@ class Part:
     def prepared_clusters(self) -> _core.PreparedSequences:
         """The clusters of each document's tokens, prepared for the core as if they were documents."""
         arrays = self.arrays
-        with _mismatch_is_damage():
+        with mismatch_is_damage():
             return _core.PreparedSequences.from_arrays(
                 arrays["cluster_tokens"],
                 None,
@@ -134,15 +132,6 @@ class Part:
     def _run(self, position: int) -> slice:
         offsets = self.arrays["offsets"]
         return slice(int(offsets[position]), int(offsets[position + 1]))
-
-
-@contextmanager
-def _mismatch_is_damage() -> Iterator[None]:
-    """Report arrays that the core refuses as damage: they were checked when they were made, so a file has changed."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError) as error:
-        raise IndexFormatError(f"the index's files do not match each other: {error}") from None
 
 
 def find_ids(parts: Sequence[Part], removed: Sequence[Positions], listed: Sequence[Any]) -> Positions:

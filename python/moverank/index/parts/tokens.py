@@ -12,7 +12,7 @@ from moverank._support.storage import decode, token_dtype
 from moverank.index.parts.arrays import Arrays
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
-from moverank.index.parts.setup import Options, Setup
+from moverank.index.parts.setup import Clusters, Options, Setup
 from moverank.measures.given import Costs
 from moverank.measures.measure import Measure, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about
@@ -82,7 +82,7 @@ class TokenParts(Kind):
             pooled = prepared.pooled()
             arrays["pooled"] = pooled
             numbers["pooled_norm"] = float(np.sqrt((pooled.astype(np.float64) ** 2).sum(axis=1).max()))
-        elif setup.prefilter is not None:
+        elif isinstance(setup.prefilter, Clusters):
             clusters = _clusters(prepared, setup.prefilter.per_document, num_threads)
             prepared_clusters = prepare(clusters, setup.measure)
             arrays |= {"cluster_offsets": clusters.offsets, "cluster_tokens": clusters.tokens}

@@ -18,6 +18,8 @@ class PrefilteredQuery(Protocol):
     """The candidates that a prefilter proposes for one query, nearest first."""
 
     name: str
+    #: As that of the prefilter.
+    give_seeds: bool
 
     def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of the first `count` documents, and a lower bound on the distances of all others."""
@@ -29,11 +31,19 @@ class Prefilter(Protocol):
 
     @property
     def exhaustive(self) -> bool:
-        """Whether it compares all documents, so that it finds those of any subset."""
+        """Whether it finds the near documents of any subset, as it compares all, or knows how to look for them."""
         ...
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
-        """Candidates for one query among the documents at given positions, or all."""
+    @property
+    def gives_seeds(self) -> bool:
+        """Whether the first documents that it proposes are near by the measure, so that they are good seeds."""
+        ...
+
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+        """Candidates for one query among the documents at given positions, or all.
+
+        `wanted` is the number of documents that the search is to return, 0 if that is not limited.
+        """
         ...
 
 

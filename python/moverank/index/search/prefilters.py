@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._support.threads import Lock, openmp_count
-from moverank.index.parts.setup import Clusters
+from moverank._support.threads import Lock, openmp_count, openmp_threads
+from moverank.index.parts.setup import Chosen
 from moverank.index.search.ladder import Positions, PrefilteredQuery
 from moverank.measures.measure import Measure
 
@@ -24,25 +23,32 @@ SPREAD_SEEDS = 64
 class ClusteredVectors:
     """Prefilter by the clusters of each document's tokens, which are prepared as if they were documents."""
 
-    def __init__(self, clusters: _core.Corpus, per_document: int, live: Positions) -> None:
+    def __init__(self, clusters: _core.Corpus, per_document: int, measure: Measure, live: Positions) -> None:
         self.name = f"clusters, {per_document}"
         self.exhaustive = True
+        self.gives_seeds = bool(measure._spec.has_pooled_bound)
         self._clusters = clusters
         self._live = live
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
         searched = self._live if positions is None else positions
-        return ClusteredQuery(self.name, self._clusters, query, searched, num_threads)
+        return ClusteredQuery(self, self._clusters, query, searched, num_threads)
 
 
 class ClusteredQuery:
     """Candidates for one query, by clusters."""
 
     def __init__(
-        self, name: str, clusters: _core.Corpus, query: _core.Query, positions: Positions, num_threads: int
+        self,
+        prefilter: ClusteredVectors,
+        clusters: _core.Corpus,
+        query: _core.Query,
+        positions: Positions,
+        num_threads: int,
     ) -> None:
-        self.name = name
+        self.name = prefilter.name
+        self.give_seeds = prefilter.gives_seeds
         self._clusters = clusters
         self._query = query
         self._positions = positions
@@ -129,7 +135,7 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
     step = -(-count // MAX_TRAINING_VECTORS)
     try:
         index = _untrained(faiss, factory, pooled[0].shape[1], measure)
-        with _on_threads(faiss, openmp_count(num_threads)):
+        with openmp_threads(faiss, openmp_count(num_threads)):
             if not index.is_trained:
                 index.train(np.concatenate([part[::step] for part in pooled]))
             for part in pooled:
@@ -141,7 +147,7 @@ def train(factory: str, pooled: Sequence[NDArray[np.float32]], measure: Measure,
     return Trained(count, factory, lambda: index)
 
 
-def require_factory(prefilter: str | Clusters | None, dim: int, measure: Measure) -> None:
+def require_factory(prefilter: Chosen | None, dim: int, measure: Measure) -> None:
     """Raise ValueError, before documents are prepared, if faiss does not accept a description."""
     if not isinstance(prefilter, str):
         return
@@ -214,6 +220,8 @@ class PooledVectors:
         self.name = f"pooled, {factory}"
         self.bounds = measure._spec.has_pooled_bound and trained is None
         self.exhaustive = trained is None
+        # Averages of all tokens say much about distances if all of them move: under balanced measures.
+        self.gives_seeds = bool(measure._spec.has_pooled_bound)
         self.largest_norm = largest_norm
         self.corpus = corpus
         self.live = live
@@ -222,7 +230,7 @@ class PooledVectors:
         self._pooled = pooled
         self._n_all = sum(map(len, pooled))
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int) -> PrefilteredQuery:
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
         return PooledQuery(self, query, self.live if positions is None else positions)
 
@@ -239,7 +247,7 @@ class PooledVectors:
         found: list[Positions] = []
         covered = 0 if self._trained is None else self._trained.covered
         # On the calling thread only: OpenMP's threads would keep spinning on cores that the rest of the search needs.
-        with _on_threads(faiss, 1):
+        with openmp_threads(faiss, 1):
             if self._trained is not None:
                 n_wanted = int(np.searchsorted(positions, covered))
                 enough = min(count, n_wanted)
@@ -272,22 +280,12 @@ class PooledVectors:
         return joined[order], np.concatenate(found)[order]
 
 
-@contextmanager
-def _on_threads(faiss: Any, count: int) -> Iterator[None]:
-    """Limit the threads that faiss uses when it is called from this thread."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(count)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
-
-
 class PooledQuery:
     """Candidates for one query, by pooled vectors."""
 
     def __init__(self, prefilter: PooledVectors, query: _core.Query, positions: Positions) -> None:
         self.name = prefilter.name
+        self.give_seeds = prefilter.gives_seeds
         self._prefilter = prefilter
         self._query = query
         self._positions = positions

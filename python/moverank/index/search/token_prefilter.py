@@ -1,0 +1,62 @@
+"""The prefilter over tokens: documents found by the cells in which their tokens lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moverank import _core
+from moverank.index.parts.cells import Cells
+from moverank.index.parts.setup import TokenCells
+from moverank.index.search.ladder import Positions, PrefilteredQuery
+from moverank.measures.measure import Measure
+
+
+class TokenPrefilter:
+    """Prefilter by the centroids of the cells in which tokens lie."""
+
+    #: Of a subset it compares all documents if they are few, and otherwise those with tokens near the query's.
+    exhaustive = True
+    gives_seeds = True
+
+    def __init__(self, options: TokenCells, cells: Cells, measure: Measure, live: Positions) -> None:
+        self.name = f"tokens, {len(cells.codebook)} cells"
+        self._options = options
+        self._stage = cells.stage(measure)
+        self._live = live if len(live) < len(cells) else None
+
+    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+        """Candidates for one query among the documents at given positions, or all."""
+        return TokenQuery(self, query, self._live if positions is None else positions, num_threads, wanted)
+
+    def nearest(
+        self, query: _core.Query, count: int, positions: Positions | None, num_threads: int, wanted: int
+    ) -> Positions:
+        """Positions of the first `count` documents; fewer only if all of at least `wanted` near ones are among them."""
+        return self._stage.nearest(
+            query,
+            count=count,
+            n_cells=self._options.probes,
+            n_ranked=max(self._options.ranked, wanted),
+            positions=positions,
+            num_threads=num_threads,
+        )
+
+
+class TokenQuery:
+    """Candidates for one query, by cells."""
+
+    def __init__(
+        self, prefilter: TokenPrefilter, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int
+    ) -> None:
+        self.name = prefilter.name
+        self.give_seeds = prefilter.gives_seeds
+        self._prefilter = prefilter
+        self._query = query
+        self._positions = positions
+        self._threads = num_threads
+        self._wanted = wanted
+
+    def nearest(self, count: int) -> tuple[Positions, float]:
+        """Positions of the first `count` documents, and a lower bound on the distances of all others: none is known."""
+        found = self._prefilter.nearest(self._query, count, self._positions, self._threads, self._wanted)
+        return found, -np.inf
