@@ -162,14 +162,14 @@ CALLS = {
         FUSING.rank,
         {
             "query": "cat", "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [1, 2],
-            "where": None, "unknown": "keep", "absent": "raise",
+            "where": None, "candidates": None, "unknown": "keep", "absent": "raise",
         },
     ),
     "Reranker.rank_batch": (
         FUSING.rank_batch,
         {
             "queries": ["cat"], "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [[1, 2]],
-            "where": None, "unknown": "keep", "absent": "raise",
+            "where": None, "candidates": None, "unknown": "keep", "absent": "raise",
         },
     ),
     "Fusion": (Fusion, {"weight": 0.5}),

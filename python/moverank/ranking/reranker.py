@@ -114,6 +114,7 @@ class Reranker:
         doc_ids: Sequence[Any] | None = None,
         scores: ArrayLike | None = None,
         where: Condition | None = None,
+        candidates: int | None = None,
         unknown: Literal["raise", "keep"] = "raise",
         absent: Literal["raise", "keep"] = "raise",
     ) -> Ranking:
@@ -135,6 +136,9 @@ class Reranker:
             The first stage's scores of the candidates, larger is better; needed with `fusion`.
         where : str, tuple of str and a sequence, or callable, optional
             For an index: rank only documents whose payload satisfies this condition, as in `Index.search`.
+        candidates : int, optional
+            For an index: maximum number of documents to examine, at least `top_k`, as in `Index.search`. By default the
+            answer is exact.
         unknown : {"raise", "keep"}, default "raise"
             A query without a token is an error; or ("keep") its documents keep the order in which they were given, at
             score −∞ and distance ∞ (with `fusion`, they are ranked by the first stage's scores), and the ranking says
@@ -165,8 +169,8 @@ class Reranker:
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         one = None if scores is None else [scores]
-        options: dict[str, Any] = {"top_k": top_k, "doc_ids": doc_ids, "where": where, "unknown": unknown}
-        return self.rank_batch([query], documents, scores=one, absent=absent, **options)[0]
+        options: dict[str, Any] = {"top_k": top_k, "doc_ids": doc_ids, "where": where, "candidates": candidates}
+        return self.rank_batch([query], documents, scores=one, unknown=unknown, absent=absent, **options)[0]
 
     def rank_batch(
         self,
@@ -177,6 +181,7 @@ class Reranker:
         doc_ids: Sequence[Any] | None = None,
         scores: Sequence[ArrayLike] | None = None,
         where: Condition | None = None,
+        candidates: int | None = None,
         unknown: Literal["raise", "keep"] = "keep",
         absent: Literal["raise", "keep"] = "raise",
         progress: Callable[[int], object] | None = None,
@@ -187,7 +192,7 @@ class Reranker:
         ----------
         queries : sequence of str
             The queries.
-        documents, top_k, doc_ids, where
+        documents, top_k, doc_ids, where, candidates
             As in `rank`.
         scores : sequence of array_like, one per query, each of shape (n,), optional
             The first stage's scores; needed with `fusion`.
@@ -205,6 +210,8 @@ class Reranker:
         """
         if top_k is not None:
             whole_number(top_k, "top_k", least=1)
+        if candidates is not None:
+            whole_number(candidates, "candidates", least=1)
         queries = require_texts(queries, "query")
         if isinstance(documents, Index):
             self._require_encoder_of(documents)
@@ -215,11 +222,14 @@ class Reranker:
         asked = self._queries(queries, skip_empty=unknown == "keep")
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
-            chosen, rank_one = self._measure_of(documents), self._over_index(documents, doc_ids, top_k, where, absent)
+            chosen = self._measure_of(documents)
+            rank_one = self._over_index(documents, doc_ids, top_k, where, candidates, absent)
             asked = _with_mass(self._moved(asked, documents), chosen, queries, unknown)
         else:
             if where is not None:
                 raise ValueError("where: applies to payloads of an index, but these documents are texts")
+            if candidates is not None:
+                raise ValueError("candidates: applies to an index, but these documents are texts")
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
             asked = _with_mass(asked, chosen, queries, unknown)
             rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
@@ -286,7 +296,13 @@ class Reranker:
         return rank_one
 
     def _over_index(
-        self, index: Index, doc_ids: Sequence[Any] | None, top_k: int | None, where: Condition | None, absent: str
+        self,
+        index: Index,
+        doc_ids: Sequence[Any] | None,
+        top_k: int | None,
+        where: Condition | None,
+        candidates: int | None,
+        absent: str,
     ) -> _RankOne:
         if self._passages is not None:
             raise ValueError(
@@ -299,6 +315,8 @@ class Reranker:
             raise ValueError("doc_ids: expected at least one, got none")
         if chosen is not None and where is not None:
             raise ValueError("where: cannot be combined with doc_ids; where chooses among all documents of an index")
+        if chosen is not None and candidates is not None:
+            raise ValueError("candidates: cannot be combined with doc_ids, which are the candidates")
 
         missing = _missing(index, chosen or []) if absent == "keep" else {}
         there = [name for name in chosen or [] if name not in missing] if missing else chosen
@@ -311,7 +329,8 @@ class Reranker:
                 return Found.for_no_query(self._fused(kept, first, chosen or []), len(kept))
             options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
             if there is None:
-                hits = index.search(query.vectors, 10 if top_k is None else top_k, where=where, **options)
+                k = 10 if top_k is None else top_k
+                hits = index.search(query.vectors, k, where=where, candidates=candidates, **options)
             elif not there:
                 return replace(Found.uncompared(self._fused(last, first, missing), len(last)), skipped=len(last))
             else:
