@@ -39,6 +39,7 @@ from moverank.errors import (
 from moverank.index.disk.verify import Verified
 from moverank.index.index import Index
 from moverank.index.parts.setup import Clusters, TokenCells
+from moverank.index.recall import Recall, RecallAt
 from moverank.index.rerank import rerank
 from moverank.index.search.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.measures.distances import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
@@ -94,6 +95,8 @@ __all__ = [
     "PrecisionWarning",
     "Ranking",
     "ReadOnlyIndexError",
+    "Recall",
+    "RecallAt",
     "Reranker",
     "Rung",
     "SearchStats",

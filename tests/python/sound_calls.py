@@ -146,6 +146,11 @@ CALLS = {
         index().search_batch,
         {"queries": [X], "k": 1, "where": None, "candidates": None, "timeout": None, "slack": 0.0, "num_threads": 1},
     ),
+    "Index.recall": (
+        index().recall,
+        {"queries": [X], "k": 1, "candidates": [2], "query_ids": ["q"], "subset": None, "where": None}
+        | {"num_threads": 1},
+    ),
     "Index.rerank": (
         index().rerank,
         {"query": X, "ids": ["a"], "k": 1, "weights": None, "timeout": None, "slack": 0.0, "num_threads": 1},

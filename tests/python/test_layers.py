@@ -29,6 +29,7 @@ LAYERS = [
     "index.changes",
     "index.batch",
     "index.disk",
+    "index.recall",
     "index.index",
     "index.rerank",
     "index",  # its door

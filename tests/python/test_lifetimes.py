@@ -151,6 +151,7 @@ CALLS = {
     "build of bags": lambda a: mr.Index.build(a.bags, a.measure),
     "search": lambda a: a.index.search(a.query, 3)[0].alignment,
     "search_batch": lambda a: a.index.search_batch([a.query] * 3, 3),
+    "recall": lambda a: a.index.recall([a.query] * 2, 3, candidates=[3, 30]),
     "an error": lambda a: refused(lambda: mr.Index.build(mr.Sequences.from_flat(0 * a.tokens, a.offsets), "wrd")),
     "another": lambda a: refused(lambda: mr.transport(a.cost, -a.mass)),
 }

@@ -106,6 +106,8 @@ EXAMPLES = {
         lambda t: reranker(WORDS).rank("cat", [*TEXTS, "?"]),
         lambda t: mr.Reranker(WORDS).rank("cat", mr.Index.build(WORDS.encode(TEXTS).sequences, payloads=TEXTS)),
     ],
+    "Recall": [lambda t: mr.Index.build(DOCS).recall(DOCS[:3], 2)],
+    "RecallAt": [lambda t: mr.Index.build(DOCS).recall(DOCS[:3], 2).at[1]],
     "Reranker": [lambda t: reranker(WORDS, mr.wmd), lambda t: reranker()],
     "Rung": [lambda t: hits().stats.rungs[0]],
     "SearchStats": [lambda t: hits().stats],

@@ -258,6 +258,17 @@ WRONG = {
         (mr.Sequences([np.eye(2)]), ValueError, "dimension 3 and 2"),
     ],
     "Index.remove.ids": CHOSEN,
+    "Index.recall.candidates": [
+        COUNT[0], COUNT[4], COUNT[5],
+        ([1.5], TypeError, "must be an integer, got 1.5"),
+        ("30", TypeError, "expected a list of numbers, got str"),
+        ([], ValueError, "expected at least one number, got none"),
+    ],
+    "query_ids": [
+        (["a", "b"], ValueError, "expected 1, one per query, got 2"),
+        ("q", TypeError, "expected a list of ids, got str"),
+        ([1.5], TypeError, "expected integers of 64 bits or strings, got 1.5"),
+    ],
     "Index.rerank.ids": CHOSEN,
     "Sequence.tokens": TOKENS,
     "Sequence.weights": MASS,

@@ -233,6 +233,7 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
             lambda: bag_index.search(query, 5).ids.tolist() == bag_answer,
         ),
         Operation("search batch", lambda: index.search_batch([docs[s] for s in range(8)], 10, **more), same(index)),
+        Operation("recall", lambda: index.recall([docs[s] for s in range(4)], 10, candidates=50), same(index)),
         Operation("range search", lambda: index.range_search(query, 0.9), same(index)),
         Operation("rerank", lambda: index.rerank(query, np.arange(len(few)), 10), same(index)),
         Operation("distances", lambda: mr.distances(query, docs, "wrd", **more)),

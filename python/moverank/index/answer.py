@@ -106,8 +106,11 @@ class Request:
 
     def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
         """Search for one query."""
-        checked = Query.of(query, weights, self.snapshot.setup, "query")
-        return _Search(self, checked, self._budget(self.began), num_threads).hits()
+        return self.answer_checked(Query.of(query, weights, self.snapshot.setup, "query"), num_threads)
+
+    def answer_checked(self, query: Query, num_threads: int) -> Hits:
+        """Search for one query that has been checked."""
+        return _Search(self, query, self._budget(self.began), num_threads).hits()
 
     def answers(
         self,

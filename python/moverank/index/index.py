@@ -21,6 +21,7 @@ from moverank.index.disk.building import Build
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified, verify
 from moverank.index.parts.plan import Plan
+from moverank.index.recall import Recall, recall_of
 from moverank.measures.measure import Measure
 from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity, checked
 
@@ -805,6 +806,78 @@ class Index:
         """
         request = Request.nearest(self._snapshot, k, slack=slack, candidates=candidates, timeout=timeout, where=where)
         return request.answers(queries, self._threads(num_threads), progress)
+
+    def recall(
+        self,
+        queries: DocumentBatch | Histograms | ArrayLike,
+        k: int = 10,
+        *,
+        candidates: Sequence[int] | int | None = None,
+        query_ids: Ids | None = None,
+        subset: Ids | None = None,
+        where: Condition | None = None,
+        num_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Recall:
+        """Measure how much of the true top k searches with a budget of candidates find, and how long they take.
+
+        The true top k is that of an exact search. Documents that tie at the k-th distance are interchangeable: to find
+        another one is no loss. All searches read the same state of the index.
+
+        Parameters
+        ----------
+        queries : Sequences, Bags, or sequence of array_like, each of shape (n_q, d)
+            Tokens of each query, with weights if they have any; if the index has given costs, histograms of shape
+            (Q, K). For the interval to mean something, they should be a random sample of your queries.
+        k : int, default 10
+            Number of nearest documents to find.
+        candidates : int or sequence of int, optional
+            Numbers of candidates to measure, each at least k; by default 3, 10, 30 and 100 times k. Numbers above that
+            of the documents are reduced to it, and listed in `Recall.reduced`.
+        query_ids : sequence of int or of str, shape (Q,), optional
+            Unique ids of the queries, to be told with the results; 0 to Q − 1 by default.
+        subset, where
+            As in `search`. They are evaluated once, outside the measured times.
+        num_threads : int, optional
+            Number of threads per search; by default that of the index. Queries are searched one after the other.
+        progress : callable, optional
+            Called with the number of queries done and their total.
+
+        Returns
+        -------
+        Recall
+            Recall, its interval, the share that certificates prove, and times, for each number of candidates, and the
+            times of the exact search.
+
+        Raises
+        ------
+        KeyError
+            If an id of the subset is not in the index.
+        TypeError, ValueError
+            If an argument is malformed, there are no documents to search, or the index was built without a prefilter
+            and needs one; the message says which.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from moverank import wrd
+        >>> rng = np.random.default_rng(0)
+        >>> index = Index.build([rng.normal(size=(6, 8)) for _ in range(500)], wrd.replace(capacity=4))
+        >>> found = index.recall([rng.normal(size=(3, 8)) for _ in range(20)], candidates=50)
+        >>> found
+        Recall(0.430 at 50; 20 queries, 500 documents)
+        """
+        return recall_of(
+            self._snapshot,
+            queries,
+            k,
+            candidates=candidates,
+            query_ids=query_ids,
+            subset=subset,
+            where=where,
+            num_threads=self._threads(num_threads),
+            progress=progress,
+        )
 
     @property
     def _snapshot(self) -> Snapshot:

@@ -33,6 +33,10 @@ def searches(folder):
         told.clear()
         return index.search_batch(docs[:4], 3, num_threads=2, progress=lambda *done: told.append(done))
 
+    def recall(index):
+        found = index.recall(docs[:2], 4, candidates=[9, 99_999])
+        return f"{found} {found!r}", found.to_dict(), found.queries, found.at[0].to_dict(contents=False)
+
     def about():
         return len(index), index.ids, index.dim, index.space, index.measure, 3 in index, repr(index), index.payload(3)
 
@@ -49,6 +53,7 @@ def searches(folder):
         "one hit as a dictionary": lambda: index.search(asked, 1)[0].to_dict(),
         "search by payload": lambda: index.search(asked, 4, where=("year >= ? AND lang = 'en'", [2010])),
         "search for many": batch,
+        "recall": each(recall, indexes),
         "reranking": lambda: index.rerank(asked, [4, 7, 1], 2),
         "reranking without an index": lambda: mr.rerank(asked, docs, 3, "wmd"),
         "range search": each(lambda index: index.range_search(asked, 0.8), indexes),
