@@ -44,11 +44,13 @@ def text_files(
     paths: Path | Sequence[Path],
     *,
     part: str = "corpus",
+    fields: Fields | None = None,
     prefixed: bool = False,
     keep_empty: bool = False,
 ) -> TextFiles:
-    """Documents as the options say; queries, in a separate file, have their usual fields."""
-    fields = Fields(args.id, args.text) if part == "corpus" else Fields()
+    """Documents as the options say; queries, in a file beside that of documents, have their usual fields."""
+    if fields is None:
+        fields = Fields(args.id, args.text) if part == "corpus" else Fields()
     return TextFiles(paths, fields=fields, encoding=args.encoding, part=part, prefixed=prefixed, keep_empty=keep_empty)
 
 
