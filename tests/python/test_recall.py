@@ -282,6 +282,7 @@ def test_the_result_reads_as_a_table_and_never_says_exact_of_a_budget():
     assert str(found).count("exact") == 1
     assert len({len(line) for line in lines[1:5]}) == 1
     assert repr(found) == f"Recall({found.at[0].recall:.3f} at 5, 1.000 at 80; 4 queries, 80 documents)"
+    assert repr(mr.Index.build(docs[:1], "wrd").recall(queries[:1])) == "Recall(1.000 at 1; 1 query, 1 document)"
     for level in found.at:
         assert 0 < level.median_seconds <= level.p95_seconds
     assert 0 < found.exact_median_seconds <= found.exact_p95_seconds

@@ -170,12 +170,15 @@ class Recall:
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{level.recall:.3f} at {level.candidates}" for level in self.at)
-        return f"Recall({shown}; {self.queries} queries, {self.documents} documents)"
+        return f"Recall({shown}; {self._searched})"
+
+    @property
+    def _searched(self) -> str:
+        return f"{_counted(self.queries, 'query', 'queries')}, {_counted(self.documents, 'document', 'documents')}"
 
     def __str__(self) -> str:
         lines = [
-            f"recall of the true top {self.k} by {self.measure.name}: {_counted(self.queries, 'query', 'queries')}, "
-            f"{_counted(self.documents, 'document', 'documents')}",
+            f"recall of the true top {self.k} by {self.measure.name}: {self._searched}",
             _row("candidates", "recall", "95 % interval", "certain", "median ms", "p95 ms"),
         ]
         for level in self.at:
