@@ -190,6 +190,14 @@ CALLS = {
     "CallableEncoder": (CallableEncoder, {"function": len, "queries": None, "batch_size": 1, "name": None}),
     "CallableEncoder.encode": (CallableEncoder(lambda t: [X] * len(t)).encode, {"texts": ["cat"]}),
     "CallableEncoder.encode_queries": (CallableEncoder(lambda t: [X] * len(t)).encode_queries, {"texts": ["cat"]}),
+    "LateInteraction": (
+        encoders.LateInteraction,
+        {
+            "query_prefix": "[Q] ", "document_prefix": "[D] ", "query_length": 32, "document_length": 180,
+            "query_expansion": True, "attend_to_expansion": False, "skiplist": ["."], "normalize": True,
+            "mask_token": None,
+        },
+    ),
     "encode_documents": (lambda texts: encoders.encode_documents(WORDS, texts), {"texts": ["cat"]}),
     "encode_queries": (lambda texts: encoders.encode_queries(WORDS, texts), {"texts": ["cat"]}),
     "WordVectors": (WordVectors, {"words": ["a", "b", "c"], "vectors": X, "tokenize": str.split}),

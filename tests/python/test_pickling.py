@@ -99,6 +99,7 @@ EXAMPLES = {
         lambda t: opened(t, mmap=False),
     ],
     "Measure": [lambda t: mr.maxsim, lambda t: mr.wmd.replace(problem=mr.Sinkhorn(0.1), fraction=0.5)],
+    "LateInteraction": [lambda t: encoders.LateInteraction(query_length=8, skiplist=["."])],
     "OnnxEncoder": [onnx],
     "Passages": [lambda t: mr.Passages(9, 2)],
     "RankedDocument": [lambda t: reranker(WORDS).rank("cat", TEXTS)[1]],

@@ -160,6 +160,13 @@ WRONG = {
         (np.inf, ValueError, "must be above 0 and at most 1, got inf"),
     ],
     "marginal_penalty": POSITIVE,
+    "query_prefix": NAME[:1], "document_prefix": NAME[:1], "mask_token": NAME[:1], "query_length": COUNT,
+    "document_length": COUNT, "query_expansion": FLAG, "attend_to_expansion": FLAG, "normalize": FLAG,
+    "skiplist": [
+        (3, TypeError, "expected a list of tokens, got int"),
+        ("ab", TypeError, "expected a list of tokens, got one string"),
+        (["a", 3], TypeError, "token 1 is not a string but int"),
+    ],
     "floor": POSITIVE[1:], "relative": FLAG, "debiased": FLAG, "ids": NAMES, "payloads": JSON,
     "subset": [*CHOSEN[:3], CHOSEN[4]],
     "texts": TEXTS, "documents": TEXTS, "encoder": ENCODER, "path": PATH, "offsets": OFFSETS,

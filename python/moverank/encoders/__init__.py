@@ -15,6 +15,7 @@ from moverank.encoders.encoded import (
     encode_documents,
     encode_queries,
 )
+from moverank.encoders.late_interaction import LateInteraction
 from moverank.encoders.onnx import OnnxEncoder
 from moverank.encoders.segmenters import SEGMENTERS
 from moverank.encoders.stop_words import STOP_WORDS
@@ -28,6 +29,7 @@ __all__ = [
     "DocumentEncoder",
     "EncodedTexts",
     "Encoder",
+    "LateInteraction",
     "OnnxEncoder",
     "QueryEncoder",
     "SentenceTransformerEncoder",

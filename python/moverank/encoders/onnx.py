@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from moverank._support.optional import optional
 from moverank._support.validate import thread_count, whole_number
 from moverank.encoders.digests import digest_of_files, name_of
 from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts
-from moverank.encoders.stated import stated_limit, stated_prompts
+from moverank.encoders.late_interaction import LateInteraction, identity_options, stated_late_interaction
+from moverank.encoders.pieces import Pieces, Side
+from moverank.encoders.sides import late_sides, plain_sides
+from moverank.encoders.stated import stated_prompts
 from moverank.encoders.subwords import Subwords, merged, require_subwords
 from moverank.errors import NoTokensError
-from moverank.vectors.encoder_identity import EncoderIdentity
+from moverank.vectors.encoder_identity import EncoderIdentity, Option
 
 
 class OnnxEncoder:
@@ -43,9 +46,10 @@ class OnnxEncoder:
         tokenizer_config.json, `max_seq_length` of sentence_bert_config.json and `max_position_embeddings` of
         config.json in the tokenizer's folder; and config.json in the model's folder. If no file states a limit, texts
         are encoded whole. Split texts that are longer than the limit into passages.
-    special_tokens : bool, default False
-        Keep the vectors of special tokens such as [CLS] and [SEP]. Late-interaction models are trained with them. For
-        transport between words leave them out: they would have mass (weight to be moved), but no meaning.
+    special_tokens : bool, optional
+        Keep the vectors of special tokens such as [CLS] and [SEP]. Default: only of late-interaction models, which are
+        trained with them. For transport between words leave them out: they would have mass (weight to be moved), but
+        no meaning.
     subwords : {"keep", "mean", "first"}, default "keep"
         How to represent a word that the tokenizer splits into pieces: keep all pieces, take their mean, or take the
         first piece. Alignments are easier to read over whole words.
@@ -53,6 +57,10 @@ class OnnxEncoder:
         Text put before queries and before documents, as the model was trained ("query: "). The model reads it, but its
         tokens are left out of the result, unless `special_tokens` is set. Default: the prompts stated by
         config_sentence_transformers.json in the folder of the tokenizer or the model; "" for no prompt.
+    late_interaction : LateInteraction or False, optional
+        How a late-interaction model (ColBERT) marks, extends and cuts texts; its lengths take the place of the limits
+        in the model's files, and `max_length` lowers them. Default: what config_sentence_transformers.json, as PyLate
+        writes it, or ColBERT's artifact.metadata states in the folder of the tokenizer or the model; False for none.
     batch_size : int, default 32
         Number of texts encoded at a time. A model with dynamic quantisation computes scales over the whole batch, so
         the last digits of its vectors depend on the other texts in the batch; 1 makes them independent.
@@ -76,10 +84,11 @@ class OnnxEncoder:
         *,
         output: str | None = None,
         max_length: int | None = None,
-        special_tokens: bool = False,
+        special_tokens: bool | None = None,
         subwords: Subwords = "keep",
         query_prompt: str | None = None,
         document_prompt: str | None = None,
+        late_interaction: LateInteraction | Literal[False] | None = None,
         batch_size: int = 32,
         num_threads: int | None = None,
     ) -> None:
@@ -87,7 +96,6 @@ class OnnxEncoder:
         self._arguments = (Path(model).absolute(), Path(tokenizer).absolute())
         self._options: dict[str, Any] = {
             "output": output,
-            "special_tokens": special_tokens,
             "subwords": subwords,
             "batch_size": batch_size,
             "num_threads": num_threads,
@@ -95,19 +103,33 @@ class OnnxEncoder:
         require_subwords(subwords)
         self._batch_size = whole_number(batch_size, "batch_size", least=1)
         thread_count(num_threads)
-        self._special_tokens, self._subwords = special_tokens, subwords
+        self._subwords = subwords
         self._name = Path(model).name
-        self._tokenizer, self._max_length = _tokenizer(Path(tokenizer), Path(model), max_length)
-        self._options["max_length"] = self._max_length
         given = {"query_prompt": query_prompt, "document_prompt": document_prompt}
         self._prompts = _prompts(given, *self._arguments)
         self._options |= self._prompts
+        late = _late_interaction(late_interaction, *self._arguments)
+        self._late = late
+        self._options["late_interaction"] = False if late is None else late
+        keeps = late is not None if special_tokens is None else special_tokens
+        self._options["special_tokens"] = keeps
+        prompts = self._prompts["query_prompt"], self._prompts["document_prompt"]
+        if late is None:
+            sides = plain_sides(Path(tokenizer), Path(model), max_length, prompts, keeps)
+        else:
+            sides = late_sides(Path(tokenizer), late, max_length, prompts, keeps)
+        self._queries, self._documents = sides
+        self._options["max_length"] = max_length if late is not None else self.max_length
         self._session = _session(Path(model), num_threads)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         unknown = sorted(set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids"})
         if unknown or "input_ids" not in self._inputs:
             raise ValueError(
                 f"{model}: expected the inputs input_ids, attention_mask and token_type_ids, got {self._inputs}"
+            )
+        if "attention_mask" not in self._inputs and self._queries.expansion and not self._queries.expansion[2]:
+            raise ValueError(
+                f"{model}: has no input attention_mask, which query expansion needs; set attend_to_expansion"
             )
         self._output = self._token_output(output)
 
@@ -126,8 +148,8 @@ class OnnxEncoder:
 
     @property
     def max_length(self) -> int | None:
-        """Maximum number of tokens per text, special tokens included; None if there is no limit."""
-        return self._max_length
+        """Maximum number of tokens per document, special tokens included; None if there is no limit."""
+        return self._documents.limit
 
     @cached_property
     def identity(self) -> EncoderIdentity:
@@ -141,20 +163,22 @@ class OnnxEncoder:
         files = [model, tokenizer, *filter(Path.is_file, weight_files)]
         axes = {entry.name: entry.shape for entry in self._session.get_outputs()}
         dim = axes[self._output][-1]
-        compared = ("max_length", "special_tokens", "subwords")
+        compared: dict[str, Option] = {"output": self._output, "max_length": self.max_length}
+        compared |= {name: self._options[name] for name in ("special_tokens", "subwords")}
+        late = {} if self._late is None else identity_options(self._late)
         return EncoderIdentity(
             "OnnxEncoder",
             name_of(model),
             dim if isinstance(dim, int) and dim > 0 else None,
             digest_of_files(files),
-            {"output": self._output} | {name: self._options[name] for name in compared} | self._prompts,
+            compared | self._prompts | late,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), **self._options), self._arguments
 
     def __repr__(self) -> str:
-        return f"OnnxEncoder({self._name}, max_length={self._max_length}, subwords={self._subwords!r})"
+        return f"OnnxEncoder({self._name}, max_length={self.max_length}, subwords={self._subwords!r})"
 
     def encode(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -181,25 +205,26 @@ class OnnxEncoder:
         NoTokensError
             If a text has no token (unless skipped), or no text is left; the message names it.
         """
-        return self._encode(self._prompts["document_prompt"], texts, skip_empty, progress)
+        return self._encode(self._documents, texts, skip_empty, progress)
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
     ) -> EncodedTexts:
-        """Turn queries into sequences of token vectors: as `encode`, but with the prompt for queries."""
-        return self._encode(self._prompts["query_prompt"], texts, skip_empty, progress)
+        """Turn queries into sequences of token vectors: as `encode`, but with the prompt for queries, and expansion."""
+        return self._encode(self._queries, texts, skip_empty, progress)
 
-    def _encode(self, prompt: str, texts: Sequence[str], skip_empty: bool, progress: Progress | None) -> EncodedTexts:
+    def _encode(self, side: Side, texts: Sequence[str], skip_empty: bool, progress: Progress | None) -> EncodedTexts:
         texts = require_texts(texts)
         if not texts:
             raise NoTokensError("texts: no text has a token")
-        encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
+        encodings = side.tokenized(texts)
         done: list[EncodedText | None] = [None] * len(texts)
         finished = 0
         for batch in self._batches(encodings):
-            vectors = self._run([encodings[t] for t in batch])
+            pieces = [side.pieces(texts[t], encodings[t]) for t in batch]
+            vectors = self._run(pieces)
             for row, t in enumerate(batch):
-                done[t] = self._text(prompt + texts[t], len(prompt), encodings[t], vectors[row])
+                done[t] = self._text(pieces[row], vectors[row])
             finished += len(batch)
             if progress is not None:
                 progress(finished)
@@ -211,17 +236,17 @@ class OnnxEncoder:
         for start in range(0, len(order), self._batch_size):
             yield order[start : start + self._batch_size]
 
-    def _run(self, encodings: Sequence[Any]) -> NDArray[np.float32]:
+    def _run(self, batch: Sequence[Pieces]) -> NDArray[np.float32]:
         """Vectors of a batch, shape (texts, length of the longest, d)."""
-        shape = (len(encodings), max(max(len(e.ids) for e in encodings), 1))
+        shape = (len(batch), max(max(len(pieces.ids) for pieces in batch), 1))
         feed = {name: np.zeros(shape, dtype=np.int64) for name in self._inputs}
-        for row, encoding in enumerate(encodings):
-            length = len(encoding.ids)
-            feed["input_ids"][row, :length] = encoding.ids
+        for row, pieces in enumerate(batch):
+            length = len(pieces.ids)
+            feed["input_ids"][row, :length] = pieces.ids
             if "attention_mask" in feed:
-                feed["attention_mask"][row, :length] = 1
+                feed["attention_mask"][row, : pieces.attended] = 1
             if "token_type_ids" in feed:
-                feed["token_type_ids"][row, :length] = encoding.type_ids
+                feed["token_type_ids"][row, :length] = pieces.type_ids
         try:
             output: NDArray[Any] = self._session.run([self._output], feed)[0]
         except Exception as error:  # onnxruntime's exceptions have no common base class
@@ -231,54 +256,32 @@ class OnnxEncoder:
             ) from None
         return output.astype(np.float32, copy=False)
 
-    def _text(self, text: str, start: int, encoding: Any, vectors: NDArray[np.float32]) -> EncodedText:
-        """Tokens and vectors of a text with its prompt; the text itself begins at character `start`."""
-        special = encoding.special_tokens_mask
-        kept = list(range(len(encoding.ids)))
-        if not self._special_tokens:
-            kept = [p for p in kept if not special[p] and (start == 0 or encoding.offsets[p][1] > start)]
-        cut = sum(len(part.ids) - sum(part.special_tokens_mask) for part in encoding.overflowing)
-        # Each special token is a word by itself; negative numbers keep it apart from the tokenizer's words.
-        words = [-1 - p if special[p] else encoding.word_ids[p] for p in kept]
-        merged_vectors, first, last = merged(vectors[kept], words, self._subwords)
+    def _text(self, pieces: Pieces, vectors: NDArray[np.float32]) -> EncodedText:
+        """Tokens and vectors of a text, whose model output is `vectors`."""
+        kept = pieces.kept
+        merged_vectors, first, last = merged(vectors[kept], [pieces.words[p] for p in kept], self._subwords)
         if self._subwords == "keep":
-            names = [encoding.tokens[p] for p in kept]
+            names = [pieces.tokens[p] for p in kept]
         else:
             names = [
-                encoding.tokens[kept[i]] if special[kept[i]] else _surface(text, encoding, kept[i], kept[j])
+                pieces.tokens[kept[i]] if pieces.words[kept[i]] < 0 else pieces.surface(kept[i], kept[j])
                 for i, j in zip(first, last, strict=True)
             ]
-        return EncodedText(names, merged_vectors, cut=cut)
+        if self._late is not None and self._late.normalize:
+            lengths = np.linalg.norm(merged_vectors, axis=1, keepdims=True)
+            merged_vectors = merged_vectors / np.maximum(lengths, np.float32(1e-12))
+        return EncodedText(names, merged_vectors, cut=pieces.cut)
 
 
-def _surface(text: str, encoding: Any, first: int, last: int) -> str:
-    """The characters of the text that a word, pieces `first` to `last`, covers."""
-    return text[encoding.offsets[first][0] : encoding.offsets[last][1]]
-
-
-def _tokenizer(path: Path, model: Path, max_length: int | None) -> tuple[Any, int | None]:
-    """Tokenizer that truncates at a limit, and that limit: the argument, or else the one stated by the files."""
-    module = optional("tokenizers", "text")
-    require_file(path)
-    try:
-        tokenizer = module.Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing more specific
-        raise ValueError(f"{path}: is not a tokenizer: {error}") from None
-    tokenizer.no_padding()
-    least = tokenizer.num_special_tokens_to_add(False) + 1
-    if max_length is not None:
-        limit: int | None = whole_number(max_length, "max_length", least=least)
-    else:
-        limit = stated_limit(tokenizer.truncation, path, model)
-        if limit is not None and limit < least:
-            raise ValueError(
-                f"max_length: the files beside {path} limit texts to {limit} tokens, special ones included, "
-                f"but a text needs at least {least}; pass another limit"
-            )
-    tokenizer.no_truncation()
-    if limit is not None:
-        tokenizer.enable_truncation(limit)
-    return tokenizer, limit
+def _late_interaction(given: LateInteraction | bool | None, model: Path, tokenizer: Path) -> LateInteraction | None:
+    """The argument, or else what the files state."""
+    if given is None:
+        return stated_late_interaction(tokenizer, model)
+    if given is False:
+        return None
+    if not isinstance(given, LateInteraction):
+        raise TypeError(f"late_interaction: expected a LateInteraction or False, got {given!r:.80}")
+    return given
 
 
 def _prompts(given: dict[str, str | None], model: Path, tokenizer: Path) -> dict[str, str]:

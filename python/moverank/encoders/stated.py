@@ -27,9 +27,9 @@ def stated_limit(truncation: Any, tokenizer: Path, model: Path) -> int | None:
     """
     folder = tokenizer.parent
     stated = [None if truncation is None else truncation.get("max_length")]
-    stated.append(_read(folder / "tokenizer_config.json").get("model_max_length"))
-    stated.append(_read(folder / "sentence_bert_config.json").get("max_seq_length"))
-    stated += [_positions(_read(own / "config.json")) for own in dict.fromkeys([folder, model.parent])]
+    stated.append(read_settings(folder / "tokenizer_config.json").get("model_max_length"))
+    stated.append(read_settings(folder / "sentence_bert_config.json").get("max_seq_length"))
+    stated += [_positions(read_settings(own / "config.json")) for own in dict.fromkeys([folder, model.parent])]
     limits = [int(limit) for limit in stated if isinstance(limit, (int, float)) and 0 < limit < _NO_LIMIT]
     return min(limits, default=None)
 
@@ -41,7 +41,7 @@ def stated_prompts(tokenizer: Path, model: Path) -> tuple[str, str]:
     """
     for folder in dict.fromkeys([tokenizer.parent, model.parent]):
         path = folder / "config_sentence_transformers.json"
-        config = _read(path, unless="query_prompt and document_prompt are given")
+        config = read_settings(path, unless="query_prompt and document_prompt are given")
         prompts = config.get("prompts")
         if isinstance(prompts, dict):
             default = config.get("default_prompt_name")
@@ -62,7 +62,7 @@ def _positions(config: dict[str, Any]) -> int | None:
     return count - 1 - (padding if isinstance(padding, int) else 1)
 
 
-def _read(path: Path, *, unless: str = "max_length is given") -> dict[str, Any]:
+def read_settings(path: Path, *, unless: str = "max_length is given") -> dict[str, Any]:
     """Settings in a JSON file; empty if the file does not exist or is not an object."""
     if not path.is_file():
         return {}
