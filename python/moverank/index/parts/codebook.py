@@ -7,19 +7,21 @@ cells first, and within each its own centroids. So a token is compared with abou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._support.threads import openmp_count, openmp_threads
+from moverank._support.threads import count_of, each, openmp_threads
 from moverank.errors import IndexFormatError
 from moverank.index.parts.setup import MOST_CELLS
 from moverank.measures.measure import Measure
+
+Result = TypeVar("Result")
 
 #: Up to this many centroids are found and assigned in one level.
 ONE_LEVEL = 1 << 10
@@ -29,6 +31,9 @@ SAMPLE_PER_CELL = 40
 
 #: Iterations of k-means, per level.
 ITERATIONS = 10
+
+#: Tokens that one thread compares at a time.
+TOKENS_PER_BLOCK = 1 << 15
 
 #: Tokens of which the residual of a codebook is the mean.
 RESIDUAL_SAMPLE = 1 << 14
@@ -89,27 +94,27 @@ class Codebook:
         cells : ndarray of uint16, shape (T,)
         distances : ndarray of float32, shape (T,)
         """
-        faiss: Any = import_module("faiss")
         _require_runs(self)
-        with openmp_threads(faiss, openmp_count(num_threads)):
-            if len(self.coarse) == 1:
-                distances, near = _nearest(faiss, tokens, self.centroids)
-                return near.astype(np.uint16), distances
-            _, probes = faiss.knn(tokens, self.coarse, min(COARSE_PROBES, len(self.coarse)))
-            best = np.full(len(tokens), np.inf, dtype=np.float32)
-            cells = np.zeros(len(tokens), dtype=np.uint16)
-            # Grouped by coarse cell, so that each group is one product of matrices.
-            order = np.argsort(probes.ravel(), kind="stable")
-            ends = np.searchsorted(probes.ravel()[order], np.arange(len(self.coarse) + 1))
-            for c in range(len(self.coarse)):
-                rows = order[ends[c] : ends[c + 1]] // probes.shape[1]
-                if len(rows) == 0:
-                    continue
-                distances, near = _nearest(faiss, tokens[rows], self.centroids[self.firsts[c] : self.firsts[c + 1]])
-                better = distances < best[rows]
-                best[rows[better]] = distances[better]
-                cells[rows[better]] = (near[better] + self.firsts[c]).astype(np.uint16)
-            return cells, best
+        found = _by_blocks(tokens, num_threads, self._assigned)
+        return np.concatenate([own[0] for own in found]), np.concatenate([own[1] for own in found])
+
+    def _assigned(self, tokens: NDArray[np.float32]) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+        if len(self.coarse) == 1:
+            distances, near = _nearest(tokens, self.centroids)
+            return near[:, 0].astype(np.uint16), distances[:, 0]
+        probes = _nearest(tokens, self.coarse, min(COARSE_PROBES, len(self.coarse)))[1]
+        best = np.full(len(tokens), np.inf, dtype=np.float32)
+        cells = np.zeros(len(tokens), dtype=np.uint16)
+        # Grouped by coarse cell, so that each group is one product of matrices.
+        order = np.argsort(probes.ravel(), kind="stable")
+        ends = np.searchsorted(probes.ravel()[order], np.arange(len(self.coarse) + 1))
+        for c in np.flatnonzero(np.diff(ends)).tolist():
+            rows = order[ends[c] : ends[c + 1]] // probes.shape[1]
+            distances, near = _nearest(tokens[rows], self.centroids[self.firsts[c] : self.firsts[c + 1]])
+            better = distances[:, 0] < best[rows]
+            best[rows[better]] = distances[better, 0]
+            cells[rows[better]] = (near[better, 0] + self.firsts[c]).astype(np.uint16)
+        return cells, best
 
     def residual_of(self, sample: NDArray[np.float32], num_threads: int) -> float:
         """Mean squared distance of tokens to their centroids, of some thousand of them."""
@@ -143,26 +148,38 @@ def trained_codebook(sample: NDArray[np.float32], n_cells: int, num_threads: int
     num_threads : int
         0 means all cores.
     seed : int
-        The same seed, sample and number of threads give the same centroids.
+        The same seed and sample give the same centroids, whatever the number of threads.
     """
-    faiss: Any = import_module("faiss")
-    with openmp_threads(faiss, openmp_count(num_threads)):
-        if n_cells <= ONE_LEVEL:
-            centroids = _means(faiss, sample, n_cells, seed)
-            one = np.zeros((1, sample.shape[1]), dtype=np.float32)
-            return _with_residual(Codebook(centroids, one, np.array([0, len(centroids)]), 0.0), sample, num_threads)
-        coarse = _means(faiss, sample, round(np.sqrt(n_cells)), seed)
-        _, nearest = _nearest(faiss, sample, coarse)
-        order = np.argsort(nearest, kind="stable")
-        ends = np.searchsorted(nearest[order], np.arange(len(coarse) + 1))
-        # Cells for each coarse cell by its share of the sample, at least one each.
-        shares = _shares(np.diff(ends), n_cells)
-        fine = [
-            _means(faiss, sample[order[ends[c] : ends[c + 1]]], int(shares[c]), seed + c) for c in range(len(coarse))
-        ]
-        firsts = np.zeros(len(fine) + 1, dtype=np.int64)
-        np.cumsum([len(own) for own in fine], out=firsts[1:])
-        return _with_residual(Codebook(np.concatenate(fine), coarse, firsts, 0.0), sample, num_threads)
+    if n_cells <= ONE_LEVEL:
+        centroids = _means(sample, n_cells, seed)
+        one = np.zeros((1, sample.shape[1]), dtype=np.float32)
+        return _with_residual(Codebook(centroids, one, np.array([0, len(centroids)]), 0.0), sample, num_threads)
+    coarse = _means(sample, round(np.sqrt(n_cells)), seed)
+    nearest = np.concatenate(_by_blocks(sample, num_threads, lambda own: _nearest(own, coarse)[1][:, 0]))
+    order = np.argsort(nearest, kind="stable")
+    ends = np.searchsorted(nearest[order], np.arange(len(coarse) + 1))
+    # Cells for each coarse cell by its share of the sample, at least one each.
+    shares = _shares(np.diff(ends), n_cells)
+
+    def means_within(c: int) -> NDArray[np.float32]:
+        return _means(sample[order[ends[c] : ends[c + 1]]], int(shares[c]), seed + c)
+
+    fine = each(means_within, len(coarse), count_of(num_threads))
+    firsts = np.zeros(len(fine) + 1, dtype=np.int64)
+    np.cumsum([len(own) for own in fine], out=firsts[1:])
+    return _with_residual(Codebook(np.concatenate(fine), coarse, firsts, 0.0), sample, num_threads)
+
+
+def _by_blocks(
+    tokens: NDArray[np.float32], num_threads: int, work: Callable[[NDArray[np.float32]], Result]
+) -> list[Result]:
+    """Results for blocks of tokens, in order.
+
+    Threads are ours: those of OpenMP wait for each other after every call, which takes ten times as long once another
+    process needs a core.
+    """
+    starts = range(0, max(len(tokens), 1), TOKENS_PER_BLOCK)
+    return each(lambda b: work(tokens[starts[b] : starts[b] + TOKENS_PER_BLOCK]), len(starts), count_of(num_threads))
 
 
 def _with_residual(codebook: Codebook, sample: NDArray[np.float32], num_threads: int) -> Codebook:
@@ -210,26 +227,30 @@ def _shares(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     return shares
 
 
-def _means(faiss: Any, points: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
+def _means(points: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
     """Centroids of points by k-means: as many as wanted, or fewer if there are fewer points."""
     if len(points) <= count:
         return points if len(points) else np.zeros((1, points.shape[1]), dtype=np.float32)
-    kmeans = faiss.Kmeans(
-        points.shape[1],
-        count,
-        niter=ITERATIONS,
-        seed=seed,
-        min_points_per_centroid=1,
-        max_points_per_centroid=SAMPLE_PER_CELL,
-    )
-    kmeans.train(points)
+    faiss: Any = import_module("faiss")
+    with openmp_threads(faiss, 1):
+        kmeans = faiss.Kmeans(
+            points.shape[1],
+            count,
+            niter=ITERATIONS,
+            seed=seed,
+            min_points_per_centroid=1,
+            max_points_per_centroid=SAMPLE_PER_CELL,
+        )
+        kmeans.train(points)
     found: NDArray[np.float32] = kmeans.centroids
     return found
 
 
 def _nearest(
-    faiss: Any, points: NDArray[np.float32], centroids: NDArray[np.float32]
+    points: NDArray[np.float32], centroids: NDArray[np.float32], count: int = 1
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Squared distance and number of the nearest centroid of each point."""
-    distances, near = faiss.knn(points, centroids, 1)
-    return distances[:, 0], near[:, 0]
+    """Squared distances and numbers of the nearest centroids of each point."""
+    faiss: Any = import_module("faiss")
+    with openmp_threads(faiss, 1):
+        distances, near = faiss.knn(points, centroids, count)
+    return distances, near
