@@ -20,7 +20,7 @@ namespace moverank {
 
 /// How much the first stage looks at.
 struct TokenProbe {
-    std::size_t n_cells = 16;     ///< cells per query token, at least
+    std::size_t n_cells = 32;     ///< cells per query token, at least
     std::size_t n_ranked = 4096;  ///< documents that bounds rank, nearest by cells first
 };
 

@@ -62,7 +62,7 @@ class TokenCells:
     ----------
     cells : int, optional
         Number of centroids, at most 65 536; by default 16 times the root of the number of tokens.
-    probes : int, default 16
+    probes : int, default 32
         Cells looked up per token of the query. More find documents whose tokens are farther from the query's. If these
         have fewer than `ranked` documents, more are looked up.
     ranked : int, default 4096
@@ -75,7 +75,7 @@ class TokenCells:
     """
 
     cells: int | None = None
-    probes: int = 16
+    probes: int = 32
     ranked: int = 4096
 
     def __post_init__(self) -> None:
