@@ -4,10 +4,10 @@
         [--threads 1 2] [--json bench/results/first_stage.json]
 
 Documents of 30 tokens of 128 dimensions, and queries of 10 (as in bench_store.py, whose files are used if they are in
-DIR), stored as float16. For each measure and prefilter: seconds of the build and bytes per token that the prefilter
-adds; and, by number of candidates, the share of the true top 10 (by exact search) among the hits, with the median and
-the 95th percentile of the milliseconds of a search, exact solves of the candidates included. Everything was searched
-once before, so files are in memory. Hits of one query are those of all others' threads at rest.
+DIR), stored as float16. For each measure and prefilter: documents per second of the build, bytes per token beyond those
+of the first prefilter; and, by number of candidates, the share of the true top 10 (by exact search) among the hits, and
+the median and 95th percentile of the milliseconds of a search, exact solves of the candidates included. An exact search
+of all queries comes first, so files are in memory.
 """
 
 from __future__ import annotations

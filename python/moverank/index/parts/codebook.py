@@ -45,6 +45,11 @@ DTYPES = {"centroids": "<f4", "coarse": "<f4", "firsts": "<i8"}
 COARSE_PROBES = 2
 
 
+#: Maximum number of cells by default: each costs every query the distance of all its tokens to one centroid. Of a
+#: million documents as many found the true top 10 in half the time that 65 536 took.
+MOST_BY_DEFAULT = 1 << 14
+
+
 def cells_for(n_tokens: int) -> int:
     """The number of cells for a collection: 16 times the root of its number of tokens, rounded to a power of two."""
     if n_tokens == 0:
@@ -52,7 +57,7 @@ def cells_for(n_tokens: int) -> int:
     wanted = 1 << round(np.log2(16 * np.sqrt(n_tokens)))
     # Fewer than four tokens per cell would say little about their neighbours.
     most = 1 << max(int(np.log2(max(n_tokens // 4, 1))), 0)
-    return int(min(wanted, most, MOST_CELLS))
+    return int(min(wanted, most, MOST_BY_DEFAULT))
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,11 +61,12 @@ class TokenCells:
     Parameters
     ----------
     cells : int, optional
-        Number of centroids, at most 65 536; by default 16 times the root of the number of tokens.
+        Number of centroids, at most 65 536; by default 16 times the root of the number of tokens,
+        at most 16 384.
     probes : int, default 32
         Cells looked up per token of the query. More find documents whose tokens are farther from the query's. If these
         have fewer than `ranked` documents, more are looked up.
-    ranked : int, default 4096
+    ranked : int, default 2048
         Documents that are ordered by bounds, those with the nearest cells first. Most of the time goes there.
 
     Raises
@@ -76,7 +77,7 @@ class TokenCells:
 
     cells: int | None = None
     probes: int = 32
-    ranked: int = 4096
+    ranked: int = 2048
 
     def __post_init__(self) -> None:
         if self.cells is not None:
