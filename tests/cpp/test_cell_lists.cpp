@@ -60,17 +60,29 @@ struct Centroids {
     [[nodiscard]] BagsView view() const { return {{vectors.data(), n_cells, dim}, words, offsets, {}}; }
 };
 
+/// A query of five tokens, and its costs to all centroids.
+struct Asked {
+    Measure measure{GroundCost::cosine, Weighting::uniform};
+    Centroids centroids;
+    PreparedBags prepared;
+    JoinedBags bags;
+    Query query;
+    VocabularyCosts costs;
+
+    Asked(instances::Random& random, Interrupt& interrupt)
+        : centroids(random),
+          prepared(centroids.view(), measure),
+          bags({&prepared}),
+          query(random, 5, dim, measure),
+          costs(bags, query.prepared, 1, interrupt) {}
+};
+
 }  // namespace
 
 TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_cost) {
     instances::Random random(3);
-    const Measure measure{GroundCost::cosine, Weighting::uniform};
-    const Centroids centroids(random);
-    const PreparedBags prepared(centroids.view(), measure);
-    const JoinedBags bags({&prepared});
-    const Query query(random, 5, dim, measure);
     Interrupt interrupt;
-    const VocabularyCosts costs(bags, query.prepared, 1, interrupt);
+    const Asked asked(random, interrupt);
     // Blocks of documents and parts meet in the second.
     const std::vector<Lists> parts{Lists(random, 300), Lists(random, 70'000), Lists(random, 1)};
     std::vector<CellLists> views;
@@ -85,7 +97,7 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
         std::vector<std::vector<std::size_t>> order(5, std::vector<std::size_t>(n_cells));
         for (std::size_t i = 0; i < 5; ++i) {
             std::iota(order[i].begin(), order[i].end(), 0U);
-            std::ranges::stable_sort(order[i], {}, [&](std::size_t cell) { return costs.row(cell)[i]; });
+            std::ranges::stable_sort(order[i], {}, [&](std::size_t cell) { return asked.costs.row(cell)[i]; });
         }
         std::vector<Hit> expected;
         std::int64_t position = 0;
@@ -99,7 +111,7 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
                         std::find_if(order[i].begin(), end, [&](std::size_t c) { return part.has(c, d); });
                     found = found || cell != end;
                     const std::size_t paid = cell != end ? *cell : order[i][std::min(probes, n_cells - 1)];
-                    estimate += query.prepared.mass[i] * static_cast<double>(costs.row(paid)[i]);
+                    estimate += asked.query.prepared.mass[i] * static_cast<double>(asked.costs.row(paid)[i]);
                 }
                 if (found) {
                     expected.push_back({estimate, position});
@@ -110,7 +122,7 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
         std::ranges::sort(expected, nearer);
         for (const int n_threads : {1, 3}) {
             const std::vector<Hit> found =
-                lists.nearest(costs, query.prepared.mass, {probes, 500}, {}, n_threads, interrupt);
+                lists.nearest(asked.costs, asked.query.prepared.mass, {probes, 500}, {}, n_threads, interrupt);
             CHECK(found.size() == std::min<std::size_t>(500, expected.size()));
             for (std::size_t h = 0; h < found.size(); ++h) {
                 CHECK_NEAR(found[h].distance, expected[h].distance, 1e-5);
@@ -121,9 +133,8 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
                 some.push_back(s);
             }
             const std::vector<Hit> among =
-                lists.nearest(costs, query.prepared.mass, {probes, 200}, some, n_threads, interrupt);
+                lists.nearest(asked.costs, asked.query.prepared.mass, {probes, 200}, some, n_threads, interrupt);
             CHECK(std::ranges::all_of(among, [](const Hit& hit) { return (hit.position - 5) % 7 == 0; }));
-            std::erase_if(expected, [](const Hit& hit) { return hit.position < 0; });
             std::size_t at = 0;
             for (const Hit& hit : expected) {
                 if (at < among.size() && hit.position >= 5 && (hit.position - 5) % 7 == 0) {
@@ -146,20 +157,15 @@ TEST(lists_that_do_not_fit_are_refused) {
 
 TEST(damaged_lists_lead_to_no_document_that_does_not_exist) {
     instances::Random random(6);
-    const Measure measure{GroundCost::cosine, Weighting::uniform};
-    const Centroids centroids(random);
-    const PreparedBags prepared(centroids.view(), measure);
-    const JoinedBags bags({&prepared});
-    const Query query(random, 5, dim, measure);
     Interrupt interrupt;
-    const VocabularyCosts costs(bags, query.prepared, 1, interrupt);
+    const Asked asked(random, interrupt);
     Lists lists(random, 70'000);
     for (std::uint32_t& document : lists.documents) {
         document = std::uniform_int_distribution<std::uint32_t>(0, 100'000)(random);
     }
     const JoinedCellLists damaged({lists.view()}, std::vector<std::size_t>{70'000});
     std::vector<std::int64_t> found;
-    for (const Hit& hit : damaged.nearest(costs, query.prepared.mass, {4, 70'000}, {}, 2, interrupt)) {
+    for (const Hit& hit : damaged.nearest(asked.costs, asked.query.prepared.mass, {4, 70'000}, {}, 2, interrupt)) {
         found.push_back(hit.position);
     }
     std::ranges::sort(found);
