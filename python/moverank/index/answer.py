@@ -214,6 +214,7 @@ class _Search:
         setup = self._snapshot.setup
         prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
         candidates = self._candidates(prepared, k if np.isinf(self._goal.radius) else 0)
+        prefilter = None if candidates is None else self._snapshot.prefilter
         with documents_sound():
             return descend(
                 self._snapshot.corpus,
@@ -224,7 +225,7 @@ class _Search:
                 k=k,
                 radius=self._goal.radius,
                 slack=self._goal.slack,
-                seed_by_candidates=candidates is not None and candidates.give_seeds,
+                seed_by_candidates=prefilter is not None and prefilter.gives_seeds,
                 num_threads=self._threads,
             )
 

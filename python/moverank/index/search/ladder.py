@@ -18,8 +18,6 @@ class PrefilteredQuery(Protocol):
     """The candidates that a prefilter proposes for one query, nearest first."""
 
     name: str
-    #: As that of the prefilter.
-    give_seeds: bool
 
     def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of the first `count` documents, and a lower bound on the distances of all others."""

@@ -33,22 +33,16 @@ class ClusteredVectors:
     def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
         searched = self._live if positions is None else positions
-        return ClusteredQuery(self, self._clusters, query, searched, num_threads)
+        return ClusteredQuery(self.name, self._clusters, query, searched, num_threads)
 
 
 class ClusteredQuery:
     """Candidates for one query, by clusters."""
 
     def __init__(
-        self,
-        prefilter: ClusteredVectors,
-        clusters: _core.Corpus,
-        query: _core.Query,
-        positions: Positions,
-        num_threads: int,
+        self, name: str, clusters: _core.Corpus, query: _core.Query, positions: Positions, num_threads: int
     ) -> None:
-        self.name = prefilter.name
-        self.give_seeds = prefilter.gives_seeds
+        self.name = name
         self._clusters = clusters
         self._query = query
         self._positions = positions
@@ -285,7 +279,6 @@ class PooledQuery:
 
     def __init__(self, prefilter: PooledVectors, query: _core.Query, positions: Positions) -> None:
         self.name = prefilter.name
-        self.give_seeds = prefilter.gives_seeds
         self._prefilter = prefilter
         self._query = query
         self._positions = positions

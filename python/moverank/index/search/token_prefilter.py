@@ -49,7 +49,6 @@ class TokenQuery:
         self, prefilter: TokenPrefilter, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int
     ) -> None:
         self.name = prefilter.name
-        self.give_seeds = prefilter.gives_seeds
         self._prefilter = prefilter
         self._query = query
         self._positions = positions
