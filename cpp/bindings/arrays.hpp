@@ -75,47 +75,74 @@ template <class T>
     return {{matrix.data(), matrix.rows(), matrix.cols()}, checked_weights(weights, matrix.rows())};
 }
 
-/// The tokens of a batch as they are stored: float32, float16, uint16 for the bits of bfloat16, or int8 with scales.
-struct StoredTokens {
-    py::array components;
-    std::optional<Array<float>> scales;
-};
-
 template <class T>
 [[nodiscard]] bool holds(const py::array& array) {
     return py::isinstance<py::array_t<T, py::array::c_style>>(array);
 }
 
-[[nodiscard]] inline TokensView as_tokens(const StoredTokens& stored) {
-    const py::array& array = stored.components;
-    if (array.ndim() != 2 || (array.flags() & py::array::c_style) == 0) {
-        throw std::invalid_argument("expected tokens as a two-dimensional array in C order");
+/// The tokens of a batch as they are stored, with their arrays.
+class StoredTokens {
+  public:
+    StoredTokens() = default;
+    /// Throws std::invalid_argument unless the arrays hold tokens of this type and dimension: bfloat16 as uint16,
+    /// packed codes as rows of uint8.
+    StoredTokens(const std::string& dtype, std::size_t dim, const py::array& components,
+                 const std::optional<Array<float>>& scales)
+        : components_(components), scales_(scales), view_(checked(token_type(dtype), dim)) {}
+
+    [[nodiscard]] const TokensView& view() const { return view_; }
+
+    [[nodiscard]] static TokenType token_type(const std::string& dtype) {
+        for (const TokenType type : {TokenType::float32, TokenType::float16, TokenType::bfloat16, TokenType::int8,
+                                     TokenType::int4, TokenType::int2}) {
+            if (dtype == name_of(type)) {
+                return type;
+            }
+        }
+        throw std::invalid_argument("there is no type of tokens with the name '" + dtype + "'");
     }
-    const bool is_float16 = array.dtype().kind() == 'f' && array.itemsize() == 2;
-    TokenType type = TokenType::float32;
-    if (is_float16) {
-        type = TokenType::float16;
-    } else if (holds<std::uint16_t>(array)) {
-        type = TokenType::bfloat16;
-    } else if (holds<std::int8_t>(array)) {
-        type = TokenType::int8;
-    } else if (!holds<float>(array)) {
-        throw std::invalid_argument("expected tokens in float32, float16, bfloat16 as uint16, or int8");
+
+  private:
+    [[nodiscard]] TokensView checked(TokenType type, std::size_t dim) const {
+        const std::string name = name_of(type);
+        if (components_.ndim() != 2 || (components_.flags() & py::array::c_style) == 0) {
+            throw std::invalid_argument("expected tokens as a two-dimensional array in C order");
+        }
+        if (!holds_components(type)) {
+            throw std::invalid_argument("expected " + name + " tokens, got " +
+                                        py::str(components_.dtype()).cast<std::string>());
+        }
+        const auto rows = static_cast<std::size_t>(components_.shape(0));
+        const auto bytes = static_cast<std::size_t>(components_.shape(1) * components_.itemsize());
+        if (bytes != row_bytes(type, dim)) {
+            throw std::invalid_argument("expected rows of " + std::to_string(row_bytes(type, dim)) + " bytes, got " +
+                                        std::to_string(bytes));
+        }
+        if (scales_.has_value() != has_scales(type)) {
+            throw std::invalid_argument("expected scales for int8, int4 and int2 tokens, and only for these");
+        }
+        if (scales_ && as_span(*scales_).size() != rows) {
+            throw std::invalid_argument("expected one scale per token, got " + std::to_string(scales_->size()) +
+                                        " for " + std::to_string(rows) + " tokens");
+        }
+        return {type, components_.data(), rows, dim, scales_ ? scales_->data() : nullptr};
     }
-    const auto rows = static_cast<std::size_t>(array.shape(0));
-    const auto cols = static_cast<std::size_t>(array.shape(1));
-    if (stored.scales.has_value() != (type == TokenType::int8)) {
-        throw std::invalid_argument("expected scales for int8 tokens, and only for these");
+    [[nodiscard]] bool holds_components(TokenType type) const {
+        switch (type) {
+            case TokenType::float32: return holds<float>(components_);
+            case TokenType::float16: return components_.dtype().kind() == 'f' && components_.itemsize() == 2;
+            case TokenType::bfloat16: return holds<std::uint16_t>(components_);
+            case TokenType::int8: return holds<std::int8_t>(components_);
+            case TokenType::int4:
+            case TokenType::int2: return holds<std::uint8_t>(components_);
+        }
+        return false;
     }
-    if (!stored.scales) {
-        return {type, array.data(), rows, cols, cols};
-    }
-    if (as_span(*stored.scales).size() != rows) {
-        throw std::invalid_argument("expected one scale per token, got " + std::to_string(stored.scales->size()) +
-                                    " for " + std::to_string(rows) + " tokens");
-    }
-    return {type, array.data(), rows, cols, cols, stored.scales->data()};
-}
+
+    py::array components_;
+    std::optional<Array<float>> scales_;
+    TokensView view_;  ///< of these
+};
 
 /// Offsets come from callers or files, so they are checked here: a view over them must not reach outside the tokens.
 [[nodiscard]] inline std::span<const std::int64_t> checked_offsets(const Offsets& offsets, std::size_t n_tokens) {
@@ -131,7 +158,7 @@ template <class T>
 
 [[nodiscard]] inline SequencesView as_sequences(const StoredTokens& tokens, const Offsets& offsets,
                                                 const Weights& weights) {
-    const TokensView view = as_tokens(tokens);
+    const TokensView& view = tokens.view();
     return {view, checked_offsets(offsets, view.rows()), checked_weights(weights, view.rows())};
 }
 

@@ -129,10 +129,9 @@ TransportSolution align_pair(const Tokens& query_tokens, const Weights& query_we
     return {summary, cost, copy_of(query.prepared().mass), copy_of(mass), plan, f, g, 0.0, {}};
 }
 
-Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weights, const py::array& tokens,
-                           const std::optional<Array<float>>& scales, const Offsets& offsets, const Weights& weights,
-                           const Measure& measure, int num_threads) {
-    const SequencesView documents = as_sequences({tokens, scales}, offsets, weights);
+Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weights, const StoredTokens& tokens,
+                           const Offsets& offsets, const Weights& weights, const Measure& measure, int num_threads) {
+    const SequencesView documents = as_sequences(tokens, offsets, weights);
     require_same_dim(as_matrix(query_tokens).cols(), documents.dim());
     const OwnedQuery query(query_tokens, query_weights, measure);
     Array<double> out(static_cast<py::ssize_t>(documents.size()));
@@ -146,10 +145,9 @@ Array<double> distances_to(const Tokens& query_tokens, const Weights& query_weig
 }
 
 CertifiedColumns certified_distances_to(const Tokens& query_tokens, const Weights& query_weights,
-                                        const py::array& tokens, const std::optional<Array<float>>& scales,
-                                        const Offsets& offsets, const Weights& weights, const Measure& measure,
-                                        int num_threads) {
-    const SequencesView documents = as_sequences({tokens, scales}, offsets, weights);
+                                        const StoredTokens& tokens, const Offsets& offsets, const Weights& weights,
+                                        const Measure& measure, int num_threads) {
+    const SequencesView documents = as_sequences(tokens, offsets, weights);
     require_same_dim(as_matrix(query_tokens).cols(), documents.dim());
     const OwnedQuery query(query_tokens, query_weights, measure);
     std::vector<CertifiedDistance> found(documents.size());
@@ -206,11 +204,10 @@ void bind_distances(py::module_& module) {
     module.def("align", &align_pair, py::arg("query").noconvert(), weights("query_weights"),
                py::arg("document").noconvert(), weights("document_weights"), py::arg("measure"));
     module.def("certified_distances", &certified_distances_to, py::arg("query").noconvert(), weights("query_weights"),
-               py::arg("tokens"), weights("scales"), py::arg("offsets").noconvert(), weights("weights"),
-               py::arg("measure"), py::arg("num_threads"));
-    module.def("distances", &distances_to, py::arg("query").noconvert(), weights("query_weights"), py::arg("tokens"),
-               weights("scales"), py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"),
+               py::arg("tokens"), py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"),
                py::arg("num_threads"));
+    module.def("distances", &distances_to, py::arg("query").noconvert(), weights("query_weights"), py::arg("tokens"),
+               py::arg("offsets").noconvert(), weights("weights"), py::arg("measure"), py::arg("num_threads"));
 }
 
 }  // namespace moverank::bindings

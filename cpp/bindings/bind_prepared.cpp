@@ -82,22 +82,16 @@ void bind_prepared(py::module_& module) {
         .def_readonly("mass", &TokenClusters::mass)
         .def_readonly("counts", &TokenClusters::counts);
     py::class_<SequencesPart, std::shared_ptr<SequencesPart>>(module, "PreparedSequences")
-        .def(py::init([](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
-                         const Weights& token_weights, const Measure& measure) {
-                 return std::make_shared<SequencesPart>(StoredTokens{tokens, scales}, offsets, token_weights, measure);
-             }),
-             py::arg("tokens"), optional("scales"), py::arg("offsets").noconvert(), optional("weights"),
-             py::arg("measure"))
+        .def(py::init<StoredTokens, const Offsets&, const Weights&, const Measure&>(), py::arg("tokens"),
+             py::arg("offsets").noconvert(), optional("weights"), py::arg("measure"))
         .def_static(
             "from_arrays",
-            [](const py::array& tokens, const std::optional<Array<float>>& scales, const Offsets& offsets,
-               const Array<double>& mass, const std::optional<Array<float>>& inverse_norms, double max_norm,
-               const Measure& measure) {
-                return std::make_shared<SequencesPart>(StoredTokens{tokens, scales}, offsets, mass, inverse_norms,
-                                                       max_norm, measure);
+            [](const StoredTokens& tokens, const Offsets& offsets, const Array<double>& mass,
+               const std::optional<Array<float>>& inverse_norms, double max_norm, const Measure& measure) {
+                return std::make_shared<SequencesPart>(tokens, offsets, mass, inverse_norms, max_norm, measure);
             },
-            py::arg("tokens"), optional("scales"), py::arg("offsets").noconvert(), py::arg("mass").noconvert(),
-            optional("inverse_norms"), py::arg("max_norm"), py::arg("measure"))
+            py::arg("tokens"), py::arg("offsets").noconvert(), py::arg("mass").noconvert(), optional("inverse_norms"),
+            py::arg("max_norm"), py::arg("measure"))
         .def_property_readonly("arrays",
                                [](const std::shared_ptr<SequencesPart>& part) {
                                    const PreparedArrays& found = part->prepared().arrays();
@@ -108,21 +102,9 @@ void bind_prepared(py::module_& module) {
                                    return out;
                                })
         .def_property_readonly("max_norm", [](const SequencesPart& part) { return part.prepared().max_norm(); })
-        .def(
-            "add_codes",
-            [](SequencesPart& part, const py::array& codes, const std::optional<Array<float>>& scales) {
-                part.add_codes({codes, scales});
-            },
-            py::arg("codes"), optional("scales"))
-        .def(
-            "take_codes",
-            [](SequencesPart& part, const py::array& codes, const std::optional<Array<float>>& scales,
-               const std::optional<Array<float>>& inverse_norms, const std::optional<Array<float>>& squares,
-               const std::optional<Array<std::int32_t>>& sums, const Array<double>& rho, double largest_norm) {
-                part.take_codes({codes, scales}, inverse_norms, squares, sums, rho, largest_norm);
-            },
-            py::arg("codes"), optional("scales"), optional("inverse_norms"), optional("squares"), optional("sums"),
-            py::arg("rho").noconvert(), py::arg("largest_norm"))
+        .def("add_codes", &SequencesPart::add_codes, py::arg("codes"))
+        .def("take_codes", &SequencesPart::take_codes, py::arg("codes"), optional("inverse_norms"), optional("squares"),
+             optional("sums"), py::arg("rho").noconvert(), py::arg("largest_norm"))
         .def_property_readonly("code_arrays",
                                [](const std::shared_ptr<SequencesPart>& part) {
                                    if (part->codes() == nullptr) {

@@ -9,6 +9,7 @@
 #include "arrays.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/ground_traits.hpp"
+#include "moverank/pack.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/simd.hpp"
@@ -90,6 +91,33 @@ std::int64_t first_non_finite_row(const Tokens& tokens) {
     return -1;
 }
 
+/// Codes and scales of float32 tokens in a packed type.
+py::tuple packed(const Tokens& tokens, const std::string& dtype) {
+    const MatrixView<const float> view = as_matrix(tokens);
+    const TokenType type = StoredTokens::token_type(dtype);
+    Array<std::uint8_t> codes({view.rows(), row_bytes(type, view.cols())});
+    Array<float> scales(static_cast<py::ssize_t>(view.rows()));
+    const std::span<std::uint8_t> codes_view(codes.mutable_data(), static_cast<std::size_t>(codes.size()));
+    const std::span<float> scales_view(scales.mutable_data(), view.rows());
+    Interrupt interrupt = python_interrupt();
+    {
+        const py::gil_scoped_release unlocked;
+        pack(type, view, codes_view, scales_view, &interrupt);
+    }
+    return py::make_tuple(codes, scales);
+}
+
+Array<float> decoded(const StoredTokens& tokens) {
+    const TokensView& view = tokens.view();
+    Array<float> out({view.rows(), view.cols()});
+    const std::span<float> out_view(out.mutable_data(), static_cast<std::size_t>(out.size()));
+    {
+        const py::gil_scoped_release unlocked;
+        decode(view, out_view);
+    }
+    return out;
+}
+
 py::dict build_info() {
     py::dict info;
     info["version"] = MOVERANK_VERSION;
@@ -150,6 +178,11 @@ void bind_sequences(py::module_& module) {
     module.def("weightings", [] { return std::vector<WeightingTraits>(std::begin(weightings), std::end(weightings)); });
     module.def("ground_costs",
                [] { return std::vector<GroundTraits>(std::begin(ground_costs), std::end(ground_costs)); });
+    py::class_<StoredTokens>(module, "StoredTokens")
+        .def(py::init<const std::string&, std::size_t, const py::array&, const std::optional<Array<float>>&>(),
+             py::arg("dtype"), py::arg("dim"), py::arg("components"), py::arg("scales").noconvert().none(true))
+        .def("decoded", &decoded);
+    module.def("packed", &packed, py::arg("tokens").noconvert(), py::arg("dtype"));
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());
     module.def("build_info", &build_info);
 }

@@ -51,10 +51,9 @@ class SequencesPart {
     /// Keep codes of the tokens for lower bounds.
     void add_codes(StoredTokens codes) {
         stored_codes_ = std::move(codes);
-        const TokensView view = as_tokens(stored_codes_);
         Interrupt interrupt = python_interrupt();
         const py::gil_scoped_release unlocked;
-        codes_.emplace(prepared_, view, &interrupt);
+        codes_.emplace(prepared_, stored_codes_.view(), &interrupt);
     }
     /// The same from arrays of an earlier preparation.
     void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
@@ -62,7 +61,7 @@ class SequencesPart {
                     const Array<double>& rho, double largest_norm) {
         stored_codes_ = std::move(codes);
         code_arrays_ = py::make_tuple(inverse_norms, squares, sums, rho);
-        codes_.emplace(prepared_, as_tokens(stored_codes_),
+        codes_.emplace(prepared_, stored_codes_.view(),
                        CodeArrays{span_or_none(inverse_norms), span_or_none(squares), span_or_none(sums), as_span(rho),
                                   largest_norm});
     }

@@ -177,6 +177,14 @@ class WeightingTraits:
 def ground_costs() -> list[GroundTraits]: ...
 def weightings() -> list[WeightingTraits]: ...
 def build_info() -> dict[str, Any]: ...
+
+class StoredTokens:
+    """Tokens as they are stored; ValueError if the arrays do not hold tokens of this type and dimension."""
+
+    def __init__(self, dtype: str, dim: int, components: NDArray[Any], scales: F32 | None) -> None: ...
+    def decoded(self) -> F32: ...
+
+def packed(tokens: F32, dtype: str) -> tuple[NDArray[np.uint8], F32]: ...
 def first_non_finite_row(tokens: F32) -> int: ...
 def weights_fault(weights: F64) -> str: ...
 def transport(cost: F32 | F64, a: F64 | None, b: F64 | None, capacity: float, fraction: float) -> TransportSolution: ...
@@ -212,8 +220,7 @@ def align(
 def distances(
     query: F32,
     query_weights: F64 | None,
-    tokens: NDArray[Any],
-    scales: F32 | None,
+    tokens: StoredTokens,
     offsets: I64,
     weights: F64 | None,
     measure: Measure,
@@ -222,8 +229,7 @@ def distances(
 def certified_distances(
     query: F32,
     query_weights: F64 | None,
-    tokens: NDArray[Any],
-    scales: F32 | None,
+    tokens: StoredTokens,
     offsets: I64,
     weights: F64 | None,
     measure: Measure,
@@ -254,13 +260,10 @@ class TokenClusters:
 class PreparedSequences:
     """Sequences prepared for one measure; keeps the arrays alive."""
 
-    def __init__(
-        self, tokens: NDArray[Any], scales: F32 | None, offsets: I64, weights: F64 | None, measure: Measure
-    ) -> None: ...
+    def __init__(self, tokens: StoredTokens, offsets: I64, weights: F64 | None, measure: Measure) -> None: ...
     @staticmethod
     def from_arrays(
-        tokens: NDArray[Any],
-        scales: F32 | None,
+        tokens: StoredTokens,
         offsets: I64,
         mass: F64,
         inverse_norms: F32 | None,
@@ -272,11 +275,10 @@ class PreparedSequences:
     def arrays(self) -> dict[str, NDArray[Any]]: ...
     @property
     def max_norm(self) -> float: ...
-    def add_codes(self, codes: NDArray[Any], scales: F32 | None) -> None: ...
+    def add_codes(self, codes: StoredTokens) -> None: ...
     def take_codes(
         self,
-        codes: NDArray[Any],
-        scales: F32 | None,
+        codes: StoredTokens,
         inverse_norms: F32 | None,
         squares: F32 | None,
         sums: I32 | None,

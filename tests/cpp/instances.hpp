@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "moverank/pack.hpp"
 #include "moverank/views.hpp"
 
 namespace instances {
@@ -88,8 +89,37 @@ struct Coded {
         }
     }
     [[nodiscard]] moverank::TokensView view() const {
-        return {moverank::TokenType::int8, codes.data(), scales.size(), dim, dim, scales.data()};
+        return {moverank::TokenType::int8, codes.data(), scales.size(), dim, scales.data()};
     }
+};
+
+/// Tokens as packed codes, and the numbers that these stand for, by their definition.
+struct Packed {
+    moverank::TokenType type;
+    std::size_t dim;
+    std::vector<std::uint8_t> codes;
+    std::vector<float> scales, values;
+
+    Packed(const std::vector<float>& tokens, std::size_t dimension, moverank::TokenType packed_type)
+        : type(packed_type),
+          dim(dimension),
+          codes(tokens.size() / dim * moverank::row_bytes(type, dim)),
+          scales(tokens.size() / dim) {
+        moverank::pack(type, {tokens.data(), scales.size(), dim}, codes, scales);
+        for (std::size_t t = 0; t < scales.size(); ++t) {
+            for (std::size_t k = 0; k < dim; ++k) {
+                values.push_back((static_cast<float>(code(t, k)) - half()) * scales[t]);
+            }
+        }
+    }
+    /// The code of a component.
+    [[nodiscard]] int code(std::size_t t, std::size_t k) const {
+        const std::size_t bits = moverank::component_bits(type);
+        const std::uint8_t byte = codes[t * moverank::row_bytes(type, dim) + k * bits / 8];
+        return byte >> (k * bits % 8) & ((1 << bits) - 1);
+    }
+    [[nodiscard]] float half() const { return type == moverank::TokenType::int4 ? 7.5F : 1.5F; }
+    [[nodiscard]] moverank::TokensView view() const { return {type, codes.data(), scales.size(), dim, scales.data()}; }
 };
 
 /// Both ways in which a vector index may compute squared distances in float32.

@@ -12,6 +12,7 @@
 
 using namespace moverank;
 using instances::Coded;
+using instances::Packed;
 
 TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     instances::Random random(4);
@@ -26,9 +27,8 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
             x *= 5.0F;
         }
         const PreparedSequences documents(batch.view(), measure);
-        for (const int levels : {127, 20, 3}) {
-            const Coded coded(batch.tokens, 6, levels);
-            const PreparedCodes codes(documents, coded.view());
+        const auto check_bounds = [&](const TokensView& view, bool fine) {
+            const PreparedCodes codes(documents, view);
             PairEvaluator evaluator(measure);
             double gap = 0.0;
             double total = 0.0;
@@ -47,7 +47,13 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
                 }
             }
             CHECK(gap > 0.0);
-            CHECK(levels < 127 || gap < 0.1 * total);  // fine codes leave tight bounds
+            CHECK(!fine || gap < 0.1 * total);  // fine codes leave tight bounds
+        };
+        for (const int levels : {127, 20, 3}) {
+            check_bounds(Coded(batch.tokens, 6, levels).view(), levels == 127);
+        }
+        for (const TokenType type : {TokenType::int4, TokenType::int2}) {
+            check_bounds(Packed(batch.tokens, 6, type).view(), false);
         }
     }
 }

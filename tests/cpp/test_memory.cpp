@@ -151,7 +151,7 @@ TEST(searches_of_sequences_with_codes_and_without) {
         return rounded;
     }();
     const std::vector<float> scales(batch.tokens.size() / batch.dim, 0.05F);
-    const TokensView coded{TokenType::int8, components.data(), scales.size(), batch.dim, batch.dim, scales.data()};
+    const TokensView coded{TokenType::int8, components.data(), scales.size(), batch.dim, scales.data()};
     for (const Measure& measure : measures) {
         const PreparedSequences corpus(batch.view(), measure);
         for (const int n_threads : {1, 3}) {

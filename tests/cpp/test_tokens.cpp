@@ -1,13 +1,17 @@
 /// Compact tokens: what is stored is read exactly, and everything computed from it is what its float32 numbers give.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <span>
+#include <stdexcept>
 
 #include "check.hpp"
 #include "instances.hpp"
 #include "moverank/ground_cost.hpp"
+#include "moverank/pack.hpp"
 #include "moverank/prepared.hpp"
 
 using namespace moverank;
@@ -26,6 +30,9 @@ float half_value(std::uint16_t bits) {
                          : sign * std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
 }
 
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
 float bfloat_value(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 bool same(float x, float y) {
@@ -36,6 +43,7 @@ bool same(float x, float y) {
 struct Compact {
     std::vector<std::uint16_t> words;
     std::vector<std::int8_t> bytes;
+    std::vector<std::uint8_t> packed;
     std::vector<float> scales, values;
     std::vector<std::int64_t> offsets;
     std::size_t dim;
@@ -48,24 +56,40 @@ struct Compact {
             scales.push_back(std::exp(normal(random)));
             for (std::size_t k = 0; k < dim; ++k) {
                 bytes.push_back(static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127));
+                const std::uint64_t code = random() % (1U << packed_bits());
                 // Any finite number of moderate size.
                 const auto sign = static_cast<std::uint16_t>(random() % 2 << 15);
                 words.push_back(static_cast<std::uint16_t>(
                     type == TokenType::float16 ? sign | random() % 0x5000 : sign | (0x3A00 + random() % 0x0A00)));
-                values.push_back(type == TokenType::int8      ? static_cast<float>(bytes.back()) * scales.back()
-                                 : type == TokenType::float16 ? half_value(words.back())
-                                                              : bfloat_value(words.back()));
+                switch (type) {
+                    case TokenType::int8: values.push_back(static_cast<float>(bytes.back()) * scales.back()); break;
+                    case TokenType::float16: values.push_back(half_value(words.back())); break;
+                    case TokenType::bfloat16: values.push_back(bfloat_value(words.back())); break;
+                    case TokenType::int4: values.push_back((static_cast<float>(code) - 7.5F) * scales.back()); break;
+                    case TokenType::int2: values.push_back((static_cast<float>(code) - 1.5F) * scales.back()); break;
+                    case TokenType::float32: break;
+                }
+                if (k * packed_bits() % 8 == 0) {
+                    packed.push_back(0);
+                }
+                packed.back() |= static_cast<std::uint8_t>(code << (k * packed_bits() % 8));
             }
+            // What no component uses does not count.
+            packed.back() |= static_cast<std::uint8_t>(dim * packed_bits() % 8 == 0 ? 0 : 0x80);
         }
     }
+    [[nodiscard]] std::size_t packed_bits() const { return type == TokenType::int2 ? 2 : 4; }
     [[nodiscard]] SequencesView stored() const {
-        const void* data = type == TokenType::int8 ? static_cast<const void*>(bytes.data()) : words.data();
-        return {{type, data, scales.size(), dim, dim, type == TokenType::int8 ? scales.data() : nullptr}, offsets, {}};
+        const void* data = type == TokenType::int8    ? static_cast<const void*>(bytes.data())
+                           : component_bits(type) < 8 ? static_cast<const void*>(packed.data())
+                                                      : words.data();
+        return {{type, data, scales.size(), dim, has_scales(type) ? scales.data() : nullptr}, offsets, {}};
     }
     [[nodiscard]] SequencesView plain() const { return {{values.data(), scales.size(), dim}, offsets, {}}; }
 };
 
-constexpr TokenType compact_types[] = {TokenType::float16, TokenType::bfloat16, TokenType::int8};
+constexpr TokenType compact_types[] = {TokenType::float16, TokenType::bfloat16, TokenType::int8, TokenType::int4,
+                                       TokenType::int2};
 
 }  // namespace
 
@@ -76,8 +100,8 @@ TEST(every_half_is_read_as_the_number_that_it_is) {
     }
     std::vector<float> halves(all.size());
     std::vector<float> bfloats(all.size());
-    decode({TokenType::float16, all.data(), 1, all.size(), all.size()}, halves);
-    decode({TokenType::bfloat16, all.data(), 1, all.size(), all.size()}, bfloats);
+    decode({TokenType::float16, all.data(), 1, all.size()}, halves);
+    decode({TokenType::bfloat16, all.data(), 1, all.size()}, bfloats);
     for (std::size_t i = 0; i < all.size(); ++i) {
         CHECK(same(halves[i], half_value(all[i])));
         CHECK(same(bfloats[i], bfloat_value(all[i])));
@@ -96,7 +120,7 @@ TEST(rows_of_any_length_and_stride_are_decoded_alone) {
             // Every second component column of a wider matrix: the first half of each row.
             const TokensView all = batch.stored().tokens;
             const std::size_t half = (dim + 1) / 2;
-            const TokensView part{type, all.data(), all.rows(), half, dim, all.scales()};
+            const TokensView part{type, all.data(), all.rows(), half, all.stride(), all.scales()};
             std::vector<float> halves(all.rows() * half);
             decode(part, halves);
             for (std::size_t t = 0; t < all.rows(); ++t) {
@@ -135,6 +159,94 @@ TEST(costs_and_masses_are_those_of_the_stored_numbers) {
             }
         }
     }
+}
+
+TEST(packed_codes_are_read_alike_whatever_the_scale) {
+    instances::Random random(4);
+    for (const TokenType type : {TokenType::int4, TokenType::int2}) {
+        std::vector<std::uint8_t> codes(row_bytes(type, 100));
+        std::ranges::generate(codes, [&] { return static_cast<std::uint8_t>(random()); });
+        const float half = type == TokenType::int4 ? 7.5F : 1.5F;
+        const std::size_t bits = component_bits(type);
+        for (const float scale : {0.0F, 1e-45F, 3e-39F, 1.2e-38F, 0.3F, 4.5e37F, 2e38F, infinity, not_a_number}) {
+            std::vector<float> found(100);
+            decode({type, codes.data(), 1, 100, &scale}, found);
+            for (std::size_t k = 0; k < 100; ++k) {
+                const int code = codes[k * bits / 8] >> (k * bits % 8) & ((1 << bits) - 1);
+                CHECK(same(found[k], (static_cast<float>(code) - half) * scale));
+            }
+        }
+    }
+}
+
+TEST(packing_rounds_each_component_to_the_nearest_value_of_a_good_step) {
+    instances::Random random(5);
+    std::normal_distribution<float> normal;
+    for (const TokenType type : {TokenType::int4, TokenType::int2}) {
+        const bool four = type == TokenType::int4;
+        for (const std::size_t dim : {1, 2, 3, 5, 16, 17, 128, 1000}) {
+            for (const float size : {1.0F, 1e-30F, 1e30F}) {
+                std::vector<float> tokens(20 * dim);
+                std::ranges::generate(tokens, [&] { return size * normal(random); });
+                const instances::Packed packed(tokens, dim, type);
+                double of_squares = 0.0;  // the mean of what is left of them
+                for (std::size_t t = 0; t < 20; ++t) {
+                    double error = 0.0;
+                    double length = 0.0;
+                    float largest = 0.0F;
+                    for (std::size_t k = t * dim; k < (t + 1) * dim; ++k) {
+                        error += std::pow((packed.values[k] - tokens[k]) / size, 2);
+                        length += std::pow(tokens[k] / size, 2);
+                        largest = std::max(largest, std::abs(tokens[k]));
+                        const float place = tokens[k] / packed.scales[t];
+                        const float off = std::abs(place - packed.values[k] / packed.scales[t]);
+                        CHECK(off <= 0.5001F || std::abs(place) > packed.half());  // beyond the ends: the last
+                    }
+                    // Never much worse than without cutting off the largest.
+                    double plain = 0.0;
+                    const float step = largest / packed.half();
+                    for (std::size_t k = t * dim; k < (t + 1) * dim; ++k) {
+                        const float level =
+                            std::clamp(std::floor(tokens[k] / step) + 0.5F, -packed.half(), packed.half());
+                        plain += std::pow((level * step - tokens[k]) / size, 2);
+                    }
+                    CHECK(error <= plain * 1.0001 + 1e-12);
+                    CHECK(dim > 1 || error < 1e-12 * length);
+                    of_squares += error / length / 20.0;
+                }
+                // The best uniform quantisers of normally distributed numbers leave 0.0115 and 0.119 (Max, 1960).
+                CHECK(of_squares < (four ? 0.0125 : 0.125));
+            }
+        }
+    }
+}
+
+TEST(packing_leaves_zeros_and_tells_of_what_is_not_finite) {
+    constexpr float most = std::numeric_limits<float>::max();
+    const std::vector<float> tokens{0.0F, -0.0F, 0.0F,         most, -most,  1.0F, infinity, 1.0F,
+                                    0.0F, 1.0F,  not_a_number, 0.0F, 1e-45F, 0.0F, 0.0F};
+    for (const TokenType type : {TokenType::int4, TokenType::int2}) {
+        const instances::Packed packed(tokens, 3, type);
+        for (std::size_t k = 0; k < 3; ++k) {
+            CHECK(same(packed.values[k], 0.0F));
+            CHECK(std::abs(packed.values[12 + k]) <= 3e-45F);
+        }
+        CHECK(packed.values[3] > 0.6F * most && packed.values[4] < -0.6F * most);
+        CHECK(!std::isfinite(packed.scales[2]) && !std::isfinite(packed.scales[3]));
+        CHECK((packed.codes[row_bytes(type, 3) - 1] & (type == TokenType::int4 ? 0xF0 : 0xC0)) == 0);
+    }
+}
+
+TEST(packing_goes_into_arrays_of_the_right_size) {
+    const std::vector<float> tokens(6, 1.0F);
+    std::vector<std::uint8_t> codes(4);
+    std::vector<float> scales(2);
+    const MatrixView<const float> view(tokens.data(), 2, 3);
+    CHECK_THROWS_AS(pack(TokenType::int8, view, codes, scales), std::invalid_argument);
+    CHECK_THROWS_AS(pack(TokenType::int2, view, codes, scales), std::invalid_argument);
+    CHECK_THROWS_AS(pack(TokenType::int4, view, codes, std::span(scales).first(1)), std::invalid_argument);
+    pack(TokenType::int4, view, codes, scales);
+    CHECK(scales[0] == scales[1] && scales[0] > 0.0F);
 }
 
 TEST(tokens_without_mass_are_dropped_from_compact_sequences_as_well) {

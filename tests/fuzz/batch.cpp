@@ -73,7 +73,7 @@ class Codes {
                     static_cast<std::int8_t>(std::clamp(std::round(token[k] / scales_[t]), -127.0F, 127.0F));
             }
         }
-        view_ = {TokenType::int8, components_.data(), tokens.rows(), dim, dim, scales_.data()};
+        view_ = {TokenType::int8, components_.data(), tokens.rows(), dim, scales_.data()};
     }
     [[nodiscard]] const TokensView& view() const { return view_; }
 

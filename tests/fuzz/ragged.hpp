@@ -1,6 +1,7 @@
 /// Octets as ragged batches: tokens of any type with whatever is in their octets, and measures for them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -18,20 +19,21 @@ class Tokens {
   public:
     Tokens(Input& input, std::size_t n_tokens, std::size_t dim) {
         using moverank::TokenType;
-        const TokenType type =
-            input.one_of({TokenType::float32, TokenType::float16, TokenType::bfloat16, TokenType::int8});
-        const std::size_t size = moverank::component_bytes(type);
+        const TokenType type = input.one_of({TokenType::float32, TokenType::float16, TokenType::bfloat16,
+                                             TokenType::int8, TokenType::int4, TokenType::int2});
+        const std::size_t size = std::max<std::size_t>(moverank::component_bits(type) / 8, 1);
         // Mostly numbers of a few bits: ties, and distances that make sense.
         const bool raw = type != TokenType::float32 || input.up_to(3) == 3;
-        const std::size_t stride = dim + input.up_to(2);
+        const std::size_t row = moverank::row_bytes(type, dim);
+        const std::size_t stride = row + input.up_to(2) * size;
         // No more than that: what reads beyond the last token is to be seen.
-        octets_.resize(n_tokens == 0 ? 0 : ((n_tokens - 1) * stride + dim) * size);
+        octets_.resize(n_tokens == 0 ? 0 : (n_tokens - 1) * stride + row);
         for (std::size_t place = 0; place + size <= octets_.size(); place += size) {
             const auto bits = raw ? input.take<std::uint32_t>(size) : 0;
             const auto small = raw ? 0.0F : static_cast<float>(input.take<std::int8_t>()) / 16.0F;
             std::memcpy(octets_.data() + place, raw ? static_cast<const void*>(&bits) : &small, size);
         }
-        if (type == TokenType::int8) {
+        if (moverank::has_scales(type)) {
             for (std::size_t t = 0; t < n_tokens; ++t) {
                 scales_.push_back(input.one_of({1.0F, 0.01F, 1e-30F, 1e15F, 0.0F}));
             }

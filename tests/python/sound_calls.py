@@ -82,7 +82,7 @@ CALLS = {
     "Sequences": (mr.Sequences, {"sequences": DOCS, "weights": None}),
     "Sequences.from_flat": (
         mr.Sequences.from_flat,
-        {"tokens": X, "offsets": [0, 1, 3], "weights": None, "dtype": "float32", "scales": None},
+        {"tokens": X, "offsets": [0, 1, 3], "weights": None, "dtype": "float32", "scales": None, "dim": None},
     ),
     "Sequences.from_padded": (
         mr.Sequences.from_padded,

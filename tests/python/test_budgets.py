@@ -123,7 +123,7 @@ def test_opposite_tokens_still_make_a_cluster():
 
 @pytest.mark.parametrize("measure", [*MEASURES, mr.maxsim, mr.wmd.replace(fraction=0.5)], ids=lambda m: m.name)
 @given(
-    dtype=st.sampled_from(["int8", "float16", "bfloat16"]),
+    dtype=st.sampled_from(["int8", "float16", "bfloat16", "int4", "int2"]),
     seed=st.integers(0, 10**6),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
 )
@@ -391,7 +391,12 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
             ValueError,
             "rescore: expected a dtype more c",
         ),
-        (lambda d, q: mr.Index.build(d, dtype="int4", rescore=True), ValueError, "dtype must be one of 'float32'"),
+        (
+            lambda d, q: mr.Index.build(d.astype("int4"), dtype="int8", rescore=True),
+            ValueError,
+            "rescore: expected a dtype more compact than the documents' int4, got 'int8'",
+        ),
+        (lambda d, q: mr.Index.build(d, dtype="int3", rescore=True), ValueError, "dtype must be one of 'float32'"),
         (
             lambda d, q: mr.Index.build(mr.Bags(np.eye(2), [[0]]), dtype="int8", rescore=True),
             ValueError,

@@ -13,17 +13,26 @@ ONES = np.ones(3, dtype=np.float32)
 WMD, WRD = mr.wmd._spec, mr.wrd._spec
 ENTROPY = mr.Sinkhorn()._spec
 CODES = np.eye(3, dtype=np.int8)
+PACKED = np.zeros((3, 3), dtype=np.uint8)
 NANS = np.full_like(X, np.nan)
 WORDS = np.array([0, 1, 2], dtype=np.uint32)
 TABLE = 1 - np.eye(3, 4)
 
 
-def distances(query=X, query_weights=None, tokens=X, scales=None, offsets=CUTS, weights=None):
-    return _core.distances(query, query_weights, tokens, scales, offsets, weights, WMD, 1)
+def floats(tokens=X):
+    return _core.StoredTokens("float32", tokens.shape[1], tokens, None)
+
+
+def stored(dtype="float32", dim=3, components=X, scales=None):
+    return _core.StoredTokens(dtype, dim, components, scales)
+
+
+def distances(query=X, query_weights=None, offsets=CUTS, weights=None):
+    return _core.distances(query, query_weights, floats(), offsets, weights, WMD, 1)
 
 
 def sequences(measure=WMD, tokens=X, mass=EVEN, inverse_norms=None):
-    return _core.PreparedSequences.from_arrays(tokens, None, CUTS, mass, inverse_norms, 1.0, measure)
+    return _core.PreparedSequences.from_arrays(floats(tokens), CUTS, mass, inverse_norms, 1.0, measure)
 
 
 def query(tokens=X, weights=None, measure=WMD):
@@ -67,7 +76,7 @@ def gradients(offsets):
 
 def codes(**changed):
     arrays = {"inverse_norms": None, "squares": ONES, "sums": None, "rho": np.zeros(2), "largest_norm": 1.0}
-    sequences().take_codes(CODES, ONES, *{**arrays, **changed}.values())
+    sequences().take_codes(stored("int8", 3, CODES, ONES), *{**arrays, **changed}.values())
 
 
 @pytest.mark.parametrize(
@@ -81,14 +90,18 @@ def codes(**changed):
         ),
         (lambda: distances(query_weights=np.ones(2)), "expected one weight per token"),
         (lambda: distances(weights=np.ones(4)), "expected one weight per token"),
-        (lambda: distances(tokens=np.asfortranarray(X)), "expected tokens as a two-dimensional array in C order"),
-        (
-            lambda: distances(tokens=X.astype(np.float64)),
-            "expected tokens in float32, float16, bfloat16 as uint16, or int8",
-        ),
-        (lambda: distances(tokens=CODES), "expected scales for int8 tokens, and only for these"),
-        (lambda: distances(scales=ONES), "expected scales for int8 tokens, and only for these"),
-        (lambda: distances(tokens=CODES, scales=ONES[:2]), "expected one scale per token"),
+        (lambda: floats(np.asfortranarray(X)), "expected tokens as a two-dimensional array in C order"),
+        (lambda: stored(components=X.astype(np.float64)), "expected float32 tokens, got float64"),
+        (lambda: stored("int4", 5), "expected int4 tokens, got float32"),
+        (lambda: stored("int1"), "there is no type of tokens with the name 'int1'"),
+        (lambda: stored(dim=2), "expected rows of 8 bytes, got 12"),
+        (lambda: stored("int4", 7, PACKED, ONES), "expected rows of 4 bytes, got 3"),
+        (lambda: stored("int2", 8, PACKED, ONES), "expected rows of 2 bytes, got 3"),
+        (lambda: stored("int8", 3, CODES), "expected scales for int8, int4 and int2 tokens, and only for these"),
+        (lambda: stored("int4", 5, PACKED), "expected scales for int8, int4 and int2 tokens, and only for these"),
+        (lambda: stored(scales=ONES), "expected scales for int8, int4 and int2 tokens, and only for these"),
+        (lambda: stored("int8", 3, CODES, ONES[:2]), "expected one scale per token"),
+        (lambda: _core.packed(X, "int8"), "expected a type of packed codes"),
         (lambda: distances(offsets=np.array([0, 4])), "offsets must start at 0 and end at the number of tokens"),
         (lambda: distances(offsets=np.array([0, 2, 1, 3])), "offsets must not decrease"),
         (lambda: distances(query=X[:, :2].copy()), "query has dimension 2, the documents have dimension 3"),
@@ -148,13 +161,13 @@ def test_arrays_that_do_not_fit(call, message):
 
 
 def test_parts_that_are_searched_as_one_are_alike():
-    coded = _core.PreparedSequences(X, None, CUTS, None, WMD)
-    coded.add_codes(CODES, ONES)
-    wider = _core.PreparedSequences(np.eye(4, dtype=np.float32), None, np.array([0, 4]), None, WMD)
+    coded = _core.PreparedSequences(floats(), CUTS, None, WMD)
+    coded.add_codes(stored("int8", 3, CODES, ONES))
+    wider = _core.PreparedSequences(floats(np.eye(4, dtype=np.float32)), np.array([0, 4]), None, WMD)
     for parts, message in (
         ([], "expected at least one collection"),
         ([sequences(), wider], "collections of different dimensions cannot be searched as one"),
-        ([sequences(), _core.PreparedSequences(X, None, CUTS, None, WRD)], "prepared for different measures cannot"),
+        ([sequences(), _core.PreparedSequences(floats(), CUTS, None, WRD)], "prepared for different measures cannot"),
         ([coded, sequences()], "expected codes for every collection"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -165,9 +178,9 @@ def test_parts_that_are_searched_as_one_are_alike():
 
 
 def test_codes_fit_the_tokens_that_they_are_of():
-    prepared = _core.PreparedSequences(X, None, CUTS, None, WMD)
+    prepared = _core.PreparedSequences(floats(), CUTS, None, WMD)
     with pytest.raises(ValueError, match="expected one code per token"):
-        prepared.add_codes(CODES[:2], ONES[:2])
-    squared = _core.PreparedSequences(X, None, CUTS, None, mr.Measure("sqeuclidean", "uniform")._spec)
+        prepared.add_codes(stored("int8", 3, CODES[:2], ONES[:2]))
+    squared = _core.PreparedSequences(floats(), CUTS, None, mr.Measure("sqeuclidean", "uniform")._spec)
     with pytest.raises(ValueError, match="codes give no bound under the squared Euclidean ground cost"):
-        squared.add_codes(CODES, ONES)
+        squared.add_codes(stored("int8", 3, CODES, ONES))

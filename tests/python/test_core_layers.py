@@ -25,6 +25,7 @@ HEADER_ONLY = {
     "simd": "kernels",
     # What both kernels and ground have a source for is the latter's in public.
     "bags": "ground",
+    "pack": "ground",
 }
 
 SOURCES = sorted(CPP.rglob("*.[ch]pp"))

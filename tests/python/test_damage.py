@@ -20,7 +20,9 @@ SORTS = {
     "clusters": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.Clusters(2)),
     "tokens": lambda: mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(4)),
     "int8": lambda: mr.Index.build(DOCS, "wrd", dtype="int8"),
+    "int4": lambda: mr.Index.build(DOCS, "wrd", dtype="int4"),
     "codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int8", rescore=True),
+    "int2 codes": lambda: mr.Index.build(DOCS, "wrd", dtype="int2", rescore=True),
     "bags": lambda: mr.Index.build(BAGS, "wrd"),
     "faiss": lambda: mr.Index.build(DOCS * 30, "wrd", prefilter="HNSW4"),  # a few are compared without faiss
     "given": lambda: mr.Index.build(1 + np.eye(9, 3), costs=1 - np.eye(3)),
@@ -59,7 +61,7 @@ LARGE = "array 'tokens' is outside its file, or not aligned"
         ("plain", ("dim",), 0, "has options that contradict each other"),
         ("plain", ("kind",), "tables", "kind is 'tables', expected one of sequences, bags"),
         ("plain", ("ids",), "uuid", "ids is 'uuid', expected one of int, str"),
-        ("plain", ("dtype",), "int4", "dtype must be one of 'float32', .*got 'int4'"),
+        ("plain", ("dtype",), "int3", "dtype must be one of 'float32', .*got 'int3'"),
         ("plain", ("origin",), [1, "x"], "the origin is not a list of finite numbers"),
         ("given", ("sources",), [1, 2], "sources is not a list of strings"),
         ("given", ("sources",), ["x"], "has options that contradict each other"),
@@ -337,10 +339,11 @@ def test_a_document_that_cannot_be_measured_is_no_answer(make, sort, array, plac
             index.search(DOCS[0], k, subset=subset)
 
 
+@pytest.mark.parametrize("sort", ["int8", "int4"])
 @pytest.mark.parametrize("scale", [3e38, np.inf, np.nan])
-def test_tokens_that_are_too_large_are_refused_where_they_are_looked_at(make, scale):
+def test_tokens_that_are_too_large_are_refused_where_they_are_looked_at(make, sort, scale):
     """Cosines need no scale, so that a search does not come upon it."""
-    folder = make("int8")
+    folder = make(sort)
     overwrite(folder, "scales", 0, scale)
     found = mr.Index.open(folder).search(DOCS[0], 9)
     with pytest.raises(mr.IndexFormatError, match=r"a document cannot be measured: .*; verify finds the damage"):

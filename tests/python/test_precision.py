@@ -110,7 +110,7 @@ def test_an_index_of_whole_numbers_keeps_the_digits_of_queries(base, measure):
         assert same.distances.tolist() == [0.0]
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "int4", "int2"])
 def test_compact_tokens_came_as_they_are(dtype):
     rng = np.random.default_rng(2)
     tokens = rng.normal(size=(4, 3))
@@ -131,7 +131,7 @@ def test_tokens_whose_squares_vanish_are_told():
 @pytest.mark.slow(reason="many indexes, saved and opened")
 @pytest.mark.parametrize("measure", [mr.wmd, mr.Measure("euclidean", "norm")], ids=str)
 @pytest.mark.parametrize("prefilter", ["Flat", None, mr.Clusters(2), "tokens"], ids=str)
-@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "int4"])
 def test_an_index_keeps_its_origin(tmp_path, documents, measure, prefilter, dtype):
     query, docs = documents[0], documents[1:]
     exact = np.array([reference.distance(measure, query, d) for d in docs])
@@ -143,7 +143,7 @@ def test_an_index_keeps_its_origin(tmp_path, documents, measure, prefilter, dtyp
         opened.compact()
         found = opened.search(query, k=11)
         assert sorted(found.ids.tolist()) == list(range(11))
-        tolerance = {"float32": 2e-5, "float16": 2e-2, "int8": 5e-2}[dtype]
+        tolerance = {"float32": 2e-5, "float16": 2e-2, "int8": 5e-2, "int4": 0.5}[dtype]
         np.testing.assert_allclose(found.distances, exact[found.ids], rtol=tolerance, atol=tolerance)
         near([hit.alignment.value for hit in found], found.distances)
         alone = opened.search_batch([query, docs[3]], k=1)

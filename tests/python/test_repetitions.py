@@ -33,7 +33,7 @@ def merged(table, rows, measure):
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=str)
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8", "int4", "int2"])
 def test_distances_are_those_of_different_words_with_their_counts(texts, measure, dtype):
     table, rows = texts
     docs = mr.Sequences([table[r] for r in rows]).astype(dtype)

@@ -39,7 +39,7 @@ import moverank as mr
 rng = np.random.default_rng(0)
 print(mr.build_info()["simd"])
 docs = mr.Sequences([rng.normal(size=(n, 100)) for n in (1, 5, 16, 17, 40)])
-for dtype in ("float32", "float16", "bfloat16", "int8"):
+for dtype in ("float32", "float16", "bfloat16", "int8", "int4", "int2"):
     for measure in ("wrd", "wmd", "maxsim", mr.Measure("sqeuclidean", "norm", problem="relaxed")):
         for distance in mr.pairwise(docs[2:], docs.astype(dtype), measure=measure).ravel():
             print(distance.hex())

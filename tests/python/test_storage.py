@@ -10,7 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 import moverank as mr
 
-COMPACT = ["float16", "bfloat16", "int8"]
+COMPACT = ["float16", "bfloat16", "int8", "int4", "int2"]
+#: By how much distances may change, at most.
+CHANGE = {"int4": 0.1, "int2": 0.5}
 MEASURES = ["wrd", "wmd", "maxsim", "rwmd", mr.wrd.replace(capacity=4), mr.Measure("sqeuclidean", "norm")]
 
 
@@ -35,7 +37,9 @@ def test_distances_are_exact_for_what_is_stored(docs, dtype, measure):
     assert compact.dtype == dtype
     np.testing.assert_array_equal(mr.distances(query, compact, measure), mr.distances(query, plain(compact), measure))
     np.testing.assert_array_equal(mr.pairwise(compact, measure=measure), mr.pairwise(plain(compact), measure=measure))
-    assert np.allclose(mr.distances(query, compact, measure), mr.distances(query, docs, measure), rtol=0.02, atol=0.02)
+    change = CHANGE.get(dtype, 0.02)
+    changed = mr.distances(query, compact, measure)
+    assert np.allclose(changed, mr.distances(query, docs, measure), rtol=change, atol=change)
 
 
 @pytest.mark.parametrize("dtype", COMPACT)
@@ -69,7 +73,10 @@ def test_numbers_become_the_nearest_that_the_type_holds(tokens):
 def test_zero_vectors_stay_zero():
     batch = mr.Sequences([[[0.0, 0.0], [1.0, -1.0]]])
     for dtype in COMPACT:
-        assert batch.astype(dtype)[0].tolist() == [[0, 0], [1, -1]]
+        zeros, ones = batch.astype(dtype)[0].tokens
+        assert zeros.tolist() == [0, 0]
+        assert not np.signbit(zeros).any()
+        np.testing.assert_allclose(ones, [1, -1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", COMPACT)
@@ -85,15 +92,16 @@ def test_batches_behave_alike_in_every_type(docs, dtype):
             np.testing.assert_array_equal(copy[s], weighted[place])
             np.testing.assert_array_equal(copy.weights_of(s), weighted.weights_of(place))
     assert mr.wrd(weighted[2:3], weighted[2:3]) == pytest.approx(0, abs=1e-6)
-    sizes = {name: docs.astype(name).tokens.nbytes for name in ("float32", *COMPACT)}
-    assert sizes[dtype] == sizes["float32"] // (4 if dtype == "int8" else 2)
+    row = {"float16": 74, "bfloat16": 74, "int8": 37, "int4": 19, "int2": 10}[dtype]
+    assert weighted.tokens.nbytes == row * len(weighted.tokens)
     assert docs.astype(dtype).nbytes < docs.nbytes
 
 
 def test_stored_arrays_are_used_in_place(docs):
     for dtype in COMPACT:
         stored = docs.astype(dtype)
-        batch = mr.Sequences.from_flat(stored.tokens, stored.offsets, dtype=dtype, scales=stored.scales)
+        dim = 37 if dtype in ("int4", "int2") else None
+        batch = mr.Sequences.from_flat(stored.tokens, stored.offsets, dtype=dtype, scales=stored.scales, dim=dim)
         assert np.shares_memory(batch.tokens, stored.tokens)
         np.testing.assert_array_equal(batch[2], stored[2])
 
@@ -104,7 +112,7 @@ def test_stored_arrays_are_used_in_place(docs):
         (
             lambda x: x.astype("float8"),
             ValueError,
-            "dtype must be one of 'float32', 'float16', 'bfloat16', 'int8', got",
+            "dtype must be one of 'float32', 'float16', 'bfloat16', 'int8', 'int4', 'int2', got",
         ),
         (
             lambda x: mr.Sequences([[[1.0]], [[1e5]]]).astype("float16"),
@@ -113,11 +121,11 @@ def test_stored_arrays_are_used_in_place(docs):
         ),
         (lambda x: mr.Sequences([[[3.4e38]]]).astype("bfloat16"), ValueError, "sequence 0: token 0 is not finite in"),
         (lambda x: x + x.astype("int8"), ValueError, "cannot join float32 and int8 tokens; convert one with astype"),
-        (lambda x: flat([[1, 2]], "int8"), ValueError, "scales: required with int8 tokens"),
+        (lambda x: flat([[1, 2]], "int8"), ValueError, "scales: required with int8, int4 and int2 tokens"),
         (
             lambda x: flat([[1, 2]], "float16", [1.0]),
             ValueError,
-            "scales: required with int8 tokens, and not allowed with other types",
+            "scales: required with int8, int4 and int2 tokens, and not allowed with other types",
         ),
         (lambda x: flat([[1, 2]], "int8", [1.0]), TypeError, "tokens: expected int8 as int8, got dtype int64"),
         (

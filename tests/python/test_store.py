@@ -158,7 +158,7 @@ def folder(docs, tmp_path):
     return tmp_path / "index"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8", "int4", "int2"])
 @pytest.mark.parametrize("prefilter", ["Flat", "HNSW8", "IVF4,Flat;nprobe=4", mr.Clusters(2), "tokens", None])
 @pytest.mark.parametrize("mmap", [True, False])
 def test_a_saved_index_gives_the_same_answers(docs, tmp_path, dtype, prefilter, mmap):
@@ -560,7 +560,14 @@ def test_resuming_a_complete_index_loses_nothing_that_is_given(docs, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"dtype": "int8"}, {"dtype": "float16", "rescore": True}, {"prefilter": mr.Clusters(2)}, {"prefilter": "tokens"}],
+    [
+        {"dtype": "int8"},
+        {"dtype": "int4"},
+        {"dtype": "int2"},
+        {"dtype": "float16", "rescore": True},
+        {"prefilter": mr.Clusters(2)},
+        {"prefilter": "tokens"},
+    ],
 )
 def test_stored_documents_are_known_again(docs, tmp_path, options):
     for _ in range(2):
@@ -568,10 +575,15 @@ def test_stored_documents_are_known_again(docs, tmp_path, options):
     assert len(index) == 40
 
 
-def test_encoders_need_not_give_the_same_digits_twice(docs, tmp_path):
-    mr.Index.build_on_disk(tmp_path / "index", batches_of(docs), dtype="int8")
-    nearly = mr.Sequences.from_flat(docs.tokens * np.float32(1.001), docs.offsets)
-    assert len(mr.Index.build_on_disk(tmp_path / "index", batches_of(nearly), dtype="int8", resume=True)) == 40
+@pytest.mark.parametrize("dtype", ["int8", "int4", "int2"])
+def test_encoders_need_not_give_the_same_digits_twice(docs, tmp_path, dtype):
+    mr.Index.build_on_disk(tmp_path / "index", batches_of(docs), dtype=dtype)
+    noise = 1 + 1e-3 * np.random.default_rng(7).uniform(-1, 1, size=docs.tokens.shape).astype(np.float32)
+    nearly = mr.Sequences.from_flat(docs.tokens * noise, docs.offsets)
+    assert len(mr.Index.build_on_disk(tmp_path / "index", batches_of(nearly), dtype=dtype, resume=True)) == 40
+    other = mr.Sequences.from_flat(docs.tokens[::-1].copy(), docs.offsets)
+    with pytest.raises(ValueError, match="has different tokens or weights"):
+        mr.Index.build_on_disk(tmp_path / "index", batches_of(other), dtype=dtype, resume=True)
 
 
 def test_bags_are_known_again(tmp_path):

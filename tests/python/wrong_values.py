@@ -188,7 +188,7 @@ WRONG = {
     "radius": [(NAN, ValueError, "must be a number, got nan"), ("1", TypeError, "must be a real number, got '1'")],
     "measure": [("xmd", ValueError, "unknown .*'xmd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
     "Measure.of.name": [("xmd", ValueError, "unknown measure 'xmd'"), (3, TypeError, "a name or a Measure, got 3")],
-    "dtype": [("int4", ValueError, "must be one of 'float32', .*got 'int4'")],
+    "dtype": [("int3", ValueError, "must be one of 'float32', .*got 'int3'")],
     "prefilter": [
         ("zzz", ValueError, "faiss (does not accept|cannot train) 'zzz'"),
         ("Flat\ud800", ValueError, "faiss (does not accept|cannot train) .*surrogates not allowed"),
@@ -218,7 +218,7 @@ WRONG = {
     ],
     "amount": [("x", TypeError, "must be a real number, got 'x'"), (1.0, ValueError, "totals")],
     "plans": [(3, TypeError, "must be True or False, got 3")],
-    "scales": [([1, 1, 1], ValueError, "required with int8 tokens, and not allowed with other types")],
+    "scales": [([1, 1, 1], ValueError, "required with int8, int4 and int2 tokens, and not allowed with other types")],
     "counts": [
         ([1], ValueError, "expected 2, one per word, got 1"),
         ([1, 0], ValueError, "document 1: all are zero"),

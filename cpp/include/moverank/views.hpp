@@ -49,12 +49,15 @@ struct PaddedCosts {
 };
 
 /// How components of tokens are stored. Every stored component stands for a float32 number; compact types can represent
-/// fewer of these.
+/// fewer of these. Codes of int4 and int2 are packed into bytes, the first component in the lowest bits; each row
+/// begins in a byte of its own.
 enum class TokenType : std::uint8_t {
     float32,
     float16,   ///< IEEE binary16
     bfloat16,  ///< the upper half of a float32
     int8,      ///< the code times the token's scale, rounded to float32
+    int4,      ///< (code - 7.5) times the token's scale, rounded to float32; codes are 0 to 15
+    int2,      ///< (code - 1.5) times the token's scale, rounded to float32; codes are 0 to 3
 };
 
 /// The name of a type in Python.
@@ -64,13 +67,33 @@ enum class TokenType : std::uint8_t {
         case TokenType::float16: return "float16";
         case TokenType::bfloat16: return "bfloat16";
         case TokenType::int8: return "int8";
+        case TokenType::int4: return "int4";
+        case TokenType::int2: return "int2";
     }
     return "";
 }
 
-/// Bytes per component.
-[[nodiscard]] constexpr std::size_t component_bytes(TokenType type) {
-    return type == TokenType::float32 ? 4 : type == TokenType::int8 ? 1 : 2;
+/// Bits per component.
+[[nodiscard]] constexpr std::size_t component_bits(TokenType type) {
+    switch (type) {
+        case TokenType::float32: return 32;
+        case TokenType::float16:
+        case TokenType::bfloat16: return 16;
+        case TokenType::int8: return 8;
+        case TokenType::int4: return 4;
+        case TokenType::int2: return 2;
+    }
+    return 0;
+}
+
+/// Bytes of a row of `cols` components.
+[[nodiscard]] constexpr std::size_t row_bytes(TokenType type, std::size_t cols) {
+    return (cols * component_bits(type) + 7) / 8;
+}
+
+/// Whether each token has a scale.
+[[nodiscard]] constexpr bool has_scales(TokenType type) {
+    return type == TokenType::int8 || type == TokenType::int4 || type == TokenType::int2;
 }
 
 /// Tokens as they are stored, over memory that somebody else owns: one per row.
@@ -79,23 +102,30 @@ class TokensView {
     constexpr TokensView() = default;
     /// Contiguous rows of float32.
     constexpr TokensView(const float* data, std::size_t rows, std::size_t cols)
-        : TokensView(TokenType::float32, data, rows, cols, cols) {}
-    /// Rows start `stride` components apart. `scales`: one per token for int8, otherwise null.
-    constexpr TokensView(TokenType type, const void* data, std::size_t rows, std::size_t cols, std::size_t stride,
+        : TokensView(TokenType::float32, data, rows, cols) {}
+    /// Contiguous rows. `scales`: one per token for types that have them, otherwise null.
+    constexpr TokensView(TokenType type, const void* data, std::size_t rows, std::size_t cols,
                          const float* scales = nullptr)
+        : TokensView(type, data, rows, cols, row_bytes(type, cols), scales) {}
+    /// Rows start `stride` bytes apart.
+    constexpr TokensView(TokenType type, const void* data, std::size_t rows, std::size_t cols, std::size_t stride,
+                         const float* scales)
         : data_(data), scales_(scales), rows_(rows), cols_(cols), stride_(stride), type_(type) {}
 
     [[nodiscard]] constexpr TokenType type() const { return type_; }
     [[nodiscard]] constexpr std::size_t rows() const { return rows_; }
     [[nodiscard]] constexpr std::size_t cols() const { return cols_; }
+    /// Bytes from the start of a row to that of the next.
     [[nodiscard]] constexpr std::size_t stride() const { return stride_; }
     [[nodiscard]] constexpr const void* data() const { return data_; }
     [[nodiscard]] constexpr const float* scales() const { return scales_; }
+    /// The first byte of a token.
+    [[nodiscard]] const std::byte* row(std::size_t t) const {
+        return static_cast<const std::byte*>(data_) + t * stride_;
+    }
     /// The `count` tokens from `first` on.
     [[nodiscard]] TokensView run(std::size_t first, std::size_t count) const {
-        return {type_,   static_cast<const std::byte*>(data_) + first * stride_ * component_bytes(type_),
-                count,   cols_,
-                stride_, scales_ == nullptr ? nullptr : scales_ + first};
+        return {type_, row(first), count, cols_, stride_, scales_ == nullptr ? nullptr : scales_ + first};
     }
 
   private:

@@ -112,7 +112,7 @@ void PreparedCodes::take_token(std::size_t place, std::span<const float> code, d
         squares_[place] = static_cast<float>(norm * norm);
     }
     if (!sums_.empty()) {
-        const auto* components = static_cast<const std::int8_t*>(codes_.data()) + place * codes_.stride();
+        const auto* components = reinterpret_cast<const std::int8_t*>(codes_.row(place));
         sums_[place] = std::accumulate(components, components + code.size(), std::int32_t{0});
     }
 }

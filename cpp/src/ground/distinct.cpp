@@ -8,11 +8,7 @@ namespace moverank {
 
 namespace {
 
-[[nodiscard]] const std::byte* row(const TokensView& tokens, std::size_t t) {
-    return static_cast<const std::byte*>(tokens.data()) + t * tokens.stride() * component_bytes(tokens.type());
-}
-
-[[nodiscard]] std::size_t row_bytes(const TokensView& tokens) { return tokens.cols() * component_bytes(tokens.type()); }
+[[nodiscard]] std::size_t bytes_of_row(const TokensView& tokens) { return row_bytes(tokens.type(), tokens.cols()); }
 
 /// Mix `count` <= 8 bytes into a hash, by a multiplication whose high bits are folded back.
 [[nodiscard]] std::uint64_t mixed(std::uint64_t hash, const std::byte* bytes, std::size_t count) {
@@ -28,12 +24,12 @@ namespace {
 
 /// Hash of the first eight bytes of a token, which nearly always differ between different tokens and are quick to read.
 [[nodiscard]] std::uint64_t sample_hash(const TokensView& tokens, std::size_t t) {
-    return mixed(hash_of_scale(tokens, t), row(tokens, t), std::min<std::size_t>(row_bytes(tokens), 8));
+    return mixed(hash_of_scale(tokens, t), tokens.row(t), std::min<std::size_t>(bytes_of_row(tokens), 8));
 }
 
 [[nodiscard]] std::uint64_t hash_of(const TokensView& tokens, std::size_t t) {
-    const std::byte* bytes = row(tokens, t);
-    const std::size_t n = row_bytes(tokens);
+    const std::byte* bytes = tokens.row(t);
+    const std::size_t n = bytes_of_row(tokens);
     std::uint64_t hash = hash_of_scale(tokens, t);
     for (std::size_t b = 0; b < n; b += 8) {
         hash = mixed(hash, bytes + b, std::min<std::size_t>(n - b, 8));
@@ -42,7 +38,7 @@ namespace {
 }
 
 [[nodiscard]] bool equal(const TokensView& tokens, std::size_t s, std::size_t t) {
-    return std::memcmp(row(tokens, s), row(tokens, t), row_bytes(tokens)) == 0 &&
+    return std::memcmp(tokens.row(s), tokens.row(t), bytes_of_row(tokens)) == 0 &&
            hash_of_scale(tokens, s) == hash_of_scale(tokens, t);
 }
 

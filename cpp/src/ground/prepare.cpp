@@ -82,7 +82,7 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
 /// Whether the largest component already proves that all tokens are finite and short enough, as |x| <= sqrt(d) max
 /// |x_k|. Cheaper than norms, and enough for most queries under costs that need no norms.
 [[nodiscard]] bool surely_short(const TokensView& tokens) {
-    if (tokens.type() != TokenType::float32 || tokens.stride() != tokens.cols()) {
+    if (tokens.type() != TokenType::float32 || tokens.stride() != tokens.cols() * sizeof(float)) {
         return false;
     }
     const auto* components = static_cast<const float*>(tokens.data());

@@ -98,7 +98,7 @@ MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::s
     for (std::size_t t = 0; t < tokens_per_tile; ++t) {
         const std::size_t token = t < count ? t : count - 1;
         if (block.tokens.type() == TokenType::float32) {
-            tokens[t] = static_cast<const float*>(block.tokens.data()) + (first + token) * block.tokens.stride();
+            tokens[t] = reinterpret_cast<const float*>(block.tokens.row(first + token));
         } else {
             tokens[t] = block.decoded + token * block.dim;
             if (t < count) {
@@ -307,7 +307,7 @@ MOVERANK_BYTES void fill_tile_of_codes(const CodeBlock& block, std::size_t first
     float* rows[tokens_per_tile];
     for (std::size_t t = 0; t < tokens_per_tile; ++t) {
         const std::size_t token = first + (t < count ? t : count - 1);
-        tokens[t] = static_cast<const std::int8_t*>(costs.tokens.data()) + token * costs.tokens.stride();
+        tokens[t] = reinterpret_cast<const std::int8_t*>(costs.tokens.row(token));
         sums[t] = block.sums[token];
         rows[t] = costs.tile + t * costs.n_padded;
     }
@@ -377,7 +377,7 @@ void squared_norms(const TokensView& tokens, double* squared) {
             if (compact) {
                 decode_components(tokens, t, start, count, decoded);
             } else {
-                components = static_cast<const float*>(tokens.data()) + t * tokens.stride() + start;
+                components = reinterpret_cast<const float*>(tokens.row(t)) + start;
             }
             std::size_t k = 0;
             for (; k + 16 <= count; k += 16) {

@@ -2,59 +2,51 @@
 #pragma once
 
 #include <cstring>
+#include <type_traits>
 
 #include "moverank/views.hpp"
+#include "packed.hpp"
 #include "simd.hpp"
 
 namespace moverank::MOVERANK_LEVEL {
 
+/// Reads a register of components.
 template <TokenType type>
-struct ComponentOf;
-template <>
-struct ComponentOf<TokenType::float32> {
-    using stored = float;
-};
-template <>
-struct ComponentOf<TokenType::float16> {
-    using stored = std::uint16_t;
-};
-template <>
-struct ComponentOf<TokenType::bfloat16> {
-    using stored = std::uint16_t;
-};
-template <>
-struct ComponentOf<TokenType::int8> {
-    using stored = std::int8_t;
+struct Components {
+    static constexpr std::size_t bytes = lanes<float> * component_bits(type) / 8;
+    float scale;
+
+    MOVERANK_INLINE Vector<float> operator()(const std::byte* from) const {
+        if constexpr (type == TokenType::float32) {
+            return load(reinterpret_cast<const float*>(from));
+        } else if constexpr (type == TokenType::float16) {
+            return load_float16(reinterpret_cast<const std::uint16_t*>(from));
+        } else if constexpr (type == TokenType::bfloat16) {
+            return load_bfloat16(reinterpret_cast<const std::uint16_t*>(from));
+        } else {
+            return load_int8(reinterpret_cast<const std::int8_t*>(from)) * splat(scale);
+        }
+    }
 };
 
-/// `count` components from `first` on of token t.
+/// `count` components from `first` on of token t. `first` begins a byte.
 template <TokenType type>
 MOVERANK_INLINE void decode_components(const TokensView& tokens, std::size_t t, std::size_t first, std::size_t count,
                                        float* to) {
-    using Stored = typename ComponentOf<type>::stored;
-    const Stored* from = static_cast<const Stored*>(tokens.data()) + t * tokens.stride() + first;
-    const float scale = type == TokenType::int8 ? tokens.scales()[t] : 1.0F;
-    const auto convert = [scale](const Stored* stored) {
-        if constexpr (type == TokenType::float32) {
-            return load(stored);
-        } else if constexpr (type == TokenType::float16) {
-            return load_float16(stored);
-        } else if constexpr (type == TokenType::bfloat16) {
-            return load_bfloat16(stored);
-        } else {
-            return load_int8(stored) * splat(scale);
-        }
-    };
+    constexpr std::size_t bits = component_bits(type);
+    using Reader = std::conditional_t<(bits < 8), PackedCodes<bits>, Components<type>>;
+    const Reader read{has_scales(type) ? tokens.scales()[t] : 1.0F};
+    const std::byte* from = tokens.row(t) + first * bits / 8;
     std::size_t k = 0;
     for (; k + lanes<float> <= count; k += lanes<float>) {
-        store(to + k, convert(from + k));
+        store(to + k, read(from + k * bits / 8));
     }
     // The tail goes through a buffer, as a whole register might reach beyond the caller's memory.
     if (k < count) {
-        Stored rest[lanes<float>] = {};
+        alignas(float) std::byte rest[Reader::bytes] = {};
         float converted[lanes<float>];
-        std::memcpy(rest, from + k, (count - k) * sizeof(Stored));
-        store(converted, convert(rest));
+        std::memcpy(rest, from + k * bits / 8, row_bytes(type, count - k));
+        store(converted, read(rest));
         std::memcpy(to + k, converted, (count - k) * sizeof(float));
     }
 }
@@ -66,6 +58,8 @@ MOVERANK_INLINE void decode_components(const TokensView& tokens, std::size_t t, 
         case TokenType::float16: return decode_components<TokenType::float16>(tokens, t, first, count, to);
         case TokenType::bfloat16: return decode_components<TokenType::bfloat16>(tokens, t, first, count, to);
         case TokenType::int8: return decode_components<TokenType::int8>(tokens, t, first, count, to);
+        case TokenType::int4: return decode_components<TokenType::int4>(tokens, t, first, count, to);
+        case TokenType::int2: return decode_components<TokenType::int2>(tokens, t, first, count, to);
     }
 }
 

@@ -22,6 +22,7 @@
     extern const CostKernels cost;                              \
     extern const ScanKernels scan;                              \
     extern const BagKernels bags;                               \
+    extern const PackKernels packing;                           \
     extern const ColumnKernels<float> columns_float;            \
     extern const ColumnKernels<double> columns_double;          \
     }
@@ -45,6 +46,7 @@ MOVERANK_DECLARE_LEVEL(baseline)
      name::cost,               \
      name::scan,               \
      name::bags,               \
+     name::packing,            \
      name::columns_float,      \
      name::columns_double}
 

@@ -6,6 +6,7 @@
 #include "bags.hpp"
 #include "columns.hpp"
 #include "cost.hpp"
+#include "pack.hpp"
 #include "scaling.hpp"
 #include "scan.hpp"
 #include "simplex.hpp"
@@ -23,6 +24,7 @@ struct Kernels {
     const CostKernels& cost;
     const ScanKernels& scan;
     const BagKernels& bags;
+    const PackKernels& packing;
     const ColumnKernels<float>& columns_float;
     const ColumnKernels<double>& columns_double;
     bool multiplies_codes = false;  ///< whether cost.fill_codes are there and this processor runs them

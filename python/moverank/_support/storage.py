@@ -1,7 +1,8 @@
-"""How tokens are stored: float32, or one of three compact types that the kernels read as they are."""
+"""How tokens are stored: as float32, or in one of the compact types that the kernels read as they are."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,84 +10,169 @@ from numpy.typing import NDArray
 
 from moverank import _core
 
-#: The types by name, with the NumPy dtype that holds them; NumPy has no bfloat16, so its bits are kept.
-STORED_AS: dict[str, type[np.generic]] = {
-    "float32": np.float32,
-    "float16": np.float16,
-    "bfloat16": np.uint16,
-    "int8": np.int8,
+
+@dataclass(frozen=True)
+class TokenType:
+    """How one type holds tokens.
+
+    Attributes
+    ----------
+    held_as : type
+        NumPy's dtype of the array.
+    bits : int
+        Bits per component. A row takes whole elements of the array; what is left of the last one is unused.
+    reach : float
+        Largest component in units of the token's scale; 0 if tokens of the type have no scale.
+    """
+
+    held_as: type[np.generic]
+    bits: int
+    reach: float = 0.0
+
+    @property
+    def has_scales(self) -> bool:
+        """Whether each token has a scale."""
+        return self.reach > 0.0
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether an element of the array holds several components."""
+        return self.bits < 8
+
+    def width(self, dim: int) -> int:
+        """Elements of a row of `dim` components."""
+        return -(-dim * self.bits // (8 * np.dtype(self.held_as).itemsize))
+
+
+#: The types by name. NumPy has no bfloat16, so its bits are kept.
+TYPES: dict[str, TokenType] = {
+    "float32": TokenType(np.float32, 32),
+    "float16": TokenType(np.float16, 16),
+    "bfloat16": TokenType(np.uint16, 16),
+    "int8": TokenType(np.int8, 8, 128.0),
+    "int4": TokenType(np.uint8, 4, 7.5),
+    "int2": TokenType(np.uint8, 2, 1.5),
 }
 
-#: Tokens that `convert` holds as float32 at a time.
+#: Tokens that `Stored.astype` holds as float32 at a time.
 ROWS_AT_ONCE = 65_536
 
 
 def token_dtype(name: object) -> str:
     """Check the name of a token type."""
-    if isinstance(name, str) and name in STORED_AS:
+    if isinstance(name, str) and name in TYPES:
         return name
     for known in ("float32", "float16", "int8"):
-        if name is STORED_AS[known] or name == np.dtype(known):
+        if name is TYPES[known].held_as or name == np.dtype(known):
             return known
-    raise ValueError(f"dtype must be one of {', '.join(map(repr, STORED_AS))}, got {name!r}")
+    raise ValueError(f"dtype must be one of {', '.join(map(repr, TYPES))}, got {name!r}")
 
 
-def dtype_of(tokens: NDArray[Any]) -> str:
-    """Name of the type in which an array holds tokens."""
-    return next(name for name, stored in STORED_AS.items() if tokens.dtype == stored)
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Tokens as they are stored: what `Sequences` and parts of an index consist of.
+
+    Attributes
+    ----------
+    dtype : str
+        Name of the type.
+    dim : int
+        Components per token, d.
+    components : ndarray, shape (T, `TokenType.width` of d)
+        The components: float32, float16, the bits of bfloat16, int8, or packed codes.
+    scales : ndarray of float32, shape (T,), or None
+        The scale of each token, for types that have scales.
+    """
+
+    dtype: str
+    dim: int
+    components: NDArray[Any]
+    scales: NDArray[np.float32] | None = None
+
+    @classmethod
+    def floats(cls, tokens: NDArray[np.float32]) -> Stored:
+        """Tokens that are stored as float32."""
+        return cls("float32", tokens.shape[1], tokens)
+
+    @classmethod
+    def empty(cls, dtype: str, count: int, dim: int) -> Stored:
+        """Room for tokens."""
+        kind = TYPES[dtype]
+        components = np.empty((count, kind.width(dim)), dtype=kind.held_as)
+        return cls(dtype, dim, components, np.empty(count, dtype=np.float32) if kind.has_scales else None)
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Stored:
+        scales = None if self.scales is None else self.scales[rows]
+        return Stored(self.dtype, self.dim, self.components[rows], scales)
+
+    def __add__(self, other: Stored) -> Stored:
+        """Both in a row; they must have the same type and dimension."""
+        scales = None
+        if self.scales is not None and other.scales is not None:
+            scales = np.concatenate([self.scales, other.scales])
+        return Stored(self.dtype, self.dim, np.concatenate([self.components, other.components]), scales)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tokens and components per token."""
+        return len(self.components), self.dim
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.components.nbytes + (0 if self.scales is None else self.scales.nbytes)
+
+    def in_core(self) -> _core.StoredTokens:
+        """The same for the core; ValueError if the arrays are not tokens of this type and dimension."""
+        return _core.StoredTokens(self.dtype, self.dim, self.components, self.scales)
+
+    def decoded(self) -> NDArray[np.float32]:
+        """As float32, exactly; float32 itself is not copied. Damaged scales may make it infinite, or NaN."""
+        return self.components if self.dtype == "float32" else self.in_core().decoded()
+
+    def first_non_finite(self) -> int:
+        """Index of the first token with a number that is not finite, or -1."""
+        if self.dtype == "float32":
+            return _core.first_non_finite_row(self.components)
+        if self.scales is not None:
+            with np.errstate(over="ignore"):
+                good = np.isfinite(self.scales * np.float32(TYPES[self.dtype].reach)) & (self.scales >= 0)
+        elif self.dtype == "bfloat16":
+            good = ((self.components & 0x7F80) != 0x7F80).all(axis=1)
+        else:
+            good = np.isfinite(self.components).all(axis=1)
+        return -1 if good.all() else int(np.argmin(good))
+
+    def astype(self, dtype: str) -> Stored:
+        """In another type, converted in chunks, so that not all tokens exist as float32 at once."""
+        made = Stored.empty(dtype, len(self), self.dim)
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            encoded = encode(self[rows].decoded(), dtype)
+            made.components[rows] = encoded.components
+            if made.scales is not None:
+                made.scales[rows] = encoded.scales
+        return made
 
 
-def encode(tokens: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+def encode(tokens: NDArray[np.float32], dtype: str) -> Stored:
     """Round tokens to the nearest that a type can hold. Numbers out of its range become infinite."""
+    dim = tokens.shape[1]
+    if TYPES[dtype].is_packed:
+        return Stored(dtype, dim, *_core.packed(np.ascontiguousarray(tokens), dtype))
     if dtype == "int8":
         largest = np.abs(tokens).max(axis=1)
         scales = (largest / np.float32(127)).astype(np.float32)
         # Where the scale is 0, every component rounds to 0.
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(scales[:, None] > 0, tokens / scales[:, None], np.float32(0))
-        return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+        return Stored(dtype, dim, np.clip(np.rint(steps), -127, 127).astype(np.int8), scales)
     if dtype == "bfloat16":
         bits = tokens.view(np.uint32)
-        return ((bits + (0x7FFF + ((bits >> np.uint32(16)) & 1))) >> np.uint32(16)).astype(np.uint16), None
+        rounded = (bits + (0x7FFF + ((bits >> np.uint32(16)) & 1))) >> np.uint32(16)
+        return Stored(dtype, dim, rounded.astype(np.uint16))
     with np.errstate(over="ignore"):
-        return tokens.astype(STORED_AS[dtype]), None
-
-
-def decode(tokens: NDArray[Any], scales: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Stored tokens as float32, exactly; float32 itself is not copied. Damaged scales may make it infinite, or NaN."""
-    if scales is not None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled: NDArray[np.float32] = tokens.astype(np.float32) * scales[:, None]
-        return scaled
-    if tokens.dtype == np.uint16:
-        return (tokens.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return tokens.astype(np.float32, copy=False)
-
-
-def first_non_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None) -> int:
-    """Index of the first token with a number that is not finite, or -1."""
-    if tokens.dtype == np.float32:
-        return _core.first_non_finite_row(tokens)
-    if scales is not None:
-        # Components are at most 127 steps: the product must stay finite.
-        with np.errstate(over="ignore"):
-            good = np.isfinite(scales * np.float32(128)) & (scales >= 0)
-    elif tokens.dtype == np.uint16:
-        good = ((tokens & 0x7F80) != 0x7F80).all(axis=1)
-    else:
-        good = np.isfinite(tokens).all(axis=1)
-    return -1 if good.all() else int(np.argmin(good))
-
-
-def convert(
-    tokens: NDArray[Any], scales: NDArray[np.float32] | None, dtype: str
-) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    """Stored tokens in another type, converted in chunks, so that not all of them exist as float32 at once."""
-    converted = np.empty(tokens.shape, dtype=STORED_AS[dtype])
-    steps = np.empty(len(tokens), dtype=np.float32) if dtype == "int8" else None
-    for start in range(0, len(tokens), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        converted[rows], chunk_steps = encode(decode(tokens[rows], None if scales is None else scales[rows]), dtype)
-        if steps is not None and chunk_steps is not None:
-            steps[rows] = chunk_steps
-    return converted, steps
+        return Stored(dtype, dim, tokens.astype(TYPES[dtype].held_as))

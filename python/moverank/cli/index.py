@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank import readers
-from moverank._support.storage import STORED_AS
+from moverank._support.storage import TYPES
 from moverank.cli.batches import Texts, add_payload_option
 from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
         help=f"texts: {FORMATS}; vectors: {', '.join(VECTOR_SUFFIXES)}, see moverank.readers for their contents",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing index, once the new one is built")
-    parser.add_argument("--dtype", choices=list(STORED_AS), help="how to store tokens (default: as the files do)")
+    parser.add_argument("--dtype", choices=list(TYPES), help="how to store tokens (default: as the files do)")
     parser.add_argument(
         "--rescore", action="store_true", help="keep the tokens of the files as well as those of --dtype"
     )

@@ -114,8 +114,9 @@ class Index:
             after a semicolon, as in "IVF256,Flat;nprobe=16". `Clusters` uses several vectors per document. Only "Flat"
             gives a lower bound on the distances of the documents that it does not propose. None allows no budget of
             candidates. Bags need no prefilter.
-        dtype : {"float32", "float16", "bfloat16", "int8"}, optional
-            Type in which tokens are stored; by default that of `docs`. Answers are exact for the stored numbers.
+        dtype : {"float32", "float16", "bfloat16", "int8", "int4", "int2"}, optional
+            Type in which tokens are stored, see `Sequences.astype`; by default that of `docs`. Answers are exact for
+            the stored numbers.
         rescore : bool, default False
             Also store the documents as given, beside their compact form in `dtype`. Bounds are then computed from the
             compact form, with an allowance for rounding, and answers are exact for `docs`. Only the documents that the

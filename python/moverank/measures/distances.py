@@ -327,7 +327,7 @@ def _one_against_many(
     batch = as_sequences(docs, "docs", chosen.weighting)
     require_same_dim(asked.dim, batch.dim, "query", "docs")
     asked, batch = about_one_origin(chosen, asked, batch)
-    documents = batch.tokens, batch.scales, batch.offsets, batch.weights
+    documents = batch._stored.in_core(), batch.offsets, batch.weights
     return chosen, asked, batch, (asked.tokens, asked.weights, *documents, chosen._spec, thread_count(num_threads))
 
 

@@ -175,9 +175,9 @@ def one_sequence(
 def _tokens_of(one: Sequence) -> NDArray[np.floating[Any]]:
     """Tokens with all digits that were kept."""
     batch = one._batch
-    if batch._rest is None or np.abs(batch._tokens).max() <= 2.0**53:
+    if batch._rest is None or np.abs(batch.tokens).max() <= 2.0**53:
         return one.tokens
-    return batch._tokens.astype(np.longdouble) + batch._rest
+    return batch.tokens.astype(np.longdouble) + batch._rest
 
 
 def _wider(source: NDArray[Any], tokens: NDArray[np.float64]) -> NDArray[np.floating[Any]]:

@@ -169,8 +169,7 @@ class Measure:
             values = _core.distances(
                 query.tokens,
                 query.weights,
-                document.tokens,
-                None,
+                document._stored.in_core(),
                 document.offsets,
                 document.weights,
                 measure._spec,
@@ -358,6 +357,4 @@ def naming(
 
 def prepare(sequences: Sequences, measure: Measure) -> _core.PreparedSequences:
     """Check a batch against a measure and compute its mass and norms once."""
-    return _core.PreparedSequences(
-        sequences.tokens, sequences.scales, sequences.offsets, sequences.weights, measure._spec
-    )
+    return _core.PreparedSequences(sequences._stored.in_core(), sequences.offsets, sequences.weights, measure._spec)

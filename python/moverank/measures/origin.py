@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.storage import decode
 from moverank._support.validate import read_only
 from moverank.vectors.bags import Bags
 from moverank.vectors.rounding import runs
@@ -33,12 +32,12 @@ def origin_of(*sides: Sequences) -> NDArray[np.float64] | None:
 
 def about(origin: NDArray[np.float64], sequences: Sequences, measure: Measure) -> Sequences:
     """Sequences with their origin moved, and with explicit weights if these would change otherwise."""
-    tokens, scales, rest, weights = sequences.tokens, sequences.scales, sequences._rest, sequences.weights
+    tokens, rest, weights = sequences._stored, sequences._rest, sequences.weights
     moved = np.empty(tokens.shape, dtype=np.float32)
     by_norm = measure._mass.needs_vectors and weights is None
     norms = np.empty(len(tokens)) if by_norm else None
     for rows in runs(tokens):
-        own = decode(tokens[rows], None if scales is None else scales[rows]).astype(np.float64)
+        own = tokens[rows].decoded().astype(np.float64)
         left = 0.0 if rest is None else rest[rows]
         moved[rows] = (own - origin) + left
         if norms is not None:

@@ -12,13 +12,16 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from moverank._support.files import UNREADABLE, require_file
-from moverank._support.storage import dtype_of
-from moverank._support.validate import whole_number
+from moverank._support.storage import TYPES
+from moverank._support.validate import one_of, whole_number
 from moverank.index.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, runs
 from moverank.vectors.sequences import Sequences
 
 PathLike = str | os.PathLike[str]
+
+#: Type and dimension of packed tokens, as `read_npy` takes them.
+Packed = tuple[str | None, int | None]
 
 
 def read_npy(
@@ -28,6 +31,8 @@ def read_npy(
     weights: PathLike | None = None,
     scales: PathLike | None = None,
     ids: PathLike | None = None,
+    dtype: str | None = None,
+    dim: int | None = None,
     documents: int = DOCUMENTS,
 ) -> Iterator[Batch]:
     """Read documents from .npy files.
@@ -43,9 +48,13 @@ def read_npy(
     weights : path, optional
         Mass (weight to be moved) of each token, shape (T,).
     scales : path, optional
-        Factor of each int8 token, shape (T,).
+        Factor of each token of int8, int4 or int2, shape (T,).
     ids : path, optional
         Integers or strings, shape (N,).
+    dtype : {"int4", "int2"}, optional
+        Take uint8 for packed tokens of this type, see `Sequences.from_flat`.
+    dim : int, optional
+        Dimension of packed tokens; by default as many components as the bytes of a row hold.
     documents : int, default 8192
         Maximum number of documents per batch; a batch also ends at 64 MiB.
 
@@ -61,6 +70,7 @@ def read_npy(
         If a file is damaged, or shapes or types are wrong; the message names file and document.
     """
     whole_number(documents, "documents", least=1)
+    packed = packed_type(dtype, dim)
     arrays = {
         name: _mapped(Path(path))
         for name, path in (
@@ -68,7 +78,17 @@ def read_npy(
         )
         if path is not None
     }  # fmt: skip
-    return flat_batches(Path(tokens), arrays, documents)
+    return flat_batches(Path(tokens), arrays, packed, documents)
+
+
+def packed_type(dtype: str | None, dim: int | None) -> Packed:
+    """Check what a caller says about packed tokens."""
+    known = [name for name, kind in TYPES.items() if kind.is_packed]
+    if dtype is None:
+        if dim is not None:
+            raise ValueError(f"dim: only with the dtype of packed tokens, {' or '.join(known)}")
+        return None, None
+    return one_of(dtype, "dtype", known), None if dim is None else whole_number(dim, "dim", least=1)
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -80,7 +100,7 @@ def _mapped(path: Path) -> NDArray[Any]:
     return array
 
 
-def flat_batches(path: Path, arrays: dict[str, NDArray[Any]], documents: int) -> Iterator[Batch]:
+def flat_batches(path: Path, arrays: dict[str, NDArray[Any]], packed: Packed, documents: int) -> Iterator[Batch]:
     """Check flat arrays of documents, and yield them in batches."""
     tokens, offsets = arrays["tokens"], arrays.get("offsets")
     if offsets is None:
@@ -104,13 +124,19 @@ def flat_batches(path: Path, arrays: dict[str, NDArray[Any]], documents: int) ->
     for name, length in (("weights", count), ("scales", count), ("ids", len(offsets) - 1)):
         if name in arrays and arrays[name].shape != (length,):
             raise ValueError(f"{path}: {name} have shape {arrays[name].shape}, expected ({length},)")
-    return _flat_batches(path, tokens, offsets, arrays, documents)
+    return _flat_batches(path, tokens, offsets, arrays, packed, documents)
 
 
 def _flat_batches(
-    path: Path, tokens: NDArray[Any], offsets: NDArray[Any], arrays: dict[str, NDArray[Any]], documents: int
+    path: Path,
+    tokens: NDArray[Any],
+    offsets: NDArray[Any],
+    arrays: dict[str, NDArray[Any]],
+    packed: Packed,
+    documents: int,
 ) -> Iterator[Batch]:
-    kept = str(tokens.dtype) in ("float32", "float16", "int8", "uint16")
+    kept = {np.dtype(kind.held_as): name for name, kind in TYPES.items() if not kind.is_packed}
+    dtype, dim = packed
     ids, weights, scales = arrays.get("ids"), arrays.get("weights"), arrays.get("scales")
     for first, last in runs(offsets, tokens[:1].nbytes, documents):
         span = slice(int(offsets[first]), int(offsets[last]))
@@ -119,8 +145,9 @@ def _flat_batches(
                 np.array(tokens[span]),
                 offsets[first : last + 1].astype(np.int64) - int(offsets[first]),
                 None if weights is None else np.array(weights[span]),
-                dtype=dtype_of(tokens) if kept else "float32",
+                dtype=dtype or kept.get(tokens.dtype, "float32"),
                 scales=None if scales is None else np.array(scales[span]),
+                dim=dim,
             )
             batch = Batch(docs, None if ids is None else np.array(ids[first:last]))
         yield batch

@@ -14,7 +14,7 @@ from moverank._support.optional import optional
 from moverank._support.validate import whole_number
 from moverank.index.batch import Batch
 from moverank.readers.chunks import BYTES, DOCUMENTS, locating
-from moverank.readers.npy import PathLike, flat_batches
+from moverank.readers.npy import PathLike, flat_batches, packed_type
 from moverank.vectors.sequences import Sequences
 
 
@@ -34,7 +34,9 @@ class _Rows:
         return np.asarray(self._tensor[rows])
 
 
-def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[Batch]:
+def read_safetensors(
+    path: PathLike, *, dtype: str | None = None, dim: int | None = None, documents: int = DOCUMENTS
+) -> Iterator[Batch]:
     """Read documents from a .safetensors file.
 
     Parameters
@@ -42,6 +44,8 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
     path : path
         A file with the tensors `tokens` (T, d), `offsets` (N + 1,) and optionally `weights` (T,), `scales` (T,) and
         `ids` (N,), as in `read_npy`; or with one tensor (n, d) per document, whose name is the document's id.
+    dtype, dim : {"int4", "int2"} and int, optional
+        Of packed tokens, as in `read_npy`.
     documents : int, default 8192
         Maximum number of documents per batch; a batch also ends at 64 MiB.
 
@@ -60,6 +64,7 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
         as numpy does not support it.
     """
     whole_number(documents, "documents", least=1)
+    packed = packed_type(dtype, dim)
     checked = require_file(Path(path))
     module = optional("safetensors", "safetensors")
     try:
@@ -75,7 +80,9 @@ def read_safetensors(path: PathLike, *, documents: int = DOCUMENTS) -> Iterator[
     if "tokens" in names and "offsets" in names:
         arrays: dict[str, Any] = {name: opened.get_tensor(name) for name in ("offsets", "ids") if name in names}
         arrays |= {name: _Rows(opened.get_slice(name)) for name in ("tokens", "weights", "scales") if name in names}
-        return flat_batches(checked, arrays, documents)
+        return flat_batches(checked, arrays, packed, documents)
+    if packed[0] is not None:
+        raise ValueError(f"{checked}: dtype is for files with the tensors tokens, offsets and scales")
     return _tensor_batches(checked, opened, names, documents)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.arrays import plain_array
+from moverank._support.storage import Stored
 from moverank._support.validate import offsets_array, one_of, read_only, real_array, tokens_and_source
 from moverank.vectors.bag import Bag
 from moverank.vectors.digests import Came, Digests, digests_of
@@ -217,7 +218,7 @@ class Bags:
     @property
     def _table(self) -> Sequences:
         """The vectors as one document."""
-        return Sequences._of(self._vectors, np.array([0, len(self._vectors)]), None, None, None, self._digests)
+        return Sequences._of(Stored.floats(self._vectors), np.array([0, len(self._vectors)]), None, None, self._digests)
 
     def _moved(self, vectors: NDArray[np.float32], digests: Digests, norms: NDArray[np.float64] | None) -> Bags:
         """The same documents about another origin, with counts times norms if there are any."""

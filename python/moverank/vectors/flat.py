@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moverank._support.arrays import plain_array
-from moverank._support.storage import STORED_AS, dtype_of, first_non_finite
-from moverank._support.validate import real_array
+from moverank._support.storage import TYPES, Stored
+from moverank._support.validate import real_array, whole_number
 from moverank.vectors.digests import Digests, digests_of
 from moverank.vectors.rounding import Extent, is_rounded, may_lose, rest_of
 
@@ -46,7 +45,7 @@ def left_over(
     given = [(source, slice(cuts[s], cuts[s + 1])) for s, source in enumerate(sources) if source is not None]
     if not any(is_rounded(source, tokens[rows]) for source, rows in given):
         return False, None
-    if not Extent.of(tokens).far().any():
+    if not Extent.of(Stored.floats(tokens)).far().any():
         return True, None
     rest = np.zeros(tokens.shape)
     for source, rows in given:
@@ -83,32 +82,38 @@ def lost_of(source: NDArray[Any], tokens: NDArray[np.float32]) -> tuple[Digests 
     return digests_of(source) if rounded else None, rest
 
 
-def stored(tokens: ArrayLike, dtype: str, scales: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    """Flat tokens in the type to be stored, and their scales."""
-    if (scales is None) == (dtype == "int8"):
-        raise ValueError("scales: required with int8 tokens, and not allowed with other types")
-    if dtype in ("float32", "float16"):
-        flat: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=STORED_AS[dtype])
-        return flat, None
-    flat = plain_array(tokens, "tokens")
-    if flat.dtype != STORED_AS[dtype]:
-        expected = np.dtype(STORED_AS[dtype]).name
-        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {flat.dtype}; astype converts a batch")
-    flat = real_array(flat, "tokens", ndim=2, dtype=STORED_AS[dtype])
+def stored(tokens: NDArray[Any], dtype: str, scales: ArrayLike | None, dim: int | None) -> Stored:
+    """Flat tokens in the type to be stored, with their scales."""
+    kind = TYPES[dtype]
+    if (scales is None) == kind.has_scales:
+        raise ValueError("scales: required with int8, int4 and int2 tokens, and not allowed with other types")
+    count = None if dim is None else whole_number(dim, "dim", least=1)
+    if count is not None and not kind.is_packed:
+        raise ValueError(f"dim: only for int4 and int2, whose rows may have unused bits, got {dim!r} with {dtype}")
+    if dtype not in ("float32", "float16") and tokens.dtype != kind.held_as:
+        expected = np.dtype(kind.held_as).name
+        raise TypeError(f"tokens: expected {dtype} as {expected}, got dtype {tokens.dtype}; astype converts a batch")
+    components: NDArray[Any] = real_array(tokens, "tokens", ndim=2, dtype=kind.held_as)
+    width = components.shape[1]
+    if kind.is_packed:
+        most = width * 8 // kind.bits
+        count = most if count is None else count
+        if kind.width(count) != width:
+            raise ValueError(f"dim: {count} components of {dtype} take rows of {kind.width(count)} bytes, got {width}")
     if scales is None:
-        return flat, None
+        return Stored(dtype, width, components)
     steps: NDArray[np.float32] = real_array(scales, "scales", ndim=1, dtype=np.float32)
-    if len(steps) != len(flat):
-        raise ValueError(f"scales: expected {len(flat)}, one per token, got {len(steps)}")
-    return flat, steps
+    if len(steps) != len(components):
+        raise ValueError(f"scales: expected {len(components)}, one per token, got {len(steps)}")
+    return Stored(dtype, width if count is None else count, components, steps)
 
 
-def require_finite(tokens: NDArray[Any], scales: NDArray[np.float32] | None, offsets: NDArray[np.int64]) -> None:
+def require_finite(tokens: Stored, offsets: NDArray[np.int64]) -> None:
     """Refuse tokens with a component that is not finite in the stored type, naming the sequence."""
-    bad = first_non_finite(tokens, scales)
+    bad = tokens.first_non_finite()
     if bad >= 0:
         s = int(np.searchsorted(offsets, bad, side="right")) - 1
-        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {dtype_of(tokens)}")
+        raise ValueError(f"sequence {s}: token {bad - offsets[s]} is not finite in {tokens.dtype}")
 
 
 def selected(

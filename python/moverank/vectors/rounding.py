@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.storage import decode
+from moverank._support.storage import Stored
 from moverank._support.warn import warn
 from moverank.errors import PrecisionWarning
 
@@ -66,7 +66,7 @@ def widened(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.promote_types(array.dtype, np.float64), copy=False)
 
 
-def runs(array: NDArray[Any]) -> Iterator[slice]:
+def runs(array: NDArray[Any] | Stored) -> Iterator[slice]:
     """Rows that are examined together."""
     at_once = max(AT_ONCE // max(array.shape[1], 1), 1)
     return (slice(start, start + at_once) for start in range(0, len(array), at_once))
@@ -80,17 +80,12 @@ class Extent:
         self._most = most.astype(np.float64)
 
     @classmethod
-    def of(
-        cls,
-        tokens: NDArray[Any],
-        scales: NDArray[np.float32] | None = None,
-        rest: NDArray[np.float64] | None = None,
-    ) -> Extent:
+    def of(cls, tokens: Stored, rest: NDArray[np.float64] | None = None) -> Extent:
         """The extent of stored tokens; with their `rest`, that of the tokens as given."""
-        least: NDArray[np.floating] = np.full(tokens.shape[1], np.inf, dtype=np.float32 if rest is None else np.float64)
+        least: NDArray[np.floating] = np.full(tokens.dim, np.inf, dtype=np.float32 if rest is None else np.float64)
         most: NDArray[np.floating] = -least
         for rows in runs(tokens):
-            part: NDArray[np.floating] = decode(tokens[rows], None if scales is None else scales[rows])
+            part: NDArray[np.floating] = tokens[rows].decoded()
             if rest is not None:
                 part = part + rest[rows]
             np.minimum(least, part.min(axis=0), out=least)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.arrays import ENCODE_FIRST, is_tensor, plain_array
-from moverank._support.storage import convert, decode, dtype_of, token_dtype
+from moverank._support.storage import TYPES, Stored, token_dtype
 from moverank._support.validate import (
     as_list,
     mass_array,
@@ -101,7 +101,7 @@ class Sequences:
     3
     """
 
-    __slots__ = ("_digests", "_offsets", "_rest", "_scales", "_tokens", "_weights")
+    __slots__ = ("_digests", "_offsets", "_rest", "_stored", "_weights")
     #: Otherwise NumPy would treat a batch as an array, and + would add numbers instead of joining batches.
     __array_ufunc__ = None
 
@@ -147,8 +147,7 @@ class Sequences:
         digests = read_only(joined_digests(sources, own_digests, flat, offsets)) if rounded else None
         self._digests: Digests | None = digests
         self._rest: NDArray[np.float64] | None = rest
-        self._tokens: NDArray[Any] = read_only(flat)
-        self._scales: NDArray[np.float32] | None = None
+        self._stored: Stored = Stored.floats(read_only(flat))
         self._offsets = read_only(offsets)
         self._weights = None if flat_weights is None else read_only(flat_weights)
 
@@ -161,6 +160,7 @@ class Sequences:
         *,
         dtype: str = "float32",
         scales: ArrayLike | None = None,
+        dim: int | None = None,
     ) -> Sequences:
         """Make a batch over flat arrays, without copying those that have the right dtype and order.
 
@@ -172,11 +172,14 @@ class Sequences:
             Where each sequence begins; the last entry is T.
         weights : array_like, shape (T,), optional
             The mass of each token; float64 is used in place.
-        dtype : {"float32", "float16", "bfloat16", "int8"}, default "float32"
-            How tokens are stored. Any dtype is converted to float32 or float16; bfloat16 and int8 have to come as they
-            are stored, the former as the upper halves of float32 in uint16 (`astype` converts).
+        dtype : {"float32", "float16", "bfloat16", "int8", "int4", "int2"}, default "float32"
+            How tokens are stored. Any dtype is converted to float32 or float16; the others have to come as they are
+            stored (`astype` converts): bfloat16 as the upper halves of float32 in uint16; int4 and int2 as rows of
+            uint8, two or four codes per byte, the first in the lowest bits, which stand for code − 7.5 or code − 1.5.
         scales : array_like, shape (T,), optional
-            With int8 only: the factor of each token's integers, in float32.
+            With int8, int4 and int2 only: the factor of each token's numbers, in float32.
+        dim : int, optional
+            With int4 and int2 only: the dimension d; by default as many components as the bytes of a row hold.
 
         Returns
         -------
@@ -198,11 +201,11 @@ class Sequences:
         [2, 3]
         """
         source = plain_array(tokens, "tokens")
-        flat, steps = stored(source, token_dtype(dtype), scales)
+        flat = stored(source, token_dtype(dtype), scales, dim)
         cuts = offsets_array(offsets, len(flat), "sequence", "tokens")
-        if flat.shape[1] == 0:
-            raise ValueError(f"tokens: have no dimensions (shape {flat.shape})")
-        require_finite(flat, steps, cuts)
+        if flat.dim == 0:
+            raise ValueError(f"tokens: have no dimensions (shape {flat.components.shape})")
+        require_finite(flat, cuts)
         mass: NDArray[np.float64] | None = None
         if weights is not None:
             mass = mass_array(weights, "weights", ndim=1)
@@ -212,8 +215,8 @@ class Sequences:
             sound = np.isfinite(mass).all() and (mass >= 0).all() and (np.maximum.reduceat(mass, cuts[:-1]) > 0).all()
             for s in range(0 if sound else len(cuts) - 1):
                 weights_array(mass[cuts[s] : cuts[s + 1]], f"sequence {s}", int(cuts[s + 1] - cuts[s]))
-        digests, rest = lost_of(source, flat) if flat.dtype == np.float32 else (None, None)
-        return cls._of(flat, cuts, mass, steps, rest, digests)
+        digests, rest = lost_of(source, flat.components) if flat.dtype == "float32" else (None, None)
+        return cls._of(flat, cuts, mass, rest, digests)
 
     @classmethod
     def from_padded(
@@ -264,10 +267,9 @@ class Sequences:
     @classmethod
     def _of(
         cls,
-        tokens: NDArray[Any],
+        tokens: Stored,
         offsets: NDArray[np.int64],
         weights: NDArray[np.float64] | None,
-        scales: NDArray[np.float32] | None,
         rest: NDArray[np.float64] | None,
         digests: Digests | None,
     ) -> Sequences:
@@ -277,8 +279,8 @@ class Sequences:
         batch._rest = None if rest is None else read_only(rest)
         #: Digests of the tokens as given, if some component had more digits than float32 holds.
         batch._digests = None if digests is None else read_only(digests)
-        batch._tokens = read_only(tokens)
-        batch._scales = None if scales is None else read_only(scales)
+        scales = None if tokens.scales is None else read_only(tokens.scales)
+        batch._stored = Stored(tokens.dtype, tokens.dim, read_only(tokens.components), scales)
         batch._offsets = read_only(offsets)
         batch._weights = None if weights is None else read_only(weights)
         return batch
@@ -288,9 +290,12 @@ class Sequences:
 
         Parameters
         ----------
-        dtype : {"float32", "float16", "bfloat16", "int8"}
-            4, 2, 2 and 1 byte per component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of any size;
-            int8 keeps the multiples, up to 127, of a step that each token has for itself (4 more bytes per token).
+        dtype : {"float32", "float16", "bfloat16", "int8", "int4", "int2"}
+            4, 2, 2, 1, 1/2 and 1/4 byte per component. float16 keeps 11 bits of numbers up to 65504, bfloat16 8 bits of
+            any size. The others keep multiples of a step that each token has for itself (4 more bytes per token): up to
+            127 of int8; -7.5, -6.5, …, 7.5 of int4; -1.5, -0.5, 0.5, 1.5 of int2. The step of the latter two is chosen
+            for a small squared error, so the largest components may become smaller. None of their multiples is 0:
+            vectors that are mostly 0 lose much, but a vector of zeros stays one.
 
         Returns
         -------
@@ -320,40 +325,43 @@ class Sequences:
         name = token_dtype(dtype)
         if name == self.dtype:
             return self
-        tokens, scales = convert(self._tokens, self._scales, name)
-        require_finite(tokens, scales, self._offsets)
+        tokens = self._stored.astype(name)
+        require_finite(tokens, self._offsets)
         if self._rest is not None:
             warn(
                 f"tokens lie far from the origin and near to each other; {name} keeps little of what tells them apart: "
                 "subtract their mean first",
                 PrecisionWarning,
             )
-        return self._of(tokens, self._offsets, self._weights, scales, None, self._digests_of_these)
+        return self._of(tokens, self._offsets, self._weights, None, self._digests_of_these)
 
     def _moved(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:
         """The same sequences about another origin."""
-        return self._of(tokens, self._offsets, weights, None, None, self._digests)
+        return self._of(Stored.floats(tokens), self._offsets, weights, None, self._digests)
 
     @property
     def dtype(self) -> str:
-        """How tokens are stored: "float32", "float16", "bfloat16" or "int8"."""
-        return dtype_of(self._tokens)
+        """How tokens are stored: "float32", "float16", "bfloat16", "int8", "int4" or "int2"."""
+        return self._stored.dtype
 
     @property
     def nbytes(self) -> int:
         """Bytes that the arrays take."""
-        arrays = (self._tokens, self._rest, self._digests, self._scales, self._offsets, self._weights)
+        arrays = (self._stored, self._rest, self._digests, self._offsets, self._weights)
         return sum(array.nbytes for array in arrays if array is not None)
 
     @property
     def tokens(self) -> NDArray[Any]:
-        """All tokens as they are stored, shape (T, d), read-only; bfloat16 as uint16."""
-        return self._tokens
+        """All tokens as they are stored, shape (T, d), read-only; bfloat16 as uint16.
+
+        int4 and int2 are packed codes in uint8, see `from_flat`: shape (T, ⌈d/2⌉) and (T, ⌈d/4⌉).
+        """
+        return self._stored.components
 
     @property
     def scales(self) -> NDArray[np.float32] | None:
-        """Factors of the integers of int8 tokens, shape (T,), read-only; None with other types."""
-        return self._scales
+        """Factors of int8, int4 and int2 tokens, shape (T,), read-only; None with other types."""
+        return self._stored.scales
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -368,7 +376,7 @@ class Sequences:
     @property
     def dim(self) -> int:
         """Dimension of the tokens."""
-        return int(self._tokens.shape[1])
+        return self._stored.dim
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -388,16 +396,16 @@ class Sequences:
     @property
     def _digests_of_these(self) -> Digests | None:
         """Digests of the tokens as given, unless a compact type has changed them since."""
-        return self._digests if self._tokens.dtype == np.float32 else None
+        return self._digests if self.dtype == "float32" else None
 
     @property
     def _longest(self) -> float:
         """Largest norm of a token."""
-        return longest(decode(self._tokens, self._scales))
+        return longest(self._stored.decoded())
 
     def _extent(self) -> Extent:
         """Least and largest components of the tokens as given."""
-        return Extent.of(self._tokens, self._scales, self._rest)
+        return Extent.of(self._stored, self._rest)
 
     def _came_of(self, s: int, weighting: str) -> Came:
         """One sequence as given."""
@@ -410,7 +418,7 @@ class Sequences:
         """Digests of some tokens as given."""
         if self._digests_of_these is not None:
             return self._digests_of_these[rows]
-        return digests_of(decode(self._tokens[rows], None if self._scales is None else self._scales[rows]))
+        return digests_of(self._stored[rows].decoded())
 
     def _rows(self, s: int) -> slice:
         place = operator.index(s)
@@ -435,10 +443,9 @@ class Sequences:
             return Sequence._of(self[place : place + 1])
         places, offsets = selected(self._offsets, key, "sequences")
         return self._of(
-            self._tokens[places],
+            self._stored[places],
             offsets,
             None if self._weights is None else self._weights[places],
-            None if self._scales is None else self._scales[places],
             None if self._rest is None else self._rest[places],
             None if self._digests is None else self._digests[places],
         )
@@ -460,33 +467,31 @@ class Sequences:
             raise ValueError("cannot join sequences with weights and sequences without")
         if self.dtype != other.dtype:
             raise ValueError(f"cannot join {self.dtype} and {other.dtype} tokens; convert one with astype")
-        weights = scales = rest = digests = None
+        weights = rest = digests = None
         if self._rounded or other._rounded:
             digests = np.concatenate([self._came(slice(None)), other._came(slice(None))])
         if self._rest is not None or other._rest is not None:
-            rest = np.concatenate([np.zeros(b._tokens.shape) if b._rest is None else b._rest for b in (self, other)])
+            rest = np.concatenate([np.zeros(b._stored.shape) if b._rest is None else b._rest for b in (self, other)])
         if self._weights is not None and other._weights is not None:
             weights = np.concatenate([self._weights, other._weights])
-        if self._scales is not None and other._scales is not None:
-            scales = np.concatenate([self._scales, other._scales])
         return self._of(
-            np.concatenate([self._tokens, other._tokens]),
+            self._stored + other._stored,
             np.concatenate([self._offsets, other._offsets[1:] + self._offsets[-1]]),
             weights,
-            scales,
             rest,
             digests,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arrays = self._tokens, self._offsets, self._weights, self.dtype, self._scales
-        return _unpickle, (type(self), *arrays, self._rest, self._digests), getattr(self, "__dict__", None)
+        stored = self.dtype, self.dim, self._stored.components, self._stored.scales
+        arrays = self._offsets, self._weights, self._rest, self._digests
+        return _unpickle, (type(self), *stored, *arrays), getattr(self, "__dict__", None)
 
     def __repr__(self) -> str:
         plural = "" if len(self) == 1 else "s"
         dtype = "" if self.dtype == "float32" else f", {self.dtype}"
         weighted = "" if self._weights is None else ", weighted"
-        return f"Sequences({len(self)} sequence{plural}, {len(self._tokens)} tokens, dim={self.dim}{dtype}{weighted})"
+        return f"Sequences({len(self)} sequence{plural}, {len(self._stored)} tokens, dim={self.dim}{dtype}{weighted})"
 
 
 class Sequence(TokenArray):
@@ -537,10 +542,9 @@ class Sequence(TokenArray):
         # Copies: changing the caller's arrays does not change this.
         rest, mass = batch._rest, batch._weights
         own = Sequences._of(
-            batch._tokens.copy(),
+            Stored.floats(batch.tokens.copy()),
             batch._offsets,
             None if mass is None else mass.copy(),
-            None,
             None if rest is None else rest.copy(),
             batch._digests,
         )
@@ -560,7 +564,7 @@ class Sequence(TokenArray):
         cls, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None, digests: Digests | None
     ) -> Sequence:
         """Wrap arrays that are known to be good."""
-        return cls._of(Sequences._of(tokens, np.array([0, len(tokens)]), weights, None, None, digests))
+        return cls._of(Sequences._of(Stored.floats(tokens), np.array([0, len(tokens)]), weights, None, digests))
 
     @property
     def tokens(self) -> NDArray[np.floating]:
@@ -610,22 +614,24 @@ Batch: TypeAlias = Sequences | BatchSource | Iterable[Sequence | OneSource | Arr
 
 def _as_floats(batch: Sequences) -> NDArray[np.floating]:
     """Tokens of a batch, with what float32 left of them where that is kept."""
-    tokens = decode(batch._tokens, batch._scales)
+    tokens = batch._stored.decoded()
     return read_only(tokens if batch._rest is None else tokens + batch._rest)
 
 
 def _unpickle(
     kind: type[Sequences],
+    dtype: str,
+    dim: int,
     tokens: NDArray[Any],
+    scales: NDArray[np.float32] | None,
     offsets: NDArray[np.int64],
     weights: NDArray[np.float64] | None,
-    dtype: str,
-    scales: NDArray[np.float32] | None,
     rest: NDArray[np.float64] | None,
     digests: Digests | None,
 ) -> Sequences:
-    batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales)
-    return kind._of(batch._tokens, batch._offsets, batch._weights, batch._scales, rest, digests)
+    packed = dim if TYPES[dtype].is_packed else None
+    batch = Sequences.from_flat(tokens, offsets, weights, dtype=dtype, scales=scales, dim=packed)
+    return kind._of(batch._stored, batch._offsets, batch._weights, rest, digests)
 
 
 def _listed(sequences: Any) -> Iterable[Any]:
@@ -712,9 +718,9 @@ def as_query(
         tokens, source = tokens_and_source(value, name)
         offsets = np.array([0, len(tokens)], dtype=np.int64)
         digests, rest = lost_of(source, tokens)
-        batch = Sequences._of(tokens, offsets, None, None, rest, digests)
+        batch = Sequences._of(Stored.floats(tokens), offsets, None, rest, digests)
         own = None
-    mass = own if weights is None else weights_array(weights, weights_name, len(batch._tokens))
+    mass = own if weights is None else weights_array(weights, weights_name, len(batch._stored))
     if mass is own:
         return batch
-    return Sequences._of(batch._tokens, batch._offsets, mass, None, batch._rest, batch._digests)
+    return Sequences._of(batch._stored, batch._offsets, mass, batch._rest, batch._digests)

@@ -46,7 +46,7 @@ def check(octets):
 
 
 def _sequences(data, measure):
-    dtype = data.one_of(["float32", "float32", "float16", "bfloat16", "int8"])
+    dtype = data.one_of(["float32", "float32", "float16", "bfloat16", "int8", "int4", "int2"])
     dim, lengths = _lengths(data)
     tokens, offsets = _array(data, sum(lengths), dim), _offsets(data, lengths)
     docs = _attempt(lambda: mr.Sequences.from_flat(tokens, offsets, _weights(data, sum(lengths))).astype(dtype))

@@ -34,6 +34,8 @@ def write_indexes(folder):
     payloads = [None if n % 5 == 0 else {"n": n} for n in range(24)]
     sorts = {
         "flat": (docs, {"measure": "wrd", "dtype": "int8"}),
+        "packed": (docs, {"measure": "wmd", "dtype": "int4"}),
+        "two bits": (docs, {"measure": "wrd", "dtype": "int2", "rescore": True}),
         "rescored": (docs, {"measure": "wmd", "dtype": "int8", "rescore": True, "ids": names, "payloads": payloads}),
         "clusters": (docs, {"measure": mr.wrd.replace(capacity=4), "prefilter": mr.Clusters(2), "dtype": "float16"}),
         "tokens": (docs, {"measure": mr.maxsim, "prefilter": mr.TokenCells(8, ranked=9), "ids": names}),

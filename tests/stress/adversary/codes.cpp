@@ -87,7 +87,7 @@ class CodesTarget final : public Target {
 
     std::optional<double> used(const Genome& genome) override {
         const Coded coded = exact_ ? exactly_coded(genome) : nearest_codes(genome, largest_code);
-        const TokensView view(TokenType::int8, coded.codes.data(), coded.scales.size(), genome.dim, genome.dim,
+        const TokensView view(TokenType::int8, coded.codes.data(), coded.scales.size(), genome.dim,
                               coded.scales.data());
         return unless_refused([&] {
             const PreparedPair pair(genome, coded.tokens, false);

@@ -105,7 +105,9 @@ def batches(folder):
         "sequences": sequences,
         "elements of sequences and bags": elements,
         "sequences over flat arrays": flat,
-        "types of tokens": each(lambda dtype: list(docs.astype(dtype)), ["float16", "bfloat16", "int8", "float32"]),
+        "types of tokens": each(
+            lambda dtype: list(docs.astype(dtype)), ["float16", "bfloat16", "int8", "int4", "int2", "float32"]
+        ),
         "bags": of_words,
         "pickling": each(lambda value: pickle.loads(pickle.dumps(value)), kept),
     }

@@ -357,10 +357,9 @@ void check_documents(Random& random, Solvers& solvers, Report& report) {
     const std::size_t longest = random.chance(0.03) ? 120 : random.one_of<std::size_t>({1, 2, 5, 12, 30});
     const std::size_t size = longest > 100 ? 4 : random.between(2, 20);
     const Documents documents(random, size, longest, dim, measure);
-    constexpr const char* types[] = {"float32", "float16", "bfloat16", "int8"};
     std::ostringstream text;
     text << size << " documents of up to " << longest << " tokens of " << dim << " components, " << documents.sort
-         << ", " << types[static_cast<std::size_t>(documents.view().tokens.type())] << ", " << described(measure);
+         << ", " << name_of(documents.view().tokens.type()) << ", " << described(measure);
     report.describe("tokens, " + documents.sort, text.str());
 
     const PreparedSequences corpus(documents.view(), measure);

@@ -82,7 +82,8 @@ Documents::Documents(Random& random, std::size_t n_documents, std::size_t longes
         std::ranges::fill(own.last(own.size() > dim ? dim : 0), 0.0F);
     }
     encode(random.chance(0.6) ? TokenType::float32
-                              : random.one_of({TokenType::float16, TokenType::bfloat16, TokenType::int8}));
+                              : random.one_of({TokenType::float16, TokenType::bfloat16, TokenType::int8,
+                                               TokenType::int4, TokenType::int2}));
     if (measure.weighting == Weighting::given) {
         draw_weights(random);
     }
@@ -125,6 +126,9 @@ void Documents::encode(TokenType wanted) {
         for (std::size_t t = 0; t < tokens.size(); ++t) {
             tokens[t] = static_cast<float>(coded_->codes[t]) * coded_->scales[t / dim];
         }
+    } else if (type_ == TokenType::int4 || type_ == TokenType::int2) {
+        packed_.emplace(tokens, dim, type_);
+        tokens = packed_->values;
     }
 }
 
@@ -133,8 +137,10 @@ TokensView Documents::tokens_view() const {
     switch (type_) {
         case TokenType::float32: break;
         case TokenType::int8: return coded_->view();
+        case TokenType::int4:
+        case TokenType::int2: return packed_->view();
         case TokenType::float16:
-        case TokenType::bfloat16: return {type_, halves_.data(), n_tokens, dim, dim};
+        case TokenType::bfloat16: return {type_, halves_.data(), n_tokens, dim};
     }
     return {tokens.data(), n_tokens, dim};
 }

@@ -59,6 +59,7 @@ class Documents {
     moverank::TokenType type_ = moverank::TokenType::float32;
     std::vector<std::uint16_t> halves_;
     std::optional<instances::Coded> coded_;
+    std::optional<instances::Packed> packed_;
 };
 
 }  // namespace soak

@@ -71,7 +71,7 @@ class SkippedBatches:
         other = self._begun.parts[other_part]
         if part.payload(own) != other.payload(place):
             raise self._error(f"its document {id!r:.80} has a different payload")
-        tolerance = kind_of(other.setup).tolerance
+        tolerance = kind_of(other.setup).tolerance(other.setup)
         for given, stored in zip(part.content(own), other.content(place), strict=True):
             if given.shape != stored.shape:
                 raise self._error(f"its document {id!r:.80} has a different number of tokens")

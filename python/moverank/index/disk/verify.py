@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.storage import first_non_finite
+from moverank._support.storage import Stored
 from moverank.errors import IndexFormatError
 from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
 from moverank.index.disk.segments import ArrayFile, map_listed, require_magic
 from moverank.index.disk.store import Store
-from moverank.index.parts.arrays import COLUMNS, OFFSETS, require_offsets
+from moverank.index.parts.arrays import COLUMNS, OFFSETS, codes_in, require_offsets, tokens_in
 from moverank.index.parts.cells import verify_cells
 from moverank.index.parts.codebook import verify_codebook
 from moverank.index.parts.part import Part
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import EncoderIdentity
+
+Rows = TypeVar("Rows", NDArray[Any], Stored)
 
 #: Rows checked at a time.
 ROWS_AT_ONCE = 1 << 16
@@ -107,13 +108,9 @@ def verify_part(part: Part) -> None:
                     raise IndexFormatError(
                         f"array {name!r}: has a number that is not finite, or less than {column.least:g}"
                     )
-    for tokens, scales in (("tokens", "scales"), ("codes", "code_scales")):
-        if tokens in arrays:
-            steps = _chunks(arrays[scales]) if scales in arrays else repeat(None)
-            if any(
-                first_non_finite(chunk, own) >= 0 for chunk, own in zip(_chunks(arrays[tokens]), steps, strict=False)
-            ):
-                raise IndexFormatError(f"array {tokens!r}: has a token that is not finite")
+    for name, found_in in (("tokens", tokens_in), ("codes", codes_in)):
+        if name in arrays and any(chunk.first_non_finite() >= 0 for chunk in _chunks(found_in(arrays, part.setup))):
+            raise IndexFormatError(f"array {name!r}: has a token that is not finite")
     for mass, offsets in (("mass", "offsets"), ("cluster_mass", "cluster_offsets")):
         if mass in arrays and len(part):
             total = np.add.reduceat(arrays[mass], arrays[offsets][:-1])
@@ -130,7 +127,7 @@ def verify_part(part: Part) -> None:
         part.payload(position)  # parses the JSON
 
 
-def _chunks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _chunks(array: Rows) -> Iterator[Rows]:
     return (array[start : start + ROWS_AT_ONCE] for start in range(0, len(array), ROWS_AT_ONCE))
 
 

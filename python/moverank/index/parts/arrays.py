@@ -2,14 +2,16 @@
 
 A part of n documents with T tokens of d dimensions has these arrays (those in brackets only if they are needed):
 
-    sequences   offsets (n + 1), tokens (T, d), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
-      codes     codes (T, d), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
+    sequences   offsets (n + 1), tokens (T, w), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
+      codes     codes (T, w), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
                 code_rho (n)
       clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
     bags        offsets (n + 1), words (T), [counts (T)], totals (n), vectors (v, d), rows (v)
       of given costs    offsets (n + 1), words (T), counts (T), totals (n), costs (v, d)
     names       ids (n), [id_order (n)]; or id_offsets (n + 1), id_text, id_hashes (n), id_order (n)
     payloads    [payload_offsets (n + 1), payload_text]
+
+w is d, unless components are packed: see `TokenType.width`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.storage import STORED_AS
+from moverank._support.storage import TYPES, Stored
 from moverank.errors import IndexFormatError
 from moverank.index.parts.setup import Clusters, Setup
 from moverank.measures.given import LEAST_COST
@@ -147,12 +149,12 @@ _FLOATS = ("<f4", "<f8")
 
 def _stored_as(name: str) -> str:
     """Dtype in files of a token type."""
-    return np.dtype(STORED_AS[name]).newbyteorder("<").str
+    return np.dtype(TYPES[name].held_as).newbyteorder("<").str
 
 
 #: All dtypes of arrays. Reading a file never creates an array of another dtype.
 DTYPES = frozenset(
-    {_OFFSETS_COLUMN.dtype, *_FLOATS, *map(_stored_as, STORED_AS)}
+    {_OFFSETS_COLUMN.dtype, *_FLOATS, *map(_stored_as, TYPES)}
     | {column.dtype for column in COLUMNS.values() if column.dtype not in (TOKENS, CODES, COUNTS, COSTS)}
 )
 
@@ -174,7 +176,7 @@ def require_layout(setup: Setup, shapes: Mapping[str, tuple[str, tuple[int, ...]
         else:
             column = COLUMNS[name]
             extent = shape[0] if shape else -1
-        wanted, row = _dtype_of(column, setup), (setup.dim,) if column.wide else ()
+        wanted, row = _dtype_of(column, setup), (_width_of(column, setup),) if column.wide else ()
         if dtype != wanted or shape[1:] != row or extent != extents.setdefault(column.of, extent) or extent < 0:
             raise IndexFormatError(f"array {name!r}: dtype {dtype} and shape {list(shape)} do not match the others")
 
@@ -201,6 +203,23 @@ def _dtype_of(column: Column, setup: Setup) -> str:
     if column.dtype == COSTS:
         return "<f8" if setup.dtype == "float64" else "<f4"
     return column.dtype
+
+
+def _width_of(column: Column, setup: Setup) -> int:
+    """Entries of a row that is a vector."""
+    if column.dtype == TOKENS:
+        return TYPES[setup.dtype].width(setup.dim)
+    return TYPES[str(setup.codes)].width(setup.dim) if column.dtype == CODES else setup.dim
+
+
+def tokens_in(arrays: Arrays, setup: Setup) -> Stored:
+    """The tokens of a part of an index with this setup."""
+    return Stored(setup.dtype, setup.dim, arrays["tokens"], arrays.get("scales"))
+
+
+def codes_in(arrays: Arrays, setup: Setup) -> Stored:
+    """Their codes."""
+    return Stored(str(setup.codes), setup.dim, arrays["codes"], arrays.get("code_scales"))
 
 
 def _require_presence(present: frozenset[str], found: set[str]) -> None:

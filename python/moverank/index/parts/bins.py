@@ -96,7 +96,7 @@ class BinParts(Kind):
         """Bins of a document, and the mass in each."""
         return arrays["words"][run], arrays["counts"][run]
 
-    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def content(self, setup: Setup, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bins of a document and the mass in each, as float64."""
         return arrays["words"][run].astype(np.float64), arrays["counts"][run].astype(np.float64)
 

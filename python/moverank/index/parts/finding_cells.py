@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.storage import decode
 from moverank.errors import IndexFormatError
+from moverank.index.parts.arrays import tokens_in
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.codebook import SAMPLE_PER_CELL, Codebook, cells_for, trained_codebook
 from moverank.index.parts.part import Part
@@ -149,8 +149,7 @@ def _group(found: Sequence[_Entries], n_cells: int) -> DocumentCells:
 
 
 def _tokens(part: Part, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-    scales = part.arrays.get("scales")
-    found = as_compared(decode(part.arrays["tokens"][rows], None if scales is None else scales[rows]), part.setup)
+    found = as_compared(tokens_in(part.arrays, part.setup)[rows].decoded(), part.setup)
     if not np.isfinite(found).all():  # faiss would raise an error of its own, or find no centroid
         raise IndexFormatError("array 'tokens': has a token that is not finite; the index's files are damaged")
     return found

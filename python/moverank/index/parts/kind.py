@@ -52,8 +52,6 @@ class Kind(ABC):
     table_grows: ClassVar[bool] = True
     #: Whether bounds are too expensive to compute for every document, so that budgets need a prefilter.
     needs_prefilter: ClassVar[bool] = False
-    #: Largest difference of `content`, relative to its largest number, between two encodings of the same text.
-    tolerance: ClassVar[float] = 0.0
 
     # ---- adding documents ------------------------------------------------------------------------------------------
 
@@ -98,8 +96,12 @@ class Kind(ABC):
         """Tokens and mass of the document in these rows."""
 
     @abstractmethod
-    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def content(self, setup: Setup, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The document in these rows as two arrays of numbers, its tokens and their masses, to compare documents."""
+
+    def tolerance(self, setup: Setup) -> float:
+        """Largest difference of `content`, relative to its largest number, between two encodings of the same text."""
+        return 0.0
 
     @abstractmethod
     def longest(self, arrays: Arrays, numbers: Numbers) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._support.storage import Stored
 from moverank.index.parts.arrays import Arrays, mismatch_is_damage
 from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import IntIds, Positions, StrIds, stored_ids
@@ -80,8 +81,7 @@ class Part:
         arrays = self.arrays
         with mismatch_is_damage():
             return _core.PreparedSequences.from_arrays(
-                arrays["cluster_tokens"],
-                None,
+                Stored("float32", self.setup.dim, arrays["cluster_tokens"]).in_core(),
                 arrays["cluster_offsets"],
                 arrays["cluster_mass"],
                 arrays.get("cluster_inverse_norms"),
@@ -122,7 +122,7 @@ class Part:
 
     def content(self, position: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """One document as two arrays of numbers, see `Kind.content`."""
-        return kind_of(self.setup).content(self.arrays, self._run(position))
+        return kind_of(self.setup).content(self.setup, self.arrays, self._run(position))
 
     @property
     def longest(self) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
-from moverank._support.storage import decode, token_dtype
-from moverank.index.parts.arrays import Arrays
+from moverank._support.storage import TYPES, token_dtype
+from moverank.index.parts.arrays import Arrays, codes_in, tokens_in
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
 from moverank.index.parts.setup import Clusters, Options, Setup
@@ -28,8 +28,6 @@ class TokenParts(Kind):
     documents = Sequences
     counted = "tokens"
     needs_prefilter = True
-    # Encoders may return different last digits for the same text, which can change 8-bit codes by one step of 1 / 127.
-    tolerance = 0.02
 
     def setup(self, docs: Any, measure: Measure, options: Options, ids: str, costs: Costs | None) -> Setup:
         """Check the options of an index of sequences."""
@@ -72,7 +70,7 @@ class TokenParts(Kind):
         arrays |= _filled("", prepared.arrays)
         if setup.codes is not None:
             codes = docs.astype(setup.codes)
-            prepared.add_codes(codes.tokens, codes.scales)
+            prepared.add_codes(codes._stored.in_core())
             arrays["codes"] = codes.tokens
             if codes.scales is not None:
                 arrays["code_scales"] = codes.scales
@@ -93,8 +91,7 @@ class TokenParts(Kind):
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
         """Prepare stored documents for the core."""
         prepared = _core.PreparedSequences.from_arrays(
-            arrays["tokens"],
-            arrays.get("scales"),
+            tokens_in(arrays, setup).in_core(),
             arrays["offsets"],
             arrays["mass"],
             arrays.get("inverse_norms"),
@@ -103,8 +100,7 @@ class TokenParts(Kind):
         )
         if setup.codes is not None:
             prepared.take_codes(
-                arrays["codes"],
-                arrays.get("code_scales"),
+                codes_in(arrays, setup).in_core(),
                 arrays.get("code_inverse_norms"),
                 arrays.get("code_squares"),
                 arrays.get("code_sums"),
@@ -119,14 +115,18 @@ class TokenParts(Kind):
 
     def document(self, setup: Setup, arrays: Arrays, run: slice, shared: Any) -> Document:
         """Tokens and mass of the document in these rows."""
-        scales = arrays.get("scales")
-        return decode(arrays["tokens"][run], None if scales is None else scales[run]), arrays["mass"][run]
+        return tokens_in(arrays, setup)[run].decoded(), arrays["mass"][run]
 
-    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def content(self, setup: Setup, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Components and masses of the tokens, as float64."""
-        scales = arrays.get("scales")
-        tokens = decode(arrays["tokens"][run], None if scales is None else scales[run])
-        return tokens.astype(np.float64), arrays["mass"][run].astype(np.float64)
+        return tokens_in(arrays, setup)[run].decoded().astype(np.float64), arrays["mass"][run].astype(np.float64)
+
+    def tolerance(self, setup: Setup) -> float:
+        """Encoders may return different last digits for the same text, which can change codes by a step.
+
+        Of int8 that is 1 / 127 of the largest component; of int4 and int2 it is more, and another step may be chosen.
+        """
+        return {"int4": 0.25, "int2": 1.0}.get(setup.dtype, 0.02)
 
     def longest(self, arrays: Arrays, numbers: Numbers) -> float:
         """Largest norm of a token of a part."""
@@ -139,7 +139,7 @@ def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
     An origin is useful even if float32 holds the documents exactly, as queries may have more digits. Subtracting it is
     then exact, except for codes with a scale, which would be rounded again.
     """
-    if docs.scales is not None or (docs._rest is None and not Extent.of(docs.tokens[:1024]).may_be_distant):
+    if docs.scales is not None or (docs._rest is None and not Extent.of(docs._stored[:1024]).may_be_distant):
         return None
     extent = docs._extent()
     middle = extent.origin() if docs._rest is not None or extent.is_distant else None
@@ -148,7 +148,7 @@ def _origin_for(docs: Sequences) -> tuple[float, ...] | None:
 
 def _checked_codes(dtype: str | None, docs: Sequences, measure: Measure) -> str:
     """Type of the codes; ValueError if they would not be more compact than the documents, or would give no bounds."""
-    if dtype is None or token_dtype(dtype) in ("float32", docs.dtype):
+    if dtype is None or TYPES[token_dtype(dtype)].bits >= TYPES[docs.dtype].bits:
         raise ValueError(f"rescore: expected a dtype more compact than the documents' {docs.dtype}, got {dtype!r}")
     if not measure._cost.has_codes:
         raise ValueError(f"rescore: compact tokens give no bound under ground {measure.ground!r}")

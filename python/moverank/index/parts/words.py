@@ -122,7 +122,7 @@ class WordParts(Kind):
         mass = mass_of(tokens, setup.measure.weighting)
         return tokens, mass if counts is None else mass * counts[run]
 
-    def content(self, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def content(self, setup: Setup, arrays: Arrays, run: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Numbers of the words in the index, and their counts."""
         words = arrays["words"][run].astype(np.float64)
         counts = arrays["counts"][run] if "counts" in arrays else np.ones(len(words))

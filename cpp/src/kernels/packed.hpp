@@ -1,0 +1,94 @@
+/// Codes of a few bits, packed into bytes, into float32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd.hpp"
+
+namespace moverank::MOVERANK_LEVEL {
+
+/// Reads codes of `bits` bits, the first in the lowest, as (code - half) scale: their values lie evenly about 0. The
+/// difference is exact, so a value is rounded once, on every level alike.
+template <std::size_t bits>
+class PackedCodes {
+    static_assert(bits == 2 || bits == 4);
+    using Words = Vector<std::uint32_t>;
+    static constexpr std::uint32_t largest = (1U << bits) - 1;
+    static constexpr float half = static_cast<float>(largest) / 2.0F;
+
+  public:
+    /// What a register of float32 is read from.
+    static constexpr std::size_t bytes = lanes<float> * bits / 8;
+
+#if defined(__AVX512F__)
+    // A register holds what every code stands for, so that reading one is a look-up.
+    MOVERANK_INLINE explicit PackedCodes(float scale) {
+        for (std::size_t l = 0; l < lanes<float>; ++l) {
+            values_[l] = static_cast<float>(l & largest) - half;
+            shift_[l] = static_cast<std::uint32_t>(l * bits % 32);
+            word_[l] = static_cast<std::uint32_t>(l * bits / 32);
+        }
+        values_ *= splat(scale);
+    }
+
+    MOVERANK_INLINE Vector<float> operator()(const std::byte* from) const {
+        if constexpr (bits == 4) {
+            const __m512i words = _mm512_castsi128_si512(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+            const Words own = (Words)_mm512_permutexvar_epi32((__m512i)word_, words);
+            return _mm512_permutexvar_ps((__m512i)(own >> shift_), (__m512)values_);
+        } else {
+            return _mm512_permutevar_ps((__m512)values_, (__m512i)(splat(read<std::uint32_t>(from)) >> shift_));
+        }
+    }
+
+  private:
+    Vector<float> values_;
+    Words shift_, word_;
+#else
+    // Under the exponent of 2^(23 - p), a number that begins at bit p of a float32's fraction counts as it is: no code
+    // has to be moved or converted.
+    MOVERANK_INLINE explicit PackedCodes(float scale) : scale_(splat(scale)) {
+        for (std::size_t l = 0; l < lanes<float>; ++l) {
+            const std::size_t place = in_bytes ? 8 + l % 2 * bits : 1 + l * bits;  // above bit 0, as halves count too
+            mask_[l] = largest << place;
+            exponent_[l] = static_cast<std::uint32_t>(127 + 23 - place) << 23U;
+            offset_[l] = static_cast<float>(std::uint32_t{1} << (23 - place)) + half;
+            byte_[l] = 0x80800080U | static_cast<std::uint32_t>(l / 2) << 8U;
+        }
+    }
+
+    MOVERANK_INLINE Vector<float> operator()(const std::byte* from) const {
+        return ((Vector<float>)((spread(from) & mask_) | exponent_) - offset_) * scale_;
+    }
+
+  private:
+    static constexpr bool in_bytes = bits * lanes<float> > 16;  // more than the fraction has room for
+
+    /// Each lane's code at its place in the lane.
+    MOVERANK_INLINE Words spread(const std::byte* from) const {
+        if constexpr (in_bytes) {
+#if defined(__AVX2__)
+            // The byte that has it becomes the second of the lane, all others become 0.
+            return (Words)_mm256_shuffle_epi8((__m256i)splat(read<std::uint32_t>(from)), (__m256i)byte_);
+#endif
+        } else if constexpr (bytes == 1) {
+            return splat(std::uint32_t{read<std::uint8_t>(from)} << 1U);
+        } else {
+            return splat(std::uint32_t{read<std::uint16_t>(from)} << 1U);
+        }
+    }
+
+    Words mask_, exponent_, byte_;
+    Vector<float> offset_, scale_;
+#endif
+
+    template <class T>
+    MOVERANK_INLINE static T read(const std::byte* from) {
+        T value;
+        __builtin_memcpy(&value, from, sizeof value);
+        return value;
+    }
+};
+
+}  // namespace moverank::MOVERANK_LEVEL
