@@ -1,4 +1,4 @@
-/// The first stage over tokens.
+/// The first stage over tokens: the cells of tokens, and documents by cell.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "moverank/codebook.hpp"
 #include "moverank/token_stage.hpp"
 #include "query.hpp"
 
@@ -57,6 +58,30 @@ class TokenStage {
 }  // namespace
 
 void bind_cells(py::module_& module) {
+    py::class_<Codebook>(module, "Codebook")
+        .def(py::init([](const Tokens& centroids, const Tokens& coarse, const Offsets& firsts) {
+                 return std::make_unique<Codebook>(as_matrix(centroids), as_matrix(coarse), as_span(firsts));
+             }),
+             py::arg("centroids").noconvert(), py::arg("coarse").noconvert(), py::arg("firsts").noconvert())
+        .def(
+            "assign",
+            [](const Codebook& codebook, const StoredTokens& stored, const std::optional<Array<float>>& factors,
+               int num_threads) {
+                const TokensView& tokens = stored.view();
+                const std::span<const float> multiplied = factors ? as_span(*factors) : std::span<const float>{};
+                const auto n = static_cast<py::ssize_t>(tokens.rows());
+                Array<std::uint16_t> cells(n);
+                Array<float> distances(n);
+                const std::span<std::uint16_t> of_cells(cells.mutable_data(), tokens.rows());
+                const std::span<float> of_distances(distances.mutable_data(), tokens.rows());
+                Interrupt interrupt = python_interrupt();
+                {
+                    const py::gil_scoped_release unlocked;
+                    codebook.assign(tokens, multiplied, of_cells, of_distances, num_threads, interrupt);
+                }
+                return std::pair(cells, distances);
+            },
+            py::arg("tokens"), py::arg("factors").noconvert().none(true), py::arg("num_threads"));
     py::class_<TokenStage>(module, "TokenStage")
         .def(py::init<std::shared_ptr<const BagCorpus>, std::vector<TokenStage::Part>,
                       const std::vector<std::size_t>&>(),

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
+from moverank._support.storage import Stored
 from moverank.index.parts import finding_cells
 from moverank.index.parts.codebook import ONE_LEVEL, cells_for, trained_codebook
 from moverank.readers import Batch
@@ -222,13 +223,13 @@ def test_tokens_are_in_the_cell_of_the_nearest_centroid(n_cells):
     topics = rng.normal(size=(300, 12))
     tokens = (topics[rng.integers(300, size=30_000)] + 0.2 * rng.normal(size=(30_000, 12))).astype(np.float32)
     codebook = trained_codebook(tokens, n_cells, 1)
-    cells, distances = codebook.assign(tokens[:2000], 1)
+    cells, distances = codebook.assign(Stored.floats(tokens[:2000]), 1)
     squares = ((tokens[:2000, None] - codebook.centroids[None]) ** 2).sum(axis=2)
     np.testing.assert_allclose(distances, squares[np.arange(2000), cells], rtol=1e-3, atol=1e-4)
     # In two levels a token near the edge of a coarse cell may miss its nearest centroid, but none that is much nearer.
     assert np.mean(cells == squares.argmin(axis=1)) >= (1.0 if n_cells <= ONE_LEVEL else 0.9)
     assert distances.mean() <= 1.02 * squares.min(axis=1).mean()
-    assert codebook.residual == pytest.approx(codebook.assign(tokens, 1)[1].mean(), rel=0.05)
+    assert codebook.residual == pytest.approx(codebook.assign(Stored.floats(tokens), 1)[1].mean(), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 #include "decode.hpp"
 #include "moverank/measure.hpp"
+#include "products.hpp"
 #include "simd.hpp"
 
 namespace moverank::MOVERANK_LEVEL {
@@ -11,84 +12,8 @@ namespace moverank::MOVERANK_LEVEL {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t width = lanes<float>;
-using Floats = Vector<float>;
 
 // ---- products ------------------------------------------------------------------------------------------------------
-
-/// The term that one component adds to the sum of a cost.
-template <GroundCost ground>
-MOVERANK_INLINE Floats add_term(Floats query, Floats document, Floats sum) {
-    if constexpr (ground == GroundCost::cosine || ground == GroundCost::dot) {
-        return multiply_add(query, document, sum);
-    } else {
-        // By differences: the expansion of the square cancels near zero, where nearest neighbours live.
-        const Floats difference = query - document;
-        return multiply_add(difference, difference, sum);
-    }
-}
-
-/// Sums of terms for n_vectors vectors of query tokens and n_tokens document tokens, into rows of the tile.
-template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
-MOVERANK_INLINE void sum_terms(const CostBlock& block, std::size_t query_start, const float* const* tokens,
-                               float* const* rows) {
-    Floats total[n_tokens][n_vectors] = {};
-    for (std::size_t start = 0; start < block.dim; start += product_run) {
-        const std::size_t end = start + product_run < block.dim ? start + product_run : block.dim;
-        Floats sum[n_tokens][n_vectors] = {};
-        const float* query = block.packed + start * block.n_padded + query_start;
-        for (std::size_t k = start; k < end; ++k, query += block.n_padded) {
-            Floats component[n_vectors];
-#pragma GCC unroll 4
-            for (std::size_t v = 0; v < n_vectors; ++v) {
-                component[v] = load(query + v * width);
-            }
-#pragma GCC unroll 16
-            for (std::size_t t = 0; t < n_tokens; ++t) {
-                const Floats document = splat(tokens[t][k]);
-#pragma GCC unroll 4
-                for (std::size_t v = 0; v < n_vectors; ++v) {
-                    sum[t][v] = add_term<ground>(component[v], document, sum[t][v]);
-                }
-            }
-        }
-#pragma GCC unroll 16
-        for (std::size_t t = 0; t < n_tokens; ++t) {
-#pragma GCC unroll 4
-            for (std::size_t v = 0; v < n_vectors; ++v) {
-                total[t][v] += sum[t][v];
-            }
-        }
-    }
-#pragma GCC unroll 16
-    for (std::size_t t = 0; t < n_tokens; ++t) {
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < n_vectors; ++v) {
-            store(rows[t] + query_start + v * width, total[t][v]);
-        }
-    }
-}
-
-/// Enough chains of additions to hide their latency, few enough to stay in registers.
-constexpr std::size_t tokens_with_two_vectors = width == 16 ? 8 : 4;
-constexpr std::size_t tokens_with_one_vector = width == 16 ? 16 : 8;
-
-template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
-MOVERANK_INLINE void sum_terms_in_steps(const CostBlock& block, std::size_t query_start, const float* const* tokens,
-                                        float* const* rows, std::size_t count) {
-    std::size_t t = 0;
-    for (; t + n_tokens <= count; t += n_tokens) {
-        sum_terms<ground, n_vectors, n_tokens>(block, query_start, tokens + t, rows + t);
-    }
-    // The tile's pointers repeat the last token, so a few too many do no harm.
-    if constexpr (n_tokens > 4) {
-        for (; t < count; t += 4) {
-            sum_terms<ground, n_vectors, 4>(block, query_start, tokens + t, rows + t);
-        }
-    } else if (t < count) {
-        sum_terms<ground, n_vectors, n_tokens>(block, query_start, tokens + t, rows + t);
-    }
-}
 
 /// Fill the tile for up to tokens_per_tile tokens from `first` on.
 template <GroundCost ground>
@@ -107,13 +32,7 @@ MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::s
         }
         rows[t] = block.tile + t * block.n_padded;
     }
-    std::size_t i = 0;
-    for (; i + width < block.n; i += 2 * width) {
-        sum_terms_in_steps<ground, 2, tokens_with_two_vectors>(block, i, tokens, rows, count);
-    }
-    for (; i < block.n; i += width) {
-        sum_terms_in_steps<ground, 1, tokens_with_one_vector>(block, i, tokens, rows, count);
-    }
+    sum_all_terms<ground>({block.packed, block.n, block.n_padded, block.dim}, tokens, rows, count);
 }
 
 // ---- costs ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@
     extern const ScalingKernels<float, double> scaling_mixed;   \
     extern const ScalingKernels<double, double> scaling_double; \
     extern const CostKernels cost;                              \
+    extern const CentroidKernels centroids;                     \
     extern const ScanKernels scan;                              \
     extern const BagKernels bags;                               \
     extern const PackKernels packing;                           \
@@ -44,6 +45,7 @@ MOVERANK_DECLARE_LEVEL(baseline)
      name::scaling_mixed,      \
      name::scaling_double,     \
      name::cost,               \
+     name::centroids,          \
      name::scan,               \
      name::bags,               \
      name::packing,            \

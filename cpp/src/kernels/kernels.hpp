@@ -4,6 +4,7 @@
 #include <span>
 
 #include "bags.hpp"
+#include "centroids.hpp"
 #include "columns.hpp"
 #include "cost.hpp"
 #include "pack.hpp"
@@ -22,6 +23,7 @@ struct Kernels {
     const ScalingKernels<float, double>& scaling_mixed;
     const ScalingKernels<double, double>& scaling_double;
     const CostKernels& cost;
+    const CentroidKernels& centroids;
     const ScanKernels& scan;
     const BagKernels& bags;
     const PackKernels& packing;

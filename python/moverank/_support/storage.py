@@ -140,10 +140,14 @@ class Stored:
         if self.scales is not None:
             with np.errstate(over="ignore"):
                 good = np.isfinite(self.scales * np.float32(TYPES[self.dtype].reach)) & (self.scales >= 0)
-        elif self.dtype == "bfloat16":
-            good = ((self.components & 0x7F80) != 0x7F80).all(axis=1)
         else:
-            good = np.isfinite(self.components).all(axis=1)
+            # The largest of the bits, once with and once without a sign, is that of a positive and of a negative
+            # number: NumPy finds it ten times as fast as it tells whether numbers of 16 bits are finite.
+            infinity = 0x7F80 if self.dtype == "bfloat16" else 0x7C00
+            bits = self.components.view(np.uint16)
+            if bits.view(np.int16).max(initial=0) < infinity and bits.max(initial=0) < 0x8000 + infinity:
+                return -1
+            good = ((bits & infinity) != infinity).all(axis=1)
         return -1 if good.all() else int(np.argmin(good))
 
     def astype(self, dtype: str) -> Stored:

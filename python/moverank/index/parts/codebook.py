@@ -2,26 +2,26 @@
 
 A cell is the set of tokens that are nearer to its centroid than to all others. The first stage over tokens looks at
 the cells near a query token instead of at all documents. Centroids are found and assigned in two levels: coarse
-cells first, and within each its own centroids. So a token is compared with about 2√K centroids instead of K.
+cells first, and within each its own centroids. So a token is compared with about 3√K centroids instead of K.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank._support.storage import Stored
 from moverank._support.threads import count_of, each, openmp_threads
 from moverank.errors import IndexFormatError
 from moverank.index.parts.setup import MOST_CELLS
 from moverank.measures.measure import Measure
-
-Result = TypeVar("Result")
 
 #: Up to this many centroids are found and assigned in one level.
 ONE_LEVEL = 1 << 10
@@ -29,20 +29,14 @@ ONE_LEVEL = 1 << 10
 #: Tokens per centroid in the sample for training; fewer make centroids that follow the sample, not the collection.
 SAMPLE_PER_CELL = 40
 
-#: Iterations of k-means, per level.
-ITERATIONS = 10
-
-#: Tokens that one thread compares at a time.
-TOKENS_PER_BLOCK = 1 << 15
+#: Iterations of k-means, per level. Ten instead take twice the time and bring centroids 1 % nearer.
+ITERATIONS = 6
 
 #: Tokens of which the residual of a codebook is the mean.
 RESIDUAL_SAMPLE = 1 << 14
 
 #: Arrays of a codebook, with their types in files.
 DTYPES = {"centroids": "<f4", "coarse": "<f4", "firsts": "<i8"}
-
-#: Coarse cells in which the nearest centroid of a token is looked for.
-COARSE_PROBES = 2
 
 
 #: Maximum number of cells by default: each costs every query the distance of all its tokens to one centroid. Of a
@@ -85,46 +79,41 @@ class Codebook:
     def __len__(self) -> int:
         return len(self.centroids)
 
-    def assign(self, tokens: NDArray[np.float32], num_threads: int) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the core's object, which cannot be pickled and is made again when it is needed.
+        return Codebook, (self.centroids, self.coarse, self.firsts, self.residual)
+
+    @cached_property
+    def _compared(self) -> _core.Codebook:
+        _require_runs(self)
+        return _core.Codebook(self.centroids, self.coarse, self.firsts)
+
+    def assign(
+        self, tokens: Stored, num_threads: int, factors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
         """The cell of each token, and its squared distance to the centroid.
 
         Parameters
         ----------
-        tokens : ndarray of float32, shape (T, d)
+        tokens : Stored
+            T tokens of dimension d, of any type.
         num_threads : int
             0 means all cores.
+        factors : ndarray of float32, shape (T,), optional
+            By which tokens are multiplied first; inverse norms for the cells of directions.
 
         Returns
         -------
         cells : ndarray of uint16, shape (T,)
         distances : ndarray of float32, shape (T,)
+            Not finite for a token that is not.
         """
-        _require_runs(self)
-        found = _by_blocks(tokens, num_threads, self._assigned)
-        return np.concatenate([own[0] for own in found]), np.concatenate([own[1] for own in found])
-
-    def _assigned(self, tokens: NDArray[np.float32]) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-        if len(self.coarse) == 1:
-            distances, near = _nearest(tokens, self.centroids)
-            return near[:, 0].astype(np.uint16), distances[:, 0]
-        probes = _nearest(tokens, self.coarse, min(COARSE_PROBES, len(self.coarse)))[1]
-        best = np.full(len(tokens), np.inf, dtype=np.float32)
-        cells = np.zeros(len(tokens), dtype=np.uint16)
-        # Grouped by coarse cell, so that each group is one product of matrices.
-        order = np.argsort(probes.ravel(), kind="stable")
-        ends = np.searchsorted(probes.ravel()[order], np.arange(len(self.coarse) + 1))
-        for c in np.flatnonzero(np.diff(ends)).tolist():
-            rows = order[ends[c] : ends[c + 1]] // probes.shape[1]
-            distances, near = _nearest(tokens[rows], self.centroids[self.firsts[c] : self.firsts[c + 1]])
-            better = distances[:, 0] < best[rows]
-            best[rows[better]] = distances[better, 0]
-            cells[rows[better]] = (near[better, 0] + self.firsts[c]).astype(np.uint16)
-        return cells, best
+        return self._compared.assign(tokens.in_core(), factors, num_threads)
 
     def residual_of(self, sample: NDArray[np.float32], num_threads: int) -> float:
         """Mean squared distance of tokens to their centroids, of some thousand of them."""
         few = np.ascontiguousarray(sample[:: -(-len(sample) // RESIDUAL_SAMPLE)])
-        _, distances = self.assign(few, num_threads)
+        _, distances = self.assign(Stored.floats(few), num_threads)
         return float(distances.mean(dtype=np.float64))
 
     @property
@@ -156,11 +145,9 @@ def trained_codebook(sample: NDArray[np.float32], n_cells: int, num_threads: int
         The same seed and sample give the same centroids, whatever the number of threads.
     """
     if n_cells <= ONE_LEVEL:
-        centroids = _means(sample, n_cells, seed)
-        one = np.zeros((1, sample.shape[1]), dtype=np.float32)
-        return _with_residual(Codebook(centroids, one, np.array([0, len(centroids)]), 0.0), sample, num_threads)
+        return _with_residual(_one_level(_means(sample, n_cells, seed)), sample, num_threads)
     coarse = _means(sample, round(np.sqrt(n_cells)), seed)
-    nearest = np.concatenate(_by_blocks(sample, num_threads, lambda own: _nearest(own, coarse)[1][:, 0]))
+    nearest, _ = _one_level(coarse).assign(Stored.floats(sample), num_threads)
     order = np.argsort(nearest, kind="stable")
     ends = np.searchsorted(nearest[order], np.arange(len(coarse) + 1))
     # Cells for each coarse cell by its share of the sample, at least one each.
@@ -175,16 +162,9 @@ def trained_codebook(sample: NDArray[np.float32], n_cells: int, num_threads: int
     return _with_residual(Codebook(np.concatenate(fine), coarse, firsts, 0.0), sample, num_threads)
 
 
-def _by_blocks(
-    tokens: NDArray[np.float32], num_threads: int, work: Callable[[NDArray[np.float32]], Result]
-) -> list[Result]:
-    """Results for blocks of tokens, in order.
-
-    Threads are ours: those of OpenMP wait for each other after every call, which takes ten times as long once another
-    process needs a core.
-    """
-    starts = range(0, max(len(tokens), 1), TOKENS_PER_BLOCK)
-    return each(lambda b: work(tokens[starts[b] : starts[b] + TOKENS_PER_BLOCK]), len(starts), count_of(num_threads))
+def _one_level(centroids: NDArray[np.float32]) -> Codebook:
+    one = np.zeros((1, centroids.shape[1]), dtype=np.float32)
+    return Codebook(centroids, one, np.array([0, len(centroids)]), 0.0)
 
 
 def _with_residual(codebook: Codebook, sample: NDArray[np.float32], num_threads: int) -> Codebook:
@@ -249,13 +229,3 @@ def _means(points: NDArray[np.float32], count: int, seed: int) -> NDArray[np.flo
         kmeans.train(points)
     found: NDArray[np.float32] = kmeans.centroids
     return found
-
-
-def _nearest(
-    points: NDArray[np.float32], centroids: NDArray[np.float32], count: int = 1
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Squared distances and numbers of the nearest centroids of each point."""
-    faiss: Any = import_module("faiss")
-    with openmp_threads(faiss, 1):
-        distances, near = faiss.knn(points, centroids, count)
-    return distances, near

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._support.storage import Stored
 from moverank.errors import IndexFormatError
 from moverank.index.parts.arrays import tokens_in
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.codebook import SAMPLE_PER_CELL, Codebook, cells_for, trained_codebook
 from moverank.index.parts.part import Part
-from moverank.index.parts.setup import Setup, TokenCells
+from moverank.index.parts.setup import TokenCells
 
-#: Tokens decoded and assigned at a time.
+#: Tokens assigned at a time.
 TOKENS_AT_ONCE = 1 << 18
 
 #: Tokens of a group of documents whose cells are in memory at once, while they are found. Each takes some 30 bytes.
@@ -78,16 +79,6 @@ def with_parts(cells: Cells, parts: Sequence[Part], kept: int, keep: Keep, num_t
     return replace(cells, groups=(*cells.first_groups(first), *new))
 
 
-def as_compared(tokens: NDArray[np.float32], setup: Setup) -> NDArray[np.float32]:
-    """Tokens as a codebook compares them: their directions, where costs depend on these alone."""
-    found = np.ascontiguousarray(tokens, dtype=np.float32)
-    if not setup.measure._cost.needs_directions:
-        return found
-    norms = np.linalg.norm(found.astype(np.float64), axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (found / np.where(norms > 0.0, norms, 1.0)).astype(np.float32)
-    return unit
-
-
 @dataclass(frozen=True)
 class _Entries:
     """Cells of consecutive documents: how many each has, which, and their masses."""
@@ -128,7 +119,9 @@ def _entries(part: Part, first: int, last: int, codebook: Codebook, num_threads:
     """The different cells of some documents' tokens, and the masses of the tokens in each."""
     offsets = part.arrays["offsets"]
     start, end = int(offsets[first]), int(offsets[last])
-    cells, _ = codebook.assign(_tokens(part, slice(start, end)), num_threads)
+    tokens, factors = _compared(part, slice(start, end))
+    cells, distances = codebook.assign(tokens, num_threads, factors)
+    _require_finite(distances)
     lengths = np.diff(offsets[first : last + 1])
     key = np.repeat(np.arange(last - first, dtype=np.int64), lengths) * len(codebook) + cells
     order = np.argsort(key, kind="stable")
@@ -148,11 +141,18 @@ def _group(found: Sequence[_Entries], n_cells: int) -> DocumentCells:
     return DocumentCells.listed(offsets, cells, np.concatenate([own.mass for own in found]), n_cells)
 
 
-def _tokens(part: Part, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-    found = as_compared(tokens_in(part.arrays, part.setup)[rows].decoded(), part.setup)
-    if not np.isfinite(found).all():  # faiss would raise an error of its own, or find no centroid
+def _compared(part: Part, rows: slice | NDArray[np.int64]) -> tuple[Stored, NDArray[np.float32] | None]:
+    """Some tokens of a part, and what they are multiplied by before they are compared with centroids.
+
+    Centroids are those of directions, where costs depend on these alone: then factors are inverse norms.
+    """
+    factors = part.arrays["inverse_norms"][rows] if part.setup.measure._cost.needs_directions else None
+    return tokens_in(part.arrays, part.setup)[rows], factors
+
+
+def _require_finite(numbers: NDArray[np.float32]) -> None:
+    if not np.isfinite(numbers).all():
         raise IndexFormatError("array 'tokens': has a token that is not finite; the index's files are damaged")
-    return found
 
 
 def _sample(parts: Sequence[Part], count: int) -> NDArray[np.float32]:
@@ -162,5 +162,8 @@ def _sample(parts: Sequence[Part], count: int) -> NDArray[np.float32]:
     found = []
     for part, end in zip(parts, ends, strict=True):
         first = end - len(part.arrays["tokens"])
-        found.append(_tokens(part, rows[(rows >= first) & (rows < end)] - first))
+        tokens, factors = _compared(part, rows[(rows >= first) & (rows < end)] - first)
+        decoded = tokens.decoded()
+        found.append(decoded if factors is None else decoded * factors[:, None])
+        _require_finite(found[-1])
     return np.concatenate(found)
