@@ -380,7 +380,7 @@ def test_reranking_solves_a_fifth_of_a_thousand_candidates_at_the_most():
         ),
         (lambda d, q: mr.Clusters(0), ValueError, "per_document must be at least 1, got 0"),
         (lambda d, q: mr.Clusters(2.0), TypeError, "per_document must be an integer"),
-        (lambda d, q: mr.Index.build(d, prefilter=3), TypeError, 'prefilter must be "tokens", a faiss'),
+        (lambda d, q: mr.Index.build(d, prefilter=3), TypeError, 'prefilter must be "auto", "tokens", a faiss'),
         (
             lambda d, q: mr.Index.build(d, dtype="float32", rescore=True),
             ValueError,

@@ -9,6 +9,7 @@ import moverank as mr
 from moverank._support.storage import Stored
 from moverank.index.parts import finding_cells
 from moverank.index.parts.codebook import ONE_LEVEL, cells_for, trained_codebook
+from moverank.index.parts.setup import MANY_DOCUMENTS
 from moverank.readers import Batch
 
 FAMILY = [
@@ -205,6 +206,24 @@ def test_a_resumed_build_may_have_other_cells(tmp_path, monkeypatch):
         mr.Index.build_on_disk(tmp_path / "index", batches(), prefilter="Flat", resume=True)
     index = mr.Index.build_on_disk(tmp_path / "index", batches(), prefilter=mr.TokenCells(77), resume=True)
     index.verify()
+
+
+# ---- the default -----------------------------------------------------------------------------------------------------
+
+
+def test_many_documents_have_cells_by_default(tmp_path):
+    tokens = np.random.default_rng(0).normal(size=(MANY_DOCUMENTS, 3)).astype(np.float32)
+    many = mr.Sequences.from_flat(tokens, np.arange(MANY_DOCUMENTS + 1))
+    assert mr.Index.build(many).prefilter == mr.TokenCells()
+    index = mr.Index.build(many[1:])
+    assert index.prefilter == "Flat"
+    index.add(many[:1])
+    assert len(index) == MANY_DOCUMENTS
+    assert index.prefilter == "Flat"
+    # The number of documents is not known when the first are written.
+    index = mr.Index.build_on_disk(tmp_path / "index", [mr.readers.Batch(many[:3])])
+    assert index.prefilter == mr.TokenCells()
+    assert mr.Index.build(mr.Bags(np.eye(3), [[0], [1]]), "wmd").prefilter is None
 
 
 # ---- centroids -------------------------------------------------------------------------------------------------------

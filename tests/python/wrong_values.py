@@ -192,7 +192,7 @@ WRONG = {
     "prefilter": [
         ("zzz", ValueError, "faiss (does not accept|cannot train) 'zzz'"),
         ("Flat\ud800", ValueError, "faiss (does not accept|cannot train) .*surrogates not allowed"),
-        (3, TypeError, "must be \"tokens\", a faiss factory string, .* got 3"),
+        (3, TypeError, "must be \"auto\", \"tokens\", a faiss factory string, .* got 3"),
     ],
     "space": [(3, TypeError, "expected a Space, got int"), ("x", TypeError, "expected a Space, got str")],
     "where": [

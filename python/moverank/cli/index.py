@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
         "--prefilter",
         metavar="NAME",
         help="'tokens', which finds the best candidates in large collections; or a faiss index of pooled vectors, "
-        "such as 'IVF1024,Flat;nprobe=16'; 'none' for none (default: Flat)",
+        "such as 'Flat' or 'IVF1024,Flat;nprobe=16'; 'none' for none (default: tokens)",
     )
     parser.add_argument("--tokens", help="column of tokens in Arrow and Parquet files (default: tokens)")
     parser.add_argument("--weights", help="column of token weights in them; 'none' for none (default: weights, if any)")
@@ -84,7 +84,7 @@ def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
     texts = Texts(args, files, bags=bags)
     started = time.perf_counter()
     bar = Bar("documents", quiet=args.quiet)
-    prefilter = "Flat" if args.prefilter is None else args.prefilter
+    prefilter = "auto" if args.prefilter is None else args.prefilter
     try:
         index = Index.build_on_disk(
             path,

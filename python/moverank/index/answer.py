@@ -242,11 +242,11 @@ class _Search:
         if budget.candidates is not None:
             if prefilter is None:
                 raise ValueError("candidates: need a prefilter, but this index was built without one")
-            return prefilter.query(query, subset, self._threads, wanted)
+            return prefilter.query(query, subset, self._threads, wanted, as_seeds=False)
         if prefilter is None or (subset is not None and not prefilter.exhaustive):
             return None
         if (prefilter.gives_seeds and subset is None) or budget.deadline is not None:
-            return prefilter.query(query, subset, self._threads, wanted)
+            return prefilter.query(query, subset, self._threads, wanted, as_seeds=budget.deadline is None)
         return None
 
     def _tell_if_lost(self, found: Positions, distances: NDArray[np.float64]) -> None:

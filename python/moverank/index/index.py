@@ -80,7 +80,7 @@ class Index:
         costs: ArrayLike | None = None,
         ids: Ids | None = None,
         payloads: Sequence[Any] | None = None,
-        prefilter: str | Clusters | TokenCells | None = "Flat",
+        prefilter: str | Clusters | TokenCells | None = "auto",
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,
@@ -106,14 +106,15 @@ class Index:
             A JSON value per document, returned with hits; None for no payload. Searches can filter by it. NumPy numbers
             and arrays become numbers and lists, dates and times become ISO strings, and rows of a data frame or table
             become objects, in which missing values are null.
-        prefilter : str, TokenCells, Clusters or None, default "Flat"
+        prefilter : str, TokenCells, Clusters or None, default "auto"
             Coarse search that proposes documents: the candidates of a search with a budget, and the first documents of
-            an exact one. "tokens", or `TokenCells` with options, finds them by the cells in which their tokens lie: the
-            best candidates for collections of more than some thousand documents. Other strings use one pooled
-            (averaged) vector per document; they are descriptions for `faiss.index_factory`, optionally with parameters
-            after a semicolon, as in "IVF256,Flat;nprobe=16". `Clusters` uses several vectors per document. Only "Flat"
-            gives a lower bound on the distances of the documents that it does not propose. None allows no budget of
-            candidates. Bags need no prefilter.
+            an exact one. "tokens", or `TokenCells` with options, finds them by the cells in which their tokens lie: by
+            far the best candidates for collections of more than some thousand documents. "Flat" compares one pooled
+            (averaged) vector per document. "auto" is "tokens" for 4096 documents or more, and "Flat" for fewer; it is
+            decided when an index is built, and kept. Other strings also use pooled vectors; they are descriptions for
+            `faiss.index_factory`, optionally with parameters after a semicolon, as in "IVF256,Flat;nprobe=16".
+            `Clusters` uses several vectors per document. Only "Flat" gives a lower bound on the distances of the
+            documents that it does not propose. None allows no budget of candidates. Bags need no prefilter.
         dtype : {"float32", "float16", "bfloat16", "int8", "int4", "int2"}, optional
             Type in which tokens are stored, see `Sequences.astype`; by default that of `docs`. Answers are exact for
             the stored numbers.
@@ -315,7 +316,7 @@ class Index:
         measure: str | Measure | None = None,
         *,
         costs: ArrayLike | None = None,
-        prefilter: str | Clusters | TokenCells | None = "Flat",
+        prefilter: str | Clusters | TokenCells | None = "auto",
         dtype: str | None = None,
         rescore: bool = False,
         space: Space | None = None,
@@ -326,9 +327,10 @@ class Index:
     ) -> Index:
         """Build an index in a folder from batches of documents, which together may be larger than memory.
 
-        Memory is needed for about 300 MB of documents, one or two batches and, if the prefilter is not "Flat", for
-        faiss. Documents are written to disk durably every 128 MB. Until the last batch is written, `open` refuses the
-        folder as an incomplete index.
+        Memory is needed for about 300 MB of documents and one or two batches; at the end, for the centroids of tokens,
+        for about 1 GB more of a large collection, or for faiss if the prefilter is one of its others. Documents are
+        written to disk durably every 128 MB. Until the last batch is written, `open` refuses the folder as an
+        incomplete index.
 
         Parameters
         ----------
@@ -337,7 +339,8 @@ class Index:
         batches : iterable of Batch
             The documents, from `moverank.readers` or your own generator.
         measure, costs, prefilter, dtype, rescore, space, encoder
-            As in `build`; the default of `dtype` is the type of the first batch.
+            As in `build`; the default of `dtype` is the type of the first batch, and "auto" is "tokens", as the number
+            of documents is not known when the first are prepared.
         resume : bool, default False
             Continue an interrupted build. Pass the same batches in the same order: those written before are compared
             with the index and skipped. A complete index is opened if it has exactly the documents of the batches; use
@@ -377,7 +380,7 @@ class Index:
         >>> index.search(np.eye(3)[:1], k=1).ids
         array([3])
         """
-        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore}
+        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore, "streams": True}
         plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         if not isinstance(batches, Iterable):
             raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
@@ -508,6 +511,11 @@ class Index:
     def measure(self) -> Measure:
         """The distance that searches compute."""
         return self._snapshot.setup.measure
+
+    @property
+    def prefilter(self) -> str | Clusters | TokenCells | None:
+        """The coarse search that proposes documents, as it was chosen when the index was built; None for none."""
+        return self._snapshot.setup.prefilter
 
     @property
     def ids(self) -> NDArray[Any]:

@@ -111,13 +111,14 @@ class Build:
         other_dtype = options.dtype is not None and token_dtype(options.dtype) != begun_dtype
         if other_dtype or options.rescore != bool(begun.codes):
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
-        if not kind_of(begun).needs_prefilter or begun.prefilter == options.prefilter:
+        prefilter = options.prefilter_for(self.n_documents)
+        if not kind_of(begun).needs_prefilter or begun.prefilter == prefilter:
             return begun
         if not self._is_complete and any(
-            isinstance(begun.prefilter, kind) and isinstance(options.prefilter, kind) for kind in (str, TokenCells)
+            isinstance(begun.prefilter, kind) and isinstance(prefilter, kind) for kind in (str, TokenCells)
         ):
-            return replace(begun, prefilter=options.prefilter)
-        raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {options.prefilter!r}")
+            return replace(begun, prefilter=prefilter)
+        raise ValueError(f"resume: the build was begun with prefilter {begun.prefilter!r}, not {prefilter!r}")
 
     @property
     def n_documents(self) -> int:

@@ -86,6 +86,10 @@ class TokenCells:
         whole_number(self.ranked, "ranked", least=1)
 
 
+#: From this number of documents on, an index has `TokenCells` by default. One pooled vector per document is faster with
+#: fewer, as all are compared; with more, the true neighbours are ever less often among its first candidates.
+MANY_DOCUMENTS = 1 << 12
+
 #: Kinds of prefilters: a description for faiss, or one of these classes.
 Chosen = str | Clusters | TokenCells
 
@@ -130,25 +134,35 @@ class Setup:
 
 @dataclass(frozen=True)
 class Options:
-    """Arguments of `Index.build` about the storage of documents: `prefilter`, `dtype` and `rescore`."""
+    """Arguments of `Index.build` about the storage of documents: `prefilter`, `dtype` and `rescore`.
 
-    prefilter: Chosen | None = "Flat"
+    `streams` is whether documents come in batches, so that their number is not known when the first are prepared.
+    """
+
+    prefilter: Chosen | None = "auto"
     dtype: str | None = None
     rescore: bool = False
+    streams: bool = False
 
     def __post_init__(self) -> None:
         if self.prefilter == "tokens":
             object.__setattr__(self, "prefilter", TokenCells())
         if not (self.prefilter is None or isinstance(self.prefilter, Chosen)):
             raise TypeError(
-                'prefilter must be "tokens", a faiss factory string, Clusters, TokenCells or None, '
+                'prefilter must be "auto", "tokens", a faiss factory string, Clusters, TokenCells or None, '
                 f"got {self.prefilter!r}"
             )
+
+    def prefilter_for(self, n_documents: int) -> Chosen | None:
+        """The prefilter of sequences of tokens of which an index begins with this many."""
+        if self.prefilter != "auto":
+            return self.prefilter
+        return TokenCells() if self.streams or n_documents >= MANY_DOCUMENTS else "Flat"
 
 
 def require_plain_table(options: Options) -> None:
     """Refuse options about tokens for documents that share one table."""
-    if options.prefilter not in ("Flat", None):
+    if options.prefilter not in ("auto", "Flat", None):
         raise ValueError(
             f"prefilter: expected none for bags, as every search bounds every document, got {options.prefilter!r}"
         )

@@ -36,7 +36,7 @@ class TokenParts(Kind):
         codes = _checked_codes(dtype, docs, measure) if rescore else None
         stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
         origin = _origin_for(docs) if measure._cost.translation_invariant else None
-        return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter, ids, origin)
+        return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter_for(len(docs)), ids, origin)
 
     def is_sound(self, setup: Setup) -> bool:
         """Whether the origin has the right dimension, and the measure allows one; bins must not have names."""

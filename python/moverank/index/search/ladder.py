@@ -37,10 +37,13 @@ class Prefilter(Protocol):
         """Whether the first documents that it proposes are near by the measure, so that they are good seeds."""
         ...
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+    def query(
+        self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int, *, as_seeds: bool
+    ) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all.
 
-        `wanted` is the number of documents that the search is to return, 0 if that is not limited.
+        `wanted` is the number of documents that the search is to return, 0 if that is not limited. `as_seeds` is
+        whether only some near documents are needed, not as many of the nearest as can be found.
         """
         ...
 

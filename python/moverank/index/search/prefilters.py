@@ -30,7 +30,9 @@ class ClusteredVectors:
         self._clusters = clusters
         self._live = live
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+    def query(
+        self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int, *, as_seeds: bool
+    ) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
         searched = self._live if positions is None else positions
         return ClusteredQuery(self.name, self._clusters, query, searched, num_threads)
@@ -224,7 +226,9 @@ class PooledVectors:
         self._pooled = pooled
         self._n_all = sum(map(len, pooled))
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+    def query(
+        self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int, *, as_seeds: bool
+    ) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
         return PooledQuery(self, query, self.live if positions is None else positions)
 

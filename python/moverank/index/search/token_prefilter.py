@@ -10,6 +10,9 @@ from moverank.index.parts.setup import TokenCells
 from moverank.index.search.ladder import Positions, PrefilteredQuery
 from moverank.measures.measure import Measure
 
+#: Documents that are ordered by bounds where some near ones are enough.
+RANKED_FOR_SEEDS = 256
+
 
 class TokenPrefilter:
     """Prefilter by the centroids of the cells in which tokens lie."""
@@ -24,19 +27,23 @@ class TokenPrefilter:
         self._stage = cells.stage(measure)
         self._live = live if len(live) < len(cells) else None
 
-    def query(self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int) -> PrefilteredQuery:
+    def query(
+        self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int, *, as_seeds: bool
+    ) -> PrefilteredQuery:
         """Candidates for one query among the documents at given positions, or all."""
-        return TokenQuery(self, query, self._live if positions is None else positions, num_threads, wanted)
+        ranked = min(self._options.ranked, RANKED_FOR_SEEDS) if as_seeds else self._options.ranked
+        chosen = self._live if positions is None else positions
+        return TokenQuery(self, query, chosen, num_threads, max(ranked, wanted))
 
     def nearest(
-        self, query: _core.Query, count: int, positions: Positions | None, num_threads: int, wanted: int
+        self, query: _core.Query, count: int, positions: Positions | None, num_threads: int, ranked: int
     ) -> Positions:
-        """Positions of the first `count` documents; fewer only if all of at least `wanted` near ones are among them."""
+        """Positions of the first `count` documents; fewer only if all of at least `ranked` near ones are among them."""
         return self._stage.nearest(
             query,
             count=count,
             n_cells=self._options.probes,
-            n_ranked=max(self._options.ranked, wanted),
+            n_ranked=ranked,
             positions=positions,
             num_threads=num_threads,
         )
@@ -46,16 +53,16 @@ class TokenQuery:
     """Candidates for one query, by cells."""
 
     def __init__(
-        self, prefilter: TokenPrefilter, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int
+        self, prefilter: TokenPrefilter, query: _core.Query, positions: Positions | None, num_threads: int, ranked: int
     ) -> None:
         self.name = prefilter.name
         self._prefilter = prefilter
         self._query = query
         self._positions = positions
         self._threads = num_threads
-        self._wanted = wanted
+        self._ranked = ranked
 
     def nearest(self, count: int) -> tuple[Positions, float]:
         """Positions of the first `count` documents, and a lower bound on the distances of all others: none is known."""
-        found = self._prefilter.nearest(self._query, count, self._positions, self._threads, self._wanted)
+        found = self._prefilter.nearest(self._query, count, self._positions, self._threads, self._ranked)
         return found, -np.inf
