@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t n_cells = 40;
 constexpr std::size_t dim = 7;
+/// More than one pass over the costs takes.
+constexpr std::size_t n_tokens = 21;
 
 /// Lists of documents per cell, each document in some cells.
 struct Lists {
@@ -60,7 +62,7 @@ struct Centroids {
     [[nodiscard]] BagsView view() const { return {{vectors.data(), n_cells, dim}, words, offsets, {}}; }
 };
 
-/// A query of five tokens, and its costs to all centroids.
+/// A query, and its costs to all centroids.
 struct Asked {
     Measure measure{GroundCost::cosine, Weighting::uniform};
     Centroids centroids;
@@ -73,7 +75,7 @@ struct Asked {
         : centroids(random),
           prepared(centroids.view(), measure),
           bags({&prepared}),
-          query(random, 5, dim, measure),
+          query(random, n_tokens, dim, measure),
           costs(bags, query.prepared, 1, interrupt) {}
 };
 
@@ -94,8 +96,8 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
     const JoinedCellLists lists(views, sizes);
     CHECK(lists.size() == 70'301 && lists.n_cells() == n_cells);
     for (const std::size_t probes : {std::size_t{1}, std::size_t{6}, n_cells, n_cells + 3}) {
-        std::vector<std::vector<std::size_t>> order(5, std::vector<std::size_t>(n_cells));
-        for (std::size_t i = 0; i < 5; ++i) {
+        std::vector<std::vector<std::size_t>> order(n_tokens, std::vector<std::size_t>(n_cells));
+        for (std::size_t i = 0; i < n_tokens; ++i) {
             std::iota(order[i].begin(), order[i].end(), 0U);
             std::ranges::stable_sort(order[i], {}, [&](std::size_t cell) { return asked.costs.row(cell)[i]; });
         }
@@ -105,7 +107,7 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
             for (std::uint32_t d = 0; d < part.size; ++d, ++position) {
                 double estimate = 0.0;
                 bool found = false;
-                for (std::size_t i = 0; i < 5; ++i) {
+                for (std::size_t i = 0; i < n_tokens; ++i) {
                     const auto end = order[i].begin() + static_cast<std::ptrdiff_t>(std::min(probes, n_cells));
                     const auto cell =
                         std::find_if(order[i].begin(), end, [&](std::size_t c) { return part.has(c, d); });

@@ -1,8 +1,9 @@
 #include "moverank/cell_lists.hpp"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -22,18 +23,44 @@ struct Probed {
     double missed = 0.0;
 };
 
-/// Nearest cells of query token i.
-[[nodiscard]] Probed nearest_cells(const VocabularyCosts& costs, std::size_t i, std::size_t count) {
-    std::vector<std::uint32_t> order(costs.n_words());
-    std::iota(order.begin(), order.end(), 0U);
-    const auto cost = [&](std::uint32_t cell) { return costs.row(cell)[i]; };
-    const std::size_t taken = std::min(count + 1, order.size());
-    std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(taken), {}, cost);
-    // If all cells are probed nothing is missed, so any cost will do.
-    Probed probed{{}, static_cast<double>(cost(order[taken - 1]))};
-    order.resize(std::min(count, taken));
-    probed.cells = std::move(order);
-    return probed;
+/// Query tokens whose cells one pass over the costs finds: those that share a cache line of each row.
+constexpr std::size_t tokens_per_pass = 16;
+
+/// Nearest cells of some consecutive query tokens, the first of which is `first`; equal costs are ordered by cell.
+void probe_cells(const VocabularyCosts& costs, std::size_t first, std::size_t count, std::span<Probed> probed) {
+    using Entry = std::pair<float, std::uint32_t>;
+    const std::size_t taken = std::min(count + 1, costs.n_words());
+    std::array<std::vector<Entry>, tokens_per_pass> heaps;
+    std::array<float, tokens_per_pass> worst{};
+    for (std::size_t i = 0; i < probed.size(); ++i) {
+        for (std::size_t cell = 0; cell < taken; ++cell) {
+            heaps[i].emplace_back(costs.row(cell)[first + i], static_cast<std::uint32_t>(cell));
+        }
+        std::ranges::make_heap(heaps[i]);
+        worst[i] = heaps[i].front().first;
+    }
+    for (std::size_t cell = taken; cell < costs.n_words(); ++cell) {
+        const float* row = costs.row(cell) + first;
+        bool is_nearer = false;
+        for (std::size_t i = 0; i < probed.size(); ++i) {
+            is_nearer |= row[i] < worst[i];
+        }
+        for (std::size_t i = 0; is_nearer && i < probed.size(); ++i) {
+            if (row[i] < worst[i]) {
+                std::ranges::pop_heap(heaps[i]);
+                heaps[i].back() = {row[i], static_cast<std::uint32_t>(cell)};
+                std::ranges::push_heap(heaps[i]);
+                worst[i] = heaps[i].front().first;
+            }
+        }
+    }
+    for (std::size_t i = 0; i < probed.size(); ++i) {
+        // If all cells are probed nothing is missed, so any cost will do.
+        probed[i].missed = static_cast<double>(worst[i]);
+        std::ranges::sort_heap(heaps[i]);
+        heaps[i].resize(std::min(count, taken));
+        std::ranges::transform(heaps[i], std::back_inserter(probed[i].cells), &Entry::second);
+    }
 }
 
 /// The best documents that one thread has seen.
@@ -101,10 +128,13 @@ std::vector<Hit> JoinedCellLists::nearest(const VocabularyCosts& costs, std::spa
     require(costs.n_words() == n_cells_ && mass.size() <= costs.stride(), "expected the costs of all cells");
     require(probe.n_cells > 0 && probe.count > 0, "expected at least one cell and one document");
     std::vector<Probed> probed(mass.size());
-    parallel_for(mass.size(), thread_count(n_threads, mass.size()), 1, interrupt,
+    const std::size_t n_passes = (mass.size() + tokens_per_pass - 1) / tokens_per_pass;
+    parallel_for(n_passes, thread_count(n_threads, n_passes), 1, interrupt,
                  [&](unsigned, std::size_t begin, std::size_t end) {
-                     for (std::size_t i = begin; i < end; ++i) {
-                         probed[i] = nearest_cells(costs, i, probe.n_cells);
+                     for (std::size_t pass = begin; pass < end; ++pass) {
+                         const std::size_t first = pass * tokens_per_pass;
+                         const std::size_t n_tokens = std::min(tokens_per_pass, probed.size() - first);
+                         probe_cells(costs, first, probe.n_cells, std::span(probed).subspan(first, n_tokens));
                      }
                  });
     double all_missed = 0.0;
