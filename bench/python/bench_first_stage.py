@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,16 @@ def build(folder: Path, documents: int, measure: mr.Measure, prefilter: object) 
     return mr.Index.open(folder / "index"), seconds
 
 
-def budgets(index: mr.Index, queries: np.ndarray, truth: list[np.ndarray], threads: int) -> dict[str, dict[str, float]]:
+def budgets(
+    index: mr.Index,
+    queries: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    threads: int,
+    counts: Sequence[int] = CANDIDATES,
+) -> dict[str, dict[str, float]]:
     """Share found and milliseconds, by number of candidates."""
     found = {}
-    for count in CANDIDATES:
+    for count in counts:
         hits, milliseconds = [], []
         for query in queries:
             started = time.perf_counter()
@@ -65,6 +72,11 @@ def budgets(index: mr.Index, queries: np.ndarray, truth: list[np.ndarray], threa
             "p95": float(np.percentile(milliseconds, 95)),
         }
     return found
+
+
+def cells(found: dict[str, dict[str, float]]) -> list[str]:
+    """Cells of a table: share, median and 95th percentile, by number of candidates."""
+    return [f"{100 * own['share']:.1f} %, {number(own['median'])}, {number(own['p95'])}" for own in found.values()]
 
 
 def main() -> None:
@@ -99,12 +111,8 @@ def main() -> None:
                 for threads in args.threads:
                     found = budgets(index, queries, truth, threads)
                     results[f"{size}, {label}, {name}, {threads}"] = found
-                    cells = [
-                        f"{100 * own['share']:.1f} %, {number(own['median'])}, {number(own['p95'])}"
-                        for own in found.values()
-                    ]
                     what = f"{label}: {name}, {threads} thread{'s' * (threads > 1)}"
-                    rows.append([what, number(size / seconds), f"{extra:+.1f}", *cells])
+                    rows.append([what, number(size / seconds), f"{extra:+.1f}", *cells(found)])
                     print(rows[-1], flush=True)
         header = [
             "share of top 10, median and p95 ms, by candidates",

@@ -17,11 +17,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def record(path: Path | None, environment: str, results: Mapping[str, Mapping[str, float]]) -> None:
-    """Write microseconds by row and case, for plot.py, if a path is given."""
+def record(
+    path: Path | None, environment: str, results: Mapping[str, Mapping[str, object]], *, keep: bool = False
+) -> None:
+    """Write microseconds by row and case, for plot.py, if a path is given.
+
+    Rows that the file has and `results` lack are kept on request, for benchmarks that are run in parts.
+    """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"environment": environment, "microseconds": results}, indent=2) + "\n")
+        kept = json.loads(path.read_text())["microseconds"] if keep and path.exists() else {}
+        found = {"environment": environment, "microseconds": {**kept, **results}}
+        path.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def number(x: float) -> str:

@@ -136,6 +136,36 @@ def prefilters() -> None:
     save(figure, "prefilters")
 
 
+def first_stage() -> None:
+    """Share of the true top 10 of SciFact against candidates, and against the time of a search."""
+    _, found = read("first_stage_real")
+    measures = [name for name in ("WRD, capacity 4", "MaxSim", "WRD", "WMD") if f"scifact, {name}, tokens" in found]
+    figure, panels = plt.subplots(
+        2, len(measures), figsize=(10, 5.6), layout="constrained", sharey=True, sharex="row", squeeze=False
+    )
+    styles = {"pooled": (PEERS[0], "o-"), "4 clusters": (plt.get_cmap("viridis")(0.55), "^-"), "tokens": (OURS, "s-")}
+    for column, measure in enumerate(measures):
+        for prefilter, (colour, style) in styles.items():
+            own = found[f"scifact, {measure}, {prefilter}"]
+            shares = [100 * point["share"] for point in own.values()]
+            times = [point["median"] for point in own.values()]
+            for axes, x in zip(panels[:, column], ([int(count) for count in own], times), strict=True):
+                axes.plot(x, shares, style, color=colour, label=prefilter, markersize=4)
+        upper, lower = panels[:, column]
+        upper.set(xscale="log", xlabel="candidates", title=measure)
+        upper.set_xticks([10, 30, 100, 300, 1000], labels=["10", "30", "100", "300", "1000"])
+        lower.set(xscale="log", xlabel="milliseconds, two threads")
+        lower.set_xticks([2, 5, 10, 20, 50, 100], labels=["2", "5", "10", "20", "50", "100"])
+    for axes in panels.flat:
+        axes.minorticks_off()
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("% of the true top 10")
+    panels[0, 0].legend(frameon=False, fontsize=8, loc="lower right")
+    save(figure, "first-stage")
+
+
 def documents() -> None:
     """Microseconds a document, WRD and MaxSim side by side."""
     _, times = read("distances")
@@ -199,6 +229,7 @@ def main() -> None:
     )
     intervals()
     prefilters()
+    first_stage()
     documents()
 
 
