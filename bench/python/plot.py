@@ -166,6 +166,37 @@ def first_stage() -> None:
     save(figure, "first-stage")
 
 
+def late_interaction() -> None:
+    """Recall of MaxSim's top 10 against queries per second, by set."""
+    _, found = read("late_interaction")
+    sets = list(dict.fromkeys(key.split(", ")[0] for key in found))
+    figure, panels = plt.subplots(1, len(sets), figsize=(10, 3.6), layout="constrained", sharey=True, squeeze=False)
+    titles = {
+        "generated-10000": "10 000 generated documents",
+        "generated-100000": "100 000 generated documents",
+        "scifact": "SciFact",
+    }
+    colours = {
+        "moverank-float16": (OURS, "moverank, float16"),
+        "moverank-int8": ("#e39a86", "moverank, int8"),
+        "pylate": (PEERS[0], "PLAID of PyLate, 4 bits"),
+    }
+    for axes, name in zip(panels.flat, sets, strict=True):
+        for system, (colour, label) in colours.items():
+            for threads, style in (("1", "o-"), ("2", "s--")):
+                own = found.get(f"{name}, {system}, {threads}")
+                if own:
+                    x = [point["per_second"] for point in own["curve"]]
+                    y = [100 * point["recall"] for point in own["curve"]]
+                    axes.plot(x, y, style, color=colour, label=f"{label}, {threads} thread{'s' * (threads > '1')}")
+        axes.set(xlabel="queries per second", title=titles[name])
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].set_ylabel("recall@10, %")
+    panels[0, 0].legend(frameon=False, fontsize=7, loc="lower left")
+    save(figure, "late-interaction")
+
+
 def documents() -> None:
     """Microseconds a document, WRD and MaxSim side by side."""
     _, times = read("distances")
@@ -230,6 +261,7 @@ def main() -> None:
     intervals()
     prefilters()
     first_stage()
+    late_interaction()
     documents()
 
 
