@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "simd.hpp"
 
@@ -45,44 +46,64 @@ class PackedCodes {
   private:
     Vector<float> values_;
     Words shift_, word_;
-#else
-    // Under the exponent of 2^(23 - p), a number that begins at bit p of a float32's fraction counts as it is: no code
-    // has to be moved or converted.
+#elif defined(__AVX2__)
+    // Of values that a quarter of a register holds, reading one is a look-up as well. Otherwise as below.
     MOVERANK_INLINE explicit PackedCodes(float scale) : scale_(splat(scale)) {
         for (std::size_t l = 0; l < lanes<float>; ++l) {
-            const std::size_t place = in_bytes ? 8 + l % 2 * bits : 1 + l * bits;  // above bit 0, as halves count too
+            values_[l] = static_cast<float>(l & largest) - half;
+            shift_[l] = static_cast<std::uint32_t>(l * bits);
+            const std::size_t place = 8 + l % 2 * bits;  // in the second byte
             mask_[l] = largest << place;
-            exponent_[l] = static_cast<std::uint32_t>(127 + 23 - place) << 23U;
-            offset_[l] = static_cast<float>(std::uint32_t{1} << (23 - place)) + half;
+            exponent_[l] = exponent_of(place);
+            offset_[l] = offset_of(place);
             byte_[l] = 0x80800080U | static_cast<std::uint32_t>(l / 2) << 8U;
+        }
+        values_ *= scale_;
+    }
+
+    MOVERANK_INLINE Vector<float> operator()(const std::byte* from) const {
+        if constexpr (bits == 2) {
+            const Words words = (Words)_mm256_set1_epi16(read<std::int16_t>(from));
+            return _mm256_permutevar_ps((__m256)values_, (__m256i)(words >> shift_));
+        } else {
+            // The byte that has a lane's code becomes the second of the lane, all others become 0.
+            const Words own = (Words)_mm256_shuffle_epi8((__m256i)splat(read<std::uint32_t>(from)), (__m256i)byte_);
+            return ((Vector<float>)((own & mask_) | exponent_) - offset_) * scale_;
+        }
+    }
+
+  private:
+    Words shift_, mask_, exponent_, byte_;
+    Vector<float> values_, offset_, scale_;
+#else
+    MOVERANK_INLINE explicit PackedCodes(float scale) : scale_(splat(scale)) {
+        for (std::size_t l = 0; l < lanes<float>; ++l) {
+            const std::size_t place = 1 + l * bits;  // above bit 0, as halves count too
+            mask_[l] = largest << place;
+            exponent_[l] = exponent_of(place);
+            offset_[l] = offset_of(place);
         }
     }
 
     MOVERANK_INLINE Vector<float> operator()(const std::byte* from) const {
-        return ((Vector<float>)((spread(from) & mask_) | exponent_) - offset_) * scale_;
+        using Stored = std::conditional_t<bytes == 1, std::uint8_t, std::uint16_t>;
+        const Words words = splat(std::uint32_t{read<Stored>(from)} << 1U);
+        return ((Vector<float>)((words & mask_) | exponent_) - offset_) * scale_;
     }
 
   private:
-    static constexpr bool in_bytes = bits * lanes<float> > 16;  // more than the fraction has room for
-
-    /// Each lane's code at its place in the lane.
-    MOVERANK_INLINE Words spread(const std::byte* from) const {
-        if constexpr (in_bytes) {
-#if defined(__AVX2__)
-            // The byte that has it becomes the second of the lane, all others become 0.
-            return (Words)_mm256_shuffle_epi8((__m256i)splat(read<std::uint32_t>(from)), (__m256i)byte_);
-#endif
-        } else if constexpr (bytes == 1) {
-            return splat(std::uint32_t{read<std::uint8_t>(from)} << 1U);
-        } else {
-            return splat(std::uint32_t{read<std::uint16_t>(from)} << 1U);
-        }
-    }
-
-    Words mask_, exponent_, byte_;
+    Words mask_, exponent_;
     Vector<float> offset_, scale_;
 #endif
 
+    // Under the exponent of 2^(23 - p), a number that begins at bit p of a float32's fraction counts as it is: no code
+    // has to be moved or converted.
+    MOVERANK_INLINE static constexpr std::uint32_t exponent_of(std::size_t place) {
+        return static_cast<std::uint32_t>(127 + 23 - place) << 23U;
+    }
+    MOVERANK_INLINE static constexpr float offset_of(std::size_t place) {
+        return static_cast<float>(std::uint32_t{1} << (23 - place)) + half;
+    }
     template <class T>
     MOVERANK_INLINE static T read(const std::byte* from) {
         T value;
