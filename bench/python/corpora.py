@@ -94,6 +94,28 @@ def collections() -> Iterator[tuple[str, mr.Sequences, mr.Bags | None, list[NDAr
         yield f"SciFact, {label}", abstracts.to_sequences(), abstracts, claims
 
 
+def graded() -> Iterator[tuple[str, mr.Sequences, list[tuple[NDArray[np.float32], NDArray[np.float64]]]]]:
+    """Name, documents, and judged queries of real sets, each with the grade of every document."""
+    with np.load(root() / "tokens/cranfield-minilm-96d.npz") as data:
+        documents = mr.Sequences.from_flat(data["doc_tokens"].astype(np.float32), data["doc_off"])
+        queries = np.split(data["query_tokens"].astype(np.float32), data["query_off"][1:-1])
+        yield "Cranfield, MiniLM tokens", documents, list(zip(queries, data["relevance"].astype(float), strict=True))
+    words = WordTable("minilmstatic-128d-en")
+    vectors: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name in ("corpus", "queries"):
+        lines = (root() / f"retrieval/scifact/{name}.jsonl").read_text("utf-8").splitlines()
+        rows = zip(map(json.loads, lines), map(words.rows, texts(f"scifact/{name}.jsonl")), strict=True)
+        vectors[name] = {str(record["_id"]): words.vectors[own] for record, own in rows if len(own)}
+    place = {id: s for s, id in enumerate(vectors["corpus"])}
+    grades: dict[str, NDArray[np.float64]] = {}
+    for line in (root() / "retrieval/scifact/qrels/test.tsv").read_text("utf-8").splitlines()[1:]:
+        query, document, grade = line.split("\t")
+        if query in vectors["queries"] and document in place:
+            grades.setdefault(query, np.zeros(len(place)))[place[document]] = float(grade)
+    asked = [(vectors["queries"][query], own) for query, own in grades.items()]
+    yield "SciFact, static MiniLM", mr.Sequences(list(vectors["corpus"].values())), asked
+
+
 def contextual_collection(table: WordTable, size: int, length: int = 60, seed: int = 0) -> mr.Sequences:
     """Documents of `length` tokens with vectors of their own, as float16; see `contextual_documents`."""
     flat = np.empty((size * length, table.vectors.shape[1]), dtype=np.float16)
