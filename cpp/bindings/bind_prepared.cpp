@@ -81,6 +81,9 @@ void bind_prepared(py::module_& module) {
         .def_readonly("centroids", &TokenClusters::centroids)
         .def_readonly("mass", &TokenClusters::mass)
         .def_readonly("counts", &TokenClusters::counts);
+    py::class_<TokenGroups>(module, "TokenGroups")
+        .def_readonly("offsets", &TokenGroups::offsets)
+        .def_readonly("pooled_into", &TokenGroups::pooled_into);
     py::class_<SequencesPart, std::shared_ptr<SequencesPart>>(module, "PreparedSequences")
         .def(py::init<StoredTokens, const Offsets&, const Weights&, const Measure&>(), py::arg("tokens"),
              py::arg("offsets").noconvert(), optional("weights"), py::arg("measure"))
@@ -124,7 +127,10 @@ void bind_prepared(py::module_& module) {
             [](const SequencesPart& part) { return part.codes() == nullptr ? 0.0 : part.codes()->largest_norm(); })
         .def("__len__", [](const SequencesPart& part) { return part.prepared().size(); })
         .def("pooled", &SequencesPart::pooled)
-        .def("clusters", &SequencesPart::clusters, py::arg("per_document"), py::arg("num_threads"));
+        .def("clusters", &SequencesPart::clusters, py::arg("per_document"), py::arg("num_threads"))
+        .def("groups", &SequencesPart::groups, py::arg("factor"), py::arg("num_threads"))
+        .def("group_means", &SequencesPart::group_means, py::arg("offsets").noconvert(),
+             py::arg("pooled_into").noconvert(), py::arg("num_threads"));
     py::class_<BagCorpus, std::shared_ptr<BagCorpus>>(module, "BagCorpus")
         .def(py::init<BagsParts>(), py::arg("parts"))
         .def("__len__", [](const BagCorpus& corpus) { return corpus.documents().size(); });

@@ -14,6 +14,7 @@
 #include "moverank/joined.hpp"
 #include "moverank/pooled.hpp"
 #include "moverank/searchable.hpp"
+#include "moverank/token_pooling.hpp"
 
 namespace moverank::bindings {
 
@@ -28,6 +29,12 @@ struct TokenClusters {
     Array<float> centroids;
     Array<double> mass;
     Array<std::int64_t> counts;
+};
+
+/// Groups of tokens, each of which becomes one: where those of each document begin, and the group of each token.
+struct TokenGroups {
+    Array<std::int64_t> offsets;
+    Array<std::int32_t> pooled_into;
 };
 
 /// Prepared sequences together with the arrays that hold their tokens. The arrays are declared before what views them,
@@ -97,6 +104,37 @@ class SequencesPart {
             cluster_tokens(prepared_, per_document, rows, mass_view, counts_view, num_threads, interrupt);
         }
         return {centroids, mass, counts};
+    }
+
+    [[nodiscard]] TokenGroups groups(double factor, int num_threads) const {
+        const std::vector<std::int64_t> begins = pooled_offsets(prepared_, factor);
+        Array<std::int64_t> offsets(static_cast<py::ssize_t>(begins.size()), begins.data());
+        Array<std::int32_t> pooled_into(static_cast<py::ssize_t>(prepared_.n_tokens()));
+        const std::span<std::int32_t> found(pooled_into.mutable_data(), prepared_.n_tokens());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            group_tokens(prepared_, begins, found, num_threads, interrupt);
+        }
+        return {offsets, pooled_into};
+    }
+
+    /// One vector per group.
+    [[nodiscard]] Array<float> group_means(const Offsets& offsets, const Array<std::int32_t>& pooled_into,
+                                           int num_threads) const {
+        const std::span<const std::int64_t> begins = as_span(offsets);
+        // Offsets that do not fit are refused below; until then they must not ask for any amount of memory.
+        const auto most = static_cast<std::int64_t>(prepared_.n_tokens());
+        const std::int64_t n_groups = begins.empty() ? 0 : std::clamp<std::int64_t>(begins.back(), 0, most);
+        Array<float> means({static_cast<std::size_t>(n_groups), prepared_.dim()});
+        const MatrixView<float> rows = as_writable(means);
+        const std::span<const std::int32_t> groups = as_span(pooled_into);
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            average_groups(prepared_, begins, groups, rows, num_threads, interrupt);
+        }
+        return means;
     }
 
   private:

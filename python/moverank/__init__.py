@@ -45,6 +45,7 @@ from moverank.index.search.hits import Certificate, Hit, Hits, Rung, SearchStats
 from moverank.measures.distances import CertifiedDistances, certified_distances, distances, paired_distances, pairwise
 from moverank.measures.gradients import Gradients, gradients
 from moverank.measures.measure import Measure, emd, maxsim, rwmd, wmd, wrd
+from moverank.measures.pooling import PooledTokens, pool_tokens
 from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult
 from moverank.solvers.transport import TransportBatch, TransportResult, transport, transport_batch
 from moverank.vectors.bag import Bag
@@ -92,6 +93,7 @@ __all__ = [
     "NoTokensError",
     "PaddingWarning",
     "Passages",
+    "PooledTokens",
     "PrecisionWarning",
     "Ranking",
     "ReadOnlyIndexError",
@@ -125,6 +127,7 @@ __all__ = [
     "maxsim",
     "paired_distances",
     "pairwise",
+    "pool_tokens",
     "ranking",
     "readers",
     "rerank",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 __version__: str
@@ -247,7 +248,6 @@ def gradients(
 ) -> GradientColumns: ...
 
 U32 = NDArray[np.uint32]
-I32 = NDArray[np.int32]
 
 class TokenClusters:
     @property
@@ -256,6 +256,14 @@ class TokenClusters:
     def mass(self) -> F64: ...
     @property
     def counts(self) -> I64: ...
+
+class TokenGroups:
+    """Groups of tokens, each of which becomes one."""
+
+    @property
+    def offsets(self) -> I64: ...
+    @property
+    def pooled_into(self) -> I32: ...
 
 class PreparedSequences:
     """Sequences prepared for one measure; keeps the arrays alive."""
@@ -291,6 +299,8 @@ class PreparedSequences:
     def largest_code_norm(self) -> float: ...
     def pooled(self) -> F32: ...
     def clusters(self, per_document: int, num_threads: int) -> TokenClusters: ...
+    def groups(self, factor: float, num_threads: int) -> TokenGroups: ...
+    def group_means(self, offsets: I64, pooled_into: I32, num_threads: int) -> F32: ...
 
 class PreparedBags:
     """Bags of words prepared for one measure; keeps the arrays alive."""

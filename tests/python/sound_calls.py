@@ -14,6 +14,7 @@ DOCS = [np.eye(3), np.ones((2, 3))]
 
 SEQUENCES = mr.Sequences(DOCS)
 BAGS = mr.Bags(X, [[0, 1], [2]])
+POOLED = mr.pool_tokens(DOCS, 2)
 ALIGNMENT = mr.align(X, X)
 ENTROPIC = mr.wmd.replace(problem="sinkhorn")
 WORDS = WordVectors(["cat", "dog", "a"], X)
@@ -45,6 +46,8 @@ CALLS = {
         mr.paired_distances,
         {"A": DOCS, "B": DOCS, "measure": "wmd", "costs": None, "progress": lambda done, total: None, "num_threads": 1},
     ),
+    "pool_tokens": (mr.pool_tokens, {"docs": DOCS, "factor": 2, "measure": "wmd", "num_threads": 1}),
+    "PooledTokens.members": (POOLED.members, {"s": 0}),
     "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None}),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (

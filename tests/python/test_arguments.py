@@ -46,9 +46,9 @@ def test_the_calls_are_sound_without_the_fault(name):
 #: What calls return, and what only says what others have to look like: nobody has to make one.
 MADE_BY_US = {
     "Alignment", "Bag", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index",
-    "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch", "SinkhornResult",
-    "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts", "Encoder",
-    "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
+    "PooledTokens", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
+    "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts",
+    "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
 }  # fmt: skip
 #: Tested where their libraries or files are.
 ELSEWHERE = {

@@ -102,6 +102,7 @@ EXAMPLES = {
     "LateInteraction": [lambda t: encoders.LateInteraction(query_length=8, skiplist=["."])],
     "OnnxEncoder": [onnx],
     "Passages": [lambda t: mr.Passages(9, 2)],
+    "PooledTokens": [lambda t: mr.pool_tokens(DOCS, 2, "wrd")],
     "RankedDocument": [lambda t: reranker(WORDS).rank("cat", TEXTS)[1]],
     "Ranking": [
         lambda t: reranker(WORDS).rank("cat", [*TEXTS, "?"]),

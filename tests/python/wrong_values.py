@@ -55,6 +55,12 @@ WHOLE = [
     (HUGE, ValueError, f"must be at most [0-9]+, got {HUGE}"),
 ]
 COUNT = [*WHOLE, (0, ValueError, "must be at least 1, got 0")]
+FACTOR = [
+    (0.5, ValueError, "must be a finite number of at least 1, got 0.5"),
+    (NAN, ValueError, "must be a finite number of at least 1, got nan"),
+    (np.inf, ValueError, "must be a finite number of at least 1, got inf"),
+    ("2", TypeError, "must be a real number, got '2'"),
+]
 EPSILON = [*FINITE[:3], ("1", TypeError, "must be a (real number|number or a Sinkhorn), got '1'")]
 FLAG = [("yes", TypeError, "must be True or False, got 'yes'")]
 IDS = [
@@ -151,7 +157,7 @@ WRONG = {
     "sequences": BATCH, "vectors": TABLE, "a": MASS, "b": MASS, "weights": MASS, "k": COUNT, "num_threads": COUNT,
     "candidates": COUNT, "top_k": COUNT, "cache_bytes": WHOLE, "max_bytes": WHOLE, "batch_size": COUNT, "limit": COUNT,
     "sample": COUNT, "batch": COUNT, "seed": WHOLE, "steps": COUNT, "directions": COUNT, "dim": COUNT, "words": COUNT,
-    "cells": COUNT, "probes": COUNT, "ranked": COUNT,
+    "cells": COUNT, "probes": COUNT, "ranked": COUNT, "factor": FACTOR,
     "overlap": WHOLE, "per_document": COUNT, "max_rows": WHOLE, "max_tokens": COUNT, "max_iterations": WHOLE,
     "timeout": FINITE, "epsilon": EPSILON, "tolerance": FINITE, "aperture": FINITE, "unseen": FINITE,
     "fraction": [

@@ -232,6 +232,14 @@ def one_of(value: object, name: str, known: Collection[str], other: str | None =
     return str.__str__(value)
 
 
+def pool_factor(value: Any, name: str) -> float:
+    """Check by how much the tokens of documents are to be fewer: a finite real number of at least 1."""
+    factor = real_number(value, name)
+    if not 1 <= factor < math.inf:
+        raise ValueError(f"{name} must be a finite number of at least 1, got {factor}")
+    return factor
+
+
 def capacity_number(value: Any) -> float:
     """Check a capacity: a real number of at least 1, infinity included."""
     capacity = real_number(value, "capacity")

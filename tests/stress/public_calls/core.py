@@ -29,6 +29,7 @@ def distances(folder):
             (mr.emd.is_symmetric, mr.wrd.is_zero_between_equals, mr.maxsim.similarity_formula, mr.wmd.least_similarity),
         ),
         "paired distances": lambda: mr.paired_distances(docs[:5], docs[5:10], "wmd", num_threads=2),
+        "pooled tokens": each(lambda measure: mr.pool_tokens(docs, 2, measure, num_threads=2).members(0), EXACT),
     }
     with suppress(ImportError):
         import torch
