@@ -117,12 +117,12 @@ CALLS = {
     "Index.build": (
         mr.Index.build,
         {"docs": DOCS, "measure": "wmd", "ids": None, "payloads": None, "prefilter": "Flat", "dtype": None}
-        | {"costs": None, "space": None, "encoder": None, "num_threads": 1},
+        | {"costs": None, "pool": 1, "space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.build_on_disk": (
         mr.Index.build_on_disk,
         {"path": "index", "batches": [Batch(DOCS)], "measure": "wmd", "prefilter": "Flat", "dtype": None}
-        | {"costs": None, "space": None, "encoder": None, "num_threads": 1},
+        | {"costs": None, "pool": 1, "space": None, "encoder": None, "num_threads": 1},
     ),
     "Index.open": (
         lambda **options: index().save("saved", overwrite=True) or mr.Index.open(**options),
@@ -140,6 +140,7 @@ CALLS = {
     "EncoderIdentity.from_json": (mr.EncoderIdentity.from_json, {"value": mr.EncoderIdentity("A").as_json()}),
     "Index.remove": (lambda ids: index().remove(ids), {"ids": ["a"]}),
     "Index.payload": (index().payload, {"id": "a"}),
+    "Index.pooled_into": (index().pooled_into, {"id": "a"}),
     "Index.search": (
         index().search,
         {"query": X, "k": 1, "weights": None, "subset": None, "where": None, "candidates": None, "timeout": None}

@@ -19,7 +19,7 @@ VALUES = {
     "--tag": "x", "--quiet": None, "--overwrite": None, "--dtype": "float16", "--rescore": None, "--prefilter": "none",
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
     "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
-    "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ", "--candidates": "10",
+    "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ", "--candidates": "10", "--pool": "2",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}

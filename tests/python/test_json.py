@@ -124,7 +124,8 @@ def test_alignments_are_what_their_json_says(x, y, named, measure):
     if named:
         alignment = alignment.named([f"q{i}" for i in range(len(x))], [f"d{j}" for j in range(len(y))])
     found = plain(alignment.to_dict())
-    assert list(found) == ["value", "source_tokens", "target_tokens", "a", "b", "moves", "lost"]
+    assert list(found) == ["value", "source_tokens", "target_tokens", "a", "b", "pooled_into", "moves", "lost"]
+    assert found["pooled_into"] is None
     assert found["value"] == alignment.value
     assert (found["a"], found["b"]) == (alignment.a.tolist(), alignment.b.tolist())
     assert found["source_tokens"] == list(alignment.source_names)

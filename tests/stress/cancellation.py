@@ -215,6 +215,7 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
         Operation("build, int8", lambda: mr.Index.build(docs, "wrd", dtype="int8", **more)),
         Operation("build, int8 to rescore", lambda: mr.Index.build(docs, "wrd", dtype="int8", rescore=True, **more)),
         Operation("build, clusters", lambda: mr.Index.build(few, "wrd", prefilter=mr.Clusters(4), **more)),
+        Operation("build, pooled", lambda: mr.Index.build(few, "wrd", pool=2, **more)),
         Operation("pool long documents", lambda: mr.pool_tokens([long, other] * 2, 2, **more)),
         Operation("build, cells", lambda: mr.Index.build(docs, "wrd", prefilter="tokens", **more), foreign=True),
         Operation("build, HNSW", lambda: mr.Index.build(docs, "wrd", prefilter="HNSW16", **more), foreign=True),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from moverank._support.plain import finite
 from moverank._support.validate import as_list, one_of, whole_number
 from moverank.alignment.lost import Lost
+from moverank.alignment.pooled import pooled_names, pooled_positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,9 @@ class Alignment:
         Normalised mass of query and document.
     source_tokens, target_tokens : tuple of str, optional
         Names of the tokens, if given; see `named`.
+    pooled_into : ndarray of int32, shape (G,), optional
+        For each token of the document as it was given, the token of the plan that it was pooled into, if an index with
+        pooled tokens found the document; −1 for tokens without mass, which were left out.
     lost : Lost
         What encoding left out of the two texts, if texts were compared: words without a vector, tokens beyond a limit.
 
@@ -91,6 +95,7 @@ class Alignment:
     b: NDArray[np.float64]
     source_tokens: tuple[str, ...] | None = None
     target_tokens: tuple[str, ...] | None = None
+    pooled_into: NDArray[np.int32] | None = None
     lost: Lost = field(default_factory=Lost)
 
     @property
@@ -127,8 +132,15 @@ class Alignment:
 
     @property
     def target_names(self) -> Sequence[str]:
-        """Tokens of the document; their positions where no tokens were given."""
-        return _positions(self.plan.shape[1]) if self.target_tokens is None else self.target_tokens
+        """Tokens of the document; their positions where no tokens were given.
+
+        Of a pooled token these are the positions, in the document as given, of the tokens that it stands for: "[0+3]".
+        """
+        if self.target_tokens is not None:
+            return self.target_tokens
+        if self.pooled_into is None:
+            return _positions(self.plan.shape[1])
+        return pooled_positions(self.pooled_into, self.plan.shape[1])
 
     def named(self, source_tokens: Sequence[str], target_tokens: Sequence[str]) -> Alignment:
         """Name the tokens.
@@ -136,7 +148,8 @@ class Alignment:
         Parameters
         ----------
         source_tokens, target_tokens : sequence of str, lengths n and m
-            Tokens of the query and of the document.
+            Tokens of the query and of the document. If tokens of the document were pooled, those of the document as it
+            was given are accepted too: a pooled token is then named by those that it stands for, as in "cat + dog".
 
         Returns
         -------
@@ -149,7 +162,12 @@ class Alignment:
             If there is not exactly one name per token, or a name is not a string.
         """
         sources = _checked(source_tokens, self.plan.shape[0], "source_tokens")
-        targets = _checked(target_tokens, self.plan.shape[1], "target_tokens")
+        listed, count = as_list(target_tokens, "target_tokens", "names"), self.plan.shape[1]
+        if self.pooled_into is not None and len(listed) == len(self.pooled_into) != count:
+            names = _checked(listed, len(listed), "target_tokens")
+            targets = pooled_names(names, self.pooled_into, count)
+        else:
+            targets = _checked(listed, count, "target_tokens")
         return replace(self, source_tokens=sources, target_tokens=targets)
 
     def table(self, *, max_rows: int | None = None) -> str:
@@ -177,8 +195,8 @@ class Alignment:
         -------
         dict
             "value"; "source_tokens" and "target_tokens", lists of names (positions in brackets, where none were
-            given); "a" and "b", the mass of each token; "moves", the largest mass first, each `TokenMove.to_dict`
-            with "source_token" and "target_token"; "lost", `Lost.to_dict`.
+            given); "a" and "b", the mass of each token; "pooled_into", a list or None; "moves", the largest mass first,
+            each `TokenMove.to_dict` with "source_token" and "target_token"; "lost", `Lost.to_dict`.
         """
         sources, targets = list(self.source_names), list(self.target_names)
         return {
@@ -187,6 +205,7 @@ class Alignment:
             "target_tokens": targets,
             "a": self.a.tolist(),
             "b": self.b.tolist(),
+            "pooled_into": None if self.pooled_into is None else self.pooled_into.tolist(),
             "moves": [
                 {**move.to_dict(), "source_token": sources[move.source], "target_token": targets[move.target]}
                 for move in self.pairs

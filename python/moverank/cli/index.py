@@ -48,6 +48,13 @@ def add_parser(commands: Any) -> None:
         "--rescore", action="store_true", help="keep the tokens of the files as well as those of --dtype"
     )
     parser.add_argument(
+        "--pool",
+        type=float,
+        metavar="N",
+        help="store a document of n tokens as n / N: groups of near tokens become one, and answers are about these "
+        "documents (default: 1, all tokens)",
+    )
+    parser.add_argument(
         "--prefilter",
         metavar="NAME",
         help="'tokens', which finds the best candidates in large collections; or a faiss index of pooled vectors, "
@@ -80,7 +87,7 @@ def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
     measure = chosen_measure(args)
     files = [file for file in args.files if not is_vectors(file)]
     # Options of stored tokens ask for tokens, which files of vectors hold: an index has one kind of documents.
-    bags = files == args.files and args.dtype is None and args.prefilter is None
+    bags = files == args.files and args.dtype is None and args.prefilter is None and args.pool is None
     texts = Texts(args, files, bags=bags)
     started = time.perf_counter()
     bar = Bar("documents", quiet=args.quiet)
@@ -93,6 +100,7 @@ def _built(args: argparse.Namespace, path: Path, shown: Path) -> int:
             prefilter=None if prefilter == "none" else prefilter,
             dtype=args.dtype,
             rescore=args.rescore,
+            pool=1 if args.pool is None else args.pool,
             encoder=texts.encoder,
             resume=args.resume,
             progress=bar.show,

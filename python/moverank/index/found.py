@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from moverank.alignment.align import align
@@ -17,6 +18,7 @@ from moverank.index.parts.kind import Document
 from moverank.index.parts.setup import Setup
 from moverank.index.search.query import Query
 from moverank.index.snapshot import Snapshot
+from moverank.measures.pooling import members_of
 
 
 class FoundDocuments:
@@ -42,7 +44,8 @@ class FoundDocuments:
         with documents_sound():
             document = self._snapshot.document(self._positions[rank])
             costs = self._snapshot.costs(self._query.tokens, document[0])
-            return _aligned(self._query, document, self._snapshot.setup, costs)
+            pooled_into = self._snapshot.pooled_into(self._positions[rank])
+            return _aligned(self._query, document, self._snapshot.setup, costs, pooled_into)
 
     def payload(self, rank: int) -> Any:
         """Payload of the document."""
@@ -56,22 +59,27 @@ class FoundDocuments:
         documents = [self._snapshot.document(position) for position in self._positions]
         payloads = [self._snapshot.payload(position) for position in self._positions]
         costs = [self._snapshot.costs(self._query.tokens, tokens) for tokens, _ in documents]
-        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup, costs)
+        pooled_into = [self._snapshot.pooled_into(position) for position in self._positions]
+        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup, costs, pooled_into)
 
 
 @dataclass(frozen=True)
 class KeptDocuments:
-    """Copies of found documents, for pickled hits, which have no index: tokens, mass, payloads, and given costs."""
+    """Copies of found documents, for pickled hits, which have no index; fields are lists with an entry per document.
+
+    These are tokens and mass, payloads, given costs, and which tokens were pooled into which.
+    """
 
     query: Query
     documents: list[Document]
     payloads: list[Any]
     setup: Setup
     costs: list[NDArray[Any] | None]
+    pooled_into: list[NDArray[np.int32] | None]
 
     def alignment(self, rank: int) -> Alignment:
         """Solve the transport problem of a hit again, to get its plan."""
-        return _aligned(self.query, self.documents[rank], self.setup, self.costs[rank])
+        return _aligned(self.query, self.documents[rank], self.setup, self.costs[rank], self.pooled_into[rank])
 
     def payload(self, rank: int) -> Any:
         """Payload of the document."""
@@ -79,15 +87,33 @@ class KeptDocuments:
 
     def only(self, rank: int) -> KeptDocuments:
         """One of the documents alone."""
-        return KeptDocuments(self.query, [self.documents[rank]], [self.payloads[rank]], self.setup, [self.costs[rank]])
+        one = slice(rank, rank + 1)
+        return KeptDocuments(
+            self.query,
+            self.documents[one],
+            self.payloads[one],
+            self.setup,
+            self.costs[one],
+            self.pooled_into[one],
+        )
 
 
-def _aligned(query: Query, document: Document, setup: Setup, costs: NDArray[Any] | None) -> Alignment:
+def _aligned(
+    query: Query,
+    document: Document,
+    setup: Setup,
+    costs: NDArray[Any] | None,
+    pooled_into: NDArray[np.int32] | None,
+) -> Alignment:
     tokens, mass = document
     if costs is not None and query.mass is not None:
         alignment = aligned(costs, query.mass, mass, (query.tokens, tokens), setup.measure)
         return alignment.named(bin_names(query.tokens, setup.sources), bin_names(tokens, setup.targets))
-    return align(query.tokens, tokens, setup.measure, query.mass, mass)
+    alignment = align(query.tokens, tokens, setup.measure, query.mass, mass)
+    if pooled_into is None:
+        return alignment
+    members_of(pooled_into, len(tokens))  # refuses numbers that damage has changed
+    return replace(alignment, pooled_into=pooled_into)
 
 
 @contextmanager

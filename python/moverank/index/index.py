@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.threads import Lock
@@ -83,6 +84,7 @@ class Index:
         prefilter: str | Clusters | TokenCells | None = "auto",
         dtype: str | None = None,
         rescore: bool = False,
+        pool: float = 1,
         space: Space | None = None,
         encoder: Encoder | EncoderIdentity | None = None,
         num_threads: int | None = None,
@@ -122,6 +124,11 @@ class Index:
             Also store the documents as given, beside their compact form in `dtype`. Bounds are then computed from the
             compact form, with an allowance for rounding, and answers are exact for `docs`. Only the documents that the
             bounds do not exclude are read as given. Not available under ground "sqeuclidean".
+        pool : float, default 1
+            Store about n / `pool` tokens of a document of n tokens: groups of near tokens become one, see
+            `pool_tokens`. This happens before `dtype` and `rescore` apply, and to documents that are added later. All
+            that the index computes is then about the pooled documents, for which distances and certificates are exact.
+            1 stores all tokens. Not available for bags and histograms.
         space : Space, optional
             The space of the documents, which must have been moved into it before. The index stores it: `Index.space`
             returns it, and a `Reranker` moves queries into it.
@@ -145,7 +152,7 @@ class Index:
             If a document cannot be measured, ids repeat or are not one per document, or faiss cannot make the
             prefilter; the message says which.
         """
-        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore}
+        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore, "pool": pool}
         plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         threads = thread_count(num_threads)
         return cls(InMemory(built(plan, docs, ids, payloads, threads)), threads)
@@ -319,6 +326,7 @@ class Index:
         prefilter: str | Clusters | TokenCells | None = "auto",
         dtype: str | None = None,
         rescore: bool = False,
+        pool: float = 1,
         space: Space | None = None,
         encoder: Encoder | EncoderIdentity | None = None,
         resume: bool = False,
@@ -338,7 +346,7 @@ class Index:
             A folder that does not exist or is empty; with ``resume=True``, the folder of an interrupted build.
         batches : iterable of Batch
             The documents, from `moverank.readers` or your own generator.
-        measure, costs, prefilter, dtype, rescore, space, encoder
+        measure, costs, prefilter, dtype, rescore, pool, space, encoder
             As in `build`; the default of `dtype` is the type of the first batch, and "auto" is "tokens", as the number
             of documents is not known when the first are prepared.
         resume : bool, default False
@@ -380,7 +388,13 @@ class Index:
         >>> index.search(np.eye(3)[:1], k=1).ids
         array([3])
         """
-        options: dict[str, Any] = {"prefilter": prefilter, "dtype": dtype, "rescore": rescore, "streams": True}
+        options: dict[str, Any] = {
+            "prefilter": prefilter,
+            "dtype": dtype,
+            "rescore": rescore,
+            "pool": pool,
+            "streams": True,
+        }
         plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         if not isinstance(batches, Iterable):
             raise TypeError(f"batches: expected an iterable of Batch, got {type(batches).__name__}")
@@ -528,6 +542,11 @@ class Index:
         return self._snapshot.setup.dim
 
     @property
+    def pool(self) -> float:
+        """By how much the tokens of documents were made fewer, as for `build`; 1 if all are stored."""
+        return self._snapshot.setup.pool
+
+    @property
     def is_of_bags(self) -> bool:
         """Whether documents are bags of words: each distinct word of a document once, in the order of one table."""
         return self._snapshot.kind.table is not None
@@ -594,7 +613,8 @@ class Index:
         return _opened, (keeper.folder, keeper.mmap, self._num_threads)
 
     def __repr__(self) -> str:
-        return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim})"
+        pool = "" if self.pool == 1 else f", pool={self.pool:g}"
+        return f"Index({len(self)} documents, measure={self.measure.name}, dim={self.dim}{pool})"
 
     def payload(self, id: int | str) -> Any:
         """Return the payload of a document; None if it has none.
@@ -607,6 +627,31 @@ class Index:
         snapshot = self._snapshot
         named: Ids = [id]  # type: ignore[assignment]
         return snapshot.payload(int(snapshot.positions_of(named, "id")[0]))
+
+    def pooled_into(self, id: int | str) -> NDArray[np.int32]:
+        """Return which of a document's tokens were pooled into which.
+
+        Returns
+        -------
+        ndarray of int32, shape (n,)
+            For each token of the document as it was added, the number of the stored token that stands for it; −1 for
+            tokens without mass, which are not stored. In an index that stores all tokens, 0 to n − 1.
+
+        Raises
+        ------
+        UnknownIdError
+            If the id is not in the index.
+        ValueError
+            If documents are bags or histograms.
+        """
+        snapshot = self._snapshot
+        if snapshot.kind.table is not None:
+            raise ValueError("pooled_into: expected an index of sequences, this one is of bags or histograms")
+        named: Ids = [id]  # type: ignore[assignment]
+        position = int(snapshot.positions_of(named, "id")[0])
+        found = snapshot.pooled_into(position)
+        count = len(snapshot.document(position)[0])
+        return np.arange(count, dtype=np.int32) if found is None else found
 
     # ---- searches --------------------------------------------------------------------------------------------------
 

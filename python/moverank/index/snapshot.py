@@ -178,6 +178,11 @@ class Snapshot:
         part, own = self.place(position)
         return self.parts[part].document(own, self.shared)
 
+    def pooled_into(self, position: int) -> NDArray[np.int32] | None:
+        """For each token of a document as given, the stored token that it was pooled into; None if they are not."""
+        part, own = self.place(position)
+        return self.parts[part].pooled_into(own)
+
     def costs(self, query: NDArray[Any], document: NDArray[Any]) -> NDArray[Any] | None:
         """Given costs between the bins of a query and of a document; None if costs are computed from vectors."""
         return self.kind.costs(self.shared, query, document)

@@ -154,6 +154,20 @@ def pooled_documents(
     return Sequences.from_flat(tokens, groups.offsets, mass), groups.pooled_into
 
 
+def pooled_again(
+    tokens: NDArray[np.float64], mass: NDArray[np.float64], pooled_into: NDArray[np.int32], count: int, measure: Measure
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tokens and masses of one document, pooled as another one was; ValueError if it has no mass in one of the groups.
+
+    Clustered anew, tokens with other last digits could be grouped in another way.
+    """
+    kept = pooled_into >= 0
+    of_groups = np.bincount(pooled_into[kept], mass[kept], minlength=count).astype(np.float64)
+    document = Sequences.from_flat(tokens, [0, len(tokens)], mass)
+    means = prepare(document, measure).group_means(np.array([0, count]), pooled_into, 1)
+    return means.astype(np.float64), of_groups
+
+
 def members_of(pooled_into: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], ...]:
     """Positions of the tokens in each of `count` groups; ValueError for a number that is not of a group."""
     if ((pooled_into < -1) | (pooled_into >= count)).any():

@@ -70,7 +70,7 @@ class ComparedHit:
                 # The words of a bag are not in the order of the text, so the text itself is compared.
                 if abs(again.value - found.value) <= _ROUNDING * max(1.0, abs(found.value)):
                     return again
-            elif len(encoded.tokens[0]) == len(tokens):
+            elif len(encoded.tokens[0]) == (len(tokens) if found.pooled_into is None else len(found.pooled_into)):
                 tokens = encoded.tokens[0]
                 lost = replace(lost, dropped=encoded.dropped[0], cut=encoded.cut[0])
         return replace(found.named(self.query.tokens, tokens), lost=lost)

@@ -38,11 +38,13 @@ def searches(folder):
         return f"{found} {found!r}", found.to_dict(), found.queries, found.at[0].to_dict(contents=False)
 
     def about():
-        return len(index), index.ids, index.dim, index.space, index.measure, 3 in index, repr(index), index.payload(3)
+        shown = 3 in index, repr(index), index.payload(3)
+        return len(index), index.ids, index.dim, index.pool, index.space, index.measure, shown
 
     return {
         "building": lambda: mr.Index.build(docs, "wrd", payloads=payloads),
         "building with clusters": lambda: mr.Index.build(docs, "wrd", prefilter=mr.Clusters(2), dtype="int8"),
+        "building with pooled tokens": lambda: mr.Index.build(docs, "wrd", pool=2, num_threads=2).pooled_into(3),
         "building with cells": lambda: mr.Index.build(docs, "wrd", prefilter=mr.TokenCells(8), dtype="int8"),
         "building with a graph": lambda: mr.Index.build(docs, "wrd", prefilter="HNSW8", num_threads=1),
         "building of bags": lambda: mr.Index.build(words, "wmd"),

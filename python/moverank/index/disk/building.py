@@ -111,6 +111,8 @@ class Build:
         other_dtype = options.dtype is not None and token_dtype(options.dtype) != begun_dtype
         if other_dtype or options.rescore != bool(begun.codes):
             raise ValueError(f"resume: the build was begun with tokens as {begun.dtype} and codes as {begun.codes}")
+        if options.pool != begun.pool:
+            raise ValueError(f"resume: the build was begun with pool {begun.pool:g}, not {options.pool:g}")
         prefilter = options.prefilter_for(self.n_documents)
         if not kind_of(begun).needs_prefilter or begun.prefilter == prefilter:
             return begun

@@ -35,6 +35,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "documents": documents - removed,
         "removed": f"{removed}, whose space is freed by compact" if removed else 0,
         "tokens": sum(segment.arrays[kind.counted].shape[0] for segment in manifest.segments),
+        "pooled": _pooled(manifest),
         "dimension": setup.dim,
         "stored as": STORED_AS[setup.kind].format(setup.dtype),
         "bounds from": setup.codes or BOUNDS_FROM[setup.kind],
@@ -55,6 +56,13 @@ def describe(folder: Path) -> dict[str, Any]:
         facts["  codebook"] = cells.codebook.file.nbytes
         facts["  cells of documents"] = sum(group.file.nbytes for group in cells.groups)
     return facts
+
+
+def _pooled(manifest: Manifest) -> str:
+    if manifest.setup.pool == 1:
+        return "no"
+    given = sum(segment.arrays["pooled_into"].shape[0] for segment in manifest.segments)
+    return f"by {manifest.setup.pool:g}, from {given} tokens"
 
 
 def _bytes_by_array(manifest: Manifest) -> dict[str, int]:

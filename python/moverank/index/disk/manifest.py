@@ -137,6 +137,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "prefilter": _prefilter_to_json(setup.prefilter),
         "ids": setup.ids,
         "origin": None if setup.origin is None else list(setup.origin),
+        "pool": None if setup.pool == 1 else setup.pool,
         "sources": None if setup.sources is None else list(setup.sources),
         "targets": None if setup.targets is None else list(setup.targets),
         "next_id": manifest.next_id,
@@ -309,6 +310,7 @@ def _setup_of(fields: Fields) -> Setup:
         origin=_origin_of(fields.take_optional("origin", list)),
         sources=_names_of(fields, "sources"),
         targets=_names_of(fields, "targets"),
+        pool=_pool_of(fields),
     )
     if setup.dim == 0 or not kind_of(setup).is_sound(setup):
         raise IndexFormatError("has options that contradict each other")
@@ -321,6 +323,15 @@ def _origin_of(value: list[Any] | None) -> tuple[float, ...] | None:
     if not all(type(x) in (int, float) and math.isfinite(x) for x in value):
         raise IndexFormatError("the origin is not a list of finite numbers")
     return tuple(map(float, value))
+
+
+def _pool_of(fields: Fields) -> float:
+    value = fields.take_optional("pool", float) if fields.has("pool") else None  # early indexes do not have the field
+    if value is None:
+        return 1.0
+    if not 1 < value < math.inf:
+        raise IndexFormatError(f"pool is {value}, expected a finite number above 1")
+    return value
 
 
 def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:

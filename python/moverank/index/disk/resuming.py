@@ -12,6 +12,7 @@ from moverank.index.parts.intake import Intake
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part
 from moverank.index.snapshot import Snapshot
+from moverank.measures.pooling import pooled_again
 
 
 class SkippedBatches:
@@ -30,8 +31,9 @@ class SkippedBatches:
     def __init__(self, begun: Snapshot, *, is_complete: bool, num_threads: int) -> None:
         self._begun = begun
         self._is_complete = is_complete
-        # Prefilters and codes are not compared, so they are not computed; clusters would take long.
-        setup = replace(begun.setup, prefilter=None, codes=None)
+        # Prefilters and codes are not compared, so they are not computed; clusters would take long. Tokens are pooled
+        # as they were before: clustered anew, tokens with other last digits could be grouped in another way.
+        setup = replace(begun.setup, prefilter=None, codes=None, pool=1.0)
         self._intake = Intake(setup, 0, begun.shared, begun.space, num_threads)
         #: Whether each document of the index has occurred in a batch.
         self._seen = np.zeros(int(begun.firsts[-1]), dtype=bool)
@@ -71,11 +73,20 @@ class SkippedBatches:
         other = self._begun.parts[other_part]
         if part.payload(own) != other.payload(place):
             raise self._error(f"its document {id!r:.80} has a different payload")
-        tolerance = kind_of(other.setup).tolerance(other.setup)
-        for given, stored in zip(part.content(own), other.content(place), strict=True):
-            if given.shape != stored.shape:
+        given, stored = part.content(own), other.content(place)
+        pooled_into = other.pooled_into(place)
+        if pooled_into is not None:
+            if len(pooled_into) != len(given[0]):
                 raise self._error(f"its document {id!r:.80} has a different number of tokens")
-            if np.abs(given - stored).max() > tolerance * np.abs(stored).max():
+            try:
+                given = pooled_again(*given, pooled_into, len(stored[0]), other.setup.measure)
+            except ValueError:
+                raise self._error(f"its document {id!r:.80} has different tokens or weights") from None
+        tolerance = kind_of(other.setup).tolerance(other.setup)
+        for found, expected in zip(given, stored, strict=True):
+            if found.shape != expected.shape:
+                raise self._error(f"its document {id!r:.80} has a different number of tokens")
+            if np.abs(found - expected).max() > tolerance * np.abs(expected).max():
                 raise self._error(f"its document {id!r:.80} has different tokens or weights")
 
     def _error(self, what: str) -> ValueError:

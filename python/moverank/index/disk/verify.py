@@ -15,7 +15,7 @@ from moverank.errors import IndexFormatError
 from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
 from moverank.index.disk.segments import ArrayFile, map_listed, require_magic
 from moverank.index.disk.store import Store
-from moverank.index.parts.arrays import COLUMNS, OFFSETS, codes_in, require_offsets, tokens_in
+from moverank.index.parts.arrays import COLUMNS, OFFSETS, Arrays, codes_in, require_offsets, tokens_in
 from moverank.index.parts.cells import verify_cells
 from moverank.index.parts.codebook import verify_codebook
 from moverank.index.parts.part import Part
@@ -108,6 +108,8 @@ def verify_part(part: Part) -> None:
                     raise IndexFormatError(
                         f"array {name!r}: has a number that is not finite, or less than {column.least:g}"
                     )
+    if "pooled_into" in arrays:
+        _verify_pooled(arrays)
     for name, found_in in (("tokens", tokens_in), ("codes", codes_in)):
         if name in arrays and any(chunk.first_non_finite() >= 0 for chunk in _chunks(found_in(arrays, part.setup))):
             raise IndexFormatError(f"array {name!r}: has a token that is not finite")
@@ -125,6 +127,15 @@ def verify_part(part: Part) -> None:
         raise IndexFormatError("array 'rows': a word occurs twice")
     for position in range(len(part) if "payload_text" in arrays else 0):
         part.payload(position)  # parses the JSON
+
+
+def _verify_pooled(arrays: Arrays) -> None:
+    """Check that every stored token stands for tokens of its own document."""
+    lengths, kept = np.diff(arrays["given_offsets"]), arrays["pooled_into"] >= 0
+    first, end = (np.repeat(offsets, lengths)[kept] for offsets in (arrays["offsets"][:-1], arrays["offsets"][1:]))
+    token = first + arrays["pooled_into"][kept]
+    if (token >= end).any() or len(np.unique(token)) < arrays["offsets"][-1]:
+        raise IndexFormatError("array 'pooled_into': does not match the tokens of every document")
 
 
 def _chunks(array: Rows) -> Iterator[Rows]:

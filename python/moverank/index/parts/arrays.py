@@ -5,6 +5,7 @@ A part of n documents with T tokens of d dimensions has these arrays (those in b
     sequences   offsets (n + 1), tokens (T, w), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
       codes     codes (T, w), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
                 code_rho (n)
+      pooled    given_offsets (n + 1), pooled_into (G), with G the number of tokens as given
       clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
     bags        offsets (n + 1), words (T), [counts (T)], totals (n), vectors (v, d), rows (v)
       of given costs    offsets (n + 1), words (T), counts (T), totals (n), costs (v, d)
@@ -71,6 +72,8 @@ def features(setup: Setup) -> frozenset[str]:
     found = {_ANY, setup.kind, f"{setup.ids} ids"}
     if setup.codes is not None:
         found.add("codes")
+    if setup.pool > 1:
+        found.add("pooled tokens")
     if isinstance(setup.prefilter, str):
         found.add("pooled")
     elif isinstance(setup.prefilter, Clusters):
@@ -112,6 +115,7 @@ COLUMNS = {
     "code_squares": Column("offsets", "<f4", _maybe("codes"), 0.0),
     "code_sums": Column("offsets", "<i4", _maybe("codes")),
     "code_rho": Column(DOCUMENTS, "<f8", _with("codes"), 0.0),
+    "pooled_into": Column("given_offsets", "<i4", _with("pooled tokens"), -1),
     "cluster_tokens": Column("cluster_offsets", "<f4", _with("clusters"), -np.inf, wide=True),
     "cluster_mass": Column("cluster_offsets", "<f8", _with("clusters"), 0.0),
     "cluster_inverse_norms": Column("cluster_offsets", "<f4", _maybe("clusters"), 0.0),

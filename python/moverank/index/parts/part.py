@@ -124,6 +124,16 @@ class Part:
         """One document as two arrays of numbers, see `Kind.content`."""
         return kind_of(self.setup).content(self.setup, self.arrays, self._run(position))
 
+    def pooled_into(self, position: int) -> NDArray[np.int32] | None:
+        """For each token of a document as given, the number of the stored token that it was pooled into; −1 for none.
+
+        None if tokens are not pooled.
+        """
+        if self.setup.pool == 1:
+            return None
+        offsets = self.arrays["given_offsets"]
+        return self.arrays["pooled_into"][int(offsets[position]) : int(offsets[position + 1])]
+
     @property
     def longest(self) -> float:
         """Largest norm of a token, relative to the index's origin."""

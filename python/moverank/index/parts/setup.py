@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moverank._support.validate import whole_number
+from moverank._support.validate import pool_factor, whole_number
 from moverank.measures.measure import Measure
 
 #: Maximum number of cells: the number of a cell is to fit two bytes.
@@ -118,6 +118,8 @@ class Setup:
         Vector subtracted from all tokens in float64 before they were rounded. It must be subtracted from queries too.
     sources, targets : tuple of str, optional
         Names of the bins of queries and of documents, if costs were given as a DataFrame.
+    pool : float
+        By how much the tokens of documents are fewer than those given, see `pool_tokens`; 1 for all tokens.
     """
 
     measure: Measure
@@ -130,11 +132,12 @@ class Setup:
     origin: tuple[float, ...] | None = None
     sources: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
+    pool: float = 1.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """Arguments of `Index.build` about the storage of documents: `prefilter`, `dtype` and `rescore`.
+    """Arguments of `Index.build` about the storage of documents: `prefilter`, `dtype`, `rescore` and `pool`.
 
     `streams` is whether documents come in batches, so that their number is not known when the first are prepared.
     """
@@ -143,8 +146,10 @@ class Options:
     dtype: str | None = None
     rescore: bool = False
     streams: bool = False
+    pool: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", pool_factor(self.pool, "pool"))
         if self.prefilter == "tokens":
             object.__setattr__(self, "prefilter", TokenCells())
         if not (self.prefilter is None or isinstance(self.prefilter, Chosen)):
@@ -170,3 +175,5 @@ def require_plain_table(options: Options) -> None:
         raise ValueError("rescore: expected False for bags, whose vectors are shared")
     if options.dtype is not None:
         raise ValueError(f"dtype: expected none for bags, whose table of vectors is float32, got {options.dtype!r}")
+    if options.pool != 1:
+        raise ValueError(f"pool: expected 1 for documents that share one table, got {options.pool:g}")

@@ -16,6 +16,7 @@ from moverank.index.parts.setup import Clusters, Options, Setup
 from moverank.measures.given import Costs
 from moverank.measures.measure import Measure, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about
+from moverank.measures.pooling import pooled_documents
 from moverank.measures.precision import tell_if_far
 from moverank.vectors.rounding import Extent
 from moverank.vectors.sequences import Sequences
@@ -36,7 +37,8 @@ class TokenParts(Kind):
         codes = _checked_codes(dtype, docs, measure) if rescore else None
         stored = docs.dtype if dtype is None or rescore else token_dtype(dtype)
         origin = _origin_for(docs) if measure._cost.translation_invariant else None
-        return Setup(measure, self.name, docs.dim, stored, codes, options.prefilter_for(len(docs)), ids, origin)
+        prefilter = options.prefilter_for(len(docs))
+        return Setup(measure, self.name, docs.dim, stored, codes, prefilter, ids, origin, pool=options.pool)
 
     def is_sound(self, setup: Setup) -> bool:
         """Whether the origin has the right dimension, and the measure allows one; bins must not have names."""
@@ -45,7 +47,7 @@ class TokenParts(Kind):
         return origin_is_valid and (setup.sources, setup.targets) == (None, None)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
-        """Documents relative to the index's origin, in its type.
+        """Documents relative to the index's origin, in its type unless they are still to be pooled.
 
         Warns
         -----
@@ -58,13 +60,19 @@ class TokenParts(Kind):
             tell_if_far(docs, origin)
         if setup.origin is not None:
             docs = about(origin, docs, setup.measure)
-        return docs.astype(setup.dtype)
+        return docs.astype(setup.dtype) if setup.pool == 1 else docs
 
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
-        """Prepare documents, with the codes and the prefilter's vectors if the index has them."""
+        """Pool the tokens of documents if the index does, and prepare them, with all that its setup asks for."""
+        arrays: dict[str, NDArray[Any]] = {}
+        rounded = docs._rounded or setup.origin is not None
+        if setup.pool > 1:
+            arrays["given_offsets"] = docs.offsets
+            docs, arrays["pooled_into"] = pooled_documents(docs, setup.pool, setup.measure, num_threads)
+            docs, rounded = docs.astype(setup.dtype), True
         prepared = prepare(docs, setup.measure)
-        numbers = {"max_norm": prepared.max_norm, "rounded": float(docs._rounded or setup.origin is not None)}
-        arrays = {"offsets": docs.offsets, "tokens": docs.tokens}
+        numbers = {"max_norm": prepared.max_norm, "rounded": float(rounded)}
+        arrays |= {"offsets": docs.offsets, "tokens": docs.tokens}
         if docs.scales is not None:
             arrays["scales"] = docs.scales
         arrays |= _filled("", prepared.arrays)
