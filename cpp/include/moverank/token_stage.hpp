@@ -21,7 +21,7 @@ namespace moverank {
 /// How much the first stage looks at.
 struct TokenProbe {
     std::size_t n_cells = 32;     ///< cells per query token, at least
-    std::size_t n_ranked = 2048;  ///< documents that bounds rank, nearest by cells first
+    std::size_t n_ranked = 1024;  ///< documents that bounds rank, nearest by cells first
 };
 
 /// Positions of the `count` documents that are likely to be nearest, nearest first, of those at `positions`, which

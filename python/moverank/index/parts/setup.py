@@ -66,7 +66,7 @@ class TokenCells:
     probes : int, default 32
         Cells looked up per token of the query. More find documents whose tokens are farther from the query's. If these
         have fewer than `ranked` documents, more are looked up.
-    ranked : int, default 2048
+    ranked : int, default 1024
         Documents that are ordered by bounds, those with the nearest cells first. Most of the time goes there.
 
     Raises
@@ -77,7 +77,7 @@ class TokenCells:
 
     cells: int | None = None
     probes: int = 32
-    ranked: int = 2048
+    ranked: int = 1024
 
     def __post_init__(self) -> None:
         if self.cells is not None:
