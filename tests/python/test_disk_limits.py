@@ -79,9 +79,12 @@ for name, call in calls.items():
             assert error.errno == 24, repr(error)
             assert isinstance(error, mr.IndexWriteError) or name in ("open", "verify"), repr(error)
             failed.add(name)
-            assert os.listdir("/proc/self/fd") == used, f"{name} lost handles"
+            left = used
         else:
             resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+            left = os.listdir("/proc/self/fd")
+        # Only now, as an error keeps what its traceback refers to.
+        assert os.listdir("/proc/self/fd") == left, f"{name} lost handles"
         assert answers(index) == before == answers(mr.Index.open(folder))
         shutil.rmtree(folder.with_name("built"), ignore_errors=True)
     call()

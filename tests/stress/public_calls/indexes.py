@@ -39,7 +39,7 @@ def searches(folder):
 
     def about():
         shown = 3 in index, repr(index), index.payload(3)
-        return len(index), index.ids, index.dim, index.pool, index.space, index.measure, shown
+        return len(index), index.ids, index.dim, index.pool, index.prefilter, index.space, index.measure, shown
 
     return {
         "building": lambda: mr.Index.build(docs, "wrd", payloads=payloads),
