@@ -52,7 +52,6 @@ MOVERANK_INLINE float sum(const float* x, std::size_t dim, Term term) {
     }
 #pragma GCC unroll 4
     for (std::size_t n = n_sums; n > 1; n /= 2) {
-#pragma GCC unroll 4
         for (std::size_t s = 0; s < n / 2; ++s) {
             sums[s] += sums[s + n / 2];
         }
