@@ -9,20 +9,9 @@
 #include "../preconditions.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/ground_traits.hpp"
+#include "norm.hpp"
 
 namespace moverank {
-
-namespace {
-
-[[nodiscard]] double norm_of(std::span<const float> x) {
-    double squared = 0.0;
-    for (const float component : x) {
-        squared += static_cast<double>(component) * static_cast<double>(component);
-    }
-    return std::sqrt(squared);
-}
-
-}  // namespace
 
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt)
     : sequences_(sequences), codes_(codes), rho_(sequences.size()) {

@@ -8,6 +8,7 @@
 #include "../preconditions.hpp"
 #include "moverank/ground_traits.hpp"
 #include "moverank/parallel.hpp"
+#include "norm.hpp"
 
 namespace moverank {
 
@@ -44,14 +45,6 @@ class Share {
   private:
     bool is_mass_;
 };
-
-[[nodiscard]] double norm(const float* token, std::size_t dim) {
-    double squared = 0.0;
-    for (std::size_t k = 0; k < dim; ++k) {
-        squared += static_cast<double>(token[k]) * static_cast<double>(token[k]);
-    }
-    return std::sqrt(squared);
-}
 
 /// Ward's method on one document at a time, for one thread. A cluster is known by its first token. Each remembers the
 /// nearest of the clusters behind it, so a step looks at one number per cluster, and only few nearest ones change.
@@ -93,7 +86,7 @@ class Ward {
         clusters_ = parent_;
         for (std::size_t i = 0; i < n_; ++i) {
             decode(document.tokens.run(place_[i], 1), decoded_);
-            const double scale = by_direction_ ? norm(decoded_.data(), dim_) : 1.0;
+            const double scale = by_direction_ ? norm_of(decoded_) : 1.0;
             std::ranges::transform(decoded_, &centre_[i * dim_],
                                    [scale](float x) { return static_cast<double>(x) / scale; });
             mass_[i] = share_(document.mass[place_[i]]);
@@ -266,7 +259,7 @@ class GroupMeans {
             Group& group = groups_[g];
             const float* token = &tokens_[t * dim_];
             double* mean = &means_[g * dim_];
-            const double length = keeps_length_ ? norm(token, dim_) : 1.0;
+            const double length = keeps_length_ ? norm_of({token, dim_}) : 1.0;
             const double scale = by_direction_ ? length : 1.0;
             group.mass += mass;
             const double share = mass / group.mass;
