@@ -625,8 +625,7 @@ class Index:
             If the id is not in the index.
         """
         snapshot = self._snapshot
-        named: Ids = [id]  # type: ignore[assignment]
-        return snapshot.payload(int(snapshot.positions_of(named, "id")[0]))
+        return snapshot.payload(snapshot.position_of(id))
 
     def pooled_into(self, id: int | str) -> NDArray[np.int32]:
         """Return which of a document's tokens were pooled into which.
@@ -647,8 +646,7 @@ class Index:
         snapshot = self._snapshot
         if snapshot.kind.table is not None:
             raise ValueError("pooled_into: expected an index of sequences, this one is of bags or histograms")
-        named: Ids = [id]  # type: ignore[assignment]
-        position = int(snapshot.positions_of(named, "id")[0])
+        position = snapshot.position_of(id)
         found = snapshot.pooled_into(position)
         count = len(snapshot.document(position)[0])
         return np.arange(count, dtype=np.int32) if found is None else found

@@ -173,6 +173,11 @@ class Snapshot:
             raise DuplicateIdError(f"{argument}: {repeated!r:.80} is given more than once")
         return increasing
 
+    def position_of(self, id: int | str) -> int:
+        """Position of the document with an id; UnknownIdError if it is not in the index."""
+        named: Ids = [id]  # type: ignore[assignment]
+        return int(self.positions_of(named, "id")[0])
+
     def document(self, position: int) -> Document:
         """Tokens and mass of one document."""
         part, own = self.place(position)
