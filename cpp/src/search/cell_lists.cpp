@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace {
 
 /// Documents per block: what is counted of them stays in the second-level cache.
 constexpr std::size_t documents_per_block = std::size_t{1} << 15U;
+
+/// Runs of documents per thread: more are shared out more evenly, and find their places in lists more often.
+constexpr std::size_t runs_per_thread = 4;
 
 /// The cells that one query token probes, nearest first, and what documents in none of them are taken to cost.
 struct Probed {
@@ -63,49 +67,110 @@ void probe_cells(const VocabularyCosts& costs, std::size_t first, std::size_t co
     }
 }
 
+/// A document, and by how much it is cheaper than one in none of the probed cells.
+struct Saving {
+    float saved;
+    std::int64_t position;
+
+    [[nodiscard]] static bool before(const Saving& x, const Saving& y) {
+        return x.saved > y.saved || (x.saved == y.saved && x.position < y.position);
+    }
+};
+
 /// The best documents that one thread has seen.
 class Best {
   public:
     explicit Best(std::size_t count) : count_(count) {}
 
-    void offer(const Hit& hit) {
-        if (hit.distance > worst_) {
-            return;
-        }
-        hits_.push_back(hit);
-        if (hits_.size() >= 2 * count_ + 1024) {
+    void offer(const Saving& saving) {
+        savings_.push_back(saving);
+        if (savings_.size() >= 2 * count_ + 1024) {
             shrink();
         }
     }
-    [[nodiscard]] std::vector<Hit>& hits() { return hits_; }
+    /// A document that saves less is not among the best.
+    [[nodiscard]] float least() const { return least_; }
+    [[nodiscard]] std::span<const Saving> savings() const { return savings_; }
 
   private:
     void shrink() {
-        const auto end = hits_.begin() + static_cast<std::ptrdiff_t>(count_);
-        std::ranges::nth_element(hits_, end, before);
-        worst_ = end->distance;
-        hits_.erase(end, hits_.end());
+        const auto end = savings_.begin() + static_cast<std::ptrdiff_t>(count_);
+        std::ranges::nth_element(savings_, end, Saving::before);
+        least_ = end->saved;
+        savings_.erase(end, savings_.end());
     }
 
-  public:
-    [[nodiscard]] static bool before(const Hit& x, const Hit& y) {
-        return x.distance < y.distance || (x.distance == y.distance && x.position < y.position);
-    }
-
-  private:
     std::size_t count_;
-    double worst_ = std::numeric_limits<double>::infinity();
-    std::vector<Hit> hits_;
+    float least_ = -std::numeric_limits<float>::infinity();
+    std::vector<Saving> savings_;
+};
+
+/// What is left of a probed list.
+struct Cursor {
+    const std::uint32_t* next;
+    const std::uint32_t* end;
+    float saved;         ///< by documents in this cell
+    std::uint32_t mark;  ///< 1 + the query token
+};
+
+/// Documents of one part, of which a thread reads one block after the other.
+struct Run {
+    std::size_t part, begin, end;
 };
 
 /// What a thread counts of the documents of one block.
-struct Block {
-    std::vector<float> saved;         ///< by how much a document is cheaper than one in none of the probed cells
-    std::vector<std::uint32_t> last;  ///< 1 + the last query token that found the document; 0: none did
-    std::vector<std::uint32_t> found;
-    Best best;
+class Block {
+  public:
+    explicit Block(std::size_t count) : saved_(documents_per_block), last_(documents_per_block), best_(count) {}
 
-    explicit Block(std::size_t count) : saved(documents_per_block), last(documents_per_block), best(count) {}
+    /// Count the documents of the block that begins at `begin`, and move cursors to what is after it. Cursors of one
+    /// token come nearest cell first, so the first that has a document is the document's nearest.
+    void count(std::span<Cursor> cursors, std::size_t begin, std::size_t end) {
+        for (Cursor& cursor : cursors) {
+            const std::uint32_t* next = cursor.next;
+            for (; next != cursor.end && *next < end; ++next) {
+                const std::size_t d = *next - begin;
+                // A damaged list may not rise, and so lead to before the block.
+                if (d < documents_per_block && last_[d] != cursor.mark) {
+                    last_[d] = cursor.mark;
+                    saved_[d] += cursor.saved;
+                }
+            }
+            cursor.next = next;
+        }
+    }
+
+    /// Offer all documents that were counted, the first of which has this position.
+    void offer_all(std::int64_t first) {
+        for (std::size_t group = 0; group < documents_per_block; group += group_size) {
+            bool may_be_best = false;
+            for (std::size_t d = group; d < group + group_size; ++d) {
+                may_be_best |= saved_[d] >= best_.least();
+            }
+            for (std::size_t d = group; may_be_best && d < group + group_size; ++d) {
+                offer(d, first);
+            }
+        }
+    }
+    /// Offer one of them, if it was counted.
+    void offer(std::size_t d, std::int64_t first) {
+        if (last_[d] != 0 && saved_[d] >= best_.least()) {
+            best_.offer({saved_[d], first + static_cast<std::int64_t>(d)});
+        }
+    }
+    void clear() {
+        std::ranges::fill(saved_, 0.0F);
+        std::ranges::fill(last_, 0U);
+    }
+    [[nodiscard]] std::span<const Saving> savings() const { return best_.savings(); }
+
+  private:
+    /// Documents that are compared with the best at once: most are not among them.
+    static constexpr std::size_t group_size = 16;
+
+    std::vector<float> saved_;         ///< by how much a document is cheaper than one in none of the probed cells
+    std::vector<std::uint32_t> last_;  ///< 1 + the last query token that found the document; 0: none did
+    Best best_;
 };
 
 }  // namespace
@@ -142,84 +207,59 @@ std::vector<Hit> JoinedCellLists::nearest(const VocabularyCosts& costs, std::spa
         all_missed += mass[i] * probed[i].missed;
     }
 
-    // Blocks do not cross parts.
-    struct Range {
-        std::size_t part, begin, end;
-    };
-    std::vector<Range> ranges;
+    // Neither blocks nor runs cross parts. A run has several blocks, so that places in lists are rarely looked for.
+    const unsigned n_workers = thread_count(n_threads, (size() + documents_per_block - 1) / documents_per_block);
+    const std::size_t per_run = size() / (runs_per_thread * n_workers) / documents_per_block * documents_per_block;
+    std::vector<Run> runs;
     for (std::size_t p = 0; p < parts_.size(); ++p) {
-        const std::size_t size = firsts_[p + 1] - firsts_[p];
-        for (std::size_t begin = 0; begin < size; begin += documents_per_block) {
-            ranges.push_back({p, begin, std::min(begin + documents_per_block, size)});
+        const std::size_t n_documents = firsts_[p + 1] - firsts_[p];
+        const std::size_t step = std::max(per_run, documents_per_block);
+        for (std::size_t begin = 0; begin < n_documents; begin += step) {
+            runs.push_back({p, begin, std::min(begin + step, n_documents)});
         }
     }
-    const unsigned n_workers = thread_count(n_threads, ranges.size());
-    std::vector<Block> blocks;
-    for (unsigned w = 0; w < n_workers; ++w) {
-        blocks.emplace_back(probe.count);
-    }
-    parallel_for(ranges.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t first, std::size_t last) {
+    std::vector<Block> blocks(n_workers, Block(probe.count));
+    parallel_for(runs.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t first_run, std::size_t last_run) {
         Block& block = blocks[w];
-        for (std::size_t r = first; r < last; ++r) {
-            const auto [p, begin, end] = ranges[r];
-            const CellLists& lists = parts_[p];
-            block.found.clear();
+        std::vector<Cursor> cursors;
+        for (std::size_t r = first_run; r < last_run; ++r) {
+            const auto [p, run_begin, run_end] = runs[r];
+            cursors.clear();
             for (std::size_t i = 0; i < mass.size(); ++i) {
-                const auto mark = static_cast<std::uint32_t>(i + 1);
                 for (const std::uint32_t cell : probed[i].cells) {
-                    const auto saved =
-                        static_cast<float>(mass[i] * (probed[i].missed - static_cast<double>(costs.row(cell)[i])));
-                    const std::uint32_t* next = lists.documents.data() + lists.offsets[cell];
-                    const std::uint32_t* const list_end = lists.documents.data() + lists.offsets[cell + 1];
-                    if (begin > 0) {
-                        next = std::lower_bound(next, list_end, begin);
-                    }
-                    // Cells come nearest first, so the first that has a document is the document's nearest.
-                    for (; next != list_end && *next < end; ++next) {
-                        const std::size_t d = *next - begin;
-                        // A damaged list may not rise, and so lead to before the block.
-                        if (d >= documents_per_block || block.last[d] == mark) {
-                            continue;
-                        }
-                        if (block.last[d] == 0) {
-                            block.found.push_back(static_cast<std::uint32_t>(d));
-                        }
-                        block.last[d] = mark;
-                        block.saved[d] += saved;
-                    }
+                    const auto saved = mass[i] * (probed[i].missed - static_cast<double>(costs.row(cell)[i]));
+                    const std::span<const std::uint32_t> list = parts_[p].list(cell);
+                    const auto next = run_begin == 0 ? list.begin() : std::ranges::lower_bound(list, run_begin);
+                    cursors.push_back({std::to_address(next), std::to_address(list.end()), static_cast<float>(saved),
+                                       static_cast<std::uint32_t>(i + 1)});
                 }
             }
-            const std::size_t offset = firsts_[p] + begin;
-            const auto offer = [&](std::size_t d) {
-                block.best.offer(
-                    {all_missed - static_cast<double>(block.saved[d]), static_cast<std::int64_t>(offset + d)});
-            };
-            if (positions) {
-                auto own = std::ranges::lower_bound(*positions, static_cast<std::int64_t>(offset));
-                for (; own != positions->end() && std::cmp_less(*own, firsts_[p] + end); ++own) {
-                    const auto d = static_cast<std::size_t>(*own) - offset;
-                    if (block.last[d] != 0) {
-                        offer(d);
-                    }
-                }
-            }
-            for (const std::uint32_t d : block.found) {
+            for (std::size_t begin = run_begin; begin < run_end; begin += documents_per_block) {
+                const std::size_t end = std::min(begin + documents_per_block, run_end);
+                block.count(cursors, begin, end);
+                const auto first = static_cast<std::int64_t>(firsts_[p] + begin);
                 if (!positions) {
-                    offer(d);
+                    block.offer_all(first);
+                } else {
+                    auto own = std::ranges::lower_bound(*positions, first);
+                    for (; own != positions->end() && std::cmp_less(*own, firsts_[p] + end); ++own) {
+                        block.offer(static_cast<std::size_t>(*own - first), first);
+                    }
                 }
-                block.saved[d] = 0.0F;
-                block.last[d] = 0;
+                block.clear();
             }
         }
     });
-    std::vector<Hit> hits;
-    for (Block& block : blocks) {
-        const std::vector<Hit>& own = block.best.hits();
-        hits.insert(hits.end(), own.begin(), own.end());
+    std::vector<Saving> savings;
+    for (const Block& block : blocks) {
+        savings.insert(savings.end(), block.savings().begin(), block.savings().end());
     }
-    const std::size_t count = std::min(probe.count, hits.size());
-    std::ranges::partial_sort(hits, hits.begin() + static_cast<std::ptrdiff_t>(count), Best::before);
-    hits.resize(count);
+    const std::size_t count = std::min(probe.count, savings.size());
+    std::ranges::partial_sort(savings, savings.begin() + static_cast<std::ptrdiff_t>(count), Saving::before);
+    std::vector<Hit> hits;
+    for (const Saving& saving : std::span(savings).first(count)) {
+        hits.push_back({all_missed - static_cast<double>(saving.saved), saving.position});
+    }
     return hits;
 }
 

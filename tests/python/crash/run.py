@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +24,9 @@ from crash.disk import Disk
 from crash.workload import Workload, check
 
 STEPS = 8
+
+#: Crashes of the same workload, in different places: the calls of a workload are only counted before the first.
+CRASHES_PER_WORKLOAD = 6
 
 
 def in_child(call):
@@ -48,35 +50,34 @@ def wait(child):
 
 
 def calls_of(folder, seed):
-    """Names of the calls of a whole run, and the seconds that it takes."""
+    """Names of the calls of a whole run, and the seconds after which its steps begin and end."""
 
     def work():
-        started = time.perf_counter()
         with Disk() as disk:
-            Workload(folder / "index", folder / "journal", seed).run(STEPS)
-        report = json.dumps([disk.calls, time.perf_counter() - started])
-        (folder / "calls").write_text(report)
+            moments = Workload(folder / "index", folder / "journal", seed).run(STEPS)
+        (folder / "calls").write_text(json.dumps([disk.calls, moments]))
 
     if wait(in_child(work)):
         raise SystemExit("the workload fails by itself")
-    calls, seconds = json.loads((folder / "calls").read_text())
-    return calls, seconds
+    calls, moments = json.loads((folder / "calls").read_text())
+    return calls, moments
 
 
-def run_once(folder, seed, how, chance):
+def run_once(folder, seed, workload, undisturbed, how):
     """One crash and what was left: "none", "before" or "after"."""
     index, journal = folder / "index", folder / "journal"
-    calls, seconds = calls_of(folder, seed)
-    shutil.rmtree(index)
-    journal.unlink()
+    calls, moments = undisturbed
+    chance = random.Random(seed)
 
     def work(at=None):
         with Disk(at, how, seed):
-            Workload(index, journal, seed).run(STEPS)
+            Workload(index, journal, workload).run(STEPS)
 
     if how == "time":
-        child = in_child(lambda: Workload(index, journal, seed).run(STEPS))
-        time.sleep(chance.uniform(0, seconds))
+        child = in_child(lambda: Workload(index, journal, workload).run(STEPS))
+        # The build takes most of the time, so first a step and then a moment within it.
+        step = chance.randrange(len(moments) - 1)
+        time.sleep(chance.uniform(*moments[step : step + 2]))
         os.kill(child, signal.SIGKILL)
         wait(child)
     else:
@@ -105,10 +106,14 @@ def main():
     options = parser.parse_args()
     seen = Counter()
     ways = ["time", "kill", "power", "time", "kill within", "power", "time", "kill after", "power"]
+    undisturbed = {}
     for seed in range(options.seed, options.seed + options.runs):
-        how = ways[seed % len(ways)]
+        how, workload = ways[seed % len(ways)], seed // CRASHES_PER_WORKLOAD
+        if workload not in undisturbed:
+            with tempfile.TemporaryDirectory() as folder:
+                undisturbed[workload] = calls_of(Path(folder), workload)
         with tempfile.TemporaryDirectory() as folder:
-            seen[how.split()[0], run_once(Path(folder), seed, how, random.Random(seed))] += 1
+            seen[how.split()[0], run_once(Path(folder), seed, workload, undisturbed[workload], how)] += 1
     for (how, left), count in sorted(seen.items()):
         print(f"{how:<6} {left:<7} {count}")
     print(f"{options.runs} runs: each left the state before or after, and nothing acknowledged was lost")

@@ -1,6 +1,7 @@
 """What is done to an index while the ground shakes, and how to tell that it stood."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -125,13 +126,17 @@ class Workload:
         return mr.Index.open(self.folder, writable=True, num_threads=1)
 
     def run(self, count):
-        """All steps; the journal says how far it came."""
+        """All steps; the journal says how far it came. Returns the seconds to the start of each, and to the end."""
+        started = time.perf_counter()
+        moments = []
         for step in self.steps(count):
+            moments.append(time.perf_counter() - started)
             changed, version, after = self.plan(step)
             self.journal.begin(str(step), after)
             self.do(step, changed, version)
             self.journal.acknowledge()
             self.state = after
+        return [*moments, time.perf_counter() - started]
 
 
 def content(index):
