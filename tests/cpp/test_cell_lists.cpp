@@ -148,6 +148,23 @@ TEST(documents_of_the_nearest_cells_are_found_by_what_they_and_the_missed_cells_
     }
 }
 
+TEST(threads_that_read_many_blocks_find_what_threads_that_read_one_do) {
+    instances::Random random(5);
+    Interrupt interrupt;
+    const Asked asked(random, interrupt);
+    const Lists lists(random, 300'000);
+    const JoinedCellLists joined({lists.view()}, std::vector<std::size_t>{lists.size});
+    const auto found = [&](int n_threads) {
+        return joined.nearest(asked.costs, asked.query.prepared.mass, {3, 5000}, {}, n_threads, interrupt);
+    };
+    const std::vector<Hit> by_one = found(1);
+    const std::vector<Hit> by_eight = found(8);
+    CHECK(by_one.size() == 5000);
+    CHECK(std::ranges::equal(by_one, by_eight, [](const Hit& x, const Hit& y) {
+        return x.position == y.position && x.distance == y.distance;
+    }));
+}
+
 TEST(lists_that_do_not_fit_are_refused) {
     instances::Random random(4);
     Lists lists(random, 50);

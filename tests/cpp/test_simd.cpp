@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <string>
@@ -5,6 +6,7 @@
 
 #include "check.hpp"
 #include "instances.hpp"
+#include "kernels/kernels.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/simd.hpp"
 
@@ -36,6 +38,28 @@ static void check_finiteness() {
 TEST(no_value_that_is_not_finite_goes_unseen) {
     check_finiteness<float>();
     check_finiteness<double>();
+}
+
+TEST(entries_that_are_large_enough_are_found_in_order) {
+    instances::Random random(2);
+    std::uniform_int_distribution<int> few(0, 9);
+    for (std::size_t n = 0; n <= 160; n += 16) {
+        std::vector<float> values(n);
+        for (float& value : values) {
+            value = few(random) == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(few(random) - 4);
+        }
+        for (const float least : {-10.0F, -1.0F, 0.0F, 5.0F, 6.0F}) {
+            std::vector<std::uint32_t> expected;
+            for (std::size_t k = 0; k < n; ++k) {
+                if (values[k] >= least) {
+                    expected.push_back(static_cast<std::uint32_t>(k));
+                }
+            }
+            std::vector<std::uint32_t> places(n);
+            places.resize(kernels().scan.at_least(values.data(), n, least, places.data()));
+            CHECK(places == expected);
+        }
+    }
 }
 
 TEST(the_level_is_known_and_the_one_that_was_asked_for) {

@@ -21,6 +21,11 @@ namespace moverank {
 struct CellLists {
     std::span<const std::int64_t> offsets;     ///< one entry more than cells
     std::span<const std::uint32_t> documents;  ///< positions in the part
+
+    [[nodiscard]] std::span<const std::uint32_t> list(std::size_t cell) const {
+        const auto first = static_cast<std::size_t>(offsets[cell]);
+        return documents.subspan(first, static_cast<std::size_t>(offsets[cell + 1]) - first);
+    }
 };
 
 /// What a query looks at.

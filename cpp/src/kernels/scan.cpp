@@ -69,9 +69,19 @@ T median_size(const T* values, std::size_t n_rows, std::size_t n_columns, std::s
     return __builtin_bit_cast(T, median);
 }
 
+std::size_t at_least(const float* values, std::size_t n, float least, std::uint32_t* places) {
+    std::size_t count = 0;
+    for (std::size_t k = 0; k < n; k += lanes<float>) {
+        for (Bits found = bits_of<float>(load(values + k) >= splat(least)); found != 0; found &= found - 1) {
+            places[count++] = static_cast<std::uint32_t>(k + first_bit(found));
+        }
+    }
+    return count;
+}
+
 }  // namespace
 
 extern const ScanKernels scan;
-const ScanKernels scan{&largest<float>, &largest<double>, &median_size<float>, &median_size<double>};
+const ScanKernels scan{&largest<float>, &largest<double>, &median_size<float>, &median_size<double>, &at_least};
 
 }  // namespace moverank::MOVERANK_LEVEL

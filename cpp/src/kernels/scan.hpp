@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace moverank {
 
@@ -14,6 +15,10 @@ struct ScanKernels {
     /// last column, up to `stride`, a multiple of lane_padding, infinite.
     float (*median_size_float)(const float* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);
     double (*median_size_double)(const double* values, std::size_t n_rows, std::size_t n_columns, std::size_t stride);
+
+    /// The places of all entries that are at least `least`, rising, and how many there are. `n` is a multiple of
+    /// lane_padding; there must be room for n places.
+    std::size_t (*at_least)(const float* values, std::size_t n, float least, std::uint32_t* places);
 
     [[nodiscard]] float largest(const float* values, std::size_t n) const { return largest_float(values, n); }
     [[nodiscard]] double largest(const double* values, std::size_t n) const { return largest_double(values, n); }

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "../kernels/kernels.hpp"
 #include "../preconditions.hpp"
 #include "moverank/parallel.hpp"
 
@@ -121,7 +122,8 @@ struct Run {
 /// What a thread counts of the documents of one block.
 class Block {
   public:
-    explicit Block(std::size_t count) : saved_(documents_per_block), last_(documents_per_block), best_(count) {}
+    explicit Block(std::size_t count)
+        : saved_(documents_per_block), last_(documents_per_block), places_(documents_per_block), best_(count) {}
 
     /// Count the documents of the block that begins at `begin`, and move cursors to what is after it. Cursors of one
     /// token come nearest cell first, so the first that has a document is the document's nearest.
@@ -131,9 +133,9 @@ class Block {
             for (; next != cursor.end && *next < end; ++next) {
                 const std::size_t d = *next - begin;
                 // A damaged list may not rise, and so lead to before the block.
-                if (d < documents_per_block && last_[d] != cursor.mark) {
+                if (d < documents_per_block) {
+                    saved_[d] += last_[d] != cursor.mark ? cursor.saved : 0.0F;
                     last_[d] = cursor.mark;
-                    saved_[d] += cursor.saved;
                 }
             }
             cursor.next = next;
@@ -142,14 +144,10 @@ class Block {
 
     /// Offer all documents that were counted, the first of which has this position.
     void offer_all(std::int64_t first) {
-        for (std::size_t group = 0; group < documents_per_block; group += group_size) {
-            bool may_be_best = false;
-            for (std::size_t d = group; d < group + group_size; ++d) {
-                may_be_best |= saved_[d] >= best_.least();
-            }
-            for (std::size_t d = group; may_be_best && d < group + group_size; ++d) {
-                offer(d, first);
-            }
+        const std::size_t n =
+            kernels().scan.at_least(saved_.data(), documents_per_block, best_.least(), places_.data());
+        for (const std::uint32_t d : std::span(places_).first(n)) {
+            offer(d, first);
         }
     }
     /// Offer one of them, if it was counted.
@@ -165,11 +163,9 @@ class Block {
     [[nodiscard]] std::span<const Saving> savings() const { return best_.savings(); }
 
   private:
-    /// Documents that are compared with the best at once: most are not among them.
-    static constexpr std::size_t group_size = 16;
-
     std::vector<float> saved_;         ///< by how much a document is cheaper than one in none of the probed cells
     std::vector<std::uint32_t> last_;  ///< 1 + the last query token that found the document; 0: none did
+    std::vector<std::uint32_t> places_;
     Best best_;
 };
 

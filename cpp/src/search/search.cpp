@@ -69,15 +69,18 @@ struct Bounded {
     return places;
 }
 
+[[nodiscard]] std::size_t n_searched(const Searchable& corpus, const SearchGoal& goal) {
+    return goal.positions ? goal.positions->size() : corpus.size();
+}
+
 /// One search: the stages of a multi-step search, from cheap bounds of many documents to solves of few. It records what
 /// each stage saw, and the least bound of everything that it left out, from which the certificate follows.
 class Ladder {
   public:
-    Ladder(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal, Positions positions)
+    Ladder(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal)
         : goal_(goal),
           interrupt_(goal.stop, deadline_of(goal)),
-          positions_(std::move(positions)),
-          n_documents_(positions_.size()),
+          n_documents_(n_searched(corpus, goal)),
           k_(std::min(goal.k, n_documents_)),
           // A radius says nothing about how many documents are within it, so k does not set the number of seeds then.
           n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), n_documents_)),
@@ -86,13 +89,10 @@ class Ladder {
     /// Each bound costs a cost matrix. A source of candidates chooses the documents to bound, or at least the seeds.
     void search_with_costly_bounds() {
         if (!goal_.budget && !goal_.timeout) {
-            bound_and_examine(positions_, seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
+            bound_and_examine(all(), seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
             return;
         }
-        Positions nearest = positions_;
-        if (goal_.source != nullptr) {
-            nearest = by_source();
-        }
+        const Positions nearest = goal_.source != nullptr ? by_source() : all();
         const std::size_t n_seeds = std::min(n_seeds_, nearest.size());
         if (!goal_.timeout) {
             nearest_by_bounds(nearest, n_seeds);
@@ -103,7 +103,7 @@ class Ladder {
 
     /// The first bound costs nanoseconds per word, so every document gets one.
     void search_with_cheap_bounds() {
-        Bounded rest{std::move(positions_)};
+        Bounded rest{all()};
         if (!steps_.bounds().empty() && steps_.bounds().front()->uses_potentials()) {
             solve(rest, spread_over(rest.positions.size()));
         }
@@ -198,28 +198,38 @@ class Ladder {
         return places;
     }
 
+    /// The documents to search. A search within a budget never lists them: of a million, that takes longer than the rest.
+    [[nodiscard]] Positions all() const {
+        if (goal_.positions) {
+            return {goal_.positions->begin(), goal_.positions->end()};
+        }
+        Positions positions(n_documents_);
+        std::iota(positions.begin(), positions.end(), 0);
+        return positions;
+    }
+
     [[nodiscard]] bool seeds_by_source() const { return goal_.source != nullptr && goal_.source_gives_seeds; }
 
     /// The documents that the budget lets through, in the order of the source; where only time is limited, all.
     [[nodiscard]] Positions by_source() {
-        const std::size_t limit = std::min(goal_.budget.value_or(positions_.size()), positions_.size());
+        const std::size_t limit = std::min(goal_.budget.value_or(n_documents_), n_documents_);
         double seconds = 0.0;
         Candidates found;
         {
             const Stopwatch watch(seconds);
             found = goal_.source->nearest(limit);
             left_out_ = found.bound;
-            if (!goal_.budget && found.positions.size() < positions_.size()) {
+            if (!goal_.budget && found.positions.size() < n_documents_) {
                 // An approximate source finds only some documents. If there is no budget, the others follow in any
                 // order, and nothing is left out.
                 Positions known = found.positions;
                 std::ranges::sort(known);
-                std::ranges::set_difference(positions_, known, std::back_inserter(found.positions));
+                std::ranges::set_difference(all(), known, std::back_inserter(found.positions));
                 left_out_ = infinity;
             }
         }
         const std::size_t n_seeds = std::min(n_seeds_, found.positions.size());
-        begin_rung(goal_.source->name(), positions_.size() - n_seeds, seconds);
+        begin_rung(goal_.source->name(), n_documents_ - n_seeds, seconds);
         return found.positions;
     }
 
@@ -400,7 +410,6 @@ class Ladder {
     const SearchGoal& goal_;
     Interrupt whole_{goal_.stop};  ///< without the deadline, for what must be complete to be of any use
     Interrupt interrupt_;
-    Positions positions_;  ///< of the documents to search, until it begins
     std::size_t n_documents_;
     std::size_t k_;
     std::size_t n_seeds_;
@@ -419,17 +428,10 @@ class Ladder {
     return may_be_negative ? -infinity : 0.0;
 }
 
-[[nodiscard]] Positions chosen(const Searchable& corpus, const SearchGoal& goal) {
-    if (!goal.positions) {
-        Positions all(corpus.size());
-        std::iota(all.begin(), all.end(), 0);
-        return all;
-    }
-    const std::span<const std::int64_t> given = *goal.positions;
-    require(std::ranges::adjacent_find(given, std::greater_equal{}) == given.end(), "positions must rise");
-    require(given.empty() || (given.front() >= 0 && static_cast<std::size_t>(given.back()) < corpus.size()),
+void require_positions(std::span<const std::int64_t> positions, std::size_t size) {
+    require(std::ranges::adjacent_find(positions, std::greater_equal{}) == positions.end(), "positions must rise");
+    require(positions.empty() || (positions.front() >= 0 && static_cast<std::size_t>(positions.back()) < size),
             "a position lies outside the corpus");
-    return {given.begin(), given.end()};
 }
 
 }  // namespace
@@ -441,14 +443,15 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
     require(!goal.budget || *goal.budget > 0, "a budget must be at least 1 document");
     require(!goal.budget || goal.source != nullptr || corpus.has_cheap_bounds(),
             "a budget needs a source of candidates, as bounds of this corpus are not cheap");
-    Positions positions = chosen(corpus, goal);
-    if (positions.empty() || goal.k == 0) {
-        const auto n_documents = static_cast<std::int64_t>(positions.size());
+    if (goal.positions) {
+        require_positions(*goal.positions, corpus.size());
+    }
+    if (const auto n_documents = static_cast<std::int64_t>(n_searched(corpus, goal)); n_documents == 0 || goal.k == 0) {
         return {.certificate =
-                    certify({}, positions.empty() ? infinity : least_distance(corpus), n_documents, 0, goal.radius),
+                    certify({}, n_documents == 0 ? infinity : least_distance(corpus), n_documents, 0, goal.radius),
                 .n_documents = n_documents};
     }
-    Ladder ladder(corpus, query, goal, std::move(positions));
+    Ladder ladder(corpus, query, goal);
     if (corpus.has_cheap_bounds()) {
         ladder.search_with_cheap_bounds();
     } else {

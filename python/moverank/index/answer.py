@@ -176,14 +176,14 @@ class _Search:
         """Find the answer, and certify it."""
         started = time.perf_counter()
         snapshot, goal, measure = self._snapshot, self._goal, self._snapshot.setup.measure
-        searched = snapshot.positions if self._subset is None else self._subset
-        k = min(goal.k, len(searched))
+        n_documents = len(snapshot) if self._subset is None else len(self._subset)
+        k = min(goal.k, n_documents)
         positions, distances = np.empty(0, dtype=np.int64), np.empty(0)
         proved = _core.certify(distances, bound=np.inf, unsolved=0, k=0, radius=goal.radius)
         rungs: tuple[Rung, ...] = ()
         timed_out = False
-        if len(searched):
-            result = self._result(searched, k)
+        if n_documents:
+            result = self._result(k)
             positions, distances = result.positions, result.distances
             proved, timed_out = result.certificate, result.timed_out
             rungs = tuple(Rung(rung.name, rung.seen, rung.dropped, rung.seconds) for rung in result.rungs)
@@ -195,9 +195,9 @@ class _Search:
         positions, ids, distances = positions[order], ids[order], distances[order]
         radius = None if np.isinf(goal.radius) else goal.radius
         stats = SearchStats(
-            documents=len(searched),
+            documents=n_documents,
             rungs=rungs,
-            exact_solves=len(searched) - proved.unsolved,
+            exact_solves=n_documents - proved.unsolved,
             seconds=time.perf_counter() - started,
             timed_out=timed_out,
         )
@@ -205,12 +205,12 @@ class _Search:
             ids=ids,
             distances=distances,
             measure=measure,
-            certificate=Certificate.of(proved, distances, len(searched), self._name, radius=radius),
+            certificate=Certificate.of(proved, distances, n_documents, self._name, radius=radius),
             stats=stats,
             _documents=FoundDocuments(snapshot, self._query, positions.tolist()),
         )
 
-    def _result(self, searched: Positions, k: int) -> _core.SearchResult:
+    def _result(self, k: int) -> _core.SearchResult:
         setup = self._snapshot.setup
         prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
         candidates = self._candidates(prepared, k if np.isinf(self._goal.radius) else 0)
@@ -219,7 +219,7 @@ class _Search:
             return descend(
                 self._snapshot.corpus,
                 prepared,
-                searched,
+                self._snapshot.searched if self._subset is None else self._subset,
                 self._budget,
                 candidates,
                 k=k,

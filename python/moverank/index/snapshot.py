@@ -94,6 +94,11 @@ class Snapshot:
         return np.delete(all_positions, np.concatenate(removed)) if self.n_removed else all_positions
 
     @property
+    def searched(self) -> Positions | None:
+        """The same where documents are removed, and otherwise None, which to a search means all: it then lists none."""
+        return self.positions if self.n_removed else None
+
+    @property
     def kind(self) -> Kind:
         """The kind of documents."""
         return kind_of(self.setup)
@@ -119,9 +124,7 @@ class Snapshot:
             norm = max(part.numbers["pooled_norm"] for part in self.parts)
             return PooledVectors(self.corpus, self.setup.measure, chosen, pooled, norm, self.trained, self.positions)
         if isinstance(chosen, TokenCells):
-            return (
-                None if self.cells is None else TokenPrefilter(chosen, self.cells, self.setup.measure, self.positions)
-            )
+            return None if self.cells is None else TokenPrefilter(chosen, self.cells, self.setup.measure, self.searched)
         clusters = _core.Corpus([part.prepared_clusters for part in self.parts])
         return ClusteredVectors(clusters, chosen.per_document, self.setup.measure, self.positions)
 

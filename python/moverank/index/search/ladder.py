@@ -66,7 +66,7 @@ class Budget:
 def descend(
     corpus: _core.Corpus | _core.BagCorpus,
     query: _core.Query,
-    positions: Positions,
+    positions: Positions | None,
     budget: Budget,
     candidates: PrefilteredQuery | None,
     *,
@@ -76,7 +76,7 @@ def descend(
     seed_by_candidates: bool,
     num_threads: int,
 ) -> _core.SearchResult:
-    """Search the documents at increasing positions, within the budget."""
+    """Search the documents at increasing positions, or all, within the budget."""
     return _core.search(
         corpus,
         query,

@@ -21,11 +21,11 @@ class TokenPrefilter:
     exhaustive = True
     gives_seeds = True
 
-    def __init__(self, options: TokenCells, cells: Cells, measure: Measure, live: Positions) -> None:
+    def __init__(self, options: TokenCells, cells: Cells, measure: Measure, live: Positions | None) -> None:
         self.name = f"tokens, {len(cells.codebook)} cells"
         self._options = options
         self._stage = cells.stage(measure)
-        self._live = live if len(live) < len(cells) else None
+        self._live = live
 
     def query(
         self, query: _core.Query, positions: Positions | None, num_threads: int, wanted: int, *, as_seeds: bool
