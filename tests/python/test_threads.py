@@ -1,5 +1,6 @@
 """Answers do not depend on threads: on how many there are, whether they can be had at all, or what else runs."""
 
+import _thread
 import gc
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from moverank._support.threads import each
+from moverank._support.threads import Beside, each
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +270,35 @@ def test_a_search_beside_changes_answers_for_one_of_the_states(docs, tmp_path, s
         reader.join()
     assert set(seen) == states
     assert len(index) == len(docs)
+
+
+def test_a_call_beside_is_made_once_and_its_error_is_raised_by_whoever_waits():
+    for fails in (False, True):
+        made, go_on = [], threading.Event()
+
+        def call(made=made, go_on=go_on, fails=fails):
+            go_on.wait(10)
+            made.append(threading.current_thread())
+            if fails:
+                raise ValueError("told later")
+
+        beside = Beside(call)
+        go_on.set()
+        if fails:
+            with pytest.raises(ValueError, match="told later"):
+                beside.finish()
+        else:
+            beside.finish()
+        assert len(made) == 1
+
+
+def test_a_call_beside_needs_no_thread_of_its_own(monkeypatch):
+    def none_left(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", none_left)
+    made = []
+    beside = Beside(lambda: made.append(threading.current_thread()))
+    assert not made
+    beside.finish()
+    assert made == [threading.current_thread()]

@@ -154,6 +154,19 @@ class _Calls:
         self._arrived.acquire(timeout=_LOOK)
         return True
 
+    def outcome(self) -> list[Any]:
+        """Results of all calls, once none is under way; raises what the first that failed has raised."""
+        failure = next((one for one in self.failures if one is not None), None)
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            # The traceback of the error refers to this frame: without this, the cycle would keep all results alive.
+            del failure, self.failures
+        if self.n_over < len(self.results):
+            raise MemoryError("a thread ran out of memory")
+        return self.results
+
 
 def each(
     call: Callable[[int], Result],
@@ -213,13 +226,26 @@ def each(
         abandon()
         while calls.wait():
             pass
-    failure = next((one for one in calls.failures if one is not None), None)
-    try:
-        if failure is not None:
-            raise failure
-    finally:
-        # The traceback of the error refers to this frame: without this, the cycle would keep all results alive.
-        del failure, calls.failures
-    if calls.n_over < count:
-        raise MemoryError("a thread ran out of memory")
-    return calls.results
+    return calls.outcome()
+
+
+class Beside:
+    """A call that is made on another thread, while its maker goes on, or at last on the thread that waits for it.
+
+    Parameters
+    ----------
+    call : callable
+        Called once.
+    """
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._calls = _Calls(lambda _: call(), 1)
+        with suppress(RuntimeError, MemoryError):
+            _thread.start_new_thread(self._calls.help, ())
+
+    def finish(self) -> None:
+        """Wait until the call is over, and raise what it has raised. May be called again only if Ctrl-C ended it."""
+        self._calls.make_one()
+        while self._calls.wait():
+            pass
+        self._calls.outcome()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from moverank._support.storage import token_dtype
+from moverank._support.threads import Beside
 from moverank.errors import MeasureMismatchError
 from moverank.index.batch import Batch
 from moverank.index.changes import NONE_REMOVED, trained_on
@@ -26,7 +28,7 @@ from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.vectors.encoder_identity import checked
 
-#: Approximate size of a segment in bytes. A build needs memory for two segments, one or two batches, and faiss.
+#: Approximate size of a segment in bytes. A build needs memory for three segments, one or two batches, and faiss.
 SEGMENT_BYTES = 1 << 27
 
 
@@ -55,6 +57,9 @@ class Build:
         self._parts: list[Part] = []
         #: Parts in memory, to be written as one segment.
         self._pending: list[Part] = []
+        #: Parts that are being written as one segment, while the next batches are taken in.
+        self._under_way: list[Part] = []
+        self._writing: Beside | None = None
         self._next_id = 0
         self._batches = 0
         #: Batches, and documents in them, that are still to be skipped as an earlier run wrote them.
@@ -125,7 +130,7 @@ class Build:
     @property
     def n_documents(self) -> int:
         """Documents written so far, including those from before the build was resumed."""
-        return sum(map(len, self._parts)) + sum(map(len, self._pending))
+        return sum(map(len, [*self._parts, *self._under_way, *self._pending]))
 
     def run(self, batches: Iterable[Batch], progress: Callable[[int], object] | None) -> None:
         """Add all batches, and complete the index. If this fails, the segments written so far can be resumed."""
@@ -145,6 +150,8 @@ class Build:
 
     def close(self) -> None:
         """Release the lock on the folder, and delete the folder if nothing was written."""
+        with suppress(Exception):  # a segment that could not be written has no news for a build that has failed
+            self._finish_writing()
         self._store.discard_if_empty()
         self._store.close()
 
@@ -162,7 +169,7 @@ class Build:
         if self._setup is None:
             self._setup = self._plan.setup(self._plan.documents(batch.docs), batch.ids)
             require_factory(self._setup.prefilter, self._setup.dim, self._setup.measure)
-        parts = [*self._parts, *self._pending]
+        parts = [*self._parts, *self._under_way, *self._pending]
         shared = kind_of(self._setup).shared(self._setup, [part.arrays for part in parts], self._plan.costs)
         intake = Intake(self._setup, self._next_id, shared, self._space, self._threads)
         find = partial(find_ids, parts, [NONE_REMOVED] * len(parts))
@@ -174,12 +181,28 @@ class Build:
             self._write()
 
     def _write(self) -> None:
-        """Write the parts in memory as one segment."""
+        """Begin to write the parts in memory as one segment."""
+        self._finish_writing()
         if self._pending:
-            self._parts.append(self._store.merge(self._pending, [NONE_REMOVED] * len(self._pending)))
-            self._pending = []
-            self._store.commit(self._snapshot(), batches=self._batches)
-            self._parts = list(self._store.snapshot.parts)
+            self._under_way, self._pending = self._pending, []
+            before = self._snapshot()
+            self._writing = Beside(partial(self._write_segment, before, self._under_way, self._batches))
+
+    def _write_segment(self, before: Snapshot, parts: list[Part], batches: int) -> None:
+        new = self._store.merge(parts, [NONE_REMOVED] * len(parts))
+        grown = replace(before, parts=[*before.parts, new], removed=[*before.removed, NONE_REMOVED])
+        self._store.commit(grown, batches=batches)
+
+    def _finish_writing(self) -> None:
+        """Wait until the segment that is being written is durable."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            try:
+                writing.finish()
+            except KeyboardInterrupt:
+                self._writing = writing  # it goes on, and `close` waits for it
+                raise
+            self._parts, self._under_way = list(self._store.snapshot.parts), []
 
     def _snapshot(self) -> Snapshot:
         assert self._setup is not None
@@ -196,6 +219,7 @@ class Build:
         if self._setup is None:
             raise ValueError("batches: expected at least one document, got none")
         self._write()
+        self._finish_writing()
         whole = self._snapshot()
         cells = found_cells(whole.parts, self._store.keep, self._threads)
         self._store.commit(replace(whole, trained=trained_on(whole, self._threads), cells=cells))

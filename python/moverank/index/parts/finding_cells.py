@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank._support.storage import Stored
+from moverank._support.threads import count_of, each
 from moverank.errors import IndexFormatError
 from moverank.index.parts.arrays import tokens_in
 from moverank.index.parts.cells import Cells, DocumentCells
@@ -16,8 +18,11 @@ from moverank.index.parts.codebook import SAMPLE_PER_CELL, Codebook, cells_for, 
 from moverank.index.parts.part import Part
 from moverank.index.parts.setup import TokenCells
 
-#: Tokens assigned at a time.
-TOKENS_AT_ONCE = 1 << 18
+#: Tokens of a run of documents, whose cells one thread finds.
+TOKENS_AT_ONCE = 1 << 16
+
+#: Runs per thread whose cells are found before they are taken into a group.
+RUNS_PER_THREAD = 8
 
 #: Tokens of a group of documents whose cells are in memory at once, while they are found. Each takes some 30 bytes.
 TOKENS_PER_GROUP = 1 << 24
@@ -81,8 +86,9 @@ def with_parts(cells: Cells, parts: Sequence[Part], kept: int, keep: Keep, num_t
 
 @dataclass(frozen=True)
 class _Entries:
-    """Cells of consecutive documents: how many each has, which, and their masses."""
+    """Cells of consecutive documents with some tokens: how many each has, which, and their masses."""
 
+    n_tokens: int
     counts: NDArray[np.int64]
     cells: NDArray[np.uint32]
     mass: NDArray[np.float32]
@@ -92,16 +98,24 @@ def _groups(parts: Sequence[Part], codebook: Codebook, num_threads: int) -> Iter
     """Cells of all documents of some parts, in groups of `TOKENS_PER_GROUP` tokens or fewer, or of one document."""
     found: list[_Entries] = []
     n_tokens = 0
-    for part in parts:
-        for first, last in _runs(part):
-            own = int(part.arrays["offsets"][last] - part.arrays["offsets"][first])
-            if found and n_tokens + own > TOKENS_PER_GROUP:
-                yield _group(found, len(codebook))
-                found, n_tokens = [], 0
-            found.append(_entries(part, first, last, codebook, num_threads))
-            n_tokens += own
+    for entries in _all_entries(parts, codebook, count_of(num_threads)):
+        if found and n_tokens + entries.n_tokens > TOKENS_PER_GROUP:
+            yield _group(found, len(codebook))
+            found, n_tokens = [], 0
+        found.append(entries)
+        n_tokens += entries.n_tokens
     if found:
         yield _group(found, len(codebook))
+
+
+def _all_entries(parts: Sequence[Part], codebook: Codebook, num_threads: int) -> Iterator[_Entries]:
+    """Entries of all documents, in runs; each thread finds those of another run, or all share one if there are few."""
+    for part in parts:
+        runs = list(_runs(part))
+        shared = num_threads if len(runs) < num_threads else 1
+        for start in range(0, len(runs), RUNS_PER_THREAD * num_threads):
+            some = runs[start : start + RUNS_PER_THREAD * num_threads]
+            yield from each(partial(_entries, part, codebook, shared, some), len(some), num_threads // shared)
 
 
 def _runs(part: Part) -> Iterator[tuple[int, int]]:
@@ -115,8 +129,9 @@ def _runs(part: Part) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _entries(part: Part, first: int, last: int, codebook: Codebook, num_threads: int) -> _Entries:
-    """The different cells of some documents' tokens, and the masses of the tokens in each."""
+def _entries(part: Part, codebook: Codebook, num_threads: int, runs: Sequence[tuple[int, int]], run: int) -> _Entries:
+    """The different cells of the tokens of one run of documents, and the masses of the tokens in each."""
+    first, last = runs[run]
     offsets = part.arrays["offsets"]
     start, end = int(offsets[first]), int(offsets[last])
     tokens, factors = _compared(part, slice(start, end))
@@ -130,7 +145,7 @@ def _entries(part: Part, first: int, last: int, codebook: Codebook, num_threads:
     mass = np.add.reduceat(part.arrays["mass"][start:end][order], starts)
     owner, cells = np.divmod(rising[starts], len(codebook))
     counts = np.bincount(owner, minlength=last - first)
-    return _Entries(counts, cells.astype(np.uint32), mass.astype(np.float32))
+    return _Entries(end - start, counts, cells.astype(np.uint32), mass.astype(np.float32))
 
 
 def _group(found: Sequence[_Entries], n_cells: int) -> DocumentCells:
