@@ -1,26 +1,31 @@
 """MaxSim against other systems of late interaction: queries per second at equal recall.
 
     MOVERANK_DATA=../shared/data python bench/python/bench_late_interaction.py --folder DIR [--cache FOLDER]
-        [--sets generated-10000 generated-100000 scifact] [--threads 1 2] [--systems moverank-int8 pylate …]
-        [--python pylate=VENV/bin/python …] [--json bench/results/late_interaction.json]
+        [--sets generated-10000 scifact-1000 …] [--threads 1 2] [--systems moverank-int8 fast-plaid-4 …]
+        [--python fast-plaid=VENV/bin/python …] [--steps prepare measure] [--json bench/results/late_interaction.json]
 
-Recall@10 is the share of the ten documents of largest MaxSim, by matrix products in float32, that a system returns.
-Each system searches one query at a time with each of its settings (late_interaction.py); of those that nothing else
-beats in both recall and speed, queries per second at a recall between two are interpolated. Documents are unit vectors:
-generated as in bench_store.py (30 tokens of 128 dimensions, 40 queries of 10), or SciFact's abstracts by MiniLM (384
-dimensions, 40 claims as queries). An index is built once, by the run with the most threads; DIR keeps it.
+Recall@10 is the share of the ten documents of largest MaxSim, by matrix products in float32, that a system returns. The
+table has the queries per second of the fastest setting that reaches a recall, or the best recall where none does.
+Documents are unit vectors: generated as in bench_store.py (30 tokens of 128 dimensions, 40 queries of 10), or SciFact's
+abstracts, or the first 1000 of them, by MiniLM (384 dimensions, 40 claims as queries).
 
-Systems run in processes of their own, each by the interpreter that `--python` names, since their requirements exclude
-each other. Those that do not run are left out, and the reason is told. What they take:
+`prepare` builds what DIR does not have, on the most threads, and tries every setting of a system (late_interaction.py)
+once, on one thread. `measure` times those that no other setting beat in both recall and speed: one query at a time, and
+on two threads or more also all queries in one call. It needs an idle machine, `prepare` does not. Processes are bound
+to as many cores as they have threads.
 
-    pylate         pip install pylate; of its two PLAIDs Stanford's, whose C++ is compiled at first use; it runs without
-                   the fast-plaid that it asks for
-    fast-plaid     pip install fast-plaid; has wheels for torch 2.7 to 2.11, and crashes with 2.13
-    xtr-warp-rs    pip install xtr-warp-rs; the same, and on Linux it loads only where torch was built for CUDA
+Systems run in processes of their own, each by the interpreter that `--python` names for its package, since their
+requirements exclude each other. Those that do not run are left out, and the reason is told. What they take:
 
-The last two have been tried with torch 2.13 alone, where they fail, so how they are called here follows their
-packages and has not been seen to work. `tachiom` has no wheel for Linux, and its source needs packages from outside
-of registries.
+    pylate                     pip install pylate; of its two PLAIDs Stanford's, whose C++ is compiled at first use; it
+                               runs without the fast-plaid that it asks for
+    fast-plaid, xtr-warp-rs    pip install fast-plaid xtr-warp-rs; wheels are for one version of torch each, 2.11 at the
+                               newest, and on Linux need the torch that was built for CUDA: 5 GB in all. They crash or
+                               do not load beside torch 2.13.
+
+Numbers behind the names of systems are bits per component; fast-plaid's and xtr-warp-rs's default is 4. xtr-warp-rs
+builds with 8, but cannot search that. `tachiom` has no wheel for Linux, and its source needs packages from outside of
+registries.
 """
 
 from __future__ import annotations
@@ -28,8 +33,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +45,13 @@ from numpy.typing import NDArray
 
 from bench_store import generate
 from harness import environment, number, record, table
-from late_interaction import SYSTEMS, K
+from late_interaction import PACKAGES, SYSTEMS, K
 
-SETS = ("generated-10000", "generated-100000", "scifact")
+SETS = ("generated-10000", "generated-100000", "scifact-1000", "scifact")
 RECALLS = (0.9, 0.95, 0.99)
+
+#: Settings that find less than this are not measured.
+LEAST_RECALL = 0.8
 
 #: Queries of SciFact, and tokens that are compared at a time.
 N_CLAIMS, TOKENS_AT_ONCE = 40, 1 << 18
@@ -53,8 +63,11 @@ def made(name: str, folder: Path, cache: Path | None) -> Path:
     if (own / "truth.npy").exists():
         return own
     own.mkdir(parents=True, exist_ok=True)
-    if name == "scifact":
+    if name.startswith("scifact"):
         docs, offsets, queries = scifact(cache)
+        if name != "scifact":
+            offsets = offsets[: int(name.removeprefix("scifact-")) + 1]
+            docs = docs[: offsets[-1]]
     else:
         docs, offsets, queries = generated(folder, int(name.removeprefix("generated-")))
     np.save(own / "docs.npy", docs)
@@ -100,32 +113,64 @@ def nearest(docs: NDArray[np.float32], offsets: NDArray[np.int64], query: NDArra
     return np.argsort(-scores, kind="stable")[:K]
 
 
-def run(system: str, python: str, folder: Path, threads: int) -> str | None:
-    """Build and search in a process of its own. Returns why that failed, if it did."""
+def run(step: str, system: str, python: str, folder: Path, threads: int) -> None:
+    """Take a step in a process of its own, on as many cores as threads."""
     numbers = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
     count = str(threads)
+    script = str(Path(__file__).with_name("late_interaction.py"))
     done = subprocess.run(
-        [python, str(Path(__file__).with_name("late_interaction.py")), system, str(folder), count],
+        [python, script, step, system, str(folder), count],
         env={**os.environ, **dict.fromkeys(numbers, count)},
+        preexec_fn=partial(bind, threads),
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
-    if done.returncode == 0:
-        return None
     if done.returncode < 0:
-        return f"its process was ended by signal {-done.returncode}"
-    return (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LeftOutError(f"its process was ended by signal {-done.returncode}")
+    if done.returncode:
+        raise LeftOutError((done.stderr.strip().splitlines() or ["no message"])[-1])
 
 
-def curve(folder: Path, system: str, threads: int) -> list[dict[str, Any]]:
-    """Recall and queries per second by setting, without settings that another beats in both; slowest last."""
+class LeftOutError(Exception):
+    """Why a system does not run."""
+
+
+def bind(threads: int) -> None:
+    """Let this process have no more cores than threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def prepare(system: str, python: str, folder: Path, threads: int) -> None:
+    """Build and sweep, unless that has been done."""
+    if not (folder / f"built-{system}.json").exists():
+        shutil.rmtree(folder / f"index-{system}", ignore_errors=True)
+        run("build", system, python, folder, threads)
+    if not (folder / f"swept-{system}.json").exists():
+        run("sweep", system, python, folder, 1)
+
+
+def choose(folder: Path, system: str) -> None:
+    """Write the settings that are worth to be measured."""
+    points = curve(folder, json.loads((folder / f"swept-{system}.json").read_text()))
+    enough = min(LEAST_RECALL, points[-1]["recall"])
+    chosen = [point["setting"] for point in points if point["recall"] >= enough]
+    (folder / f"chosen-{system}.json").write_text(json.dumps(chosen))
+
+
+def rate(folder: Path, found: list[list[int]]) -> float:
+    """Mean recall over queries."""
     truth = np.load(folder / "truth.npy")
-    points = []
-    for own in json.loads((folder / f"searched-{system}-{threads}.json").read_text()):
-        shares = [len(np.intersect1d(ids, true)) / K for ids, true in zip(own["ids"], truth, strict=True)]
-        speed = 1e3 / float(np.mean(own["milliseconds"]))
-        points.append({"recall": float(np.mean(shares)), "per_second": speed, "setting": own["setting"]})
+    return float(np.mean([len(np.intersect1d(ids, true)) / K for ids, true in zip(found, truth, strict=True)]))
+
+
+def curve(folder: Path, measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Recall and queries per second by setting, without settings that another beats in both; slowest last."""
+    points = [
+        {"recall": rate(folder, own["ids"]), "per_second": 1e3 / own["milliseconds"], "setting": own["setting"]}
+        for own in measured
+    ]
     points.sort(key=lambda point: (-point["per_second"], -point["recall"]))
     best: list[dict[str, Any]] = []
     for point in points:
@@ -135,12 +180,25 @@ def curve(folder: Path, system: str, threads: int) -> list[dict[str, Any]]:
 
 
 def at(points: list[dict[str, Any]], recall: float) -> str:
-    """Queries per second at a recall, those of the fastest setting if its recall is higher; or the highest recall."""
-    if points[-1]["recall"] < recall - 1e-9:  # a mean of tenths is not exact
-        return f"at most {100 * points[-1]['recall']:.1f} %"
-    recalls = [point["recall"] for point in points]
-    speeds = np.log([point["per_second"] for point in points])
-    return number(float(np.exp(np.interp(recall, recalls, speeds))))
+    """Queries per second of the fastest setting that reaches a recall, or the highest recall."""
+    for point in points:
+        if point["recall"] > recall - 1e-9:  # a mean of tenths is not exact
+            return number(point["per_second"])
+    return f"at most {100 * points[-1]['recall']:.1f} %"
+
+
+def measure(system: str, python: str, folder: Path, threads: int) -> dict[str, dict[str, Any]]:
+    """Figures by how queries are given."""
+    choose(folder, system)
+    run("measure", system, python, folder, threads)
+    found = json.loads((folder / f"measured-{system}-{threads}.json").read_text())
+    built = json.loads((folder / f"built-{system}.json").read_text())
+    figures = {}
+    for label, what in (("", "one by one"), (", in one call", "in one call")):
+        if found[what]:
+            points = curve(folder, found[what])
+            figures[f"{system}, {threads}{label}"] = {"built": built, "versions": found["versions"], "curve": points}
+    return figures
 
 
 def main() -> None:
@@ -150,10 +208,13 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS[:2]))
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--python", nargs="+", default=[], metavar="SYSTEM=PATH", help="interpreters of systems")
+    parser.add_argument("--python", nargs="+", default=[], metavar="PACKAGE=PATH", help="interpreters of packages")
+    parser.add_argument("--steps", nargs="+", choices=("prepare", "measure"), default=["prepare", "measure"])
     parser.add_argument("--json", type=Path, help="add the figures to this file, for plot.py")
     args = parser.parse_args()
-    pythons = dict(own.split("=", 1) for own in args.python)
+    pythons = dict.fromkeys(PACKAGES, sys.executable) | dict(own.split("=", 1) for own in args.python)
+    if not pythons.keys() <= PACKAGES.keys():
+        parser.error(f"--python: expected names of {', '.join(PACKAGES)}, got {', '.join(pythons.keys() - PACKAGES)}")
     about = environment("faiss-cpu")
     print(about, end="\n\n")
     args.folder.mkdir(exist_ok=True)
@@ -161,21 +222,25 @@ def main() -> None:
         folder = made(name, args.folder, args.cache)
         rows = []
         for system in args.systems:
-            # With the most threads first, since that run builds the index.
-            for threads in sorted(args.threads, reverse=True):
-                reason = run(system, pythons.get(system, sys.executable), folder, threads)
-                if reason is not None:
-                    print(f"{name}: {system} is left out: {reason}", flush=True)
-                    break
-                points = curve(folder, system, threads)
-                built = json.loads((folder / f"built-{system}.json").read_text())
-                record(args.json, about, {f"{name}, {system}, {threads}": {"built": built, "curve": points}}, keep=True)
-                speeds = [at(points, recall) for recall in RECALLS]
-                what = f"{system}, {threads} thread{'s' * (threads > 1)}"
-                rows.append([what, number(built["seconds"]), number(built["bytes_per_token"]), *speeds])
-                print(rows[-1], flush=True)
+            python = pythons[SYSTEMS[system]]
+            try:
+                if "prepare" in args.steps:
+                    prepare(system, python, folder, max(args.threads))
+                for threads in args.threads if "measure" in args.steps else ():
+                    found = measure(system, python, folder, threads)
+                    record(args.json, about, {f"{name}, {what}": own for what, own in found.items()}, keep=True)
+                    rows += [row(what, own) for what, own in found.items()]
+                    print(*rows[-len(found) :], sep="\n", flush=True)
+            except LeftOutError as reason:
+                print(f"{name}: {system} is left out: {reason}", flush=True)
         header = ["queries per second by recall@10", "build, s", "bytes/token", *(f"{100 * r:.0f} %" for r in RECALLS)]
         print(f"\n{name}\n\n{table(header, rows)}\n", flush=True)
+
+
+def row(what: str, own: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    speeds = [at(own["curve"], recall) for recall in RECALLS]
+    return [what, number(own["built"]["seconds"]), number(own["built"]["bytes_per_token"]), *speeds]
 
 
 if __name__ == "__main__":
