@@ -198,7 +198,8 @@ class Ladder {
         return places;
     }
 
-    /// The documents to search. A search within a budget never lists them: of a million, that takes longer than the rest.
+    /// The documents to search. A search within a budget never lists them: of a million, that takes longer than the
+    /// rest.
     [[nodiscard]] Positions all() const {
         if (goal_.positions) {
             return {goal_.positions->begin(), goal_.positions->end()};
