@@ -138,6 +138,10 @@ CALLS = {
     ),
     "EncoderIdentity.differences": (mr.EncoderIdentity("A").differences, {"other": mr.EncoderIdentity("B")}),
     "EncoderIdentity.from_json": (mr.EncoderIdentity.from_json, {"value": mr.EncoderIdentity("A").as_json()}),
+    "Index.with_prefilter": (
+        mr.Index.build(DOCS, "wmd", prefilter="tokens").with_prefilter,
+        {"prefilter": mr.TokenCells()},
+    ),
     "Index.remove": (lambda ids: index().remove(ids), {"ids": ["a"]}),
     "Index.payload": (index().payload, {"id": "a"}),
     "Index.pooled_into": (index().pooled_into, {"id": "a"}),

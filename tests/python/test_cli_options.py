@@ -20,6 +20,7 @@ VALUES = {
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
     "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
     "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ", "--candidates": "10", "--pool": "2",
+    "--probes": "9", "--ranked": "9",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
@@ -36,7 +37,7 @@ WITH = {"--rescore": ["--dtype", "int8"]}
 KINDS = {
     "search texts": (["search", "cat", "--docs", "DOCS"], {"--where", "--any-encoder"}),
     "search an index": (["search", "cat", "--index", "INDEX"], TEXTS),
-    "recall": (["recall", "INDEX", "--queries", "DOCS"], set()),
+    "recall": (["recall", "INDEX", "--queries", "DOCS"], {"--probes", "--ranked"}),  # an index without cells
     "explain texts": (["explain", "cat", "a dog"], {"--any-encoder"}),
     "explain a document": (["explain", "cat", "d1", "--index", "INDEX"], set()),
     "rerank JSON lines": (["rerank", "REQUESTS"], {"--tag", "--any-encoder", "--encoding"}),

@@ -50,6 +50,25 @@ def test_it_is_what_the_index_measures(folder, capsys, kind):
     assert f"{dropped} words of queries" in err
 
 
+def test_options_of_cells_are_those_of_the_measurement(folder, capsys):
+    with mr.Index.open("tokens") as index:
+        docs = [index._snapshot.document(position)[0] for position in range(len(index))]
+        encoder = index._snapshot.encoder
+    mr.Index.build(docs, "wrd", prefilter=mr.TokenCells(64, probes=1, ranked=1), encoder=encoder).save("cells")
+    measured = {}
+    for name, options in {"own": [], "other": ["--probes", "64", "--ranked", "200"]}.items():
+        capsys.readouterr()
+        assert main(["recall", "cells", "--queries", "queries.tsv", "--candidates", "30", "--json", *options]) == 0
+        measured[name] = json.loads(capsys.readouterr().out)["at"][0]["recall"]
+    assert measured["own"] < measured["other"]
+    for options, message in [
+        (["cells", "--probes", "0"], "probes must be at least 1, got 0"),
+        (["bags", "--ranked", "9"], "--ranked: for the prefilter by tokens, but the index has the prefilter None"),
+    ]:
+        assert main(["recall", *options, "--queries", "queries.tsv"]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_the_table_is_that_of_the_result(folder, capsys):
     capsys.readouterr()
     assert main(["recall", "tokens", "--queries", "queries.tsv"]) == 0

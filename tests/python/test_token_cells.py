@@ -75,6 +75,38 @@ def test_options_change_what_is_looked_at():
     assert many > 0.95
 
 
+def test_options_of_searches_change_without_a_build(tmp_path):
+    built = mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(cells=2048, probes=1, ranked=40))
+    built.save(tmp_path / "index")
+    many = mr.TokenCells(probes=64, ranked=2000)
+    expected = mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(2048, 64, 2000))
+    for index in (built, mr.Index.open(tmp_path / "index")):
+        thorough = index.with_prefilter(many)
+        assert thorough.prefilter == mr.TokenCells(2048, 64, 2000)
+        assert index.prefilter == mr.TokenCells(2048, 1, 40)
+        for query in QUERIES:
+            found = thorough.search(query, 10, candidates=40).ids
+            assert np.array_equal(found, expected.search(query, 10, candidates=40).ids)
+    # Documents of one are not those of the other, and what is saved has the new options.
+    thorough.remove(thorough.ids[:5])
+    thorough.compact()
+    assert (len(thorough), len(index)) == (len(DOCS) - 5, len(DOCS))
+    thorough.save(tmp_path / "thorough")
+    reader = mr.Index.open(tmp_path / "thorough")
+    reader.verify()
+    assert reader.prefilter == thorough.prefilter
+
+
+def test_options_of_other_prefilters_are_no_options_of_searches():
+    index = mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(cells=64))
+    with pytest.raises(TypeError, match="prefilter: expected TokenCells, got str"):
+        index.with_prefilter("tokens")
+    with pytest.raises(ValueError, match="prefilter: expected the 64 cells of this index, or None, got 65"):
+        index.with_prefilter(mr.TokenCells(65))
+    with pytest.raises(ValueError, match="prefilter: this index has no cells, as it has the prefilter 'Flat'"):
+        mr.Index.build(DOCS, "wrd", prefilter="Flat").with_prefilter(mr.TokenCells())
+
+
 def test_conditions_and_subsets_are_respected():
     payloads = [{"n": n} for n in range(len(DOCS))]
     index = mr.Index.build(DOCS, "wrd", prefilter=mr.TokenCells(ranked=200), payloads=payloads)

@@ -195,6 +195,11 @@ WRONG = {
     "measure": [("xmd", ValueError, "unknown .*'xmd'; known are 'wmd'"), (3, TypeError, "a name or a Measure, got 3")],
     "Measure.of.name": [("xmd", ValueError, "unknown measure 'xmd'"), (3, TypeError, "a name or a Measure, got 3")],
     "dtype": [("int3", ValueError, "must be one of 'float32', .*got 'int3'")],
+    "Index.with_prefilter.prefilter": [
+        ("tokens", TypeError, "expected TokenCells, got str"),
+        (None, TypeError, "expected TokenCells, got NoneType"),
+        (mr.TokenCells(9), ValueError, "cells of this index, or None, got 9"),
+    ],
     "prefilter": [
         ("zzz", ValueError, "faiss (does not accept|cannot train) 'zzz'"),
         ("Flat\ud800", ValueError, "faiss (does not accept|cannot train) .*surrogates not allowed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from moverank.encoders import EncodedTexts, encode_queries
 from moverank.encoders.encoded import EncodedText, gathered
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
+from moverank.index.parts.setup import TokenCells
 from moverank.ranking.documents import with_mass
 from moverank.readers.texts import Document, Fields, LeftOut
 
@@ -47,6 +49,18 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="a number of candidates to measure, at least k; may be repeated (default: 3, 10, 30 and 100 times k)",
     )
+    parser.add_argument(
+        "--probes",
+        type=int,
+        metavar="N",
+        help="with the prefilter by tokens: cells looked up per token of a query (default: as in the index)",
+    )
+    parser.add_argument(
+        "--ranked",
+        type=int,
+        metavar="N",
+        help="with the prefilter by tokens: documents that it orders by bounds (default: as in the index)",
+    )
     parser.add_argument("--where", metavar="CONDITION", help="search only documents whose payload satisfies this "
                         "condition of SQL")  # fmt: skip
     add_override(parser)
@@ -62,12 +76,13 @@ def run(args: argparse.Namespace) -> int:
     check_counts(args)
     with Index.open(args.path) as index:
         require_measure_of(index, args)
+        searched = _with_options(index, args)
         files = text_files(args, args.queries, part="queries", fields=Fields(args.id, args.text))
         queries = read_all(files)
         encoded = _encoded(index, queries, args)
         bar = Bar("queries", len(encoded), quiet=args.quiet)
         try:
-            found = index.recall(
+            found = searched.recall(
                 encoded.sequences,
                 args.k,
                 candidates=args.candidates,
@@ -91,6 +106,18 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(found)
     return 0
+
+
+def _with_options(index: Index, args: argparse.Namespace) -> Index:
+    """The index with the options of cells that were given."""
+    given = {name: getattr(args, name) for name in ("probes", "ranked") if getattr(args, name) is not None}
+    if not given:
+        return index
+    own = index.prefilter
+    if not isinstance(own, TokenCells):
+        options = ", ".join(f"--{name}" for name in given)
+        raise UserError(f"{options}: for the prefilter by tokens, but the index has the prefilter {own!r}")
+    return index.with_prefilter(replace(own, **given))
 
 
 def _encoded(index: Index, queries: list[Document], args: argparse.Namespace) -> EncodedTexts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from moverank.index.disk.building import Build
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified, verify
 from moverank.index.parts.plan import Plan
+from moverank.index.parts.setup import TokenCells
 from moverank.index.recall import Recall, recall_of
 from moverank.measures.measure import Measure
 from moverank.vectors.encoder_identity import EncoderCheck, EncoderIdentity, checked
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from moverank.index.parts.filters import Condition
     from moverank.index.parts.ids import Ids
     from moverank.index.parts.intake import Documents
-    from moverank.index.parts.setup import Clusters, TokenCells
+    from moverank.index.parts.setup import Clusters
     from moverank.index.search.hits import Hits
     from moverank.index.snapshot import Snapshot
     from moverank.spaces import Space
@@ -528,8 +530,55 @@ class Index:
 
     @property
     def prefilter(self) -> str | Clusters | TokenCells | None:
-        """The coarse search that proposes documents, as it was chosen when the index was built; None for none."""
+        """The coarse search that proposes documents: by default the one that was chosen at the build; None for none."""
         return self._snapshot.setup.prefilter
+
+    def with_prefilter(self, prefilter: TokenCells) -> Index:
+        """The documents of this index, whose searches look up other numbers of cells and documents.
+
+        Nothing is copied or trained, so that options can be compared in a loop: see `recall`. The result is in memory
+        and has the documents that this index has now; changes of one do not change the other. `save` writes it with
+        the new options.
+
+        Parameters
+        ----------
+        prefilter : TokenCells
+            With `cells` as in this index, or None, and other values of `probes` and `ranked`.
+
+        Returns
+        -------
+        Index
+
+        Raises
+        ------
+        TypeError
+            If `prefilter` is something else.
+        ValueError
+            If this index has no cells, or another number of them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import moverank as mr
+        >>> rng = np.random.default_rng(0)
+        >>> index = mr.Index.build([rng.normal(size=(5, 16)) for _ in range(300)], "wrd", prefilter="tokens")
+        >>> thorough = index.with_prefilter(mr.TokenCells(probes=128, ranked=300))
+        >>> thorough.prefilter
+        TokenCells(cells=None, probes=128, ranked=300)
+        """
+        snapshot = self._snapshot
+        if not isinstance(prefilter, TokenCells):
+            raise TypeError(f"prefilter: expected TokenCells, got {type(prefilter).__name__}")
+        own = snapshot.setup.prefilter
+        if not isinstance(own, TokenCells) or snapshot.cells is None:
+            raise ValueError(f"prefilter: this index has no cells, as it has the prefilter {own!r}; build another")
+        known = len(snapshot.cells.codebook)
+        if prefilter.cells not in (None, own.cells, known):
+            raise ValueError(
+                f"prefilter: expected the {known} cells of this index, or None, got {prefilter.cells}; build another"
+            )
+        setup = replace(snapshot.setup, prefilter=replace(prefilter, cells=own.cells))
+        return Index(InMemory(replace(snapshot, setup=setup)), self._num_threads)
 
     @property
     def ids(self) -> NDArray[Any]:

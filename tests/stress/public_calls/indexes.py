@@ -56,6 +56,7 @@ def searches(folder):
         "search by payload": lambda: index.search(asked, 4, where=("year >= ? AND lang = 'en'", [2010])),
         "search for many": batch,
         "recall": each(recall, indexes),
+        "other options of cells": lambda: hits(indexes[4].with_prefilter(mr.TokenCells(probes=2, ranked=9))),
         "reranking": lambda: index.rerank(asked, [4, 7, 1], 2),
         "reranking without an index": lambda: mr.rerank(asked, docs, 3, "wmd"),
         "range search": each(lambda index: index.range_search(asked, 0.8), indexes),
