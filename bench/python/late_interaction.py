@@ -86,13 +86,12 @@ class _Moverank:
 
         # The options of a search do not change what is built, so one index serves all of them.
         options = mr.TokenCells(probes=setting["probes"], ranked=setting["ranked"])
-        self._index._snapshot.prefilter._options = options
-        count = setting["candidates"]
+        index, count = self._index.with_prefilter(options), setting["candidates"]
 
         def found(queries: list[Vectors]) -> list[Iterable[int]]:
             if len(queries) == 1:
-                return [self._index.search(queries[0], K, candidates=count).ids]
-            return [hits.ids for hits in self._index.search_batch(queries, K, candidates=count)]
+                return [index.search(queries[0], K, candidates=count).ids]
+            return [hits.ids for hits in index.search_batch(queries, K, candidates=count)]
 
         return found
 
