@@ -125,15 +125,16 @@ class Block {
     explicit Block(std::size_t count)
         : saved_(documents_per_block), last_(documents_per_block), places_(documents_per_block), best_(count) {}
 
-    /// Count the documents of the block that begins at `begin`, and move cursors to what is after it. Cursors of one
-    /// token come nearest cell first, so the first that has a document is the document's nearest.
+    /// Count the documents from `begin` to `end`, and move cursors to what is after them. Cursors of one token come
+    /// nearest cell first, so the first that has a document is the document's nearest.
     void count(std::span<Cursor> cursors, std::size_t begin, std::size_t end) {
+        size_ = end - begin;
         for (Cursor& cursor : cursors) {
             const std::uint32_t* next = cursor.next;
             for (; next != cursor.end && *next < end; ++next) {
                 const std::size_t d = *next - begin;
                 // A damaged list may not rise, and so lead to before the block.
-                if (d < documents_per_block) {
+                if (d < size_) {
                     saved_[d] += last_[d] != cursor.mark ? cursor.saved : 0.0F;
                     last_[d] = cursor.mark;
                 }
@@ -144,8 +145,7 @@ class Block {
 
     /// Offer all documents that were counted, the first of which has this position.
     void offer_all(std::int64_t first) {
-        const std::size_t n =
-            kernels().scan.at_least(saved_.data(), documents_per_block, best_.least(), places_.data());
+        const std::size_t n = kernels().scan.at_least(saved_.data(), padded(size_), best_.least(), places_.data());
         for (const std::uint32_t d : std::span(places_).first(n)) {
             offer(d, first);
         }
@@ -157,8 +157,8 @@ class Block {
         }
     }
     void clear() {
-        std::ranges::fill(saved_, 0.0F);
-        std::ranges::fill(last_, 0U);
+        std::fill_n(saved_.begin(), size_, 0.0F);
+        std::fill_n(last_.begin(), size_, 0U);
     }
     [[nodiscard]] std::span<const Saving> savings() const { return best_.savings(); }
 
@@ -166,6 +166,7 @@ class Block {
     std::vector<float> saved_;         ///< by how much a document is cheaper than one in none of the probed cells
     std::vector<std::uint32_t> last_;  ///< 1 + the last query token that found the document; 0: none did
     std::vector<std::uint32_t> places_;
+    std::size_t size_ = 0;  ///< documents of the block
     Best best_;
 };
 

@@ -95,7 +95,7 @@ class Snapshot:
 
     @property
     def searched(self) -> Positions | None:
-        """The same where documents are removed, and otherwise None, which to a search means all: it then lists none."""
+        """The same; None if no document is removed, so that searches of all documents need no list of them."""
         return self.positions if self.n_removed else None
 
     @property
