@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import moverank as mr
-from bench_store import generate, size_of
+from bench_store import generate_if_fewer, size_of
 from harness import environment, number, record, table
 
 MEASURES = {"WRD, capacity 4": mr.wrd.replace(capacity=4), "MaxSim": mr.maxsim, "WRD": mr.wrd, "WMD": mr.wmd}
@@ -89,9 +89,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here, for plot.py")
     args = parser.parse_args()
     print(environment("faiss-cpu"), end="\n\n")
-    args.folder.mkdir(exist_ok=True)
-    if sum(np.load(path, mmap_mode="r").shape[0] for path in args.folder.glob("tokens-*.npy")) < max(args.sizes):
-        generate(args.folder, max(args.sizes))
+    generate_if_fewer(args.folder, max(args.sizes))
     queries = np.load(args.folder / "queries.npy").astype(np.float32)
     results: dict[str, object] = {}
     for size in args.sizes:

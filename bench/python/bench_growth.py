@@ -22,7 +22,7 @@ import numpy as np
 
 import moverank as mr
 from bench_first_stage import MEASURES, build
-from bench_store import generate, size_of
+from bench_store import generate_if_fewer, size_of
 from harness import environment, number, table
 
 CANDIDATES = 100
@@ -69,9 +69,7 @@ def main() -> None:
         print(json.dumps(searched(args.folder, args.threads)))
         return
     print(environment("faiss-cpu"), end="\n\n")
-    args.folder.mkdir(exist_ok=True)
-    if sum(np.load(path, mmap_mode="r").shape[0] for path in args.folder.glob("tokens-*.npy")) < max(args.sizes):
-        generate(args.folder, max(args.sizes))
+    generate_if_fewer(args.folder, max(args.sizes))
     rows, stages = [], []
     for size in args.sizes:
         index, seconds = build(args.folder, size, MEASURES[args.measure], "tokens")

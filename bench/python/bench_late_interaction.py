@@ -43,7 +43,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench_store import generate
+from bench_store import generate_if_fewer
 from harness import environment, number, record, table
 from late_interaction import PACKAGES, SYSTEMS, K
 
@@ -80,11 +80,8 @@ def made(name: str, folder: Path, cache: Path | None) -> Path:
 
 def generated(folder: Path, size: int) -> tuple[NDArray[np.float32], NDArray[np.int64], list[NDArray[np.float32]]]:
     """The first documents of bench_store.py, and its queries."""
-    shards = sorted(folder.glob("tokens-*.npy"))
-    if sum(len(np.load(path, mmap_mode="r")) for path in shards) < size:
-        generate(folder, size)
-        shards = sorted(folder.glob("tokens-*.npy"))
-    tokens = np.concatenate([np.load(path) for path in shards])[:size].astype(np.float32)
+    generate_if_fewer(folder, size)
+    tokens = np.concatenate([np.load(path) for path in sorted(folder.glob("tokens-*.npy"))])[:size].astype(np.float32)
     queries = np.load(folder / "queries.npy").astype(np.float32)
     return unit(tokens.reshape(-1, tokens.shape[2])), np.arange(size + 1) * tokens.shape[1], list(unit(queries))
 

@@ -102,6 +102,13 @@ def timed(call: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
+def generate_if_fewer(folder: Path, documents: int) -> None:
+    """Write them anew, unless the files that are there have at least as many documents."""
+    folder.mkdir(exist_ok=True)
+    if sum(len(np.load(path, mmap_mode="r")) for path in folder.glob("tokens-*.npy")) < documents:
+        generate(folder, documents)
+
+
 def memory() -> dict[str, float]:
     """Megabytes of this process: resident, its share where pages are shared, those shared, and those of its own."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
