@@ -243,9 +243,13 @@ class Beside:
         with suppress(RuntimeError, MemoryError):
             _thread.start_new_thread(self._calls.help, ())
 
-    def finish(self) -> None:
-        """Wait until the call is over, and raise what it has raised. May be called again only if Ctrl-C ended it."""
+    def wait(self) -> None:
+        """Wait until the call is over, however it ends."""
         self._calls.make_one()
         while self._calls.wait():
             pass
+
+    def finish(self) -> None:
+        """Wait until the call is over, and raise what it has raised, once."""
+        self.wait()
         self._calls.outcome()

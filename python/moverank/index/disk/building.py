@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -150,8 +149,8 @@ class Build:
 
     def close(self) -> None:
         """Release the lock on the folder, and delete the folder if nothing was written."""
-        with suppress(Exception):  # a segment that could not be written has no news for a build that has failed
-            self._finish_writing()
+        if self._writing is not None:
+            self._writing.wait()
         self._store.discard_if_empty()
         self._store.close()
 
@@ -195,13 +194,9 @@ class Build:
 
     def _finish_writing(self) -> None:
         """Wait until the segment that is being written is durable."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            try:
-                writing.finish()
-            except KeyboardInterrupt:
-                self._writing = writing  # it goes on, and `close` waits for it
-                raise
+        if self._writing is not None:
+            self._writing.finish()
+            self._writing = None
             self._parts, self._under_way = list(self._store.snapshot.parts), []
 
     def _snapshot(self) -> Snapshot:
