@@ -56,7 +56,7 @@ ELSEWHERE = {
     "read_npy", "read_safetensors", "Space.load", "Space.save", "WordVectors.save",
 }  # fmt: skip
 #: Methods of steps and recipes, which give each other what they have to; and what hands all to a constructor.
-INNER = {"apply", "fit", "add", "of", "idf", "sif", "replace", "similarity", "spans", "text"}
+INNER = {"apply", "fit", "add", "of", "idf", "idf_of_bert_score", "sif", "replace", "similarity", "spans", "text"}
 #: True or false by whatever is given, or called when there is something to tell.
 FREE = {
     "self", "cls", "progress", "mmap", "writable", "overwrite", "rescore", "resume", "skip_empty", "ax", "page",

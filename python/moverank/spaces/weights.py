@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,9 @@ from moverank._support.validate import positive_number
 
 if TYPE_CHECKING:
     from moverank.spaces.statistics import Statistics
+
+#: In place of an IDF of 0, so that a text of such tokens alone keeps its mass, spread evenly.
+LEAST_IDF = 1e-12
 
 
 class TokenWeights:
@@ -63,6 +67,39 @@ class TokenWeights:
             return float(np.log((1 + n) / (1 + texts)) + 1)
 
         return cls({token: weight(texts) for token, texts in statistics.texts_with.items()}, weight(0), name="idf")
+
+    @classmethod
+    def idf_of_bert_score(cls, texts: Iterable[Iterable[str]]) -> TokenWeights:
+        """Inverse document frequency as in BERTScore, −ln((1 + N_t) / (1 + N)), for N texts, N_t of which have token t.
+
+        Tokens of all texts would have weight 0; they get 10⁻¹², so no text loses all of its mass: one of such tokens
+        alone weighs them equally.
+
+        Parameters
+        ----------
+        texts : iterable of iterables of str
+            The tokens of each text.
+
+        References
+        ----------
+        .. [1] Zhang, Kishore, Wu, Weinberger, Artzi, "BERTScore: Evaluating Text Generation with BERT", ICLR 2020.
+
+        Examples
+        --------
+        >>> rare = TokenWeights.idf_of_bert_score([["the", "cat"], ["the", "dog"]])
+        >>> rare.of(["the", "cat", "axolotl"]).round(3).tolist()
+        [0.0, 0.405, 1.099]
+        """
+        n = 0
+        texts_with: Counter[str] = Counter()
+        for tokens in texts:
+            n += 1
+            texts_with.update(set(tokens))
+
+        def weight(texts: int) -> float:
+            return max(float(np.log((1 + n) / (1 + texts))), LEAST_IDF)
+
+        return cls({token: weight(count) for token, count in texts_with.items()}, weight(0), name="idf of BERTScore")
 
     @classmethod
     def sif(cls, statistics: Statistics, a: float = 1e-3) -> TokenWeights:

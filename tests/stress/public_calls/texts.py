@@ -88,6 +88,7 @@ def of_spaces(folder):
         counted = spaces.Statistics(DIM, 2, random())
         counted.add(encoder.encode(TEXTS))
         weights = spaces.TokenWeights.idf(counted) * spaces.TokenWeights.sif(counted)
+        weights *= spaces.TokenWeights.idf_of_bert_score([text.split() for text in TEXTS])
         return weights.of(["a", "man"]), repr(counted), mr.fit(encoder, TEXTS, ["whitening", "sif"])
 
     def kept():
