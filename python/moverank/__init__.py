@@ -35,6 +35,7 @@ from moverank.errors import (
     TextFormatError,
     UnknownFieldError,
     UnknownIdError,
+    UnscoredWarning,
 )
 from moverank.index.disk.verify import Verified
 from moverank.index.index import Index
@@ -55,8 +56,9 @@ from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Sequence, Sequences
 
 if TYPE_CHECKING:
-    from moverank import encoders, ranking, readers, spaces
+    from moverank import encoders, ranking, readers, scoring, spaces
     from moverank.ranking import Fusion, Passages, Ranking, Reranker
+    from moverank.scoring import ScoreBaseline, Scores, score, score_baseline, score_idf
     from moverank.spaces import fit
 
 __all__ = [
@@ -101,6 +103,8 @@ __all__ = [
     "RecallAt",
     "Reranker",
     "Rung",
+    "ScoreBaseline",
+    "Scores",
     "SearchStats",
     "Sequence",
     "Sequences",
@@ -114,6 +118,7 @@ __all__ = [
     "TransportResult",
     "UnknownFieldError",
     "UnknownIdError",
+    "UnscoredWarning",
     "Verified",
     "__version__",
     "align",
@@ -132,6 +137,10 @@ __all__ = [
     "readers",
     "rerank",
     "rwmd",
+    "score",
+    "score_baseline",
+    "score_idf",
+    "scoring",
     "spaces",
     "transport",
     "transport_batch",
@@ -139,12 +148,16 @@ __all__ = [
     "wrd",
 ]
 
-_OF_TEXT = {"fit": "spaces", **dict.fromkeys(("Fusion", "Passages", "Ranking", "Reranker"), "ranking")}
+_OF_TEXT = {
+    "fit": "spaces",
+    **dict.fromkeys(("Fusion", "Passages", "Ranking", "Reranker"), "ranking"),
+    **dict.fromkeys(("ScoreBaseline", "Scores", "score", "score_baseline", "score_idf"), "scoring"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # What reads files, encodes, learns spaces and ranks texts is loaded when first used: vectors alone do not need it.
-    if name in ("encoders", "ranking", "readers", "spaces"):
+    # What reads files, encodes, learns spaces, ranks and scores is loaded when first used: vectors do not need it.
+    if name in ("encoders", "ranking", "readers", "scoring", "spaces"):
         return import_module(f"moverank.{name}")
     if name in _OF_TEXT:
         return getattr(import_module(f"moverank.{_OF_TEXT[name]}"), name)

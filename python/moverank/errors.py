@@ -20,13 +20,14 @@ class DimensionError(ValueError):
 
 
 class MeasureMismatchError(ValueError):
-    """An index was built for a measure other than the expected one; build an index for this measure."""
+    """An index was built, or a baseline fitted, for a measure other than the expected one; make another for it."""
 
 
 class EncoderMismatchError(ValueError):
-    """An index was built with an encoder other than the one given; their vectors cannot be compared.
+    """An index was built, or a baseline fitted, with an encoder other than the one given.
 
-    Encode queries with the encoder that the message names; or, if you know better, switch the check off.
+    Their vectors cannot be compared. Use the encoder that the message names; or, for an index, switch the check off if
+    you know better.
     """
 
 
@@ -96,3 +97,7 @@ class PaddingWarning(UserWarning):
 
 class PrecisionWarning(UserWarning):
     """Numbers have more digits than float32 holds, and the digits lost may matter; the message says how."""
+
+
+class UnscoredWarning(UserWarning):
+    """Pairs of texts could not be compared, as one side has no token that the encoder knows, and their scores are 0."""

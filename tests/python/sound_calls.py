@@ -3,7 +3,7 @@
 import numpy as np
 
 import moverank as mr
-from moverank import encoders, readers, spaces
+from moverank import encoders, readers, scoring, spaces
 from moverank.encoders import CallableEncoder, Words, WordVectors
 from moverank.ranking import CachedEncoder, Fusion, Passages, Reranker
 from moverank.readers import Batch
@@ -19,6 +19,7 @@ ALIGNMENT = mr.align(X, X)
 ENTROPIC = mr.wmd.replace(problem="sinkhorn")
 WORDS = WordVectors(["cat", "dog", "a"], X)
 SPACE = mr.fit(WORDS, ["a cat", "a dog"], ["centring"])
+SCORES = mr.score(["a cat"], [["a dog", "cat"]], encoder=WORDS)
 FUSING = Reranker(WORDS, fusion=0.5)
 
 
@@ -217,6 +218,23 @@ CALLS = {
     "WordVectors.bags": (WORDS.bags, {"texts": ["cat"]}),
     "Words": (Words, {"stop_words": [], "segmenter": None}),
     "fit": (mr.fit, {"encoder": WORDS, "texts": ["a cat"], "steps": ["idf"], "sample": 9, "batch": 9, "seed": 0}),
+    "score": (
+        scoring.score,
+        {
+            "candidates": ["cat", "a dog"], "references": ["a cat", ["dog", "cat"]], "encoder": WORDS, "measure": "wrd",
+            "idf": True, "baseline": None, "space": None, "num_threads": 1,
+        },
+    ),
+    "score_baseline": (
+        mr.score_baseline,
+        {
+            "texts": ["cat", "a dog"], "encoder": WORDS, "measure": "wrd", "idf": False, "space": None, "pairs": 3,
+            "seed": 0, "num_threads": 1,
+        },
+    ),
+    "score_idf": (mr.score_idf, {"texts": ["cat", "a dog"], "encoder": WORDS}),
+    "Scores.explain": (SCORES.explain, {"pair": 0, "of": "recall"}),
+    "Scores.table": (SCORES.table, {"max_rows": 1}),
     "Space.__call__": (SPACE, {"encoded": WORDS.encode(["cat"])}),
     "Space.over": (SPACE.over, {"encoder": WORDS}),
     "Space.from_bytes": (Space.from_bytes, {"octets": SPACE.to_bytes()}),

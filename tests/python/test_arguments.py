@@ -10,7 +10,7 @@ import re
 import pytest
 
 import moverank as mr
-from moverank import encoders, ranking, readers, spaces
+from moverank import encoders, ranking, readers, scoring, spaces
 from sound_calls import CALLS
 from wrong_values import SAID, WRONG
 
@@ -48,7 +48,7 @@ MADE_BY_US = {
     "Alignment", "Bag", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index",
     "PooledTokens", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
     "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts",
-    "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics",
+    "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics", "MeanScore", "ScoreBaseline", "Scores",
 }  # fmt: skip
 #: Tested where their libraries or files are.
 ELSEWHERE = {
@@ -66,7 +66,7 @@ FREE = {
 
 def public():
     """Public functions, constructors and methods that take something, by name."""
-    for module in (mr, encoders, ranking, spaces, readers):
+    for module in (mr, encoders, ranking, scoring, spaces, readers):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isfunction(thing):

@@ -21,6 +21,7 @@ LAYERS = [
     "torch",
     "encoders",
     "spaces",
+    "scoring",
     "index.parts",
     "index.search",
     "index.snapshot",

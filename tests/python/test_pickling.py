@@ -17,7 +17,7 @@ from moverank import encoders, errors, ranking, readers, spaces
 from moverank.index.parts.where import Where
 from tiny_models import SentenceTransformer, save_model, save_tokenizer, vectors_of
 
-PUBLIC_MODULES = ["", ".encoders", ".errors", ".ranking", ".readers", ".spaces"]
+PUBLIC_MODULES = ["", ".encoders", ".errors", ".ranking", ".readers", ".scoring", ".spaces"]
 
 #: What others implement: nothing is of these classes.
 PROTOCOLS = {"DocumentEncoder", "Encoder", "QueryEncoder", "Recipe", "Step"}
@@ -112,6 +112,9 @@ EXAMPLES = {
     "RecallAt": [lambda t: mr.Index.build(DOCS).recall(DOCS[:3], 2).at[1]],
     "Reranker": [lambda t: reranker(WORDS, mr.wmd), lambda t: reranker()],
     "Rung": [lambda t: hits().stats.rungs[0]],
+    "MeanScore": [lambda t: mr.score(TEXTS, TEXTS[::-1], encoder=WORDS).mean],
+    "ScoreBaseline": [lambda t: mr.score_baseline(TEXTS, encoder=WORDS, pairs=9)],
+    "Scores": [lambda t: mr.score(TEXTS, TEXTS[::-1], encoder=WORDS, idf=True), lambda t: rescaled_scores()],
     "SearchStats": [lambda t: hits().stats],
     "SentenceTransformerEncoder": [lambda t: encoders.SentenceTransformerEncoder(SentenceTransformer())],
     "Sequence": [lambda t: DOCS[3], lambda t: WEIGHTED[0]],
@@ -154,6 +157,11 @@ def statistics():
     return found
 
 
+def rescaled_scores():
+    baseline = mr.score_baseline(TEXTS, pairs=9)
+    return mr.score(["a cat"], [["the cat", "a dog"]], baseline=baseline)
+
+
 def described(value):
     """What a value consists of, as far as anybody can tell: two equal ones give the same."""
     if isinstance(value, np.ndarray):
@@ -168,6 +176,8 @@ def described(value):
         reasons = value.explain if isinstance(value, ranking.RankedDocument) else lambda: value.alignment
         explained = reasons() if np.isfinite(value.distance) else None
         return public(value), described(explained), getattr(value, "payload", None)
+    if isinstance(value, mr.Scores):
+        return public(value), described(value.explain(0, "recall"))
     if isinstance(value, (mr.Hits, mr.Ranking)):
         return public(value), [described(one) for one in value]
     if isinstance(value, (mr.Sequences, mr.Bags)):

@@ -3,6 +3,7 @@
 import numpy as np
 
 import moverank as mr
+from moverank.spaces import TokenWeights
 from sound_calls import SPACE, X
 
 NAN, HUGE = float("nan"), 10**30
@@ -384,6 +385,37 @@ WRONG = {
     "EncoderIdentity.from_json.value": [
         ({"kind": "A"}, ValueError, "expected an object of kind, name, dim, digest and options"),
         (3, ValueError, "expected an object of kind, name, dim, digest and options, got 3"),
+    ],
+    "score.candidates": [
+        ("cat", TypeError, "expected a list of texts, got one string"),
+        (3, TypeError, "expected a list of texts, got int"),
+        (["cat", NAN], TypeError, r"candidate 1 is missing \(nan\)"),
+        ([], ValueError, "at least one, got none"),
+    ],
+    "references": [
+        ("cat", TypeError, "expected a list of texts, got one string"),
+        (3, TypeError, "expected a list of texts, or of lists of texts, got int"),
+        (["cat"], ValueError, r"expected 2, one per candidate \(a text, or a list of them\), got 1"),
+        (["cat", 3], TypeError, "reference 1 is not a string but int"),
+        (["cat", []], ValueError, r"references\[1\]: expected at least one text, got none"),
+        (["cat", ["a", None]], TypeError, r"references\[1\]: reference 1 is missing \(None\)"),
+    ],
+    "idf": [
+        (1, TypeError, "expected True, False or TokenWeights, got 1"),
+        ("idf", TypeError, "expected True, False or TokenWeights, got 'idf'"),
+        (TokenWeights({"other": 1}), ValueError, "lists no token of these texts"),
+    ],
+    "baseline": [(0.5, TypeError, "expected a ScoreBaseline, got float")],
+    "pairs": COUNT,
+    "pair": [
+        (1, IndexError, "1 of 1"),
+        (-2, IndexError, "-2 of 1"),
+        (1.5, TypeError, "must be an integer, got 1.5"),
+        ("a", TypeError, "must be an integer, got 'a'"),
+    ],
+    "of": [
+        ("f1", ValueError, "must be one of 'precision', 'recall', got 'f1'"),
+        (3, TypeError, "must be one of 'precision', 'recall', got 3"),
     ],
     "Fusion.fit.first": [*LISTS, ([[1, NAN]], ValueError, r"first\[0\]: candidate 1 is not finite")],
     "Fusion.fit.similarities": [*LISTS, ([[1]], ValueError, r"similarities\[0\]: expected 2, as in first, got 1")],

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import moverank as mr
-from moverank import encoders, ranking, readers, spaces
+from moverank import encoders, ranking, readers, scoring, spaces
 from public_calls import core, failures, indexes, texts
 from public_calls.inputs import Call
 
@@ -44,7 +44,7 @@ def kinds_and_missing(folder: Path) -> tuple[dict[str, Call], list[str]]:
 
 def _public() -> dict[str, FunctionType]:
     found: dict[str, FunctionType] = {}
-    for module in (mr, encoders, ranking, readers, spaces):
+    for module in (mr, encoders, ranking, readers, scoring, spaces):
         for name in module.__all__:
             value = getattr(module, name)
             # Models of their own, and protocols, are not ours to run.

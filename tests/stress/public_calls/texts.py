@@ -1,6 +1,7 @@
 """Texts: encoded, ranked, moved into spaces; and documents from files."""
 
 import pickle
+import warnings
 from contextlib import suppress
 
 import numpy as np
@@ -77,6 +78,27 @@ def of_rankings(folder):
     }
 
 
+def of_scores(folder):
+    weights = mr.score_idf(TEXTS)
+    baseline = mr.score_baseline(TEXTS, pairs=20, idf=weights)
+
+    def score():
+        found = mr.score(TEXTS, [TEXTS[:2]] * len(TEXTS), idf=weights, baseline=baseline, num_threads=2)
+        shown = f"{found} {found!r}", found.table(max_rows=1), found.to_dict(), found.to_dataframe(), baseline.to_dict()
+        return found.mean, found.unscored, found.best_references, len(found), found.explain(1, "recall"), shown
+
+    def unknown():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return mr.score(["xyzzy", TEXTS[0]], TEXTS[:2], idf=True, measure="wmd")
+
+    return {
+        "scores of texts": score,
+        "scores of texts without tokens": unknown,
+        "baselines of scores": lambda: (mr.score_baseline(TEXTS, pairs=20), mr.score_idf(TEXTS)),
+    }
+
+
 def of_spaces(folder):
     encoder = word_vectors()
     recipes = ["all-but-the-top", "sif-scaling", "remove-common", "centring", "conceptor", "unit-norm", "norm-idf"]
@@ -121,4 +143,4 @@ def of_readers(folder):
     }
 
 
-KINDS = (of_encoders, of_rankings, of_spaces, of_readers)
+KINDS = (of_encoders, of_rankings, of_scores, of_spaces, of_readers)
