@@ -310,6 +310,18 @@ def test_a_baseline_refuses_scores_of_another_kind():
         mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, idf=TokenWeights({"w1": 2}), baseline=own)
 
 
+def test_encoders_of_ones_own_are_told_apart_by_name():
+    def named(name):
+        return CallableEncoder(
+            lambda texts: [(text.split(), np.eye(9)[: len(text.split())]) for text in texts], name=name
+        )
+
+    baseline = mr.score_baseline(CANDIDATES, encoder=named("a"), pairs=9)
+    mr.score(["w1"], ["w1"], encoder=named("a"), baseline=baseline)
+    with pytest.raises(mr.EncoderMismatchError, match=r"'a'.*'b'; they differ in name"):
+        mr.score(["w1"], ["w1"], encoder=named("b"), baseline=baseline)
+
+
 def test_a_baseline_needs_two_texts_and_room_below_one():
     with pytest.raises(mr.NoTokensError, match="at least two different ones, got 1"):
         mr.score_baseline(["w1", "w1"], encoder=ENCODER)

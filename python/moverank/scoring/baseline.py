@@ -33,7 +33,8 @@ class ScoreBaseline:
     pairs : int
         Pairs that the means are of.
     encoder : EncoderIdentity
-        What encoded the texts, the space included.
+        What encoded the texts, the space included. `score` refuses others, as far as it can tell them apart: an encoder
+        of your own needs an `identity`.
     measure : Measure
         What compared them.
     idf : str or None
