@@ -87,8 +87,13 @@ class StoredTokens {
     /// Throws std::invalid_argument unless the arrays hold tokens of this type and dimension: bfloat16 as uint16,
     /// packed codes as rows of uint8.
     StoredTokens(const std::string& dtype, std::size_t dim, const py::array& components,
-                 const std::optional<Array<float>>& scales)
-        : components_(components), scales_(scales), view_(checked(token_type(dtype), dim)) {}
+                 const std::optional<Array<float>>& scales, const std::optional<Tokens>& anchors,
+                 const std::optional<Array<std::uint16_t>>& nearest)
+        : components_(components),
+          scales_(scales),
+          anchors_(anchors),
+          nearest_(nearest),
+          view_(with_anchors(checked(token_type(dtype), dim))) {}
 
     [[nodiscard]] const TokensView& view() const { return view_; }
 
@@ -127,6 +132,22 @@ class StoredTokens {
         }
         return {type, components_.data(), rows, dim, scales_ ? scales_->data() : nullptr};
     }
+    [[nodiscard]] TokensView with_anchors(const TokensView& tokens) const {
+        if (anchors_.has_value() != nearest_.has_value()) {
+            throw std::invalid_argument("expected both anchors and the number of each token's, or neither");
+        }
+        if (!anchors_) {
+            return tokens;
+        }
+        if (!has_scales(tokens.type())) {
+            throw std::invalid_argument("expected anchors for int8, int4 and int2 tokens only");
+        }
+        const AnchorsView anchors{as_matrix(*anchors_), as_span(*nearest_).data()};
+        if (anchors.anchors.cols() != tokens.cols() || as_span(*nearest_).size() != tokens.rows()) {
+            throw std::invalid_argument("expected anchors of the tokens' dimension, and one number per token");
+        }
+        return tokens.from(anchors);
+    }
     [[nodiscard]] bool holds_components(TokenType type) const {
         switch (type) {
             case TokenType::float32: return holds<float>(components_);
@@ -141,6 +162,8 @@ class StoredTokens {
 
     py::array components_;
     std::optional<Array<float>> scales_;
+    std::optional<Tokens> anchors_;
+    std::optional<Array<std::uint16_t>> nearest_;
     TokensView view_;  ///< of these
 };
 

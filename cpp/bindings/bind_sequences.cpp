@@ -179,8 +179,11 @@ void bind_sequences(py::module_& module) {
     module.def("ground_costs",
                [] { return std::vector<GroundTraits>(std::begin(ground_costs), std::end(ground_costs)); });
     py::class_<StoredTokens>(module, "StoredTokens")
-        .def(py::init<const std::string&, std::size_t, const py::array&, const std::optional<Array<float>>&>(),
-             py::arg("dtype"), py::arg("dim"), py::arg("components"), py::arg("scales").noconvert().none(true))
+        .def(py::init<const std::string&, std::size_t, const py::array&, const std::optional<Array<float>>&,
+                      const std::optional<Tokens>&, const std::optional<Array<std::uint16_t>>&>(),
+             py::arg("dtype"), py::arg("dim"), py::arg("components"), py::arg("scales").noconvert().none(true),
+             py::arg("anchors").noconvert().none(true) = py::none(),
+             py::arg("nearest").noconvert().none(true) = py::none())
         .def("decoded", &decoded);
     module.def("packed", &packed, py::arg("tokens").noconvert(), py::arg("dtype"));
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());

@@ -182,7 +182,15 @@ def build_info() -> dict[str, Any]: ...
 class StoredTokens:
     """Tokens as they are stored; ValueError if the arrays do not hold tokens of this type and dimension."""
 
-    def __init__(self, dtype: str, dim: int, components: NDArray[Any], scales: F32 | None) -> None: ...
+    def __init__(
+        self,
+        dtype: str,
+        dim: int,
+        components: NDArray[Any],
+        scales: F32 | None,
+        anchors: F32 | None = None,
+        nearest: NDArray[np.uint16] | None = None,
+    ) -> None: ...
     def decoded(self) -> F32: ...
 
 def packed(tokens: F32, dtype: str) -> tuple[NDArray[np.uint8], F32]: ...

@@ -12,6 +12,7 @@
 #include "instances.hpp"
 #include "moverank/ground_cost.hpp"
 #include "moverank/pack.hpp"
+#include "moverank/pair.hpp"
 #include "moverank/prepared.hpp"
 
 using namespace moverank;
@@ -125,6 +126,48 @@ TEST(rows_of_any_length_and_stride_are_decoded_alone) {
             decode(part, halves);
             for (std::size_t t = 0; t < all.rows(); ++t) {
                 CHECK(std::equal(&halves[t * half], &halves[t * half] + half, &batch.values[t * dim]));
+            }
+        }
+    }
+}
+
+TEST(anchored_tokens_are_the_sums_of_what_is_stored_and_of_their_anchors) {
+    instances::Random random(8);
+    constexpr std::uint16_t n_anchors = 3;
+    for (const std::size_t dim : {1, 7, 16, 37, 300}) {
+        for (const TokenType type : {TokenType::int8, TokenType::int4, TokenType::int2}) {
+            const Compact batch(random, type, dim);
+            std::vector<float> anchors(n_anchors * dim);
+            std::normal_distribution<float> normal;
+            std::ranges::generate(anchors, [&] { return normal(random); });
+            std::vector<std::uint16_t> nearest(batch.scales.size());
+            std::ranges::generate(nearest, [&] { return static_cast<std::uint16_t>(random() % (n_anchors + 1)); });
+            nearest.back() = 0xFFFF;
+            std::vector<float> expected = batch.values;
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                if (nearest[i / dim] < n_anchors) {
+                    expected[i] += anchors[nearest[i / dim] * dim + i % dim];
+                }
+            }
+            const TokensView tokens = batch.stored().tokens.from({{anchors.data(), n_anchors, dim}, nearest.data()});
+            std::vector<float> decoded(expected.size());
+            decode(tokens, decoded);
+            CHECK(decoded == expected);
+            // A run keeps the anchors of its own tokens.
+            decode(tokens.run(6, 33), std::span(decoded).first(33 * dim));
+            CHECK(std::equal(decoded.begin(), decoded.begin() + 33 * static_cast<std::ptrdiff_t>(dim),
+                             expected.begin() + 6 * static_cast<std::ptrdiff_t>(dim)));
+            // All that is computed of tokens sees the sums: masses, inverse norms, costs.
+            const Measure measure{GroundCost::cosine, Weighting::norm};
+            const SequencesView plain{{expected.data(), nearest.size(), dim}, batch.offsets, {}};
+            const PreparedSequences stored({tokens, batch.offsets, {}}, measure);
+            const PreparedSequences sums(plain, measure);
+            PairEvaluator evaluator(measure);
+            for (std::size_t s = 0; s < sums.size(); ++s) {
+                CHECK(std::ranges::equal(stored[s].mass, sums[s].mass));
+                CHECK(std::ranges::equal(stored[s].inverse_norms, sums[s].inverse_norms));
+                evaluator.set_query(sums[0]);
+                CHECK(evaluator.distance(stored[s]).distance == evaluator.distance(sums[s]).distance);
             }
         }
     }

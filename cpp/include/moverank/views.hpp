@@ -96,6 +96,13 @@ enum class TokenType : std::uint8_t {
     return type == TokenType::int8 || type == TokenType::int4 || type == TokenType::int2;
 }
 
+/// Vectors near which tokens lie, and the number of each token's. What is stored of such a token is how it differs from
+/// its anchor, which has to be added. Differences are smaller than tokens, so as many bits hold them more precisely.
+struct AnchorsView {
+    MatrixView<const float> anchors;         ///< contiguous rows of as many components as a token
+    const std::uint16_t* nearest = nullptr;  ///< one per token; numbers beyond the last anchor mean none
+};
+
 /// Tokens as they are stored, over memory that somebody else owns: one per row.
 class TokensView {
   public:
@@ -125,7 +132,23 @@ class TokensView {
     }
     /// The `count` tokens from `first` on.
     [[nodiscard]] TokensView run(std::size_t first, std::size_t count) const {
-        return {type_, row(first), count, cols_, stride_, scales_ == nullptr ? nullptr : scales_ + first};
+        TokensView some(type_, row(first), count, cols_, stride_, scales_ == nullptr ? nullptr : scales_ + first);
+        some.anchors_ = {anchors_.anchors, is_anchored() ? anchors_.nearest + first : nullptr};
+        return some;
+    }
+    /// The same tokens, as differences from anchors; for types that have scales.
+    [[nodiscard]] TokensView from(const AnchorsView& anchors) const {
+        TokensView anchored = *this;
+        anchored.anchors_ = anchors;
+        return anchored;
+    }
+    [[nodiscard]] constexpr bool is_anchored() const { return anchors_.nearest != nullptr; }
+    [[nodiscard]] constexpr const AnchorsView& anchors() const { return anchors_; }
+    /// The anchor of a token; null if it has none.
+    [[nodiscard]] const float* anchor(std::size_t t) const {
+        return is_anchored() && anchors_.nearest[t] < anchors_.anchors.rows()
+                   ? anchors_.anchors.row(anchors_.nearest[t])
+                   : nullptr;
     }
 
   private:
@@ -135,6 +158,7 @@ class TokensView {
     std::size_t cols_ = 0;
     std::size_t stride_ = 0;
     TokenType type_ = TokenType::float32;
+    AnchorsView anchors_;
 };
 
 /// One sequence as the caller passed it: n tokens of dimension d and, optionally, their weights.

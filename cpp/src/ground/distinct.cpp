@@ -18,19 +18,21 @@ namespace {
     return hash ^ (hash >> 32U);
 }
 
-[[nodiscard]] std::uint64_t hash_of_scale(const TokensView& tokens, std::size_t t) {
-    return tokens.scales() == nullptr ? 0 : std::bit_cast<std::uint32_t>(tokens.scales()[t]);
+/// What a token has besides its row: its scale, and the number of its anchor.
+[[nodiscard]] std::uint64_t beside_row(const TokensView& tokens, std::size_t t) {
+    const std::uint64_t scale = tokens.scales() == nullptr ? 0 : std::bit_cast<std::uint32_t>(tokens.scales()[t]);
+    return tokens.is_anchored() ? scale << 16U | tokens.anchors().nearest[t] : scale;
 }
 
 /// Hash of the first eight bytes of a token, which nearly always differ between different tokens and are quick to read.
 [[nodiscard]] std::uint64_t sample_hash(const TokensView& tokens, std::size_t t) {
-    return mixed(hash_of_scale(tokens, t), tokens.row(t), std::min<std::size_t>(bytes_of_row(tokens), 8));
+    return mixed(beside_row(tokens, t), tokens.row(t), std::min<std::size_t>(bytes_of_row(tokens), 8));
 }
 
 [[nodiscard]] std::uint64_t hash_of(const TokensView& tokens, std::size_t t) {
     const std::byte* bytes = tokens.row(t);
     const std::size_t n = bytes_of_row(tokens);
-    std::uint64_t hash = hash_of_scale(tokens, t);
+    std::uint64_t hash = beside_row(tokens, t);
     for (std::size_t b = 0; b < n; b += 8) {
         hash = mixed(hash, bytes + b, std::min<std::size_t>(n - b, 8));
     }
@@ -39,7 +41,7 @@ namespace {
 
 [[nodiscard]] bool equal(const TokensView& tokens, std::size_t s, std::size_t t) {
     return std::memcmp(tokens.row(s), tokens.row(t), bytes_of_row(tokens)) == 0 &&
-           hash_of_scale(tokens, s) == hash_of_scale(tokens, t);
+           beside_row(tokens, s) == beside_row(tokens, t);
 }
 
 }  // namespace

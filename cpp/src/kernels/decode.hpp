@@ -1,4 +1,5 @@
-/// Stored components into float32, exactly: every stored component stands for a float32 number.
+/// Stored components into float32: every stored component stands for a float32 number. That of an anchored token is its
+/// difference from the anchor's, and the sum is rounded to float32, alike on every level.
 #pragma once
 
 #include <cstring>
@@ -29,6 +30,16 @@ struct Components {
     }
 };
 
+MOVERANK_INLINE void add_components(const float* anchor, std::size_t count, float* to) {
+    std::size_t k = 0;
+    for (; k + lanes<float> <= count; k += lanes<float>) {
+        store(to + k, load(to + k) + load(anchor + k));
+    }
+    for (; k < count; ++k) {
+        to[k] += anchor[k];
+    }
+}
+
 /// `count` components from `first` on of token t. `first` begins a byte.
 template <TokenType type>
 MOVERANK_INLINE void decode_components(const TokensView& tokens, std::size_t t, std::size_t first, std::size_t count,
@@ -48,6 +59,9 @@ MOVERANK_INLINE void decode_components(const TokensView& tokens, std::size_t t, 
         std::memcpy(rest, from + k * bits / 8, row_bytes(type, count - k));
         store(converted, read(rest));
         std::memcpy(to + k, converted, (count - k) * sizeof(float));
+    }
+    if (const float* anchor = tokens.anchor(t); anchor != nullptr) {
+        add_components(anchor + first, count, to);
     }
 }
 
