@@ -43,6 +43,14 @@ for dtype in ("float32", "float16", "bfloat16", "int8", "int4", "int2"):
     for measure in ("wrd", "wmd", "maxsim", mr.Measure("sqeuclidean", "norm", problem="relaxed")):
         for distance in mr.pairwise(docs[2:], docs.astype(dtype), measure=measure).ravel():
             print(distance.hex())
+many = mr.Sequences([np.repeat(rng.normal(size=(9, 100)), 5, axis=0) + rng.normal(size=(45, 100)) for _ in range(40)])
+for measure in ("wrd", "maxsim"):  # rounded near anchors, whose training sums in other orders
+    from moverank.index.parts.anchors import Anchors
+    from moverank.index.parts.codebook import Codebook
+    anchors = Anchors.of(Codebook(many.tokens[:64], many.tokens[:1] * 0, np.array([0, 64]), 0.0))
+    anchored = many._restored(anchors.stored(many._stored, "int4", 1))
+    for distance in mr.pairwise(docs[2:], anchored, measure=measure).ravel():
+        print(distance.hex())
 """
 
 

@@ -82,12 +82,18 @@ class Stored:
         The components: float32, float16, the bits of bfloat16, int8, or packed codes.
     scales : ndarray of float32, shape (T,), or None
         The scale of each token, for types that have scales.
+    anchors : ndarray of float32, shape (K, d), or None
+        Vectors near which tokens lie, if components are how tokens differ from them; only with scales.
+    nearest : ndarray of uint16, shape (T,), or None
+        With anchors, the number of each token's; a token whose number is K or more has none.
     """
 
     dtype: str
     dim: int
     components: NDArray[Any]
     scales: NDArray[np.float32] | None = None
+    anchors: NDArray[np.float32] | None = None
+    nearest: NDArray[np.uint16] | None = None
 
     @classmethod
     def floats(cls, tokens: NDArray[np.float32]) -> Stored:
@@ -106,10 +112,12 @@ class Stored:
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> Stored:
         scales = None if self.scales is None else self.scales[rows]
-        return Stored(self.dtype, self.dim, self.components[rows], scales)
+        nearest = None if self.nearest is None else self.nearest[rows]
+        return Stored(self.dtype, self.dim, self.components[rows], scales, self.anchors, nearest)
 
     def __add__(self, other: Stored) -> Stored:
-        """Both in a row; they must have the same type and dimension."""
+        """Both in a row; they must have the same type and dimension, and no anchors."""
+        assert self.anchors is other.anchors is None
         scales = None
         if self.scales is not None and other.scales is not None:
             scales = np.concatenate([self.scales, other.scales])
@@ -123,11 +131,11 @@ class Stored:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.components.nbytes + (0 if self.scales is None else self.scales.nbytes)
+        return sum(own.nbytes for own in (self.components, self.scales, self.nearest) if own is not None)
 
     def in_core(self) -> _core.StoredTokens:
         """The same for the core; ValueError if the arrays are not tokens of this type and dimension."""
-        return _core.StoredTokens(self.dtype, self.dim, self.components, self.scales)
+        return _core.StoredTokens(self.dtype, self.dim, self.components, self.scales, self.anchors, self.nearest)
 
     def decoded(self) -> NDArray[np.float32]:
         """As float32, exactly; float32 itself is not copied. Damaged scales may make it infinite, or NaN."""
@@ -135,8 +143,8 @@ class Stored:
 
     def first_non_finite(self) -> int:
         """Index of the first token with a number that is not finite, or -1."""
-        if self.dtype == "float32":
-            return _core.first_non_finite_row(self.components)
+        if self.dtype == "float32" or self.anchors is not None:
+            return _core.first_non_finite_row(self.decoded())
         if self.scales is not None:
             with np.errstate(over="ignore"):
                 good = np.isfinite(self.scales * np.float32(TYPES[self.dtype].reach)) & (self.scales >= 0)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank.index.parts.anchors import with_anchors
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.finding_cells import found_cells, in_memory, with_parts
 from moverank.index.parts.ids import Ids, Positions, listed_ids
@@ -93,7 +94,7 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
     """
     checked = plan.documents(docs)
     ids = None if ids is None else listed_ids(ids)  # a generator can be read only once
-    setup = plan.setup(checked, ids)
+    setup = with_anchors(plan.setup(checked, ids), [checked], num_threads)
     shared = kind_of(setup).shared(setup, [], plan.costs)
     intake = Intake(setup, 0, shared, plan.space, num_threads)
     part = intake.part(checked, ids, payloads)

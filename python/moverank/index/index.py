@@ -121,7 +121,9 @@ class Index:
             documents that it does not propose. None allows no budget of candidates. Bags need no prefilter.
         dtype : {"float32", "float16", "bfloat16", "int8", "int4", "int2"}, optional
             Type in which tokens are stored, see `Sequences.astype`; by default that of `docs`. Answers are exact for
-            the stored numbers.
+            the stored numbers. In "int4" and "int2" it is stored how tokens differ from the nearest of up to 4096
+            anchors, which are trained on the first documents, if these have 1024 tokens or more; that is several times
+            as precise as tokens rounded by themselves. `docs` of these types are stored as they are.
         rescore : bool, default False
             Also store the documents as given, beside their compact form in `dtype`. Bounds are then computed from the
             compact form, with an allowance for rounding, and answers are exact for `docs`. Only the documents that the

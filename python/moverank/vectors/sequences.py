@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, overload, runtime_checkable
 
 import numpy as np
@@ -280,7 +281,7 @@ class Sequences:
         #: Digests of the tokens as given, if some component had more digits than float32 holds.
         batch._digests = None if digests is None else read_only(digests)
         scales = None if tokens.scales is None else read_only(tokens.scales)
-        batch._stored = Stored(tokens.dtype, tokens.dim, read_only(tokens.components), scales)
+        batch._stored = replace(tokens, components=read_only(tokens.components), scales=scales)
         batch._offsets = read_only(offsets)
         batch._weights = None if weights is None else read_only(weights)
         return batch
@@ -333,6 +334,10 @@ class Sequences:
                 "subtract their mean first",
                 PrecisionWarning,
             )
+        return self._restored(tokens)
+
+    def _restored(self, tokens: Stored) -> Sequences:
+        """The same sequences, stored in another way."""
         return self._of(tokens, self._offsets, self._weights, None, self._digests_of_these)
 
     def _moved(self, tokens: NDArray[np.float32], weights: NDArray[np.float64] | None) -> Sequences:

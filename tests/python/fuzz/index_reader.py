@@ -35,6 +35,7 @@ def write_indexes(folder):
     sorts = {
         "flat": (docs, {"measure": "wrd", "dtype": "int8"}),
         "packed": (docs, {"measure": "wmd", "dtype": "int4"}),
+        "anchored": (docs * 20, {"measure": "wmd", "dtype": "int4"}),
         "two bits": (docs, {"measure": "wrd", "dtype": "int2", "rescore": True}),
         "rescored": (docs, {"measure": "wmd", "dtype": "int8", "rescore": True, "ids": names, "payloads": payloads}),
         "clusters": (docs, {"measure": mr.wrd.replace(capacity=4), "prefilter": mr.Clusters(2), "dtype": "float16"}),
@@ -54,7 +55,7 @@ def damage(source, target, rng):
     shutil.copytree(source, target)
     manifest = target / MANIFEST
     way = rng.integers(8)
-    kinds = ("gone", "seg", "codebook", "cells")
+    kinds = ("gone", "seg", "codebook", "cells", "anchors")
     files = [path for kind in kinds for path in sorted(target.glob(f"*.{kind}"))]  # one of each, so in a known order
     chosen = files[rng.integers(len(files))]
     if way == 0:
@@ -138,6 +139,8 @@ def _vouch(manifest, folder):
     cells = value["cells"]
     if cells is not None:
         entries += [own["file"] for own in (cells["codebook"], *cells["groups"])]
+    if value["anchors"] is not None:
+        entries.append(value["anchors"]["file"])
     for entry in entries:
         if entry is not None:
             entry["crc32"] = zlib.crc32((folder / entry["file"]).read_bytes())

@@ -17,6 +17,7 @@ from moverank.index.changes import NONE_REMOVED, trained_on
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.disk.resuming import SkippedBatches
 from moverank.index.disk.store import Store
+from moverank.index.parts.anchors import are_too_few, with_anchors
 from moverank.index.parts.finding_cells import found_cells
 from moverank.index.parts.intake import Intake, new_to
 from moverank.index.parts.kinds import kind_of
@@ -52,6 +53,9 @@ class Build:
         self._space = plan.space
         self._encoder = plan.encoder
         self._setup: Setup | None = None
+        #: The setup before its anchors are trained, and the batches held back until there are enough for that.
+        self._without_anchors: Setup | None = None
+        self._held: list[Batch] = []
         #: Parts written to the folder.
         self._parts: list[Part] = []
         #: Parts in memory, to be written as one segment.
@@ -128,8 +132,9 @@ class Build:
 
     @property
     def n_documents(self) -> int:
-        """Documents written so far, including those from before the build was resumed."""
-        return sum(map(len, [*self._parts, *self._under_way, *self._pending]))
+        """Documents taken so far, including those from before the build was resumed."""
+        held = sum(map(len, self._held))
+        return held + sum(map(len, [*self._parts, *self._under_way, *self._pending]))
 
     def run(self, batches: Iterable[Batch], progress: Callable[[int], object] | None) -> None:
         """Add all batches, and complete the index. If this fails, the segments written so far can be resumed."""
@@ -165,12 +170,29 @@ class Build:
         self._skipped.compare(batch)
 
     def _add(self, batch: Batch) -> None:
-        if self._setup is None:
-            self._setup = self._plan.setup(self._plan.documents(batch.docs), batch.ids)
-            require_factory(self._setup.prefilter, self._setup.dim, self._setup.measure)
+        if self._setup is not None:
+            self._take(self._setup, batch)
+            return
+        if self._without_anchors is None:
+            self._without_anchors = self._plan.setup(self._plan.documents(batch.docs), batch.ids)
+            require_factory(self._without_anchors.prefilter, self._without_anchors.dim, self._without_anchors.measure)
+        self._held.append(batch)
+        docs = [held.docs for held in self._held]
+        if not are_too_few(self._without_anchors, docs):
+            self._begin(self._without_anchors)
+
+    def _begin(self, without_anchors: Setup) -> None:
+        """Train anchors, if tokens are to have some, and take in the batches held back for that."""
+        held, self._held = self._held, []
+        docs = [self._plan.documents(batch.docs) for batch in held]
+        self._setup = with_anchors(without_anchors, docs, self._threads)
+        for batch in held:
+            self._take(self._setup, batch)
+
+    def _take(self, setup: Setup, batch: Batch) -> None:
         parts = [*self._parts, *self._under_way, *self._pending]
-        shared = kind_of(self._setup).shared(self._setup, [part.arrays for part in parts], self._plan.costs)
-        intake = Intake(self._setup, self._next_id, shared, self._space, self._threads)
+        shared = kind_of(setup).shared(setup, [part.arrays for part in parts], self._plan.costs)
+        intake = Intake(setup, self._next_id, shared, self._space, self._threads)
         find = partial(find_ids, parts, [NONE_REMOVED] * len(parts))
         new = new_to(find, "is given more than once")
         self._pending.append(intake.part(batch.docs, batch.ids, batch.payloads, new))
@@ -211,6 +233,8 @@ class Build:
             return
         if self._batches_to_skip:
             raise ValueError(f"resume: expected at least {self._batches} batches, as many as were written before")
+        if self._held and self._without_anchors is not None:
+            self._begin(self._without_anchors)
         if self._setup is None:
             raise ValueError("batches: expected at least one document, got none")
         self._write()

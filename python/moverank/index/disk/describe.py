@@ -38,6 +38,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "pooled": _pooled(manifest),
         "dimension": setup.dim,
         "stored as": STORED_AS[setup.kind].format(setup.dtype),
+        "differences from": _anchors(manifest),
         "bounds from": setup.codes or BOUNDS_FROM[setup.kind],
         "prefilter": setup.prefilter if kind.needs_prefilter else "none needed",
         "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
@@ -48,6 +49,8 @@ def describe(folder: Path) -> dict[str, Any]:
         "bytes per document": round(total / documents) if documents else 0,
     }
     facts |= {f"  {name}": count for name, count in sorted(_bytes_by_array(manifest).items(), key=lambda own: -own[1])}
+    if manifest.anchors is not None:
+        facts["  anchors"] = manifest.anchors.file.nbytes
     if manifest.faiss is not None:
         facts["  faiss"] = manifest.faiss.nbytes
     if manifest.cells is not None:
@@ -56,6 +59,12 @@ def describe(folder: Path) -> dict[str, Any]:
         facts["  codebook"] = cells.codebook.file.nbytes
         facts["  cells of documents"] = sum(group.file.nbytes for group in cells.groups)
     return facts
+
+
+def _anchors(manifest: Manifest) -> str:
+    if manifest.anchors is None:
+        return "nothing"
+    return f"{manifest.anchors.arrays['centroids'].shape[0]} anchors"
 
 
 def _pooled(manifest: Manifest) -> str:

@@ -18,6 +18,7 @@ from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionEr
 from moverank.index.disk.fields import Fields, parsed
 from moverank.index.disk.files import FileEntry, open_file
 from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, ArrayFile, Segment
+from moverank.index.parts.anchors import NO_ANCHOR, Anchors
 from moverank.index.parts.arrays import DTYPES, require_layout, require_numbers
 from moverank.index.parts.cells import require_cells
 from moverank.index.parts.codebook import require_codebook
@@ -38,7 +39,7 @@ MANIFEST = "manifest.json"
 LARGEST = 1 << 26
 
 #: Names of the files of an index. Other files in the folder are neither read nor deleted, and no name leads out of it.
-FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space|codebook|cells)")
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space|codebook|cells|anchors)")
 
 #: Names of the kinds of documents in manifests.
 IN_FILES = {"tokens": "sequences", "words": "bags", "bins": "bags"}
@@ -88,6 +89,8 @@ class Manifest:
         Number of documents in that file.
     cells : StoredCells or None
         Files with the cells of all documents.
+    anchors : ArrayFile or None
+        File with the anchors of tokens.
     space : FileEntry or None
         The space of the documents.
     encoder : EncoderIdentity or None
@@ -102,6 +105,7 @@ class Manifest:
     faiss: FileEntry | None = None
     covered: int = 0
     cells: StoredCells | None = None
+    anchors: ArrayFile | None = None
     space: FileEntry | None = None
     encoder: EncoderIdentity | None = None
 
@@ -111,7 +115,8 @@ class Manifest:
         entries = [entry for segment in self.segments for entry in (segment.file, segment.removed)]
         if self.cells is not None:
             entries += [stored.file for stored in (self.cells.codebook, *self.cells.groups)]
-        return [entry for entry in (*entries, self.faiss, self.space) if entry is not None]
+        anchors = None if self.anchors is None else self.anchors.file
+        return [entry for entry in (*entries, anchors, self.faiss, self.space) if entry is not None]
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------
@@ -153,6 +158,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
         "covered": manifest.covered,
         "cells": None if manifest.cells is None else _cells_to_json(manifest.cells),
+        "anchors": None if manifest.anchors is None else _anchors_to_json(setup, manifest.anchors),
         "space": None if manifest.space is None else asdict(manifest.space),
         "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
     }
@@ -172,6 +178,11 @@ def _arrays_to_json(stored: ArrayFile) -> dict[str, Any]:
         for name, entry in stored.arrays.items()
     }
     return {"file": asdict(stored.file), "arrays": arrays}
+
+
+def _anchors_to_json(setup: Setup, stored: ArrayFile) -> dict[str, Any]:
+    assert setup.anchors is not None
+    return {"digest": setup.anchors.digest, **_arrays_to_json(stored)}
 
 
 def _cells_to_json(cells: StoredCells) -> dict[str, Any]:
@@ -267,7 +278,9 @@ def parse(octets: bytes) -> Manifest:
 def _manifest_of(fields: Fields) -> Manifest:
     fields.take("written_by", str)
     generation = fields.count("generation")
-    setup = _setup_of(fields)
+    # Early indexes have neither anchors nor cells.
+    anchors = fields.child("anchors", _anchors_of) if fields.has("anchors") else None
+    setup = _setup_of(fields, None if anchors is None else anchors[0])
     manifest = Manifest(
         setup=setup,
         generation=generation,
@@ -278,16 +291,23 @@ def _manifest_of(fields: Fields) -> Manifest:
         ),
         faiss=fields.child("faiss", _file_of),
         covered=fields.count("covered"),
-        cells=fields.child("cells", partial(_cells_of, setup)) if fields.has("cells") else None,  # older ones lack it
+        cells=fields.child("cells", partial(_cells_of, setup)) if fields.has("cells") else None,
+        anchors=None if anchors is None else anchors[1],
         space=fields.child("space", _file_of),
         encoder=_encoder_of(fields.take_optional("encoder", dict)),
     )
     fields.done()
+    if manifest.anchors is not None and require_codebook(setup.dim, manifest.anchors.shapes) > NO_ANCHOR:
+        raise IndexFormatError(f"has more than {NO_ANCHOR} anchors of tokens")
     _require_whole(manifest)
     return manifest
 
 
-def _setup_of(fields: Fields) -> Setup:
+def _anchors_of(fields: Fields) -> tuple[Anchors, ArrayFile]:
+    return Anchors(fields.take("digest", str)), _arrays_of(fields)
+
+
+def _setup_of(fields: Fields, anchors: Anchors | None) -> Setup:
     measure = fields.child("measure", measure_from_json)
     if measure is None:
         raise IndexFormatError("has no measure")
@@ -311,6 +331,7 @@ def _setup_of(fields: Fields) -> Setup:
         sources=_names_of(fields, "sources"),
         targets=_names_of(fields, "targets"),
         pool=_pool_of(fields),
+        anchors=anchors,
     )
     if setup.dim == 0 or not kind_of(setup).is_sound(setup):
         raise IndexFormatError("has options that contradict each other")

@@ -41,6 +41,7 @@ from moverank.index.disk.files import (
 from moverank.index.disk.lock import LOCK, Lock
 from moverank.index.disk.manifest import FILE_NAME, MANIFEST, Manifest, StoredCells, read_manifest, to_bytes
 from moverank.index.disk.segments import ArrayFile, Segment, map_listed, read_arrays, write_arrays
+from moverank.index.parts.anchors import Anchors
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.codebook import Codebook
@@ -80,6 +81,7 @@ class Store:
         self._trained: tuple[Trained, FileEntry] | None = None
         self._space: tuple[AttachedSpace, FileEntry] | None = None
         self._codebook: tuple[Codebook, ArrayFile] | None = None
+        self._anchors: tuple[Anchors, ArrayFile] | None = None
         self._groups: WeakKeyDictionary[DocumentCells, ArrayFile] = WeakKeyDictionary()
 
     @property
@@ -202,6 +204,8 @@ class Store:
 
     def _snapshot_of(self, manifest: Manifest) -> Snapshot:
         setup = manifest.setup
+        if manifest.anchors is not None and setup.anchors is not None:
+            setup = replace(setup, anchors=self._anchors_of(setup.anchors, manifest.anchors))
         known = {segment.file.file: part for part, segment in self._segments.items() if part.setup == setup}
         parts, removed = [], []
         for segment in manifest.segments:
@@ -222,6 +226,12 @@ class Store:
             codebook = Codebook(**read_arrays(self.folder, stored.codebook, mmap=self.mmap), residual=stored.residual)
             self._codebook = codebook, stored.codebook
         return Cells(self._codebook[0], groups, stored.covered)
+
+    def _anchors_of(self, listed: Anchors, stored: ArrayFile) -> Anchors:
+        if self._anchors is None or self._anchors[1] != stored:
+            codebook = Codebook(**read_arrays(self.folder, stored, mmap=self.mmap), residual=0.0)
+            self._anchors = replace(listed, loaded=codebook), stored
+        return self._anchors[0]
 
     def _group_of(self, file: ArrayFile) -> DocumentCells:
         group = DocumentCells(**read_arrays(self.folder, file, mmap=self.mmap))
@@ -307,7 +317,7 @@ class Store:
             which makes the new manifest durable: then a later `open` may find either.
         """
         self.require_writable()
-        before = self._removed.copy(), self._trained, self._space, self._codebook
+        before = self._removed.copy(), self._trained, self._space, self._codebook, self._anchors
         try:
             parts = [self._stored(part, snapshot.setup) for part in snapshot.parts]
             segments = []
@@ -327,6 +337,7 @@ class Store:
                 faiss=faiss_file,
                 covered=0 if trained is None else trained.covered,
                 cells=cell_files,
+                anchors=self._stored_anchors(snapshot.setup.anchors),
                 space=space_file,
                 encoder=snapshot.encoder,
             )
@@ -337,7 +348,7 @@ class Store:
             self._state = state
         except BaseException:
             # The error or interrupt may have come at any point; the manifest on disk shows whether the change was made.
-            self._removed, self._trained, self._space, self._codebook = before
+            self._removed, self._trained, self._space, self._codebook, self._anchors = before
             self._in_doubt = True
             self._settle()
             raise
@@ -409,6 +420,13 @@ class Store:
         files = tuple(self._groups[group] for group in groups)
         stored = StoredCells(self._codebook[1], codebook.residual, files, cells.covered)
         return replace(cells, groups=groups), stored
+
+    def _stored_anchors(self, anchors: Anchors | None) -> ArrayFile | None:
+        if anchors is None:
+            return None
+        if self._anchors is None or self._anchors[0] != anchors:
+            self._anchors = anchors, self._write(self._new_path("anchors"), anchors.codebook.arrays)
+        return self._anchors[1]
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         path = self.folder / NEXT_MANIFEST

@@ -15,6 +15,7 @@ from moverank.errors import IndexFormatError
 from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checksum
 from moverank.index.disk.segments import ArrayFile, map_listed, require_magic
 from moverank.index.disk.store import Store
+from moverank.index.parts.anchors import NO_ANCHOR
 from moverank.index.parts.arrays import COLUMNS, OFFSETS, Arrays, codes_in, require_offsets, tokens_in
 from moverank.index.parts.cells import verify_cells
 from moverank.index.parts.codebook import verify_codebook
@@ -67,6 +68,8 @@ def verify(store: Store, progress: Callable[[int, int], object] | None) -> Verif
         done += entry.nbytes
     for segment, part in zip(manifest.segments, snapshot.parts, strict=True):
         _verify_file(store, segment, partial(verify_part, part))
+    if manifest.anchors is not None and snapshot.setup.anchors is not None:
+        _verify_file(store, manifest.anchors, snapshot.setup.anchors.verify)
     if manifest.cells is not None and snapshot.cells is not None:
         _verify_file(store, manifest.cells.codebook, partial(verify_codebook, snapshot.cells.codebook))
         for stored, group in zip(manifest.cells.groups, snapshot.cells.groups, strict=True):
@@ -110,6 +113,10 @@ def verify_part(part: Part) -> None:
                     )
     if "pooled_into" in arrays:
         _verify_pooled(arrays)
+    if "nearest" in arrays and part.setup.anchors is not None:
+        numbers = arrays["nearest"]
+        if ((numbers >= len(part.setup.anchors.codebook)) & (numbers != NO_ANCHOR)).any():
+            raise IndexFormatError("array 'nearest': has the number of an anchor that does not exist")
     for name, found_in in (("tokens", tokens_in), ("codes", codes_in)):
         if name in arrays and any(chunk.first_non_finite() >= 0 for chunk in _chunks(found_in(arrays, part.setup))):
             raise IndexFormatError(f"array {name!r}: has a token that is not finite")

@@ -2,7 +2,8 @@
 
 A part of n documents with T tokens of d dimensions has these arrays (those in brackets only if they are needed):
 
-    sequences   offsets (n + 1), tokens (T, w), [scales (T)], mass (T), [inverse_norms (T)], [pooled (n, d)]
+    sequences   offsets (n + 1), tokens (T, w), [scales (T)], [nearest (T)], mass (T), [inverse_norms (T)],
+                [pooled (n, d)]
       codes     codes (T, w), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
                 code_rho (n)
       pooled    given_offsets (n + 1), pooled_into (G), with G the number of tokens as given
@@ -74,6 +75,8 @@ def features(setup: Setup) -> frozenset[str]:
         found.add("codes")
     if setup.pool > 1:
         found.add("pooled tokens")
+    if setup.anchors is not None:
+        found.add("anchors")
     if isinstance(setup.prefilter, str):
         found.add("pooled")
     elif isinstance(setup.prefilter, Clusters):
@@ -106,6 +109,7 @@ class Column:
 COLUMNS = {
     "tokens": Column("offsets", TOKENS, _with("tokens"), wide=True),
     "scales": Column("offsets", "<f4", _maybe("tokens"), 0.0),
+    "nearest": Column("offsets", "<u2", _with("anchors")),
     "mass": Column("offsets", "<f8", _with("tokens"), 0.0),
     "inverse_norms": Column("offsets", "<f4", _maybe("tokens"), 0.0),
     "pooled": Column(DOCUMENTS, "<f4", _with("pooled"), -np.inf, wide=True),
@@ -218,7 +222,8 @@ def _width_of(column: Column, setup: Setup) -> int:
 
 def tokens_in(arrays: Arrays, setup: Setup) -> Stored:
     """The tokens of a part of an index with this setup."""
-    return Stored(setup.dtype, setup.dim, arrays["tokens"], arrays.get("scales"))
+    anchors = None if setup.anchors is None else setup.anchors.codebook.centroids
+    return Stored(setup.dtype, setup.dim, arrays["tokens"], arrays.get("scales"), anchors, arrays.get("nearest"))
 
 
 def codes_in(arrays: Arrays, setup: Setup) -> Stored:

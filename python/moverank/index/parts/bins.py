@@ -49,8 +49,8 @@ class BinParts(Kind):
 
     def is_sound(self, setup: Setup) -> bool:
         """Whether the options for vectors are unset, and names of bins are as many as bins."""
-        others = (setup.prefilter, setup.codes, setup.origin)
-        return others == (None,) * 3 and setup.pool == 1 and (setup.sources is None or len(setup.sources) == setup.dim)
+        others = (setup.prefilter, setup.codes, setup.origin, setup.anchors)
+        return others == (None,) * 4 and setup.pool == 1 and (setup.sources is None or len(setup.sources) == setup.dim)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
         """The documents unchanged; `build`, which has the costs, checks that the bins match."""

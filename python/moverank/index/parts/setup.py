@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from moverank._support.validate import pool_factor, whole_number
 from moverank.measures.measure import Measure
+
+if TYPE_CHECKING:
+    from moverank.index.parts.anchors import Anchors
 
 #: Maximum number of cells: the number of a cell is to fit two bytes.
 MOST_CELLS = 1 << 16
@@ -120,6 +124,8 @@ class Setup:
         Names of the bins of queries and of documents, if costs were given as a DataFrame.
     pool : float
         By how much the tokens of documents are fewer than those given, see `pool_tokens`; 1 for all tokens.
+    anchors : Anchors or None
+        Vectors near which tokens lie, if what is stored is how tokens differ from them.
     """
 
     measure: Measure
@@ -133,6 +139,7 @@ class Setup:
     sources: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
     pool: float = 1.0
+    anchors: Anchors | None = None
 
 
 @dataclass(frozen=True)

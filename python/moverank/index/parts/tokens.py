@@ -44,7 +44,8 @@ class TokenParts(Kind):
         """Whether the origin has the right dimension, and the measure allows one; bins must not have names."""
         may_move = setup.measure._cost.translation_invariant
         origin_is_valid = setup.origin is None or (len(setup.origin) == setup.dim and may_move)
-        return origin_is_valid and (setup.sources, setup.targets) == (None, None)
+        anchors_are_valid = setup.anchors is None or TYPES[setup.dtype].is_packed
+        return origin_is_valid and anchors_are_valid and (setup.sources, setup.targets) == (None, None)
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
         """Documents relative to the index's origin, in its type unless they are still to be pooled.
@@ -60,7 +61,7 @@ class TokenParts(Kind):
             tell_if_far(docs, origin)
         if setup.origin is not None:
             docs = about(origin, docs, setup.measure)
-        return docs.astype(setup.dtype) if setup.pool == 1 else docs
+        return docs if setup.pool > 1 or setup.anchors is not None else docs.astype(setup.dtype)
 
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
         """Pool the tokens of documents if the index does, and prepare them, with all that its setup asks for."""
@@ -69,7 +70,11 @@ class TokenParts(Kind):
         if setup.pool > 1:
             arrays["given_offsets"] = docs.offsets
             docs, arrays["pooled_into"] = pooled_documents(docs, setup.pool, setup.measure, num_threads)
-            docs, rounded = docs.astype(setup.dtype), True
+            rounded = True
+        if setup.anchors is not None:
+            docs = docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads))
+            arrays["nearest"] = docs._stored.nearest
+        docs = docs.astype(setup.dtype)
         prepared = prepare(docs, setup.measure)
         numbers = {"max_norm": prepared.max_norm, "rounded": float(rounded)}
         arrays |= {"offsets": docs.offsets, "tokens": docs.tokens}

@@ -74,8 +74,8 @@ class WordParts(Kind):
 
     def is_sound(self, setup: Setup) -> bool:
         """Whether the table is float32, and other options are unset."""
-        others = (setup.prefilter, setup.codes, setup.origin, setup.sources, setup.targets)
-        return setup.dtype == "float32" and others == (None,) * 5 and setup.pool == 1
+        others = (setup.prefilter, setup.codes, setup.origin, setup.sources, setup.targets, setup.anchors)
+        return setup.dtype == "float32" and others == (None,) * 6 and setup.pool == 1
 
     def stored(self, docs: Any, setup: Setup, space: AttachedSpace | None) -> Any:
         """The documents unchanged; ValueError if they have plain counts although the space has token weights."""
