@@ -204,7 +204,7 @@ class _XtrWarp:
 
 #: Systems by the package that has them.
 PACKAGES: dict[str, dict[str, Callable[[], System]]] = {
-    "moverank": {f"moverank-{dtype}": partial(_Moverank, dtype) for dtype in ("float16", "int8", "int4")},
+    "moverank": {f"moverank-{dtype}": partial(_Moverank, dtype) for dtype in ("float16", "int8", "int4", "int2")},
     "pylate": {"pylate": _PyLate},
     "fast-plaid": {f"fast-plaid-{bits}": partial(_FastPlaid, bits) for bits in (2, 4, 8)},
     "xtr-warp-rs": {f"xtr-warp-rs-{bits}": partial(_XtrWarp, bits) for bits in (2, 4)},

@@ -12,6 +12,7 @@ import matplotlib as mpl
 
 mpl.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results"
@@ -175,6 +176,7 @@ def late_interaction() -> None:
         "moverank-float16": (OURS, "o-", "moverank, float16"),
         "moverank-int8": ("#e39a86", "o-", "moverank, int8"),
         "moverank-int4": ("#e39a86", "o:", "moverank, int4"),
+        "moverank-int2": ("#e39a86", "x:", "moverank, int2"),
         "pylate": (PEERS[0], "s-", "PLAID of PyLate, 4 bits"),
         "fast-plaid-4": (PEERS[1], "s:", "fast-plaid, 4 bits"),
         "fast-plaid-8": (PEERS[1], "s-", "fast-plaid, 8 bits"),
@@ -188,6 +190,9 @@ def late_interaction() -> None:
                 y = [100 * point["recall"] for point in own["curve"]]
                 axes.plot(x, y, style, color=colour, label=label)
         axes.set(xscale="log", xlabel="queries per second, one thread", title=titles[name])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("recall@10, %")
