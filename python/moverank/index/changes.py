@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from moverank.index.parts.anchors import with_anchors
 from moverank.index.parts.cells import Cells, DocumentCells
-from moverank.index.parts.finding_cells import found_cells, in_memory, with_parts
+from moverank.index.parts.finding_cells import found_cells, has_outgrown, in_memory, with_parts
 from moverank.index.parts.ids import Ids, Positions, listed_ids
 from moverank.index.parts.intake import Documents, Intake, new_to
 from moverank.index.parts.kinds import kind_of
@@ -105,12 +105,20 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
 
 
 def added(
-    keeper: Keeper, docs: Documents, ids: Ids | None, payloads: Any, num_threads: int, *, replacing: bool = False
+    keeper: Keeper,
+    docs: Documents,
+    ids: Ids | None,
+    payloads: Any,
+    num_threads: int,
+    *,
+    replacing: bool = False,
+    gone: Positions = NONE_REMOVED,
+    texts: dict[str, NDArray[Any]] | None = None,
 ) -> tuple[Snapshot, NDArray[Any]]:
     """Add documents after all others, and return the new state and their ids.
 
-    If `replacing`, documents with the same ids are removed. The keeper merges small parts at the end; in a folder, it
-    writes a file for the merged part.
+    If `replacing`, documents with the same ids are removed, and in any case those at the positions `gone`. `texts` are
+    arrays of texts to keep. The keeper merges small parts at the end, in a folder into a new file.
 
     Raises
     ------
@@ -120,11 +128,11 @@ def added(
     snapshot = keeper.snapshot
     new = None if replacing else new_to(snapshot.find, "is already in the index; upsert replaces documents")
     intake = Intake(snapshot.setup, snapshot.next_id, snapshot.shared, snapshot.space, num_threads)
-    part = intake.part(docs, ids, payloads, new)
+    part = intake.part(docs, ids, payloads, new, texts)
     listed = part.ids.take(np.arange(len(part)))
-    if replacing:
+    if replacing or len(gone):
         found = snapshot.find(listed.tolist())
-        snapshot = without(snapshot, np.sort(found[found >= 0]))
+        snapshot = without(snapshot, np.union1d(found[found >= 0], gone))
     parts, removed = [*snapshot.parts, part], [*snapshot.removed, NONE_REMOVED]
     first = first_of_tail(parts, removed, covered(snapshot))
     if first < len(parts) - 1:
@@ -137,7 +145,7 @@ def added(
 def _with_cells(
     cells: Cells | None, parts: Sequence[Part], kept: int, keeper: Keeper, num_threads: int
 ) -> Cells | None:
-    if cells is None:
+    if cells is None or has_outgrown(cells, parts):
         return found_cells(parts, keeper.keep, num_threads)
     return with_parts(cells, parts, kept, keeper.keep, num_threads)
 

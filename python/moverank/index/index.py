@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.threads import Lock
 from moverank._support.validate import thread_count
-from moverank.errors import IndexClosedError, MeasureMismatchError
+from moverank.errors import IndexClosedError, MeasureMismatchError, ReadOnlyIndexError
 from moverank.index.answer import Request
 from moverank.index.batch import Batch
 from moverank.index.changes import InMemory, Keeper, added, built, compacted, without
@@ -514,11 +514,18 @@ class Index:
             keeper.commit(compacted(keeper, keeper.snapshot, self._num_threads))
 
     @contextmanager
-    def _change(self, encoder: Encoder | EncoderIdentity | None = None) -> Iterator[Keeper]:
-        """Give the keeper of the state to one change at a time; `encoder` is that of documents to add."""
+    def _change(self, encoder: Encoder | EncoderIdentity | None = None, *, attached: bool = False) -> Iterator[Keeper]:
+        """Give the keeper of the state to one change at a time.
+
+        `encoder` is that of documents to add, `attached` says that what is attached changes as well.
+        """
         with self._changing:
             keeper = self._open_keeper()
             keeper.require_writable()
+            if keeper.snapshot.attachment is not None and not attached:
+                raise ReadOnlyIndexError(
+                    "this index belongs to a TextIndex, whose texts change with it; change it through TextIndex.open"
+                )
             if encoder is not None:
                 checked(keeper.snapshot.encoder, encoder)
             yield keeper

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank.errors import DuplicateIdError, UnknownFieldError, UnknownIdError
 from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.attachment import Attachment
 from moverank.index.parts.cells import Cells
 from moverank.index.parts.filters import PayloadFilter
 from moverank.index.parts.ids import Ids, Positions, is_id, listed_ids
@@ -21,6 +22,7 @@ from moverank.index.parts.kind import Document, Kind
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part, find_ids
 from moverank.index.parts.setup import Setup, TokenCells
+from moverank.index.parts.texts import text_at
 from moverank.index.parts.where import some_fields
 from moverank.index.search.ladder import Prefilter
 from moverank.index.search.prefilters import ClusteredVectors, PooledVectors, Trained
@@ -53,6 +55,8 @@ class Snapshot:
         Identity of the documents' encoder, before they were moved into the space.
     cells : Cells, optional
         The cells of all documents, removed ones included, if the prefilter is `TokenCells`.
+    attachment : Attachment, optional
+        What another layer keeps with the index.
     """
 
     setup: Setup
@@ -63,6 +67,7 @@ class Snapshot:
     space: AttachedSpace | None = None
     encoder: EncoderIdentity | None = None
     cells: Cells | None = None
+    attachment: Attachment | None = None
 
     def __post_init__(self) -> None:
         # Copies, so that later changes of the given lists do not change the snapshot.
@@ -83,8 +88,8 @@ class Snapshot:
         return is_id(id, self.setup.ids) and bool(self.find([id])[0] >= 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        kept = (self.setup, self.parts, self.removed, self.next_id, self.trained, self.space, self.encoder, self.cells)
-        return Snapshot, kept
+        # Without what is made when it is needed.
+        return Snapshot, tuple(getattr(self, own.name) for own in fields(self))
 
     @cached_property
     def positions(self) -> Positions:
@@ -201,6 +206,11 @@ class Snapshot:
         return self.kind.may_be_negative(self.setup, self.shared)
 
     # ---- payloads --------------------------------------------------------------------------------------------------
+
+    def text(self, position: int) -> tuple[str, int] | None:
+        """Text of a document, and where it begins in the whole it was cut from; None if the index keeps no texts."""
+        part, place = self.place(position)
+        return text_at(self.parts[part].arrays, place)
 
     def payload(self, position: int) -> Any:
         """Payload of a document."""

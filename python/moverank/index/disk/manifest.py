@@ -7,6 +7,7 @@ import math
 import os
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from moverank.index.disk.files import FileEntry, open_file
 from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, ArrayFile, Segment
 from moverank.index.parts.anchors import NO_ANCHOR, Anchors
 from moverank.index.parts.arrays import DTYPES, require_layout, require_numbers
+from moverank.index.parts.attachment import NAME
 from moverank.index.parts.cells import require_cells
 from moverank.index.parts.codebook import require_codebook
 from moverank.index.parts.kinds import kind_of
@@ -39,7 +41,7 @@ MANIFEST = "manifest.json"
 LARGEST = 1 << 26
 
 #: Names of the files of an index. Other files in the folder are neither read nor deleted, and no name leads out of it.
-FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space|codebook|cells|anchors)")
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.(seg|gone|faiss|space|codebook|cells|anchors|attached)")
 
 #: Names of the kinds of documents in manifests.
 IN_FILES = {"tokens": "sequences", "words": "bags", "bins": "bags"}
@@ -65,6 +67,14 @@ class StoredCells:
     residual: float
     groups: tuple[ArrayFile, ...]
     covered: int
+
+
+@dataclass(frozen=True)
+class StoredAttachment:
+    """Facts and files of another layer, see `moverank.index.parts.attachment.Attachment`."""
+
+    facts: Mapping[str, Any]
+    files: Mapping[str, FileEntry]
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,8 @@ class Manifest:
         The space of the documents.
     encoder : EncoderIdentity or None
         Identity of the documents' encoder.
+    attachment : StoredAttachment or None
+        What another layer keeps with the index.
     """
 
     setup: Setup
@@ -108,6 +120,7 @@ class Manifest:
     anchors: ArrayFile | None = None
     space: FileEntry | None = None
     encoder: EncoderIdentity | None = None
+    attachment: StoredAttachment | None = None
 
     @property
     def files(self) -> list[FileEntry]:
@@ -115,6 +128,8 @@ class Manifest:
         entries = [entry for segment in self.segments for entry in (segment.file, segment.removed)]
         if self.cells is not None:
             entries += [stored.file for stored in (self.cells.codebook, *self.cells.groups)]
+        if self.attachment is not None:
+            entries += self.attachment.files.values()
         anchors = None if self.anchors is None else self.anchors.file
         return [entry for entry in (*entries, anchors, self.faiss, self.space) if entry is not None]
 
@@ -161,6 +176,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "anchors": None if manifest.anchors is None else _anchors_to_json(setup, manifest.anchors),
         "space": None if manifest.space is None else asdict(manifest.space),
         "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
+        "attachment": None if manifest.attachment is None else _attachment_to_json(manifest.attachment),
     }
 
 
@@ -183,6 +199,10 @@ def _arrays_to_json(stored: ArrayFile) -> dict[str, Any]:
 def _anchors_to_json(setup: Setup, stored: ArrayFile) -> dict[str, Any]:
     assert setup.anchors is not None
     return {"digest": setup.anchors.digest, **_arrays_to_json(stored)}
+
+
+def _attachment_to_json(stored: StoredAttachment) -> dict[str, Any]:
+    return {"facts": stored.facts, "files": {name: asdict(entry) for name, entry in stored.files.items()}}
 
 
 def _cells_to_json(cells: StoredCells) -> dict[str, Any]:
@@ -278,7 +298,7 @@ def parse(octets: bytes) -> Manifest:
 def _manifest_of(fields: Fields) -> Manifest:
     fields.take("written_by", str)
     generation = fields.count("generation")
-    # Early indexes have neither anchors nor cells.
+    # Early indexes have neither anchors nor cells nor attachments.
     anchors = fields.child("anchors", _anchors_of) if fields.has("anchors") else None
     setup = _setup_of(fields, None if anchors is None else anchors[0])
     manifest = Manifest(
@@ -295,6 +315,7 @@ def _manifest_of(fields: Fields) -> Manifest:
         anchors=None if anchors is None else anchors[1],
         space=fields.child("space", _file_of),
         encoder=_encoder_of(fields.take_optional("encoder", dict)),
+        attachment=fields.child("attachment", _attachment_of) if fields.has("attachment") else None,
     )
     fields.done()
     if manifest.anchors is not None and require_codebook(setup.dim, manifest.anchors.shapes) > NO_ANCHOR:
@@ -512,6 +533,17 @@ def _array_of(fields: Fields) -> ArrayEntry:
     if dtype not in DTYPES:
         raise IndexFormatError(f"dtype {dtype!r:.20} is not one of {', '.join(sorted(DTYPES))}")
     return ArrayEntry(dtype, tuple(shape), offset)
+
+
+def _attachment_of(fields: Fields) -> StoredAttachment:
+    facts = fields.take("facts", dict)
+    files = fields.child("files", lambda own: {name: _file_of(Fields(entry, name)) for name, entry in own.items()})
+    if files is None:
+        raise IndexFormatError("an attachment lacks its files")
+    for name in files:
+        if not NAME.fullmatch(name):
+            raise IndexFormatError(f"{name!r:.60} is not a valid name for an attached file")
+    return StoredAttachment(facts, files)
 
 
 def _file_of(fields: Fields) -> FileEntry:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,19 @@ from moverank.index.disk.files import (
     writing,
 )
 from moverank.index.disk.lock import LOCK, Lock
-from moverank.index.disk.manifest import FILE_NAME, MANIFEST, Manifest, StoredCells, read_manifest, to_bytes
+from moverank.index.disk.manifest import (
+    FILE_NAME,
+    MANIFEST,
+    Manifest,
+    StoredAttachment,
+    StoredCells,
+    read_manifest,
+    to_bytes,
+)
 from moverank.index.disk.segments import ArrayFile, Segment, map_listed, read_arrays, write_arrays
 from moverank.index.parts.anchors import Anchors
 from moverank.index.parts.attached_space import AttachedSpace
+from moverank.index.parts.attachment import AttachedFile, Attachment
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.codebook import Codebook
 from moverank.index.parts.ids import Positions
@@ -82,6 +92,8 @@ class Store:
         self._space: tuple[AttachedSpace, FileEntry] | None = None
         self._codebook: tuple[Codebook, ArrayFile] | None = None
         self._anchors: tuple[Anchors, ArrayFile] | None = None
+        self._attachment: tuple[Attachment, StoredAttachment] | None = None
+        self._attached: WeakKeyDictionary[AttachedFile, FileEntry] = WeakKeyDictionary()
         self._groups: WeakKeyDictionary[DocumentCells, ArrayFile] = WeakKeyDictionary()
 
     @property
@@ -217,7 +229,24 @@ class Store:
             trained = self._trained_of(manifest.faiss, manifest.covered, setup)
         space = None if manifest.space is None else self._space_of(manifest.space)
         cells = None if manifest.cells is None else self._cells_of(manifest.cells)
-        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder, cells)
+        attachment = None if manifest.attachment is None else self._attachment_of(manifest.attachment)
+        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder, cells, attachment)
+
+    def _attachment_of(self, stored: StoredAttachment) -> Attachment:
+        if self._attachment is None or self._attachment[1] != stored:
+            known = {entry: file for file, entry in self._attached.items()}
+            files = {name: known.get(entry) or self._attached_of(entry) for name, entry in stored.files.items()}
+            self._attachment = Attachment(stored.facts, files), stored
+        return self._attachment[0]
+
+    def _attached_of(self, entry: FileEntry) -> AttachedFile:
+        octets = map_listed(self.folder, entry)
+        check = partial(require_checksum, self.folder, entry, [octets])
+        if not self.mmap:
+            check()
+        file = AttachedFile(octets, self.folder / entry.file, check)
+        self._attached[file] = entry
+        return file
 
     def _cells_of(self, stored: StoredCells) -> Cells:
         known = {file.file.file: group for group, file in self._groups.items()}
@@ -317,7 +346,7 @@ class Store:
             which makes the new manifest durable: then a later `open` may find either.
         """
         self.require_writable()
-        before = self._removed.copy(), self._trained, self._space, self._codebook, self._anchors
+        before = self._removed.copy(), self._trained, self._space, self._codebook, self._anchors, self._attachment
         try:
             parts = [self._stored(part, snapshot.setup) for part in snapshot.parts]
             segments = []
@@ -328,6 +357,7 @@ class Store:
             trained, faiss_file = self._stored_trained(snapshot)
             cells, cell_files = self._stored_cells(snapshot)
             space, space_file = self._stored_space(snapshot)
+            attachment, attached = self._stored_attachment(snapshot.attachment)
             manifest = Manifest(
                 setup=snapshot.setup,
                 generation=1 if self.manifest is None else self.manifest.generation + 1,
@@ -340,15 +370,17 @@ class Store:
                 anchors=self._stored_anchors(snapshot.setup.anchors),
                 space=space_file,
                 encoder=snapshot.encoder,
+                attachment=attached,
             )
             # Created before the manifest is replaced, as memory might be exhausted afterwards.
-            state = manifest, replace(snapshot, parts=parts, trained=trained, cells=cells, space=space)
+            whole = replace(snapshot, parts=parts, trained=trained, cells=cells, space=space, attachment=attachment)
+            state = manifest, whole
             sync_folder(self.folder)
             self._replace_manifest(manifest)
             self._state = state
         except BaseException:
             # The error or interrupt may have come at any point; the manifest on disk shows whether the change was made.
-            self._removed, self._trained, self._space, self._codebook, self._anchors = before
+            self._removed, self._trained, self._space, self._codebook, self._anchors, self._attachment = before
             self._in_doubt = True
             self._settle()
             raise
@@ -420,6 +452,23 @@ class Store:
         files = tuple(self._groups[group] for group in groups)
         stored = StoredCells(self._codebook[1], codebook.residual, files, cells.covered)
         return replace(cells, groups=groups), stored
+
+    def _stored_attachment(self, found: Attachment | None) -> tuple[Attachment | None, StoredAttachment | None]:
+        if found is None:
+            return None, None
+        if self._attachment is None or self._attachment[0] is not found:
+            files = {name: own if own in self._attached else self._kept(own) for name, own in found.files.items()}
+            stored = StoredAttachment(found.facts, {name: self._attached[own] for name, own in files.items()})
+            self._attachment = Attachment(found.facts, files), stored
+        return self._attachment
+
+    def _kept(self, attached: AttachedFile) -> AttachedFile:
+        path = self._new_path("attached")
+        with NewFile(path) as file:
+            file.write(attached.octets)
+            entry = file.finish()
+        with writing(path):
+            return self._attached_of(entry)
 
     def _stored_anchors(self, anchors: Anchors | None) -> ArrayFile | None:
         if anchors is None:

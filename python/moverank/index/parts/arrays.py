@@ -12,6 +12,7 @@ A part of n documents with T tokens of d dimensions has these arrays (those in b
       of given costs    offsets (n + 1), words (T), counts (T), totals (n), costs (v, d)
     names       ids (n), [id_order (n)]; or id_offsets (n + 1), id_text, id_hashes (n), id_order (n)
     payloads    [payload_offsets (n + 1), payload_text]
+    texts       [text_offsets (n + 1), text, text_begin (n)]
 
 w is d, unless components are packed: see `TokenType.width`.
 """
@@ -134,6 +135,8 @@ COLUMNS = {
     "id_text": Column("id_offsets", "|u1", _with("str ids"), ordering=True),
     "id_hashes": Column(DOCUMENTS, "<u8", _with("str ids"), ordering=True),
     "payload_text": Column("payload_offsets", "|u1", _maybe(_ANY)),
+    "text": Column("text_offsets", "|u1", _maybe(_ANY)),
+    "text_begin": Column(DOCUMENTS, "<i8", _maybe(_ANY), 0.0),
 }
 
 #: Arrays that split others into one run of rows per document: int64, one entry more than documents.

@@ -34,9 +34,10 @@ class AttachedFile:
         return AttachedFile, (bytes(self.octets),)
 
     def require(self) -> None:
-        """Raise IndexFormatError if the content is damaged. Reads all of it."""
+        """Raise IndexFormatError if the content is damaged. The first call reads all of it."""
         if self._check is not None:
             self._check()
+            self._check = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,7 @@ def found_cells(parts: Sequence[Part], keep: Keep, num_threads: int, known: Code
     if setup is None or not isinstance(setup.prefilter, TokenCells) or not sum(map(len, parts)):
         return None
     n_tokens = sum(len(part.arrays["tokens"]) for part in parts)
-    n_cells = min(setup.prefilter.cells or cells_for(n_tokens), n_tokens)
+    n_cells = _wanted(setup.prefilter, n_tokens)
     most = max(SAMPLE_BYTES // (4 * setup.dim), 1)
     sample = _sample(parts, min(n_tokens, SAMPLE_PER_CELL * n_cells, most))
     if known is None or not fits(known, sample, n_cells, num_threads):
@@ -75,6 +75,24 @@ def fits(codebook: Codebook, sample: NDArray[np.float32], n_cells: int, num_thre
     if not n_cells <= 2 * len(codebook) <= 4 * n_cells:
         return False
     return codebook.residual_of(sample, num_threads) <= DRIFT * codebook.residual
+
+
+def has_outgrown(cells: Cells, parts: Sequence[Part]) -> bool:
+    """Whether documents have so many more tokens than when centroids were trained that there should be more of them.
+
+    An index that begins with few documents and grows by additions is trained anew whenever it has four times as many
+    tokens, which costs each of them a third of a training more.
+    """
+    prefilter = parts[0].setup.prefilter
+    assert isinstance(prefilter, TokenCells)
+    if sum(map(len, parts)) < 2 * cells.covered:
+        return False  # few different tokens may have given fewer centroids than wanted, then as now
+    return _wanted(prefilter, sum(len(part.arrays["tokens"]) for part in parts)) >= 2 * len(cells.codebook)
+
+
+def _wanted(prefilter: TokenCells, n_tokens: int) -> int:
+    """Number of cells for so many tokens."""
+    return min(prefilter.cells or cells_for(n_tokens), n_tokens)
 
 
 def with_parts(cells: Cells, parts: Sequence[Part], kept: int, keep: Keep, num_threads: int) -> Cells:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from moverank.errors import DuplicateIdError
 from moverank.index.parts.attached_space import AttachedSpace
@@ -62,6 +62,7 @@ class Intake:
         ids: Ids | None,
         payloads: Any,
         require_ids: Callable[[list[Any]], None] | None = None,
+        texts: dict[str, NDArray[Any]] | None = None,
     ) -> Part:
         """Make a part of documents.
 
@@ -71,6 +72,8 @@ class Intake:
             As in `Index.add`.
         require_ids : callable, optional
             Called with the ids before documents are prepared, to refuse ids; see `new_to`.
+        texts : mapping of ndarray, optional
+            Arrays of the texts to keep, from `text_arrays`.
 
         Raises
         ------
@@ -96,7 +99,8 @@ class Intake:
         with naming("docs", "docs", id_of=lambda s: named.take(np.array([s])).tolist()[0]):
             built = kind.build(stored, setup, self.shared, self.num_threads)
         self.next_id = next_id_after(self.next_id, named)
-        return Part(setup, {**named.arrays(), **kept, **built.arrays}, built.numbers, built.prepared)
+        arrays = {**named.arrays(), **kept, **(texts or {}), **built.arrays}
+        return Part(setup, arrays, built.numbers, built.prepared)
 
     def _ids(self, ids: Ids | None, count: int) -> IntIds | StrIds:
         """Ids of the same kind as in the index."""
