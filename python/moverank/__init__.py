@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from moverank.ranking import Fusion, Passages, Ranking, Reranker
     from moverank.scoring import ScoreBaseline, Scores, score, score_baseline, score_idf
     from moverank.spaces import fit
+    from moverank.text_index import TextIndex
 
 __all__ = [
     "Alignment",
@@ -112,6 +113,7 @@ __all__ = [
     "SinkhornBatch",
     "SinkhornResult",
     "TextFormatError",
+    "TextIndex",
     "TokenCells",
     "TokenMove",
     "TransportBatch",
@@ -149,6 +151,7 @@ __all__ = [
 ]
 
 _OF_TEXT = {
+    "TextIndex": "text_index",
     "fit": "spaces",
     **dict.fromkeys(("Fusion", "Passages", "Ranking", "Reranker"), "ranking"),
     **dict.fromkeys(("ScoreBaseline", "Scores", "score", "score_baseline", "score_idf"), "scoring"),

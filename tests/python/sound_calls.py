@@ -27,6 +27,12 @@ def index():
     return mr.Index.build(DOCS, "wmd", ids=["a", "b"], payloads=[{"n": 1}, None])
 
 
+def texts():
+    made = mr.TextIndex.create(encoder=WORDS, lexical=None)
+    made.add(["a cat", "a dog"], ids=["a", "b"], payloads=[{"n": 1}, None])
+    return made
+
+
 #: What may come with documents that are added.
 ADDED = {"payloads": None, "encoder": None}
 
@@ -186,6 +192,38 @@ CALLS = {
             "where": None, "candidates": None, "unknown": "keep", "absent": "raise",
         },
     ),
+    "TextIndex.create": (
+        lambda **options: mr.TextIndex.create(None, **options),
+        {
+            "encoder": WORDS, "measure": None, "passages": None, "lexical": None, "store_texts": True, "dtype": None,
+            "prefilter": "auto", "pool": 1, "space": None, "num_threads": 1,
+        },
+    ),
+    "TextIndex.add": (
+        lambda **given: texts().add(**given),
+        {"texts": ["a", "a cat"], "ids": ["x", "y"], "payloads": None, "unknown": "raise"},
+    ),
+    "TextIndex.upsert": (
+        lambda **given: texts().upsert(**given),
+        {"texts": ["a", "a cat"], "ids": ["x", "y"], "payloads": None, "unknown": "raise"},
+    ),
+    "TextIndex.remove": (lambda **given: texts().remove(**given), {"ids": ["a"]}),
+    "TextIndex.search": (
+        lambda **given: texts().search(**given),
+        {"query": "cat", "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0, "timeout": None}
+        | {"num_threads": 1},
+    ),
+    "TextIndex.search_batch": (
+        lambda **given: texts().search_batch(**given),
+        {"queries": ["cat"], "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0}
+        | {"timeout": None, "num_threads": 1},
+    ),
+    "TextIndex.payload": (lambda **given: texts().payload(**given), {"id": "a"}),
+    "TextIndex.open": (
+        lambda **options: texts().save("saved", overwrite=True) or mr.TextIndex.open(**options),
+        {"path": "saved", "encoder": None, "num_threads": 1},
+    ),
+    "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),
     "Fusion.__call__": (Fusion(0.5), {"first": [1, 2], "similarities": [2, 1]}),
     "Fusion.fit": (

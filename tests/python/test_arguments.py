@@ -49,6 +49,7 @@ MADE_BY_US = {
     "PooledTokens", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
     "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts",
     "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics", "MeanScore", "ScoreBaseline", "Scores",
+    "TextIndex",
 }  # fmt: skip
 #: Tested where their libraries or files are.
 ELSEWHERE = {
@@ -94,6 +95,7 @@ PUBLIC = {
 PASSED_ON = {
     "WordVectors.load": {"path", "tokenize"},
     "Words.__call__": {"text"},
+    "TextIndex.create": {"path"},
     "encode_documents": {"encoder"},
     "encode_queries": {"encoder"},
     "TokenWeights": {"name"},

@@ -36,6 +36,7 @@ LAYERS = [
     "index",  # its door
     "readers",
     "ranking",
+    "text_index",
     "data",
     "__init__",
     "integrations",

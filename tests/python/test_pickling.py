@@ -54,6 +54,12 @@ def reranker(*options):
     return mr.Reranker(*options, passages=mr.Passages(3, 1))
 
 
+def text_index():
+    index = mr.TextIndex.create(encoder=WORDS, lexical="english")
+    index.add(TEXTS, payloads=[{"n": n} for n in range(len(TEXTS))])
+    return index
+
+
 def onnx(tmp_path):
     return encoders.OnnxEncoder(save_model(tmp_path), save_tokenizer(tmp_path), subwords="mean")
 
@@ -110,6 +116,7 @@ EXAMPLES = {
     ],
     "Recall": [lambda t: mr.Index.build(DOCS).recall(DOCS[:3], 2)],
     "RecallAt": [lambda t: mr.Index.build(DOCS).recall(DOCS[:3], 2).at[1]],
+    "TextIndex": [lambda t: text_index()],
     "Reranker": [lambda t: reranker(WORDS, mr.wmd), lambda t: reranker()],
     "Rung": [lambda t: hits().stats.rungs[0]],
     "MeanScore": [lambda t: mr.score(TEXTS, TEXTS[::-1], encoder=WORDS).mean],
@@ -184,6 +191,12 @@ def described(value):
         slots = [getattr(value, name) for name in type(value).__slots__]
         assert all(not array.flags.writeable for array in slots if isinstance(array, np.ndarray))
         return [described(array) for array in slots]
+    if isinstance(value, mr.TextIndex):
+        return (
+            [described(hit.to_dict()) for hit in value.search("a cat")],
+            [value.text(id) for id in value],
+            repr(value),
+        )
     if isinstance(value, mr.Reranker):
         # Not what it cost, which no two searches have in common.
         ranked = value.rank("a cat", TEXTS)

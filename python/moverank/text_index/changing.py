@@ -1,0 +1,233 @@
+"""Changes of a `TextIndex`: texts become entries, vectors, and terms, and all of them change in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+
+from moverank._support.validate import one_of, text_stream
+from moverank.encoders.encoded import Encoder, shorten
+from moverank.errors import DuplicateIdError, NoTokensError, UnknownIdError
+from moverank.index.changes import NONE_REMOVED, Keeper, added, compacted, without
+from moverank.index.index import Index
+from moverank.index.parts.attachment import Attachment
+from moverank.index.parts.ids import Positions, is_id, listed_ids, make_ids
+from moverank.index.parts.intake import next_id_after
+from moverank.index.parts.payload_values import payload_list
+from moverank.index.parts.texts import text_arrays
+from moverank.index.snapshot import Snapshot
+from moverank.text_index.entries import Encoding, Entries, Entry, Id, encoded
+from moverank.text_index.holder import Holder
+from moverank.text_index.lexical import LONGEST_ID, Lexical
+from moverank.text_index.results import Added
+from moverank.text_index.settings import Settings
+
+#: Texts that are encoded, and made durable, at a time.
+TEXTS_AT_ONCE = 1024
+
+
+class Changes:
+    """Changes the texts of an index.
+
+    Parameters
+    ----------
+    index : Index
+        The index of their tokens.
+    encoder : Encoder
+        Its encoder.
+    holder : Holder
+        Keeps what belongs to the latest state.
+    """
+
+    def __init__(self, index: Index, encoder: Encoder, holder: Holder) -> None:
+        self._index = index
+        self._encoder = encoder
+        self._holder = holder
+
+    def remove(self, ids: Iterable[Id]) -> None:
+        """Remove documents; see `TextIndex.remove`."""
+        listed = listed_ids(ids)
+        if not listed:
+            raise ValueError("ids: expected at least one id, got none")
+        _require_unique(listed)
+        with self._index._change(attached=True) as keeper:
+            snapshot = keeper.snapshot
+            settings = self._holder.of(snapshot).settings
+            positions = positions_of(snapshot, settings, listed)
+            for id, own in zip(listed, positions, strict=True):
+                if not len(own):
+                    raise UnknownIdError(f"ids: {id!r:.80} is not in the index")
+            gone = np.sort(np.concatenate(positions))
+            self._commit(keeper, without(snapshot, gone), settings, [], snapshot.ids_at(gone).tolist())
+
+    def compact(self) -> None:
+        """Free the space of removed documents; see `TextIndex.compact`."""
+        with self._index._change(attached=True) as keeper:
+            held = self._holder.of(keeper.snapshot)
+            state = compacted(keeper, keeper.snapshot, self._index._num_threads)
+            lexical = held.lexical
+            if lexical is not None and held.settings.store_texts:
+                lexical = Lexical(lexical.analyzer).changed(_texts_of(state), [])
+            self._commit_with(keeper, state, held.settings, lexical)
+
+    def put(
+        self,
+        texts: Iterable[str],
+        ids: Iterable[Id] | None,
+        payloads: Iterable[Any] | None,
+        unknown: str,
+        progress: Callable[[int], object] | None,
+        *,
+        replacing: bool,
+    ) -> Added:
+        """Add or replace texts, some at a time."""
+        one_of(unknown, "unknown", ("raise", "skip"))
+        stream = text_stream(texts, "texts", "text")
+        given = {"ids": ids, "payloads": payloads}
+        if not isinstance(texts, Iterator):
+            listed = list(stream)  # checked as a whole before work is done
+            stream = iter(listed)
+            given = {name: _listed(name, values, len(listed)) for name, values in given.items()}
+        beside = {name: None if values is None else iter(values) for name, values in given.items()}
+        whole = Added([], [])
+        done = 0
+        while some := list(islice(stream, TEXTS_AT_ONCE)):
+            own = {name: None if left is None else list(islice(left, len(some))) for name, left in beside.items()}
+            for name, part in own.items():
+                if part is not None and len(part) < len(some):
+                    raise ValueError(f"{name}: fewer than texts; {done + len(part)} were given")
+            step = self._put_some(some, own["ids"], own["payloads"], unknown == "skip", done, replacing=replacing)
+            whole = Added(
+                whole.ids + step.ids, whole.skipped + step.skipped, whole.dropped + step.dropped, whole.cut + step.cut
+            )
+            done += len(some)
+            if progress is not None:
+                progress(done)
+        return whole
+
+    def _put_some(
+        self,
+        texts: list[str],
+        ids: list[Any] | None,
+        payloads: list[Any] | None,
+        skips: bool,
+        first: int,
+        *,
+        replacing: bool,
+    ) -> Added:
+        """Add or replace some texts, in one durable step. `first` is the number of texts before them."""
+        with self._index._change(attached=True) as keeper:
+            snapshot, settings = keeper.snapshot, self._holder.of(keeper.snapshot).settings
+            named, settings = _named(ids, len(texts), settings)
+            places = Entries(settings.passages)
+            before = places.positions_in(snapshot, named)
+            if not replacing:
+                for id, found in zip(named, before, strict=True):
+                    if len(found):
+                        raise DuplicateIdError(f"ids: {id!r:.80} is already in the index; upsert replaces documents")
+            entries: list[Entry] = []
+            owners: list[int] = []
+            for place, (id, text) in enumerate(zip(named, texts, strict=True)):
+                made = places.of(id, text, None if payloads is None else payloads[place])
+                entries += made
+                owners += [place] * len(made)
+            space = None if snapshot.space is None else snapshot.space.space
+            as_bags = snapshot.kind.table is not None
+            encoding = encoded(self._encoder, [entry.text for entry in entries], space, as_bags=as_bags)
+            known = {owners[place] for place in encoding.kept}
+            skipped = [place for place in range(len(texts)) if place not in known]
+            if skipped and not skips:
+                place = skipped[0]
+                raise NoTokensError(
+                    f"texts: text {first + place} (id {named[place]!r:.80}) has no word with a vector: "
+                    f"{shorten(texts[place])!r}; unknown='skip' leaves such texts out"
+                )
+            gone = np.sort(np.concatenate([before[place] for place in sorted(known)])) if known else NONE_REMOVED
+            if encoding.docs is not None:
+                self._store(keeper, settings, [entries[place] for place in encoding.kept], encoding, gone)
+        done = [named[place] for place in sorted(known)]
+        return Added(done, [named[place] for place in skipped], encoding.dropped, encoding.cut)
+
+    def _store(
+        self, keeper: Keeper, settings: Settings, entries: list[Entry], encoding: Encoding, gone: Positions
+    ) -> None:
+        """Add encoded entries in place of those at some positions."""
+        texts = [entry.text for entry in entries]
+        arrays = text_arrays(texts, [entry.begin for entry in entries]) if settings.store_texts else None
+        ids = [entry.id for entry in entries]
+        payloads = [entry.payload for entry in entries]
+        threads = self._index._num_threads
+        removed = keeper.snapshot.ids_at(gone).tolist()
+        state, _ = added(
+            keeper, encoding.docs, ids, payloads, threads, replacing=True, gone=gone, texts=arrays  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._commit(keeper, state, settings, list(zip(ids, texts, strict=True)), removed)
+
+    def _commit(
+        self, keeper: Keeper, state: Snapshot, settings: Settings, new: list[tuple[str, str]], gone: list[str]
+    ) -> None:
+        """Make a state the current one, with the lexical index that belongs to it."""
+        lexical = self._holder.of(keeper.snapshot).lexical
+        self._commit_with(keeper, state, settings, None if lexical is None else lexical.changed(new, gone))
+
+    def _commit_with(self, keeper: Keeper, state: Snapshot, settings: Settings, lexical: Lexical | None) -> None:
+        files = self._holder.of(keeper.snapshot).other_files
+        files |= {} if lexical is None else lexical.files
+        keeper.commit(replace(state, attachment=Attachment(settings.as_json(), files)))
+        self._holder.keep(keeper.snapshot, settings, lexical)
+
+
+def positions_of(snapshot: Snapshot, settings: Settings, ids: Sequence[Any]) -> list[Positions]:
+    """Positions of the entries of documents; none for ids that are not in the index, or of another type."""
+    fitting = [settings.ids is not None and is_id(id, settings.ids) for id in ids]
+    known = [id for id, fits in zip(ids, fitting, strict=True) if fits]
+    found = iter(Entries(settings.passages).positions_in(snapshot, known))
+    return [next(found) if fits else NONE_REMOVED for fits in fitting]
+
+
+def _texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Ids and texts of all entries."""
+    positions = snapshot.positions
+    for id, position in zip(snapshot.ids_at(positions).tolist(), positions.tolist(), strict=True):
+        kept = snapshot.text(position)
+        if kept is not None:
+            yield id, kept[0]
+
+
+def _named(ids: list[Any] | None, count: int, settings: Settings) -> tuple[list[Id], Settings]:
+    """Ids of new documents, and the settings after them; errors for ids of another type than before."""
+    if ids is None and settings.ids == "str":
+        raise ValueError("ids: required, as the ids of this index are strings")
+    checked = make_ids(ids, count, first=settings.next_id)
+    named: list[Any] = checked.take(np.arange(count)).tolist()
+    if settings.ids is not None and checked.kind != settings.ids:
+        raise TypeError(f"ids: expected {settings.ids}, the type of ids in this index, got {checked.kind}")
+    for place, id in enumerate(named):
+        if isinstance(id, str) and len(id.encode()) > LONGEST_ID:
+            raise ValueError(f"ids: the id of document {place} has more than {LONGEST_ID} bytes")
+    kind: Literal["int", "str"] = "int" if checked.kind == "int" else "str"
+    return named, replace(settings, ids=kind, next_id=next_id_after(settings.next_id, checked))
+
+
+def _listed(name: str, values: Any, count: int) -> list[Any] | None:
+    """Ids or payloads as a list, one per text."""
+    if values is None:
+        return None
+    listed = listed_ids(values) if name == "ids" else payload_list(values)
+    if len(listed) != count:
+        raise ValueError(f"{name}: expected {count}, one per document, got {len(listed)}")
+    if name == "ids":
+        make_ids(listed, count)
+    return listed
+
+
+def _require_unique(ids: list[Any]) -> None:
+    seen: set[Any] = set()
+    for id in ids:
+        if id in seen:
+            raise DuplicateIdError(f"ids: {id!r:.80} is given more than once")
+        seen.add(id)

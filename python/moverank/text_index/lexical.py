@@ -1,0 +1,244 @@
+"""Lexical retrieval: which texts share rare words with a query, by BM25. Tantivy keeps the inverted lists.
+
+Tantivy's files never change, so each state of a `TextIndex` has its own set of them, attached to the index under its
+manifest. A change is made in a folder of its own, which begins with links to the files of the state before.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.optional import optional
+from moverank.errors import IndexFormatError
+from moverank.index.parts.attachment import AttachedFile
+
+#: Languages whose words are reduced to their stems. Stop words stay: BM25 hardly counts them, and on SciFact's training
+#: queries to leave them out ranked no better.
+LANGUAGES = (
+    "arabic", "danish", "dutch", "english", "finnish", "french", "german", "greek", "hungarian", "italian", "norwegian",
+    "portuguese", "romanian", "russian", "spanish", "swedish", "tamil", "turkish",
+)  # fmt: skip
+
+#: How texts are split into terms: a language, words as they are, or pairs of characters for scripts without spaces.
+ANALYZERS = (*LANGUAGES, "words", "characters")
+
+#: Words of more bytes are no words; tantivy leaves out terms of more than 65 530.
+LONGEST_WORD = 40
+LONGEST_ID = 60_000
+
+#: Memory of a change; tantivy needs 15 MB at least.
+BUFFER_BYTES = 64_000_000
+
+#: The file that says which segments make a state.
+META = "meta.json"
+
+#: Queries of more different terms are cut: tantivy visits the lists of all terms at once.
+MOST_TERMS = 1024
+
+
+class Lexical:
+    """The inverted lists of one state; safe to search from several threads.
+
+    Parameters
+    ----------
+    analyzer : str
+        One of `ANALYZERS`.
+    files : mapping of AttachedFile, optional
+        Files of the state, by name; none for a state without texts.
+
+    Raises
+    ------
+    ImportError
+        If tantivy is not installed; the message names the extra.
+    IndexFormatError
+        If files are damaged.
+    """
+
+    def __init__(self, analyzer: str, files: Mapping[str, AttachedFile] | None = None) -> None:
+        self.analyzer = analyzer
+        self.files = dict(files or {})
+        self._tantivy: Any = optional("tantivy", "lexical")
+        self._analyze: Any = _analyzer(self._tantivy, analyzer)
+        self._schema = _schema(self._tantivy)
+        self._searcher: Any = None
+        if self.files:
+            for file in self.files.values():
+                file.require()
+            with _folder() as folder:
+                _lay_out(self.files, folder)
+                # The searcher keeps all files open, so that the folder can go.
+                self._searcher = self._opened(folder).searcher()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lexical, (self.analyzer, self.files)
+
+    def __len__(self) -> int:
+        return 0 if self._searcher is None else int(self._searcher.num_docs)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all files."""
+        return sum(len(file.octets) for file in self.files.values())
+
+    def changed(self, added: Iterable[tuple[str, str]], removed: Iterable[str]) -> Lexical:
+        """The state with other texts; this one stays as it is.
+
+        Parameters
+        ----------
+        added : iterable of (str, str)
+            Ids and texts.
+        removed : iterable of str
+            Ids of texts to remove, before others are added.
+        """
+        with _folder() as folder:
+            if self.files:
+                _lay_out(self.files, folder)
+                index = self._opened(folder)
+            else:
+                index = self._tantivy.Index(self._schema, str(folder))
+                index.register_tokenizer("analyzed", self._analyze)
+            writer = index.writer(heap_size=BUFFER_BYTES, num_threads=1)
+            for id in removed:
+                writer.delete_documents_by_term("id", id)
+            for id, text in added:
+                writer.add_document(self._tantivy.Document(id=id, text=text))
+            writer.commit()
+            writer.wait_merging_threads()
+            del writer
+            files = {META: AttachedFile((folder / META).read_bytes())}
+            for name in _listed(bytes(files[META].octets), folder):
+                files[name] = self.files.get(name) or AttachedFile((folder / name).read_bytes())
+        return Lexical(self.analyzer, files)
+
+    def search(self, query: str, limit: int, keep: Callable[[list[str]], list[bool]] | None = None) -> dict[str, float]:
+        """BM25 scores of the best texts that have a term of the query, by id, the best first.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        limit : int
+            Maximum number of texts.
+        keep : callable, optional
+            Says of ids whether their texts are to be found; by default all are.
+        """
+        terms = self._terms(query)
+        if terms is None or limit < 1 or not len(self):
+            return {}
+        found: dict[str, float] = {}
+        offset, count = 0, limit
+        while len(found) < limit:
+            hits = self._searcher.search(terms, limit=count, count=False, offset=offset).hits
+            ids = [self._searcher.doc(address)["id"][0] for _, address in hits]
+            kept = [True] * len(ids) if keep is None else keep(ids)
+            found |= {id: score for id, (score, _), is_kept in zip(ids, hits, kept, strict=True) if is_kept}
+            if len(hits) < count:
+                break
+            offset, count = offset + count, 2 * count
+        return dict(list(found.items())[:limit])
+
+    def scores(self, query: str, ids: Sequence[str]) -> NDArray[np.float64]:
+        """BM25 scores of given texts, shape (n,); 0 for those that have no term of the query."""
+        scores = np.zeros(len(ids))
+        terms = self._terms(query)
+        if terms is None or not len(ids) or not len(self):
+            return scores
+        occur, queries = self._tantivy.Occur, self._tantivy.Query
+        among = queries.const_score_query(queries.term_set_query(self._schema, "id", list(ids)), 0.0)
+        both = queries.boolean_query([(occur.Must, among), (occur.Should, terms)])
+        place = {id: n for n, id in enumerate(ids)}
+        for score, address in self._searcher.search(both, limit=len(ids), count=False).hits:
+            scores[place[self._searcher.doc(address)["id"][0]]] = score
+        return scores
+
+    def ids(self) -> Iterator[str]:
+        """Ids of all texts."""
+        if len(self):
+            for _, address in self._searcher.search(self._tantivy.Query.all_query(), limit=len(self)).hits:
+                yield self._searcher.doc(address)["id"][0]
+
+    def terms_of(self, text: str) -> list[str]:
+        """Terms of a text, in its order."""
+        return list(self._analyze.analyze(text))
+
+    def _terms(self, query: str) -> Any:
+        """A query of tantivy for texts with any of the terms; None if the query has no term."""
+        terms = list(dict.fromkeys(self._analyze.analyze(query)))[:MOST_TERMS]
+        if not terms:
+            return None
+        queries, occur = self._tantivy.Query, self._tantivy.Occur
+        each = [(occur.Should, queries.term_query(self._schema, "text", term, "freq")) for term in terms]
+        return queries.boolean_query(each)
+
+    def _opened(self, folder: Path) -> Any:
+        try:
+            index = self._tantivy.Index.open(str(folder))
+            index.register_tokenizer("analyzed", self._analyze)
+            index.reload()
+        except (ValueError, OSError) as error:
+            raise IndexFormatError(
+                f"the lexical index cannot be read: {error}; the index's files are damaged"
+            ) from None
+        return index
+
+
+def _analyzer(tantivy: Any, name: str) -> Any:
+    filters = tantivy.Filter
+    if name == "characters":
+        return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.ngram(1, 2)).filter(filters.lowercase()).build()
+    made = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(filters.remove_long(LONGEST_WORD))
+    made = made.filter(filters.lowercase())
+    return (made if name == "words" else made.filter(filters.stemmer(name))).build()
+
+
+def _schema(tantivy: Any) -> Any:
+    fields = tantivy.SchemaBuilder()
+    fields.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    fields.add_text_field("text", stored=False, tokenizer_name="analyzed", index_option="freq")
+    return fields.build()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for a while. Threads of tantivy may still tidy it up at its end, which then takes several attempts."""
+    folder = Path(tempfile.mkdtemp(prefix="moverank-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(100):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(0.01)
+
+
+def _listed(meta: bytes, folder: Path) -> list[str]:
+    """Names of the files of the segments of a state; others in the folder are about to be deleted."""
+    segments = {own["segment_id"].replace("-", ""): own["deletes"] for own in json.loads(meta)["segments"]}
+    found = []
+    for name in sorted(path.name for path in folder.iterdir()):
+        segment, *rest = name.split(".")
+        deletes = segments.get(segment)
+        if segment in segments and (rest[-1] != "del" or (deletes is not None and rest[0] == str(deletes["opstamp"]))):
+            found.append(name)
+    return found
+
+
+def _lay_out(files: Mapping[str, AttachedFile], folder: Path) -> None:
+    """Put the files of a state into a folder: as links, or as copies of what has been deleted since."""
+    for name, file in files.items():
+        target = folder / name
+        if file.path is not None and name != META and file.path.exists():
+            target.symlink_to(file.path)
+        else:
+            target.write_bytes(file.octets)

@@ -1,0 +1,193 @@
+"""Results of a `TextIndex`: documents for a query, the best first, each with its text and an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Any, overload
+
+from moverank._support.plain import finite, plain_id
+from moverank._support.wording import on_one_line, printable
+from moverank.alignment.alignment import Alignment
+from moverank.index.search.hits import Certificate, SearchStats
+from moverank.ranking.results import Reasons
+
+
+@dataclass(frozen=True)
+class TextHit:
+    """One document of the answer.
+
+    Attributes
+    ----------
+    rank : int
+        Place in the answer, from 0.
+    id : int or str
+        Id of the document.
+    score : float
+        What hits are ordered by, larger is better. With lexical retrieval it is the sum of two scores that are
+        standardised over the candidates of one query, and means nothing for another query; without, the similarity.
+    similarity : float
+        How much of the query's meaning the text has, see `Measure.similarity`: under WRD the mean cosine between each
+        token of the query and the tokens of the text that its mass moves to. It means the same for every query.
+    distance : float
+        The measure's value; infinite if the query has no token with a vector.
+    lexical : float or None
+        BM25 score of the text, 0 if it shares no term with the query; None without lexical retrieval.
+    text : str or None
+        The text, or the passage that is nearest to the query; None if the index keeps no texts.
+    passage : (int, int) or None
+        Begin and end of the passage in the document, in characters, if documents are cut into passages.
+    payload : JSON value
+        Payload of the document; None if it has none.
+    """
+
+    rank: int
+    id: int | str
+    score: float
+    similarity: float
+    distance: float
+    lexical: float | None
+    text: str | None = field(repr=False)
+    passage: tuple[int, int] | None = None
+    payload: Any = field(default=None, repr=False)
+    #: Given at construction, and no field: it is not part of the value, but `dataclasses.replace` passes it on.
+    _reasons: InitVar[Reasons | None] = None
+
+    def __post_init__(self, _reasons: Reasons | None) -> None:
+        object.__setattr__(self, "_reasons", _reasons)
+
+    def explain(self) -> Alignment:
+        """Which word of the query moved where in the text, and at what cost; contributions sum to the distance.
+
+        Raises
+        ------
+        ValueError
+            If the query has no token with a vector: then only its terms were compared.
+        """
+        reasons: Reasons | None = vars(self)["_reasons"]
+        if reasons is None:
+            raise ValueError(f"document {self.id!r} was found by its terms alone: no word of the query has a vector")
+        return reasons.alignment()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute; infinite numbers are None, ids strings."""
+        return {
+            "rank": self.rank,
+            "id": plain_id(self.id),
+            "score": finite(self.score),
+            "similarity": finite(self.similarity),
+            "distance": finite(self.distance),
+            "lexical": self.lexical,
+            "text": self.text,
+            "passage": None if self.passage is None else list(self.passage),
+            "payload": self.payload,
+        }
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TextHits(Sequence[TextHit]):
+    """Documents for a query, the best first: a sequence of `TextHit`.
+
+    Attributes
+    ----------
+    query : str
+        The query.
+    hits : tuple of TextHit
+        The documents.
+    certificate : Certificate
+        What is proved about the answer. Where lexical scores have a part in the order, nothing is proved about
+        documents that were no candidates.
+    stats : SearchStats
+        Work of the search by the measure.
+    seconds : mapping of float
+        Time by stage: "encode", "lexical", "transport", "fuse".
+    comparable : bool
+        Whether a word of the query has a vector. If not, only terms were compared.
+    dropped : int
+        Words of the query without a vector.
+    left_out : int
+        Hits left out, as their similarity is below `min_similarity`.
+    """
+
+    query: str
+    hits: tuple[TextHit, ...]
+    certificate: Certificate
+    stats: SearchStats
+    seconds: Mapping[str, float]
+    comparable: bool = True
+    dropped: int = 0
+    left_out: int = 0
+
+    @property
+    def ids(self) -> list[int | str]:
+        """Ids, the best first."""
+        return [hit.id for hit in self.hits]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to JSON values, with a key for each attribute."""
+        return {
+            "query": self.query,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "certificate": self.certificate.to_dict(),
+            "stats": self.stats.to_dict(),
+            "seconds": dict(self.seconds),
+            "comparable": self.comparable,
+            "dropped": self.dropped,
+            "left_out": self.left_out,
+        }
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, key: int) -> TextHit: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[TextHit, ...]: ...
+    def __getitem__(self, key: int | slice) -> TextHit | tuple[TextHit, ...]:
+        return self.hits[key]
+
+    def __iter__(self) -> Iterator[TextHit]:
+        return iter(self.hits)
+
+    def __repr__(self) -> str:
+        best = f", best {self[0].id!r} at {self[0].score:.4g}" if self.hits else ""
+        return f"TextHits({len(self)} documents{best})"
+
+    def __str__(self) -> str:
+        if not self.hits:
+            why = f": none of {self.left_out} is as similar as asked for" if self.left_out else ""
+            return f"no document{why}\n{self.certificate}"
+        names = [printable(str(hit.id)) for hit in self]
+        width = max([*map(len, names), len("id")])
+        lines = [f"{'rank':>4}  {'id':<{width}}  {'score':>7}  {'similarity':>10}  text"]
+        for name, hit in zip(names, self, strict=True):
+            shown = on_one_line(hit.text or "", max(20, 76 - width))
+            lines.append(f"{hit.rank + 1:>4}  {name:<{width}}  {hit.score:>7.3f}  {hit.similarity:>10.3f}  {shown}")
+        return "\n".join([*lines, str(self.certificate)])
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of texts that were added.
+
+    Attributes
+    ----------
+    ids : list of int or of str
+        Ids of the documents that are in the index now, in the order of the texts.
+    skipped : list of int or of str
+        Ids of texts that were left out, as no word of theirs has a vector.
+    dropped : int
+        Words without a vector, in all other texts.
+    cut : int
+        Tokens beyond the encoder's limit.
+    """
+
+    ids: list[int | str] = field(repr=False)
+    skipped: list[int | str] = field(repr=False)
+    dropped: int = 0
+    cut: int = 0
+
+    def __repr__(self) -> str:
+        skipped = f", {len(self.skipped)} left out" if self.skipped else ""
+        cut = f", {self.cut} tokens cut off" if self.cut else ""
+        return f"Added({len(self.ids)} documents{skipped}, {self.dropped} words without a vector{cut})"

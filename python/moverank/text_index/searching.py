@@ -1,0 +1,214 @@
+"""How a `TextIndex` answers a query: candidates by terms and by tokens, compared by transport, and fused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moverank.encoders.encoded import EncodedText, Encoder
+from moverank.index.answer import Request
+from moverank.index.parts.filters import Condition, filter_of
+from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
+from moverank.index.snapshot import Snapshot
+from moverank.ranking.fusion import Fusion
+from moverank.ranking.results import ComparedHit
+from moverank.spaces.space import Space
+from moverank.text_index.entries import Entries
+from moverank.text_index.lexical import Lexical
+from moverank.text_index.results import TextHit, TextHits
+
+
+@dataclass(frozen=True)
+class State:
+    """What a search reads: one state of the index, which later changes leave as it is."""
+
+    snapshot: Snapshot
+    lexical: Lexical | None
+    entries: Entries
+    has_integers: bool
+    encoder: Encoder
+    space: Space | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search without its query; see `TextIndex.search`."""
+
+    k: int
+    candidates: int | None
+    where: Condition | None
+    fusion: Fusion
+    min_similarity: float
+    timeout: float | None
+    num_threads: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Entries that are compared.
+
+    Attributes
+    ----------
+    hits : dict of Hit
+        Those that were compared by transport, by id of the entry.
+    terms : dict of float or None
+        Lexical scores of all; None if these have no part in the order.
+    proved : Hits or None
+        Answer of the search by tokens alone; None if the query has no token.
+    """
+
+    hits: dict[str, Hit]
+    terms: dict[str, float] | None
+    proved: Hits | None
+
+    def scored(self, fusion: Fusion) -> list[tuple[str, float]]:
+        """Entries with their scores, the best first; equal scores by id."""
+        if self.terms is None:
+            return [(entry, hit.similarity) for entry, hit in self.hits.items()]
+        entries, terms = list(self.terms), list(self.terms.values())
+        if self.hits:
+            similarities = [self.hits[entry].similarity if entry in self.hits else -np.inf for entry in entries]
+            terms = fusion(terms, similarities).tolist() if entries else []
+        return sorted(zip(entries, terms, strict=True), key=lambda own: (-own[1], own[0]))
+
+
+def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked) -> TextHits:
+    """Search for one query."""
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "encode"):
+        tokens = encode(query)
+    fuses = state.lexical is not None and asked.fusion.weight < 1.0
+    with _timed(seconds, "lexical"):
+        by_terms = _by_terms(state, query, asked) if fuses else []
+    with _timed(seconds, "transport"):
+        hits, proved = _compared(state, tokens, by_terms, asked) if tokens.tokens else ({}, None)
+    with _timed(seconds, "fuse"):
+        terms = None
+        if fuses and state.lexical is not None:
+            entries = sorted({*by_terms, *hits})
+            terms = dict(zip(entries, state.lexical.scores(query, entries).tolist(), strict=True))
+        found = Candidates(hits, terms, proved)
+        best = _of_documents(state, found.scored(asked.fusion))[: asked.k]
+        kept = [own for own in best if _similarity(found, own[0]) >= asked.min_similarity]
+        shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
+    certificate, stats = _proof(state, found)
+    told = (bool(tokens.tokens), tokens.dropped, len(best) - len(kept))
+    return TextHits(query, shown, certificate, stats, seconds, *told)
+
+
+def _by_terms(state: State, query: str, asked: Asked) -> list[str]:
+    """Ids of the entries with the best lexical scores."""
+    assert state.lexical is not None
+    limit = len(state.snapshot) if asked.candidates is None else asked.candidates
+    if asked.where is None:
+        return list(state.lexical.search(query, limit))
+    chosen = state.snapshot.chosen(None, filter_of(asked.where))
+    assert chosen is not None, "a condition chooses documents"
+    fit = frozenset(chosen.tolist())
+    keep = lambda ids: [position in fit for position in state.snapshot.find(ids).tolist()]  # noqa: E731
+    return list(state.lexical.search(query, limit, keep))
+
+
+def _compared(
+    state: State, tokens: EncodedText, by_terms: list[str], asked: Asked
+) -> tuple[dict[str, Hit], Hits | None]:
+    """Hits of all candidates by entry, and the answer of the search by tokens, if these propose candidates."""
+    found: dict[str, Hit] = {}
+    hits = None
+    if asked.fusion.weight > 0.0 or state.lexical is None:
+        hits = _by_tokens(state, tokens, asked)
+        found = {str(hit.id): hit for hit in hits}
+    rest = [entry for entry in by_terms if entry not in found]
+    if rest:
+        request = Request.among(state.snapshot, rest, len(rest), slack=0.0, timeout=asked.timeout)
+        more = request.answer(tokens.vectors, tokens.weights, asked.num_threads)
+        found |= {str(hit.id): hit for hit in more}
+    return found, hits
+
+
+def _by_tokens(state: State, tokens: EncodedText, asked: Asked) -> Hits:
+    """Entries that are nearest to the query, of `k` documents or more."""
+    snapshot = state.snapshot
+    count = asked.k if asked.candidates is None else max(asked.candidates, asked.k)
+    has_budget = asked.candidates is not None and (
+        snapshot.setup.prefilter is not None or not snapshot.kind.needs_prefilter
+    )
+    while True:
+        request = Request.nearest(
+            snapshot,
+            count,
+            candidates=count if has_budget else None,
+            where=asked.where,
+            slack=0.0,
+            timeout=asked.timeout,
+        )
+        hits = request.answer(tokens.vectors, tokens.weights, asked.num_threads)
+        documents = {state.entries.document_of(str(id)) for id in hits.ids}
+        if len(hits) < count or len(documents) >= asked.k:
+            return hits
+        count *= 2  # several passages are of one document
+
+
+def _of_documents(state: State, scored: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The best entry of each document."""
+    best: dict[str, tuple[str, float]] = {}
+    for entry, score in scored:
+        best.setdefault(state.entries.document_of(entry), (entry, score))
+    return list(best.values())
+
+
+def _similarity(found: Candidates, entry: str) -> float:
+    return found.hits[entry].similarity if entry in found.hits else 0.0
+
+
+def _hit(state: State, tokens: EncodedText, found: Candidates, rank: int, entry: str, score: float) -> TextHit:
+    snapshot, document = state.snapshot, state.entries.document_of(entry)
+    position = snapshot.position_of(entry)
+    kept = snapshot.text(position)
+    text, begin = (None, 0) if kept is None else kept
+    hit = found.hits.get(entry)
+    reasons: Any = None
+    if hit is not None:
+        of_bags = snapshot.kind.table is not None
+        reasons = ComparedHit(tokens, hit, text, state.encoder, of_bags, snapshot.setup.measure, state.space)
+    has_passage = state.entries.passages is not None and text is not None
+    return TextHit(
+        rank,
+        int(document) if state.has_integers else document,
+        score,
+        _similarity(found, entry),
+        np.inf if hit is None else hit.distance,
+        None if found.terms is None else found.terms[entry],
+        text,
+        (begin, begin + len(text)) if has_passage and text is not None else None,
+        snapshot.payload(position),
+        reasons,
+    )
+
+
+def _proof(state: State, found: Candidates) -> tuple[Certificate, SearchStats]:
+    if found.proved is not None and found.terms is None:
+        return found.proved.certificate, found.proved.stats
+    count = len(found.hits if found.terms is None else found.terms)
+    unsolved = len(state.snapshot) - count
+    if found.proved is None and found.hits:
+        statement = f"ordered by terms alone: {count} of {len(state.snapshot)} entries have a term of the query"
+    elif found.proved is None:
+        statement = "not compared by transport: no word of the query has a vector"
+    else:
+        statement = f"not exact: {count} of {len(state.snapshot)} entries were candidates, by terms or by tokens"
+        statement += "; nothing is known of the others" if unsolved else ", and their scores were added"
+    stats = SearchStats(0, (), 0, 0.0, False) if found.proved is None else found.proved.stats
+    return Certificate(False, -np.inf, unsolved, 0, np.inf, statement), stats
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - began

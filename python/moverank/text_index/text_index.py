@@ -1,0 +1,599 @@
+"""An index of texts: texts in, answers out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moverank._support.threads import Lock
+from moverank._support.validate import one_of, positive_number, real_number, thread_count, whole_number
+from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
+from moverank.encoders.word_vectors import WordVectors
+from moverank.errors import IndexFormatError, NoTokensError, UnknownIdError
+from moverank.index.changes import InMemory
+from moverank.index.disk.store import Store
+from moverank.index.disk.verify import Verified
+from moverank.index.index import Index, PathLike
+from moverank.index.parts.attachment import Attachment
+from moverank.index.parts.filters import Condition
+from moverank.index.parts.ids import Positions
+from moverank.index.parts.plan import Plan
+from moverank.index.parts.setup import Clusters, TokenCells
+from moverank.index.search.prefilters import require_factory
+from moverank.index.snapshot import Snapshot
+from moverank.measures.measure import Measure
+from moverank.ranking.documents import with_mass
+from moverank.ranking.fusion import Fusion
+from moverank.ranking.passages import Passages
+from moverank.ranking.reranker import DEFAULT_MEASURE
+from moverank.spaces.space import Space
+from moverank.text_index.changing import Changes, positions_of
+from moverank.text_index.entries import Entries, Id, encoded
+from moverank.text_index.holder import Holder
+from moverank.text_index.lexical import ANALYZERS, Lexical
+from moverank.text_index.results import Added, TextHits
+from moverank.text_index.searching import Asked, State, answer
+from moverank.text_index.settings import Settings
+from moverank.text_index.stored_encoder import encoder_from, kept_of
+from moverank.vectors.bags import Bags
+from moverank.vectors.sequences import Sequences
+
+#: Texts that are encoded, and made durable, at a time.
+TEXTS_AT_ONCE = 1024
+
+#: Encoded queries that are kept.
+QUERIES_KEPT = 1024
+
+#: Weight of the similarity beside that of lexical scores, both standardised over the candidates of a query: the best on
+#: SciFact's training queries with token vectors, where 0.5 to 0.7 are equally good.
+DEFAULT_FUSION = Fusion(0.65)
+
+
+class TextIndex:
+    """An index of texts, searched by transport between their tokens and by their terms.
+
+    Texts are encoded, kept, and found again: by the cells of their tokens and by BM25, then compared by transport and
+    ordered by both scores. In a folder, each change is durable when the call returns, and atomic: after a crash the
+    index is as it was before the change or after it. Made by `create` or `open`.
+
+    Examples
+    --------
+    >>> import moverank as mr
+    >>> index = mr.TextIndex.create(lexical=None)
+    >>> index.add(["A portrait by an unknown artist.", "Stocks fell."], ids=["art", "money"])
+    Added(2 documents, 0 words without a vector)
+    >>> hits = index.search("who painted it?", k=1)
+    >>> hits[0].id, hits[0].text
+    ('art', 'A portrait by an unknown artist.')
+    >>> hits[0].explain().pairs[0].contribution > 0
+    True
+    """
+
+    def __init__(self, index: Index, encoder: Encoder) -> None:
+        self._index = index
+        self._encoder = encoder
+        self._holder = Holder()
+        self._entries = Entries(self._settings.passages)
+        self._changes = Changes(index, encoder, self._holder)
+        self._queries: OrderedDict[str, EncodedText] = OrderedDict()
+        self._lock = Lock()
+
+    # ---- making and opening ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: PathLike | None = None,
+        *,
+        encoder: Encoder | None = None,
+        measure: str | Measure | None = None,
+        passages: Passages | None = None,
+        lexical: str | None = "english",
+        store_texts: bool = True,
+        dtype: str | None = None,
+        prefilter: str | Clusters | TokenCells | None = "auto",
+        pool: float = 1,
+        space: Space | None = None,
+        overwrite: bool = False,
+        num_threads: int | None = None,
+    ) -> TextIndex:
+        """Make an index without texts, in a folder or in memory.
+
+        Parameters
+        ----------
+        path : path, optional
+            A folder that does not exist or is empty; its parent must exist. By default the index is in memory; `save`
+            writes it.
+        encoder : Encoder, optional
+            Turns texts into vectors; by default the English word vectors of the package, which need nothing else
+            installed. Encoders of this package are kept with the index; another has to be given to `open` again.
+        measure : str or Measure, optional
+            What to compare by; by default WRD with capacity 4: all of the query has to be found in a text, but not
+            the reverse.
+        passages : Passages, optional
+            Cut documents into passages. Each document is found by its best one, which is shown.
+        lexical : str or None, default "english"
+            Language of the texts, for retrieval by terms (needs ``pip install 'moverank[lexical]'``): words are reduced
+            to their stems. "words" takes words as they are, in lower case; "characters" takes characters and pairs of
+            them, for scripts without spaces. None searches by tokens alone.
+        store_texts : bool, default True
+            Keep the texts, to return and explain them. Otherwise hits have no text, and explanations numbers for words.
+        dtype, prefilter, pool
+            As in `Index.build`; by default tokens are stored as float16. Word vectors are stored as words of one table
+            unless one of these is given.
+        space : Space, optional
+            Moves encoded texts and queries, see `moverank.fit`.
+        overwrite : bool, default False
+            Replace an index in the folder.
+        num_threads : int, optional
+            Default number of threads of searches; all cores by default.
+
+        Returns
+        -------
+        TextIndex
+            Open for writing.
+
+        Raises
+        ------
+        ImportError
+            If `lexical` is given, and tantivy is not installed; the message names the extra.
+        IndexExistsError
+            If the folder is not empty.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        chosen = WordVectors.default() if encoder is None else encoder
+        require_encoder(chosen)
+        if passages is not None and not isinstance(passages, Passages):
+            raise TypeError(f"passages: expected Passages, got {passages!r}")
+        if lexical is not None:
+            one_of(lexical, "lexical", ANALYZERS)
+        if not isinstance(store_texts, bool):
+            raise TypeError(f"store_texts must be True or False, got {store_texts!r}")
+        threads = thread_count(num_threads)
+        kept, files = kept_of(chosen)
+        settings = Settings(kept, passages, store_texts, lexical)
+        as_bags = isinstance(chosen, WordVectors) and dtype is None and pool == 1 and space is None
+        as_bags = as_bags and prefilter == "auto"
+        options: dict[str, Any] = {} if as_bags else {"dtype": dtype or "float16", "prefilter": prefilter, "pool": pool}
+        plan = Plan.of(
+            DEFAULT_MEASURE if measure is None else measure,
+            costs=None, space=space, encoder=chosen, **options, streams=True,
+        )  # fmt: skip
+        setup = plan.setup(plan.documents(_example(chosen, space, as_bags=as_bags)), [""])
+        require_factory(setup.prefilter, setup.dim, setup.measure)
+        lists = {} if lexical is None else Lexical(lexical).files
+        attachment = Attachment(settings.as_json(), {**files, **lists})
+        empty = Snapshot(setup, [], [], space=plan.space, encoder=plan.encoder, attachment=attachment)
+        if path is None:
+            return cls(Index(InMemory(empty), threads), chosen)
+        store = Store.create(Path(path), overwrite=overwrite)
+        try:
+            store.commit(empty)
+        except BaseException:
+            store.discard_if_empty()
+            store.close()
+            raise
+        return cls(Index(store, threads), chosen)
+
+    @classmethod
+    def open(
+        cls,
+        path: PathLike,
+        *,
+        writable: bool = False,
+        encoder: Encoder | None = None,
+        mmap: bool = True,
+        num_threads: int | None = None,
+    ) -> TextIndex:
+        """Open an index in a folder.
+
+        Parameters
+        ----------
+        path : path
+            The folder.
+        writable : bool, default False
+            Open it for writing; there can be only one writer.
+        encoder : Encoder, optional
+            The encoder that the index was created with; needed only if it is not one of this package.
+        mmap, num_threads
+            As in `Index.open`.
+
+        Raises
+        ------
+        IndexNotFoundError, IndexFormatError, IndexVersionError, IndexIncompleteError, IndexLockedError
+            As in `Index.open`; also if the folder has an index of vectors alone.
+        EncoderMismatchError
+            If the encoder is another one, or has to be given.
+        ImportError
+            If the index has lexical retrieval, and tantivy is not installed.
+        """
+        index = Index.open(path, writable=writable, mmap=mmap, num_threads=num_threads)
+        try:
+            attachment = index._snapshot.attachment
+            if attachment is None or "text_index" not in attachment.facts:
+                raise IndexFormatError(f"{path}: has an index of vectors without texts; open it by Index.open")
+            settings = Settings.from_json(attachment.facts)
+            identity = index._snapshot.encoder
+            if encoder is None:
+                encoder = encoder_from(settings.encoder, attachment.files, identity)
+            else:
+                index.require_encoder(encoder)
+            made = cls(index, encoder)
+            made._state()  # reads the lexical index, so that damage shows now
+        except BaseException:
+            index.close()
+            raise
+        return made
+
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Write a copy of the index into a folder, as `Index.save` does."""
+        self._index.save(path, overwrite=overwrite)
+
+    def refresh(self) -> bool:
+        """Load the latest state, if a writer in another process has changed the index; returns whether it has."""
+        return self._index.refresh()
+
+    def close(self) -> None:
+        """Release the lock and the files. Hits found before remain usable."""
+        self._index.close()
+
+    def __enter__(self) -> TextIndex:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # ---- changes ---------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        texts: Iterable[str],
+        ids: Iterable[Id] | None = None,
+        *,
+        payloads: Iterable[Any] | None = None,
+        unknown: str = "raise",
+        progress: Callable[[int], object] | None = None,
+    ) -> Added:
+        """Add texts. The next search finds them; in a folder they are durable.
+
+        Texts are taken 1024 at a time, each of these steps being durable when it is done, so that a generator may yield
+        more than fits memory. Lists are checked as a whole before the first step.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            The texts.
+        ids : iterable of int or of str, optional
+            Their ids, none of which may be in the index; all of one type. By default the integers after the largest
+            one ever used.
+        payloads : iterable, optional
+            A JSON value per text, returned with hits; searches can filter by it. None for no payload.
+        unknown : {"raise", "skip"}, default "raise"
+            A text of which no word has a vector is an error, or is left out; `Added.skipped` lists these.
+        progress : callable, optional
+            Called after each step with the number of texts done.
+
+        Returns
+        -------
+        Added
+
+        Raises
+        ------
+        DuplicateIdError
+            If an id is given twice, or is in the index.
+        NoTokensError
+            If a text has no word with a vector, unless `unknown` is "skip".
+        ReadOnlyIndexError, IndexWriteError, NoSpaceError, NoPermissionError
+            If the index is not open for writing, or a file cannot be written.
+        TypeError, ValueError
+            If an argument is malformed; the message names it, and the text. Steps before stay done.
+        """
+        return self._changes.put(texts, ids, payloads, unknown, progress, replacing=False)
+
+    def upsert(
+        self,
+        texts: Iterable[str],
+        ids: Iterable[Id],
+        *,
+        payloads: Iterable[Any] | None = None,
+        unknown: str = "raise",
+        progress: Callable[[int], object] | None = None,
+    ) -> Added:
+        """Add texts, and remove those with the same ids if there are any. Arguments and errors are those of `add`."""
+        return self._changes.put(texts, ids, payloads, unknown, progress, replacing=True)
+
+    def remove(self, ids: Iterable[Id]) -> None:
+        """Remove documents. The next search does not find them; `compact` frees their space.
+
+        Raises
+        ------
+        UnknownIdError
+            If an id is not in the index; nothing is removed.
+        DuplicateIdError
+            If an id is given twice.
+        ReadOnlyIndexError, IndexWriteError, NoSpaceError, NoPermissionError
+            As in `add`.
+        """
+        self._changes.remove(ids)
+
+    def compact(self) -> None:
+        """Free the space of removed documents, and train the prefilter on the others, as `Index.compact` does."""
+        self._changes.compact()
+
+    def verify(self, *, progress: Callable[[int, int], object] | None = None) -> Verified:
+        """Read all files and check them, as `Index.verify` does, and that both kinds of retrieval have the same texts.
+
+        Raises
+        ------
+        IndexFormatError
+            At the first error; the message describes it.
+        """
+        verified = self._index.verify(progress=progress)
+        state = self._state()
+        if state.lexical is not None:
+            snapshot = state.snapshot
+            have, expected = set(state.lexical.ids()), set(snapshot.ids_at(snapshot.positions).tolist())
+            if have != expected or len(state.lexical) != len(expected):
+                other = min(have ^ expected, default="")
+                raise IndexFormatError(f"the lexical index has other documents than the index; one is {other!r:.80}")
+        return verified
+
+    # ---- reading ---------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Condition | None = None,
+        candidates: int | None = 100,
+        fusion: Fusion | float | None = None,
+        min_similarity: float = -np.inf,
+        timeout: float | None = None,
+        num_threads: int | None = None,
+    ) -> TextHits:
+        """Find the best documents for a query.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        k : int, default 10
+            Number of documents.
+        where : str, tuple of str and a sequence, or callable, optional
+            Only documents whose payload satisfies this condition, as in `Index.search`.
+        candidates : int or None, default 100
+            Texts that each first stage, by terms and by tokens, proposes for comparison. None compares all texts; then,
+            and without lexical scores, the answer is exact.
+        fusion : Fusion or float, optional
+            Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65.
+        min_similarity : float, optional
+            Leave out hits that are less similar. The answer may then be empty: nothing relevant.
+        timeout : float, optional
+            Seconds for each comparison by transport, as in `Index.search`.
+        num_threads : int, optional
+            Number of threads; by default that of the index.
+
+        Returns
+        -------
+        TextHits
+            The best first; equal scores are ordered by id, as text.
+
+        Raises
+        ------
+        NoTokensError
+            If no word of the query has a vector, and there is no lexical retrieval.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        if not isinstance(query, str):
+            raise TypeError(f"query: expected a string, got {type(query).__name__}")
+        return self.search_batch(
+            [query], k, where=where, candidates=candidates, fusion=fusion, min_similarity=min_similarity,
+            timeout=timeout, num_threads=num_threads,
+        )[0]  # fmt: skip
+
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Condition | None = None,
+        candidates: int | None = 100,
+        fusion: Fusion | float | None = None,
+        min_similarity: float = -np.inf,
+        timeout: float | None = None,
+        num_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> list[TextHits]:
+        """Search for several queries, one after the other; all read the same state of the index.
+
+        Parameters
+        ----------
+        queries : sequence of str
+            The queries.
+        k, where, candidates, fusion, min_similarity, timeout, num_threads
+            As in `search`.
+        progress : callable, optional
+            Called after each query with the number of queries done and their total.
+
+        Returns
+        -------
+        list of TextHits
+        """
+        listed = require_texts(queries, "query", "queries")
+        asked = self._asked(k, where, candidates, fusion, min_similarity, timeout, num_threads)
+        state = self._state()
+        found = []
+        for q, query in enumerate(listed):
+            found.append(answer(state, query, partial(self._encoded_query, state), asked))
+            if progress is not None:
+                progress(q + 1, len(listed))
+        return found
+
+    def __len__(self) -> int:
+        """Number of documents."""
+        if self._settings.passages is None:
+            return len(self._index)
+        snapshot = self._index._snapshot
+        return len({self._entries.document_of(entry) for entry in snapshot.ids_at(snapshot.positions).tolist()})
+
+    def __contains__(self, id: object) -> bool:
+        (found,) = positions_of(self._index._snapshot, self._settings, [id])
+        return len(found) > 0
+
+    def __iter__(self) -> Iterator[Id]:
+        """Ids of all documents, in the order in which they were added."""
+        snapshot = self._index._snapshot
+        entries = snapshot.ids_at(snapshot.positions).tolist()
+        documents = dict.fromkeys(self._entries.document_of(entry) for entry in entries)
+        return iter([int(name) if self._settings.ids == "int" else name for name in documents])
+
+    def text(self, id: Id) -> str | None:
+        """Text of a document; None if the index keeps no texts.
+
+        Raises
+        ------
+        UnknownIdError
+            If the id is not in the index.
+        """
+        snapshot = self._index._snapshot
+        whole = ""
+        for position in self._positions(snapshot, id).tolist():
+            kept = snapshot.text(position)
+            if kept is None:
+                return None
+            text, begin = kept
+            # Passages overlap, and white space between them is in neither.
+            whole = whole[:begin].ljust(begin) + text if begin + len(text) > len(whole) else whole
+        return whole
+
+    def payload(self, id: Id) -> Any:
+        """Payload of a document; None if it has none.
+
+        Raises
+        ------
+        UnknownIdError
+            If the id is not in the index.
+        """
+        snapshot = self._index._snapshot
+        return snapshot.payload(int(self._positions(snapshot, id)[0]))
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns texts into vectors."""
+        return self._encoder
+
+    @property
+    def index(self) -> Index:
+        """The index of the texts' tokens, whose ids are those of the texts, or of passages, as text."""
+        return self._index
+
+    @property
+    def measure(self) -> Measure:
+        """What texts are compared by."""
+        return self._index.measure
+
+    @property
+    def passages(self) -> Passages | None:
+        """How documents are cut; None if they are indexed whole."""
+        return self._settings.passages
+
+    @property
+    def lexical(self) -> str | None:
+        """How texts are split into terms; None if there is no lexical retrieval."""
+        return self._settings.lexical
+
+    def __repr__(self) -> str:
+        lexical = "" if self.lexical is None else f", lexical={self.lexical!r}"
+        passages = "" if self.passages is None else f", {self.passages!r}"
+        return f"TextIndex({len(self)} documents, measure={self.measure.name}{lexical}{passages})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._index, self._encoder)
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _settings(self) -> Settings:
+        return self._holder.of(self._index._snapshot).settings
+
+    def _state(self) -> State:
+        snapshot = self._index._snapshot
+        held = self._holder.of(snapshot)
+        space = None if snapshot.space is None else snapshot.space.space
+        return State(snapshot, held.lexical, self._entries, held.settings.ids == "int", self._encoder, space)
+
+    def _positions(self, snapshot: Snapshot, id: Id) -> Positions:
+        (found,) = positions_of(snapshot, self._holder.of(snapshot).settings, [id])
+        if not len(found):
+            raise UnknownIdError(f"id: {id!r:.80} is not in the index")
+        return found
+
+    def _encoded_query(self, state: State, query: str) -> EncodedText:
+        """Tokens of a query in the space of the index; none if no word has a vector."""
+        with self._lock:
+            if query in self._queries:
+                self._queries.move_to_end(query)
+                return self._queries[query]
+        try:
+            found = encode_queries(self._encoder, [query], skip_empty=True)
+            one = (found if state.space is None else state.space(found)).text(0)
+            one = with_mass(one, state.snapshot.setup.measure, "query")
+        except NoTokensError:
+            one = EncodedText.empty()
+        if not one.tokens and state.lexical is None:
+            raise NoTokensError(f"query: no word of {shorten(query)!r} has a vector")
+        with self._lock:
+            self._queries[query] = one
+            while len(self._queries) > QUERIES_KEPT:
+                self._queries.popitem(last=False)
+        return one
+
+    def _asked(
+        self,
+        k: int,
+        where: Condition | None,
+        candidates: int | None,
+        fusion: Fusion | float | None,
+        min_similarity: float,
+        timeout: float | None,
+        num_threads: int | None,
+    ) -> Asked:
+        whole_number(k, "k", least=1)
+        if candidates is not None:
+            whole_number(candidates, "candidates", least=1)
+        chosen = DEFAULT_FUSION if fusion is None else fusion
+        if not isinstance(chosen, Fusion):
+            try:
+                chosen = Fusion(chosen)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"fusion: {error}") from None
+        if fusion is not None and chosen.weight < 1.0 and self.lexical is None:
+            raise ValueError(f"fusion: expected none or 1, as this index has no lexical retrieval, got {fusion!r}")
+        if min_similarity != -np.inf and not np.isfinite(real_number(min_similarity, "min_similarity")):
+            raise ValueError(f"min_similarity must be finite, got {min_similarity!r}")
+        if timeout is not None:
+            positive_number(timeout, "timeout")
+        return Asked(k, candidates, where, chosen, min_similarity, timeout, self._index._threads(num_threads))
+
+
+def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequences | Bags:
+    """A document as the index will have them, from which the setup of an empty index follows."""
+    if as_bags and isinstance(encoder, WordVectors):
+        return Bags(encoder._vectors, [[0]])
+    words = encoder._words[:1] if isinstance(encoder, WordVectors) else ["a text"]
+    docs = encoded(encoder, words, space, as_bags=False).docs
+    if docs is None:
+        raise ValueError("encoder: finds no token in 'a text', so that the dimension of its vectors is not known")
+    return docs
+
+
+def _unpickled(index: Index, encoder: Encoder) -> TextIndex:
+    return TextIndex(index, encoder)
