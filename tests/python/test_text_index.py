@@ -274,6 +274,31 @@ def test_a_document_is_found_by_its_best_passage(tmp_path):
         assert index.verify().documents == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "passages"),
+    [
+        ("zzq qqz zqz the cat sat on the mat", ["zzq qqz zqz the cat sat", "on the mat"]),
+        ("the cat sat zzq qqz zqz on the mat", ["the cat sat zzq qqz zqz", "on the mat"]),
+        ("the cat sat zzq qqz zqz qqz zzq", ["the cat sat zzq qqz zqz qqz zzq"]),
+    ],
+)
+def test_passages_without_a_vector_go_with_their_neighbours(text, passages, tmp_path):
+    index = mr.TextIndex.create(tmp_path / "notes", passages=mr.Passages(3, 0))
+    index.add(["A dog.", text], ["dog", "cat"])
+    assert "cat" in index
+    assert index.text("cat") == text
+    assert len(index.index) == 1 + len(passages)
+    hit = index.search("zzq", 1)[0]
+    assert (hit.id, hit.text, text[slice(*hit.passage)]) == ("cat", passages[0], passages[0])
+    assert {pair.target for pair in index.search("cat", 1, fusion=1)[0].explain().pairs} <= set(range(9))
+    index.upsert(["A bird."], ["cat"])
+    assert index.text("cat") == "A bird."
+    assert len(index.index) == 2
+    index.remove(["cat"])
+    assert list(index) == ["dog"]
+    index.verify()
+
+
 def test_ids_with_the_sign_of_passages_are_kept_apart():
     index = mr.TextIndex.create(passages=mr.Passages(5, 1), lexical=None)
     index.add(["a cat", "a dog", "a bird"], ["x", "x#0", "x#0#0"])

@@ -129,16 +129,17 @@ class Changes:
                 for id, found in zip(named, before, strict=True):
                     if len(found):
                         raise DuplicateIdError(f"ids: {id!r:.80} is already in the index; upsert replaces documents")
-            entries: list[Entry] = []
-            owners: list[int] = []
-            for place, (id, text) in enumerate(zip(named, texts, strict=True)):
-                made = places.of(id, text, None if payloads is None else payloads[place])
-                entries += made
-                owners += [place] * len(made)
+            made = [
+                places.of(id, text, None if payloads is None else payloads[place])
+                for place, (id, text) in enumerate(zip(named, texts, strict=True))
+            ]
             space = None if snapshot.space is None else snapshot.space.space
             as_bags = snapshot.kind.table is not None
-            encoding = encoded(self._encoder, [entry.text for entry in entries], space, as_bags=as_bags)
-            known = {owners[place] for place in encoding.kept}
+            encoding = encoded(self._encoder, [entry.text for own in made for entry in own], space, as_bags=as_bags)
+            has_tokens = np.zeros(sum(map(len, made)), dtype=bool)
+            has_tokens[encoding.kept] = True
+            of_each = np.split(has_tokens, np.cumsum([len(own) for own in made])[:-1])
+            known = {place for place, own in enumerate(of_each) if own.any()}
             skipped = [place for place in range(len(texts)) if place not in known]
             if skipped and not skips:
                 place = skipped[0]
@@ -148,7 +149,12 @@ class Changes:
                 )
             gone = np.sort(np.concatenate([before[place] for place in sorted(known)])) if known else NONE_REMOVED
             if encoding.docs is not None:
-                self._store(keeper, settings, [entries[place] for place in encoding.kept], encoding, gone)
+                entries = [
+                    entry
+                    for id, text, own, known_of in zip(named, texts, made, of_each, strict=True)
+                    for entry in places.with_tokens(id, text, own, known_of.tolist())
+                ]
+                self._store(keeper, settings, entries, encoding, gone)
         done = [named[place] for place in sorted(known)]
         return Added(done, [named[place] for place in skipped], encoding.dropped, encoding.cut)
 

@@ -58,6 +58,23 @@ class Entries:
         spans = self.passages.spans(text)
         return [Entry(self.id_of(document, n), text[begin:end], begin, payload) for n, (begin, end) in enumerate(spans)]
 
+    def with_tokens(self, document: Id, text: str, made: Sequence[Entry], known: Sequence[bool]) -> list[Entry]:
+        """Entries of a document that have a token, numbered anew. Passages without one go with the passage before them.
+
+        Numbers without a gap lead to all entries of a document; and its whole text is kept, and found by its terms.
+        """
+        spans: list[list[int]] = []
+        for entry, is_known in zip(made, known, strict=True):
+            end = entry.begin + len(entry.text)
+            if is_known:
+                spans.append([entry.begin if spans else made[0].begin, end])
+            elif spans:
+                spans[-1][1] = end
+        return [
+            Entry(self.id_of(document, n), text[begin:end], begin, made[0].payload)
+            for n, (begin, end) in enumerate(spans)
+        ]
+
     def positions_in(self, snapshot: Snapshot, documents: Sequence[Id]) -> list[Positions]:
         """Positions of all entries of each document; none for a document that is not in the index."""
         found: list[list[int]] = [[] for _ in documents]
