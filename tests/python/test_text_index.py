@@ -8,6 +8,7 @@ import pytest
 
 import moverank as mr
 from moverank.encoders import CallableEncoder, Words, WordVectors
+from moverank.text_index import lexical as inverted_lists
 
 pytest.importorskip("tantivy", reason="tantivy is not installed")
 
@@ -415,6 +416,28 @@ def test_texts_stream_in_and_are_durable_step_by_step(tmp_path, monkeypatch):
         assert index.verify().documents == 8
     with pytest.raises(ValueError, match="ids: fewer than texts; 1 were given"):
         mr.TextIndex.create().add(iter(["a cat", "a dog"]), iter([1]))
+
+
+@pytest.mark.parametrize("opens", [False, True], ids=["refreshes", "opens"])
+def test_a_writer_may_delete_files_while_a_reader_opens_them(opens, tmp_path, monkeypatch):
+    writer = made(tmp_path / "notes")
+    reader = mr.TextIndex.open(tmp_path / "notes")
+    writer.add(["A horse."], ["horse"])
+    lay_out, left = inverted_lists._lay_out, [1]
+
+    def interrupted(files, folder):
+        lay_out(files, folder)
+        if left:
+            left.clear()
+            writer.compact()
+
+    monkeypatch.setattr(inverted_lists, "_lay_out", interrupted)
+    if opens:
+        reader = mr.TextIndex.open(tmp_path / "notes")
+    else:
+        assert reader.refresh()
+    assert reader.search("horse", 1, fusion=0).ids == ["horse"]
+    assert not left
 
 
 def test_readers_see_what_a_writer_has_changed(tmp_path):

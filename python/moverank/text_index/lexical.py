@@ -74,10 +74,8 @@ class Lexical:
         if self.files:
             for file in self.files.values():
                 file.require()
-            with _folder() as folder:
-                _lay_out(self.files, folder)
-                # The searcher keeps all files open, so that the folder can go.
-                self._searcher = self._opened(folder).searcher()
+            # The searcher keeps all files open, so that the folder can go.
+            self._searcher = self._searcher_of_files()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Lexical, (self.analyzer, self.files)
@@ -180,6 +178,18 @@ class Lexical:
         each = [(occur.Should, queries.term_query(self._schema, "text", term, "freq")) for term in terms]
         return queries.boolean_query(each)
 
+    def _searcher_of_files(self) -> Any:
+        while True:
+            linked = [path for path in map(_linked, self.files.items()) if path is not None]
+            try:
+                with _folder() as folder:
+                    _lay_out(self.files, folder)
+                    return self._opened(folder).searcher()
+            except IndexFormatError:
+                # A writer in another process deletes files of states before its own; their content is still mapped.
+                if all(path.exists() for path in linked):
+                    raise
+
     def _opened(self, folder: Path) -> Any:
         try:
             index = self._tantivy.Index.open(str(folder))
@@ -237,8 +247,14 @@ def _listed(meta: bytes, folder: Path) -> list[str]:
 def _lay_out(files: Mapping[str, AttachedFile], folder: Path) -> None:
     """Put the files of a state into a folder: as links, or as copies of what has been deleted since."""
     for name, file in files.items():
-        target = folder / name
-        if file.path is not None and name != META and file.path.exists():
-            target.symlink_to(file.path)
-        else:
+        target, linked = folder / name, _linked((name, file))
+        if linked is None:
             target.write_bytes(file.octets)
+        else:
+            target.symlink_to(linked)
+
+
+def _linked(named: tuple[str, AttachedFile]) -> Path | None:
+    """The file that a link can stand for; None if its content has to be copied."""
+    name, file = named
+    return file.path if file.path is not None and name != META and file.path.exists() else None
