@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -244,6 +245,47 @@ def test_whole_numbers_are_ids_too():
         index.add(["a cow"], ["cow"])
     with pytest.raises(TypeError, match="ids: expected all integers or all strings, got bool"):
         index.add(["a cow"], [True])
+
+
+@pytest.mark.parametrize("options", [{"store_texts": False}, {}], ids=["without texts", "with texts"])
+def test_halves_of_surrogate_pairs_are_no_characters(options):
+    index = mr.TextIndex.create(**options)
+    index.add(["a dog"])
+    if options:
+        index.add(["a cat\ud800"])
+        assert index.search("cat", 1, fusion=0).ids == [1]
+    else:
+        with pytest.raises(ValueError, match="texts: text 0 is not valid Unicode"):
+            index.add(["a cat\ud800"])
+    assert index.search("dog \udfff", 1).ids == [0]
+
+
+def test_ids_of_no_kind_are_unknown():
+    index = made()
+    for id in ([], {}, None, np.nan):
+        with pytest.raises(mr.UnknownIdError, match="is not in the index"):
+            index.remove([id])
+    with pytest.raises(mr.DuplicateIdError, match="'cat' is given more than once"):
+        index.remove(["cat", "cat"])
+    assert len(index) == 6
+
+
+def test_an_error_of_the_system_in_the_lexical_index_is_named(tmp_path, monkeypatch):
+    opened = inverted_lists.Lexical._opened
+
+    def without_its_folder(self, folder):
+        index = opened(self, folder)
+        shutil.rmtree(folder)
+        return index
+
+    with made(tmp_path / "notes") as index:
+        with monkeypatch.context() as patch:
+            patch.setattr(inverted_lists.Lexical, "_opened", without_its_folder)
+            with pytest.raises(mr.IndexWriteError, match="could not be written: No such file or directory"):
+                index.add(["A horse."], ["horse"])
+        assert list(index) == NAMES
+        index.add(["A horse."], ["horse"])
+        assert index.verify().documents == 7
 
 
 LONG = " ".join(f"{'cat' if n == 35 else 'stone'} {'tree' if n % 2 else 'river'}" for n in range(60))

@@ -53,7 +53,6 @@ class Changes:
         listed = listed_ids(ids)
         if not listed:
             raise ValueError("ids: expected at least one id, got none")
-        _require_unique(listed)
         with self._index._change(attached=True) as keeper:
             snapshot = keeper.snapshot
             settings = self._holder.of(snapshot).settings
@@ -61,6 +60,7 @@ class Changes:
             for id, own in zip(listed, positions, strict=True):
                 if not len(own):
                     raise UnknownIdError(f"ids: {id!r:.80} is not in the index")
+            _require_unique(listed)
             gone = np.sort(np.concatenate(positions))
             self._commit(keeper, without(snapshot, gone), settings, [], snapshot.ids_at(gone).tolist())
 

@@ -7,6 +7,8 @@ manifest. A change is made in a folder of its own, which begins with links to th
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import tempfile
 import time
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from moverank._support.optional import optional
 from moverank.errors import IndexFormatError
+from moverank.index.disk.files import writing
 from moverank.index.parts.attachment import AttachedFile
 
 #: Languages whose words are reduced to their stems. Stop words stay: BM25 hardly counts them, and on SciFact's training
@@ -44,6 +47,10 @@ META = "meta.json"
 
 #: Queries of more different terms are cut: tantivy visits the lists of all terms at once.
 MOST_TERMS = 1024
+
+
+#: In messages of tantivy, the number of an error of the system.
+_NUMBER_OF_SYSTEM = re.compile(r"(?:os error |Os \{ code: )(\d+)")
 
 
 class Lexical:
@@ -105,14 +112,15 @@ class Lexical:
             else:
                 index = self._tantivy.Index(self._schema, str(folder))
                 index.register_tokenizer("analyzed", self._analyze)
-            writer = index.writer(heap_size=BUFFER_BYTES, num_threads=1)
-            for id in removed:
-                writer.delete_documents_by_term("id", id)
-            for id, text in added:
-                writer.add_document(self._tantivy.Document(id=id, text=text))
-            writer.commit()
-            writer.wait_merging_threads()
-            del writer
+            with _writing(folder):
+                writer = index.writer(heap_size=BUFFER_BYTES, num_threads=1)
+                for id in removed:
+                    writer.delete_documents_by_term("id", id)
+                for id, text in added:
+                    writer.add_document(self._tantivy.Document(id=id, text=_valid(text)))
+                writer.commit()
+                writer.wait_merging_threads()
+                del writer
             files = {META: AttachedFile((folder / META).read_bytes())}
             for name in _listed(bytes(files[META].octets), folder):
                 files[name] = self.files.get(name) or AttachedFile((folder / name).read_bytes())
@@ -167,11 +175,11 @@ class Lexical:
 
     def terms_of(self, text: str) -> list[str]:
         """Terms of a text, in its order."""
-        return list(self._analyze.analyze(text))
+        return list(self._analyze.analyze(_valid(text)))
 
     def _terms(self, query: str) -> Any:
         """A query of tantivy for texts with any of the terms; None if the query has no term."""
-        terms = list(dict.fromkeys(self._analyze.analyze(query)))[:MOST_TERMS]
+        terms = list(dict.fromkeys(self.terms_of(query)))[:MOST_TERMS]
         if not terms:
             return None
         queries, occur = self._tantivy.Query, self._tantivy.Occur
@@ -216,6 +224,24 @@ def _schema(tantivy: Any) -> Any:
     fields.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
     fields.add_text_field("text", stored=False, tokenizer_name="analyzed", index_option="freq")
     return fields.build()
+
+
+def _valid(text: str) -> str:
+    """A text as tantivy takes it: without halves of surrogate pairs, which are no characters."""
+    return text.encode(errors="replace").decode()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Convert tantivy's errors of the system, which are a ValueError, into named errors with advice."""
+    with writing(folder):
+        try:
+            yield
+        except ValueError as error:
+            number = _NUMBER_OF_SYSTEM.search(str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from None
 
 
 @contextmanager
