@@ -5,7 +5,7 @@ import numpy as np
 import moverank as mr
 from moverank import encoders, readers, scoring, spaces
 from moverank.encoders import CallableEncoder, Words, WordVectors
-from moverank.ranking import CachedEncoder, Fusion, Passages, Reranker
+from moverank.ranking import CachedEncoder, Fusion, Passages, ReciprocalRanks, Reranker
 from moverank.readers import Batch
 from moverank.spaces import Space, TokenWeights
 
@@ -225,6 +225,8 @@ CALLS = {
     ),
     "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),
+    "ReciprocalRanks": (ReciprocalRanks, {"weight": 0.5, "k": 60}),
+    "ReciprocalRanks.__call__": (ReciprocalRanks(), {"first": [1, 2], "similarities": [2, 1]}),
     "Fusion.__call__": (Fusion(0.5), {"first": [1, 2], "similarities": [2, 1]}),
     "Fusion.fit": (
         Fusion.fit,

@@ -9,6 +9,7 @@ import pytest
 
 import moverank as mr
 from moverank.encoders import CallableEncoder, Words, WordVectors
+from moverank.ranking import ReciprocalRanks
 from moverank.text_index import lexical as inverted_lists
 
 pytest.importorskip("tantivy", reason="tantivy is not installed")
@@ -575,3 +576,20 @@ def test_a_copy_is_saved(tmp_path):
         assert copy.verify().documents == 7
     assert "horse" not in index
     assert repr(index) == "TextIndex(6 documents, measure=wrd(capacity=4), lexical='english')"
+
+
+def test_ranks_can_be_fused_instead_of_scores():
+    index = made()
+    query = "the bank sold a landscape"
+    hits = index.search(query, 6, fusion=ReciprocalRanks(0.25, 10))
+    expected = {}
+    for weight, of in ((0.75, lambda hit: hit.lexical), (0.25, lambda hit: hit.similarity)):
+        values = [of(hit) for hit in hits]
+        for hit in hits:
+            above = sum(value > of(hit) for value in values)
+            ties = sum(value == of(hit) for value in values)
+            expected[hit.id] = expected.get(hit.id, 0) + weight / (10 + above + (ties + 1) / 2)
+    assert {hit.id: hit.score for hit in hits} == pytest.approx(expected)
+    assert [hit.score for hit in hits] == sorted(expected.values(), reverse=True)
+    ranked = mr.Reranker(fusion=ReciprocalRanks()).rank(query, TEXTS, scores=[3, 2, 1, 0, -1, -np.inf])
+    assert ranked[0].score < 2 / 60

@@ -6,9 +6,18 @@ Read `reranker` first, then `candidates`, which prepares a list of documents.
 from __future__ import annotations
 
 from moverank.ranking.cache import CachedEncoder
-from moverank.ranking.fusion import Fusion
+from moverank.ranking.fusion import Fusion, ReciprocalRanks
 from moverank.ranking.passages import Passages
 from moverank.ranking.reranker import DEFAULT_MEASURE, Reranker
 from moverank.ranking.results import RankedDocument, Ranking
 
-__all__ = ["DEFAULT_MEASURE", "CachedEncoder", "Fusion", "Passages", "RankedDocument", "Ranking", "Reranker"]
+__all__ = [
+    "DEFAULT_MEASURE",
+    "CachedEncoder",
+    "Fusion",
+    "Passages",
+    "RankedDocument",
+    "Ranking",
+    "ReciprocalRanks",
+    "Reranker",
+]

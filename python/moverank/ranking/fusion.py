@@ -84,6 +84,67 @@ class Fusion:
         return cls(float(weights[int(np.argmax(np.round(means, 12)))]))
 
 
+@dataclass(frozen=True)
+class ReciprocalRanks:
+    """Weighted sum of reciprocal ranks in both orders: (1 − w) / (k + rank) of the first, w / (k + rank) of the other.
+
+    Only the order of scores matters, not by how much they differ; equal scores share the mean of their ranks. On the
+    collections that we measured, standardised scores (`Fusion`) rank better.
+
+    Parameters
+    ----------
+    weight : float, default 0.5
+        w, from 0 (only the first stage) to 1 (only the similarity).
+    k : int, default 60
+        The larger it is, the less the first ranks stand out.
+
+    References
+    ----------
+    .. [1] Cormack, Clarke, Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+       Methods", SIGIR 2009.
+
+    Examples
+    --------
+    >>> ReciprocalRanks(k=1)([3.0, 2.0, 1.0], [0.1, 0.4, 0.2]).round(3).tolist()
+    [0.375, 0.417, 0.292]
+    """
+
+    weight: float = 0.5
+    k: int = 60
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= real_number(self.weight, "weight") <= 1.0:
+            raise ValueError(f"weight must be from 0 to 1, got {self.weight!r}")
+        whole_number(self.k, "k", least=1)
+
+    def __call__(self, first: ArrayLike, similarities: ArrayLike) -> NDArray[np.float64]:
+        """Scores of one query's candidates, shape (n,)."""
+        one, two = _both(first, similarities)
+        return (1.0 - self.weight) / (self.k + _ranks(one)) + self.weight / (self.k + _ranks(two))
+
+
+#: What can be given where scores are to be fused.
+Fusing = Fusion | ReciprocalRanks
+
+
+def fusion_of(given: Fusing | float) -> Fusing:
+    """A fusion as it is, or one with a given weight; errors name the argument `fusion`."""
+    if isinstance(given, Fusing):
+        return given
+    try:
+        return Fusion(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"fusion: {error}") from None
+
+
+def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1 on, the largest score first; equal ones share their mean."""
+    _, groups, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    means: NDArray[np.float64] = ends - (counts - 1) / 2.0
+    return means[groups]
+
+
 def _both(first: ArrayLike, similarities: ArrayLike, of: str = "") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both scores of one query's candidates, standardised."""
     one, two = _standardised(first, f"first{of}"), _standardised(similarities, f"similarities{of}")

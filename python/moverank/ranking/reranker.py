@@ -20,7 +20,7 @@ from moverank.measures.measure import Measure, wrd
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.documents import with_mass
-from moverank.ranking.fusion import Fusion
+from moverank.ranking.fusion import Fusing, fusion_of
 from moverank.ranking.passages import Passages
 from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
 from moverank.spaces.space import Space, SpaceEncoder
@@ -45,7 +45,7 @@ class Reranker:
         query has to be found in the document, but not the reverse. For sentence pairs use capacity 1.
     passages : Passages, optional
         Cut documents into passages, and rank by the nearest one; by default documents are compared whole.
-    fusion : Fusion or float, optional
+    fusion : Fusion, ReciprocalRanks or float, optional
         Add the first stage's scores: the weight of the similarity, from 0 to 1; `Fusion.fit` finds it.
     cache_bytes : int, default 256 MiB
         Size of the cache of document vectors; 0 for none.
@@ -75,7 +75,7 @@ class Reranker:
         measure: str | Measure | None = None,
         *,
         passages: Passages | None = None,
-        fusion: Fusion | float | None = None,
+        fusion: Fusing | float | None = None,
         cache_bytes: int = 1 << 28,
         check_encoder: bool = True,
         num_threads: int | None = None,
@@ -89,7 +89,7 @@ class Reranker:
         if passages is not None and not isinstance(passages, Passages):
             raise TypeError(f"passages: expected Passages, got {passages!r}")
         self._passages = passages
-        self._fusion = _fusion(fusion)
+        self._fusion = None if fusion is None else fusion_of(fusion)
         self._check_encoder = check_encoder
         thread_count(num_threads)
         self._num_threads = num_threads
@@ -400,15 +400,6 @@ def _missing(index: Index, ids: list[Any]) -> dict[Any, None]:
         if isinstance(name, kind):
             missing[name] = None
     return missing
-
-
-def _fusion(given: Fusion | float | None) -> Fusion | None:
-    if given is None or isinstance(given, Fusion):
-        return given
-    try:
-        return Fusion(given)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"fusion: {error}") from None
 
 
 def _text_of(payload: Any) -> str | None:

@@ -15,7 +15,7 @@ from moverank.index.answer import Request
 from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index.snapshot import Snapshot
-from moverank.ranking.fusion import Fusion
+from moverank.ranking.fusion import Fusing
 from moverank.ranking.results import ComparedHit
 from moverank.spaces.space import Space
 from moverank.text_index.entries import Entries
@@ -42,7 +42,7 @@ class Asked:
     k: int
     candidates: int | None
     where: Condition | None
-    fusion: Fusion
+    fusion: Fusing
     min_similarity: float
     timeout: float | None
     num_threads: int
@@ -66,7 +66,7 @@ class Candidates:
     terms: dict[str, float] | None
     proved: Hits | None
 
-    def scored(self, fusion: Fusion) -> list[tuple[str, float]]:
+    def scored(self, fusion: Fusing) -> list[tuple[str, float]]:
         """Entries with their scores, the best first; equal scores by id."""
         if self.terms is None:
             return [(entry, hit.similarity) for entry, hit in self.hits.items()]

@@ -28,7 +28,7 @@ from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
 from moverank.ranking.documents import with_mass
-from moverank.ranking.fusion import Fusion
+from moverank.ranking.fusion import Fusing, Fusion, fusion_of
 from moverank.ranking.passages import Passages
 from moverank.ranking.reranker import DEFAULT_MEASURE
 from moverank.spaces.space import Space
@@ -353,7 +353,7 @@ class TextIndex:
         *,
         where: Condition | None = None,
         candidates: int | None = 100,
-        fusion: Fusion | float | None = None,
+        fusion: Fusing | float | None = None,
         min_similarity: float = -np.inf,
         timeout: float | None = None,
         num_threads: int | None = None,
@@ -371,7 +371,7 @@ class TextIndex:
         candidates : int or None, default 100
             Texts that each first stage, by terms and by tokens, proposes for comparison. None compares all texts; then,
             and without lexical scores, the answer is exact.
-        fusion : Fusion or float, optional
+        fusion : Fusion, ReciprocalRanks or float, optional
             Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65.
         min_similarity : float, optional
             Leave out hits that are less similar. The answer may then be empty: nothing relevant.
@@ -406,7 +406,7 @@ class TextIndex:
         *,
         where: Condition | None = None,
         candidates: int | None = 100,
-        fusion: Fusion | float | None = None,
+        fusion: Fusing | float | None = None,
         min_similarity: float = -np.inf,
         timeout: float | None = None,
         num_threads: int | None = None,
@@ -561,7 +561,7 @@ class TextIndex:
         k: int,
         where: Condition | None,
         candidates: int | None,
-        fusion: Fusion | float | None,
+        fusion: Fusing | float | None,
         min_similarity: float,
         timeout: float | None,
         num_threads: int | None,
@@ -569,12 +569,7 @@ class TextIndex:
         whole_number(k, "k", least=1)
         if candidates is not None:
             whole_number(candidates, "candidates", least=1)
-        chosen = DEFAULT_FUSION if fusion is None else fusion
-        if not isinstance(chosen, Fusion):
-            try:
-                chosen = Fusion(chosen)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"fusion: {error}") from None
+        chosen = DEFAULT_FUSION if fusion is None else fusion_of(fusion)
         if fusion is not None and chosen.weight < 1.0 and self.lexical is None:
             raise ValueError(f"fusion: expected none or 1, as this index has no lexical retrieval, got {fusion!r}")
         if min_similarity != -np.inf and not np.isfinite(real_number(min_similarity, "min_similarity")):
