@@ -5,7 +5,7 @@ import numpy as np
 import moverank as mr
 from moverank import encoders, readers, scoring, spaces
 from moverank.encoders import CallableEncoder, Words, WordVectors
-from moverank.ranking import CachedEncoder, Fusion, Passages, ReciprocalRanks, Reranker
+from moverank.ranking import CachedEncoder, Calibration, Fusion, Passages, ReciprocalRanks, Reranker
 from moverank.readers import Batch
 from moverank.spaces import Space, TokenWeights
 
@@ -210,13 +210,13 @@ CALLS = {
     "TextIndex.remove": (lambda **given: texts().remove(**given), {"ids": ["a"]}),
     "TextIndex.search": (
         lambda **given: texts().search(**given),
-        {"query": "cat", "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0, "timeout": None}
-        | {"num_threads": 1},
+        {"query": "cat", "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0}
+        | {"min_probability": 0, "timeout": None, "num_threads": 1},
     ),
     "TextIndex.search_batch": (
         lambda **given: texts().search_batch(**given),
         {"queries": ["cat"], "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0}
-        | {"timeout": None, "num_threads": 1},
+        | {"min_probability": 0, "timeout": None, "num_threads": 1},
     ),
     "TextIndex.payload": (lambda **given: texts().payload(**given), {"id": "a"}),
     "TextIndex.open": (
@@ -225,6 +225,15 @@ CALLS = {
     ),
     "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),
+    "Calibration": (
+        Calibration,
+        {"method": "isotonic", "scores": (0.0, 1.0), "probabilities": (0.1, 0.9)},
+    ),
+    "Calibration.__call__": (Calibration("logistic", (1.0, 0.0)), {"scores": [1, 2]}),
+    "Calibration.from_json": (
+        Calibration.from_json,
+        {"value": {"method": "logistic", "scores": [1, 2], "probabilities": []}},
+    ),
     "ReciprocalRanks": (ReciprocalRanks, {"weight": 0.5, "k": 60}),
     "ReciprocalRanks.__call__": (ReciprocalRanks(), {"first": [1, 2], "similarities": [2, 1]}),
     "Fusion.__call__": (Fusion(0.5), {"first": [1, 2], "similarities": [2, 1]}),

@@ -53,6 +53,7 @@ MADE_BY_US = {
 }  # fmt: skip
 #: Tested where their libraries or files are.
 ELSEWHERE = {
+    "Calibration.fit", "TextIndex.calibrate",
     "OnnxEncoder", "OnnxEncoder.encode", "OnnxEncoder.encode_queries", "SentenceTransformerEncoder", "read_arrow",
     "read_npy", "read_safetensors", "Space.load", "Space.save", "WordVectors.save",
 }  # fmt: skip

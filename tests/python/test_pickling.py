@@ -83,6 +83,7 @@ EXAMPLES = {
     "TokenCells": [lambda t: mr.TokenCells(9, ranked=20)],
     "EncodedTexts": [lambda t: WORDS.encode(TEXTS)],
     "Fusion": [lambda t: mr.Fusion(0.25)],
+    "Calibration": [lambda t: ranking.Calibration("isotonic", (0.0, 1.0), (0.25, 0.5))],
     "ReciprocalRanks": [lambda t: ranking.ReciprocalRanks(0.25, 30)],
     "Gradients": [lambda t: mr.gradients(DOCS[0], DOCS[1], "wrd")],
     "Hit": [lambda t: hits()[2], lambda t: mr.Index.build(BAGS).search(np.eye(5), 3)[1]],

@@ -200,7 +200,7 @@ def test_nothing_relevant_is_an_answer(index):
     hits = index.search("quantum chromodynamics", min_similarity=0.9)
     assert hits.ids == []
     assert hits.left_out == 6
-    assert str(hits).startswith("no document: none of 6 is as similar as asked for")
+    assert str(hits).startswith("no document: none of 6 is as good as asked for")
     some = index.search("a cat", 6, min_similarity=0.5)
     assert 0 < len(some) < 6
     assert all(hit.similarity >= 0.5 for hit in some)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,6 +135,11 @@ def fusion_of(given: Fusing | float) -> Fusing:
         return Fusion(given)
     except (TypeError, ValueError) as error:
         raise type(error)(f"fusion: {error}") from None
+
+
+def fusion_as_json(fusion: Fusing) -> dict[str, float]:
+    """Convert to a JSON object."""
+    return asdict(fusion)
 
 
 def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,12 +27,17 @@ class TextHit:
         What hits are ordered by, larger is better. With lexical retrieval it is the sum of two scores that are
         standardised over the candidates of one query, and means nothing for another query; without, the similarity.
     similarity : float
-        How much of the query's meaning the text has, see `Measure.similarity`: under WRD the mean cosine between each
-        token of the query and the tokens of the text that its mass moves to. It means the same for every query.
+        How much of the query's meaning the text has, from 0 to 1: under WRD the mean cosine between each token of the
+        query and the tokens of the text that its mass moves to, or 0 if that is below. It means the same for every
+        query. (Under Euclidean costs 1 / (1 + distance); under "dot" and "maxsim" the mean inner product, which has
+        no bounds.)
     distance : float
         The measure's value; infinite if the query has no token with a vector.
     lexical : float or None
         BM25 score of the text, 0 if it shares no term with the query; None without lexical retrieval.
+    probability : float or None
+        How often hits with such a score were relevant, if the index has been calibrated for such searches, see
+        `TextIndex.calibrate`.
     text : str or None
         The text, or the passage that is nearest to the query; None if the index keeps no texts.
     passage : (int, int) or None
@@ -47,6 +52,7 @@ class TextHit:
     similarity: float
     distance: float
     lexical: float | None
+    probability: float | None
     text: str | None = field(repr=False)
     passage: tuple[int, int] | None = None
     payload: Any = field(default=None, repr=False)
@@ -78,6 +84,7 @@ class TextHit:
             "similarity": finite(self.similarity),
             "distance": finite(self.distance),
             "lexical": self.lexical,
+            "probability": self.probability,
             "text": self.text,
             "passage": None if self.passage is None else list(self.passage),
             "payload": self.payload,
@@ -106,7 +113,7 @@ class TextHits(Sequence[TextHit]):
     dropped : int
         Words of the query without a vector.
     left_out : int
-        Hits left out, as their similarity is below `min_similarity`.
+        Hits left out, as they are below `min_similarity` or `min_probability`.
     """
 
     query: str
@@ -155,7 +162,7 @@ class TextHits(Sequence[TextHit]):
 
     def __str__(self) -> str:
         if not self.hits:
-            why = f": none of {self.left_out} is as similar as asked for" if self.left_out else ""
+            why = f": none of {self.left_out} is as good as asked for" if self.left_out else ""
             return f"no document{why}\n{self.certificate}"
         names = [printable(str(hit.id)) for hit in self]
         width = max([*map(len, names), len("id")])

@@ -15,6 +15,7 @@ from moverank.index.answer import Request
 from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index.snapshot import Snapshot
+from moverank.ranking.calibration import Calibration
 from moverank.ranking.fusion import Fusing
 from moverank.ranking.results import ComparedHit
 from moverank.spaces.space import Space
@@ -44,6 +45,8 @@ class Asked:
     where: Condition | None
     fusion: Fusing
     min_similarity: float
+    calibration: Calibration | None
+    min_probability: float
     timeout: float | None
     num_threads: int
 
@@ -94,7 +97,12 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
             terms = dict(zip(entries, state.lexical.scores(query, entries).tolist(), strict=True))
         found = Candidates(hits, terms, proved)
         best = _of_documents(state, found.scored(asked.fusion))[: asked.k]
-        kept = [own for own in best if _similarity(found, own[0]) >= asked.min_similarity]
+        chances = _probabilities(asked, [score for _, score in best])
+        kept = [
+            (*own, chance)
+            for own, chance in zip(best, chances, strict=True)
+            if _similarity(state, found, own[0]) >= asked.min_similarity and (chance or 0.0) >= asked.min_probability
+        ]
         shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
     certificate, stats = _proof(state, found)
     told = (bool(tokens.tokens), tokens.dropped, len(best) - len(kept))
@@ -162,11 +170,24 @@ def _of_documents(state: State, scored: list[tuple[str, float]]) -> list[tuple[s
     return list(best.values())
 
 
-def _similarity(found: Candidates, entry: str) -> float:
-    return found.hits[entry].similarity if entry in found.hits else 0.0
+def _similarity(state: State, found: Candidates, entry: str) -> float:
+    """Similarity of an entry, not below 0 where a cosine may be."""
+    if entry not in found.hits:
+        return 0.0
+    similarity = found.hits[entry].similarity
+    return max(similarity, 0.0) if state.snapshot.setup.measure.least_similarity == -1.0 else similarity
 
 
-def _hit(state: State, tokens: EncodedText, found: Candidates, rank: int, entry: str, score: float) -> TextHit:
+def _probabilities(asked: Asked, scores: list[float]) -> list[float | None]:
+    if asked.calibration is None or not scores:
+        return [None] * len(scores)
+    found: list[float | None] = list(asked.calibration(scores).tolist())
+    return found
+
+
+def _hit(
+    state: State, tokens: EncodedText, found: Candidates, rank: int, entry: str, score: float, chance: float | None
+) -> TextHit:
     snapshot, document = state.snapshot, state.entries.document_of(entry)
     position = snapshot.position_of(entry)
     kept = snapshot.text(position)
@@ -181,9 +202,10 @@ def _hit(state: State, tokens: EncodedText, found: Candidates, rank: int, entry:
         rank,
         int(document) if state.has_integers else document,
         score,
-        _similarity(found, entry),
+        _similarity(state, found, entry),
         np.inf if hit is None else hit.distance,
         None if found.terms is None else found.terms[entry],
+        chance,
         text,
         (begin, begin + len(text)) if has_passage and text is not None else None,
         snapshot.payload(position),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from moverank.errors import IndexFormatError
+from moverank.ranking.calibration import Calibration
 from moverank.ranking.passages import Passages
 from moverank.text_index.lexical import ANALYZERS
 
@@ -32,6 +33,8 @@ class Settings:
         Type of the ids; None as long as there were no documents.
     next_id : int
         Id of the next document that is added without one.
+    calibration : mapping or None
+        A `Calibration`, and the options of the searches whose scores it is for.
     """
 
     encoder: Mapping[str, Any] | None
@@ -40,6 +43,14 @@ class Settings:
     lexical: str | None
     ids: Literal["int", "str"] | None = None
     next_id: int = 0
+    calibration: Mapping[str, Any] | None = None
+
+    def calibration_for(self, options: Mapping[str, Any] | None) -> Calibration | None:
+        """Calibration of searches with these options; None if there is none, or if it is for others."""
+        if self.calibration is None:
+            return None
+        calibration = Calibration.from_json(self.calibration["curve"])
+        return calibration if self.calibration["options"] == options else None
 
     def as_json(self) -> dict[str, Any]:
         """Convert to a JSON object."""
@@ -52,6 +63,7 @@ class Settings:
             "lexical": self.lexical,
             "ids": self.ids,
             "next_id": self.next_id,
+            "calibration": None if self.calibration is None else dict(self.calibration),
         }
 
     @classmethod
@@ -69,7 +81,9 @@ class Settings:
                 facts["lexical"],
                 facts["ids"],
                 facts["next_id"],
+                facts["calibration"],
             )
+            found.calibration_for(None)
         except (KeyError, TypeError, ValueError) as error:
             raise IndexFormatError(f"settings of its texts are damaged: {error}") from None
         kinds: dict[str, Any] = asdict(found)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from moverank._support.threads import Lock
-from moverank._support.validate import one_of, positive_number, real_number, thread_count, whole_number
+from moverank._support.validate import as_list, one_of, positive_number, real_number, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
 from moverank.encoders.word_vectors import WordVectors
 from moverank.errors import IndexFormatError, NoTokensError, UnknownIdError
@@ -27,8 +27,9 @@ from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
+from moverank.ranking.calibration import Calibration
 from moverank.ranking.documents import with_mass
-from moverank.ranking.fusion import Fusing, Fusion, fusion_of
+from moverank.ranking.fusion import Fusing, Fusion, fusion_as_json, fusion_of
 from moverank.ranking.passages import Passages
 from moverank.ranking.reranker import DEFAULT_MEASURE
 from moverank.spaces.space import Space
@@ -344,6 +345,61 @@ class TextIndex:
                 raise IndexFormatError(f"the lexical index has other documents than the index; one is {other!r:.80}")
         return verified
 
+    def calibrate(
+        self,
+        queries: Sequence[str],
+        relevant: Sequence[Iterable[Id]],
+        *,
+        k: int = 10,
+        candidates: int | None = 100,
+        fusion: Fusing | float | None = None,
+        method: str = "logistic",
+    ) -> Calibration:
+        """Learn from judged queries how likely hits are to be relevant, and keep that with the index.
+
+        From then on, hits of searches with the same `candidates` and `fusion` have a `probability`, and
+        `min_probability` leaves out the others. It holds for such queries in this collection, not for others.
+
+        Parameters
+        ----------
+        queries : sequence of str
+            Queries, a few hundred or more: a random sample of what will be asked.
+        relevant : sequence of iterable of int or of str, one per query
+            Ids of the documents that are relevant; all others count as not relevant.
+        k : int, default 10
+            Hits per query to learn from.
+        candidates, fusion
+            As in `search`.
+        method : {"logistic", "isotonic"}, default "logistic"
+            See `Calibration.fit`.
+
+        Returns
+        -------
+        Calibration
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        ReadOnlyIndexError
+            If the index is not open for writing.
+        TypeError, ValueError
+            If an argument is malformed, or all hits are relevant, or none is.
+        """
+        judged = []
+        for q, ids in enumerate(as_list(relevant, "relevant", "lists of ids")):
+            if isinstance(ids, str) or not isinstance(ids, Iterable):
+                raise TypeError(f"relevant: expected a list of ids for query {q}, got {ids!r:.80}")
+            judged.append(frozenset(ids))
+        found = self.search_batch(queries, k, candidates=candidates, fusion=fusion)
+        if len(judged) != len(found):
+            raise ValueError(f"relevant: expected {len(found)}, one list of ids per query, got {len(judged)}")
+        pairs = [(hit.score, hit.id in own) for hits, own in zip(found, judged, strict=True) for hit in hits]
+        curve = Calibration.fit([score for score, _ in pairs], [own for _, own in pairs], method=method)
+        chosen = DEFAULT_FUSION if fusion is None else fusion_of(fusion)
+        self._changes.calibrate({"curve": curve.as_json(), "options": _options_of(candidates, chosen)})
+        return curve
+
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def search(
@@ -355,6 +411,7 @@ class TextIndex:
         candidates: int | None = 100,
         fusion: Fusing | float | None = None,
         min_similarity: float = -np.inf,
+        min_probability: float = 0.0,
         timeout: float | None = None,
         num_threads: int | None = None,
     ) -> TextHits:
@@ -375,6 +432,8 @@ class TextIndex:
             Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65.
         min_similarity : float, optional
             Leave out hits that are less similar. The answer may then be empty: nothing relevant.
+        min_probability : float, default 0
+            Leave out hits that are less likely to be relevant; the index must be calibrated for such searches.
         timeout : float, optional
             Seconds for each comparison by transport, as in `Index.search`.
         num_threads : int, optional
@@ -396,7 +455,7 @@ class TextIndex:
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         return self.search_batch(
             [query], k, where=where, candidates=candidates, fusion=fusion, min_similarity=min_similarity,
-            timeout=timeout, num_threads=num_threads,
+            min_probability=min_probability, timeout=timeout, num_threads=num_threads,
         )[0]  # fmt: skip
 
     def search_batch(
@@ -408,6 +467,7 @@ class TextIndex:
         candidates: int | None = 100,
         fusion: Fusing | float | None = None,
         min_similarity: float = -np.inf,
+        min_probability: float = 0.0,
         timeout: float | None = None,
         num_threads: int | None = None,
         progress: Callable[[int, int], object] | None = None,
@@ -418,7 +478,7 @@ class TextIndex:
         ----------
         queries : sequence of str
             The queries.
-        k, where, candidates, fusion, min_similarity, timeout, num_threads
+        k, where, candidates, fusion, min_similarity, min_probability, timeout, num_threads
             As in `search`.
         progress : callable, optional
             Called after each query with the number of queries done and their total.
@@ -428,8 +488,8 @@ class TextIndex:
         list of TextHits
         """
         listed = require_texts(queries, "query", "queries")
-        asked = self._asked(k, where, candidates, fusion, min_similarity, timeout, num_threads)
         state = self._state()
+        asked = self._asked(k, where, candidates, fusion, min_similarity, min_probability, timeout, num_threads)
         found = []
         for q, query in enumerate(listed):
             found.append(answer(state, query, partial(self._encoded_query, state), asked))
@@ -563,6 +623,7 @@ class TextIndex:
         candidates: int | None,
         fusion: Fusing | float | None,
         min_similarity: float,
+        min_probability: float,
         timeout: float | None,
         num_threads: int | None,
     ) -> Asked:
@@ -576,7 +637,16 @@ class TextIndex:
             raise ValueError(f"min_similarity must be finite, got {min_similarity!r}")
         if timeout is not None:
             positive_number(timeout, "timeout")
-        return Asked(k, candidates, where, chosen, min_similarity, timeout, self._index._threads(num_threads))
+        calibration = self._settings.calibration_for(_options_of(candidates, chosen))
+        if real_number(min_probability, "min_probability") and calibration is None:
+            raise ValueError("min_probability: the index is not calibrated for such searches, see TextIndex.calibrate")
+        threads = self._index._threads(num_threads)
+        return Asked(k, candidates, where, chosen, min_similarity, calibration, min_probability, timeout, threads)
+
+
+def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
+    """Options that scores depend on, as JSON values."""
+    return {"candidates": candidates, "fusion": fusion_as_json(fusion)}
 
 
 def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequences | Bags:
