@@ -27,8 +27,8 @@ def index():
     return mr.Index.build(DOCS, "wmd", ids=["a", "b"], payloads=[{"n": 1}, None])
 
 
-def texts():
-    made = mr.TextIndex.create(encoder=WORDS, lexical=None)
+def texts(lexical=None):
+    made = mr.TextIndex.create(encoder=WORDS, lexical=lexical)
     made.add(["a cat", "a dog"], ids=["a", "b"], payloads=[{"n": 1}, None])
     return made
 
@@ -225,6 +225,10 @@ CALLS = {
     ),
     "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),
+    "TextIndex.fit_fusion": (
+        lambda **given: texts("words").fit_fusion(**given),
+        {"queries": ["cat dog", "dog"], "relevant": [["a"], ["b"]], "candidates": 2},
+    ),
     "Calibration": (
         Calibration,
         {"method": "isotonic", "scores": (0.0, 1.0), "probabilities": (0.1, 0.9)},

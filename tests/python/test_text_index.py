@@ -593,3 +593,24 @@ def test_ranks_can_be_fused_instead_of_scores():
     assert [hit.score for hit in hits] == sorted(expected.values(), reverse=True)
     ranked = mr.Reranker(fusion=ReciprocalRanks()).rank(query, TEXTS, scores=[3, 2, 1, 0, -1, -np.inf])
     assert ranked[0].score < 2 / 60
+
+
+def test_the_weight_of_terms_is_learnt_from_judged_queries(tmp_path):
+    """Of codes, which no vector knows, only terms can tell the right one; of meanings, only vectors."""
+    rng = np.random.default_rng(3)
+    codes = [f"qz{n}x" for n in range(60)]
+    texts = [f"the engine part {code} of the machine" for code in codes]
+    with mr.TextIndex.create(tmp_path / "notes") as index:
+        index.add(texts)
+        queries = [f"machine {codes[n]}" for n in rng.permutation(60)[:20]]
+        relevant = [[codes.index(query.split()[1])] for query in queries]
+        fitted = index.fit_fusion(queries, relevant)
+        assert fitted.weight < 0.9
+        assert index.search(queries[0], 1).ids == relevant[0]
+    with mr.TextIndex.open(tmp_path / "notes") as index:
+        default, chosen = index.search(queries[1], 5), index.search(queries[1], 5, fusion=fitted)
+        assert [hit.score for hit in default] == [hit.score for hit in chosen]
+        with pytest.raises(mr.ReadOnlyIndexError):
+            index.fit_fusion(queries, relevant)
+    with pytest.raises(ValueError, match="fit_fusion: expected an index with lexical retrieval"):
+        mr.TextIndex.create(lexical=None).fit_fusion(["a"], [["b"]])

@@ -373,6 +373,12 @@ WRONG = {
     "TextIndex.remove.ids": CHOSEN,
     "TextIndex.create.lexical": [("klingon", ValueError, "must be one of .*got 'klingon'")],
     "min_probability": [("high", TypeError, "must be a real number, got 'high'"), (0.5, ValueError, "not calibrated")],
+    "TextIndex.fit_fusion.queries": [*TEXTS, (["zzz", "yyy"], ValueError, "none of them has a candidate")],
+    "TextIndex.fit_fusion.relevant": [
+        (3, TypeError, "expected a list of lists of ids, got int"),
+        (["a", "b"], TypeError, "expected a list of ids for query 0, got 'a'"),
+        ([["a"]], ValueError, "expected 2, one list of ids per query, got 1"),
+    ],
     "Calibration.scores": [((0.0, NAN), ValueError, "finite scores"), ((1.0, 0.0), ValueError, "rising points")],
     "Calibration.probabilities": [((0.1, 1.5), ValueError, "numbers from 0 to 1"), ((0.9, 0.1), ValueError, "rising")],
     "Calibration.method": [("platt", ValueError, "must be one of 'logistic', 'isotonic', got 'platt'")],

@@ -64,12 +64,11 @@ class Changes:
             gone = np.sort(np.concatenate(positions))
             self._commit(keeper, without(snapshot, gone), settings, [], snapshot.ids_at(gone).tolist())
 
-    def calibrate(self, calibration: dict[str, Any]) -> None:
-        """Keep a calibration; see `TextIndex.calibrate`."""
+    def set(self, **settings: Any) -> None:
+        """Keep other settings."""
         with self._index._change(attached=True) as keeper:
             held = self._holder.of(keeper.snapshot)
-            settings = replace(held.settings, calibration=calibration)
-            self._commit_with(keeper, keeper.snapshot, settings, held.lexical)
+            self._commit_with(keeper, keeper.snapshot, replace(held.settings, **settings), held.lexical)
 
     def compact(self) -> None:
         """Free the space of removed documents; see `TextIndex.compact`."""

@@ -35,6 +35,11 @@ class State:
     encoder: Encoder
     space: Space | None
 
+    def document_of(self, entry: str) -> int | str:
+        """Id of the document of an entry."""
+        document = self.entries.document_of(entry)
+        return int(document) if self.has_integers else document
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -69,15 +74,36 @@ class Candidates:
     terms: dict[str, float] | None
     proved: Hits | None
 
+    @property
+    def similarities(self) -> list[float]:
+        """Of the entries that have terms, in their order; −∞ for those that were not compared."""
+        return [self.hits[entry].similarity if entry in self.hits else -np.inf for entry in self.terms or ()]
+
     def scored(self, fusion: Fusing) -> list[tuple[str, float]]:
         """Entries with their scores, the best first; equal scores by id."""
         if self.terms is None:
             return [(entry, hit.similarity) for entry, hit in self.hits.items()]
         entries, terms = list(self.terms), list(self.terms.values())
         if self.hits:
-            similarities = [self.hits[entry].similarity if entry in self.hits else -np.inf for entry in entries]
-            terms = fusion(terms, similarities).tolist() if entries else []
+            terms = fusion(terms, self.similarities).tolist()
         return sorted(zip(entries, terms, strict=True), key=lambda own: (-own[1], own[0]))
+
+
+def candidates_for(
+    state: State, query: str, tokens: EncodedText, asked: Asked, seconds: dict[str, float]
+) -> Candidates:
+    """Compare what both first stages propose for one query."""
+    lexical = state.lexical if asked.fusion.weight < 1.0 else None
+    with _timed(seconds, "lexical"):
+        by_terms = [] if lexical is None else _by_terms(state, lexical, query, asked)
+    with _timed(seconds, "transport"):
+        hits, proved = _compared(state, tokens, by_terms, asked) if tokens.tokens else ({}, None)
+    with _timed(seconds, "fuse"):
+        terms = None
+        if lexical is not None:
+            entries = sorted({*by_terms, *hits})
+            terms = dict(zip(entries, lexical.scores(query, entries).tolist(), strict=True))
+    return Candidates(hits, terms, proved)
 
 
 def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked) -> TextHits:
@@ -85,17 +111,8 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
     seconds: dict[str, float] = {}
     with _timed(seconds, "encode"):
         tokens = encode(query)
-    fuses = state.lexical is not None and asked.fusion.weight < 1.0
-    with _timed(seconds, "lexical"):
-        by_terms = _by_terms(state, query, asked) if fuses else []
-    with _timed(seconds, "transport"):
-        hits, proved = _compared(state, tokens, by_terms, asked) if tokens.tokens else ({}, None)
+    found = candidates_for(state, query, tokens, asked, seconds)
     with _timed(seconds, "fuse"):
-        terms = None
-        if fuses and state.lexical is not None:
-            entries = sorted({*by_terms, *hits})
-            terms = dict(zip(entries, state.lexical.scores(query, entries).tolist(), strict=True))
-        found = Candidates(hits, terms, proved)
         best = _of_documents(state, found.scored(asked.fusion))[: asked.k]
         chances = _probabilities(asked, [score for _, score in best])
         kept = [
@@ -109,17 +126,16 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
     return TextHits(query, shown, certificate, stats, seconds, *told)
 
 
-def _by_terms(state: State, query: str, asked: Asked) -> list[str]:
+def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked) -> list[str]:
     """Ids of the entries with the best lexical scores."""
-    assert state.lexical is not None
     limit = len(state.snapshot) if asked.candidates is None else asked.candidates
     if asked.where is None:
-        return list(state.lexical.search(query, limit))
+        return list(lexical.search(query, limit))
     chosen = state.snapshot.chosen(None, filter_of(asked.where))
     assert chosen is not None, "a condition chooses documents"
     fit = frozenset(chosen.tolist())
     keep = lambda ids: [position in fit for position in state.snapshot.find(ids).tolist()]  # noqa: E731
-    return list(state.lexical.search(query, limit, keep))
+    return list(lexical.search(query, limit, keep))
 
 
 def _compared(
@@ -188,7 +204,7 @@ def _probabilities(asked: Asked, scores: list[float]) -> list[float | None]:
 def _hit(
     state: State, tokens: EncodedText, found: Candidates, rank: int, entry: str, score: float, chance: float | None
 ) -> TextHit:
-    snapshot, document = state.snapshot, state.entries.document_of(entry)
+    snapshot = state.snapshot
     position = snapshot.position_of(entry)
     kept = snapshot.text(position)
     text, begin = (None, 0) if kept is None else kept
@@ -200,7 +216,7 @@ def _hit(
     has_passage = state.entries.passages is not None and text is not None
     return TextHit(
         rank,
-        int(document) if state.has_integers else document,
+        state.document_of(entry),
         score,
         _similarity(state, found, entry),
         np.inf if hit is None else hit.distance,
@@ -233,4 +249,4 @@ def _proof(state: State, found: Candidates) -> tuple[Certificate, SearchStats]:
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - began
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began

@@ -33,6 +33,8 @@ class Settings:
         Type of the ids; None as long as there were no documents.
     next_id : int
         Id of the next document that is added without one.
+    fusion : float or None
+        Weight of the similarity by default, if it was fitted.
     calibration : mapping or None
         A `Calibration`, and the options of the searches whose scores it is for.
     """
@@ -43,6 +45,7 @@ class Settings:
     lexical: str | None
     ids: Literal["int", "str"] | None = None
     next_id: int = 0
+    fusion: float | None = None
     calibration: Mapping[str, Any] | None = None
 
     def calibration_for(self, options: Mapping[str, Any] | None) -> Calibration | None:
@@ -63,6 +66,7 @@ class Settings:
             "lexical": self.lexical,
             "ids": self.ids,
             "next_id": self.next_id,
+            "fusion": self.fusion,
             "calibration": None if self.calibration is None else dict(self.calibration),
         }
 
@@ -81,6 +85,7 @@ class Settings:
                 facts["lexical"],
                 facts["ids"],
                 facts["next_id"],
+                facts["fusion"],
                 facts["calibration"],
             )
             found.calibration_for(None)
@@ -93,6 +98,7 @@ class Settings:
             and kinds["ids"] in (None, "int", "str")
             and isinstance(kinds["next_id"], int)
             and isinstance(kinds["encoder"], dict | None)
+            and (kinds["fusion"] is None or 0 <= kinds["fusion"] <= 1)
         )
         if not sound:
             raise IndexFormatError("settings of its texts contradict each other")

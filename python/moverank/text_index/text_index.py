@@ -38,7 +38,7 @@ from moverank.text_index.entries import Entries, Id, encoded
 from moverank.text_index.holder import Holder
 from moverank.text_index.lexical import ANALYZERS, Lexical
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Asked, State, answer
+from moverank.text_index.searching import Asked, State, answer, candidates_for
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from, kept_of
 from moverank.vectors.bags import Bags
@@ -345,6 +345,52 @@ class TextIndex:
                 raise IndexFormatError(f"the lexical index has other documents than the index; one is {other!r:.80}")
         return verified
 
+    def fit_fusion(
+        self, queries: Sequence[str], relevant: Sequence[Iterable[Id]], *, candidates: int | None = 100
+    ) -> Fusion:
+        """Learn the weight of the similarity from judged queries, and keep it as the default of this index.
+
+        Parameters
+        ----------
+        queries : sequence of str
+            Queries, a hundred or more: a random sample of what will be asked.
+        relevant : sequence of iterable of int or of str, one per query
+            Ids of the documents that are relevant; all others count as not relevant.
+        candidates : int or None, default 100
+            As in `search`.
+
+        Returns
+        -------
+        Fusion
+            The one of best nDCG@10 on these queries, see `Fusion.fit`.
+
+        Raises
+        ------
+        ReadOnlyIndexError
+            If the index is not open for writing.
+        TypeError, ValueError
+            If an argument is malformed, the index has no lexical retrieval, or no query has a candidate.
+        """
+        if self.lexical is None:
+            raise ValueError("fit_fusion: expected an index with lexical retrieval")
+        listed = require_texts(queries, "query", "queries")
+        judged = _judged(relevant, len(listed))
+        asked = self._asked(10, None, candidates, 0.5, -np.inf, 0.0, None, None)
+        state = self._state()
+        first, second, grades = [], [], []
+        for query, own in zip(listed, judged, strict=True):
+            found = candidates_for(state, query, self._encoded_query(state, query), asked, {})
+            if found.terms and found.hits:
+                first.append(list(found.terms.values()))
+                second.append(found.similarities)
+                documents = [state.document_of(entry) for entry in found.terms]
+                grades.append([float(document in own) for document in documents])
+        if not first:
+            raise ValueError("queries: none of them has a candidate that both kinds of scores are known of")
+        fitted = Fusion.fit(first, second, grades)
+        self._changes.set(fusion=fitted.weight)
+        return fitted
+
     def calibrate(
         self,
         queries: Sequence[str],
@@ -386,18 +432,13 @@ class TextIndex:
         TypeError, ValueError
             If an argument is malformed, or all hits are relevant, or none is.
         """
-        judged = []
-        for q, ids in enumerate(as_list(relevant, "relevant", "lists of ids")):
-            if isinstance(ids, str) or not isinstance(ids, Iterable):
-                raise TypeError(f"relevant: expected a list of ids for query {q}, got {ids!r:.80}")
-            judged.append(frozenset(ids))
-        found = self.search_batch(queries, k, candidates=candidates, fusion=fusion)
-        if len(judged) != len(found):
-            raise ValueError(f"relevant: expected {len(found)}, one list of ids per query, got {len(judged)}")
+        listed = require_texts(queries, "query", "queries")
+        judged = _judged(relevant, len(listed))
+        found = self.search_batch(listed, k, candidates=candidates, fusion=fusion)
         pairs = [(hit.score, hit.id in own) for hits, own in zip(found, judged, strict=True) for hit in hits]
         curve = Calibration.fit([score for score, _ in pairs], [own for _, own in pairs], method=method)
-        chosen = DEFAULT_FUSION if fusion is None else fusion_of(fusion)
-        self._changes.calibrate({"curve": curve.as_json(), "options": _options_of(candidates, chosen)})
+        options = _options_of(candidates, self._fusion(fusion))
+        self._changes.set(calibration={"curve": curve.as_json(), "options": options})
         return curve
 
     # ---- reading ---------------------------------------------------------------------------------------------------
@@ -429,7 +470,8 @@ class TextIndex:
             Texts that each first stage, by terms and by tokens, proposes for comparison. None compares all texts; then,
             and without lexical scores, the answer is exact.
         fusion : Fusion, ReciprocalRanks or float, optional
-            Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65.
+            Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65,
+            or what `fit_fusion` has learnt.
         min_similarity : float, optional
             Leave out hits that are less similar. The answer may then be empty: nothing relevant.
         min_probability : float, default 0
@@ -616,6 +658,13 @@ class TextIndex:
                 self._queries.popitem(last=False)
         return one
 
+    def _fusion(self, given: Fusing | float | None) -> Fusing:
+        """A fusion that is given, or the default."""
+        if given is not None:
+            return fusion_of(given)
+        own = self._settings.fusion
+        return DEFAULT_FUSION if own is None else Fusion(own)
+
     def _asked(
         self,
         k: int,
@@ -630,7 +679,7 @@ class TextIndex:
         whole_number(k, "k", least=1)
         if candidates is not None:
             whole_number(candidates, "candidates", least=1)
-        chosen = DEFAULT_FUSION if fusion is None else fusion_of(fusion)
+        chosen = self._fusion(fusion)
         if fusion is not None and chosen.weight < 1.0 and self.lexical is None:
             raise ValueError(f"fusion: expected none or 1, as this index has no lexical retrieval, got {fusion!r}")
         if min_similarity != -np.inf and not np.isfinite(real_number(min_similarity, "min_similarity")):
@@ -642,6 +691,18 @@ class TextIndex:
             raise ValueError("min_probability: the index is not calibrated for such searches, see TextIndex.calibrate")
         threads = self._index._threads(num_threads)
         return Asked(k, candidates, where, chosen, min_similarity, calibration, min_probability, timeout, threads)
+
+
+def _judged(relevant: Any, count: int) -> list[frozenset[Any]]:
+    """Ids of relevant documents for each query."""
+    judged = []
+    for q, ids in enumerate(as_list(relevant, "relevant", "lists of ids")):
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise TypeError(f"relevant: expected a list of ids for query {q}, got {ids!r:.80}")
+        judged.append(frozenset(ids))
+    if len(judged) != count:
+        raise ValueError(f"relevant: expected {count}, one list of ids per query, got {len(judged)}")
+    return judged
 
 
 def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
