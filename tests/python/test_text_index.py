@@ -614,3 +614,20 @@ def test_the_weight_of_terms_is_learnt_from_judged_queries(tmp_path):
             index.fit_fusion(queries, relevant)
     with pytest.raises(ValueError, match="fit_fusion: expected an index with lexical retrieval"):
         mr.TextIndex.create(lexical=None).fit_fusion(["a"], [["b"]])
+
+
+def test_few_bits_hold_differences_here_too(tmp_path):
+    """An index that begins empty has anchors from its first texts on."""
+    rng = np.random.default_rng(1)
+    texts = ["".join(map(chr, 97 + rng.integers(26, size=8))) for _ in range(300)]
+    with mr.TextIndex.create(tmp_path / "own", encoder=own_encoder(), dtype="int4", lexical=None) as index:
+        index.add(texts[:250])
+        index.add(texts[250:])
+        anchors = index.index._snapshot.setup.anchors
+        assert anchors is not None
+        hits = index.search(texts[7], 1)
+        assert (hits.ids, hits[0].text) == ([7], texts[7])
+        assert hits[0].distance < 1e-3  # letters are anchors themselves
+    with mr.TextIndex.open(tmp_path / "own", encoder=own_encoder()) as index:
+        assert index.index._snapshot.setup.anchors == anchors
+        assert index.verify().documents == 300

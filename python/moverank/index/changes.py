@@ -13,7 +13,7 @@ from moverank.index.parts.anchors import with_anchors
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.finding_cells import found_cells, has_outgrown, in_memory, with_parts
 from moverank.index.parts.ids import Ids, Positions, listed_ids
-from moverank.index.parts.intake import Documents, Intake, new_to
+from moverank.index.parts.intake import Documents, Intake, as_documents, new_to
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.merging import merged
 from moverank.index.parts.part import Part
@@ -126,6 +126,9 @@ def added(
         If an id is given twice, or is already in the index and documents are not replaced.
     """
     snapshot = keeper.snapshot
+    if not snapshot.parts and snapshot.setup.anchors is None:
+        checked = as_documents(docs, snapshot.setup.measure)
+        snapshot = replace(snapshot, setup=with_anchors(snapshot.setup, [checked], num_threads))
     new = None if replacing else new_to(snapshot.find, "is already in the index; upsert replaces documents")
     intake = Intake(snapshot.setup, snapshot.next_id, snapshot.shared, snapshot.space, num_threads)
     part = intake.part(docs, ids, payloads, new, texts)
