@@ -193,6 +193,21 @@ def test_pooled_tokens_are_rounded_near_anchors(tmp_path):
     assert anchors_of(again) == anchors_of(built)
 
 
+def test_tokens_too_long_for_costs_are_named_before_anchors_are_trained_on_them(tmp_path):
+    far = mr.Sequences([*(DOCS[n].tokens for n in range(399)), np.full((2, DIM), 3e38)])
+    message = "docs: sequence 399: token 0 is too long for costs"
+    with pytest.raises(ValueError, match=message):
+        mr.Index.build(far, "wmd", dtype="int4")
+    with pytest.raises(ValueError, match=r"token 0 is too long for costs"):
+        mr.Index.build_on_disk(tmp_path / "index", [Batch(far)], measure="wmd", dtype="int2")
+    with pytest.raises(ValueError, match=r"token 0 is too long for costs"):
+        mr.Index.build([np.full((2, DIM), 3e38, dtype=np.float32)] * 600, "maxsim", dtype="int4")
+    index = mr.Index.build(DOCS, "wmd", dtype="int4")
+    with pytest.raises(ValueError, match=r"token 0 is too long for costs"):
+        index.add(far[399:])
+    assert len(index) == 400
+
+
 def test_damage_to_anchors_is_found(tmp_path):
     index = mr.Index.build(DOCS, dtype="int4", prefilter=None)
 

@@ -35,6 +35,9 @@ FEWEST_ANCHORS = 16
 #: Maximum bytes of the tokens that anchors are trained on.
 SAMPLE_BYTES = 1 << 28
 
+#: Largest squared norm of a token that is not too long for costs.
+LARGEST_SQUARE = np.float32(2.0**124)
+
 #: In place of the number of its anchor, for a token that is stored as it is.
 NO_ANCHOR = 0xFFFF
 
@@ -117,6 +120,11 @@ def with_anchors(setup: Setup, docs: Sequence[Any], num_threads: int) -> Setup:
         return setup
     step = max(n_tokens // (count * TOKENS_PER_ANCHOR), 1)
     sample = np.concatenate([_tokens_of(own[::step], setup).decoded() for own in tokens])
+    # Tokens that are too long for costs are refused later, by name; their squares would be infinite here.
+    sample = sample[np.einsum("td,td->t", sample, sample) <= LARGEST_SQUARE]
+    if len(sample) < FEWEST_ANCHORS * TOKENS_PER_ANCHOR:
+        return setup
+    count = min(count, len(sample) // TOKENS_PER_ANCHOR)
     return replace(setup, anchors=Anchors.of(trained_codebook(sample, count, num_threads)))
 
 
