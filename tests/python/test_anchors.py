@@ -193,6 +193,19 @@ def test_pooled_tokens_are_rounded_near_anchors(tmp_path):
     assert anchors_of(again) == anchors_of(built)
 
 
+@pytest.mark.parametrize("dtype", ["int4", "int2", "int8", "float16"])
+@pytest.mark.parametrize("measure", ["wrd", "wmd"])
+def test_a_build_of_pooled_tokens_knows_its_documents_again(dtype, measure, tmp_path):
+    docs = clustered(3, 300, dim=256)
+    options = {"measure": measure, "dtype": dtype, "pool": 2, "prefilter": None}
+    mr.Index.build_on_disk(tmp_path / "index", [Batch(docs)], **options)
+    again = mr.Index.build_on_disk(tmp_path / "index", [Batch(docs)], **options, resume=True)
+    assert len(again) == 300
+    others = mr.Sequences([*(docs[n].tokens for n in range(299)), -docs[299].tokens])
+    with pytest.raises(ValueError, match="its document 299 has different tokens or weights"):
+        mr.Index.build_on_disk(tmp_path / "index", [Batch(others)], **options, resume=True)
+
+
 def test_tokens_too_long_for_costs_are_named_before_anchors_are_trained_on_them(tmp_path):
     far = mr.Sequences([*(DOCS[n].tokens for n in range(399)), np.full((2, DIM), 3e38)])
     message = "docs: sequence 399: token 0 is too long for costs"

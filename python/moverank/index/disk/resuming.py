@@ -6,13 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moverank.index.batch import Batch
 from moverank.index.parts.intake import Intake
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part
+from moverank.index.parts.setup import Setup
 from moverank.index.snapshot import Snapshot
 from moverank.measures.pooling import pooled_again
+from moverank.vectors.sequences import Sequences
 
 
 class SkippedBatches:
@@ -34,6 +37,9 @@ class SkippedBatches:
         # Prefilters and codes are not compared, so they are not computed; clusters would take long. Tokens are pooled
         # as they were before: clustered anew, tokens with other last digits could be grouped in another way.
         setup = replace(begun.setup, prefilter=None, codes=None, pool=1.0)
+        if begun.setup.pool > 1:
+            # They were pooled before they were rounded, which may change a component by more than `tolerance`.
+            setup = replace(setup, dtype="float32", anchors=None)
         self._intake = Intake(setup, 0, begun.shared, begun.space, num_threads)
         #: Whether each document of the index has occurred in a batch.
         self._seen = np.zeros(int(begun.firsts[-1]), dtype=bool)
@@ -79,9 +85,10 @@ class SkippedBatches:
             if len(pooled_into) != len(given[0]):
                 raise self._error(f"its document {id!r:.80} has a different number of tokens")
             try:
-                given = pooled_again(*given, pooled_into, len(stored[0]), other.setup.measure)
+                tokens, mass = pooled_again(*given, pooled_into, len(stored[0]), other.setup.measure)
             except ValueError:
                 raise self._error(f"its document {id!r:.80} has different tokens or weights") from None
+            given = _rounded(tokens, other.setup), mass
         tolerance = kind_of(other.setup).tolerance(other.setup)
         for found, expected in zip(given, stored, strict=True):
             if found.shape != expected.shape:
@@ -93,3 +100,11 @@ class SkippedBatches:
         if self._is_complete:
             return ValueError(f"resume: the index is complete, and {what}; use add for further documents")
         return ValueError(f"resume: expected the same batches in the same order as when the build was begun: {what}")
+
+
+def _rounded(tokens: NDArray[np.float64], setup: Setup) -> NDArray[np.float64]:
+    """Pooled tokens of a document as an index with this setup stores them."""
+    docs = Sequences([tokens.astype(np.float32)])
+    if setup.anchors is not None:
+        docs = docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads=1))
+    return docs.astype(setup.dtype)._stored.decoded().astype(np.float64)
