@@ -578,6 +578,21 @@ def test_a_copy_is_saved(tmp_path):
     assert repr(index) == "TextIndex(6 documents, measure=wrd(capacity=4), lexical='english')"
 
 
+def test_answers_are_what_their_json_says():
+    hits = made().search("who painted it?", 3)
+    told = json.loads(json.dumps(hits.to_dict(), allow_nan=False))
+    assert (told["query"], told["measure"], told["comparable"]) == ("who painted it?", "wrd(capacity=4)", True)
+    for hit, own in zip(hits, told["hits"], strict=True):
+        assert own == {
+            "rank": hit.rank, "id": hit.id, "score": hit.score, "distance": hit.distance, "passage": None,
+            "text": hit.text, "payload": hit.payload, "similarity": hit.similarity, "lexical": hit.lexical,
+            "probability": None,
+        }  # fmt: skip
+    assert told["certificate"]["statement"] == str(hits.certificate)
+    assert set(told["seconds"]) == {"encode", "lexical", "transport", "fuse"}
+    assert "text" not in hits.to_dict(contents=False)["hits"][0]
+
+
 def test_ranks_can_be_fused_instead_of_scores():
     index = made()
     query = "the bank sold a landscape"

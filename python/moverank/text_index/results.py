@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, overload
 
-from moverank._support.plain import finite, plain_id
+from moverank._support.plain import finite
 from moverank._support.wording import on_one_line, printable
 from moverank.alignment.alignment import Alignment
-from moverank.index.search.hits import Certificate, SearchStats
+from moverank.index.search.hits import Certificate, SearchStats, hit_dict
+from moverank.measures.measure import Measure
 from moverank.ranking.results import Reasons
 
 
@@ -75,19 +76,18 @@ class TextHit:
             raise ValueError(f"document {self.id!r} was found by its terms alone: no word of the query has a vector")
         return reasons.alignment()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to JSON values, with a key for each attribute; infinite numbers are None, ids strings."""
-        return {
-            "rank": self.rank,
-            "id": plain_id(self.id),
-            "score": finite(self.score),
-            "similarity": finite(self.similarity),
-            "distance": finite(self.distance),
-            "lexical": self.lexical,
-            "probability": self.probability,
-            "text": self.text,
-            "passage": None if self.passage is None else list(self.passage),
-            "payload": self.payload,
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values, in the same shape as `Hit.to_dict`, and with the other scores.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include "text" and "payload".
+        """
+        document = (self.text, self.payload) if contents else None
+        scores = {"similarity": self.similarity, "lexical": self.lexical, "probability": self.probability}
+        return hit_dict(self.rank, self.id, self.score, self.distance, self.passage, document) | {
+            name: None if score is None else finite(score) for name, score in scores.items()
         }
 
 
@@ -101,6 +101,8 @@ class TextHits(Sequence[TextHit]):
         The query.
     hits : tuple of TextHit
         The documents.
+    measure : Measure
+        What texts were compared by.
     certificate : Certificate
         What is proved about the answer. Where lexical scores have a part in the order, nothing is proved about
         documents that were no candidates.
@@ -118,6 +120,7 @@ class TextHits(Sequence[TextHit]):
 
     query: str
     hits: tuple[TextHit, ...]
+    measure: Measure
     certificate: Certificate
     stats: SearchStats
     seconds: Mapping[str, float]
@@ -130,11 +133,18 @@ class TextHits(Sequence[TextHit]):
         """Ids, the best first."""
         return [hit.id for hit in self.hits]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to JSON values, with a key for each attribute."""
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values: finite numbers or None, ids as strings, nothing of NumPy.
+
+        Parameters
+        ----------
+        contents : bool, default True
+            Include text and payload of each document.
+        """
         return {
             "query": self.query,
-            "hits": [hit.to_dict() for hit in self.hits],
+            "measure": self.measure.name,
+            "hits": [hit.to_dict(contents=contents) for hit in self.hits],
             "certificate": self.certificate.to_dict(),
             "stats": self.stats.to_dict(),
             "seconds": dict(self.seconds),

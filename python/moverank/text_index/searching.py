@@ -123,7 +123,7 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
         shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
     certificate, stats = _proof(state, found)
     told = (bool(tokens.tokens), tokens.dropped, len(best) - len(kept))
-    return TextHits(query, shown, certificate, stats, seconds, *told)
+    return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
 
 
 def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked) -> list[str]:
