@@ -225,6 +225,10 @@ CALLS = {
     ),
     "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),
+    "TextIndex.near_duplicates": (
+        lambda **given: texts().near_duplicates(**given),
+        {"similarity": 0.5, "candidates": 2, "num_threads": 1},
+    ),
     "TextIndex.fit_fusion": (
         lambda **given: texts("words").fit_fusion(**given),
         {"queries": ["cat dog", "dog"], "relevant": [["a"], ["b"]], "candidates": 2},

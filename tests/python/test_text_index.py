@@ -593,6 +593,40 @@ def test_answers_are_what_their_json_says():
     assert "text" not in hits.to_dict(contents=False)["hits"][0]
 
 
+@pytest.mark.parametrize("candidates", [20, 2, None])
+@pytest.mark.parametrize("passages", [None, mr.Passages(4, 1)])
+def test_near_duplicates_are_pairs_that_are_similar_in_both_directions(candidates, passages):
+    texts = [
+        "the cat sat on the mat", "a cat sat on a mat", "the cat sat on the mat while stocks fell in the north",
+        "stocks fell", "stocks fell", "rain in the north", "the dog slept",
+    ]  # fmt: skip
+    names = list("abcdefg")
+    index = mr.TextIndex.create(lexical=None, passages=passages)
+    index.add(texts, names)
+    cut = [[text[begin:end] for begin, end in passages.spans(text)] if passages else [text] for text in texts]
+
+    def similarity(one, other):
+        ranked = mr.Reranker().rank(one, [other])
+        return ranked[0].score
+
+    expected = {}
+    for first in range(7):
+        for second in range(first + 1, 7):
+            both = [min(similarity(x, y), similarity(y, x)) for x in cut[first] for y in cut[second]]
+            if max(both) >= 0.7:
+                expected[names[first], names[second]] = max(both)
+    seen = []
+    found = index.near_duplicates(0.7, candidates=candidates, progress=lambda done, total: seen.append((done, total)))
+    pairs = {(own.first, own.second): own.similarity for own in found}
+    assert ("d", "e") in pairs
+    if candidates == 2:
+        assert pairs == pytest.approx({pair: expected[pair] for pair in pairs}, abs=1e-5)
+    else:
+        assert pairs == pytest.approx(expected, abs=1e-5)
+    assert [own.similarity for own in found] == sorted(pairs.values(), reverse=True)
+    assert seen[-1] == (len(index.index), len(index.index))
+
+
 def test_ranks_can_be_fused_instead_of_scores():
     index = made()
     query = "the bank sold a landscape"

@@ -373,6 +373,7 @@ WRONG = {
     "TextIndex.remove.ids": CHOSEN,
     "TextIndex.create.lexical": [("klingon", ValueError, "must be one of .*got 'klingon'")],
     "min_probability": [("high", TypeError, "must be a real number, got 'high'"), (0.5, ValueError, "not calibrated")],
+    "TextIndex.near_duplicates.similarity": [("high", TypeError, "must be a real number"), (0, ValueError, "above 0")],
     "TextIndex.fit_fusion.queries": [*TEXTS, (["zzz", "yyy"], ValueError, "none of them has a candidate")],
     "TextIndex.fit_fusion.relevant": [
         (3, TypeError, "expected a list of lists of ids, got int"),

@@ -34,6 +34,7 @@ from moverank.ranking.passages import Passages
 from moverank.ranking.reranker import DEFAULT_MEASURE
 from moverank.spaces.space import Space
 from moverank.text_index.changing import Changes, positions_of
+from moverank.text_index.duplicates import NearDuplicate, near_duplicates
 from moverank.text_index.entries import Entries, Id, encoded
 from moverank.text_index.holder import Holder
 from moverank.text_index.lexical import ANALYZERS, Lexical
@@ -538,6 +539,48 @@ class TextIndex:
             if progress is not None:
                 progress(q + 1, len(listed))
         return found
+
+    def near_duplicates(
+        self,
+        similarity: float = 0.9,
+        *,
+        candidates: int | None = 20,
+        num_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> list[NearDuplicate]:
+        """Find documents that say nearly the same, such as other versions of one text.
+
+        Takes as long as a search for every document, with its own tokens for a query.
+
+        Parameters
+        ----------
+        similarity : float, default 0.9
+            The least similarity, above 0, in both directions.
+        candidates : int or None, default 20
+            Documents (or passages) with which each is compared: those proposed by the first stage over tokens, or by
+            bounds. None finds all pairs for certain, and is slow for token vectors of large collections.
+        num_threads : int, optional
+            Number of threads; by default that of the index.
+        progress : callable, optional
+            Called with the number of documents (or passages) done, and their total.
+
+        Returns
+        -------
+        list of NearDuplicate
+            The most similar first.
+
+        Raises
+        ------
+        ValueError
+            If the measure's similarity has no bounds, as under "dot".
+        """
+        if not 0.0 < real_number(similarity, "similarity") < np.inf:
+            raise ValueError(f"similarity must be above 0, got {similarity!r}")
+        if candidates is not None:
+            whole_number(candidates, "candidates", least=1)
+        if not np.isfinite(self.measure.least_similarity):
+            raise ValueError(f"near_duplicates: similarities under {self.measure.name} have no bounds")
+        return near_duplicates(self._state(), similarity, candidates, self._index._threads(num_threads), progress)
 
     def __len__(self) -> int:
         """Number of documents."""
