@@ -144,6 +144,23 @@ TEST(cosine_survives_norms_at_the_ends_of_float32) {
     CHECK_NEAR(static_cast<double>(cost(1, 1)), along_y, 1e-6);
 }
 
+TEST(a_zero_vector_in_a_table_costs_one_whatever_the_length_of_the_query) {
+    for (const float size : {1.0F, 1e17F, 1e-20F}) {
+        const std::vector<float> tokens{size, 2 * size, 3 * size, -size};
+        const std::vector<std::int64_t> offsets{0, 2};
+        const PreparedSequences prepared({{tokens.data(), 2, 2}, offsets, {}},
+                                         {GroundCost::cosine, Weighting::uniform});
+        GroundCosts costs(GroundCost::cosine);
+        costs.set_query(prepared[0]);
+        const std::vector<float> words{0.0F, 0.0F, 1.0F, 0.0F};
+        const std::vector<float> inverse_norms{1.0F, 1.0F};
+        AlignedVector<float> rows(64);
+        const double largest = costs.tabulate({words.data(), 2, 2}, inverse_norms, rows.data());
+        CHECK(rows[0] == 1.0F && rows[1] == 1.0F);
+        CHECK_NEAR(largest, 1.0, 1e-6);
+    }
+}
+
 TEST(a_cost_does_not_depend_on_the_tokens_beside_its_own) {
     instances::Random random(7);
     std::normal_distribution<float> normal;

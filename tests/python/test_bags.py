@@ -271,3 +271,15 @@ def test_documents_of_words_without_length_have_no_mass_by_norm():
 def test_bad_bags_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [1e14, 1e17, 1e-20])
+def test_a_zero_word_of_the_table_is_no_obstacle_to_queries_of_any_length(size):
+    rng = np.random.default_rng(1)
+    table = rng.normal(size=(60, 8)).astype(np.float32)
+    table[0] = 0
+    bags = mr.Bags(table, [sorted({0, *rng.integers(1, 60, 6).tolist()}) for _ in range(200)])
+    query = rng.normal(size=(5, 8))
+    expected = mr.distances(query, bags, "wrd")
+    hits = mr.Index.build(bags, "wrd").search((query * size).astype(np.float32), 5)
+    np.testing.assert_allclose(hits.distances, np.sort(expected)[:5], atol=1e-5)

@@ -42,7 +42,8 @@ constexpr std::size_t work_per_check = std::size_t{1} << 24U;
     return std::ranges::any_of(inverse_norms, is_extreme);
 }
 
-/// A cosine cost in float64, for norms near the ends of float32's range. Components of x are x_stride apart.
+/// A cosine cost in float64, for norms near the ends of float32's range. Components of x are x_stride apart. A zero
+/// vector, which has no mass but may stand in a table of words, costs 1, as it does in float32.
 [[nodiscard]] float cosine_cost_in_double(const float* x, std::size_t x_stride, const float* y, std::size_t dim) {
     double xy = 0.0;
     double xx = 0.0;
@@ -54,7 +55,8 @@ constexpr std::size_t work_per_check = std::size_t{1} << 24U;
         xx += a * a;
         yy += b * b;
     }
-    return static_cast<float>(std::clamp(1.0 - xy / (std::sqrt(xx) * std::sqrt(yy)), 0.0, 2.0));
+    const double norms = std::sqrt(xx) * std::sqrt(yy);
+    return norms > 0.0 ? static_cast<float>(std::clamp(1.0 - xy / norms, 0.0, 2.0)) : 1.0F;
 }
 
 }  // namespace
