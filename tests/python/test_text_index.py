@@ -1,6 +1,8 @@
 """An index of texts: what goes in comes out, whatever has changed since, by terms, by tokens, and by both."""
 
+import itertools
 import json
+import os
 import pickle
 import shutil
 
@@ -200,10 +202,13 @@ def test_nothing_relevant_is_an_answer(index):
     hits = index.search("quantum chromodynamics", min_similarity=0.9)
     assert hits.ids == []
     assert hits.left_out == 6
-    assert str(hits).startswith("no document: none of 6 is as good as asked for")
+    assert str(hits).startswith("no document: no candidate is as good as requested")
     some = index.search("a cat", 6, min_similarity=0.5)
     assert 0 < len(some) < 6
     assert all(hit.similarity >= 0.5 for hit in some)
+    # What is left out makes room for others.
+    every = [hit.id for hit in index.search("a cat", 6) if hit.similarity >= 0.3]
+    assert index.search("a cat", len(every), min_similarity=0.3).ids == every
 
 
 def test_several_queries_are_the_same_as_one_by_one(index):
@@ -680,3 +685,27 @@ def test_few_bits_hold_differences_here_too(tmp_path):
     with mr.TextIndex.open(tmp_path / "own", encoder=own_encoder()) as index:
         assert index.index._snapshot.setup.anchors == anchors
         assert index.verify().documents == 300
+
+
+def test_ids_beyond_the_texts_of_a_generator_are_refused():
+    index = mr.TextIndex.create(lexical=None)
+    with pytest.raises(ValueError, match=r"ids: expected 2, one per document, got 3; all texts are in the index"):
+        index.add((text for text in ("a cat", "a dog")), ids=[1, 2, 3])
+    assert list(index) == [1, 2]
+    index.add(iter(["a bird"]), ids=itertools.count(7))  # whose length nobody knows
+    assert list(index) == [1, 2, 7]
+    index.upsert(["qqqzz"], [7], unknown="skip")
+    assert index.text(7) == "a bird"
+
+
+def test_what_killed_processes_leave_behind_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new, other = (tmp_path / name for name in ("moverank-lexical-old", "moverank-lexical-new", "mine"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x")
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    inverted_lists._sweep.cache_clear()
+    made()
+    assert {path.name for path in tmp_path.iterdir()} == {"moverank-lexical-new", "mine"}

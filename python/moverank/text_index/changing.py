@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
@@ -113,6 +113,11 @@ class Changes:
             done += len(some)
             if progress is not None:
                 progress(done)
+        for name, values in (("ids", ids), ("payloads", payloads)):
+            if isinstance(values, Sized) and len(values) != done:
+                raise ValueError(
+                    f"{name}: expected {done}, one per document, got {len(values)}; all texts are in the index"
+                )
         return whole
 
     def _put_some(

@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ BUFFER_BYTES = 64_000_000
 
 #: The file that says which segments make a state.
 META = "meta.json"
+
+#: Beginning of the names of folders for a while, and after how many seconds one has been left behind: they live for
+#: less than a minute, unless the process is killed.
+PREFIX = "moverank-lexical-"
+LEFT_BEHIND = 24 * 3600.0
 
 #: Queries of more different terms are cut: tantivy visits the lists of all terms at once.
 MOST_TERMS = 1024
@@ -247,7 +253,8 @@ def _writing(folder: Path) -> Iterator[None]:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """A folder for a while. Threads of tantivy may still tidy it up at its end, which then takes several attempts."""
-    folder = Path(tempfile.mkdtemp(prefix="moverank-"))
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         yield folder
     finally:
@@ -256,6 +263,16 @@ def _folder() -> Iterator[Path]:
             if not folder.exists():
                 break
             time.sleep(0.01)
+
+
+@cache
+def _sweep() -> None:
+    """Delete folders that killed processes have left behind, once per process."""
+    limit = time.time() - LEFT_BEHIND
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listed(meta: bytes, folder: Path) -> list[str]:

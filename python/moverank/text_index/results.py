@@ -115,7 +115,8 @@ class TextHits(Sequence[TextHit]):
     dropped : int
         Words of the query without a vector.
     left_out : int
-        Hits left out, as they are below `min_similarity` or `min_probability`.
+        By how many the hits are fewer than asked for, as other candidates are below `min_similarity` or
+        `min_probability`.
     """
 
     query: str
@@ -172,7 +173,7 @@ class TextHits(Sequence[TextHit]):
 
     def __str__(self) -> str:
         if not self.hits:
-            why = f": none of {self.left_out} is as good as asked for" if self.left_out else ""
+            why = ": no candidate is as good as requested" if self.left_out else ""
             return f"no document{why}\n{self.certificate}"
         names = [printable(str(hit.id)) for hit in self]
         width = max([*map(len, names), len("id")])

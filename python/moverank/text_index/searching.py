@@ -113,16 +113,16 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
         tokens = encode(query)
     found = candidates_for(state, query, tokens, asked, seconds)
     with _timed(seconds, "fuse"):
-        best = _of_documents(state, found.scored(asked.fusion))[: asked.k]
-        chances = _probabilities(asked, [score for _, score in best])
-        kept = [
-            (*own, chance)
-            for own, chance in zip(best, chances, strict=True)
-            if _similarity(state, found, own[0]) >= asked.min_similarity and (chance or 0.0) >= asked.min_probability
+        ranked = _of_documents(state, found.scored(asked.fusion))
+        chances = _probabilities(asked, [score for _, score in ranked])
+        passing = [
+            _similarity(state, found, entry) >= asked.min_similarity and (chance or 0.0) >= asked.min_probability
+            for (entry, _), chance in zip(ranked, chances, strict=True)
         ]
+        kept = [(*ranked[place], chances[place]) for place in np.flatnonzero(passing)[: asked.k].tolist()]
         shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
     certificate, stats = _proof(state, found)
-    told = (bool(tokens.tokens), tokens.dropped, len(best) - len(kept))
+    told = (bool(tokens.tokens), tokens.dropped, min(asked.k, len(ranked)) - len(kept))
     return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
 
 

@@ -307,7 +307,10 @@ class TextIndex:
         unknown: str = "raise",
         progress: Callable[[int], object] | None = None,
     ) -> Added:
-        """Add texts, and remove those with the same ids if there are any. Arguments and errors are those of `add`."""
+        """Add texts, and remove those with the same ids if there are any. Arguments and errors are those of `add`.
+
+        A text that is left out by `unknown="skip"` leaves the one with its id as it is.
+        """
         return self._changes.put(texts, ids, payloads, unknown, progress, replacing=True)
 
     def remove(self, ids: Iterable[Id]) -> None:
