@@ -4,12 +4,14 @@ import itertools
 import json
 import os
 import pickle
+import re
 import shutil
 
 import numpy as np
 import pytest
 
 import moverank as mr
+from moverank.cli import main
 from moverank.encoders import CallableEncoder, Words, WordVectors
 from moverank.ranking import ReciprocalRanks
 from moverank.text_index import lexical as inverted_lists
@@ -513,6 +515,23 @@ def test_its_vectors_can_be_read_by_an_index_but_not_changed(tmp_path):
     mr.Index.build([np.eye(3)]).save(tmp_path / "vectors")
     with pytest.raises(mr.IndexFormatError, match=r"has an index of vectors without texts; open it by Index.open"):
         mr.TextIndex.open(tmp_path / "vectors")
+
+
+def test_what_reads_an_index_of_vectors_finds_the_texts(tmp_path, capsys):
+    made(tmp_path / "notes").close()
+    with mr.Index.open(tmp_path / "notes") as index:
+        hits = index.search(WordVectors.default().encode(["who painted it?"]).sequences, 2)
+        assert [hit.text for hit in hits] == [TEXTS[NAMES.index(hit.id)] for hit in hits]
+        assert [hit.text for hit in pickle.loads(pickle.dumps(hits))] == [hit.text for hit in hits]
+        ranking = mr.Reranker().rank("who painted it?", index, top_k=2)
+        assert [own.text for own in ranking] == [hit.text for hit in hits]
+        assert ranking[0].explain().target_names[0] in ranking[0].text.lower()
+    assert main(["search", "--index", str(tmp_path / "notes"), "who painted it?", "-k", "1"]) == 0
+    assert ranking[0].text in capsys.readouterr().out
+    assert main(["info", str(tmp_path / "notes")]) == 0
+    assert re.search(r"texts +kept\n(.*\n)*  attached +[1-9]", capsys.readouterr().out)
+    assert main(["remove", str(tmp_path / "notes"), "art"]) != 0
+    assert "belongs to a TextIndex" in capsys.readouterr().err
 
 
 def test_damage_to_the_lexical_index_is_found(tmp_path):

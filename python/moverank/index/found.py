@@ -51,6 +51,11 @@ class FoundDocuments:
         """Payload of the document."""
         return self._snapshot.payload(self._positions[rank])
 
+    def text(self, rank: int) -> str | None:
+        """Text of the document; None if the index keeps no texts."""
+        kept = self._snapshot.text(self._positions[rank])
+        return None if kept is None else kept[0]
+
     def only(self, rank: int) -> FoundDocuments:
         """One of the documents alone."""
         return FoundDocuments(self._snapshot, self._query, [self._positions[rank]])
@@ -60,19 +65,21 @@ class FoundDocuments:
         payloads = [self._snapshot.payload(position) for position in self._positions]
         costs = [self._snapshot.costs(self._query.tokens, tokens) for tokens, _ in documents]
         pooled_into = [self._snapshot.pooled_into(position) for position in self._positions]
-        return KeptDocuments, (self._query, documents, payloads, self._snapshot.setup, costs, pooled_into)
+        texts = [self.text(rank) for rank in range(len(self._positions))]
+        return KeptDocuments, (self._query, documents, payloads, texts, self._snapshot.setup, costs, pooled_into)
 
 
 @dataclass(frozen=True)
 class KeptDocuments:
     """Copies of found documents, for pickled hits, which have no index; fields are lists with an entry per document.
 
-    These are tokens and mass, payloads, given costs, and which tokens were pooled into which.
+    These are tokens and mass, payloads, texts, given costs, and which tokens were pooled into which.
     """
 
     query: Query
     documents: list[Document]
     payloads: list[Any]
+    texts: list[str | None]
     setup: Setup
     costs: list[NDArray[Any] | None]
     pooled_into: list[NDArray[np.int32] | None]
@@ -85,6 +92,10 @@ class KeptDocuments:
         """Payload of the document."""
         return self.payloads[rank]
 
+    def text(self, rank: int) -> str | None:
+        """Text of the document; None if the index kept no texts."""
+        return self.texts[rank]
+
     def only(self, rank: int) -> KeptDocuments:
         """One of the documents alone."""
         one = slice(rank, rank + 1)
@@ -92,6 +103,7 @@ class KeptDocuments:
             self.query,
             self.documents[one],
             self.payloads[one],
+            self.texts[one],
             self.setup,
             self.costs[one],
             self.pooled_into[one],

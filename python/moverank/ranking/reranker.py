@@ -125,8 +125,9 @@ class Reranker:
         query : str
             The query.
         documents : sequence of str, or Index
-            The candidates' texts; or an index of their vectors by the same encoder, whose payloads (a string, or an
-            object with a "text") are returned as texts. If the index has a space, queries are moved into it.
+            The candidates' texts; or an index of their vectors by the same encoder, with the texts that it keeps: as a
+            `TextIndex` does, or as payloads (a string, or an object with a "text"). If the index has a space, queries
+            are moved into it.
         top_k : int, optional
             How many to return; by default all texts, or ten documents of an index. Fewer are faster.
         doc_ids : sequence, optional
@@ -345,7 +346,7 @@ class Reranker:
     def _of_hit(
         self, query: EncodedText, hit: Hit, of_bags: bool, measure: Measure, space: Space | None
     ) -> RankedDocument:
-        text = _text_of(hit.payload)
+        text = _text_of(hit)
         reasons = ComparedHit(query, hit, text, self._encoder, of_bags, measure, space)
         return RankedDocument(
             hit.rank, hit.id, hit.similarity, hit.distance, text, payload=hit.payload, _reasons=reasons
@@ -402,6 +403,9 @@ def _missing(index: Index, ids: list[Any]) -> dict[Any, None]:
     return missing
 
 
-def _text_of(payload: Any) -> str | None:
-    text = payload.get("text") if isinstance(payload, dict) else payload
+def _text_of(hit: Hit) -> str | None:
+    """Text that the index keeps, by itself or in the payload."""
+    if hit.text is not None:
+        return hit.text
+    text = hit.payload.get("text") if isinstance(hit.payload, dict) else hit.payload
     return text if isinstance(text, str) else None

@@ -44,6 +44,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
         "ids": setup.ids,
         "payloads": "yes" if any("payload_text" in segment.arrays for segment in manifest.segments) else "no",
+        "texts": "kept" if any("text" in segment.arrays for segment in manifest.segments) else "no",
         "segments": len(manifest.segments),
         "bytes": total,
         "bytes per document": round(total / documents) if documents else 0,
@@ -51,6 +52,8 @@ def describe(folder: Path) -> dict[str, Any]:
     facts |= {f"  {name}": count for name, count in sorted(_bytes_by_array(manifest).items(), key=lambda own: -own[1])}
     if manifest.anchors is not None:
         facts["  anchors"] = manifest.anchors.file.nbytes
+    if manifest.attachment is not None:
+        facts["  attached"] = sum(entry.nbytes for entry in manifest.attachment.files.values())
     if manifest.faiss is not None:
         facts["  faiss"] = manifest.faiss.nbytes
     if manifest.cells is not None:

@@ -191,6 +191,10 @@ class Documents(Protocol):
         """Payload of the document."""
         ...
 
+    def text(self, rank: int) -> str | None:
+        """Text of the document; None if the index keeps no texts."""
+        ...
+
     def only(self, rank: int) -> Documents:
         """One of the documents alone, with rank 0."""
         ...
@@ -253,6 +257,11 @@ class Hit:
         return self._own.payload(0)
 
     @cached_property
+    def text(self) -> str | None:
+        """Text of the document, or of the passage; None unless it is an index of a `TextIndex`, which keeps texts."""
+        return self._own.text(0)
+
+    @cached_property
     def alignment(self) -> Alignment:
         """Optimal alignment of the query's tokens with those of the document. Computed at the first access."""
         return self._own.alignment(0)
@@ -268,10 +277,10 @@ class Hit:
         Returns
         -------
         dict
-            "rank" (from 0), "id" (a string), "score" (the similarity), "distance", "passage" and "text" (None, as only
-            rankings of texts have them), "payload". Infinite numbers are None.
+            "rank" (from 0), "id" (a string), "score" (the similarity), "distance", "passage" (None), "text" (None
+            unless the index keeps texts), "payload". Infinite numbers are None.
         """
-        document = (None, self.payload) if contents else None
+        document = (self.text, self.payload) if contents else None
         return hit_dict(self.rank, self.id, self.similarity, self.distance, document=document)
 
     def __repr__(self) -> str:
