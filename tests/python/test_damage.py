@@ -70,6 +70,7 @@ LARGE = "array 'tokens' is outside its file, or not aligned"
         ("plain", ("targets",), ["x"], "has options that contradict each other"),
         ("given", ("kind",), "sequences", "has given costs, but its documents are not histograms"),
         ("plain", ("prefilter",), 3, "manifest: 'prefilter' is 3, expected dict"),
+        ("plain", ("prefilter", "faiss"), "\ud83d", r"manifest: prefilter: 'faiss' is .*, which is not valid Unicode"),
         ("plain", ("measure",), None, "has no measure"),
         ("plain", ("measure", "ground"), "x", "ground must be one of .*got 'x'"),
         ("plain", ("measure", "capacity"), 0.5, "capacity must be at least 1, got 0.5"),

@@ -78,6 +78,50 @@ def of_rankings(folder):
     }
 
 
+def of_text_indexes(folder):
+    made = mr.TextIndex.create(passages=mr.Passages(4, 1), num_threads=1)
+    made.add(TEXTS, payloads=[{"n": n} for n in range(len(TEXTS))])
+    made.save(folder / "texts")
+    curve = ranking.Calibration("isotonic", (0.0, 1.0), (0.2, 0.8))
+    judged = ["music", "a dog"], [[0], [1]]
+
+    def search():
+        found = made.search("who plays music?", 2, where="n >= 0")
+        some = made.search_batch(["music", "xyzzy"], 2, fusion=ranking.ReciprocalRanks(), candidates=3)
+        shown = f"{found} {found!r} {made!r} {some[1]}"
+        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown
+
+    def read():
+        told = made.encoder, made.index, made.measure, made.passages, made.lexical, len(made), 0 in made
+        return told, made.text(0), made.payload(0), list(made)
+
+    def change():
+        with mr.TextIndex.open(folder / "texts", writable=True, num_threads=1) as index:
+            index.add(["a horse on the street"], [99])
+            index.upsert(["a horse in the field"], [99])
+            index.remove([99])
+            index.compact()
+            index.verify()
+            with mr.TextIndex.open(folder / "texts", num_threads=1) as reader:
+                return reader.refresh()
+
+    def learn():
+        fitted = made.fit_fusion(*judged, candidates=3)
+        with suppress(ImportError):  # scikit-learn
+            ranking.Calibration.fit([0.1, 0.9, 0.4], [0, 1, 0])
+            made.calibrate(*judged, k=3)
+        return fitted, ranking.Calibration.from_json(curve.as_json()), curve([0.3])
+
+    return {
+        "search of texts": search,
+        "reading texts": read,
+        "changing texts in a folder": change,
+        "learning from judged queries": learn,
+        "texts that say the same": lambda: made.near_duplicates(0.5, candidates=2),
+        "closing texts": lambda: mr.TextIndex.open(folder / "texts").close(),
+    }
+
+
 def of_scores(folder):
     weights = mr.score_idf(TEXTS)
     baseline = mr.score_baseline(TEXTS, pairs=20, idf=weights)
@@ -143,4 +187,4 @@ def of_readers(folder):
     }
 
 
-KINDS = (of_encoders, of_rankings, of_scores, of_spaces, of_readers)
+KINDS = (of_encoders, of_rankings, of_text_indexes, of_scores, of_spaces, of_readers)

@@ -38,6 +38,8 @@ class Fields:
             value = float(value)
         if type(value) is not kind:
             raise IndexFormatError(f"{self._where}: {name!r} is {value!r:.40}, expected {kind.__name__}")
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            raise IndexFormatError(f"{self._where}: {name!r} is {value!r:.40}, which is not valid Unicode")
         return value
 
     def take_optional(self, name: str, kind: type[T]) -> T | None:
