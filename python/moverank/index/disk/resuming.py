@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.index.batch import Batch
+from moverank.index.parts.anchors import as_stored
 from moverank.index.parts.intake import Intake
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.part import Part
@@ -104,7 +105,5 @@ class SkippedBatches:
 
 def _rounded(tokens: NDArray[np.float64], setup: Setup) -> NDArray[np.float64]:
     """Pooled tokens of a document as an index with this setup stores them."""
-    docs = Sequences([tokens.astype(np.float32)])
-    if setup.anchors is not None:
-        docs = docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads=1))
-    return docs.astype(setup.dtype)._stored.decoded().astype(np.float64)
+    docs = as_stored(Sequences([tokens.astype(np.float32)]), setup, num_threads=1)
+    return docs._stored.decoded().astype(np.float64)

@@ -97,6 +97,13 @@ class Anchors:
         return made
 
 
+def as_stored(docs: Sequences, setup: Setup, num_threads: int) -> Sequences:
+    """Documents in the type in which an index with this setup stores tokens, as differences if it has anchors."""
+    if setup.anchors is None:
+        return docs.astype(setup.dtype)
+    return docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads))
+
+
 def _to_be_rounded(setup: Setup, docs: Sequence[Any]) -> list[Sequences]:
     """Those documents whose tokens are to be rounded to few bits in an index with this setup."""
     packed = TYPES[setup.dtype].is_packed if setup.kind == "tokens" else False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank._support.storage import TYPES, token_dtype
+from moverank.index.parts.anchors import as_stored
 from moverank.index.parts.arrays import Arrays, codes_in, tokens_in
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
@@ -71,10 +72,9 @@ class TokenParts(Kind):
             arrays["given_offsets"] = docs.offsets
             docs, arrays["pooled_into"] = pooled_documents(docs, setup.pool, setup.measure, num_threads)
             rounded = True
-        if setup.anchors is not None:
-            docs = docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads))
+        docs = as_stored(docs, setup, num_threads)
+        if docs._stored.nearest is not None:
             arrays["nearest"] = docs._stored.nearest
-        docs = docs.astype(setup.dtype)
         prepared = prepare(docs, setup.measure)
         numbers = {"max_norm": prepared.max_norm, "rounded": float(rounded)}
         arrays |= {"offsets": docs.offsets, "tokens": docs.tokens}
