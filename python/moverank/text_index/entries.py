@@ -104,12 +104,14 @@ class Encoding:
 
 def encoded(encoder: Encoder, texts: list[str], space: Space | None, *, as_bags: bool) -> Encoding:
     """Encode texts of entries in the form in which the index stores them; those without a token are left out."""
+    if as_bags and isinstance(encoder, WordVectors):
+        rows = encoder._rows_of(texts)
+        kept = [place for place, own in enumerate(rows) if len(own)]
+        bags = Bags(encoder._vectors, [rows[place].rows for place in kept]) if kept else None
+        return Encoding(bags, kept, sum(rows[place].dropped for place in kept))
     try:
         found = encode_documents(encoder, texts, skip_empty=True)
     except NoTokensError:
         return Encoding(None)
-    if as_bags and isinstance(encoder, WordVectors):
-        docs: Sequences | Bags = encoder.bags([texts[place] for place in found.kept])
-    else:
-        docs = (found if space is None else space(found)).sequences
+    docs = (found if space is None else space(found)).sequences
     return Encoding(docs, found.kept, sum(found.dropped), sum(found.cut))
