@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,11 +135,6 @@ def fusion_of(given: Fusing | float) -> Fusing:
         return Fusion(given)
     except (TypeError, ValueError) as error:
         raise type(error)(f"fusion: {error}") from None
-
-
-def fusion_as_json(fusion: Fusing) -> dict[str, float]:
-    """Convert to a JSON object."""
-    return asdict(fusion)
 
 
 def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

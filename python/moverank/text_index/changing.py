@@ -60,7 +60,7 @@ class Changes:
             for id, own in zip(listed, positions, strict=True):
                 if not len(own):
                     raise UnknownIdError(f"ids: {id!r:.80} is not in the index")
-            _require_unique(listed)
+            make_ids(listed, len(listed))  # none twice
             gone = np.sort(np.concatenate(positions))
             self._commit(keeper, without(snapshot, gone), settings, [], snapshot.ids_at(gone).tolist())
 
@@ -240,11 +240,3 @@ def _listed(name: str, values: Any, count: int) -> list[Any] | None:
     if name == "ids":
         make_ids(listed, count)
     return listed
-
-
-def _require_unique(ids: list[Any]) -> None:
-    seen: set[Any] = set()
-    for id in ids:
-        if id in seen:
-            raise DuplicateIdError(f"ids: {id!r:.80} is given more than once")
-        seen.add(id)

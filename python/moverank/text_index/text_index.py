@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
 from moverank.ranking.calibration import Calibration
 from moverank.ranking.documents import with_mass
-from moverank.ranking.fusion import Fusing, Fusion, fusion_as_json, fusion_of
+from moverank.ranking.fusion import Fusing, Fusion, fusion_of
 from moverank.ranking.passages import Passages
 from moverank.ranking.reranker import DEFAULT_MEASURE
 from moverank.spaces.space import Space
@@ -753,7 +754,7 @@ def _judged(relevant: Any, count: int) -> list[frozenset[Any]]:
 
 def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
     """Options that scores depend on, as JSON values."""
-    return {"candidates": candidates, "fusion": fusion_as_json(fusion)}
+    return {"candidates": candidates, "fusion": asdict(fusion)}
 
 
 def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequences | Bags:
