@@ -112,7 +112,8 @@ class Totals:
             zero = np.zeros_like(shift)
             return EntropyShift(self.rows, constant, self.rows, zero, shift, zero)
         price = sinkhorn.marginal_penalty
-        scale = product ** ((epsilon + price) / (epsilon + 2 * price))
+        # Not **, which for one number is computed by another routine than for an array of them.
+        scale = np.power(product, (epsilon + price) / (epsilon + 2 * price))
         exact_scale = np.sqrt(product)
         both = self.sources + self.targets
         return EntropyShift(
