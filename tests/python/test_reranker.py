@@ -554,3 +554,25 @@ def test_a_zero_vector_with_mass_and_no_direction_is_named_by_its_word(kind):
         ranker.rank("cat", ["dog", "sat zz"], doc_ids=["a", "b"])
     with pytest.raises(ValueError, match="queries: query 0: the vector of 'zz' is zero"):
         ranker.rank("cat zz", ["dog"])
+
+
+def test_candidates_of_a_ranking_are_a_budget():
+    def letters(texts):
+        table = np.random.default_rng(3).normal(size=(128, 8))
+        return [(list(text), table[[ord(letter) % 128 for letter in text]]) for text in texts]
+
+    encoder = CallableEncoder(letters, name="letters")
+    texts = [f"text number {n}" for n in range(40)]
+    index = mr.Index.build(encoder.encode(texts).sequences, "wrd", payloads=texts, encoder=encoder)
+    ranker = Reranker(encoder)
+    ranking = ranker.rank("text number 7", index, top_k=2, candidates=5)
+    hits = index.search(encoder.encode_queries(["text number 7"]).sequences, 2, candidates=5)
+    assert ranking.doc_ids == hits.ids.tolist()
+    assert (ranking.stats.exact_solves, ranking.certificate) == (hits.stats.exact_solves, hits.certificate)
+    assert ranker.rank("text number 7", index, top_k=2).certificate.exact
+    with pytest.raises(ValueError, match="candidates: applies to an index, but these documents are texts"):
+        ranker.rank("text", texts, candidates=5)
+    with pytest.raises(ValueError, match="candidates: cannot be combined with doc_ids"):
+        ranker.rank("text", index, doc_ids=[1], candidates=5)
+    with pytest.raises(TypeError, match="candidates must be an integer"):
+        ranker.rank("text", index, candidates=5.0)

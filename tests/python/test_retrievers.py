@@ -1,7 +1,9 @@
-"""Retrievers of frameworks over an index: each framework's own objects and runners, and its own tests if it has any."""
+"""Retrievers of frameworks over a text index: their own objects and runners, and their own tests if they have any."""
 
 import asyncio
+import copy
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 
 import moverank as mr
-from moverank.encoders import CallableEncoder, WordVectors
-from moverank.errors import EncoderMismatchError, NoTokensError
-from moverank.ranking import DEFAULT_MEASURE, Reranker
+from moverank.encoders import CallableEncoder
+from moverank.errors import DuplicateIdError, IndexExistsError, NoTokensError, UnknownIdError
+
+pytest.importorskip("tantivy", reason="tantivy is not installed: pip install moverank[lexical]")
 
 #: The frameworks warn of their own old ways.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -20,15 +23,16 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 QUERY = "where is the cat"
 TEXTS = ["Stocks fell sharply on Tuesday.", "The cat sat on the mat.", "A dog barked at the moon."]
 YEARS = [2022, 2023, 2024]
-ENCODER = WordVectors.default()
-INDEX = mr.Index.build(
-    ENCODER.bags(TEXTS),
-    DEFAULT_MEASURE,
-    ids=["a", "b", "c"],
-    payloads=[{"text": text, "year": year} for text, year in zip(TEXTS, YEARS, strict=True)],
-    encoder=ENCODER,
-)
-HITS = INDEX.search(ENCODER.bags([QUERY]), 3)
+LONG = "Stocks fell sharply on Tuesday. The cat sat on the mat. A dog barked at the moon."
+
+
+def made(**options):
+    index = mr.TextIndex.create(**options)
+    index.add(TEXTS, ["a", "b", "c"], payloads=[{"year": year} for year in YEARS])
+    return index
+
+
+INDEX, WITHOUT_TERMS = made(), made(lexical=None)
 
 
 def needs(module, extra):
@@ -57,15 +61,23 @@ def llama_index():
     return llama_index
 
 
-def test_langchain_finds_what_the_index_finds(langchain):
-    retriever = langchain.MoverankRetriever(index=INDEX)
-    found = retriever.invoke(QUERY)
-    assert [d.id for d in found] == HITS.ids.tolist()
-    assert [d.page_content for d in found] == [hit.payload["text"] for hit in HITS]
-    assert [d.metadata["relevance_score"] for d in found] == pytest.approx(HITS.similarities)
-    assert [d.metadata["year"] for d in found] == [hit.payload["year"] for hit in HITS]
-    assert set(found[0].metadata) == {"year", "relevance_score"}
-    assert INDEX.payload("b") == {"text": TEXTS[1], "year": 2023}
+# ---- LangChain -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [INDEX, WITHOUT_TERMS], ids=["terms", "no terms"])
+def test_langchain_finds_what_the_index_finds(langchain, index):
+    retriever = langchain.MoverankRetriever(index=index)
+    found, hits = retriever.invoke(QUERY), index.search(QUERY)
+    assert [d.id for d in found] == hits.ids
+    assert [d.page_content for d in found] == [hit.text for hit in hits]
+    assert [d.metadata["relevance_score"] for d in found] == [hit.similarity for hit in hits]
+    assert [d.metadata["year"] for d in found] == [hit.payload["year"] for hit in hits]
+    if index.lexical is None:
+        assert set(found[0].metadata) == {"year", "relevance_score"}
+    else:
+        assert set(found[0].metadata) == {"year", "relevance_score", "fused_score"}
+        assert [d.metadata["fused_score"] for d in found] == [hit.score for hit in hits]
+    assert index.payload("b") == {"year": 2023}
     assert asyncio.run(retriever.ainvoke(QUERY)) == found
     assert asyncio.run(retriever.ainvoke(QUERY, k=1)) == found[:1]
     assert retriever.batch([QUERY, QUERY], k=2) == [found[:2]] * 2
@@ -73,30 +85,63 @@ def test_langchain_finds_what_the_index_finds(langchain):
     assert retriever.invoke("zzzqqq") == []
 
 
+def test_langchain_finds_by_terms_what_has_no_vector(langchain):
+    retriever = langchain.MoverankRetriever.from_texts([*TEXTS, "The zzzqqq sat."])
+    (found,) = retriever.invoke("zzzqqq")
+    assert (found.page_content, found.metadata["relevance_score"]) == ("The zzzqqq sat.", 0.0)
+    assert found.metadata["fused_score"] > 0
+    assert retriever.invoke("zzzqqq", min_similarity=0.1) == []
+
+
 def test_langchain_passes_options_on(langchain):
-    of_2024 = langchain.MoverankRetriever(index=INDEX, k=2, where=("year >= ?", [2024]))
+    make = langchain.MoverankRetriever
+    of_2024 = make(index=INDEX, k=2, where=("year >= ?", [2024]))
     assert [d.id for d in of_2024.invoke(QUERY)] == ["c"]
     assert {d.id for d in of_2024.invoke(QUERY, where=lambda payload: payload["year"] < 2024)} == {"a", "b"}
-    retriever = langchain.MoverankRetriever(index=INDEX, k=2, candidates=2)
-    assert [d.id for d in retriever.invoke(QUERY)] == HITS.ids.tolist()[:2]
-    for options, message in (
-        ({"k": 3}, "candidates must be at least k = 3, got 2"),
-        ({"k": 0}, "k must be at least 1, got 0"),
-        ({"candidates": 1}, "candidates must be at least k = 2, got 1"),
+    assert [d.id for d in of_2024.invoke(QUERY, where=None)] == INDEX.search(QUERY, 2).ids
+    for options in (
+        {"k": 2, "candidates": 1},
+        {"candidates": None},
+        {"fusion": 0.1},
+        {"fusion": mr.ranking.ReciprocalRanks()},
+        {"fusion": 1, "min_similarity": 0.5},
     ):
-        with pytest.raises(ValueError, match=message):
-            retriever.invoke(QUERY, **options)
+        hits = INDEX.search(QUERY, **options)
+        for found in (make(index=INDEX, **options).invoke(QUERY), make(index=INDEX).invoke(QUERY, **options)):
+            assert [d.id for d in found] == hits.ids
+            assert [d.metadata["relevance_score"] for d in found] == [hit.similarity for hit in hits]
+            assert ("fused_score" in found[0].metadata) is (options.get("fusion") != 1)
+    assert 0 < len(make(index=INDEX, min_similarity=0.5).invoke(QUERY)) < len(TEXTS)
+    assert make(index=INDEX).invoke(QUERY, num_threads=1, timeout=9.0) == make(index=INDEX).invoke(QUERY)
+
+
+def test_langchain_refuses_options_with_a_reason(langchain):
+    make = langchain.MoverankRetriever
+    for wrong, message in (
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"candidates": 0}, "candidates must be at least 1, got 0"),
+        ({"min_similarity": np.nan}, "min_similarity must be finite"),
+        ({"min_probability": 0.5}, "min_probability: the index is not calibrated"),
+        ({"where": "year >"}, "where"),
+        ({"where": 3}, "where"),
+        ({"fusion": 2.0}, "2.0"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(index=INDEX, **wrong)
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(index=INDEX).invoke(QUERY, **wrong)
+    with pytest.raises(ValueError, match="fusion: expected none or 1"):
+        make(index=WITHOUT_TERMS, fusion=0.5)
     with pytest.raises(TypeError, match="top_k"):
-        retriever.invoke(QUERY, top_k=3)
-    for wrong in ({"k": 0}, {"candidates": 0}, {"top_k": 1}, {"index": TEXTS}):
+        make(index=INDEX).invoke(QUERY, top_k=3)
+    for wrong in ({"top_k": 1}, {"text_field": "text"}, {"index": TEXTS}, {"index": INDEX.index}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            langchain.MoverankRetriever(**{"index": INDEX, **wrong})
-    other = Reranker(WordVectors(["cat"], np.eye(1, ENCODER.dim)))
-    with pytest.raises(EncoderMismatchError):
-        langchain.MoverankRetriever(index=INDEX, reranker=other).invoke(QUERY)
+            make(**{"index": INDEX, **wrong})
+    with pytest.raises(ValueError, match="index: expected one that keeps its texts"):
+        make(index=mr.TextIndex.create(store_texts=False))
 
 
-def test_langchain_builds_an_index_of_documents(langchain):
+def test_langchain_makes_an_index_of_documents(langchain):
     from langchain_core.documents import Document
 
     given = [
@@ -105,49 +150,113 @@ def test_langchain_builds_an_index_of_documents(langchain):
     ]
     retriever = langchain.MoverankRetriever.from_documents(iter(given), k=2)
     found = retriever.invoke(QUERY)
-    assert retriever.index.is_of_bags
-    assert [d.id for d in found] == HITS.ids.tolist()[:2]
-    score = found[0].metadata.pop("relevance_score")
-    assert score == pytest.approx(HITS.similarities[0], abs=1e-6)
+    assert [d.id for d in found] == INDEX.search(QUERY, 2).ids
+    assert found[0].metadata.pop("relevance_score") == INDEX.search(QUERY)[0].similarity
+    assert found[0].metadata.pop("fused_score") == INDEX.search(QUERY)[0].score
     assert found[0] == given[1]
     assert given[1].metadata == {"year": 2023, "tags": ["x", {"y": None}]}
+    assert [d.id for d in retriever.invoke(QUERY, where="tags->>0 = 'x'")] == [d.id for d in found]
 
     encoder = CallableEncoder(letters, name="letters")
     nameless = [Document(page_content=text) for text in TEXTS]
-    retriever = langchain.MoverankRetriever.from_documents(nameless, encoder, measure="wmd", prefilter="HNSW4", k=1)
-    assert retriever.index.measure == mr.wmd
+    retriever = langchain.MoverankRetriever.from_documents(
+        nameless, encoder=encoder, measure="wmd", prefilter="HNSW4", dtype="float32", lexical=None, k=1, tags=["ours"]
+    )
+    assert (retriever.index.measure, retriever.tags) == (mr.wmd, ["ours"])
     assert [(d.id, d.metadata) for d in retriever.invoke(TEXTS[2])] == [("2", {"relevance_score": pytest.approx(1)})]
     assert retriever.invoke(TEXTS[0], candidates=1)[0].page_content == TEXTS[0]
+
+    some = langchain.MoverankRetriever.from_documents([given[0], Document(page_content="A cat.")], lexical=None)
+    assert "a" in some.index
+    assert len(some.index) == 2
+    assert langchain.MoverankRetriever.from_documents([]).invoke(QUERY) == []
+
+
+def test_langchain_makes_an_index_of_texts(langchain):
+    make = langchain.MoverankRetriever.from_texts
+    retriever = make(iter(TEXTS), [{"year": year} for year in YEARS], ids=["a", "b", "c"])
+    assert retriever.invoke(QUERY) == langchain.MoverankRetriever(index=INDEX).invoke(QUERY)
+    assert list(make(TEXTS, lexical=None).index) == [0, 1, 2]
+    with pytest.raises(ValueError, match="metadatas: expected 3, one per text, got 1"):
+        make(TEXTS, [{}])
+    with pytest.raises(ValueError, match="ids: expected 3, one per text, got 1"):
+        make(TEXTS, ids=["a"])
+    with pytest.raises(TypeError, match="texts: expected a list of strings, got str"):
+        make("text")
+
+
+def test_langchain_finds_passages(langchain):
+    retriever = langchain.MoverankRetriever.from_texts([LONG], [{"passage": "theirs"}], passages=mr.Passages(6, 0), k=1)
+    (found,), (hit,) = retriever.invoke(QUERY), retriever.index.search(QUERY, 1)
+    assert found.page_content == hit.text
+    assert "cat" in hit.text != LONG
+    begin, end = found.metadata["passage"]
+    assert (begin, end) == hit.passage
+    assert LONG[begin:end] == found.page_content
+
+
+def test_langchain_returns_any_payload_and_a_probability(langchain):
+    index = mr.TextIndex.create(lexical=None)
+    index.add(TEXTS, payloads=[["x"], None, {"year": 1}])
+    found = {d.id: d.metadata for d in langchain.MoverankRetriever(index=index).invoke(QUERY)}
+    assert [set(found[id]) for id in "012"] == [
+        {"payload", "relevance_score"},
+        {"relevance_score"},
+        {"year", "relevance_score"},
+    ]
+    needs("sklearn", "sklearn")
+    index.calibrate([QUERY, "a dog and the moon"], [[1], [2]])
+    hits = index.search(QUERY)
+    sure = langchain.MoverankRetriever(index=index, min_probability=hits[0].probability)
+    assert [d.metadata["probability"] for d in sure.invoke(QUERY)] == [hits[0].probability]
+
+
+def test_langchain_keeps_an_index_in_a_folder(langchain, tmp_path):
+    make = langchain.MoverankRetriever.from_texts
+    with pytest.raises(NoTokensError):
+        make(["zzzqqq"], path=tmp_path / "broken")
+    mr.TextIndex.open(tmp_path / "broken", writable=True).close()  # it was left without a lock
+    retriever = make(TEXTS, path=tmp_path / "index", ids=["a", "b", "c"])
+    found = retriever.invoke(QUERY)
+    with mr.TextIndex.open(tmp_path / "index") as opened:
+        assert langchain.MoverankRetriever(index=opened).invoke(QUERY) == found
+    with pytest.raises(IndexExistsError):
+        make(TEXTS, path=tmp_path / "index")
+    retriever.index.add(["My cat is here."], ["new"])
+    assert "new" in {d.id for d in retriever.invoke(QUERY, k=2)}
+    retriever.index.close()
+
+
+def test_langchain_copies_and_pickles_retrievers(langchain):
+    retriever = langchain.MoverankRetriever(index=INDEX, k=2, where="year > 2022", fusion=0.4)
+    found = retriever.invoke(QUERY)
+    copies = [copy.copy(retriever), copy.deepcopy(retriever), pickle.loads(pickle.dumps(retriever))]
+    for other in (*copies, retriever.model_copy(), retriever.with_config(tags=["x"])):
+        assert other.invoke(QUERY) == found
+    assert retriever.model_copy(update={"k": 1}).invoke(QUERY) == found[:1]
 
 
 def test_langchain_refuses_documents_with_a_reason(langchain):
     from langchain_core.documents import Document
 
     build = langchain.MoverankRetriever.from_documents
-    with pytest.raises(ValueError, match="documents: 1 of 2 have an id; give ids to all or to none"):
-        build([Document(id="a", page_content="cat"), Document(page_content="dog")])
-    with pytest.raises(ValueError, match=r"document 0: its metadata has a field 'text'.*give another text_field"):
-        build([Document(page_content="cat", metadata={"text": "dog"})])
-    other = build([Document(page_content="cat", metadata={"text": "dog"})], text_field="content").invoke("cat")[0]
-    assert (other.page_content, other.metadata["text"]) == ("cat", "dog")
-    some = [Document(id="x", page_content="zzzqqq"), Document(id="y", page_content="cat")]
-    with pytest.raises(NoTokensError, match="text 0 has no"):
+    some = [Document(id="x", page_content="zzzqqq"), Document(id="y", page_content="cat", metadata={"text": "dog"})]
+    with pytest.raises(NoTokensError, match=r"text 0 \(id 'x'\) has no word with a vector"):
         build(some)
-    assert [d.id for d in build(some, skip_empty=True).invoke("cat")] == ["y"]
-    with pytest.raises(NoTokensError, match="no text"):
-        build([])
+    (kept,) = build(some, unknown="skip").invoke("cat")
+    assert (kept.id, kept.page_content, kept.metadata["text"]) == ("y", "cat", "dog")
+    with pytest.raises(DuplicateIdError, match="'y'"):
+        build([some[1], some[1]])
     with pytest.raises(TypeError, match="documents: expected Document objects, got str at position 0"):
         build(TEXTS)
-    with pytest.raises(TypeError, match="nprobe"):
+    with pytest.raises(ValueError, match="nprobe"):
         build(some[1:], nprobe=3)
-    with pytest.raises(ValueError, match="candidates must be at least k = 10, got 3"):
-        build(some, candidates=3)
-    for payloads in (None, [{"title": "x"}], [{"text": 1}]):
-        index = mr.Index.build(ENCODER.bags(["cat"]), ids=["only"], payloads=payloads)
-        with pytest.raises(ValueError, match="index: document 'only' has no text in its payload"):
-            langchain.MoverankRetriever(index=index).invoke("cat")
-    index = mr.Index.build(ENCODER.bags(["cat"]), payloads=["a text alone"])
-    assert langchain.MoverankRetriever(index=index).invoke("cat")[0].page_content == "a text alone"
+    with pytest.raises(ValueError, match="unknown must be"):
+        build(some, unknown="keep")
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        build(some, k=0)  # before texts are encoded
+    with pytest.raises(TypeError, match="JSON"):
+        build([Document(page_content="cat", metadata={"of": object()})])
 
 
 #: LangChain's tests, as a retriever's own project has to write them.
@@ -157,12 +266,12 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 import moverank as mr
 from moverank.integrations.langchain import MoverankRetriever
 
-ENCODER = mr.encoders.WordVectors.default()
-TEXTS = ["Stocks fell.", "The cat sat.", "A dog barked.", "A cat and a dog"]
+INDEX = mr.TextIndex.create()
+INDEX.add(["Stocks fell.", "The cat sat.", "A dog barked.", "A cat and a dog"])
 
 class TestOurs(RetrieversIntegrationTests):
     retriever_constructor = MoverankRetriever
-    retriever_constructor_params = {"index": mr.Index.build(ENCODER.bags(TEXTS), payloads=TEXTS, encoder=ENCODER)}
+    retriever_constructor_params = {"index": INDEX}
     retriever_query_example = "cat"
 """
 
@@ -189,35 +298,57 @@ def test_langchains_own_tests_of_retrievers_pass(langchain, tmp_path):
     assert re.search(r"^[5-9] passed", ran.stdout, flags=re.MULTILINE), ran.stdout
 
 
-def test_llama_index_finds_what_the_index_finds(llama_index):
+# ---- LlamaIndex ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [INDEX, WITHOUT_TERMS], ids=["terms", "no terms"])
+def test_llama_index_finds_what_the_index_finds(llama_index, index):
+    from llama_index.core.postprocessor import SimilarityPostprocessor
     from llama_index.core.schema import NodeWithScore, QueryBundle
 
-    retriever = llama_index.MoverankRetriever(INDEX)
-    found = retriever.retrieve(QUERY)
+    retriever = llama_index.MoverankRetriever(index)
+    found, hits = retriever.retrieve(QUERY), index.search(QUERY)
     assert all(isinstance(node, NodeWithScore) for node in found)
-    assert [node.node_id for node in found] == HITS.ids.tolist()
-    assert [node.text for node in found] == [hit.payload["text"] for hit in HITS]
-    assert [node.score for node in found] == pytest.approx(HITS.similarities)
-    assert [node.metadata for node in found] == [{"year": hit.payload["year"]} for hit in HITS]
+    assert [node.node_id for node in found] == hits.ids
+    assert [node.text for node in found] == [hit.text for hit in hits]
+    assert [node.score for node in found] == [hit.similarity for hit in hits]
+    assert [node.metadata for node in found] == [{"year": hit.payload["year"]} for hit in hits]
     assert retriever.retrieve(QueryBundle(QUERY)) == found
     assert asyncio.run(retriever.aretrieve(QUERY)) == found
     assert retriever.retrieve("zzzqqq") == []
-    assert retriever.index is INDEX
+    assert retriever.index is index
+    kept = SimilarityPostprocessor(similarity_cutoff=0.5).postprocess_nodes(found)
+    assert [node.node_id for node in kept] == index.search(QUERY, min_similarity=0.5).ids
 
 
 def test_llama_index_passes_options_on(llama_index):
     make = llama_index.MoverankRetriever
     assert [node.node_id for node in make(INDEX, where="year > 2023").retrieve(QUERY)] == ["c"]
-    few = make(INDEX, Reranker(), similarity_top_k=2, candidates=2, verbose=True)
-    assert [node.node_id for node in few.retrieve(QUERY)] == HITS.ids.tolist()[:2]
-    with pytest.raises(ValueError, match="similarity_top_k must be at least 1, got 0"):
-        make(INDEX, similarity_top_k=0)
-    with pytest.raises(ValueError, match="candidates must be at least similarity_top_k = 10, got 2"):
-        make(INDEX, candidates=2)
-    with pytest.raises(TypeError, match="index: expected a moverank Index, got list"):
-        make(TEXTS)
-    with pytest.raises(TypeError, match="top_n"):
-        make(INDEX, top_n=3)
+    for options in (
+        {"k": 2, "candidates": 1},
+        {"candidates": None, "fusion": 0.1},
+        {"fusion": mr.ranking.ReciprocalRanks()},
+        {"min_similarity": 0.5},
+    ):
+        ours = {"similarity_top_k" if name == "k" else name: value for name, value in options.items()}
+        found = make(INDEX, **ours, verbose=True).retrieve(QUERY)
+        assert [node.node_id for node in found] == INDEX.search(QUERY, **options).ids
+    for wrong, message in (
+        ({"similarity_top_k": 0}, "similarity_top_k must be at least 1, got 0"),
+        ({"candidates": 0}, "candidates must be at least 1, got 0"),
+        ({"min_similarity": np.nan}, "min_similarity must be finite"),
+        ({"min_probability": 0.5}, "min_probability: the index is not calibrated"),
+        ({"where": "year >"}, "where"),
+        ({"fusion": 2.0}, "2.0"),
+        ({"top_n": 3}, "top_n"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            make(INDEX, **wrong)
+    for wrong in (TEXTS, INDEX.index):
+        with pytest.raises(TypeError, match=f"index: expected a TextIndex, got {type(wrong).__name__}"):
+            make(wrong)
+    with pytest.raises(ValueError, match="index: expected one that keeps its texts"):
+        make(mr.TextIndex.create(store_texts=False))
 
 
 def test_llama_index_gets_its_nodes_back(llama_index, tmp_path):
@@ -228,58 +359,91 @@ def test_llama_index_gets_its_nodes_back(llama_index, tmp_path):
         for name, text, year in zip("abc", TEXTS, YEARS, strict=True)
     ]
     nodes[1].relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id="whole")
-    made = llama_index.MoverankRetriever.from_nodes(iter(nodes), similarity_top_k=2, num_threads=1)
-    made.index.save(tmp_path / "index")
-    opened = llama_index.MoverankRetriever(mr.Index.open(tmp_path / "index"), similarity_top_k=2)
-    for retriever in (made, opened):
+    first = llama_index.MoverankRetriever.from_nodes(
+        iter(nodes), similarity_top_k=2, num_threads=1, path=tmp_path / "index"
+    )
+    opened = llama_index.MoverankRetriever(mr.TextIndex.open(tmp_path / "index"), similarity_top_k=2)
+    hits = INDEX.search(QUERY, 2)
+    for retriever in (first, opened):
         found = retriever.retrieve(QUERY)
-        assert [node.node_id for node in found] == HITS.ids.tolist()[:2]
+        assert [(node.node_id, node.score) for node in found] == [(hit.id, hit.similarity) for hit in hits]
         assert found[0].node == nodes[1]
         assert found[0].node.ref_doc_id == "whole"
-        assert found[0].score == pytest.approx(HITS.similarities[0], abs=1e-3)
-    years = llama_index.MoverankRetriever(made.index, where="year = 2024")
+    years = llama_index.MoverankRetriever(first.index, where="year = 2024")
     assert [node.node_id for node in years.retrieve(QUERY)] == ["c"]
 
     # Metadata that embeddings see are compared too, and nodes that stand for another object lead to it.
     titled = [TextNode(text="It sat.", metadata={"title": "cat"}), TextNode(text="It sat.", metadata={"title": "tax"})]
-    assert llama_index.MoverankRetriever.from_nodes(titled).retrieve("cat")[0].node == titled[0]
+    for lexical in (None, "english"):
+        retriever = llama_index.MoverankRetriever.from_nodes(titled, lexical=lexical)
+        assert retriever.retrieve("cat")[0].node == titled[0]
+    bare = TextNode(text="", metadata={"title": "cat"})
+    assert llama_index.MoverankRetriever.from_nodes([bare]).retrieve("cat")[0].node == bare
     leads = IndexNode(text="cats", index_id="of cats", obj=None)
     retriever = llama_index.MoverankRetriever.from_nodes([leads])
     retriever.object_map["of cats"] = TextNode(text="All about cats.")
     assert retriever.retrieve("cat")[0].text == "All about cats."
 
 
+def test_llama_index_finds_passages(llama_index):
+    from llama_index.core.schema import TextNode
+
+    node = TextNode(id_="x", text=LONG, metadata={"title": "zzzqqq"}, start_char_idx=100, end_char_idx=100 + len(LONG))
+    retriever = llama_index.MoverankRetriever.from_nodes([node], passages=mr.Passages(6, 0))
+    (found,) = retriever.retrieve(QUERY)
+    text = retriever.index.search(QUERY)[0].text
+    assert "cat" in text != LONG
+    assert (found.node_id, found.text, found.metadata) == ("x", text, node.metadata)
+    begin, end = found.node.start_char_idx, found.node.end_char_idx
+    assert LONG[begin - 100 : end - 100] == found.text
+    plain = mr.TextIndex.create(passages=mr.Passages(6, 0))
+    plain.add([LONG], ["x"])
+    (found,) = llama_index.MoverankRetriever(plain).retrieve(QUERY)
+    assert LONG[found.node.start_char_idx : found.node.end_char_idx] == found.text == text
+
+
+def test_llama_index_inserts_and_deletes_nodes(llama_index):
+    from llama_index.core.schema import TextNode
+
+    retriever = llama_index.MoverankRetriever(mr.TextIndex.create())
+    assert retriever.retrieve("cat") == []
+    retriever.insert_nodes([TextNode(id_="x", text="A dog barked."), TextNode(id_="y", text="Stocks fell.")])
+    retriever.insert_nodes(iter([TextNode(id_="x", text="A cat sat.", metadata={"year": 2024})]))
+    assert len(retriever.index) == 2
+    found = retriever.retrieve("cat")[0]
+    assert (found.text, found.metadata) == ("A cat sat.", {"year": 2024})
+    retriever.delete_nodes(["x"])
+    assert [node.node_id for node in retriever.retrieve("cat")] == ["y"]
+    with pytest.raises(UnknownIdError, match="'x'"):
+        retriever.delete_nodes(["x"])
+    with pytest.raises(DuplicateIdError):
+        retriever.insert_nodes([TextNode(id_="z", text="cat"), TextNode(id_="z", text="dog")])
+
+
 def test_llama_index_refuses_nodes_with_a_reason(llama_index):
     from llama_index.core.schema import TextNode
 
     build = llama_index.MoverankRetriever.from_nodes
-    some = [TextNode(id_="x", text="zzzqqq"), TextNode(id_="y", text="cat")]
-    with pytest.raises(NoTokensError, match="text 0 has no"):
+    some = [TextNode(id_="x", text="zzzqqq"), TextNode(id_="y", text="cat", metadata={"text": "dog"})]
+    with pytest.raises(NoTokensError, match=r"text 0 \(id 'x'\) has no word with a vector"):
         build(some)
-    assert [node.node_id for node in build(some, skip_empty=True).retrieve("cat")] == ["y"]
-    known = TextNode(id_="z", text="cat", metadata={"text": "dog"})
-    with pytest.raises(ValueError, match=r"nodes: node 'z': its metadata has a field 'text'"):
-        build([known])
-    assert build([known], text_field="content").retrieve("cat")[0].node == known
+    (kept,) = build(some, unknown="skip").retrieve("cat")
+    assert kept.node == some[1]
     with pytest.raises(ValueError, match="similarity_top_k must be at least 1"):
-        build(some, similarity_top_k=0)
+        build(some, similarity_top_k=0)  # before texts are encoded
+    with pytest.raises(TypeError, match="nprobe"):
+        build(some, nprobe=3)
     with pytest.raises(TypeError, match="nodes: expected BaseNode objects, got str at position 0"):
         build(TEXTS)
 
 
-def test_candidates_of_a_ranking_are_a_budget():
-    encoder = CallableEncoder(letters, name="letters")
-    texts = [f"text number {n}" for n in range(40)]
-    index = mr.Index.build(encoder.encode(texts).sequences, "wrd", payloads=texts, encoder=encoder)
-    ranker = Reranker(encoder)
-    ranking = ranker.rank("text number 7", index, top_k=2, candidates=5)
-    hits = index.search(encoder.encode_queries(["text number 7"]).sequences, 2, candidates=5)
-    assert ranking.doc_ids == hits.ids.tolist()
-    assert (ranking.stats.exact_solves, ranking.certificate) == (hits.stats.exact_solves, hits.certificate)
-    assert ranker.rank("text number 7", index, top_k=2).certificate.exact
-    with pytest.raises(ValueError, match="candidates: applies to an index, but these documents are texts"):
-        ranker.rank("text", texts, candidates=5)
-    with pytest.raises(ValueError, match="candidates: cannot be combined with doc_ids"):
-        ranker.rank("text", index, doc_ids=[1], candidates=5)
-    with pytest.raises(TypeError, match="candidates must be an integer"):
-        ranker.rank("text", index, candidates=5.0)
+def test_what_terms_need_is_named_with_what_does_without(langchain, llama_index, monkeypatch):
+    from llama_index.core.schema import TextNode
+
+    monkeypatch.setitem(sys.modules, "tantivy", None)
+    message = r"tantivy is not installed: pip install 'moverank\[lexical\]', or search without terms: lexical=None"
+    with pytest.raises(ImportError, match=message):
+        langchain.MoverankRetriever.from_texts(TEXTS)
+    with pytest.raises(ImportError, match=message):
+        llama_index.MoverankRetriever.from_nodes([TextNode(text="cat")])
+    assert langchain.MoverankRetriever.from_texts(TEXTS, lexical=None).invoke(QUERY)

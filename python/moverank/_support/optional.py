@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import Any
 
 
-def optional(module: str, extra: str) -> Any:
-    """Import a library that is needed only here; the ImportError names the extra that installs it."""
+def optional(module: str, extra: str, instead: str = "") -> Any:
+    """Import a library that is needed only here; the ImportError names the extra, and what to do `instead`."""
     try:
         return import_module(module)
     except ImportError as error:
         missing = error.name or module
-        raise ImportError(f"{missing} is not installed: pip install 'moverank[{extra}]'", name=missing) from None
+        advice = f"pip install 'moverank[{extra}]'" + (f", or {instead}" if instead else "")
+        raise ImportError(f"{missing} is not installed: {advice}", name=missing) from None

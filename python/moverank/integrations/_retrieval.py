@@ -1,108 +1,54 @@
-"""Texts found in an index, in the form that retrievers of frameworks need, and indexes made of texts."""
+"""What retrievers of frameworks share: how a `TextIndex` is searched for them, and made with their options."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any
 
-from moverank._support.validate import whole_number
-from moverank.encoders import Encoder, WordVectors, encode_documents
-from moverank.index.index import Index
-from moverank.index.parts.filters import Condition
-from moverank.measures.measure import Measure
-from moverank.ranking import DEFAULT_MEASURE, Reranker
-from moverank.vectors.bags import Bags
-from moverank.vectors.sequences import Sequences
+from moverank.errors import NoTokensError
+from moverank.index.parts.filters import filter_of
+from moverank.text_index import TextHit, TextIndex
 
-
-class Retrieved(NamedTuple):
-    """A document of an index: its id, its text and the other fields of its payload, and its score."""
-
-    id: int | str
-    text: str
-    fields: dict[str, Any]
-    score: float
+_OPTIONS_OF_INDEX = frozenset(signature(TextIndex.create).parameters)
 
 
-def retrieved(
-    reranker: Reranker,
-    index: Index,
-    query: str,
-    *,
-    k: int,
-    candidates: int | None,
-    where: Condition | None,
-    text_field: str,
-) -> list[Retrieved]:
-    """Find the documents of an index that are nearest to a text; none if the text has no token.
+def require_search(index: Any, **options: Any) -> None:
+    """Check an index, and the options of its searches, before the first of them."""
+    if not isinstance(index, TextIndex):
+        raise TypeError(f"index: expected a TextIndex, got {type(index).__name__}")
+    if not index._settings.store_texts:
+        raise ValueError("index: expected one that keeps its texts, got one created with store_texts=False")
+    if options.get("where") is not None:
+        filter_of(options["where"])
+    index.search_batch([], **options)
 
-    Raises
-    ------
-    ValueError
-        If the payload of a document contains no text; the message gives its id.
+
+def retrieved(index: TextIndex, query: str, **options: Any) -> Sequence[TextHit]:
+    """Search; a query of which nothing can be compared finds nothing, as an application cannot choose its queries."""
+    try:
+        return index.search(query, **options)
+    except NoTokensError:
+        return ()
+
+
+def fields_of(payload: Any) -> dict[str, Any]:
+    """A payload as metadata, which are fields; one that is not an object is the field "payload"."""
+    if payload is None:
+        return {}
+    return dict(payload) if isinstance(payload, dict) else {"payload": payload}
+
+
+@contextmanager
+def created(options: dict[str, Any]) -> Iterator[tuple[TextIndex, dict[str, Any]]]:
+    """Make an index with those of the options that `TextIndex.create` has, and pass on the others.
+
+    An error in the block closes the index, so that another writer may open its folder.
     """
-    ranking = reranker.rank(query, index, top_k=k, candidates=candidates, where=where, unknown="keep")
-    return [
-        Retrieved(document.doc_id, *_contents(document.payload, text_field, document.doc_id), document.score)
-        for document in ranking
-    ]
-
-
-def require_counts(k: int, candidates: int | None, name: str) -> int:
-    """Check the number of documents to return, `name` in errors, and of those to examine, before texts are encoded."""
-    count = whole_number(k, name, least=1)
-    if candidates is not None and whole_number(candidates, "candidates", least=1) < count:
-        raise ValueError(f"candidates must be at least {name} = {count}, got {candidates}")
-    return count
-
-
-def payload_of(text: str, fields: dict[str, Any], text_field: str, name: str) -> dict[str, Any]:
-    """Payload of a document, whose fields conditions can use; `name` is that of the document in errors."""
-    if text_field in fields:
-        raise ValueError(
-            f"{name}: its metadata has a field {text_field!r}, under which its text is stored; give another text_field"
-        )
-    return {text_field: text, **fields}
-
-
-def indexed(
-    texts: Sequence[str],
-    payloads: Sequence[dict[str, Any]],
-    ids: Sequence[str] | None,
-    encoder: Encoder | None,
-    measure: str | Measure | None,
-    *,
-    skip_empty: bool,
-    options: dict[str, Any],
-) -> tuple[Index, Reranker]:
-    """Make an index of texts, and the reranker that searches it for a text; `options` are those of `Index.build`.
-
-    With `skip_empty`, texts without a token are left out; otherwise they are an error that names them.
-    """
-    chosen: Encoder = WordVectors.default() if encoder is None else encoder
-    reranker = Reranker(chosen)
-    encoded = encode_documents(chosen, texts, skip_empty=skip_empty)
-    docs: Sequences | Bags = encoded.sequences
-    if type(chosen) is WordVectors:  # a subclass may encode in another way
-        docs = chosen.bags([texts[t] for t in encoded.kept])
-    index = Index.build(
-        docs,
-        DEFAULT_MEASURE if measure is None else measure,
-        ids=None if ids is None else [ids[t] for t in encoded.kept],
-        payloads=[payloads[t] for t in encoded.kept],
-        encoder=chosen,
-        **options,
-    )
-    return index, reranker
-
-
-def _contents(payload: Any, text_field: str, id: int | str) -> tuple[str, dict[str, Any]]:
-    """Text and other fields of a payload, which is a text itself or an object with one."""
-    fields = dict(payload) if isinstance(payload, dict) else {text_field: payload}
-    text = fields.pop(text_field, None)
-    if not isinstance(text, str):
-        raise ValueError(
-            f"index: document {id!r} has no text in its payload; expected a string, or an object with a string "
-            f"{text_field!r}"
-        )
-    return text, fields
+    index = TextIndex.create(**{name: value for name, value in options.items() if name in _OPTIONS_OF_INDEX})
+    try:
+        yield index, {name: value for name, value in options.items() if name not in _OPTIONS_OF_INDEX}
+    except BaseException:
+        index.close()
+        raise

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from moverank._support.optional import optional
-from moverank._support.validate import whole_number
-from moverank.encoders import Encoder
-from moverank.index.index import Index
-from moverank.index.parts.filters import Condition
-from moverank.integrations._retrieval import indexed, payload_of, require_counts, retrieved
+from moverank._support.validate import as_list
+from moverank.integrations._retrieval import created, fields_of, require_search, retrieved
 from moverank.integrations._scores import objects, scored
-from moverank.measures.measure import Measure
 from moverank.ranking import Reranker
+from moverank.text_index import TextHit, TextIndex
 
 optional("langchain_core", "langchain")
 
 from langchain_core.documents import BaseDocumentCompressor, Document  # noqa: E402 - checked first, to name the extra
 from langchain_core.retrievers import BaseRetriever  # noqa: E402
 from langchain_core.runnables import run_in_executor  # noqa: E402
-from pydantic import ConfigDict, Field  # noqa: E402
+from pydantic import ConfigDict, Field, model_validator  # noqa: E402
 
 
 class MoverankCompressor(BaseDocumentCompressor):
@@ -67,28 +67,38 @@ class MoverankCompressor(BaseDocumentCompressor):
 
 
 class MoverankRetriever(BaseRetriever):
-    """Find the documents of an index that are nearest to a text.
+    """Find documents by the meaning of their words, and by the words themselves.
 
     Attributes
     ----------
-    index : Index
-        The index. The payload of each document is its text, or an object that contains it; see `text_field`.
-    reranker : Reranker
-        Encodes queries with the encoder of the index; by default with the bundled word vectors.
+    index : TextIndex
+        The index. Changes to it are found by the next call.
     k : int
         Number of documents to return; 10 by default.
-    candidates : int or None
-        Maximum number of documents to examine, as in `Index.search`; by default the answer is exact.
     where : str, tuple of str and a sequence, callable, or None
-        Search only documents whose payload satisfies this condition, as in `Index.search`.
-    text_field : str
-        Field of payloads that contains the text; "text" by default. Other fields become the document's metadata.
+        Return only documents whose metadata satisfy this condition, as in `TextIndex.search`.
+    candidates : int or None
+        Texts that terms and tokens propose each, 100 by default; None compares all.
+    fusion : Fusion, ReciprocalRanks, float or None
+        Weight of the similarity beside lexical scores, as in `TextIndex.search`.
+    min_similarity, min_probability : float
+        Leave out documents below, as in `TextIndex.search`. The answer may then be empty.
 
     Notes
     -----
-    ``invoke(query, k=..., candidates=..., where=...)`` overrides these attributes for one call. Each `Document` has the
-    id of the index as a string; the similarity is ``metadata["relevance_score"]``. A query without a known word finds
-    nothing. ``ainvoke`` searches in another thread.
+    Documents are in the order of the index's scores. In their metadata are the fields of their payload and, in place of
+    fields with the same name:
+
+    - ``"relevance_score"``: the similarity, from 0 to 1 under the default measure. It means the same for every query,
+      so that it can be compared with a threshold. Where terms have a part in the order, it need not decrease.
+    - ``"fused_score"``: if terms have a part in the order, what documents are ordered by. It says nothing beyond its
+      query.
+    - ``"probability"``: if the index is calibrated for such searches, how often such documents were relevant.
+    - ``"passage"``: if the index cuts documents into passages, the begin and the end, in characters, of the one that
+      is nearest to the query and is the ``page_content``.
+
+    ``invoke(query, k=...)`` overrides options for one call: all that `TextIndex.search` has. A query without a known
+    word is answered by its terms, and finds nothing if the index has none. ``ainvoke`` searches in another thread.
 
     Examples
     --------
@@ -97,7 +107,7 @@ class MoverankRetriever(BaseRetriever):
     ...     Document(id="1", page_content="Stocks fell.", metadata={"year": 2023}),
     ...     Document(id="2", page_content="A cat sat on a mat.", metadata={"year": 2024}),
     ... ]
-    >>> retriever = MoverankRetriever.from_documents(documents, k=1)
+    >>> retriever = MoverankRetriever.from_documents(documents, k=1, lexical=None)
     >>> retriever.invoke("where is my cat?")[0].page_content
     'A cat sat on a mat.'
     >>> retriever.invoke("where is my cat?", where="year < 2024")[0].id
@@ -106,95 +116,146 @@ class MoverankRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    index: Index
-    reranker: Reranker = Field(default_factory=Reranker)
-    k: int = Field(default=10, ge=1)
-    candidates: int | None = Field(default=None, ge=1)
+    index: TextIndex
+    k: int = 10
     where: Any = None
-    text_field: str = "text"
+    candidates: int | None = 100
+    fusion: Any = None
+    min_similarity: float = -np.inf
+    min_probability: float = 0.0
+
+    @model_validator(mode="after")
+    def _require_search(self) -> MoverankRetriever:
+        require_search(self.index, **self._options)
+        return self
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "k": self.k,
+            "where": self.where,
+            "candidates": self.candidates,
+            "fusion": self.fusion,
+            "min_similarity": self.min_similarity,
+            "min_probability": self.min_probability,
+        }
 
     @classmethod
     def from_documents(
-        cls,
-        documents: Iterable[Document],
-        encoder: Encoder | None = None,
-        *,
-        measure: str | Measure | None = None,
-        k: int = 10,
-        candidates: int | None = None,
-        where: Condition | None = None,
-        text_field: str = "text",
-        skip_empty: bool = False,
-        **options: Any,
+        cls, documents: Iterable[Document], *, unknown: str = "raise", **options: Any
     ) -> MoverankRetriever:
-        """Build an index of documents in memory, and a retriever for it.
+        """Make an index of documents, and a retriever for it.
 
         Parameters
         ----------
         documents : iterable of Document
-            The documents. Either all have an id, or none. Their metadata, which must be JSON values, are stored in the
-            payloads, so that conditions can use them.
-        encoder : Encoder, optional
-            Turns texts into vectors; the bundled word vectors by default.
-        measure : str or Measure, optional
-            The distance to search by; WRD with capacity 4 by default, as for `Reranker`.
-        k, candidates, where, text_field
-            Attributes of the retriever.
-        skip_empty : bool, default False
-            Leave out documents without a token, which cannot be found, instead of raising an error.
+            The documents. Their metadata, which must be JSON values, become payloads, so that conditions can use them.
+            If some have an id, the others get a random one; if none has, they are numbered.
+        unknown : {"raise", "skip"}, default "raise"
+            A document of which no word has a vector is an error, or is left out.
         **options
-            Options of `Index.build`, such as `prefilter` and `dtype`.
+            Attributes of the retriever, such as `k`, and options of `TextIndex.create`: `path` for a folder, where the
+            index can be opened again, `encoder`, `measure`, `passages`, `lexical` and others. By default terms are
+            those of English, which needs ``pip install 'moverank[lexical]'``; ``lexical=None`` does without terms.
 
         Returns
         -------
         MoverankRetriever
-            Its `index` can be saved; open it later with ``MoverankRetriever(index=Index.open(path), reranker=...)``.
 
         Raises
         ------
+        ImportError
+            If `lexical` is not None, and tantivy is not installed.
+        IndexExistsError
+            If the folder is not empty.
         NoTokensError
-            If a document has no token, unless `skip_empty`.
+            If a document has no word with a vector, unless `unknown` is "skip".
         TypeError, ValueError
-            If an argument is malformed, or only some documents have an id; the message names it.
+            If an argument is malformed; the message names it.
         """
-        require_counts(k, candidates, "k")
         given = objects(documents, Document, "documents")
-        ids = [document.id for document in given if document.id is not None]
-        if ids and len(ids) < len(given):
-            raise ValueError(f"documents: {len(ids)} of {len(given)} have an id; give ids to all or to none")
-        payloads = [
-            payload_of(document.page_content, document.metadata, text_field, f"documents: document {d}")
-            for d, document in enumerate(given)
-        ]
-        texts = [document.page_content for document in given]
-        index, reranker = indexed(
-            texts, payloads, ids or None, encoder, measure, skip_empty=skip_empty, options=options
-        )
-        return cls(index=index, reranker=reranker, k=k, candidates=candidates, where=where, text_field=text_field)
+        with created(options) as (index, others):
+            retriever = cls(index=index, **others)
+            index.add(
+                [document.page_content for document in given],
+                _ids_of(given),
+                payloads=[document.metadata for document in given],
+                unknown=unknown,
+            )
+        return retriever
 
-    def _get_relevant_documents(
-        self,
-        query: str,
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any]] | None = None,
+        ids: Iterable[str] | None = None,
         *,
-        run_manager: Any = None,
-        k: int | None = None,
-        candidates: int | None = None,
-        where: Condition | None = None,
-    ) -> list[Document]:
-        found = retrieved(
-            self.reranker,
-            self.index,
-            query,
-            k=self.k if k is None else whole_number(k, "k", least=1),
-            candidates=self.candidates if candidates is None else candidates,
-            where=self.where if where is None else where,
-            text_field=self.text_field,
-        )
-        return [
-            Document(id=str(one.id), page_content=one.text, metadata={**one.fields, "relevance_score": one.score})
-            for one in found
-        ]
+        unknown: str = "raise",
+        **options: Any,
+    ) -> MoverankRetriever:
+        """Make an index of texts, and a retriever for it: `from_documents` of texts, metadata and ids apart.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            The texts.
+        metadatas : iterable of dict, optional
+            Metadata of each text.
+        ids : iterable of str, optional
+            Id of each text; by default they are numbered.
+        unknown, **options
+            As in `from_documents`.
+
+        Returns
+        -------
+        MoverankRetriever
+        """
+        return cls.from_documents(_documents(texts, metadatas, ids), unknown=unknown, **options)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any = None, **options: Any) -> list[Document]:
+        found = retrieved(self.index, query, **{**self._options, **options})
+        return [_with_scores(_document(hit), hit) for hit in found]
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None, **options: Any) -> list[Document]:
         found: list[Document] = await run_in_executor(None, partial(self._get_relevant_documents, query, **options))
         return found
+
+
+def _documents(
+    texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None, ids: Iterable[str] | None
+) -> list[Document]:
+    """Documents of texts, and what is given beside them."""
+    listed = as_list(texts, "texts", "strings")
+    fields: list[Any] = [{}] * len(listed) if metadatas is None else as_list(metadatas, "metadatas", "dicts")
+    names: list[Any] = [None] * len(listed) if ids is None else as_list(ids, "ids", "strings")
+    for name, values in (("metadatas", fields), ("ids", names)):
+        if len(values) != len(listed):
+            raise ValueError(f"{name}: expected {len(listed)}, one per text, got {len(values)}")
+    return [
+        Document(id=id, page_content=text, metadata=own) for text, own, id in zip(listed, fields, names, strict=True)
+    ]
+
+
+def _ids_of(documents: Sequence[Document]) -> list[str] | None:
+    """Ids of documents, random ones for those that have none; None if no document has one."""
+    if all(document.id is None for document in documents):
+        return None
+    return [str(uuid.uuid4()) if document.id is None else document.id for document in documents]
+
+
+def _document(hit: TextHit) -> Document:
+    fields = fields_of(hit.payload)
+    if hit.passage is not None:
+        fields["passage"] = list(hit.passage)
+    return Document(id=str(hit.id), page_content=hit.text or "", metadata=fields)
+
+
+def _with_scores(document: Document, hit: TextHit) -> Document:
+    """A document with the scores of a hit in its metadata."""
+    document.metadata["relevance_score"] = hit.similarity
+    if hit.lexical is not None:
+        document.metadata["fused_score"] = hit.score
+    if hit.probability is not None:
+        document.metadata["probability"] = hit.probability
+    return document

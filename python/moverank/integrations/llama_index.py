@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from moverank._support.optional import optional
-from moverank.encoders import Encoder
-from moverank.index.index import Index
+from moverank._support.validate import whole_number
 from moverank.index.parts.filters import Condition
-from moverank.integrations._retrieval import Retrieved, indexed, payload_of, require_counts, retrieved
+from moverank.integrations._retrieval import created, fields_of, require_search, retrieved
 from moverank.integrations._scores import objects, scored
-from moverank.measures.measure import Measure
 from moverank.ranking import Reranker
+from moverank.ranking.fusion import Fusing
+from moverank.text_index import TextHit, TextIndex
 
 optional("llama_index.core", "llama-index")
 
@@ -75,23 +77,22 @@ class MoverankRerank(BaseNodePostprocessor):
 
 
 class MoverankRetriever(BaseRetriever):
-    """Find the nodes of an index that are nearest to a text.
+    """Find nodes by the meaning of their words, and by the words themselves.
 
     Parameters
     ----------
-    index : Index
-        The index. The payload of each document is its text, or an object that contains it; see `text_field`. Payloads
-        made by `from_nodes` contain the whole node.
-    reranker : Reranker, optional
-        Encodes queries with the encoder of the index; by default with the bundled word vectors.
+    index : TextIndex
+        The index. Payloads made by this class contain whole nodes; of others, the fields become a node's metadata.
     similarity_top_k : int, default 10
         Number of nodes to return.
-    candidates : int, optional
-        Maximum number of documents to examine, as in `Index.search`; by default the answer is exact.
     where : str, tuple of str and a sequence, or callable, optional
-        Search only documents whose payload satisfies this condition, as in `Index.search`.
-    text_field : str, default "text"
-        Field of payloads that contains the text; other fields become the node's metadata.
+        Return only nodes whose metadata satisfy this condition, as in `TextIndex.search`.
+    candidates : int or None, default 100
+        Texts that terms and tokens propose each; None compares all.
+    fusion : Fusion, ReciprocalRanks or float, optional
+        Weight of the similarity beside lexical scores, as in `TextIndex.search`.
+    min_similarity, min_probability : float, optional
+        Leave out nodes below, as in `TextIndex.search`. The answer may then be empty.
     **options
         Options of LlamaIndex's `BaseRetriever`, such as `callback_manager` and `object_map`.
 
@@ -102,14 +103,21 @@ class MoverankRetriever(BaseRetriever):
 
     Notes
     -----
-    The score of a node is the measure's similarity. A query without a known word finds nothing. ``aretrieve`` searches
-    in another thread.
+    Nodes are in the order of the index's scores, in which terms have a part. ``NodeWithScore.score`` is the similarity,
+    from 0 to 1 under the default measure. It means the same for every query, so that a `SimilarityPostprocessor` can
+    cut by it; where terms have a part in the order, it need not decrease.
+
+    If the index cuts documents into passages, a node has the text of the one that is nearest to the query, and
+    ``start_char_idx`` and ``end_char_idx`` say where it is in the node's source.
+
+    A query without a known word is answered by its terms, and finds nothing if the index has none. ``aretrieve``
+    searches in another thread.
 
     Examples
     --------
     >>> from llama_index.core.schema import TextNode
     >>> nodes = [TextNode(text="Stocks fell."), TextNode(text="A cat sat on a mat.", metadata={"year": 2024})]
-    >>> retriever = MoverankRetriever.from_nodes(nodes, similarity_top_k=1)
+    >>> retriever = MoverankRetriever.from_nodes(nodes, similarity_top_k=1, lexical=None)
     >>> found = retriever.retrieve("where is my cat?")[0]
     >>> found.text, found.metadata, found.node_id == nodes[1].node_id
     ('A cat sat on a mat.', {'year': 2024}, True)
@@ -117,109 +125,129 @@ class MoverankRetriever(BaseRetriever):
 
     def __init__(
         self,
-        index: Index,
-        reranker: Reranker | None = None,
+        index: TextIndex,
         *,
         similarity_top_k: int = 10,
-        candidates: int | None = None,
         where: Condition | None = None,
-        text_field: str = "text",
+        candidates: int | None = 100,
+        fusion: Fusing | float | None = None,
+        min_similarity: float = -np.inf,
+        min_probability: float = 0.0,
         **options: Any,
     ) -> None:
-        if not isinstance(index, Index):
-            raise TypeError(f"index: expected a moverank Index, got {type(index).__name__}")
+        whole_number(similarity_top_k, "similarity_top_k", least=1)
+        self._options: dict[str, Any] = {
+            "k": similarity_top_k,
+            "where": where,
+            "candidates": candidates,
+            "fusion": fusion,
+            "min_similarity": min_similarity,
+            "min_probability": min_probability,
+        }
+        require_search(index, **self._options)
         self._index = index
-        self._reranker = Reranker() if reranker is None else reranker
-        self._k = require_counts(similarity_top_k, candidates, "similarity_top_k")
-        self._candidates = candidates
-        self._where = where
-        self._text_field = text_field
         super().__init__(**options)
 
     @classmethod
-    def from_nodes(
-        cls,
-        nodes: Iterable[BaseNode],
-        encoder: Encoder | None = None,
-        *,
-        measure: str | Measure | None = None,
-        similarity_top_k: int = 10,
-        candidates: int | None = None,
-        where: Condition | None = None,
-        text_field: str = "text",
-        skip_empty: bool = False,
-        **options: Any,
-    ) -> MoverankRetriever:
-        """Build an index of nodes in memory, and a retriever for it.
+    def from_nodes(cls, nodes: Iterable[BaseNode], *, unknown: str = "raise", **options: Any) -> MoverankRetriever:
+        """Make an index of nodes, and a retriever for it.
 
         Parameters
         ----------
-        nodes : iterable of BaseNode
-            The nodes. Their text is compared with the metadata that LlamaIndex adds for embeddings. Metadata must be
-            JSON values; conditions can use them.
-        encoder : Encoder, optional
-            Turns texts into vectors; the bundled word vectors by default.
-        measure : str or Measure, optional
-            The distance to search by; WRD with capacity 4 by default, as for `Reranker`.
-        similarity_top_k, candidates, where, text_field
-            Arguments of the retriever.
-        skip_empty : bool, default False
-            Leave out nodes without a token, which cannot be found, instead of raising an error.
+        nodes, unknown
+            As in `insert_nodes`.
         **options
-            Options of `Index.build`, such as `prefilter` and `dtype`.
+            Arguments of the retriever, such as `similarity_top_k`, and options of `TextIndex.create`: `path` for a
+            folder, where the index can be opened again, `encoder`, `measure`, `passages`, `lexical` and others. By
+            default terms are those of English, which needs ``pip install 'moverank[lexical]'``; ``lexical=None`` does
+            without terms.
 
         Returns
         -------
         MoverankRetriever
-            Its `index` can be saved; open it later with ``MoverankRetriever(Index.open(path), reranker)``.
 
         Raises
         ------
+        ImportError
+            If `lexical` is not None, and tantivy is not installed.
+        IndexExistsError
+            If the folder is not empty.
         NoTokensError
-            If a node has no token, unless `skip_empty`.
+            If a node has no word with a vector, unless `unknown` is "skip".
         TypeError, ValueError
             If an argument is malformed; the message names it.
         """
-        require_counts(similarity_top_k, candidates, "similarity_top_k")
         given = objects(nodes, BaseNode, "nodes")
-        payloads = [
-            payload_of(
-                node.get_content(metadata_mode=MetadataMode.NONE),
-                node_to_metadata_dict(node, remove_text=True),
-                text_field,
-                f"nodes: node {node.node_id!r}",
-            )
-            for node in given
-        ]
-        texts = [node.get_content(metadata_mode=MetadataMode.EMBED) for node in given]
-        ids = [node.node_id for node in given]
-        index, reranker = indexed(texts, payloads, ids, encoder, measure, skip_empty=skip_empty, options=options)
-        counts: dict[str, Any] = {"similarity_top_k": similarity_top_k, "candidates": candidates}
-        return cls(index, reranker, where=where, text_field=text_field, **counts)
+        with created(options) as (index, others):
+            retriever = cls(index, **others)
+            retriever.insert_nodes(given, unknown=unknown)
+        return retriever
 
     @property
-    def index(self) -> Index:
+    def index(self) -> TextIndex:
         """The index that is searched."""
         return self._index
 
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = retrieved(
-            self._reranker,
-            self._index,
-            query_bundle.query_str,
-            k=self._k,
-            candidates=self._candidates,
-            where=self._where,
-            text_field=self._text_field,
+    def insert_nodes(self, nodes: Iterable[BaseNode], *, unknown: str = "raise") -> None:
+        """Add nodes to the index, in place of those with the same ids. In a folder they are durable.
+
+        Parameters
+        ----------
+        nodes : iterable of BaseNode
+            The nodes. What is compared is their text with the metadata that LlamaIndex adds for embeddings; if the
+            index cuts it into passages, the text alone. Metadata must be JSON values; conditions can use them.
+        unknown : {"raise", "skip"}, default "raise"
+            A node of which no word has a vector is an error, or is left out.
+
+        Raises
+        ------
+        DuplicateIdError, NoTokensError, ReadOnlyIndexError, TypeError, ValueError
+            As in `TextIndex.upsert`.
+        """
+        given = objects(nodes, BaseNode, "nodes")
+        mode = MetadataMode.EMBED if self._index.passages is None else MetadataMode.NONE
+        texts = [node.get_content(metadata_mode=mode) for node in given]
+        own = [node.get_content(metadata_mode=MetadataMode.NONE) for node in given]
+        self._index.upsert(
+            texts,
+            [node.node_id for node in given],
+            # A text that the index keeps as it is need not be kept twice.
+            payloads=[node_to_metadata_dict(n, remove_text=a == b) for n, a, b in zip(given, texts, own, strict=True)],
+            unknown=unknown,
         )
-        return [NodeWithScore(node=_node(one), score=one.score) for one in found]
+
+    def delete_nodes(self, node_ids: Iterable[str]) -> None:
+        """Remove nodes from the index.
+
+        Raises
+        ------
+        UnknownIdError
+            If a node is not in the index; none is removed.
+        DuplicateIdError, ReadOnlyIndexError, TypeError, ValueError
+            As in `TextIndex.remove`.
+        """
+        self._index.remove(node_ids)
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        found = retrieved(self._index, query_bundle.query_str, **self._options)
+        return [NodeWithScore(node=_node(hit), score=hit.similarity) for hit in found]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return await asyncio.to_thread(self._retrieve, query_bundle)
 
 
-def _node(found: Retrieved) -> BaseNode:
+def _node(hit: TextHit) -> BaseNode:
     """The node that was indexed, or a new one for a document that was none."""
-    if _NODE in found.fields:
-        return metadata_dict_to_node(found.fields, text=found.text)
-    return TextNode(id_=str(found.id), text=found.text, metadata=found.fields)
+    fields, text = fields_of(hit.payload), hit.text or ""
+    if _NODE not in fields:
+        node: BaseNode = TextNode(id_=str(hit.id), text=text, metadata=fields)
+    else:
+        node = metadata_dict_to_node(fields)
+        # Kept with its text, its content is what was compared; kept without, what was compared is its content.
+        if node.get_content(metadata_mode=MetadataMode.EMBED) != text:
+            node.set_content(text)
+    if hit.passage is not None and isinstance(node, TextNode):
+        begin, end = hit.passage
+        first = node.start_char_idx or 0
+        node.start_char_idx, node.end_char_idx = first + begin, first + end
+    return node

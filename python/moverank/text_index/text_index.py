@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from moverank._support.optional import optional
 from moverank._support.threads import Lock
 from moverank._support.validate import as_list, one_of, positive_number, real_number, thread_count, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
@@ -144,7 +145,7 @@ class TextIndex:
         Raises
         ------
         ImportError
-            If `lexical` is given, and tantivy is not installed; the message names the extra.
+            If `lexical` is not None, and tantivy is not installed; the message names the extra.
         IndexExistsError
             If the folder is not empty.
         TypeError, ValueError
@@ -156,6 +157,7 @@ class TextIndex:
             raise TypeError(f"passages: expected Passages, got {passages!r}")
         if lexical is not None:
             one_of(lexical, "lexical", ANALYZERS)
+            optional("tantivy", "lexical", "search without terms: lexical=None")
         if not isinstance(store_texts, bool):
             raise TypeError(f"store_texts must be True or False, got {store_texts!r}")
         threads = thread_count(num_threads)
