@@ -12,10 +12,12 @@ import numpy as np
 
 import moverank.index.parts.arrays
 from fuzz.json_changes import change_somewhere
+from moverank._support import fields
 from moverank.errors import IndexFormatError
-from moverank.index.disk import fields, manifest
+from moverank.index.disk import manifest
+from moverank.measures import storing
 
-TRACED = (manifest, fields, moverank.index.parts.arrays)
+TRACED = (manifest, fields, storing, moverank.index.parts.arrays)
 
 #: Of these and a dot are the names of an index's files made.
 NAMED_BY = frozenset(string.ascii_lowercase + string.digits)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from moverank._core import __version__
+from moverank._support.fields import Fields, parsed
 from moverank._support.storage import token_dtype
 from moverank.errors import IndexFormatError, IndexNotFoundError, IndexVersionError
-from moverank.index.disk.fields import Fields, parsed
 from moverank.index.disk.files import FileEntry, open_file
 from moverank.index.disk.segments import ALIGNMENT, MAGIC, ArrayEntry, ArrayFile, Segment
 from moverank.index.parts.anchors import NO_ANCHOR, Anchors
@@ -26,8 +26,7 @@ from moverank.index.parts.cells import require_cells
 from moverank.index.parts.codebook import require_codebook
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.setup import Chosen, Clusters, Setup, TokenCells
-from moverank.measures.measure import Measure
-from moverank.solvers.sinkhorn import Sinkhorn
+from moverank.measures.storing import measure_from_json, measure_to_json
 from moverank.vectors.encoder_identity import EncoderIdentity
 
 FORMAT = "moverank index"
@@ -213,31 +212,6 @@ def _cells_to_json(cells: StoredCells) -> dict[str, Any]:
     }
 
 
-def measure_to_json(measure: Measure) -> dict[str, Any]:
-    """Convert a measure to JSON values; infinity becomes "inf", as JSON does not have it."""
-    problem: Any = measure.problem
-    if isinstance(problem, Sinkhorn):
-        problem = {
-            "epsilon": problem.epsilon,
-            "relative": bool(problem.relative),
-            "tolerance": problem.tolerance,
-            "max_iterations": problem.max_iterations,
-            "marginal_penalty": _finite_or_inf(problem.marginal_penalty),
-            "debiased": bool(problem.debiased),
-        }
-    return {
-        "ground": measure.ground,
-        "weighting": measure.weighting,
-        "capacity": _finite_or_inf(measure.capacity),
-        "fraction": measure.fraction,
-        "problem": problem,
-    }
-
-
-def _finite_or_inf(number: float) -> float | str:
-    return "inf" if math.isinf(number) else number
-
-
 # ---- reading -----------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +246,16 @@ def read_manifest(folder: Path) -> Manifest:
 
 def parse(octets: bytes) -> Manifest:
     """Parse bytes written by `to_bytes`; IndexFormatError or IndexVersionError for any others."""
+    try:
+        return _manifest_of(Fields(parsed(_content_of(octets)), "manifest"))
+    except IndexFormatError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:  # a field of another type, an unknown measure
+        raise IndexFormatError(str(error)) from None
+
+
+def _content_of(octets: bytes) -> bytes:
+    """The second line, after checks of what surrounds it."""
     lines = octets.split(b"\n")
     head = Fields(parsed(lines[0] + b"null}"), "manifest")
     if head.take("format", str) != FORMAT:
@@ -287,12 +271,7 @@ def parse(octets: bytes) -> Manifest:
         raise IndexFormatError("has a wrong checksum; the index is damaged")
     head.take("content", type(None))
     head.done()
-    try:
-        return _manifest_of(Fields(parsed(lines[1]), "manifest"))
-    except IndexFormatError:
-        raise
-    except (ValueError, TypeError, OverflowError) as error:  # an unknown measure or type
-        raise IndexFormatError(str(error)) from None
+    return lines[1]
 
 
 def _manifest_of(fields: Fields) -> Manifest:
@@ -383,28 +362,6 @@ def _names_of(fields: Fields, field: str) -> tuple[str, ...] | None:
     if not all(type(name) is str for name in value):
         raise IndexFormatError(f"{field} is not a list of strings")
     return tuple(value)
-
-
-def measure_from_json(fields: Fields) -> Measure:
-    """Make a measure from the JSON values of `measure_to_json`."""
-    return Measure(
-        ground=fields.take("ground", str),
-        weighting=fields.take("weighting", str),
-        capacity=fields.extent("capacity"),
-        fraction=fields.take("fraction", float),
-        problem=fields.text_or("problem", _sinkhorn_of),
-    )
-
-
-def _sinkhorn_of(fields: Fields) -> Sinkhorn:
-    return Sinkhorn(
-        epsilon=fields.take("epsilon", float),
-        relative=fields.take("relative", bool),
-        tolerance=fields.take("tolerance", float),
-        max_iterations=fields.count("max_iterations"),
-        marginal_penalty=fields.extent("marginal_penalty"),
-        debiased=fields.take("debiased", bool),
-    )
 
 
 def _prefilter_of(fields: Fields) -> Chosen:

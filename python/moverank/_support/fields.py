@@ -7,39 +7,37 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from moverank.errors import IndexFormatError
-
 T = TypeVar("T")
 
 
 def parsed(octets: bytes) -> Any:
-    """Parse a JSON text."""
+    """Parse a JSON text; ValueError for any other bytes."""
     try:
         return json.loads(octets)
     except (ValueError, RecursionError):
-        raise IndexFormatError("is not JSON written by moverank") from None
+        raise ValueError("is not JSON written by moverank") from None
 
 
 class Fields:
-    """A JSON object whose fields are taken one by one, with their types; missing and unknown fields are errors."""
+    """A JSON object whose fields are taken one by one, with their types; a missing or unknown one is a ValueError."""
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            raise IndexFormatError(f"{where}: expected an object, got {type(value).__name__}")
+            raise ValueError(f"{where}: expected an object, got {type(value).__name__}")
         self._left = dict(value)
         self._where = where
 
     def take(self, name: str, kind: type[T]) -> T:
         """Take the value of a field. A bool is not accepted as an int; an int is accepted as a float."""
         if name not in self._left:
-            raise IndexFormatError(f"{self._where}: {name!r} is missing")
+            raise ValueError(f"{self._where}: {name!r} is missing")
         value = self._left.pop(name)
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise IndexFormatError(f"{self._where}: {name!r} is {value!r:.40}, expected {kind.__name__}")
+            raise ValueError(f"{self._where}: {name!r} is {value!r:.40}, expected {kind.__name__}")
         if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-            raise IndexFormatError(f"{self._where}: {name!r} is {value!r:.40}, which is not valid Unicode")
+            raise ValueError(f"{self._where}: {name!r} is {value!r:.40}, which is not valid Unicode")
         return value
 
     def take_optional(self, name: str, kind: type[T]) -> T | None:
@@ -53,7 +51,7 @@ class Fields:
         """Take a whole number from 0 to 2^63 − 1."""
         value = self.take(name, int)
         if not 0 <= value < 1 << 63:
-            raise IndexFormatError(f"{self._where}: {name!r} is {value}, expected a count")
+            raise ValueError(f"{self._where}: {name!r} is {value}, expected a count")
         return value
 
     def extent(self, name: str) -> float:
@@ -79,7 +77,7 @@ class Fields:
             return self.take(name, str)
         converted = self.child(name, read)
         if converted is None:
-            raise IndexFormatError(f"{self._where}: {name!r} is null")
+            raise ValueError(f"{self._where}: {name!r} is null")
         return converted
 
     def has(self, name: str) -> bool:
@@ -95,4 +93,4 @@ class Fields:
     def done(self) -> None:
         """Refuse remaining fields: they may have a meaning for another version that must not be ignored."""
         if self._left:
-            raise IndexFormatError(f"{self._where}: {min(self._left)!r} is unknown")
+            raise ValueError(f"{self._where}: {min(self._left)!r} is unknown")
