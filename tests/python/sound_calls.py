@@ -20,6 +20,7 @@ ENTROPIC = mr.wmd.replace(problem="sinkhorn")
 WORDS = WordVectors(["cat", "dog", "a"], X)
 SPACE = mr.fit(WORDS, ["a cat", "a dog"], ["centring"])
 SCORES = mr.score(["a cat"], [["a dog", "cat"]], encoder=WORDS)
+BASELINE = mr.score_baseline(["a cat", "a dog"], encoder=WORDS, pairs=3)
 FUSING = Reranker(WORDS, fusion=0.5)
 
 
@@ -288,6 +289,11 @@ CALLS = {
             "texts": ["cat", "a dog"], "encoder": WORDS, "measure": "wrd", "idf": False, "space": None, "pairs": 3,
             "seed": 0, "num_threads": 1,
         },
+    ),
+    "ScoreBaseline.save": (BASELINE.save, {"path": "baseline.json"}),
+    "ScoreBaseline.load": (
+        lambda path: BASELINE.save("baseline.json") or mr.ScoreBaseline.load(path),
+        {"path": "baseline.json"},
     ),
     "score_idf": (mr.score_idf, {"texts": ["cat", "a dog"], "encoder": WORDS}),
     "Scores.explain": (SCORES.explain, {"pair": 0, "of": "recall"}),

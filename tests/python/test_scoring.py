@@ -1,7 +1,9 @@
 """Scores of generated text: BERTScore's and MoverScore's by their definitions, and everything around the numbers."""
 
+import errno
 import json
 import math
+import os
 from collections import Counter
 
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.optimize import linprog
 
 import moverank as mr
 from moverank.encoders import CallableEncoder, EncodedTexts, WordVectors
-from moverank.scoring import DEFAULT_MEASURE, compare
+from moverank.scoring import DEFAULT_MEASURE, ScoreBaseline, compare, storing
 from moverank.spaces import TokenWeights
 
 WORDS = [f"w{n}" for n in range(40)]
@@ -160,7 +162,7 @@ def test_references_without_a_known_word_count_among_references():
 
 def test_words_of_all_references_are_refused_as_weights():
     for references in (["w2 w1"], ["w2 w1", "w1 w2 w2"]):
-        with pytest.raises(ValueError, match=r"idf: every token is in all of .* by score_idf, or use idf=False"):
+        with pytest.raises(ValueError, match=r"idf: every token is in all .* more texts, or leave them out"):
             mr.score(["w1"] * len(references), references, encoder=ENCODER, idf=True)
         with pytest.raises(ValueError, match="idf: every token is in all of the texts"):
             mr.score_idf(references, encoder=ENCODER)
@@ -330,6 +332,173 @@ def test_a_baseline_needs_two_texts_and_room_below_one():
     long = WordVectors(["a", "b"], [[3.0, 0.0], [3.0, 0.1]])
     with pytest.raises(ValueError, match="mean precision of random pairs is 9, not below 1"):
         mr.score_baseline(["a", "b"], encoder=long, measure="maxsim", pairs=9)
+
+
+#: Measures whose every field differs from the default somewhere.
+CUSTOM = [
+    DEFAULT_MEASURE,
+    GREEDY,
+    mr.Measure("euclidean", "uniform", capacity=1 / 0.3, fraction=0.7),
+    mr.Measure("sqeuclidean", "norm", problem="relaxed"),
+    mr.wmd.replace(problem=mr.Sinkhorn(epsilon=0.1 + 0.2, relative=False, tolerance=1e-7, max_iterations=0)),
+    mr.wrd.replace(problem=mr.Sinkhorn(marginal_penalty=1 / 3)),
+    mr.wmd.replace(problem=mr.Sinkhorn(debiased=True)),
+]
+IDENTITY = mr.EncoderIdentity(
+    "Own “kind”", "b\n", 9, "0" * 32, {"a": 1, "b": 0.1 + 0.2, "c": True, "d": None, "e": "", "f": 1.0, "g": -(1 << 62)}
+)
+
+
+def made(**changes):
+    given = {"precision": 1 / 3, "recall": -0.1, "f1": 5e-324, "pairs": 7, "encoder": IDENTITY, "measure": mr.wrd}
+    return ScoreBaseline(**{**given, "idf": None, **changes})
+
+
+@pytest.mark.parametrize("measure", CUSTOM)
+@pytest.mark.parametrize("idf", [False, True, TokenWeights({"w1": 2, "w2": 0.5})])
+def test_a_baseline_comes_back_from_a_file(measure, idf, tmp_path):
+    baseline = mr.score_baseline(CANDIDATES, encoder=ENCODER, measure=measure, idf=idf, pairs=20)
+    baseline.save(tmp_path / "baseline.json")
+    again = mr.ScoreBaseline.load(str(tmp_path / "baseline.json"))
+    assert again == baseline
+    assert hash(again) == hash(baseline)
+    scores = [
+        mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, measure=measure, idf=idf, baseline=one)
+        for one in (baseline, again)
+    ]
+    assert (stacked(scores[0]) == stacked(scores[1])).all()
+    with pytest.raises(mr.EncoderMismatchError, match="they differ in digest"):
+        mr.score(CANDIDATES, REFERENCES, encoder=encoder(1), measure=measure, idf=idf, baseline=again)
+    with pytest.raises(mr.MeasureMismatchError, match="baseline: was fitted for"):
+        mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, measure="maxsim", idf=idf, baseline=again)
+    with pytest.raises(ValueError, match="baseline: was fitted with"):
+        mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, measure=measure, idf=idf is False, baseline=again)
+
+
+def test_every_part_of_an_identity_comes_back(tmp_path):
+    made().save(tmp_path / "b")
+    again = mr.ScoreBaseline.load(tmp_path / "b")
+    assert again == made()
+    assert [(type(value), value) for value in again.encoder.options.values()] == [
+        (type(value), value) for value in IDENTITY.options.values()
+    ]
+
+
+def test_a_space_is_part_of_what_a_file_keeps(tmp_path):
+    space = mr.fit(ENCODER, CANDIDATES, ["centring"])
+    mr.score_baseline(CANDIDATES, encoder=ENCODER, space=space, pairs=20).save(tmp_path / "b")
+    again = mr.ScoreBaseline.load(tmp_path / "b")
+    mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, space=space, baseline=again)
+    with pytest.raises(mr.EncoderMismatchError, match="they differ in space"):
+        mr.score(CANDIDATES, REFERENCES, encoder=ENCODER, baseline=again)
+
+
+def test_whatever_happens_to_a_byte_of_a_baseline_is_noticed(tmp_path):
+    path = tmp_path / "b"
+    made(idf="references").save(path)
+    octets = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in range(len(octets)):
+        for changed in (octets[:place], octets[:place] + bytes([rng.integers(256)]) + octets[place + 1 :]):
+            path.write_bytes(changed)
+            try:
+                found = mr.ScoreBaseline.load(path)
+            except ValueError as error:
+                assert str(error).startswith(f"{path}: is not a baseline of moverank: ")  # noqa: PT017
+            else:
+                assert found == made(idf="references")
+
+
+def content_changed(**changes):
+    """Bytes of a file whose checksum is right, but not its content."""
+    content = {name: getattr(made(), name) for name in ("precision", "recall", "f1", "pairs", "encoder", "measure")}
+    whole = json.loads(storing.to_bytes({**content, "idf": None}))
+    whole["content"] = {name: value for name, value in {**whole["content"], **changes}.items() if value != "gone"}
+    return json.dumps({**whole, "crc32": storing._checksum(whole["content"])}).encode()
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (b"", "is not JSON"),
+        (b"\x80\x04K\x01.", "is not JSON"),  # a pickle
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "expected an object, got list"),
+        (b"{}", "'format' is missing"),
+        (b'{"format": "moverank index", "version": 2}', "its format is not 'moverank score baseline'"),
+        (b'{"format": "moverank score baseline", "version": 2}', "version 2, this moverank reads version 1"),
+        (b" " * ((1 << 24) + 1), "has more than 16777216 bytes"),
+        (content_changed(precision=1), "precision: expected a finite number below 1, got 1"),
+        (content_changed(f1=10**400), "too large"),
+        (content_changed(recall=True), "'recall' is True, expected float"),
+        (content_changed(pairs=0), "pairs must be at least 1, got 0"),
+        (content_changed(pairs=-1), "'pairs' is -1, expected a count"),
+        (content_changed(idf="rare"), "idf: expected 'references', a digest or None, got 'rare'"),
+        (content_changed(measure=None), "measure: expected Measure, got NoneType"),
+        (content_changed(measure={"ground": "cosine"}), "'weighting' is missing"),
+        (content_changed(encoder={"kind": "A"}), "expected an object of kind, name, dim, digest and options"),
+        (content_changed(encoder="gone"), "'encoder' is missing"),
+        (content_changed(more=1), "'more' is unknown"),
+    ],
+)
+def test_files_that_are_no_baseline_are_refused(octets, said, tmp_path):
+    path = tmp_path / "b.json"
+    path.write_bytes(octets)
+    with pytest.raises(ValueError, match=said) as refused:
+        mr.ScoreBaseline.load(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert type(refused.value) is ValueError
+
+
+def test_a_file_may_be_laid_out_in_another_way(tmp_path):
+    made().save(tmp_path / "b")
+    (tmp_path / "b").write_text(json.dumps(json.loads((tmp_path / "b").read_text()), indent=4, sort_keys=True))
+    assert mr.ScoreBaseline.load(tmp_path / "b") == made()
+
+
+def test_a_baseline_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path, link = tmp_path / "b", tmp_path / "link"
+    made().save(path)
+    path.chmod(0o640)
+    link.symlink_to(path)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device") as refused:
+            made(pairs=9).save(link)
+    assert refused.value.filename == str(link)
+    assert mr.ScoreBaseline.load(path) == made()
+    made(pairs=9).save(link)
+    assert link.is_symlink()
+    assert (path.stat().st_mode & 0o777) == 0o640
+    assert mr.ScoreBaseline.load(path).pairs == 9
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "link"]
+    for missing in (tmp_path / "none" / "b", tmp_path):
+        with pytest.raises(OSError, match=str(missing)):
+            made().save(missing)
+    with pytest.raises(FileNotFoundError):
+        mr.ScoreBaseline.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"),
+    [
+        ({"f1": 1.0}, ValueError, "f1: expected a finite number below 1, got 1"),
+        ({"recall": -math.inf}, ValueError, "recall: expected a finite number below 1, got -inf"),
+        ({"precision": math.nan}, ValueError, "precision: expected a finite number below 1, got nan"),
+        ({"precision": "0.5"}, TypeError, "precision must be a real number, got '0.5'"),
+        ({"pairs": 1.0}, TypeError, "pairs must be an integer, got 1.0"),
+        ({"encoder": ENCODER}, TypeError, "encoder: expected EncoderIdentity, got WordVectors"),
+        ({"measure": "wrd"}, TypeError, "measure: expected Measure, got str"),
+        ({"idf": True}, ValueError, "idf: expected 'references', a digest or None, got True"),
+    ],
+)
+def test_baselines_that_could_not_rescale_are_refused(changes, kind, said):
+    with pytest.raises(kind, match=said):
+        made(**changes)
 
 
 # ---- what comes back -------------------------------------------------------------------------------------------------

@@ -427,6 +427,8 @@ WRONG = {
         (TokenWeights({"other": 1}), ValueError, "lists no token of these texts"),
     ],
     "baseline": [(0.5, TypeError, "expected a ScoreBaseline, got float")],
+    "ScoreBaseline.save.path": [PATH[0], ("none/path.json", FileNotFoundError, "none/path.json")],
+    "ScoreBaseline.load.path": [PATH[0], ("path.json", FileNotFoundError, "path.json")],
     "pairs": COUNT,
     "pair": [
         (1, IndexError, "1 of 1"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.validate import require_callable, thread_count, whole_number
+from moverank._support.files import write_whole
+from moverank._support.validate import real_number, require_callable, thread_count, whole_number
 from moverank._support.wording import printable
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import Encoder, require_texts
@@ -17,9 +22,15 @@ from moverank.errors import EncoderMismatchError, MeasureMismatchError, NoTokens
 from moverank.measures.measure import Measure
 from moverank.scoring.compare import Compared, EncodedOnce
 from moverank.scoring.setup import DEFAULT_MEASURE, Idf, Setup
+from moverank.scoring.storing import LARGEST, from_bytes, to_bytes
 from moverank.spaces.space import Space
 from moverank.spaces.weights import TokenWeights
 from moverank.vectors.encoder_identity import EncoderIdentity
+
+#: How a baseline remembers weights that are fitted to the texts themselves.
+OF_REFERENCES = "references"
+
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,64 @@ class ScoreBaseline:
     encoder: EncoderIdentity
     measure: Measure
     idf: str | None
+
+    def __post_init__(self) -> None:
+        for name in ("precision", "recall", "f1"):
+            mean = real_number(getattr(self, name), name)
+            if not -math.inf < mean < 1:
+                raise ValueError(f"{name}: expected a finite number below 1, got {mean:g}")
+            object.__setattr__(self, name, mean)
+        object.__setattr__(self, "pairs", whole_number(self.pairs, "pairs", least=1))
+        for name, kind in (("encoder", EncoderIdentity), ("measure", Measure)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name}: expected {kind.__name__}, got {type(getattr(self, name)).__name__}")
+        idf: Any = self.idf
+        if idf is not None and not (isinstance(idf, str) and (idf == OF_REFERENCES or _DIGEST.fullmatch(idf))):
+            raise ValueError(f"idf: expected {OF_REFERENCES!r}, a digest or None, got {idf!r:.40}")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a JSON file, for `load`.
+
+        The file is replaced whole: whoever reads it meanwhile finds the old baseline or the new one.
+
+        Parameters
+        ----------
+        path : path
+            Where to; a file that is there is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that was there is as it was.
+        """
+        write_whole(Path(path), to_bytes({field.name: getattr(self, field.name) for field in fields(self)}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ScoreBaseline:
+        """Read a file written by `save`: a baseline equal to the one that was saved.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        ScoreBaseline
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is not such a file, is damaged, or was written in a version of the format that is not known here.
+        """
+        with Path(path).open("rb") as file:
+            octets = file.read(LARGEST + 1)
+        try:
+            return cls(**from_bytes(octets))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
 
     def _require(self, encoder: Encoder, measure: Measure, idf: Idf) -> None:
         """Refuse scores of another kind.
@@ -176,13 +245,13 @@ def weights_named(idf: Idf) -> str | None:
     if isinstance(idf, TokenWeights):
         lines = [f"{token}\0{weight!r}\n" for token, weight in sorted(idf.table.items())]
         return digest([f"{idf.unseen!r}\n".encode(), *(line.encode("utf-8", "surrogatepass") for line in lines)])
-    return "references" if idf else None
+    return OF_REFERENCES if idf else None
 
 
 def _said(idf: str | None) -> str:
     if idf is None:
         return "idf=False"
-    return "idf=True" if idf == "references" else f"weights {idf[:8]}"
+    return "idf=True" if idf == OF_REFERENCES else f"weights {idf[:8]}"
 
 
 def _means(found: Compared) -> tuple[float, float, float]:

@@ -90,7 +90,7 @@ class EncodedOnce:
         if found.table and max(found.table.values()) <= LEAST_IDF:
             raise ValueError(
                 "idf: every token is in all of the texts that weights are fitted to, so none weighs anything; fit "
-                "weights to more texts by score_idf, or use idf=False"
+                "weights to more texts, or leave them out"
             )
         return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moverank._support.files import write_whole
 from moverank._support.validate import as_list, text_stream, whole_number
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_documents, encode_queries, require_encoder
@@ -107,8 +108,8 @@ class Space:
         return SpaceEncoder(encoder, self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the steps with all that they have learnt into an .npz file of plain arrays."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write the steps with all that they have learnt into an .npz file of plain arrays, whole or not at all."""
+        write_whole(Path(path), self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Space:

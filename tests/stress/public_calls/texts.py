@@ -136,9 +136,14 @@ def of_scores(folder):
             warnings.simplefilter("ignore")
             return mr.score(["xyzzy", TEXTS[0]], TEXTS[:2], idf=True, measure="wmd")
 
+    def kept():
+        baseline.save(folder / "baseline.json")
+        return mr.ScoreBaseline.load(folder / "baseline.json")
+
     return {
         "scores of texts": score,
         "scores of texts without tokens": unknown,
+        "baselines in files": kept,
         "baselines of scores": lambda: (mr.score_baseline(TEXTS, pairs=20), mr.score_idf(TEXTS)),
     }
 
