@@ -20,11 +20,15 @@ VALUES = {
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
     "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
     "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ", "--candidates": "10", "--pool": "2",
-    "--probes": "9", "--ranked": "9",
+    "--probes": "9", "--ranked": "9", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
+    "--baseline": "BASELINE", "--per-pair": None, "--candidate": "words", "--reference": "key", "--pairs": "9",
+    "--seed": "1", "--output": "OUT",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
-SOURCES = {"--docs", "--index", "--queries"}
+#: Where a command takes another kind of value.
+OF_COMMANDS = {"score": {"--explain": "0"}}
+SOURCES = {"--docs", "--index", "--queries", "--output"}
 #: Of word vectors that are given.
 OF_VECTORS = {"--segmenter", "--keep-case"}
 ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
@@ -53,6 +57,11 @@ KINDS = {
     "add texts": (["add", "INDEX", "DOCS", "--replace"], set()),
     "remove": (["remove", "INDEX", "d1"], set()),
     "demo": (["demo"], set()),
+    "score lines": (
+        ["score", "CANDIDATES", "REFERENCES", "REFERENCES"], {"--candidate", "--reference", "--query-prompt"}
+    ),
+    "score pairs": (["score", "PAIRS", "--candidate", "words", "--reference", "other"], {"--query-prompt"}),
+    "score a baseline": (["score-baseline", "DOCS", "--output", "NEW"], {"--query-prompt"}),
 }  # fmt: skip
 
 
@@ -89,9 +98,16 @@ def paths(tmp_path):
     (tmp_path / "queries.tsv").write_text("q\tcat\n")
     request = {"query": "cat", "documents": [{**row, "score": 1} for row in both]}
     (tmp_path / "requests.jsonl").write_text(json.dumps(request) + "\n")
+    (tmp_path / "candidates.txt").write_text("a cat\na dog\n")
+    (tmp_path / "references.txt").write_text("a dog\na bird\n")
+    pairs = [{**row, "key": "a cat", "other": ["a bird", "a dog"]} for row in key]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    mr.score_baseline(["a dog", "a bird"], pairs=3).save(tmp_path / "baseline.json")
     return {
         "DOCS": "both.jsonl", "VECTORS": "vectors.txt", "INDEX": "index", "RUN": "run.trec", "QUERIES": "queries.tsv",
         "REQUESTS": "requests.jsonl", "NEW": "new", "OUT": "out.html", "PICTURE": "out.png",
+        "CANDIDATES": "candidates.txt", "REFERENCES": "references.txt", "PAIRS": "pairs.jsonl",
+        "BASELINE": "baseline.json",
     }  # fmt: skip
 
 
@@ -106,14 +122,15 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
     if "ARROW" in command or "NPY" in command:
         columns(paths)
     arguments = [*command, option]
+    value = OF_COMMANDS.get(command[0], {}).get(option, VALUES[option])
     if option in TRANSFORMER:
         paths["MODEL"], paths["TOKENIZER"] = str(save_model(tmp_path)), str(save_tokenizer(tmp_path))
         others = {"--model", "--tokenizer"} - {option}
-        arguments = [*arguments, *([VALUES[option]] if VALUES[option] else [])]
+        arguments = [*arguments, *([value] if value else [])]
         for other in sorted(others):
             arguments += [other, VALUES[other]]
-    elif VALUES[option] is not None:
-        arguments.append(VALUES[option])
+    elif value is not None:
+        arguments.append(value)
     arguments += WITH.get(option, [])
     if option in OF_VECTORS:
         arguments += ["--vectors", "VECTORS"]
@@ -161,7 +178,13 @@ def test_options_of_an_encoder_want_it(command, option, paths, tmp_path, capsys,
 @pytest.mark.parametrize("docs", ["lines.txt", "folder", "bare.tsv", "page.html"])
 @pytest.mark.parametrize(
     "command",
-    ["search cat --docs DOCS", "index NEW DOCS", "add INDEX DOCS", "rerank RUN --queries QUERIES --docs DOCS"],
+    [
+        "search cat --docs DOCS",
+        "index NEW DOCS",
+        "add INDEX DOCS",
+        "rerank RUN --queries QUERIES --docs DOCS",
+        "score-baseline DOCS -o NEW",
+    ],
 )
 @pytest.mark.parametrize("option", ["--id", "--text"])
 def test_fields_of_texts_that_have_none_are_refused(command, docs, option, paths, tmp_path, capsys, monkeypatch):

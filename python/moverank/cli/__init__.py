@@ -13,7 +13,22 @@ from collections.abc import Sequence
 from moverank import __version__
 from moverank._support import launch
 from moverank._support.wording import printable
-from moverank.cli import add, bench, demo, evaluate, explain, index, info, recall, remove, rerank, search, verify
+from moverank.cli import (
+    add,
+    bench,
+    demo,
+    evaluate,
+    explain,
+    index,
+    info,
+    recall,
+    remove,
+    rerank,
+    score,
+    score_baseline,
+    search,
+    verify,
+)
 from moverank.cli.errors import UserError, require_texts
 from moverank.cli.process import forget_output, prepare_streams
 from moverank.errors import DuplicateIdError, IndexExistsError, IndexIncompleteError, UnknownIdError
@@ -36,7 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"moverank {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, index, add, remove, search, recall, rerank, explain, evaluate, info, verify, bench):
+    of_texts = (demo, index, add, remove, search, recall, rerank, explain, score, score_baseline, evaluate)
+    for command in (*of_texts, info, verify, bench):
         command.add_parser(commands)
     return parser
 

@@ -20,16 +20,18 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
-def add_measure_options(parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity) -> None:
-    """Add the options of the measure; `capacity` is the default under wrd."""
-    parser.add_argument("--measure", help=f"one of {', '.join(OF_TEXTS)} (default: wrd)")
-    parser.add_argument(
-        "--capacity",
-        type=float,
-        help="how many times its mass a document token may take, at least 1; with 1 the query must explain "
-        f"the whole document, with inf any part of it (default: {capacity:g} with wrd, which suits "
-        f"{'two sentences' if capacity == 1 else 'short queries against long documents'}; else the measure's own)",
+def add_measure_options(
+    parser: argparse.ArgumentParser, *, capacity: float = DEFAULT_MEASURE.capacity, help_of_capacity: str | None = None
+) -> None:
+    """Add the options of the measure; `capacity` is the default under wrd, its help by default that of a search."""
+    suited = "two sentences" if capacity == 1 else "short queries against long documents"
+    of_search = (
+        "how many times its mass a document token may take, at least 1; with 1 the query must explain the whole "
+        f"document, with inf any part of it (default: {capacity:g} with wrd, which suits {suited}; else the measure's "
+        "own)"
     )
+    parser.add_argument("--measure", help=f"one of {', '.join(OF_TEXTS)} (default: wrd)")
+    parser.add_argument("--capacity", type=float, help=help_of_capacity or of_search)
     parser.set_defaults(default_capacity=capacity)
 
 

@@ -78,12 +78,12 @@ class ScoreBaseline:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a JSON file, for `load`.
 
-        The file is replaced whole: whoever reads it meanwhile finds the old baseline or the new one.
+        A file that is there is replaced as a whole, so that a reader finds the old baseline or the new one.
 
         Parameters
         ----------
         path : path
-            Where to; a file that is there is replaced.
+            Where to write it.
 
         Raises
         ------

@@ -1,22 +1,22 @@
-"""Readers of documents, of requests and of runs: anything is some, or refused with the name of the file."""
+"""Readers of documents, of requests, of runs and of pairs: anything is some, or refused with the name of the file."""
 
 import json
 
 from fuzz.json_changes import change_somewhere
 from fuzz.scratch import scratch_folder
-from moverank.cli import runs
+from moverank.cli import pairs, runs
 from moverank.cli.errors import UserError
 from moverank.errors import TextFormatError
 from moverank.readers.texts import Fields, TextFiles, document, files, formats, json_values, lines, tables
 
-TRACED = (document, files, formats, json_values, lines, runs, tables)
+TRACED = (document, files, formats, json_values, lines, pairs, runs, tables)
 FOLDER = scratch_folder()
 
 
 def check(octets):
     """Whether any reader accepted it, besides that of plain text, which accepts nearly all."""
     _documents("documents.txt", octets)
-    return any([_documents("documents.jsonl", octets), _requests(octets), _run(octets)])
+    return any([_documents("documents.jsonl", octets), _requests(octets), _run(octets), _pairs(octets)])
 
 
 def mutate(octets, rng):
@@ -71,6 +71,19 @@ def _requests(octets):
 def _run(octets):
     found = _read("run.txt", octets, lambda file: list(runs.run_rows(file)))
     return found is not None
+
+
+def _pairs(octets):
+    _read("lines.txt", octets, lambda file: pairs.read_lines_of_pairs(file, [file], None))
+    named = ("query", ["documents"]) if octets.startswith(b"{") else (None, None)  # as requests and documents have them
+    found = _read("pairs.txt", octets, lambda file: pairs.read_pairs(file, *named, None))
+    if found is None:
+        return False
+    assert len(found.candidates) == len(found.references) == len(found.places)
+    for candidate, references in zip(found.candidates, found.references, strict=True):
+        assert references
+        " ".join([candidate, *references]).encode()
+    return True
 
 
 def _require_writable(one):

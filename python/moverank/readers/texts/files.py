@@ -16,8 +16,8 @@ from moverank.readers.texts.formats import Format, format_of, suffix_of
 from moverank.readers.texts.html import declared_charset, text_of_page
 from moverank.readers.texts.json_values import parsed, values_in
 from moverank.readers.texts.left_out import LeftOut
-from moverank.readers.texts.lines import encoding_of, is_encoding, lines_of, whole_text
-from moverank.readers.texts.opening import HEAD, STDIN, Source, opened, shown
+from moverank.readers.texts.lines import beginning, encoding_of, lines_of, require_encoding, whole_text
+from moverank.readers.texts.opening import STDIN, Source, opened, shown
 from moverank.readers.texts.tables import documents_of_table
 
 
@@ -96,8 +96,7 @@ class TextFiles:
         for path, count in Counter(self.paths).items():
             if count > 1:
                 raise ValueError(f"{shown(path)}: is given twice")
-        if encoding is not None and not is_encoding(encoding):
-            raise ValueError(f"encoding: expected the name of a text encoding of Python, got {encoding!r}")
+        require_encoding(encoding)
         self._fields = Fields() if fields is None else fields
         self._encoding, self._part = encoding, part
         names = Counter(path.name for path in self.paths)
@@ -164,7 +163,7 @@ class TextFiles:
             source = stack.enter_context(opened(path))
             encoding = encoding_of(source, self._encoding)
             suffix = "" if path == STDIN else suffix_of(path)
-            found = format_of(_beginning(source, encoding), suffix, source.name, self._fields)
+            found = format_of(beginning(source, encoding), suffix, source.name, self._fields)
             if found in (Format.PAGE, Format.PROSE, Format.LINES):
                 self._fields.require_none(source.name, found.value)
             if found in (Format.PAGE, Format.PROSE):
@@ -202,11 +201,6 @@ class TextFiles:
             title, text = text_of_page(whole_text(source, encoding_of(source, declared or given)))
             return Document(name, title, text, {}, source.name)
         return Document(name, "", whole_text(source, encoding_of(source, given)), {}, source.name)
-
-
-def _beginning(source: Source, encoding: str) -> str:
-    head = source.head.decode(encoding, "ignore")
-    return head.rpartition("\n")[0] if len(source.head) == HEAD and "\n" in head else head
 
 
 def _reason(error: Exception, path: Path) -> str:

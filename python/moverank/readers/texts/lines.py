@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moverank.errors import TextFormatError
-from moverank.readers.texts.opening import Source, opened
+from moverank.readers.texts.opening import HEAD, Source, opened
 
 #: Maximum bytes of a line, or of a file that is one document; a larger text is taken for a mistake.
 MOST_BYTES = 1 << 26
@@ -49,8 +49,20 @@ def is_encoding(name: str) -> bool:
     return True
 
 
-def lines_of(source: Source, encoding: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers. Line ends are those of Unix, Windows or the old Macintosh."""
+def require_encoding(name: str | None) -> None:
+    """Refuse what is not the name of a text encoding."""
+    if name is not None and not is_encoding(name):
+        raise ValueError(f"encoding: expected the name of a text encoding of Python, got {name!r}")
+
+
+def beginning(source: Source, encoding: str) -> str:
+    """The first lines of a file, by which its format is recognised."""
+    head = source.head.decode(encoding, "ignore")
+    return head.rpartition("\n")[0] if len(source.head) == HEAD and "\n" in head else head
+
+
+def lines_of(source: Source, encoding: str, *, blank: bool = False) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, or all, with their numbers. They end as on Unix, Windows or the old Macintosh."""
     for number, raw in enumerate(_split(source, encoding), start=1):
         if len(raw) >= MOST_BYTES:
             raise TextFormatError(f"{source.name}:{number}: the line has {MOST_BYTES >> 20} MiB or more")
@@ -62,7 +74,7 @@ def lines_of(source: Source, encoding: str) -> Iterator[tuple[int, str]]:
             raise TextFormatError(f"{source.name}:{number}: not {_name_of(encoding)} text") from None
         if "\x00" in line:
             raise TextFormatError(f"{source.name}:{number}: has a NUL byte, so the file is binary, not text")
-        if line.strip():
+        if blank or line.strip():
             yield number, line.rstrip("\r\n")
 
 
