@@ -197,7 +197,7 @@ CALLS = {
         lambda **options: mr.TextIndex.create(None, **options),
         {
             "encoder": WORDS, "measure": None, "passages": None, "lexical": None, "store_texts": True, "dtype": None,
-            "prefilter": "auto", "pool": 1, "space": None, "num_threads": 1,
+            "rescore": False, "prefilter": "auto", "pool": 1, "space": None, "num_threads": 1,
         },
     ),
     "TextIndex.add": (
@@ -222,7 +222,11 @@ CALLS = {
     "TextIndex.payload": (lambda **given: texts().payload(**given), {"id": "a"}),
     "TextIndex.open": (
         lambda **options: texts().save("saved", overwrite=True) or mr.TextIndex.open(**options),
-        {"path": "saved", "encoder": None, "num_threads": 1},
+        {"path": "saved", "encoder": None, "check_encoder": True, "num_threads": 1},
+    ),
+    "TextIndex.rerank": (
+        lambda **given: texts().rerank(**given),
+        {"query": "cat", "ids": ["b", "a"], "k": 1, "scores": [1, 2], "fusion": 0.5, "timeout": None, "num_threads": 1},
     ),
     "TextIndex.save": (lambda path: texts().save(path), {"path": "index"}),
     "Fusion": (Fusion, {"weight": 0.5}),

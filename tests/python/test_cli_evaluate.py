@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import moverank as mr
 from moverank.cli import main
+from moverank.data import demo_documents, demo_queries
 
 pytrec_eval = pytest.importorskip("pytrec_eval", reason="the extra eval is not installed")
 
@@ -184,3 +186,46 @@ def test_a_score_that_is_not_finite_is_refused(tmp_path, capsys):
     path.write_text("1\ta cat\ta dog\nnan\ta cat\ta dog\n")
     assert main(["eval", "--sts", str(path)]) == 2
     assert "sts.tsv:2: expected a score, sentence1 and sentence2" in capsys.readouterr().err
+
+
+def test_an_index_is_scored_by_its_answers(tmp_path, capsys):
+    documents, queries = demo_documents()[:40], demo_queries()[:6]
+    with mr.TextIndex.create(tmp_path / "index") as index:
+        index.add([d.text for d in documents], ids=[d.id for d in documents])
+        found = {q.id: index.search(q.text, 9, candidates=12, fusion=0.4) for q in queries}
+    judged = {q.id: {d.id: int(n % 3 == 0) for n, d in enumerate(documents)} for q in queries}
+    judged["unasked"] = {documents[0].id: 1}
+    lines = [f"{q}\t{d}\t{grade}\n" for q, own in judged.items() for d, grade in own.items()]
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    (tmp_path / "queries.jsonl").write_text(
+        "".join(json.dumps({"_id": q.id, "text": q.text}) + "\n" for q in queries)
+        + json.dumps({"_id": "unjudged", "text": "a cat"}) + "\n"
+    )  # fmt: skip
+    asked = ["--index", str(tmp_path / "index"), "--queries", str(tmp_path / "queries.jsonl"), "-k", "9"]
+    options = ["--candidates", "12", "--fusion", "0.4", "-m", "nDCG@10", "-m", "AP", "--json"]
+    run = str(tmp_path / "run")
+    assert main(["eval", "--qrels", str(tmp_path / "qrels.tsv"), *asked, *options, "--save-run", run]) == 0
+    report = json.loads(capsys.readouterr().out)
+    ranked = {q: {str(hit.id): hit.score for hit in hits} for q, hits in found.items()}
+    per_query = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut_10", "map"}).evaluate(ranked)
+    for name, theirs in (("nDCG@10", "ndcg_cut_10"), ("AP", "map")):
+        expected = sum(values[theirs] for values in per_query.values()) / len(judged)
+        assert report[name] == pytest.approx(expected, abs=1e-9)
+    assert report["queries"] == 7
+    assert main(["eval", "--qrels", str(tmp_path / "qrels.tsv"), "--run", run, *options[4:]]) == 0
+    assert json.loads(capsys.readouterr().out) == report
+
+
+def test_an_index_needs_queries_that_are_judged(tmp_path, capsys):
+    with mr.TextIndex.create(tmp_path / "index") as index:
+        index.add(["a cat"], ids=["a"])
+    (tmp_path / "qrels").write_text("1 0 a 1\n")
+    (tmp_path / "queries.tsv").write_text("2\ta cat\n")
+    asked = ["eval", "--qrels", str(tmp_path / "qrels"), "--index", str(tmp_path / "index")]
+    for options, message in (
+        ([], "--index needs --queries"),
+        (["--queries", str(tmp_path / "queries.tsv")], "none of its queries is judged"),
+        (["--run", "x"], "--qrels needs either a --run, or an --index"),
+    ):
+        assert main([*asked, *options]) == 2
+        assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Commands over an index: the road is Reranker's, and what was built is what is searched."""
+"""Commands over an index of texts: the road is TextIndex's, and what was built is what is searched."""
 
 import json
 
@@ -10,6 +10,8 @@ from moverank.cli import main
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import WordVectors
 
+#: Transport alone, of all documents: then answers are the reranker's.
+ALONE = ["--fusion", "1", "--candidates", "all"]
 DOCS = demo_documents()[:30]
 QUERY = demo_queries()[0]
 ENCODER = WordVectors.default()
@@ -60,7 +62,7 @@ def shown_hits(report):
 
 def test_an_index_and_its_texts_give_the_same_answer_as_the_reranker(index, docs, capsys):
     ranking = mr.Reranker().rank(QUERY.text, [f"{d.title} {d.text}" for d in DOCS], doc_ids=[d.id for d in DOCS])
-    for source in (["--index", index], ["--docs", docs]):
+    for source in (["--index", index, *ALONE], ["--docs", docs]):
         report = answer(capsys, "search", QUERY.text, *source, "-k", "30", "--json", "--explain")
         assert shown_hits(report) == hits_of(ranking)
         assert report["hits"][0]["payload"]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
@@ -74,16 +76,112 @@ def test_queries_are_moved_into_the_space_of_an_index(tmp_path, capsys):
     texts = [d.text for d in DOCS]
     space = mr.fit(ENCODER, texts, ["whitening", "idf"])
     batch = mr.readers.Batch(space.over(ENCODER).encode(texts).sequences, [d.id for d in DOCS], texts)
-    mr.Index.build_on_disk(tmp_path / "i", [batch], "wrd", space=space, encoder=ENCODER).close()
-    with mr.Index.open(tmp_path / "i") as index:
+    mr.Index.build_on_disk(tmp_path / "vectors", [batch], "wrd", space=space, encoder=ENCODER).close()
+    with mr.Index.open(tmp_path / "vectors") as index:
         ranking = mr.Reranker(ENCODER).rank(QUERY.text, index, top_k=5)
-    report = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / "i"), "-k", "5", "--json")
-    assert shown_hits(report) == hits_of(ranking)
-    assert report["hits"][0]["text"] == next(d.text for d in DOCS if d.id == report["hits"][0]["id"])
+    with mr.TextIndex.create(tmp_path / "texts", measure="wrd", space=space, dtype="float32") as index:
+        index.add(texts, ids=[d.id for d in DOCS])
+    for folder, alone in (("vectors", []), ("texts", ALONE)):
+        report = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / folder), "-k", "5", "--json", *alone)
+        assert shown_hits(report) == hits_of(ranking)
+        assert report["hits"][0]["text"] == next(d.text for d in DOCS if d.id == report["hits"][0]["id"])
     more = rows(tmp_path / "more.jsonl", [{"id": "new", "text": QUERY.text}])
-    assert main(["add", str(tmp_path / "i"), more]) == 0
-    best = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / "i"), "-k", "1", "--json")["hits"][0]
+    assert "is an index of vectors without texts" in refusal(capsys, "add", str(tmp_path / "vectors"), more)
+    assert main(["add", str(tmp_path / "texts"), more]) == 0
+    best = answer(capsys, "search", QUERY.text, "--index", str(tmp_path / "texts"), "-k", "1", "--json")["hits"][0]
     assert (best["id"], best["distance"]) == ("new", pytest.approx(0, abs=1e-6))
+
+
+def test_terms_and_tokens_are_both_searched(index, capsys):
+    with mr.TextIndex.open(index) as opened:
+        assert opened.lexical == "english"
+        hits = opened.search(
+            "cells of the immune system", 5, candidates=7, fusion=0.4, min_similarity=0.1, where="lang = 'en'"
+        )
+    report = answer(
+        capsys, "search", "cells of the immune system", "--index", index, "-k", "5", "--json", "--candidates", "7",
+        "--fusion", "0.4", "--min-similarity", "0.1", "--where", "lang = 'en'",
+    )  # fmt: skip
+    assert {**report, "seconds": None, "stats": None} == {**hits.to_dict(), "seconds": None, "stats": None}
+    assert main(["search", "cells of the immune system", "--index", index]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["rank", "score", "similarity", "terms", "id", "document"]
+    assert "candidates, by terms or by tokens" in out
+    assert main(["search", "cells of the immune system", "--index", index, "--min-similarity", "1.1"]) == 0
+    assert capsys.readouterr().out.startswith("no document: no candidate is as good as requested\n")
+    for candidates in ("0", "-1", "some", "²"):
+        error = refusal(capsys, "search", "cells", "--index", index, "--candidates", candidates)
+        assert "--candidates: expected a whole number of at least 1, or 'all'" in error
+
+
+def test_texts_can_be_indexed_by_tokens_alone_in_passages_and_without_texts(tmp_path, docs, capsys):
+    path = str(tmp_path / "i")
+    assert main(["index", path, docs, "--lexical", "none", "--passages", "40"]) == 0
+    with mr.TextIndex.open(path) as index:
+        assert (index.lexical, index.passages, len(index)) == (None, mr.Passages(40, 13), 30)
+        assert len(index.index) > 30
+        hits = index.search(QUERY.text, 3)
+    report = answer(capsys, "search", QUERY.text, "--index", path, "-k", "3", "--json")
+    assert [(hit["id"], tuple(hit["passage"])) for hit in report["hits"]] == [(hit.id, hit.passage) for hit in hits]
+    assert main(["explain", QUERY.text, hits[0].id, "--index", path]) == 0
+    assert main(["search", QUERY.text, "--index", path]) == 0
+    assert "terms" not in capsys.readouterr().out.splitlines()[0]
+    assert "fusion: expected none or 1" in refusal(capsys, "search", "cat", "--index", path, "--fusion", "0.5")
+
+
+def test_without_a_lexical_library_texts_are_found_by_tokens_and_that_is_said(tmp_path, docs, capsys, monkeypatch):
+    monkeypatch.setattr("moverank.cli.index.find_spec", lambda name: None)
+    assert main(["index", str(tmp_path / "i"), docs]) == 0
+    assert "pip install 'moverank[lexical]'" in capsys.readouterr().err
+    assert main(["index", str(tmp_path / "j"), docs, "--lexical", "none"]) == 0
+    assert "lexical" not in capsys.readouterr().err
+    for name in "ij":
+        with mr.TextIndex.open(tmp_path / name) as index:
+            assert index.lexical is None
+
+
+def test_a_build_is_resumed(tmp_path, docs, capsys, monkeypatch):
+    monkeypatch.setattr("moverank.cli.texts.TEXTS_AT_ONCE", 7)
+    path, done = str(tmp_path / "i"), []
+
+    def add(self, *texts, **options):
+        done.append(1)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        return whole(self, *texts, **options)
+
+    whole = mr.TextIndex.add
+    with monkeypatch.context() as patch:
+        patch.setattr(mr.TextIndex, "add", add)
+        assert main(["index", path, docs, "--quiet"]) == 130
+    with mr.TextIndex.open(path) as index:
+        assert len(index) == 14
+    for options in (["--lexical", "words"], ["--measure", "wmd"], ["--dtype", "int8"], ["--pool", "2"],
+                    ["--passages", "9"], ["--no-texts"], ["--prefilter", "Flat"]):  # fmt: skip
+        assert f"begun with another {options[0]}" in refusal(capsys, "index", path, docs, "--resume", *options)
+    assert main(["index", path, docs, "--resume"]) == 0
+    assert main(["index", path, docs, "--resume"]) == 0
+    assert main(["index", str(tmp_path / "whole"), docs, "--resume"]) == 0  # begins, if there is nothing
+    with mr.TextIndex.open(path) as index, mr.TextIndex.open(tmp_path / "whole") as other:
+        assert list(index) == list(other) == [d.id for d in DOCS]
+        assert [index.payload(name) for name in index] == [other.payload(name) for name in index]
+        assert index.search(QUERY.text, 5).ids == other.search(QUERY.text, 5).ids
+    changed = rows(tmp_path / "changed.jsonl", [{"id": DOCS[0].id, "text": "something else"}])
+    error = refusal(capsys, "index", path, changed, "--resume")
+    assert f"changed.jsonl:1: document {DOCS[0].id!r} has another text than in the index" in error
+
+
+def test_vectors_and_texts_are_not_mixed(tmp_path, docs, capsys):
+    np.save(tmp_path / "v.npy", np.ones((1, 2, 4)))
+    error = refusal(capsys, "index", str(tmp_path / "i"), docs, str(tmp_path / "v.npy"))
+    assert "an index has the one or the other" in error
+    assert not (tmp_path / "i").exists()
+
+
+def test_an_index_of_which_no_text_can_be_encoded_is_not_left_behind(tmp_path, capsys):
+    strange = rows(tmp_path / "strange.jsonl", [{"id": "s", "text": "zzqqx"}])
+    assert "no document has a word with a vector" in refusal(capsys, "index", str(tmp_path / "i"), strange)
+    assert not (tmp_path / "i").exists()
 
 
 @pytest.mark.parametrize(
@@ -128,6 +226,7 @@ def test_another_encoder_is_refused_unless_that_is_wanted(index, tmp_path, capsy
         ["search", DOCS[0].text, "--index", index],
         ["explain", DOCS[0].text, DOCS[0].id, "--index", index],
         ["rerank", str(run), "--queries", queries, "--index", index],
+        ["recall", index, "--queries", queries, "-k", "1"],
         ["add", index, more],
     ):
         assert "the index was built with WordVectors" in refusal(capsys, *command, "--vectors", str(other))
@@ -161,9 +260,9 @@ def test_conditions_choose_documents(index, capsys):
 )  # fmt: skip
 def test_fields_become_payloads(tmp_path, docs, options, expected):
     assert main(["index", str(tmp_path / "i"), docs, *options]) == 0
-    with mr.Index.open(tmp_path / "i") as index:
-        payload = index.payload(DOCS[0].id)
-    assert payload == {**expected, "title": DOCS[0].title, "text": f"{DOCS[0].title} {DOCS[0].text}"}
+    with mr.TextIndex.open(tmp_path / "i") as index:
+        assert index.payload(DOCS[0].id) == {**expected, "title": DOCS[0].title}
+        assert index.text(DOCS[0].id) == f"{DOCS[0].title} {DOCS[0].text}"
 
 
 def test_a_field_that_no_document_has_is_refused(tmp_path, docs, capsys):
@@ -202,8 +301,9 @@ def test_documents_are_added_replaced_and_removed(index, tmp_path, capsys):
     assert main(["remove", index, "more.txt:1", "z", "--compact"]) == 0
     assert capsys.readouterr().out == f"{index}: 2 removed, 30 documents\n"
     assert "'z' is not in the index" in refusal(capsys, "remove", index, DOCS[0].id, "z")
-    with mr.Index.open(index) as now:
+    with mr.TextIndex.open(index) as now:
         assert DOCS[0].id in now
+        now.verify()
 
 
 def test_numbers_that_are_ids_are_numbers(tmp_path, capsys):
@@ -258,15 +358,17 @@ def test_words_with_one_vector_each_are_kept_as_bags(index, docs, tmp_path, caps
     for path, of_bags in ((index, True), (str(tmp_path / "tokens"), False)):
         with mr.Index.open(path) as opened:
             assert opened.is_of_bags is of_bags
-        report = answer(capsys, "search", QUERY.text, "--index", path, "-k", "30", "--json", "--explain")
+        report = answer(capsys, "search", QUERY.text, "--index", path, "-k", "30", "--json", "--explain", *ALONE)
         moves = [(m["source_token"], m["target_token"], m["mass"]) for m in report["alignment_of_best"]["moves"]]
         totals = {}
         for source, target, mass in moves:
             totals[source, target] = totals.get((source, target), 0) + mass
         answers.append((shown_hits(report), totals))
     (bags, moved), (tokens, moved_tokens) = answers
-    assert bags == [(name, pytest.approx(distance, abs=1e-6)) for name, distance in tokens]
-    assert moved == pytest.approx(moved_tokens, abs=1e-6)
+    # Tokens of texts are stored as float16.
+    assert [name for name, _ in bags] == [name for name, _ in tokens]
+    assert [distance for _, distance in bags] == pytest.approx([distance for _, distance in tokens], abs=1e-3)
+    assert moved == pytest.approx(moved_tokens, abs=1e-3)
 
 
 def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):

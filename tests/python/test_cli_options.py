@@ -20,7 +20,8 @@ VALUES = {
     "--tokens": "vectors", "--weights": "mass", "--dim": "4", "--payload": "year", "--resume": None, "--html": "OUT",
     "--heatmap": "PICTURE", "--flow": "PICTURE", "--replace": None, "--compact": None, "--segmenter": "jieba",
     "--keep-case": None, "--query-prompt": "cat: ", "--document-prompt": "dog: ", "--candidates": "10", "--pool": "2",
-    "--probes": "9", "--ranked": "9", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
+    "--probes": "9", "--ranked": "9", "--lexical": "words", "--no-texts": None, "--min-similarity": "0.1",
+    "--save-run": "OUT", "--metric": "RR@10", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
     "--baseline": "BASELINE", "--per-pair": None, "--candidate": "words", "--reference": "key", "--pairs": "9",
     "--seed": "1", "--output": "OUT",
 }  # fmt: skip
@@ -28,7 +29,10 @@ VALUES = {
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
 #: Where a command takes another kind of value.
 OF_COMMANDS = {"score": {"--explain": "0"}}
-SOURCES = {"--docs", "--index", "--queries", "--output"}
+SOURCES = {"--docs", "--index", "--queries", "--qrels", "--run", "--sts", "--output"}
+#: Of a search of an index, and of the building of one of texts.
+OF_SEARCH = {"--candidates", "--fusion", "--min-similarity"}
+OF_INDEXED = {"--lexical", "--passages", "--no-texts"}
 #: Of word vectors that are given.
 OF_VECTORS = {"--segmenter", "--keep-case"}
 ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
@@ -39,20 +43,36 @@ WITH = {"--rescore": ["--dtype", "int8"]}
 
 #: Per kind of input, the command and what is refused with it.
 KINDS = {
-    "search texts": (["search", "cat", "--docs", "DOCS"], {"--where", "--any-encoder"}),
-    "search an index": (["search", "cat", "--index", "INDEX"], TEXTS),
+    "search texts": (["search", "cat", "--docs", "DOCS"], {"--where", "--any-encoder", *OF_SEARCH}),
+    "search an index of vectors": (["search", "cat", "--index", "BARE"], {"--fusion", "--min-similarity", *TEXTS}),
+    "search an index of texts": (["search", "cat", "--index", "INDEX"], TEXTS),
     "recall": (["recall", "INDEX", "--queries", "DOCS"], {"--probes", "--ranked"}),  # an index without cells
     "explain texts": (["explain", "cat", "a dog"], {"--any-encoder"}),
     "explain a document": (["explain", "cat", "d1", "--index", "INDEX"], set()),
+    "explain a document of an index of vectors": (["explain", "cat", "d1", "--index", "BARE"], set()),
     "rerank JSON lines": (["rerank", "REQUESTS"], {"--tag", "--any-encoder", "--encoding"}),
     "rerank a run": (["rerank", "RUN", "--queries", "QUERIES", "--docs", "DOCS"], {"--any-encoder"}),
     "rerank a run over an index": (
         ["rerank", "RUN", "--queries", "QUERIES", "--index", "INDEX"], {"--id", "--text", "--passages"}
     ),
+    "rerank a run over an index of vectors": (
+        ["rerank", "RUN", "--queries", "QUERIES", "--index", "BARE"], {"--id", "--text", "--passages"}
+    ),
     "index texts": (["index", "NEW", "DOCS"], {"--tokens", "--weights", "--dim"}),
-    "index columns": (["index", "NEW", "ARROW"], {"--text", "--encoding", *ENCODING}),
+    "index columns": (["index", "NEW", "ARROW"], {"--text", "--encoding", *OF_INDEXED, *ENCODING}),
     "index vectors": (
-        ["index", "NEW", "NPY"], {"--payload", "--tokens", "--weights", "--dim", *TEXTS, *ENCODING}
+        ["index", "NEW", "NPY"],
+        {"--payload", "--tokens", "--weights", "--dim", *OF_INDEXED, *TEXTS, *ENCODING},
+    ),
+    "eval a run": (
+        ["eval", "--qrels", "QRELS", "--run", "RUN"],
+        {"--measure", "--capacity", "-k", "--candidates", "--fusion", "--save-run", "--threads", "--any-encoder",
+         *ENCODING},
+    ),
+    "eval an index": (["eval", "--qrels", "QRELS", "--index", "INDEX", "--queries", "QUERIES"], set()),
+    "eval pairs": (
+        ["eval", "--sts", "STS"],
+        {"--metric", "-k", "--candidates", "--fusion", "--save-run", "--threads", "--any-encoder"},
     ),
     "add texts": (["add", "INDEX", "DOCS", "--replace"], set()),
     "remove": (["remove", "INDEX", "d1"], set()),
@@ -93,7 +113,11 @@ def paths(tmp_path):
         encoder.encode([row["text"] for row in plain]).sequences, mr.wrd.replace(capacity=4),
         ids=[row["id"] for row in plain], payloads=plain, encoder=encoder,
     )  # fmt: skip
-    index.save(tmp_path / "index")
+    index.save(tmp_path / "bare")
+    with mr.TextIndex.create(tmp_path / "index") as texts:
+        texts.add([row["text"] for row in plain], ids=[row["id"] for row in plain], payloads=plain)
+    (tmp_path / "qrels").write_text("q 0 d1 1\n")
+    (tmp_path / "sts.tsv").write_text("5\ta cat\ta dog\n1\ta cat\ta bird\n")
     (tmp_path / "run.trec").write_text("q Q0 d1 1 2 x\nq Q0 d2 2 1 x\n")
     (tmp_path / "queries.tsv").write_text("q\tcat\n")
     request = {"query": "cat", "documents": [{**row, "score": 1} for row in both]}
@@ -104,16 +128,16 @@ def paths(tmp_path):
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
     mr.score_baseline(["a dog", "a bird"], pairs=3).save(tmp_path / "baseline.json")
     return {
-        "DOCS": "both.jsonl", "VECTORS": "vectors.txt", "INDEX": "index", "RUN": "run.trec", "QUERIES": "queries.tsv",
+        "DOCS": "both.jsonl", "VECTORS": "vectors.txt", "INDEX": "index", "BARE": "bare", "RUN": "run.trec",
         "REQUESTS": "requests.jsonl", "NEW": "new", "OUT": "out.html", "PICTURE": "out.png",
         "CANDIDATES": "candidates.txt", "REFERENCES": "references.txt", "PAIRS": "pairs.jsonl",
-        "BASELINE": "baseline.json",
+        "BASELINE": "baseline.json", "QUERIES": "queries.tsv", "QRELS": "qrels", "STS": "sts.tsv",
     }  # fmt: skip
 
 
 def test_the_table_knows_every_option():
     known = {option for command, _ in KINDS.values() for option in options_of(command[0])}
-    assert known == set(VALUES)
+    assert known == set(VALUES) | (SOURCES - set(VALUES))
 
 
 @pytest.mark.parametrize(("command", "option", "refused"), list(cases()))
@@ -136,7 +160,7 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
         arguments += ["--vectors", "VECTORS"]
     if option == "--segmenter":
         pytest.importorskip("jieba")
-    if option in ENCODING and "INDEX" in command:
+    if option in ENCODING and {"INDEX", "BARE"} & {*command}:
         # The index was built by another encoder and dimension, which is refused for that.
         refused = True
     if option in ("--heatmap", "--flow"):

@@ -137,8 +137,8 @@ def test_an_index_without_a_prefilter_is_refused(folder, capsys):
 
 
 def test_an_index_without_documents_is_refused(folder, capsys):
-    with mr.Index.open("bags", writable=True) as index:
-        index.remove(index.ids)
+    with mr.TextIndex.open("bags", writable=True) as index:
+        index.remove(list(index))
     capsys.readouterr()
     assert main(["recall", "bags", "--queries", "queries.tsv"]) == 2
     assert "there are no documents to search" in capsys.readouterr().err

@@ -139,7 +139,8 @@ def test_explanations_are_printed_and_drawn(tmp_path, capsys, monkeypatch):
 def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
     path = str(tmp_path / "index")
     assert main(["index", path, files["docs"], "--dtype", "float16"]) == 0
-    assert main(["search", QUERIES[0].text, "--index", path, "-k", "3", "--json", "--explain"]) == 0
+    alone = ["--fusion", "1", "--candidates", "all"]
+    assert main(["search", QUERIES[0].text, "--index", path, "-k", "3", "--json", "--explain", *alone]) == 0
     report = json.loads(capsys.readouterr().out.partition("\n")[2])
     assert [hit["id"] for hit in report["hits"]] == expected_order(QUERIES[0].text)[:3]
     assert report["hits"][0]["payload"]["title"] == next(d.title for d in DOCS if d.id == report["hits"][0]["id"])
@@ -149,16 +150,18 @@ def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
 
 def test_what_was_not_found_or_kept_cannot_be_explained(files, tmp_path, capsys):
     path = str(tmp_path / "index")
-    assert main(["index", path, files["docs"]]) == 0
-    vectors = WordVectors.default().bags(["a cat"])
-    with mr.Index.open(path, writable=True) as index:
-        index.remove(index.ids)
-        index.add(vectors, ids=["bare"])
-        assert main(["search", "cat", "--index", path, "--explain"]) == 2
-        assert "--explain: the index holds no text of document 'bare'" in capsys.readouterr().err
-        index.remove(["bare"])
-    assert main(["search", "cat", "--index", path, "--explain"]) == 0
-    assert "exact: there are no documents" in capsys.readouterr().out
+    encoder = WordVectors.default()
+    mr.Index.build(encoder.bags(["a cat"]), ids=["bare"], encoder=encoder).save(path)
+    (tmp_path / "texts").write_text("a cat\n")
+    assert main(["index", str(tmp_path / "unkept"), str(tmp_path / "texts"), "--no-texts"]) == 0
+    for folder, name in ((path, "bare"), (str(tmp_path / "unkept"), "1")):
+        assert main(["search", "cat", "--index", folder, "--explain"]) == 2
+        assert f"--explain: the index holds no text of document {name!r}" in capsys.readouterr().err
+        assert main(["explain", "cat", name, "--index", folder]) == 2
+        assert f"the index holds no text of document {name!r}" in capsys.readouterr().err
+        assert main(["remove", folder, name]) == 0
+        assert main(["search", "cat", "--index", folder, "--explain"]) == 0
+    assert "no document\n" in capsys.readouterr().out
 
 
 def test_other_encoders_can_be_chosen(tmp_path, capsys):
@@ -184,8 +187,8 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["rerank", "RUN", "--depth", "0"], "--depth must be at least 1, got 0"),
         (["rerank", "RUN", "--queries", "QUERIES", "--docs", "DOCS", "--fusion", "2"], "weight must be from 0 to 1"),
         (["rerank", "none.trec"], "none.trec: No such file"),
-        (["eval", "--qrels", "RUN"], "--qrels needs a --run"),
-        (["eval"], "give either --qrels and --run, or --sts"),
+        (["eval", "--qrels", "RUN"], "--qrels needs either a --run, or an --index with --queries"),
+        (["eval"], "give either --qrels and --run or --index, or --sts"),
         (["eval", "--sts", "DOCS"], "DOCS:2: expected a score, sentence1 and sentence2"),
         (["eval", "--qrels", "RUN", "--run", "RUN"], "expected query, (0,) document and relevance"),
         (["rerank", "EMPTY"], "EMPTY: no queries in it"),

@@ -147,11 +147,15 @@ def test_the_command_line_prints_these_shapes(tmp_path, capsys):
     rows = [{"id": f"d{n}", "title": f"title {n}", "text": text, "year": n} for n, text in enumerate(TEXTS) if text]
     docs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     printed(capsys, "index", str(tmp_path / "index"), str(docs))
-    for source in (["--docs", str(docs)], ["--index", str(tmp_path / "index")]):
+    of_texts = ["seconds", "comparable", "dropped", "left_out"]
+    for source, told, scores in (
+        (["--docs", str(docs)], ["skipped", "comparable", "lost", "left_out"], []),
+        (["--index", str(tmp_path / "index")], of_texts, ["similarity", "lexical", "probability"]),
+    ):
         report = printed(capsys, "search", "a cat", *source, "--explain")
-        assert list(report) == ["query", *ANSWER, "skipped", "comparable", "lost", "left_out", "alignment_of_best"]
+        assert list(report) == ["query", *ANSWER, *told, "alignment_of_best"]
         assert list(report["certificate"]) == CERTIFICATE
-        assert all(list(hit) == HIT for hit in report["hits"])
+        assert all(list(hit) == HIT + scores for hit in report["hits"])
         assert report["hits"][0]["payload"]["title"] == "title 0"
         explained = printed(capsys, "explain", "a cat", report["hits"][0]["text"])
         assert list(explained) == ["query", "measure", *report["alignment_of_best"]]

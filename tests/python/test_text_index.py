@@ -13,7 +13,7 @@ import pytest
 import moverank as mr
 from moverank.cli import main
 from moverank.encoders import CallableEncoder, Words, WordVectors
-from moverank.ranking import ReciprocalRanks
+from moverank.ranking import Fusion, ReciprocalRanks
 from moverank.text_index import lexical as inverted_lists
 
 pytest.importorskip("tantivy", reason="tantivy is not installed")
@@ -81,6 +81,60 @@ def test_distances_are_those_of_the_reranker(index):
         assert [hit.distance for hit in hits] == pytest.approx([own.distance for own in expected], abs=1e-6)
         assert all(hit.lexical is None for hit in hits)
         assert hits.certificate.exact
+
+
+def test_given_documents_are_ordered(index):
+    query, given = "the bank sold a landscape", ["cat", "bank", "art", "stocks"]
+    everything = index.search(query, 6, fusion=1, candidates=None)
+    alone = index.rerank(query, given, fusion=1)
+    assert alone.ids == [id for id in everything.ids if id in given]
+    similarity = {hit.id: hit.similarity for hit in everything}
+    assert [hit.score for hit in alone] == pytest.approx([similarity[id] for id in alone.ids])
+    assert alone.certificate.exact
+    assert index.rerank(query, given, 2, fusion=1).ids == alone.ids[:2]
+    assert alone[0].explain().value == pytest.approx(alone[0].distance, abs=1e-5)
+
+    terms = {hit.id: hit.lexical for hit in index.search(query, 6)}
+    first = {"cat": 3.0, "bank": -1.0, "art": 0.0, "stocks": 1.0}
+    for scores, own in ((None, terms), (list(first.values()), first)):
+        expected = Fusion(0.65)([own[id] for id in given], [similarity[id] for id in given])
+        hits = index.rerank(query, given, scores=scores)
+        found = {hit.id: hit.score for hit in hits}
+        assert [found[id] for id in given] == pytest.approx(expected.tolist())
+        assert hits.ids == sorted(given, key=found.get, reverse=True)
+        assert {hit.id: hit.lexical for hit in hits} == pytest.approx({id: own[id] for id in given})
+        assert str(hits.certificate) == "the scores of all 4 given candidates were added"
+
+
+def test_given_documents_with_equal_scores_keep_their_order(index):
+    for given in (NAMES, NAMES[::-1]):
+        assert index.rerank("zzqqx", given).ids == given
+        assert index.rerank("zzqqx", given, scores=[1.0] * 6, fusion=0.0).ids == given
+        assert index.rerank("zzqqx", given, scores=range(6)).ids == given[::-1]
+        assert not index.rerank("zzqqx", given).comparable
+
+
+def test_documents_in_passages_are_given_by_their_ids():
+    index = mr.TextIndex.create(passages=mr.Passages(3, 1), lexical=None)
+    index.add(["a cat sat on the mat while stocks fell sharply", "a dog", "shares rose"], ids=[7, 8, 9])
+    hits = index.rerank("stocks", [8, 7], scores=[0, 0])
+    assert (hits.ids, hits[0].text) == ([7, 8], "while stocks fell")
+    with pytest.raises(mr.UnknownIdError, match="ids: '7' is not in the index"):
+        index.rerank("stocks", ["7"])
+    with pytest.raises(mr.NoTokensError):
+        index.rerank("zzqqx", [7])
+    assert index.rerank("zzqqx", [7, 9, 8], scores=[0, 2, 1]).ids == [9, 8, 7]
+
+
+def test_what_is_not_compared_in_time_is_ordered_by_its_scores(index):
+    query = "the bank sold a landscape"
+    hits = index.rerank(query, NAMES, scores=range(6), timeout=1e-9)
+    assert hits.ids == NAMES[::-1]
+    assert "were not compared by transport, as time was over" in str(hits.certificate) or not hits[0].similarity
+    assert hits.stats.timed_out
+    found = index.search(query, 6, timeout=1e-9)
+    assert {hit.id for hit in found} >= {hit.id for hit in index.search(query, 6, fusion=0)}
+    assert not found.certificate.exact
 
 
 def test_scores_are_the_sum_of_standardised_scores(index):
@@ -527,11 +581,39 @@ def test_what_reads_an_index_of_vectors_finds_the_texts(tmp_path, capsys):
         assert [own.text for own in ranking] == [hit.text for hit in hits]
         assert ranking[0].explain().target_names[0] in ranking[0].text.lower()
     assert main(["search", "--index", str(tmp_path / "notes"), "who painted it?", "-k", "1"]) == 0
-    assert ranking[0].text in capsys.readouterr().out
+    assert hits[0].text in capsys.readouterr().out
     assert main(["info", str(tmp_path / "notes")]) == 0
     assert re.search(r"texts +kept\n(.*\n)*  attached +[1-9]", capsys.readouterr().out)
-    assert main(["remove", str(tmp_path / "notes"), "art"]) != 0
-    assert "belongs to a TextIndex" in capsys.readouterr().err
+    with (
+        mr.Index.open(tmp_path / "notes", writable=True) as index,
+        pytest.raises(mr.ReadOnlyIndexError, match="belongs to a TextIndex"),
+    ):
+        index.remove(["art"])
+
+
+def test_another_encoder_can_be_insisted_on(tmp_path):
+    made(tmp_path / "notes").close()
+    bundled = WordVectors.default()
+    other = WordVectors(list(bundled._words), bundled._vectors.copy())
+    other._vectors[0] += 1
+    with pytest.raises(mr.EncoderMismatchError):
+        mr.TextIndex.open(tmp_path / "notes", encoder=other)
+    index = mr.TextIndex.open(tmp_path / "notes", encoder=other, check_encoder=False)
+    assert index.encoder is other
+    assert index.search("stocks", 1).ids == made().search("stocks", 1).ids
+    with pytest.raises(TypeError, match="encoder"):
+        mr.TextIndex.open(tmp_path / "notes", encoder="other", check_encoder=False)
+
+
+def test_tokens_can_be_kept_beside_their_codes(tmp_path):
+    exact = made(dtype="float32", lexical=None)
+    made(tmp_path / "notes", dtype="int8", rescore=True, lexical=None).close()
+    index = mr.TextIndex.open(tmp_path / "notes")
+    for query in ("money", "a painting of the sky"):
+        expected = exact.search(query, 6, candidates=None)
+        found = index.search(query, 6, candidates=None)
+        assert found.ids == expected.ids
+        assert [hit.distance for hit in found] == pytest.approx([hit.distance for hit in expected], abs=1e-6)
 
 
 def test_damage_to_the_lexical_index_is_found(tmp_path):

@@ -371,6 +371,13 @@ WRONG = {
     "TextIndex.add.unknown": [("keep", ValueError, "must be one of 'raise', 'skip', got 'keep'")],
     "TextIndex.upsert.unknown": [("keep", ValueError, "must be one of 'raise', 'skip', got 'keep'")],
     "TextIndex.remove.ids": CHOSEN,
+    "TextIndex.rerank.ids": CHOSEN,
+    "TextIndex.rerank.query": [(3, TypeError, "expected a string, got int")],
+    "TextIndex.rerank.scores": [
+        ([1], ValueError, "expected 2, one per document, got 1"),
+        ([1, np.inf], ValueError, "that of document 1 is not finite"),
+        (["a", "b"], TypeError, "expected real numbers"),
+    ],
     "TextIndex.create.lexical": [("klingon", ValueError, "must be one of .*got 'klingon'")],
     "min_probability": [("high", TypeError, "must be a real number, got 'high'"), (0.5, ValueError, "not calibrated")],
     "TextIndex.near_duplicates.similarity": [("high", TypeError, "must be a real number"), (0, ValueError, "above 0")],

@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from moverank.cli.batches import Texts, add_payload_option
 from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin
 from moverank.cli.encoders import add_encoder_options
 from moverank.cli.errors import UserError
 from moverank.cli.index import is_vectors
-from moverank.cli.indexes import add_override, encoder_for
-from moverank.index.index import Index
+from moverank.cli.indexes import add_override, opened_texts
+from moverank.cli.texts import Texts, add_payload_option
 
 
 def add_parser(commands: Any) -> None:
@@ -36,28 +35,17 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Add, batch by batch."""
+    """Add, some texts at a time."""
     require_one_stdin(*args.files)
     for path in filter(is_vectors, args.files):
         raise UserError(f"{path}: holds vectors; moverank.Index.add takes such")
-    with Index.open(args.path, writable=True) as index:
-        encoder = encoder_for(index, args)
-        if index.space is not None:
-            encoder = index.space.over(encoder)
-        texts = Texts(args, args.files, encoder, prefixed=True, bags=index.is_of_bags)
-        added = replaced = 0
-        for batch in texts:
-            before = len(index)
-            if args.replace:
-                index.upsert(batch.docs, batch.ids or [], payloads=batch.payloads)
-            else:
-                index.add(batch.docs, batch.ids, payloads=batch.payloads)
-            added += len(index) - before
-            replaced += len(batch) - (len(index) - before)
+    with opened_texts(args.path, args, writable=True) as index:
+        texts = Texts(args, args.files, prefixed=True)
+        counts = texts.put_into(index, replacing=args.replace)
         texts.tell()
-        counts = {"added": added, "replaced": replaced, "documents": len(index)}
+        report = {"added": counts.added, "replaced": counts.replaced, "documents": len(index)}
         if args.json:
-            print(json.dumps({"path": str(args.path), **counts, "left_out": texts.all_left_out()}, indent=2))
+            print(json.dumps({"path": str(args.path), **report, "left_out": texts.all_left_out()}, indent=2))
         else:
-            print(f"{args.path}: {added} added, {replaced} replaced, {len(index)} documents")
+            print(f"{args.path}: {counts.added} added, {counts.replaced} replaced, {len(index)} documents")
     return 0

@@ -32,6 +32,11 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
                            f"as '{side}: ' (default: as in its files)")  # fmt: skip
 
 
+def names_encoder(args: argparse.Namespace) -> bool:
+    """Whether an option of the encoder was given."""
+    return any(getattr(args, name) not in (None, False) for name in ENCODER_OPTIONS)
+
+
 def chosen_encoder(args: argparse.Namespace) -> Encoder:
     """Encoder that the options name."""
     if args.vectors is not None and args.model is not None:

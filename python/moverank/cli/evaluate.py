@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from moverank._support.optional import optional
 from moverank.alignment.align import align
 from moverank.alignment.lost import Lost
-from moverank.cli.documents import read_lines, tell_lost
+from moverank.cli.documents import read_all, read_lines, tell, tell_lost
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.indexes import add_override, opened_texts, require_measure_of
 from moverank.cli.judgements import ordered, read_judgements
-from moverank.cli.options import add_measure_options, chosen_measure
+from moverank.cli.options import add_measure_options, candidates_count, check_counts, chosen_measure
+from moverank.cli.process import write_file
 from moverank.cli.progress import Bar
-from moverank.cli.runs import read_run
+from moverank.cli.runs import read_run, trec_lines
 from moverank.errors import NoTokensError
+from moverank.readers.texts import TextFiles
 
 METRICS = ("nDCG@10", "AP", "RR@10", "R@100")
 
@@ -31,13 +34,24 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "eval",
-        help="score a run against judgements, or distances against people",
-        description="Score a TREC run against judgements (nDCG, MAP, MRR, recall, by ir-measures), or, with --sts, the "
-        "similarity of sentence pairs against people's scores (Pearson, Spearman). Numbers for runs equal those of "
-        "trec_eval -c: all judged queries count, and ties are ordered as there.",
+        help="score a run or an index against judgements, or distances against people",
+        description="Score a TREC run, or what an index of texts finds for queries, against judgements (nDCG, MAP, "
+        "MRR, recall, by ir-measures), or, with --sts, the similarity of sentence pairs against people's scores "
+        "(Pearson, Spearman). Numbers for runs equal those of trec_eval -c: all judged queries count, and ties are "
+        "ordered as there.",
     )
     parser.add_argument("--qrels", type=Path, metavar="PATH", help="TREC judgements, or a .tsv of BEIR")
     parser.add_argument("--run", dest="run_file", type=Path, metavar="PATH", help="a TREC run; - for standard input")
+    parser.add_argument("--index", type=Path, metavar="PATH", help="an index of texts, built by moverank index: its "
+                        "answers to --queries are scored")  # fmt: skip
+    parser.add_argument("--queries", type=Path, metavar="PATH", help="the queries for --index: id and text with a tab "
+                        "between, JSON lines with _id and text, or a folder of BEIR")  # fmt: skip
+    parser.add_argument("-k", type=int, help="with --index: documents per query (default: 100)")
+    parser.add_argument("--candidates", metavar="N", help="with --index: as for moverank search")
+    parser.add_argument("--fusion", type=float, metavar="W", help="with --index: as for moverank search")
+    parser.add_argument("--save-run", type=Path, metavar="PATH", help="with --index: write its answers as a TREC run")
+    parser.add_argument("--threads", type=int, help="with --index: threads to use (default: all cores)")
+    add_override(parser)
     parser.add_argument("-m", "--metric", action="append", metavar="NAME", help="a metric of ir-measures, such as "
                         f"nDCG@10; may be repeated (default: {', '.join(METRICS)})")  # fmt: skip
     parser.add_argument("--sts", type=Path, metavar="PATH", help="a .tsv with columns score, sentence1, sentence2")
@@ -48,20 +62,30 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+#: What is scored, by the option that names it, and the options of each.
+_OF_INDEX = ("queries", "k", "candidates", "fusion", "save_run", "threads", "any_encoder")
+
+
 def run(args: argparse.Namespace) -> int:
     """Score what is given."""
     if (args.sts is None) == (args.qrels is None):
-        raise UserError("give either --qrels and --run, or --sts")
-    if args.sts is None and args.run_file is None:
-        raise UserError("--qrels needs a --run")
+        raise UserError("give either --qrels and --run or --index, or --sts")
+    if args.sts is None and (args.run_file is None) == (args.index is None):
+        raise UserError("--qrels needs either a --run, or an --index with --queries")
+    if args.index is None:
+        refuse_options(args, _OF_INDEX, "applies to an --index")
+    elif args.sts is None and args.queries is None:
+        raise UserError("--index needs --queries")
     if args.sts is None:
-        reason = "applies to the texts of --sts; a run has its scores already"
-        refuse_options(args, ("measure", "capacity", *ENCODER_OPTIONS), reason)
+        if args.index is None:
+            reason = "applies to the texts of --sts, or to an --index; a run has its scores already"
+            refuse_options(args, ("measure", "capacity", *ENCODER_OPTIONS), reason)
     else:
-        if args.run_file is not None:
-            raise UserError("--run: can only be scored against --qrels, not --sts")
+        for name, given in (("--run", args.run_file), ("--index", args.index)):
+            if given is not None:
+                raise UserError(f"{name}: can only be scored against --qrels, not --sts")
         refuse_options(args, ("metric",), "applies to --qrels")
-    found: Mapping[str, float | int | str] = _of_run(args) if args.sts is None else _of_pairs(args)
+    found: Mapping[str, float | int | str] = _of_judged(args) if args.sts is None else _of_pairs(args)
     if args.json:
         print(json.dumps(found, indent=2))
     else:
@@ -71,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
+def _of_judged(args: argparse.Namespace) -> dict[str, float | int]:
     try:
         library = optional("ir_measures", "eval")
     except ImportError as error:
@@ -82,7 +106,8 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
         raise UserError(f"--metric: {error}") from None
     for name, metric in zip(args.metric or METRICS, metrics, strict=True):
         _require_cutoff(name, metric.params.get("cutoff", 1))
-    judged, ranked = read_judgements(args.qrels), read_run(args.run_file)
+    judged = read_judgements(args.qrels)
+    ranked = read_run(args.run_file) if args.index is None else _answers(args, judged)
     if not judged.keys() & ranked.keys():
         raise UserError("no query of the run is judged")
     qrels = [library.Qrel(query, *judgement) for query, own in judged.items() for judgement in own.items()]
@@ -94,6 +119,37 @@ def _of_run(args: argparse.Namespace) -> dict[str, float | int]:
     ]
     values = _aggregated(library, metrics, qrels, run)
     return {"queries": len(judged), **{str(metric): float(values[metric]) for metric in metrics}}
+
+
+def _answers(args: argparse.Namespace, judged: Mapping[str, object]) -> dict[str, dict[str, float]]:
+    """What an index of texts finds for those queries that are judged, as a run."""
+    check_counts(args)
+    files = TextFiles(args.queries, part="queries")
+    queries = {query.id: query for query in read_all(files) if query.id in judged}
+    tell(files)
+    if not queries:
+        raise UserError(f"{args.queries}: none of its queries is judged in {args.qrels}")
+    k = 100 if args.k is None else args.k
+    bar = Bar("queries", len(queries), quiet=args.quiet)
+    with opened_texts(args.index, args, num_threads=args.threads) as index:
+        require_measure_of(index, args)
+        try:
+            found = index.search_batch(
+                [query.content for query in queries.values()],
+                k,
+                candidates=candidates_count(args, 100),
+                fusion=args.fusion,
+                progress=lambda done, _: bar.show(done),
+            )
+        finally:
+            bar.close()
+    tell_lost(Lost(query_dropped=sum(hits.dropped for hits in found)), "queries")
+    run = {name: {str(hit.id): hit.score for hit in hits} for name, hits in zip(queries, found, strict=True)}
+    if args.save_run is not None:
+        between = "\t" if any(any(map(str.isspace, name)) for own in run.values() for name in own) else " "
+        lines = [line for name, own in run.items() for line in trec_lines(name, own.items(), "moverank", between)]
+        write_file(args.save_run, "".join(f"{line}\n" for line in lines).encode())
+    return run
 
 
 def _require_cutoff(name: str, cutoff: object) -> None:

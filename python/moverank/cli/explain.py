@@ -10,16 +10,19 @@ from typing import Any
 
 from moverank._support.optional import optional
 from moverank._support.wording import on_one_line
+from moverank.alignment.alignment import Alignment
 from moverank.cli.documents import read_text, require_one_stdin, tell_lost
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.indexes import add_override, id_of, ranker_for
+from moverank.cli.indexes import add_override, has_texts, id_of, opened_texts, ranker_for, require_measure_of
 from moverank.cli.options import add_measure_options, chosen_measure
 from moverank.cli.process import write_file
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
-from moverank.ranking import RankedDocument, Ranking, Reranker
+from moverank.measures.measure import Measure
+from moverank.ranking import RankedDocument, Reranker
 from moverank.readers.texts import STDIN
+from moverank.text_index import TextHit
 
 
 def add_parser(commands: Any) -> None:
@@ -52,13 +55,12 @@ def run(args: argparse.Namespace) -> int:
         refuse_options(args, ("any_encoder",), "applies to an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
     try:
-        ranking, document = (_of_text if args.index is None else _of_index)(args, query)
+        measure, found = (_of_text if args.index is None else _of_index)(args, query)
     except NoTokensError:
         text = on_one_line(query, 60)
         raise UserError(f"query: no word of {text!r} has a vector{advice(args, query)}") from None
-    found = document.explain()
     if args.html is not None:
-        title = f"{ranking.measure.name}: {on_one_line(query, 80)}"
+        title = f"{measure.name}: {on_one_line(query, 80)}"
         write_file(args.html, found.to_html(title=title).encode())
     for path, draw in ((args.heatmap, found.heatmap), (args.flow, found.flow)):
         if path is not None:
@@ -68,26 +70,38 @@ def run(args: argparse.Namespace) -> int:
             write_file(path, picture.getvalue())
     if args.json:
         tell_lost(found.lost, documents="the document")  # the table shows it anyway
-        report = {"query": query, "measure": ranking.measure.name, **found.to_dict()}
+        report = {"query": query, "measure": measure.name, **found.to_dict()}
         print(json.dumps(report, indent=2, allow_nan=False))
     else:
         print(found)
     return 0
 
 
-def _of_text(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocument]:
+def _of_text(args: argparse.Namespace, query: str) -> tuple[Measure, Alignment]:
     measure = chosen_measure(args)
     document = read_text(STDIN) if args.document == "-" else args.document
     ranking = Reranker(chosen_encoder(args), measure).rank(query, [document])
     if ranking.skipped:
         raise UserError(f"document: no word of {on_one_line(document, 60)!r} has a vector{advice(args, document)}")
-    return ranking, ranking[0]
+    return measure, ranking[0].explain()
 
 
-def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, RankedDocument]:
+def _of_index(args: argparse.Namespace, query: str) -> tuple[Measure, Alignment]:
+    """Of an index of texts, the passage that is nearest to the query, if documents are cut into passages."""
+    if has_texts(args.index):
+        with opened_texts(args.index, args) as texts:
+            measure, name = require_measure_of(texts, args), id_of(texts, args.document)
+            hits = texts.rerank(query, [name], fusion=1.0)
+            if not hits.comparable:
+                raise NoTokensError("query")
+            return measure, _explained(hits[0], name)
     with Index.open(args.index) as index:
         name = id_of(index, args.document)
         ranking = ranker_for(index, args).rank(query, index, doc_ids=[name])
-        if ranking[0].text is None:
-            raise UserError(f"the index holds no text of document {name!r}")
-        return ranking, ranking[0]
+        return ranking.measure, _explained(ranking[0], name)
+
+
+def _explained(document: RankedDocument | TextHit, name: int | str) -> Alignment:
+    if document.text is None:
+        raise UserError(f"the index holds no text of document {name!r}")
+    return document.explain()

@@ -58,3 +58,13 @@ def check_counts(args: argparse.Namespace, *names: str) -> None:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"{'-' if name == 'k' else '--'}{name} must be at least 1, got {value}")
+
+
+def candidates_count(args: argparse.Namespace, default: int | None) -> int | None:
+    """Number of candidates that an option names; None for all."""
+    given: str | None = args.candidates
+    if given is None or given == "all":
+        return default if given is None else None
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise UserError(f"--candidates: expected a whole number of at least 1, or 'all', got {given!r}")
+    return int(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from moverank.alignment.lost import Lost
 from moverank.cli.documents import add_text_options, all_left_out, read_all, tell, tell_lost, text_files
 from moverank.cli.encoders import add_encoder_options, advice
 from moverank.cli.errors import UserError
-from moverank.cli.indexes import add_override, encoder_for, require_measure_of
+from moverank.cli.indexes import add_override, encoder_for, has_texts, opened_texts, require_measure_of
 from moverank.cli.options import add_search_options, check_counts
 from moverank.cli.progress import Bar
-from moverank.encoders import EncodedTexts, encode_queries
+from moverank.encoders import EncodedTexts, Encoder, encode_queries
 from moverank.encoders.encoded import EncodedText, gathered
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
@@ -74,12 +75,18 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a table."""
     check_counts(args)
-    with Index.open(args.path) as index:
+    with ExitStack() as opened:
+        encoder: Encoder | None = None
+        if has_texts(args.path):
+            texts = opened.enter_context(opened_texts(args.path, args))
+            index, encoder = texts.index, texts.encoder
+        else:
+            index = opened.enter_context(Index.open(args.path))
         require_measure_of(index, args)
         searched = _with_options(index, args)
         files = text_files(args, args.queries, part="queries", fields=Fields(args.id, args.text))
         queries = read_all(files)
-        encoded = _encoded(index, queries, args)
+        encoded = _encoded(index, encoder or encoder_for(index, args), queries, args)
         bar = Bar("queries", len(encoded), quiet=args.quiet)
         try:
             found = searched.recall(
@@ -120,9 +127,8 @@ def _with_options(index: Index, args: argparse.Namespace) -> Index:
     return index.with_prefilter(replace(own, **given))
 
 
-def _encoded(index: Index, queries: list[Document], args: argparse.Namespace) -> EncodedTexts:
+def _encoded(index: Index, encoder: Encoder, queries: list[Document], args: argparse.Namespace) -> EncodedTexts:
     """Vectors, in the space of the index, of the queries that have a token with mass."""
-    encoder = encoder_for(index, args)
     if index.space is not None:
         encoder = index.space.over(encoder)
     texts = [query.content for query in queries]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from moverank.cli.documents import iterate_lines
-from moverank.cli.indexes import ids_of
+from moverank.cli.indexes import has_texts, ids_of
 from moverank.index.index import Index
 from moverank.readers.texts import STDIN
+from moverank.text_index import TextIndex
 
 
 def add_parser(commands: Any) -> None:
@@ -28,7 +29,8 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Remove."""
     given = [line for _, line in iterate_lines(STDIN)] if args.ids == [str(STDIN)] else args.ids
-    with Index.open(args.path, writable=True) as index:
+    kind = TextIndex if has_texts(args.path) else Index
+    with kind.open(args.path, writable=True) as index:
         index.remove(ids_of(index, given))
         if args.compact:
             index.compact()

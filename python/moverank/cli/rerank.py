@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from moverank.alignment.lost import Lost
 from moverank.cli.documents import (
@@ -23,7 +25,7 @@ from moverank.cli.documents import (
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.indexes import add_override, ids_of, ranker_for
+from moverank.cli.indexes import add_override, has_texts, ids_of, opened_texts, ranker_for, require_measure_of
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure
 from moverank.cli.progress import Bar
 from moverank.cli.runs import (
@@ -42,8 +44,9 @@ from moverank.cli.runs import (
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.measures.measure import Measure
-from moverank.ranking import Passages, Ranking, Reranker
+from moverank.ranking import Fusion, Passages, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
+from moverank.text_index import TextIndex
 
 
 def add_parser(commands: Any) -> None:
@@ -80,11 +83,14 @@ def run(args: argparse.Namespace) -> int:
     check_counts(args, "k", "depth", "threads", "passages")
     _check_options(args)
     trec = args.queries is not None
+    if args.index is not None and has_texts(args.index):
+        with opened_texts(args.index, args, num_threads=args.threads) as texts:
+            measure = require_measure_of(texts, args)
+            return _reranked(args, _of_index(args, texts), _InTextIndex(texts, args), measure)
     if args.index is not None:
         with Index.open(args.index) as index:
-            requests = _of_index(args, index)
-            options = {"fusion": args.fusion, "num_threads": args.threads}
-            return _reranked(args, requests, ranker_for(index, args, **options), index.measure, index)
+            ranker = ranker_for(index, args, fusion=args.fusion, num_threads=args.threads)
+            return _reranked(args, _of_index(args, index), _ByReranker(ranker, args, index), index.measure)
     if trec:
         queries, documents = _queries(args), _by_id(args, args.docs, "corpus")
         requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
@@ -93,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     passages = None if args.passages is None else Passages(args.passages, args.passages // 3, args.segmenter)
     encoder, measure = chosen_encoder(args), chosen_measure(args)
     ranker = Reranker(encoder, measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
-    return _reranked(args, requests, ranker, measure, None)
+    return _reranked(args, requests, _ByReranker(ranker, args, None), measure)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -120,7 +126,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _reranked(
-    args: argparse.Namespace, requests: list[Request], ranker: Reranker, measure: Measure, index: Index | None
+    args: argparse.Namespace, requests: list[Request], rank: Callable[[Request], _Ranked | None], measure: Measure
 ) -> int:
     """Rank each request, and print its result at once."""
     requests = [_cut(request, args) for request in requests]
@@ -135,13 +141,13 @@ def _reranked(
     try:
         for done, request in enumerate(requests, start=1):
             if request.candidates:
-                ranking = _ranked(ranker, request, args, index)
-                if ranking is None:
+                found = rank(request)
+                if found is None:
                     unknown.append(request)
                 else:
-                    lost += ranking.lost
-                    last += [request] * ranking.skipped
-                print("\n".join(_lines(request, ranking, measure, args, between)))
+                    lost += found.lost
+                    last += [request] * found.skipped
+                print("\n".join(_lines(request, found, measure, args, between)))
             else:
                 print(json_line(request.id, unranked(request, args.k, measure)))
             bar.show(done)
@@ -149,7 +155,7 @@ def _reranked(
         bar.close()
     tell_lost(lost, "queries")
     if last:
-        no_word = "have no word with a vector" if index is None else "are not in the index"
+        no_word = "have no word with a vector" if args.index is None else "are not in the index"
         say(f"{len(last)} candidates {no_word} and come last by distance (the first: for query {last[0].id!r})")
     if not unknown:
         return 0
@@ -163,15 +169,16 @@ def _reranked(
 
 
 def _lines(
-    request: Request, ranking: Ranking | None, measure: Measure, args: argparse.Namespace, between: str
+    request: Request, found: _Ranked | None, measure: Measure, args: argparse.Namespace, between: str
 ) -> Iterable[str]:
     """Lines for a request, ranked or not, as a run or as JSON."""
     if args.queries is None:
+        ranking = None if found is None else found.ranking
         return [json_line(request.id, unranked(request, args.k, measure) if ranking is None else ranking)]
     tag = args.tag or "moverank"
-    if ranking is None:
+    if found is None:
         return unranked_trec_lines(request, args.k, tag, between)
-    return trec_lines(request.id, ranking, tag, between)
+    return trec_lines(request.id, found.scored, tag, between)
 
 
 def _cut(request: Request, args: argparse.Namespace) -> Request:
@@ -187,26 +194,73 @@ def _cut(request: Request, args: argparse.Namespace) -> Request:
     return replace(request, candidates=candidates[: args.depth])
 
 
-def _ranked(ranker: Reranker, request: Request, args: argparse.Namespace, index: Index | None) -> Ranking | None:
-    """Ranking of a request; None if no word of its query has a vector."""
-    candidates = request.candidates
-    names: list[Any] = [candidate.document.id for candidate in candidates]
-    try:
-        return ranker.rank(
-            request.query,
-            [candidate.document.content for candidate in candidates] if index is None else index,
-            top_k=args.k,
-            doc_ids=names if index is None else ids_of(index, names),
-            scores=None if args.fusion is None else [candidate.score or 0.0 for candidate in candidates],
-            absent="raise" if index is None else "keep",
-        )
-    except NoTokensError:
-        return None
-    except ValueError as error:
-        raise UserError(f"query {request.id!r}: {error}") from None
+@dataclass(frozen=True)
+class _Ranked:
+    """The candidates of a request in their new order, with scores; and what is told of them."""
+
+    scored: list[tuple[Any, float]]
+    lost: Lost
+    skipped: int
+    #: The whole answer; of an index of texts, whose answers become lines of a run, None.
+    ranking: Ranking | None
 
 
-def _of_index(args: argparse.Namespace, index: Index) -> list[Request]:
+class _ByReranker:
+    """Ranks the candidates of requests, as texts or as documents of an index of vectors."""
+
+    def __init__(self, ranker: Reranker, args: argparse.Namespace, index: Index | None) -> None:
+        self._ranker, self._args, self._index = ranker, args, index
+
+    def __call__(self, request: Request) -> _Ranked | None:
+        candidates, index = request.candidates, self._index
+        names: list[Any] = [candidate.document.id for candidate in candidates]
+        try:
+            ranking = self._ranker.rank(
+                request.query,
+                [candidate.document.content for candidate in candidates] if index is None else index,
+                top_k=self._args.k,
+                doc_ids=names if index is None else ids_of(index, names),
+                scores=_first_scores(request) if self._ranker.fuses else None,
+                absent="raise" if index is None else "keep",
+            )
+        except NoTokensError:
+            return None
+        except ValueError as error:
+            raise UserError(f"query {request.id!r}: {error}") from None
+        scored = [(document.doc_id, document.score) for document in ranking]
+        return _Ranked(scored, ranking.lost, ranking.skipped, ranking)
+
+
+class _InTextIndex:
+    """Ranks the candidates of requests as documents of an index of texts; those that it lacks come last."""
+
+    def __init__(self, index: TextIndex, args: argparse.Namespace) -> None:
+        self._index, self._args = index, args
+
+    def __call__(self, request: Request) -> _Ranked | None:
+        index, fusion = self._index, self._args.fusion
+        names = ids_of(index, [candidate.document.id for candidate in request.candidates])
+        there = [name for name in names if name in index]
+        similarity: dict[Any, float] = {}
+        lost = Lost()
+        if there:
+            hits = index.rerank(request.query, there, fusion=1.0)
+            if not hits.comparable:
+                return None
+            similarity, lost = {hit.id: hit.score for hit in hits}, Lost(query_dropped=hits.dropped)
+        scores = np.array([similarity.get(name, -np.inf) for name in names])
+        if fusion is not None:
+            scores = Fusion(fusion)(_first_scores(request), scores)
+        order = np.argsort(-scores, kind="stable")[: self._args.k].tolist()
+        return _Ranked([(names[place], float(scores[place])) for place in order], lost, len(names) - len(there), None)
+
+
+def _first_scores(request: Request) -> list[float]:
+    """Scores of the first stage, all of which are there when they are to be fused."""
+    return [candidate.score or 0.0 for candidate in request.candidates]
+
+
+def _of_index(args: argparse.Namespace, index: Index | TextIndex) -> list[Request]:
     queries, found = _queries(args), read_run(args.run_file)
     requests = []
     for name, scores in found.items():

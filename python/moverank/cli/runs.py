@@ -149,12 +149,12 @@ def between_columns(requests: Iterable[Request]) -> str:
     return "\t" if any(any(map(str.isspace, name)) for name in ids) else " "
 
 
-def trec_lines(query_id: str, ranking: Ranking, tag: str, between: str) -> Iterable[str]:
-    """Lines of a TREC run."""
-    for document in ranking:
+def trec_lines(query_id: str, scored: Iterable[tuple[Any, float]], tag: str, between: str) -> Iterable[str]:
+    """Lines of a TREC run: ids with scores, the best first."""
+    for rank, (name, score) in enumerate(scored, start=1):
         # Readers of runs sort by score; a text without a token has none, and stays last.
-        score = document.score if math.isfinite(document.score) else -1e9
-        yield between.join([query_id, "Q0", str(document.doc_id), str(document.rank + 1), f"{score:.9g}", tag])
+        shown = score if math.isfinite(score) else -1e9
+        yield between.join([query_id, "Q0", str(name), str(rank), f"{shown:.9g}", tag])
 
 
 def unranked_trec_lines(request: Request, k: int | None, tag: str, between: str) -> Iterable[str]:

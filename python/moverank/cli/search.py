@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank._support.wording import printable
+from moverank.alignment.lost import Lost
 from moverank.cli.documents import (
     FORMATS,
     TEXT_OPTIONS,
@@ -23,13 +24,16 @@ from moverank.cli.documents import (
 )
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
-from moverank.cli.indexes import add_override, ranker_for
-from moverank.cli.options import add_search_options, check_counts, chosen_measure
-from moverank.cli.render import compared, ranking_table, with_titles, work_line
+from moverank.cli.indexes import add_override, has_texts, opened_texts, ranker_for, require_measure_of
+from moverank.cli.options import add_search_options, candidates_count, check_counts, chosen_measure
+from moverank.cli.render import compared, hits_table, ranking_table, with_titles, work_line
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.ranking import Ranking, Reranker
 from moverank.readers.texts import STDIN
+
+#: Options of an index of texts, which has more scores than distances.
+OF_TEXT_INDEXES = ("fusion", "min_similarity")
 
 
 def add_parser(commands: Any) -> None:
@@ -37,8 +41,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "search",
         help="rank your own documents for a query",
-        description="Rank documents for a query, exactly, by optimal transport between their tokens. Documents come "
-        "as texts, or as an index that was built by the same encoder.",
+        description="Rank documents for a query by optimal transport between their tokens: texts, or an index of "
+        "vectors, exactly; an index of texts by its terms as well, among the candidates of both.",
     )
     parser.add_argument("query", help="the query, as text; - for standard input")
     where = parser.add_mutually_exclusive_group(required=True)
@@ -46,6 +50,16 @@ def add_parser(commands: Any) -> None:
     where.add_argument("--index", type=Path, metavar="PATH", help="a folder built by moverank index")
     parser.add_argument("--where", metavar="CONDITION", help="with --index: rank only documents whose payload "
                         "satisfies this condition of SQL, such as \"year >= 2020 AND lang = 'en'\"")  # fmt: skip
+    parser.add_argument(
+        "--candidates",
+        metavar="N",
+        help="with --index: documents that are compared, those of an index of texts by terms and by tokens each; 'all' "
+        "for all (default: 100 for an index of texts, else all)",
+    )
+    parser.add_argument("--fusion", type=float, metavar="W", help="with an index of texts: add the scores of terms "
+                        "with weight 1 - W; 1 leaves them out (default: as the index has learnt, or 0.65)")  # fmt: skip
+    parser.add_argument("--min-similarity", type=float, metavar="S", help="with an index of texts: leave out documents "
+                        "that are less similar")  # fmt: skip
     add_override(parser)
     parser.add_argument(
         "--explain",
@@ -64,10 +78,13 @@ def run(args: argparse.Namespace) -> int:
     require_one_stdin(args.query, args.docs)
     if args.index is None:
         refuse_options(args, ("where",), "applies to payloads of an --index")
-        refuse_options(args, ("any_encoder",), "applies to an --index")
+        refuse_options(args, ("any_encoder", "candidates"), "applies to an --index")
     else:
         refuse_options(args, TEXT_OPTIONS, "applies to --docs, not to an --index")
     query = read_text(STDIN) if args.query == "-" else args.query
+    if args.index is not None and has_texts(args.index):
+        return _in_text_index(args, query)
+    refuse_options(args, OF_TEXT_INDEXES, "applies to an index of texts")
     try:
         ranking, left_out = (_of_texts if args.index is None else _of_index)(args, query)
     except NoTokensError:
@@ -93,6 +110,37 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _in_text_index(args: argparse.Namespace, query: str) -> int:
+    """Search an index of texts, by terms and by tokens."""
+    with opened_texts(args.index, args, num_threads=args.threads) as index:
+        require_measure_of(index, args)
+        given = {} if args.min_similarity is None else {"min_similarity": args.min_similarity}
+        try:
+            hits = index.search(
+                query, args.k, where=args.where, candidates=candidates_count(args, 100), fusion=args.fusion, **given
+            )
+        except NoTokensError:
+            raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
+        tell_lost(Lost(query_dropped=hits.dropped))
+        alignment = None
+        if args.explain and len(hits):
+            if hits[0].text is None:
+                raise UserError(f"--explain: the index holds no text of document {hits[0].id!r}")
+            alignment = hits[0].explain()
+    if args.json:
+        report = hits.to_dict()
+        if alignment is not None:
+            report["alignment_of_best"] = alignment.to_dict()
+        print(json.dumps(report, indent=2, allow_nan=False))
+        return 0
+    print(hits_table(hits))
+    print(f"{hits.certificate}\n{work_line(hits.stats)}")
+    if alignment is not None:
+        print(f"\nwhy is {printable(str(hits[0].id))} the best hit?\n")
+        print(alignment.table(max_rows=24))
+    return 0
+
+
 def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[str, object]]]:
     """Ranking of texts that are encoded now, with their titles, and what was left out of the files."""
     files = text_files(args, args.docs)
@@ -112,7 +160,8 @@ def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[
 
 
 def _of_index(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[str, object]]]:
-    """The same of an index, whose texts and titles are in its payloads."""
+    """The same of an index of vectors, whose payloads may have texts and titles."""
     with Index.open(args.index) as index:
         ranker = ranker_for(index, args, num_threads=args.threads)
-        return ranker.rank(query, index, top_k=args.k, where=args.where), []
+        candidates = candidates_count(args, None)
+        return ranker.rank(query, index, top_k=args.k, where=args.where, candidates=candidates), []

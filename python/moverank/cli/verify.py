@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from moverank.errors import IndexFormatError
+from moverank.cli.documents import say
+from moverank.cli.indexes import has_texts
+from moverank.errors import EncoderMismatchError, IndexFormatError
 from moverank.index.index import Index
+from moverank.text_index import TextIndex
 
 
 def add_parser(commands: Any) -> None:
@@ -26,9 +29,18 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, and say what was found."""
     try:
-        with Index.open(args.path) as index:
+        with _opened(args.path) as index:
             print(f"{args.path}: {index.verify()}")
     except IndexFormatError as error:
         print(f"moverank: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _opened(path: Path) -> Index | TextIndex:
+    if has_texts(path):
+        try:
+            return TextIndex.open(path)
+        except EncoderMismatchError as error:
+            say(f"files alone are checked, not whether terms and tokens are of the same texts: {error}")
+    return Index.open(path)

@@ -23,6 +23,9 @@ from moverank.text_index.entries import Entries
 from moverank.text_index.lexical import Lexical
 from moverank.text_index.results import TextHit, TextHits
 
+#: What is left for a comparison when time is over: as good as none.
+LEAST_SECONDS = 1e-6
+
 
 @dataclass(frozen=True)
 class State:
@@ -57,6 +60,22 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Among:
+    """The entries to which a search is confined.
+
+    Attributes
+    ----------
+    entries : list of str
+        Their ids.
+    first : list of float or None
+        Scores of a first stage, which take the place of lexical scores; None if there are none.
+    """
+
+    entries: list[str]
+    first: list[float] | None
+
+
+@dataclass(frozen=True)
 class Candidates:
     """Entries that are compared.
 
@@ -65,7 +84,8 @@ class Candidates:
     hits : dict of Hit
         Those that were compared by transport, by id of the entry.
     terms : dict of float or None
-        Lexical scores of all; None if these have no part in the order.
+        Scores of all by terms, or by a first stage; None if these have no part in the order. Their order decides
+        between equal scores, and that of `hits` without them.
     proved : Hits or None
         Answer of the search by tokens alone; None if the query has no token.
     """
@@ -80,38 +100,58 @@ class Candidates:
         return [self.hits[entry].similarity if entry in self.hits else -np.inf for entry in self.terms or ()]
 
     def scored(self, fusion: Fusing) -> list[tuple[str, float]]:
-        """Entries with their scores, the best first; equal scores by id."""
+        """Entries with their scores, the best first; equal ones keep their order."""
         if self.terms is None:
-            return [(entry, hit.similarity) for entry, hit in self.hits.items()]
-        entries, terms = list(self.terms), list(self.terms.values())
-        if self.hits:
-            terms = fusion(terms, self.similarities).tolist()
-        return sorted(zip(entries, terms, strict=True), key=lambda own: (-own[1], own[0]))
+            scored = [(entry, hit.similarity) for entry, hit in self.hits.items()]
+        else:
+            scores = fusion(list(self.terms.values()), self.similarities).tolist() if self.hits else self.terms.values()
+            scored = list(zip(self.terms, scores, strict=True))
+        return sorted(scored, key=lambda own: -own[1])
 
 
 def candidates_for(
     state: State, query: str, tokens: EncodedText, asked: Asked, seconds: dict[str, float]
 ) -> Candidates:
     """Compare what both first stages propose for one query."""
+    deadline = None if asked.timeout is None else time.perf_counter() + asked.timeout
     lexical = state.lexical if asked.fusion.weight < 1.0 else None
     with _timed(seconds, "lexical"):
         by_terms = [] if lexical is None else _by_terms(state, lexical, query, asked)
     with _timed(seconds, "transport"):
-        hits, proved = _compared(state, tokens, by_terms, asked) if tokens.tokens else ({}, None)
+        hits, proved = _compared(state, tokens, by_terms, asked, deadline) if tokens.tokens else ({}, None)
     with _timed(seconds, "fuse"):
-        terms = None
-        if lexical is not None:
-            entries = sorted({*by_terms, *hits})
-            terms = dict(zip(entries, lexical.scores(query, entries).tolist(), strict=True))
+        terms = None if lexical is None else _terms(lexical, query, sorted({*by_terms, *hits}))
     return Candidates(hits, terms, proved)
 
 
-def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked) -> TextHits:
-    """Search for one query."""
+def compared_among(
+    state: State, query: str, tokens: EncodedText, asked: Asked, among: Among, seconds: dict[str, float]
+) -> Candidates:
+    """Compare given entries for one query."""
+    fuses = asked.fusion.weight < 1.0
+    with _timed(seconds, "transport"):
+        proved = _solved(state, tokens, among.entries, asked, asked.timeout) if tokens.tokens else None
+    with _timed(seconds, "lexical"):
+        terms = None
+        if fuses and among.first is not None:
+            terms = dict(zip(among.entries, among.first, strict=True))
+        elif fuses and state.lexical is not None:
+            terms = _terms(state.lexical, query, among.entries)
+    solved = {} if proved is None else {str(hit.id): hit for hit in proved}
+    return Candidates({entry: solved[entry] for entry in among.entries if entry in solved}, terms, proved)
+
+
+def answer(
+    state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked, among: Among | None = None
+) -> TextHits:
+    """Search for one query: among all entries, or given ones."""
     seconds: dict[str, float] = {}
     with _timed(seconds, "encode"):
         tokens = encode(query)
-    found = candidates_for(state, query, tokens, asked, seconds)
+    if among is None:
+        found = candidates_for(state, query, tokens, asked, seconds)
+    else:
+        found = compared_among(state, query, tokens, asked, among, seconds)
     with _timed(seconds, "fuse"):
         ranked = _of_documents(state, found.scored(asked.fusion))
         chances = _probabilities(asked, [score for _, score in ranked])
@@ -121,7 +161,7 @@ def answer(state: State, query: str, encode: Callable[[str], EncodedText], asked
         ]
         kept = [(*ranked[place], chances[place]) for place in np.flatnonzero(passing)[: asked.k].tolist()]
         shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
-    certificate, stats = _proof(state, found)
+    certificate, stats = _proof(state, found, among)
     told = (bool(tokens.tokens), tokens.dropped, min(asked.k, len(ranked)) - len(kept))
     return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
 
@@ -138,8 +178,13 @@ def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked) -> list[
     return list(lexical.search(query, limit, keep))
 
 
+def _terms(lexical: Lexical, query: str, entries: list[str]) -> dict[str, float]:
+    """Lexical scores of entries, in their order."""
+    return dict(zip(entries, lexical.scores(query, entries).tolist(), strict=True))
+
+
 def _compared(
-    state: State, tokens: EncodedText, by_terms: list[str], asked: Asked
+    state: State, tokens: EncodedText, by_terms: list[str], asked: Asked, deadline: float | None
 ) -> tuple[dict[str, Hit], Hits | None]:
     """Hits of all candidates by entry, and the answer of the search by tokens, if these propose candidates."""
     found: dict[str, Hit] = {}
@@ -149,10 +194,15 @@ def _compared(
         found = {str(hit.id): hit for hit in hits}
     rest = [entry for entry in by_terms if entry not in found]
     if rest:
-        request = Request.among(state.snapshot, rest, len(rest), slack=0.0, timeout=asked.timeout)
-        more = request.answer(tokens.vectors, tokens.weights, asked.num_threads)
-        found |= {str(hit.id): hit for hit in more}
+        left = None if deadline is None else max(deadline - time.perf_counter(), LEAST_SECONDS)
+        found |= {str(hit.id): hit for hit in _solved(state, tokens, rest, asked, left)}
     return found, hits
+
+
+def _solved(state: State, tokens: EncodedText, entries: list[str], asked: Asked, timeout: float | None) -> Hits:
+    """Given entries, the nearest first; those that were not reached in time are left out."""
+    request = Request.among(state.snapshot, entries, len(entries), slack=0.0, timeout=timeout)
+    return request.answer(tokens.vectors, tokens.weights, asked.num_threads)
 
 
 def _by_tokens(state: State, tokens: EncodedText, asked: Asked) -> Hits:
@@ -229,20 +279,25 @@ def _hit(
     )
 
 
-def _proof(state: State, found: Candidates) -> tuple[Certificate, SearchStats]:
+def _proof(state: State, found: Candidates, among: Among | None) -> tuple[Certificate, SearchStats]:
+    """What is known of the answer: of transport alone its proof, of added scores what they were computed for."""
     if found.proved is not None and found.terms is None:
         return found.proved.certificate, found.proved.stats
     count = len(found.hits if found.terms is None else found.terms)
-    unsolved = len(state.snapshot) - count
+    total, what = (len(state.snapshot), "entries") if among is None else (len(among.entries), "given candidates")
     if found.proved is None and found.hits:
-        statement = f"ordered by terms alone: {count} of {len(state.snapshot)} entries have a term of the query"
+        statement = f"ordered by terms alone: {count} of {total} {what} have a term of the query"
     elif found.proved is None:
         statement = "not compared by transport: no word of the query has a vector"
+    elif among is not None:
+        statement = f"the scores of all {total} {what} were added"
     else:
-        statement = f"not exact: {count} of {len(state.snapshot)} entries were candidates, by terms or by tokens"
-        statement += "; nothing is known of the others" if unsolved else ", and their scores were added"
+        statement = f"not exact: {count} of {total} {what} were candidates, by terms or by tokens"
+        statement += "; nothing is known of the others" if total > count else ", and their scores were added"
+    if found.hits and len(found.hits) < count:
+        statement += f"; {count - len(found.hits)} of these were not compared by transport, as time was over"
     stats = SearchStats(0, (), 0, 0.0, False) if found.proved is None else found.proved.stats
-    return Certificate(False, -np.inf, unsolved, 0, np.inf, statement), stats
+    return Certificate(False, -np.inf, total - count, 0, np.inf, statement), stats
 
 
 @contextmanager

@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moverank._support.optional import optional
 from moverank._support.threads import Lock
-from moverank._support.validate import as_list, one_of, positive_number, real_number, thread_count, whole_number
+from moverank._support.validate import (
+    as_list,
+    one_of,
+    positive_number,
+    real_array,
+    real_number,
+    thread_count,
+    whole_number,
+)
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
 from moverank.encoders.word_vectors import WordVectors
 from moverank.errors import IndexFormatError, NoTokensError, UnknownIdError
@@ -23,7 +32,7 @@ from moverank.index.disk.verify import Verified
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.attachment import Attachment
 from moverank.index.parts.filters import Condition
-from moverank.index.parts.ids import Positions
+from moverank.index.parts.ids import Positions, listed_ids, make_ids
 from moverank.index.parts.plan import Plan
 from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.search.prefilters import require_factory
@@ -41,7 +50,7 @@ from moverank.text_index.entries import Entries, Id, encoded
 from moverank.text_index.holder import Holder
 from moverank.text_index.lexical import ANALYZERS, Lexical
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Asked, State, answer, candidates_for
+from moverank.text_index.searching import Among, Asked, State, answer, candidates_for
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from, kept_of
 from moverank.vectors.bags import Bags
@@ -100,6 +109,7 @@ class TextIndex:
         lexical: str | None = "english",
         store_texts: bool = True,
         dtype: str | None = None,
+        rescore: bool = False,
         prefilter: str | Clusters | TokenCells | None = "auto",
         pool: float = 1,
         space: Space | None = None,
@@ -127,7 +137,7 @@ class TextIndex:
             them, for scripts without spaces. None searches by tokens alone.
         store_texts : bool, default True
             Keep the texts, to return and explain them. Otherwise hits have no text, and explanations numbers for words.
-        dtype, prefilter, pool
+        dtype, rescore, prefilter, pool
             As in `Index.build`; by default tokens are stored as float16. Word vectors are stored as words of one table
             unless one of these is given.
         space : Space, optional
@@ -164,8 +174,10 @@ class TextIndex:
         kept, files = kept_of(chosen)
         settings = Settings(kept, passages, store_texts, lexical)
         as_bags = isinstance(chosen, WordVectors) and dtype is None and pool == 1 and space is None
-        as_bags = as_bags and prefilter == "auto"
-        options: dict[str, Any] = {} if as_bags else {"dtype": dtype or "float16", "prefilter": prefilter, "pool": pool}
+        as_bags = as_bags and prefilter == "auto" and not rescore
+        options: dict[str, Any] = {} if as_bags else {
+            "dtype": dtype or "float16", "rescore": rescore, "prefilter": prefilter, "pool": pool,
+        }  # fmt: skip
         plan = Plan.of(
             DEFAULT_MEASURE if measure is None else measure,
             costs=None, space=space, encoder=chosen, **options, streams=True,
@@ -193,6 +205,7 @@ class TextIndex:
         *,
         writable: bool = False,
         encoder: Encoder | None = None,
+        check_encoder: bool = True,
         mmap: bool = True,
         num_threads: int | None = None,
     ) -> TextIndex:
@@ -206,6 +219,8 @@ class TextIndex:
             Open it for writing; there can be only one writer.
         encoder : Encoder, optional
             The encoder that the index was created with; needed only if it is not one of this package.
+        check_encoder : bool, default True
+            Refuse another encoder; distances between the vectors of two encoders are usually meaningless.
         mmap, num_threads
             As in `Index.open`.
 
@@ -227,8 +242,10 @@ class TextIndex:
             identity = index._snapshot.encoder
             if encoder is None:
                 encoder = encoder_from(settings.encoder, attachment.files, identity)
-            else:
+            elif check_encoder:
                 index.require_encoder(encoder)
+            else:
+                require_encoder(encoder)
             made = cls(index, encoder)
             made._state()  # reads the lexical index, so that damage shows now
         except BaseException:
@@ -484,7 +501,8 @@ class TextIndex:
         min_probability : float, default 0
             Leave out hits that are less likely to be relevant; the index must be calibrated for such searches.
         timeout : float, optional
-            Seconds for each comparison by transport, as in `Index.search`.
+            Seconds for the comparison by transport, as in `Index.search`. When they are over, candidates by terms that
+            were not compared count as no more similar than the least similar of the others.
         num_threads : int, optional
             Number of threads; by default that of the index.
 
@@ -545,6 +563,67 @@ class TextIndex:
             if progress is not None:
                 progress(q + 1, len(listed))
         return found
+
+    def rerank(
+        self,
+        query: str,
+        ids: Iterable[Id],
+        k: int | None = None,
+        *,
+        scores: ArrayLike | None = None,
+        fusion: Fusing | float | None = None,
+        timeout: float | None = None,
+        num_threads: int | None = None,
+    ) -> TextHits:
+        """Order given documents of the index for a query, such as those that another first stage has found.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        ids : iterable of int or of str
+            The documents.
+        k : int, optional
+            How many to return; all by default.
+        scores : array_like, shape (n,), optional
+            The first stage's scores of the documents, larger is better, which take the place of lexical scores. Hits
+            have them as `lexical`.
+        fusion, timeout, num_threads
+            As in `search`. With a fusion of 1, transport alone decides, and the certificate says what is proved.
+
+        Returns
+        -------
+        TextHits
+            The best first; equal ones in the order of `ids`.
+
+        Raises
+        ------
+        NoTokensError
+            If no word of the query has a vector, and there are no scores to order by.
+        UnknownIdError
+            If an id is not in the index.
+        DuplicateIdError
+            If an id is given twice.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        if not isinstance(query, str):
+            raise TypeError(f"query: expected a string, got {type(query).__name__}")
+        listed = listed_ids(ids)
+        if not listed:
+            raise ValueError("ids: expected at least one id, got none")
+        state = self._state()
+        entries = [state.snapshot.ids_at(self._positions(state.snapshot, id, "ids")).tolist() for id in listed]
+        make_ids(listed, len(listed))  # none twice
+        first = None if scores is None else _first_stage(scores, len(listed))
+        beside = None if first is None else [score for score, own in zip(first, entries, strict=True) for _ in own]
+        asked = self._asked(
+            len(listed) if k is None else k,
+            None, None, fusion, -np.inf, 0.0, timeout, num_threads, has_scores=first is not None,
+        )  # fmt: skip
+        among = Among([entry for own in entries for entry in own], beside)
+        encode = partial(self._encoded_query, state, has_scores=first is not None)
+        return answer(state, query, encode, asked, among)
 
     def near_duplicates(
         self,
@@ -657,6 +736,11 @@ class TextIndex:
         return self._settings.passages
 
     @property
+    def stores_texts(self) -> bool:
+        """Whether texts are kept."""
+        return self._settings.store_texts
+
+    @property
     def lexical(self) -> str | None:
         """How texts are split into terms; None if there is no lexical retrieval."""
         return self._settings.lexical
@@ -664,7 +748,8 @@ class TextIndex:
     def __repr__(self) -> str:
         lexical = "" if self.lexical is None else f", lexical={self.lexical!r}"
         passages = "" if self.passages is None else f", {self.passages!r}"
-        return f"TextIndex({len(self)} documents, measure={self.measure.name}{lexical}{passages})"
+        pool = "" if self._index.pool == 1 else f", pool={self._index.pool:g}"
+        return f"TextIndex({len(self)} documents, measure={self.measure.name}{lexical}{passages}{pool})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (self._index, self._encoder)
@@ -681,13 +766,13 @@ class TextIndex:
         space = None if snapshot.space is None else snapshot.space.space
         return State(snapshot, held.lexical, self._entries, held.settings.ids == "int", self._encoder, space)
 
-    def _positions(self, snapshot: Snapshot, id: Id) -> Positions:
+    def _positions(self, snapshot: Snapshot, id: Id, name: str = "id") -> Positions:
         (found,) = positions_of(snapshot, self._holder.of(snapshot).settings, [id])
         if not len(found):
-            raise UnknownIdError(f"id: {id!r:.80} is not in the index")
+            raise UnknownIdError(f"{name}: {id!r:.80} is not in the index")
         return found
 
-    def _encoded_query(self, state: State, query: str) -> EncodedText:
+    def _encoded_query(self, state: State, query: str, *, has_scores: bool = False) -> EncodedText:
         """Tokens of a query in the space of the index; none if no word has a vector."""
         with self._lock:
             if query in self._queries:
@@ -699,7 +784,7 @@ class TextIndex:
             one = with_mass(one, state.snapshot.setup.measure, "query")
         except NoTokensError:
             one = EncodedText.empty()
-        if not one.tokens and state.lexical is None:
+        if not one.tokens and state.lexical is None and not has_scores:
             raise NoTokensError(f"query: no word of {shorten(query)!r} has a vector")
         with self._lock:
             self._queries[query] = one
@@ -724,12 +809,14 @@ class TextIndex:
         min_probability: float,
         timeout: float | None,
         num_threads: int | None,
+        *,
+        has_scores: bool = False,
     ) -> Asked:
         whole_number(k, "k", least=1)
         if candidates is not None:
             whole_number(candidates, "candidates", least=1)
         chosen = self._fusion(fusion)
-        if fusion is not None and chosen.weight < 1.0 and self.lexical is None:
+        if fusion is not None and chosen.weight < 1.0 and self.lexical is None and not has_scores:
             raise ValueError(f"fusion: expected none or 1, as this index has no lexical retrieval, got {fusion!r}")
         if min_similarity != -np.inf and not np.isfinite(real_number(min_similarity, "min_similarity")):
             raise ValueError(f"min_similarity must be finite, got {min_similarity!r}")
@@ -752,6 +839,16 @@ def _judged(relevant: Any, count: int) -> list[frozenset[Any]]:
     if len(judged) != count:
         raise ValueError(f"relevant: expected {count}, one list of ids per query, got {len(judged)}")
     return judged
+
+
+def _first_stage(scores: ArrayLike, count: int) -> list[float]:
+    """Scores of a first stage, one per document."""
+    array = real_array(scores, "scores", ndim=1, dtype=np.float64)
+    if len(array) != count:
+        raise ValueError(f"scores: expected {count}, one per document, got {len(array)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"scores: that of document {int(np.argmin(np.isfinite(array)))} is not finite")
+    return [float(score) for score in array.tolist()]
 
 
 def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
