@@ -13,7 +13,7 @@ import pytest
 
 import moverank as mr
 from moverank.encoders import CallableEncoder
-from moverank.errors import DuplicateIdError, IndexExistsError, NoTokensError, UnknownIdError
+from moverank.errors import DuplicateIdError, IndexExistsError, NoTokensError, ReadOnlyIndexError, UnknownIdError
 
 pytest.importorskip("tantivy", reason="tantivy is not installed: pip install moverank[lexical]")
 
@@ -259,25 +259,37 @@ def test_langchain_refuses_documents_with_a_reason(langchain):
         build([Document(page_content="cat", metadata={"of": object()})])
 
 
-#: LangChain's tests, as a retriever's own project has to write them.
+#: LangChain's tests, as the project of a retriever and a vector store has to write them.
 STANDARD = """
-from langchain_tests.integration_tests import RetrieversIntegrationTests
+import numpy as np
+import pytest
+from langchain_tests.integration_tests import RetrieversIntegrationTests, VectorStoreIntegrationTests
 
 import moverank as mr
-from moverank.integrations.langchain import MoverankRetriever
+from moverank.integrations.langchain import MoverankRetriever, MoverankVectorStore
 
 INDEX = mr.TextIndex.create()
 INDEX.add(["Stocks fell.", "The cat sat.", "A dog barked.", "A cat and a dog"])
 
-class TestOurs(RetrieversIntegrationTests):
+def letters(texts):
+    table = np.random.default_rng(3).normal(size=(128, 8))
+    return [(list(text), table[[ord(letter) for letter in text]]) for text in texts]
+
+class TestRetriever(RetrieversIntegrationTests):
     retriever_constructor = MoverankRetriever
     retriever_constructor_params = {"index": INDEX}
     retriever_query_example = "cat"
+
+class TestVectorStore(VectorStoreIntegrationTests):
+    @pytest.fixture(params=[None, "english"])
+    def vectorstore(self, request):
+        encoder = mr.encoders.CallableEncoder(letters, name="letters")
+        return MoverankVectorStore(mr.TextIndex.create(encoder=encoder, lexical=request.param))
 """
 
 
 @pytest.mark.slow(reason="a process")
-def test_langchains_own_tests_of_retrievers_pass(langchain, tmp_path):
+def test_langchains_own_tests_pass(langchain, tmp_path):
     pytest.importorskip("langchain_tests", reason="langchain_tests is not installed: pip install langchain-tests")
     (tmp_path / "test_ours.py").write_text(STANDARD)
     # In a process of its own, as they need plugins of pytest with which our own settings do not agree.
@@ -295,7 +307,135 @@ def test_langchains_own_tests_of_retrievers_pass(langchain, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout
-    assert re.search(r"^[5-9] passed", ran.stdout, flags=re.MULTILINE), ran.stdout
+    assert re.search(r"^[5-9][0-9] passed", ran.stdout, flags=re.MULTILINE), ran.stdout
+
+
+# ---- LangChain's vector store --------------------------------------------------------------------------------------
+
+
+def test_a_vector_store_finds_what_the_index_finds(langchain):
+    store = langchain.MoverankVectorStore(INDEX)
+    hits = INDEX.search(QUERY, 2)
+    found = store.similarity_search(QUERY, 2)
+    assert [(d.id, d.page_content, d.metadata) for d in found] == [(hit.id, hit.text, hit.payload) for hit in hits]
+    assert len(store.similarity_search(QUERY)) == 3
+    scored = [(document, hit.similarity) for document, hit in zip(found, hits, strict=True)]
+    assert store.similarity_search_with_score(QUERY, k=2) == scored
+    assert store.similarity_search_with_relevance_scores(QUERY, k=2) == scored
+    assert asyncio.run(store.asimilarity_search_with_relevance_scores(QUERY, k=2)) == scored
+    assert store.similarity_search("zzzqqq") == []
+    for options in ({"where": "year > 2022"}, {"fusion": 0.1, "candidates": None}, {"min_similarity": 0.5}):
+        ids = INDEX.search(QUERY, **options).ids
+        assert [d.id for d in store.similarity_search(QUERY, 10, **options)] == ids
+        retriever = store.as_retriever(search_kwargs={"k": 10, **options})
+        assert [d.id for d in retriever.invoke(QUERY)] == [d.id for d in asyncio.run(retriever.ainvoke(QUERY))] == ids
+    sure = store.as_retriever(search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.5})
+    assert [d.id for d in sure.invoke(QUERY)] == INDEX.search(QUERY, min_similarity=0.5).ids
+    assert [d.id for d in pickle.loads(pickle.dumps(store)).similarity_search(QUERY, 2)] == hits.ids
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        store.similarity_search(QUERY, 0)
+    with pytest.raises(TypeError, match="filter"):
+        store.similarity_search(QUERY, filter={"year": 2023})
+    with pytest.raises(TypeError, match="index: expected a TextIndex, got Index"):
+        langchain.MoverankVectorStore(INDEX.index)
+
+
+def test_a_vector_store_is_made_of_texts_or_documents(langchain, tmp_path):
+    from langchain_core.documents import Document
+
+    make = langchain.MoverankVectorStore
+    store = make.from_texts(TEXTS, CallableEncoder(letters, name="letters"), ids=["a", "b", "c"], lexical=None)
+    assert store.similarity_search(TEXTS[2], 1)[0].id == "c"
+    documents = [Document(id="a", page_content=TEXTS[0], metadata={"year": 1}), Document(page_content=TEXTS[1])]
+    store = make.from_documents(iter(documents), path=tmp_path / "index", passages=mr.Passages(6, 0))
+    (other,) = set(store.index) - {"a"}
+    assert [d.id for d in store.similarity_search(QUERY, 2)] == [other, "a"]
+    assert store.similarity_search(QUERY, 1)[0].metadata == {"passage": [0, len(TEXTS[1])]}
+    assert store.get_by_ids([other, "a"]) == [documents[1].model_copy(update={"id": other}), documents[0]]
+    later = asyncio.run(make.afrom_texts(TEXTS, None, [{"year": year} for year in YEARS], ids=["a", "b", "c"]))
+    assert later.similarity_search_with_score(QUERY) == make(INDEX).similarity_search_with_score(QUERY)
+    with pytest.raises(IndexExistsError):
+        make.from_texts(TEXTS, path=tmp_path / "index")
+    with pytest.raises(TypeError, match="nprobe"):
+        make.from_texts(TEXTS, nprobe=3)
+    with pytest.raises(ValueError, match="metadatas: expected 3"):
+        make.from_texts(TEXTS, metadatas=[{}])
+    with pytest.raises(NoTokensError):
+        make.from_texts(["zzzqqq"])
+    store.index.close()
+    with mr.TextIndex.open(tmp_path / "index") as opened, pytest.raises(ReadOnlyIndexError):
+        make(opened).delete(["a"])
+
+
+def test_a_vector_store_changes_with_its_documents(langchain):
+    from langchain_core.documents import Document
+
+    store = langchain.MoverankVectorStore(mr.TextIndex.create())
+    first, second = store.add_texts(TEXTS[:2], [{"year": 1}, {"year": 2}])
+    assert {first, second} == set(store.index)
+    assert store.add_documents([Document(id=first, page_content=TEXTS[2])], batch_size=1) == [first]
+    assert store.get_by_ids([second, "absent", first]) == [
+        Document(id=second, page_content=TEXTS[1], metadata={"year": 2}),
+        Document(id=first, page_content=TEXTS[2]),
+    ]
+    more = [Document(id=str(n), page_content=f"number {n}") for n in range(5)]
+    assert store.add_documents(more, ids=[*"vwxyz"], batch_size=2) == [*"vwxyz"]
+    assert store.add_documents([Document(page_content="zzzqqq"), more[0]], unknown="skip") == ["0"]
+    assert store.delete(["v", "v", "absent", second]) is True
+    assert set(store.index) == {first, "0", *"wxyz"}
+    store.delete()
+    assert len(store.index) == 0
+    assert store.similarity_search(QUERY) == []
+    store.delete()
+    for wrong, error, message in (
+        ({"ids": ["a"]}, ValueError, "ids: expected 5, one per document, got 1"),
+        ({"ids": ["a"] * 5}, DuplicateIdError, "'a'"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"unknown": "keep"}, ValueError, "unknown"),
+        ({"overwrite": True}, TypeError, "overwrite"),
+    ):
+        with pytest.raises(error, match=message):
+            store.add_documents(more, **wrong)
+    with pytest.raises(TypeError, match="documents: expected Document objects, got str"):
+        store.add_documents(TEXTS)
+    assert len(store.index) == 0
+
+
+def test_a_vector_store_takes_an_index_whose_ids_are_integers(langchain):
+    from langchain_core.documents import Document
+
+    index = mr.TextIndex.create(lexical=None)
+    index.add(TEXTS[:2], [7, -1])
+    store = langchain.MoverankVectorStore(index)
+    assert store.add_texts([TEXTS[2]]) == ["8"]
+    assert store.add_texts(["My cat."], ids=["7"]) == ["7"]
+    assert [d.page_content for d in store.get_by_ids(["7", "-1", "07", "x", "8", "9" * 5000])] == [
+        "My cat.",
+        TEXTS[1],
+        TEXTS[2],
+    ]
+    store.delete(["-1", "07", "x"])
+    assert list(index) == [8, 7]
+    with pytest.raises(TypeError, match="ids: expected int, the type of ids in this index, got str"):
+        store.add_documents([Document(id="x", page_content="cat")])
+
+
+def test_langchains_own_index_keeps_a_vector_store_in_step(langchain):
+    from langchain_core.documents import Document
+    from langchain_core.indexing import InMemoryRecordManager, index
+
+    store = langchain.MoverankVectorStore(mr.TextIndex.create())
+    records = InMemoryRecordManager("moverank")
+    records.create_schema()
+
+    def step(*texts):
+        documents = [Document(page_content=text, metadata={"source": text}) for text in texts]
+        done = index(documents, records, store, cleanup="full", batch_size=2, key_encoder="sha256")
+        return done["num_added"], done["num_skipped"], done["num_deleted"]
+
+    assert step(*TEXTS) == (3, 0, 0)
+    assert step(TEXTS[0], TEXTS[1], "A new cat.") == (1, 2, 1)
+    assert {store.index.text(id) for id in store.index} == {TEXTS[0], TEXTS[1], "A new cat."}
 
 
 # ---- LlamaIndex ----------------------------------------------------------------------------------------------------

@@ -1,69 +1,21 @@
-"""LangChain: a document compressor that reranks, and a retriever. ``pip install 'moverank[langchain]'``."""
+"""A retriever: documents of a `TextIndex`, with their scores."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import numpy as np
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import run_in_executor
+from pydantic import ConfigDict, model_validator
 
-from moverank._support.optional import optional
-from moverank._support.validate import as_list
-from moverank.integrations._retrieval import created, fields_of, require_search, retrieved
-from moverank.integrations._scores import objects, scored
-from moverank.ranking import Reranker
+from moverank.integrations._retrieval import created, require_search, retrieved
+from moverank.integrations._scores import objects
+from moverank.integrations.langchain._documents import document_of, documents_of, ids_of
 from moverank.text_index import TextHit, TextIndex
-
-optional("langchain_core", "langchain")
-
-from langchain_core.documents import BaseDocumentCompressor, Document  # noqa: E402 - checked first, to name the extra
-from langchain_core.retrievers import BaseRetriever  # noqa: E402
-from langchain_core.runnables import run_in_executor  # noqa: E402
-from pydantic import ConfigDict, Field, model_validator  # noqa: E402
-
-
-class MoverankCompressor(BaseDocumentCompressor):
-    """Keep the documents nearest to the query, the best first.
-
-    Attributes
-    ----------
-    reranker : Reranker
-        The reranker to use; one with the bundled word vectors by default.
-    top_n : int
-        Number of documents to keep; 5 by default.
-
-    Notes
-    -----
-    Use it in a `ContextualCompressionRetriever`, or call it directly. The score is returned as
-    ``metadata["relevance_score"]`` and is always finite. A document without a known word comes last with the lowest
-    possible score. If the query has no known word, documents keep their order. A reranker with fusion raises an error,
-    as LangChain passes no scores of the first stage.
-
-    Examples
-    --------
-    >>> from langchain_core.documents import Document
-    >>> found = [Document(page_content="Stocks fell."), Document(page_content="A cat sat on a mat.")]
-    >>> [d.page_content for d in MoverankCompressor(top_n=1).compress_documents(found, "where is my cat?")]
-    ['A cat sat on a mat.']
-    """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
-    reranker: Reranker = Field(default_factory=Reranker)
-    top_n: int = Field(default=5, ge=1)
-
-    def compress_documents(
-        self, documents: Iterable[Document], query: str, callbacks: Any = None
-    ) -> Sequence[Document]:
-        """Rank documents for a query and keep the best; the given documents are not changed."""
-        given = objects(documents, Document, "documents")
-        texts = [document.page_content for document in given]
-        return [
-            given[place].model_copy(update={"metadata": {**given[place].metadata, "relevance_score": score}})
-            for place, score in scored(self.reranker, query, texts, top_k=self.top_n)
-        ]
 
 
 class MoverankRetriever(BaseRetriever):
@@ -178,7 +130,7 @@ class MoverankRetriever(BaseRetriever):
             retriever = cls(index=index, **others)
             index.add(
                 [document.page_content for document in given],
-                _ids_of(given),
+                ids_of(given),
                 payloads=[document.metadata for document in given],
                 unknown=unknown,
             )
@@ -211,44 +163,15 @@ class MoverankRetriever(BaseRetriever):
         -------
         MoverankRetriever
         """
-        return cls.from_documents(_documents(texts, metadatas, ids), unknown=unknown, **options)
+        return cls.from_documents(documents_of(texts, metadatas, ids), unknown=unknown, **options)
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any = None, **options: Any) -> list[Document]:
         found = retrieved(self.index, query, **{**self._options, **options})
-        return [_with_scores(_document(hit), hit) for hit in found]
+        return [_with_scores(document_of(hit), hit) for hit in found]
 
     async def _aget_relevant_documents(self, query: str, *, run_manager: Any = None, **options: Any) -> list[Document]:
         found: list[Document] = await run_in_executor(None, partial(self._get_relevant_documents, query, **options))
         return found
-
-
-def _documents(
-    texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None, ids: Iterable[str] | None
-) -> list[Document]:
-    """Documents of texts, and what is given beside them."""
-    listed = as_list(texts, "texts", "strings")
-    fields: list[Any] = [{}] * len(listed) if metadatas is None else as_list(metadatas, "metadatas", "dicts")
-    names: list[Any] = [None] * len(listed) if ids is None else as_list(ids, "ids", "strings")
-    for name, values in (("metadatas", fields), ("ids", names)):
-        if len(values) != len(listed):
-            raise ValueError(f"{name}: expected {len(listed)}, one per text, got {len(values)}")
-    return [
-        Document(id=id, page_content=text, metadata=own) for text, own, id in zip(listed, fields, names, strict=True)
-    ]
-
-
-def _ids_of(documents: Sequence[Document]) -> list[str] | None:
-    """Ids of documents, random ones for those that have none; None if no document has one."""
-    if all(document.id is None for document in documents):
-        return None
-    return [str(uuid.uuid4()) if document.id is None else document.id for document in documents]
-
-
-def _document(hit: TextHit) -> Document:
-    fields = fields_of(hit.payload)
-    if hit.passage is not None:
-        fields["passage"] = list(hit.passage)
-    return Document(id=str(hit.id), page_content=hit.text or "", metadata=fields)
 
 
 def _with_scores(document: Document, hit: TextHit) -> Document:
