@@ -183,14 +183,14 @@ CALLS = {
         FUSING.rank,
         {
             "query": "cat", "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [1, 2],
-            "where": None, "candidates": None, "unknown": "keep", "absent": "raise",
+            "where": None, "candidates": None, "unknown": "keep", "absent": "raise", "timeout": 9.0,
         },
     ),
     "Reranker.rank_batch": (
         FUSING.rank_batch,
         {
             "queries": ["cat"], "documents": ["a dog", "a cat"], "top_k": None, "doc_ids": None, "scores": [[1, 2]],
-            "where": None, "candidates": None, "unknown": "keep", "absent": "raise",
+            "where": None, "candidates": None, "unknown": "keep", "absent": "raise", "timeout": 9.0,
         },
     ),
     "TextIndex.create": (

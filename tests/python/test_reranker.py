@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import time
 from collections import deque
 
 import numpy as np
@@ -506,15 +507,75 @@ def test_bags_of_word_vectors_rank_as_tokens_do(measure, options):
 def test_word_vectors_are_kept_as_words_and_compared_as_bags():
     encoder = CachedEncoder(ENCODER)
     Candidates(encoder, TEXTS, None, mr.wrd, None)
-    found = encoded_documents(encoder, TEXTS, mr.wrd, str)
+    found, late = encoded_documents(encoder, TEXTS, mr.wrd, str)
+    assert late == []
+    assert found.tokens == sum(map(len, ENCODER.encode(TEXTS).tokens))
     assert isinstance(found.batch, mr.Bags)
     assert (encoder.hits, encoder.misses) == (len(TEXTS), len(TEXTS))
     expected = ENCODER.encode(TEXTS)
     assert [found.text(p).tokens for p in range(len(TEXTS))] == expected.tokens
-    assert sum(one.nbytes for one in encoder._each(TEXTS)) * 50 < expected.sequences.tokens.nbytes
+    assert sum(one.nbytes for one in encoder._each(TEXTS)) * 16 < expected.sequences.tokens.nbytes
     entropic = mr.wmd.replace(problem=mr.Sinkhorn(0.2))  # which is another problem where words are merged
-    assert isinstance(encoded_documents(encoder, TEXTS, entropic, str).batch, mr.Sequences)
-    assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str).batch, mr.Sequences)
+    assert isinstance(encoded_documents(encoder, TEXTS, entropic, str)[0].batch, mr.Sequences)
+    assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str)[0].batch, mr.Sequences)
+
+
+class _Slow(_Tokens):
+    """Takes a while for each text, and counts them."""
+
+    seconds = 0.0
+    done = 0
+
+    def encode(self, texts, **options):
+        self.done += len(texts) if list(texts) != ["cat"] else 0
+        time.sleep(self.seconds * len(texts))
+        return super().encode(texts, **options)
+
+
+def test_documents_that_are_not_reached_in_time_come_last():
+    encoder = _Slow(*SMALL)
+    texts = [f"{'cat' if n % 2 else 'dog'} {'xx ' * (n + 1)}" for n in range(40)]
+    ranker = Reranker(encoder)
+    everything = ranker.rank("cat", texts, timeout=100)
+    assert everything.doc_ids == ranker.rank("cat", texts).doc_ids
+    assert not everything.stats.timed_out
+    encoder.seconds, encoder.done = 0.02, 0
+    ranker = Reranker(encoder)
+    ranking = ranker.rank("cat", texts, timeout=0.2)
+    reached = encoder.done
+    assert 0 < reached < 40
+    assert reached % 8 == 0  # texts between two looks at the clock
+    assert [d.score == -np.inf for d in ranking].count(True) == 40 - reached
+    assert ranking.doc_ids[reached:] == list(range(reached, 40))
+    assert set(ranking.doc_ids[:reached]) == set(range(reached))
+    assert (ranking.skipped, ranking.stats.timed_out, ranking.certificate.exact) == (0, True, False)
+    assert f"{40 - reached} of 40 were not reached in time" in str(ranking.certificate)
+    assert ranking.certificate.unsolved == 40 - reached
+    # What was encoded is in the cache: a second call gets further.
+    assert ranker.rank("cat", texts, timeout=0.2).certificate.unsolved < 40 - reached
+    parts = Reranker(encoder, passages=mr.Passages(3, 1)).rank("cat", [*texts, "zzqq"], timeout=0.2)
+    assert (len(parts), parts.skipped, parts.stats.timed_out) == (41, 0, True)
+    encoder.seconds = 0.0
+    for query, given in (("cat", texts), ("zzqqx", texts)):
+        late = Reranker(encoder, passages=mr.Passages(2, 1)).rank(query, given, timeout=1e-9, unknown="keep")
+        assert sorted(late.doc_ids) == list(range(40))
+    with pytest.raises(ValueError, match="timeout"):
+        ranker.rank("cat", texts, timeout=0)
+
+
+def test_rerankers_share_a_cache():
+    cached = CachedEncoder(ENCODER)
+    for measure in ("wrd", "wmd"):
+        found = Reranker(cached, measure).rank(QUERIES[0], TEXTS)
+        assert found.doc_ids == Reranker(ENCODER, measure).rank(QUERIES[0], TEXTS).doc_ids
+    assert (cached.hits, cached.misses) == (len(TEXTS), len(TEXTS))
+
+
+def test_reasons_are_pickled_without_the_other_texts():
+    ranking = Reranker(ENCODER).rank(QUERIES[0], TEXTS)
+    octets = pickle.dumps(ranking[0])
+    assert len(octets) < 500_000
+    assert pickle.loads(octets).explain().value == pytest.approx(ranking[0].explain().value)
 
 
 @pytest.mark.slow(reason="moves whole tables of word vectors")
@@ -522,7 +583,9 @@ def test_word_vectors_are_kept_as_words_and_compared_as_bags():
 def test_a_space_moves_a_table_once_unless_it_gives_weights(steps):
     space = mr.fit(ENCODER, TEXTS, steps)
     encoder = CachedEncoder(space.over(ENCODER))
-    assert isinstance(encoded_documents(encoder, TEXTS, mr.wrd, str).batch, mr.Sequences if "idf" in steps else mr.Bags)
+    assert isinstance(
+        encoded_documents(encoder, TEXTS, mr.wrd, str)[0].batch, mr.Sequences if "idf" in steps else mr.Bags
+    )
     query, docs = space(ENCODER.encode(QUERIES[:1])).sequences, space(ENCODER.encode(TEXTS)).sequences
     expected = mr.distances(query, docs, "wrd")
     for document in Reranker(space.over(ENCODER), "wrd").rank(QUERIES[0], TEXTS):

@@ -45,8 +45,14 @@ class WordRows:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows."""
-        return int(self.rows.nbytes)
+        """Bytes of the rows, and at most of `counted`."""
+        return 3 * int(self.rows.nbytes)
+
+    @cached_property
+    def counted(self) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Distinct rows, increasing, and how often each occurs."""
+        rows, counts = np.unique(self.rows, return_counts=True)
+        return rows, counts.astype(np.float32)
 
     def copy(self) -> WordRows:
         """Return the object itself: it shares no memory with others."""

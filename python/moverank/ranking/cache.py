@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from moverank._support.threads import Lock
 from moverank._support.validate import whole_number
@@ -22,6 +24,9 @@ from moverank.encoders.word_vectors import WordRows
 from moverank.errors import NoTokensError
 from moverank.ranking.word_table import WordTable
 from moverank.vectors.encoder_identity import EncoderIdentity
+
+#: Texts that are encoded between two looks at the clock.
+TEXTS_AT_ONCE = 8
 
 
 class CachedEncoder:
@@ -78,18 +83,22 @@ class CachedEncoder:
         texts = require_texts(texts)
         return gathered(texts, self._as_texts(self._each(texts, progress)), skip_empty=skip_empty)
 
-    def _each(self, texts: list[str], progress: Progress | None = None) -> list[EncodedText | WordRows]:
-        """Encode texts that are not cached; texts without a token come out empty."""
+    def _each(self, texts: list[str], progress: Progress | None = None, *, deadline: float | None = None) -> list[Any]:
+        """Encode texts that are not cached; texts without a token come out empty, those not reached in time as None."""
         with self._lock:
-            known = {text: self._texts[text] for text in texts if text in self._texts}
+            known: dict[str, Any] = {text: self._texts[text] for text in texts if text in self._texts}
             for text in known:
                 self._texts.move_to_end(text)
             self.hits += len(known)
         fresh = [text for text in dict.fromkeys(texts) if text not in known]
-        if fresh:
-            known.update(zip(fresh, self._encoded(fresh, progress), strict=True))
-            self._keep({text: known[text] for text in fresh})
-        return [known[text] for text in texts]
+        at_once = len(fresh) if deadline is None else TEXTS_AT_ONCE
+        for first in range(0, len(fresh), at_once or 1):
+            if deadline is not None and time.perf_counter() >= deadline:
+                break
+            some = fresh[first : first + at_once]
+            known.update(zip(some, self._encoded(some, progress), strict=True))
+            self._keep({text: known[text] for text in some})
+        return [known.get(text) for text in texts]
 
     def _as_texts(self, found: Sequence[EncodedText | WordRows]) -> Iterator[EncodedText]:
         """Tokens and vectors of the results of `_each`."""

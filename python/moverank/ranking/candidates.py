@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from moverank.measures.measure import Measure
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.documents import Documents, encoded_documents
 from moverank.ranking.passages import Passages
-from moverank.ranking.results import Compared, Found, RankedDocument
+from moverank.ranking.results import ComparedText, Found, RankedDocument
 
 
 class Candidates:
@@ -31,6 +31,7 @@ class Candidates:
         doc_ids: Sequence[Any] | None,
         measure: Measure,
         passages: Passages | None,
+        deadline: float | None = None,
     ) -> None:
         self.texts = require_texts(texts, "document", "texts or an Index")
         self.doc_ids = _require_ids(doc_ids, len(self.texts))
@@ -42,16 +43,22 @@ class Candidates:
             for span in ([(0, len(text))] if passages is None else passages.spans(text))
         ]
         pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
-        self._compared = _Passages.of(encoder, pieces, measure, self._name_of)
+        self._compared, self._late = _Passages.of(encoder, pieces, measure, self._name_of, deadline)
 
-    def ranked(self, query: EncodedText, k: int | None, num_threads: int | None) -> Found:
-        """Find the k nearest documents, or all; similarities are their scores. Those without a token come last."""
+    def ranked(self, query: EncodedText, k: int | None, num_threads: int | None, timeout: float | None = None) -> Found:
+        """Find the k nearest documents, or all; similarities are their scores.
+
+        Those without a token, and those that were not reached in time, come last.
+        """
         wanted = len(self.texts) if k is None else min(k, len(self.texts))
         if self._compared is None:
-            found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts))
+            found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts) - self._unreached(()))
         else:
-            found = self._nearest(self._compared, query, wanted, num_threads)
-            found = replace(found, dropped=self._compared.encoded.dropped, cut=self._compared.encoded.cut)
+            found = self._nearest(self._compared, query, wanted, num_threads, timeout)
+            own = self._compared.encoded
+            found = replace(found, dropped=own.dropped, cut=own.cut, tokens=own.tokens)
+        if self._late:
+            found = found.late(len(self._late), len(self._spans))
         nearer = {document.doc_id for document in found.documents}
         empty = (d for d in range(len(self.texts)) if self.doc_ids[d] not in nearer)
         while len(found.documents) < wanted:
@@ -62,15 +69,20 @@ class Candidates:
         """The first k documents, or all, for a query without a token."""
         return Found.for_no_query([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
 
-    def _nearest(self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None) -> Found:
+    def _nearest(
+        self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None, timeout: float | None
+    ) -> Found:
         # The k nearest documents are those of the nearest passages, so enough passages are needed.
         asked = k
         skipped = len(self.texts) - len({self._spans[piece][0] for piece in compared.encoded.kept})
+        skipped -= self._unreached(compared.encoded.kept)
         while True:
-            hits = compared.index.search(query.vectors, asked, weights=query.weights, num_threads=num_threads)
+            hits = compared.index.search(
+                query.vectors, asked, weights=query.weights, timeout=timeout, num_threads=num_threads
+            )
             owners = [self._spans[compared.encoded.kept[passage]][0] for passage in hits.ids.tolist()]
             nearest = {d: place for place, d in reversed(list(enumerate(owners)))}
-            if len(nearest) >= k or len(hits) == len(compared.index):
+            if len(nearest) >= k or len(hits) == len(compared.index) or hits.stats.timed_out:
                 documents = [self._document(compared, query, hits[place]) for place in sorted(nearest.values())[:k]]
                 return Found(documents, hits.certificate, hits.stats, skipped)
             asked *= 2
@@ -78,7 +90,7 @@ class Candidates:
     def _document(self, compared: _Passages, query: EncodedText, hit: Hit) -> RankedDocument:
         d, span = self._spans[compared.encoded.kept[hit.id]]
         passage = None if self._passages is None else span
-        reasons = Compared(query, compared.encoded.text(hit.id), self._measure)
+        reasons = ComparedText(query, compared.encoded.text, hit.id, self._measure)
         return RankedDocument(
             hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, _reasons=reasons
         )
@@ -86,6 +98,10 @@ class Candidates:
     def _name_of(self, piece: int) -> str:
         """Name of a passage in errors."""
         return f"document {self.doc_ids[self._spans[piece][0]]!r}"
+
+    def _unreached(self, encoded: Iterable[int]) -> int:
+        """Number of documents with passages that were not reached in time, and none among those encoded."""
+        return len({self._spans[piece][0] for piece in self._late} - {self._spans[piece][0] for piece in encoded})
 
     def _without_token(self, d: int) -> RankedDocument:
         return RankedDocument(len(self.texts), self.doc_ids[d], -np.inf, np.inf, self.texts[d])
@@ -100,11 +116,16 @@ class _Passages:
 
     @classmethod
     def of(
-        cls, encoder: CachedEncoder, pieces: list[str], measure: Measure, name_of: Callable[[int], str]
-    ) -> _Passages | None:
-        """Encode and index; None if no passage has a token."""
-        encoded = encoded_documents(encoder, pieces, measure, name_of)
-        return None if encoded is None else cls(encoded, Index.build(encoded.batch, measure, prefilter=None))
+        cls,
+        encoder: CachedEncoder,
+        pieces: list[str],
+        measure: Measure,
+        name_of: Callable[[int], str],
+        deadline: float | None,
+    ) -> tuple[_Passages | None, list[int]]:
+        """Encode and index; None if no passage has a token. And those that were not reached in time."""
+        encoded, late = encoded_documents(encoder, pieces, measure, name_of, deadline)
+        return None if encoded is None else cls(encoded, Index.build(encoded.batch, measure, prefilter=None)), late
 
 
 def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,36 @@ class Documents:
     kept: list[int]
     dropped: int
     cut: int
+    tokens: int
     text: Callable[[int], EncodedText]
     """The tokens of one document, by its position in the batch, in the order of its text."""
 
 
 def encoded_documents(
-    encoder: CachedEncoder, texts: list[str], measure: Measure, name_of: Callable[[int], str]
+    encoder: CachedEncoder,
+    texts: list[str],
+    measure: Measure,
+    name_of: Callable[[int], str],
+    deadline: float | None = None,
+) -> tuple[Documents | None, list[int]]:
+    """Encode texts for a measure; None if none has a token with mass. And those that were not encoded in time.
+
+    Errors call text t `name_of(t)`. Time ends at `deadline`, by `time.perf_counter`.
+    """
+    encoded = encoder._each(texts, deadline=deadline)
+    late = [t for t, one in enumerate(encoded) if one is None]
+    return _documents(encoder, texts, encoded, measure, name_of), late
+
+
+def _documents(
+    encoder: CachedEncoder,
+    texts: list[str],
+    encoded: list[Any],
+    measure: Measure,
+    name_of: Callable[[int], str],
 ) -> Documents | None:
-    """Encode texts for a measure; None if none has a token with mass. Errors call text t `name_of(t)`."""
-    encoded, table = encoder._each(texts), encoder.table
+    table = encoder.table
+    encoded = [EncodedText.empty() if one is None else one for one in encoded]
     # Entropic problems distinguish a word that occurs twice from a word of twice the mass.
     if table is not None and not isinstance(measure.problem, Sinkhorn):
         return _as_bags(table, encoded, measure, name_of)
@@ -43,7 +65,8 @@ def encoded_documents(
     if not any(one.tokens for one in found):
         return None
     batch = gathered(texts, found, skip_empty=True)
-    return Documents(batch.sequences, batch.kept, sum(batch.dropped), sum(batch.cut), batch.text)
+    tokens = int(batch.sequences.offsets[-1])
+    return Documents(batch.sequences, batch.kept, sum(batch.dropped), sum(batch.cut), tokens, batch.text)
 
 
 def _as_bags(
@@ -53,31 +76,49 @@ def _as_bags(
     if not texts:
         return None
     # A table of the words in use, so that nothing is computed for words that no document has.
-    used, words = np.unique(np.concatenate([one.rows for _, one in texts]), return_inverse=True)
+    used, number = _used(texts, len(table.words))
     vectors = table.vectors_of(used)
-    documents = np.split(words, np.cumsum([len(one) for _, one in texts])[:-1])
     zero = ~_directed(vectors)
     if zero.any() and measure._mass.needs_vectors:
-        lost = [int(zero[own].sum()) for own in documents]
-        documents = [own[~zero[own]] for own in documents]
-        texts = [
-            (t, replace(one, rows=used[own], dropped=one.dropped + less))
-            for (t, one), own, less in zip(texts, documents, lost, strict=True)
-        ]
-        texts, documents = [(t, one) for t, one in texts if len(one)], [own for own in documents if len(own)]
+        massless = used[zero]
+        texts = [(t, _without(one, massless)) for t, one in texts]
+        texts = [(t, one) for t, one in texts if len(one)]
         if not texts:
             return None
+        used, number = _used(texts, len(table.words))
+        vectors = table.vectors_of(used)
     elif zero.any() and measure._cost.needs_directions:
-        t, one, bad = next(
-            (t, one, int(np.argmax(zero[own])))
-            for (t, one), own in zip(texts, documents, strict=True)
-            if zero[own].any()
-        )
-        raise _no_direction(name_of(t), table.text_of(one).tokens[bad])
-    dropped = sum(one.dropped for _, one in texts)
-    return Documents(
-        Bags(vectors, documents), [t for t, _ in texts], dropped, 0, lambda place: table.text_of(texts[place][1])
-    )
+        massless = used[zero]
+        t, one = next((t, one) for t, one in texts if np.isin(one.rows, massless).any())
+        raise _no_direction(name_of(t), table.text_of(one).tokens[int(np.argmax(np.isin(one.rows, massless)))])
+    counted = [one.counted for _, one in texts]
+    words = number[np.concatenate([rows for rows, _ in counted])]
+    counts = np.concatenate([own for _, own in counted])
+    offsets = np.cumsum([0] + [len(rows) for rows, _ in counted])
+    bags = Bags._of(vectors, words, offsets, None if (counts == 1).all() else counts, None)
+    dropped, tokens = (sum(own) for own in zip(*((one.dropped, len(one)) for _, one in texts), strict=True))
+    texts_of = partial(_text_of, table, [one for _, one in texts])
+    return Documents(bags, [t for t, _ in texts], dropped, 0, tokens, texts_of)
+
+
+def _used(texts: list[tuple[int, WordRows]], rows: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Those of so many rows that any text has, increasing, and the number of each among them."""
+    is_used = np.zeros(rows, dtype=bool)
+    is_used[np.concatenate([one.counted[0] for _, one in texts])] = True
+    used = np.flatnonzero(is_used)
+    number = np.empty(rows, dtype=np.uint32)
+    number[used] = np.arange(len(used), dtype=np.uint32)
+    return used, number
+
+
+def _without(one: WordRows, massless: NDArray[Any]) -> WordRows:
+    """The text without rows that have no mass, which count as dropped."""
+    has_mass = ~np.isin(one.rows, massless)
+    return one if has_mass.all() else WordRows(one.rows[has_mass], one.dropped + int((~has_mass).sum()))
+
+
+def _text_of(table: WordTable, texts: list[WordRows], place: int) -> EncodedText:
+    return table.text_of(texts[place])
 
 
 def with_mass(text: EncodedText, measure: Measure, name: str) -> EncodedText:

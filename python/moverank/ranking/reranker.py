@@ -19,6 +19,7 @@ from moverank.index.search.hits import Hit
 from moverank.measures.measure import Measure, wrd
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
+from moverank.ranking.deadline import Deadline
 from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusing, fusion_of
 from moverank.ranking.passages import Passages
@@ -48,7 +49,7 @@ class Reranker:
     fusion : Fusion, ReciprocalRanks or float, optional
         Add the first stage's scores: the weight of the similarity, from 0 to 1; `Fusion.fit` finds it.
     cache_bytes : int, default 256 MiB
-        Size of the cache of document vectors; 0 for none.
+        Size of the cache of document vectors; 0 for none. A `CachedEncoder` has its own, which others may share.
     check_encoder : bool, default True
         Refuse an index that was built with another encoder; False accepts any vectors of the same dimension.
     num_threads : int, optional
@@ -84,7 +85,13 @@ class Reranker:
             from moverank.encoders.word_vectors import WordVectors
 
             encoder = WordVectors.default()
-        self._encoder = CachedEncoder(encoder, max_bytes=whole_number(cache_bytes, "cache_bytes", least=0))
+        bytes_at_most = whole_number(cache_bytes, "cache_bytes", least=0)
+        # One that caches already may be shared by several rerankers.
+        self._encoder: CachedEncoder
+        if isinstance(encoder, CachedEncoder):
+            self._encoder = encoder
+        else:
+            self._encoder = CachedEncoder(encoder, max_bytes=bytes_at_most)
         self._measure = None if measure is None else Measure.of(measure)
         if passages is not None and not isinstance(passages, Passages):
             raise TypeError(f"passages: expected Passages, got {passages!r}")
@@ -117,6 +124,7 @@ class Reranker:
         candidates: int | None = None,
         unknown: Literal["raise", "keep"] = "raise",
         absent: Literal["raise", "keep"] = "raise",
+        timeout: float | None = None,
     ) -> Ranking:
         """Rank documents for a query.
 
@@ -147,6 +155,9 @@ class Reranker:
         absent : {"raise", "keep"}, default "raise"
             `doc_ids` that an index does not have are an error; or ("keep") they come last, at score −∞ and distance ∞,
             like texts without a token, and `Ranking.skipped` counts them.
+        timeout : float, optional
+            Seconds for encoding and comparing, a fifth of which are kept for comparing. Documents that were not
+            reached in time come last, at score −∞; the certificate counts them, and `stats.timed_out` is True.
 
         Returns
         -------
@@ -171,7 +182,8 @@ class Reranker:
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
         one = None if scores is None else [scores]
         options: dict[str, Any] = {"top_k": top_k, "doc_ids": doc_ids, "where": where, "candidates": candidates}
-        return self.rank_batch([query], documents, scores=one, unknown=unknown, absent=absent, **options)[0]
+        options |= {"unknown": unknown, "absent": absent, "timeout": timeout}
+        return self.rank_batch([query], documents, scores=one, **options)[0]
 
     def rank_batch(
         self,
@@ -185,6 +197,7 @@ class Reranker:
         candidates: int | None = None,
         unknown: Literal["raise", "keep"] = "keep",
         absent: Literal["raise", "keep"] = "raise",
+        timeout: float | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> list[Ranking]:
         """Rank the same documents for several queries; they are encoded and prepared once.
@@ -201,6 +214,8 @@ class Reranker:
             As in `rank`; by default a query without a token does not affect the others.
         absent : {"raise", "keep"}, default "raise"
             As in `rank`.
+        timeout : float, optional
+            Seconds for all queries together, as in `rank`.
         progress : callable, optional
             Called with the number of queries ranked so far.
 
@@ -213,6 +228,7 @@ class Reranker:
             whole_number(top_k, "top_k", least=1)
         if candidates is not None:
             whole_number(candidates, "candidates", least=1)
+        deadline = Deadline(timeout)
         queries = require_texts(queries, "query")
         if isinstance(documents, Index):
             self._require_encoder_of(documents)
@@ -224,7 +240,7 @@ class Reranker:
         given = self._scores(scores, len(asked))
         if isinstance(documents, Index):
             chosen = self._measure_of(documents)
-            rank_one = self._over_index(documents, doc_ids, top_k, where, candidates, absent)
+            rank_one = self._over_index(documents, doc_ids, top_k, where, candidates, absent, deadline)
             asked = _with_mass(self._moved(asked, documents), chosen, queries, unknown)
         else:
             if where is not None:
@@ -233,14 +249,15 @@ class Reranker:
                 raise ValueError("candidates: applies to an index, but these documents are texts")
             chosen = DEFAULT_MEASURE if self._measure is None else self._measure
             asked = _with_mass(asked, chosen, queries, unknown)
-            rank_one = self._over_texts(Candidates(self._encoder, documents, doc_ids, chosen, self._passages), top_k)
+            given_texts = Candidates(self._encoder, documents, doc_ids, chosen, self._passages, deadline.of_encoding)
+            rank_one = self._over_texts(given_texts, top_k, deadline)
         rankings = []
         for q, (query, first) in enumerate(zip(asked, given, strict=True)):
             found = rank_one(query, first)
             best = in_order(found.documents, top_k)
             told = (found.certificate, found.stats, found.skipped)
             lost = (found.dropped, query.dropped, found.cut, query.cut)
-            rankings.append(Ranking(queries[q], best, chosen, *told, bool(query.tokens), *lost))
+            rankings.append(Ranking(queries[q], best, chosen, *told, bool(query.tokens), *lost, found.tokens))
             if progress is not None:
                 progress(q + 1)
         return rankings
@@ -288,10 +305,12 @@ class Reranker:
             raise ValueError(f"scores, as {error}") from None
         return [replace(document, score=score) for document, score in zip(documents, fused.tolist(), strict=True)]
 
-    def _over_texts(self, candidates: Candidates, top_k: int | None) -> _RankOne:
+    def _over_texts(self, candidates: Candidates, top_k: int | None, deadline: Deadline) -> _RankOne:
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             k = None if self._fusion is not None else top_k
-            found = candidates.ranked(query, k, self._num_threads) if query.tokens else candidates.as_given(k)
+            found = candidates.as_given(k)
+            if query.tokens:
+                found = candidates.ranked(query, k, self._num_threads, deadline.left())
             return replace(found, documents=self._fused(found.documents, first, candidates.doc_ids))
 
         return rank_one
@@ -304,6 +323,7 @@ class Reranker:
         where: Condition | None,
         candidates: int | None,
         absent: str,
+        deadline: Deadline,
     ) -> _RankOne:
         if self._passages is not None:
             raise ValueError(
@@ -328,7 +348,9 @@ class Reranker:
             if not query.tokens:
                 kept = [RankedDocument(0, name, -np.inf, np.inf, None) for name in chosen or []]
                 return Found.for_no_query(self._fused(kept, first, chosen or []), len(kept))
-            options: dict[str, Any] = {"weights": query.weights, "num_threads": self._num_threads}
+            options: dict[str, Any] = {
+                "weights": query.weights, "num_threads": self._num_threads, "timeout": deadline.left(),
+            }  # fmt: skip
             if there is None:
                 k = 10 if top_k is None else top_k
                 hits = index.search(query.vectors, k, where=where, candidates=candidates, **options)

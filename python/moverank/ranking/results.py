@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Protocol, overload
 
@@ -43,6 +43,31 @@ class Compared:
         found = align(self.query.vectors, self.text.vectors, self.measure, self.query.weights, self.text.weights)
         lost = Lost(self.query.dropped, self.text.dropped, self.query.cut, self.text.cut)
         return replace(found.named(self.query.tokens, self.text.tokens), lost=lost)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedText:
+    """A query and one of several texts, whose tokens are looked up when reasons are asked for."""
+
+    query: EncodedText
+    texts: Callable[[int], EncodedText]
+    place: int
+    measure: Measure
+
+    def alignment(self) -> Alignment:
+        """Solve once more, for the plan."""
+        return self._alone().alignment()
+
+    def _alone(self) -> Compared:
+        return Compared(self.query, self.texts(self.place), self.measure)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the one text: the others, or a table of all words, may be large."""
+        return _same, (self._alone(),)
+
+
+def _same(reasons: Compared) -> Compared:
+    return reasons
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +182,15 @@ class Found:
     skipped: int = 0
     dropped: int = 0
     cut: int = 0
+    tokens: int = 0
+
+    def late(self, count: int, total: int) -> Found:
+        """The same, of `total` documents or passages of which this many were not encoded in time."""
+        least = -np.inf
+        unsolved = self.certificate.unsolved + count
+        statement = f"not exact: {unsolved} of {total} were not reached in time, and nothing is known of them"
+        certificate = Certificate(False, least, unsolved, 0, np.inf, statement)
+        return replace(self, certificate=certificate, stats=replace(self.stats, timed_out=True))
 
     @classmethod
     def uncompared(cls, documents: list[RankedDocument], count: int) -> Found:
@@ -200,6 +234,8 @@ class Ranking(Sequence[RankedDocument]):
     cut, query_cut : int
         Tokens of all documents, and of the query, that the encoder did not see, because texts exceed its limit. 0
         for documents of an index.
+    tokens : int
+        Tokens of all documents that were encoded; 0 for documents of an index.
     """
 
     query: str
@@ -213,6 +249,7 @@ class Ranking(Sequence[RankedDocument]):
     query_dropped: int = 0
     cut: int = 0
     query_cut: int = 0
+    tokens: int = 0
 
     @property
     def lost(self) -> Lost:
@@ -295,4 +332,5 @@ class Ranking(Sequence[RankedDocument]):
 def in_order(documents: Sequence[RankedDocument], top_k: int | None) -> tuple[RankedDocument, ...]:
     """The best documents, ranked by score; equal ones keep their order."""
     order = np.argsort([-document.score for document in documents], kind="stable")[:top_k]
-    return tuple(replace(documents[place], rank=rank) for rank, place in enumerate(order.tolist()))
+    best = (documents[place] for place in order.tolist())
+    return tuple(one if one.rank == rank else replace(one, rank=rank) for rank, one in enumerate(best))
