@@ -553,7 +553,7 @@ def test_documents_that_are_not_reached_in_time_come_last():
     assert ranking.certificate.unsolved == 40 - reached
     # What was encoded is in the cache: a second call gets further.
     assert ranker.rank("cat", texts, timeout=0.2).certificate.unsolved < 40 - reached
-    parts = Reranker(encoder, passages=mr.Passages(3, 1)).rank("cat", [*texts, "zzqq"], timeout=0.2)
+    parts = Reranker(encoder, passages=mr.Passages(60, 10)).rank("cat", [*texts, "zzqq"], timeout=0.2)
     assert (len(parts), parts.skipped, parts.stats.timed_out) == (41, 0, True)
     encoder.seconds = 0.0
     for query, given in (("cat", texts), ("zzqqx", texts)):

@@ -47,7 +47,7 @@ class Compared:
 
 @dataclass(frozen=True, eq=False)
 class ComparedText:
-    """A query and one of several texts, whose tokens are looked up when reasons are asked for."""
+    """A query and one of several texts, whose tokens are looked up for its alignment."""
 
     query: EncodedText
     texts: Callable[[int], EncodedText]
