@@ -40,6 +40,7 @@ LAYERS = [
     "data",
     "__init__",
     "integrations",
+    "serve",
     "cli",
     "__main__",
 ]

@@ -561,6 +561,10 @@ def test_documents_that_are_not_reached_in_time_come_last():
         assert sorted(late.doc_ids) == list(range(40))
     with pytest.raises(ValueError, match="timeout"):
         ranker.rank("cat", texts, timeout=0)
+    for seconds in (1e-9, 0.001, 0.01):  # of words, which are kept in another form
+        late = Reranker(ENCODER).rank("a cat", [f"{text} {n}" for n in range(9) for text in TEXTS], timeout=seconds)
+        assert sorted(late.doc_ids) == list(range(9 * len(TEXTS)))
+        assert (late.certificate.unsolved > 0) == late.stats.timed_out
 
 
 def test_rerankers_share_a_cache():

@@ -65,6 +65,11 @@ class CachedEncoder:
         return f"CachedEncoder({len(self._texts)} texts, {self.hits} hits, {self.misses} misses)"
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        return self._bytes
+
+    @property
     def identity(self) -> EncoderIdentity:
         """That of the encoder."""
         return EncoderIdentity.of(self.encoder)

@@ -57,7 +57,8 @@ def _documents(
     name_of: Callable[[int], str],
 ) -> Documents | None:
     table = encoder.table
-    encoded = [EncodedText.empty() if one is None else one for one in encoded]
+    none: Any = EncodedText.empty() if table is None else WordRows(np.empty(0, dtype=np.uint32))
+    encoded = [none if one is None else one for one in encoded]
     # Entropic problems distinguish a word that occurs twice from a word of twice the mass.
     if table is not None and not isinstance(measure.problem, Sinkhorn):
         return _as_bags(table, encoded, measure, name_of)

@@ -736,6 +736,11 @@ class TextIndex:
         return self._settings.passages
 
     @property
+    def fusion(self) -> Fusing:
+        """How similarities and scores of terms are added, unless a search says otherwise."""
+        return self._fusion(None)
+
+    @property
     def stores_texts(self) -> bool:
         """Whether texts are kept."""
         return self._settings.store_texts

@@ -1,0 +1,237 @@
+"""Requests and answers of the rerankers' dialects."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from moverank import __version__
+from moverank.measures.measure import Measure
+from moverank.ranking.results import RankedDocument, Ranking
+from moverank.serve.errors import Refused
+
+
+def _has_no_halves(text: str) -> str:
+    """Refuse halves of surrogate pairs, which JSON can escape and no encoding can hold."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("has half of a surrogate pair without the other half")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_has_no_halves)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Capacity = Annotated[float, Field(ge=1)]
+
+
+class Lenient(BaseModel):
+    """A request; fields that are not known are ignored, as clients send those of other servers."""
+
+    model_config = ConfigDict(extra="ignore", strict=False)
+
+
+class GivenDocument(Lenient):
+    """A document as an object; other fields matter only if `rank_fields` names them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: Text | None = None
+
+
+class RerankRequest(Lenient):
+    """Texts to be ranked for a query: in `documents`, as Cohere, Jina and vLLM have it, or in `texts`, as in TEI."""
+
+    query: Text
+    documents: list[Text | GivenDocument] | None = Field(None, description="Texts, or objects with a text.")
+    texts: list[Text] | None = Field(None, description="Texts, in the dialect of text-embeddings-inference.")
+    model: Text | None = Field(None, description="Any name: the service has one encoder.")
+    top_n: int | None = Field(None, ge=0, description="How many to return; 0 or none for all.")
+    top_k: int | None = Field(None, ge=0, description="Another name of `top_n`.")
+    return_documents: bool = Field(False, description="Return texts as well.")
+    return_text: bool = Field(False, description="The same, in the dialect of text-embeddings-inference.")
+    rank_fields: list[str] | None = Field(None, description="Fields of objects to compare instead of the text.")
+    raw_scores: bool = Field(False, description="Similarities as they are, which may be below 0.")
+    truncate: bool | None = Field(None, description="False: refuse texts that are longer than the encoder reads.")
+    truncation_direction: str | None = Field(None, description="'right': texts are cut at their end.")
+    measure: str | None = Field(None, description="What to compare by; by default as the service was started.")
+    capacity: Capacity | None = Field(None, description="Its capacity.")
+    deadline: Seconds | None = Field(None, description="Seconds after which to answer with the best so far.")
+    explain: bool = Field(False, description="Add distances, the certificate and alignments under `moverank`.")
+
+    @property
+    def is_tei(self) -> bool:
+        """Whether it is in the dialect of text-embeddings-inference."""
+        return self.documents is None and self.texts is not None
+
+    @property
+    def at_most(self) -> int | None:
+        """How many to return; None for all."""
+        return self.top_n or self.top_k or None
+
+    def contents(self) -> list[str]:
+        """The texts; an error of status 400 or 422 if there are none, or one is missing."""
+        if (self.documents is None) == (self.texts is None):
+            raise Refused(422, "expected either documents or texts", "documents")
+        if self.texts is not None:
+            given: list[Any] = list(self.texts)
+        else:
+            given = [self._content(place, one) for place, one in enumerate(self.documents or [])]
+        if not given:
+            raise Refused(400, "expected at least one document", "texts" if self.is_tei else "documents")
+        return given
+
+    def _content(self, place: int, one: str | GivenDocument) -> str:
+        if isinstance(one, str):
+            return one
+        fields = one.model_dump()
+        if self.rank_fields:
+            kept = [fields[name] for name in self.rank_fields if isinstance(fields.get(name), str)]
+            if kept:
+                return "\n".join(kept)
+        elif one.text is not None:
+            return one.text
+        wanted = ", ".join(self.rank_fields or ["text"])
+        raise Refused(422, f"document {place} has no text in {wanted}", f"documents.{place}")
+
+
+class ScoreRequest(Lenient):
+    """Pairs of texts to be scored, in the dialect of vLLM: one text against many, or texts pair by pair."""
+
+    model: Text | None = None
+    text_1: Text | list[Text] | None = None
+    text_2: Text | list[Text] | None = None
+    queries: Text | list[Text] | None = None
+    documents: Text | list[Text] | None = None
+    items: Text | list[Text] | None = None
+    data_1: Text | list[Text] | None = None
+    data_2: Text | list[Text] | None = None
+    measure: str | None = None
+    capacity: Capacity | None = None
+    deadline: Seconds | None = None
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The pairs; an error of status 422 if they do not fit together."""
+        first = next((own for own in (self.text_1, self.queries, self.data_1) if own is not None), None)
+        second = next((own for own in (self.text_2, self.documents, self.items, self.data_2) if own is not None), None)
+        if first is None or second is None:
+            raise Refused(422, "expected text_1 and text_2, or queries and documents", "text_1")
+        left = [first] if isinstance(first, str) else first
+        right = [second] if isinstance(second, str) else second
+        if not left or not right:
+            raise Refused(400, "expected at least one text on each side", "text_1" if not left else "text_2")
+        if len(left) == 1:
+            left = left * len(right)
+        if len(left) != len(right):
+            raise Refused(422, f"expected one text, or as many as the {len(right)} of the other side, got {len(left)}")
+        return list(zip(left, right, strict=True))
+
+
+def chosen_measure(name: str | None, capacity: float | None, default: Measure) -> Measure:
+    """The measure that a request names; an error of status 422 if there is none such for texts."""
+    try:
+        measure = default if name is None else Measure.of(name)
+        if capacity is not None:
+            measure = measure.replace(capacity=capacity)
+    except (TypeError, ValueError) as error:
+        raise Refused(422, str(error), "measure" if name is not None else "capacity") from None
+    if measure._cost.is_given:
+        raise Refused(422, f"measure: the costs of {name!r} are given; texts have vectors", "measure")
+    return measure
+
+
+def relevance(document: RankedDocument, measure: Measure, *, raw: bool = False) -> float:
+    """Score of a document, from 0 to 1: its similarity where that has bounds, else its logistic function.
+
+    A document that cannot be compared, or was not reached in time, has the lowest score.
+    """
+    bounded = measure.least_similarity > -math.inf
+    if not math.isfinite(document.score):
+        return (-1.0 if bounded else -1e9) if raw else 0.0
+    if raw:
+        return document.score
+    if not bounded:
+        return 1.0 / (1.0 + math.exp(-max(min(document.score, 700.0), -700.0)))
+    return min(max(document.score, 0.0), 1.0)
+
+
+def request_id() -> str:
+    """A name for an answer."""
+    return uuid.uuid4().hex
+
+
+def cohere_answer(
+    name: str, request: RerankRequest, texts: list[str], ranking: Ranking, extra: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The answer in which clients of Cohere, Jina and vLLM find their fields."""
+    results = []
+    for document in ranking:
+        one: dict[str, Any] = {
+            "index": document.doc_id,
+            "relevance_score": relevance(document, ranking.measure, raw=request.raw_scores),
+        }
+        if request.return_documents:
+            one["document"] = {"text": texts[document.doc_id]}
+        results.append(one)
+    answer: dict[str, Any] = {
+        "id": name,
+        "object": "rerank",
+        "created": int(time.time()),
+        "model": request.model or "moverank",
+        "results": results,
+        "usage": {"total_tokens": ranking.tokens, "prompt_tokens": ranking.tokens},
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
+    }
+    return answer if extra is None else {**answer, "moverank": extra}
+
+
+def tei_answer(request: RerankRequest, texts: list[str], ranking: Ranking) -> list[dict[str, Any]]:
+    """The answer of text-embeddings-inference: a bare list."""
+    with_text = request.return_text or request.return_documents
+    return [
+        {
+            "index": document.doc_id,
+            "score": relevance(document, ranking.measure, raw=request.raw_scores),
+            **({"text": texts[document.doc_id]} if with_text else {}),
+        }
+        for document in ranking
+    ]
+
+
+def details(ranking: Ranking, stages: dict[str, float]) -> dict[str, Any]:
+    """What is proved about an answer, and which token of the query moved where."""
+    return {
+        "measure": ranking.measure.name,
+        "certificate": ranking.certificate.to_dict(),
+        "stats": ranking.stats.to_dict(),
+        "seconds": {name: stages.get(name, 0.0) for name in ("encode", "transport")},
+        "timed_out": ranking.stats.timed_out,
+        "comparable": ranking.comparable,
+        "lost": ranking.lost.to_dict(),
+        "results": [
+            {
+                "index": document.doc_id,
+                "distance": document.distance if math.isfinite(document.distance) else None,
+                "similarity": document.score if math.isfinite(document.score) else None,
+                "alignment": document.explain().to_dict() if math.isfinite(document.distance) else None,
+            }
+            for document in ranking
+        ],
+    }
+
+
+def info(encoder: str) -> dict[str, Any]:
+    """What clients of text-embeddings-inference read before their first request."""
+    return {
+        "model_id": encoder,
+        "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+        "model_dtype": "float32",
+        "max_concurrent_requests": 512,
+        "max_client_batch_size": 100_000,
+        "max_input_length": 1_000_000,
+        "max_batch_tokens": 100_000_000,
+        "auto_truncate": True,
+        "version": __version__,
+    }

@@ -1,0 +1,143 @@
+"""What computes answers: a bounded number of threads, an encoder for all of them, and a cache of encoded documents."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from moverank.encoders.encoded import Encoder
+from moverank.measures.measure import Measure
+from moverank.ranking.cache import CachedEncoder
+from moverank.ranking.reranker import Reranker
+from moverank.ranking.results import Ranking
+from moverank.ranking.word_table import WordTable
+from moverank.serve.batching import BatchedEncoder
+from moverank.serve.errors import Refused
+from moverank.serve.options import Options
+
+T = TypeVar("T")
+
+
+@dataclass
+class Timing:
+    """When a request came, by when it must be answered, and where its time went."""
+
+    deadline: float
+    began: float = field(default_factory=time.perf_counter)
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def left(self) -> float:
+        """Seconds that are left; an error if there are none."""
+        left = self.began + self.deadline - time.perf_counter()
+        if left <= 0:
+            raise Refused(503, f"no answer within {self.deadline:g} s, as the service is busy", retry_after=1)
+        return left
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - began
+
+
+class Engine:
+    """Computes answers for requests, some at a time; the others wait, and too many are refused.
+
+    Parameters
+    ----------
+    options : Options
+        Options of the service.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.measure = Measure.of(options.measure)
+        if options.capacity is not None:
+            self.measure = self.measure.replace(capacity=options.capacity)
+        self.encoder = shared(options.encoder.load())
+        self.cache = CachedEncoder(self.encoder, max_bytes=options.cache_bytes)
+        self._most = options.threads or self.cores
+        self._waiting_at_most = options.waiting
+        self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="moverank")
+        self._lock = threading.Lock()
+        self._running = 0
+        self._in_hand = 0
+
+    def close(self) -> None:
+        """End the threads, when what they do is done."""
+        self._pool.shutdown(wait=True)
+
+    @property
+    def in_hand(self) -> int:
+        """Requests that are computed, or wait for it."""
+        return self._in_hand
+
+    async def run(self, compute: Callable[[int], T], timing: Timing) -> T:
+        """Compute on a thread; `compute` is told how many threads of the core it may use.
+
+        Raises
+        ------
+        Refused
+            If too many wait, or time is over before its turn comes.
+        """
+        if self._in_hand >= self._most + self._waiting_at_most:
+            raise Refused(429, f"{self._in_hand} requests are being answered or wait; try again later", retry_after=1)
+        self._in_hand += 1
+        asked = time.perf_counter()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._computed, compute, timing, asked)
+        finally:
+            self._in_hand -= 1
+
+    def _computed(self, compute: Callable[[int], T], timing: Timing, asked: float) -> T:
+        timing.stages["wait"] = time.perf_counter() - asked
+        timing.left()
+        with self._lock:
+            self._running += 1
+            # Cores are shared by those who compute now: one alone uses all of them.
+            threads = max(1, self.cores // self._running)
+        try:
+            return compute(threads)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def rank(
+        self, query: str, texts: list[str], measure: Measure, timing: Timing, threads: int, top_k: int | None = None
+    ) -> Ranking:
+        """Rank texts for a query within the time that is left."""
+        return self.rank_by(self.cache, query, texts, measure, timing, threads, top_k)
+
+    def rank_by(
+        self,
+        cache: CachedEncoder,
+        query: str,
+        texts: list[str],
+        measure: Measure,
+        timing: Timing,
+        threads: int,
+        top_k: int | None = None,
+    ) -> Ranking:
+        """The same by another encoder than that of the service."""
+        ranker = Reranker(cache, measure, num_threads=threads)
+        began = time.perf_counter()
+        ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=timing.left())
+        taken = time.perf_counter() - began
+        timing.stages["transport"] = timing.stages.get("transport", 0.0) + ranking.stats.seconds
+        timing.stages["encode"] = timing.stages.get("encode", 0.0) + max(taken - ranking.stats.seconds, 0.0)
+        return ranking
+
+
+def shared(encoder: Encoder) -> Encoder:
+    """The encoder for many threads. Word vectors are looked up, and gain nothing by batches."""
+    return encoder if WordTable.of(encoder) is not None else BatchedEncoder(encoder)

@@ -1,0 +1,343 @@
+"""Paths of indexes: search, and changes of documents."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from moverank._support.plain import finite
+from moverank.errors import DuplicateIdError, NoTokensError
+from moverank.ranking.fusion import Fusion
+from moverank.serve.catalog import Catalog, Served
+from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure
+from moverank.serve.engine import Engine, Timing
+from moverank.serve.errors import Refused
+from moverank.serve.reranking import shorten
+from moverank.text_index.results import TextHits
+from moverank.text_index.text_index import TextIndex
+
+router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
+
+#: Most documents of an answer, and most candidates of each first stage.
+MOST = 10_000
+
+Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictStr, Field(max_length=4096)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """A request of our own; fields that are not known are refused, as they would be ignored silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SearchRequest(Strict):
+    """What to search an index for."""
+
+    query: Text | None = Field(None, description="A text.")
+    vectors: list[list[Number]] | None = Field(None, description="Token vectors instead of a text.")
+    weights: list[Number] | None = Field(None, description="A weight for each of the vectors.")
+    k: int = Field(10, ge=1, le=MOST, description="Documents to return.")
+    where: Text | None = Field(None, max_length=4096, description="A condition of SQL on payloads.")
+    candidates: int | None = Field(
+        100, ge=1, le=MOST, description="Texts that each first stage proposes; null for all."
+    )
+    fusion: float | None = Field(None, ge=0, le=1, description="Weight of the similarity beside that of terms.")
+    min_similarity: Number | None = Field(None, description="Leave out documents that are less similar.")
+    min_probability: float | None = Field(
+        None, ge=0, le=1, description="Leave out documents less likely to be relevant."
+    )
+    measure: str | None = Field(None, description="Compare the candidates by another measure than the index's.")
+    capacity: Capacity | None = Field(None, description="The measure's capacity.")
+    deadline: Seconds | None = Field(None, description="Seconds after which to answer with the best so far.")
+    explain: bool = Field(False, description="Add to each document which token of the query moved where.")
+
+
+class NewDocument(Strict):
+    """A document to be kept."""
+
+    id: Id | None = None
+    text: Text
+    payload: Any = None
+
+
+class NewDocuments(Strict):
+    """Documents to be added, or to replace those with the same ids."""
+
+    documents: list[NewDocument] = Field(min_length=1)
+    replace: bool = Field(False, description="Replace documents with the same ids (upsert).")
+
+
+class Ids(Strict):
+    """Documents by their ids."""
+
+    ids: list[Id] = Field(min_length=1)
+
+
+@router.get("", summary="The indexes")
+async def indexes(request: Request) -> JSONResponse:
+    """The indexes that are served, with what clients choose by."""
+    catalog: Catalog = request.app.state.catalog
+    engine: Engine = request.app.state.engine
+    found = await engine.run(lambda _: [served.describe() for served in catalog], request.state.timing)
+    return JSONResponse({"indexes": found})
+
+
+@router.post("/{name}/search", summary="Search an index")
+async def search(name: str, body: SearchRequest, request: Request) -> JSONResponse:
+    """Find documents of an index for a text, or for token vectors: by transport and by terms, with a certificate."""
+    engine: Engine = request.app.state.engine
+    timing: Timing = request.state.timing
+    served = request.app.state.catalog[name]
+    if (body.query is None) == (body.vectors is None):
+        raise Refused(422, "expected either query or vectors", "query")
+    shorten(timing, body.deadline)
+
+    def compute(threads: int) -> dict[str, Any]:
+        found = _by_text if body.query is not None else _by_vectors
+        answer = found(served, engine, body, timing, threads)
+        return {"id": request.state.id, "index": name, **answer}
+
+    return JSONResponse(await engine.run(compute, timing))
+
+
+@router.get("/{name}/flat", summary="Search an index, with a flat answer")
+async def flat(
+    name: str,
+    request: Request,
+    q: Annotated[str, Query(max_length=10_000)],
+    k: Annotated[int, Query(ge=1, le=MOST)] = 10,
+    where: Annotated[str | None, Query(max_length=4096)] = None,
+) -> JSONResponse:
+    """Documents as flat objects, as Quepid's "searchapi" reads them: id, title, text, scores, fields of payloads."""
+    engine: Engine = request.app.state.engine
+    served: Served = request.app.state.catalog[name]
+    body = SearchRequest(query=q, k=k, where=where)
+
+    def compute(threads: int) -> list[dict[str, Any]]:
+        found = _by_text(served, engine, body, request.state.timing, threads)
+        return [_flat(hit) for hit in found["hits"]]
+
+    hits = await engine.run(compute, request.state.timing)
+    return JSONResponse({"query": q, "total": len(hits), "documents": hits})
+
+
+@router.get("/{name}/documents/{id}", summary="A document of an index")
+async def document(name: str, id: str, request: Request) -> JSONResponse:
+    """Text and payload of a document."""
+    served: Served = request.app.state.catalog[name]
+
+    def compute(_: int) -> dict[str, Any]:
+        index = served.latest()
+        own = _known_id(index, id)
+        return {"id": str(own), "text": index.text(own), "payload": index.payload(own)}
+
+    return JSONResponse(await request.app.state.engine.run(compute, request.state.timing))
+
+
+@router.post("/{name}/documents", summary="Add or replace documents")
+async def put(name: str, body: NewDocuments, request: Request) -> JSONResponse:
+    """Add documents, or replace those with the same ids. They are durable, and found, when the answer comes."""
+    engine: Engine = request.app.state.engine
+    timing: Timing = request.state.timing
+    served = _writable(request, name)
+    ids = [one.id for one in body.documents]
+    if None in ids and (body.replace or any(id is not None for id in ids)):
+        raise Refused(422, "expected an id of each document, or of none to have them numbered", "documents")
+
+    def compute(_: int) -> dict[str, Any]:
+        texts = [one.text for one in body.documents]
+        payloads = [one.payload for one in body.documents]
+        given: Any = None if None in ids else ids
+        with served.writer(timing.left()) as index:
+            change = index.upsert if body.replace else index.add
+            try:
+                added = change(texts, given, payloads=payloads, unknown="skip")
+            except DuplicateIdError as error:
+                raise Refused(409, str(error), "documents") from None
+            except (TypeError, ValueError) as error:
+                raise Refused(422, str(error), "documents") from None
+            documents = len(index)
+        return {
+            "index": name, "ids": [str(id) for id in added.ids], "skipped": [str(id) for id in added.skipped],
+            "documents": documents,
+        }  # fmt: skip
+
+    return JSONResponse(await engine.run(compute, timing))
+
+
+@router.post("/{name}/documents/delete", summary="Remove documents")
+async def remove(name: str, body: Ids, request: Request) -> JSONResponse:
+    """Remove documents: all of them, or none if one is not in the index."""
+    return await _removed(request, name, body.ids)
+
+
+@router.delete("/{name}/documents/{id}", summary="Remove a document")
+async def remove_one(name: str, id: str, request: Request) -> JSONResponse:
+    """Remove a document."""
+    return await _removed(request, name, [id])
+
+
+async def _removed(request: Request, name: str, ids: list[Any]) -> JSONResponse:
+    timing: Timing = request.state.timing
+    served = _writable(request, name)
+
+    def compute(_: int) -> dict[str, Any]:
+        with served.writer(timing.left()) as index:
+            own = [_known_id(index, id) for id in ids]
+            try:
+                index.remove(own)
+            except DuplicateIdError as error:
+                raise Refused(422, str(error), "ids") from None
+            return {"index": name, "removed": len(own), "documents": len(index)}
+
+    return JSONResponse(await request.app.state.engine.run(compute, timing))
+
+
+def _writable(request: Request, name: str) -> Served:
+    served: Served = request.app.state.catalog[name]
+    if not request.app.state.options.writable:
+        raise Refused(403, "the service was started without --writable, so indexes cannot be changed through it")
+    return served
+
+
+def _known_id(index: TextIndex, given: Any) -> Any:
+    """An id as the index has it; in paths, whole numbers come as text."""
+    for id in (given, int(given) if isinstance(given, str) and _is_number(given) else given):
+        if id in index:
+            return id
+    raise Refused(404, f"document {given!r:.80} is not in the index", "id")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20
+
+
+def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing, threads: int) -> dict[str, Any]:
+    index = served.latest()
+    own = index.measure
+    measure = chosen_measure(body.measure, body.capacity, own)
+    by_other = measure != own
+    k = max(body.k, body.candidates or body.k) if by_other else body.k
+    options: dict[str, Any] = {
+        "where": body.where,
+        "candidates": body.candidates,
+        "fusion": body.fusion,
+        "timeout": timing.left() * (0.5 if by_other else 1.0),
+        "num_threads": threads,
+    }
+    if not by_other:
+        options |= {"min_similarity": -np.inf if body.min_similarity is None else body.min_similarity}
+        options |= {"min_probability": body.min_probability or 0.0}
+    elif body.min_probability:
+        raise Refused(422, "applies to the index's own measure", "min_probability")
+    try:
+        hits = index.search(body.query or "", k, **options)
+    except NoTokensError as error:
+        raise Refused(422, str(error), "query") from None
+    except (TypeError, ValueError) as error:
+        raise Refused(422, str(error), _named(str(error))) from None
+    for stage, seconds in hits.seconds.items():
+        timing.stages[stage] = timing.stages.get(stage, 0.0) + seconds
+    if by_other:
+        return _by_other(served, engine, body, hits, timing, threads)
+    answer = hits.to_dict()
+    if body.explain:
+        with timing.stage("explain"):
+            for hit, shown in zip(hits, answer["hits"], strict=True):
+                shown["alignment"] = hit.explain().to_dict() if math.isfinite(hit.distance) else None
+    return answer
+
+
+def _by_other(
+    served: Served, engine: Engine, body: SearchRequest, hits: TextHits, timing: Timing, threads: int
+) -> dict[str, Any]:
+    """Compare the candidates that an index has found by another measure than its own."""
+    index = served.index
+    if not index.stores_texts:
+        raise Refused(422, "the index keeps no texts, which another measure has to encode", "measure")
+    measure = chosen_measure(body.measure, body.capacity, index.measure)
+    texts = [hit.text or "" for hit in hits]
+    if not texts:
+        return hits.to_dict()
+    ranking = engine.rank_by(served.cache, hits.query, texts, measure, timing, threads)
+    by_place = {document.doc_id: document for document in ranking}
+    scores = np.array([by_place[place].score for place in range(len(texts))])
+    weight = index.fusion.weight if body.fusion is None else body.fusion
+    terms = [hit.lexical for hit in hits]
+    fuses = index.lexical is not None and weight < 1.0
+    fused = Fusion(weight)([one or 0.0 for one in terms], scores) if fuses else scores
+    shown: list[dict[str, Any]] = []
+    for place in np.argsort(-fused, kind="stable").tolist():
+        hit, document = hits[place], by_place[place]
+        similarity = document.score if math.isfinite(document.score) else 0.0
+        if measure.least_similarity == -1.0:
+            similarity = max(similarity, 0.0)
+        if body.min_similarity is not None and similarity < body.min_similarity:
+            continue
+        one = hit.to_dict() | {
+            "rank": len(shown), "score": finite(float(fused[place])), "distance": finite(document.distance),
+            "similarity": finite(similarity), "probability": None,
+        }  # fmt: skip
+        if body.explain:
+            one["alignment"] = document.explain().to_dict() if math.isfinite(document.distance) else None
+        shown.append(one)
+        if len(shown) == body.k:
+            break
+    statement = f"not exact: {len(texts)} candidates, found by {index.measure.name}, were compared by {measure.name}"
+    return hits.to_dict() | {
+        "measure": measure.name,
+        "hits": shown,
+        "certificate": ranking.certificate.to_dict() | {"exact": False, "certain": 0, "statement": statement},
+        "stats": ranking.stats.to_dict(),
+        "left_out": min(body.k, len(texts)) - len(shown),
+    }
+
+
+def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Timing, threads: int) -> dict[str, Any]:
+    """Search the tokens of an index; terms have no part, as there is no text."""
+    for name in ("fusion", "min_probability", "measure", "capacity"):
+        if getattr(body, name) is not None:
+            raise Refused(422, "applies to a query that is a text", name)
+    index = served.latest()
+    try:
+        query = np.array(body.vectors, dtype=np.float32)
+        weights = None if body.weights is None else np.array(body.weights, dtype=np.float64)
+        tokens = index.index
+        options: dict[str, Any] = {"where": body.where, "timeout": timing.left(), "num_threads": threads}
+        # Bags are bounded one and all, so that they need no candidates.
+        if body.candidates is not None and tokens.prefilter is not None:
+            options["candidates"] = max(body.candidates, body.k)
+        with timing.stage("transport"):
+            hits = tokens.search(query, body.k, weights=weights, **options)
+    except (TypeError, ValueError) as error:
+        raise Refused(422, str(error), "vectors") from None
+    answer = hits.to_dict() | {"query": None, "seconds": {"transport": timing.stages["transport"]}, "comparable": True}
+    answer |= {"dropped": 0, "left_out": 0}
+    shown = []
+    for hit, one in zip(hits, answer["hits"], strict=True):
+        extra = {"similarity": finite(float(hit.similarity)), "lexical": None, "probability": None}
+        if body.min_similarity is not None and hit.similarity < body.min_similarity:
+            answer["left_out"] += 1
+            continue
+        shown.append(one | extra | ({"alignment": hit.alignment.to_dict()} if body.explain else {}))
+    return answer | {"hits": shown}
+
+
+def _flat(hit: dict[str, Any]) -> dict[str, Any]:
+    payload = hit["payload"] if isinstance(hit["payload"], dict) else {}
+    plain = {name: value for name, value in payload.items() if isinstance(value, (str, int, float, bool))}
+    title = payload.get("title") if isinstance(payload.get("title"), str) else (hit["text"] or "")[:80]
+    own = {name: hit[name] for name in ("id", "text", "score", "similarity", "distance", "lexical", "rank")}
+    return {**plain, "title": title, **own}
+
+
+def _named(message: str) -> str | None:
+    """The argument that a message begins with."""
+    name = message.partition(":")[0].partition(" ")[0]
+    return name if name in SearchRequest.model_fields else None
