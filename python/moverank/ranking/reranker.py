@@ -308,9 +308,8 @@ class Reranker:
     def _over_texts(self, candidates: Candidates, top_k: int | None, deadline: Deadline) -> _RankOne:
         def rank_one(query: EncodedText, first: ArrayLike | None) -> Found:
             k = None if self._fusion is not None else top_k
-            found = candidates.as_given(k)
-            if query.tokens:
-                found = candidates.ranked(query, k, self._num_threads, deadline.left())
+            known = bool(query.tokens)
+            found = candidates.ranked(query, k, self._num_threads, deadline.left()) if known else candidates.as_given(k)
             return replace(found, documents=self._fused(found.documents, first, candidates.doc_ids))
 
         return rank_one
