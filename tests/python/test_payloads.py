@@ -543,3 +543,12 @@ def test_an_empty_answer_speaks_of_what_was_given():
         hits = index.search(DOCS[0], 3, **options)
         assert (len(hits), hits.certificate.exact) == (0, True)
         assert str(hits).splitlines()[-1] == f"exact: there are no {documents}"
+
+
+def test_a_condition_that_takes_too_long_ends_with_the_search():
+    index = mr.Index.build([np.eye(2)] * 3, payloads=[{"n": n} for n in range(3)])
+    rows = "json_each('[1,2,3,4,5,6,7,8,9,0]')"
+    endless = f"(SELECT count(*) FROM {', '.join(f'{rows} t{n}' for n in range(12))}) > n"
+    with pytest.raises(TimeoutError, match="was not evaluated in time"):
+        index.search(np.eye(2), 1, where=endless, timeout=0.05)
+    assert index.search(np.eye(2), 1, where="n > 1", timeout=5).ids.tolist() == [2]

@@ -200,6 +200,13 @@ def test_an_index_is_searched_by_vectors(client, folder):
     )
 
 
+def test_a_condition_without_end_does_not_hold_the_service_up(client):
+    rows = "json_each('[1,2,3,4,5,6,7,8,9,0]')"
+    endless = f"(SELECT count(*) FROM {', '.join(f'{rows} t{n}' for n in range(12))}) > year"
+    body = {"query": QUERY, "where": endless, "deadline": 0.3}
+    assert answer(client, "/v1/indexes/papers/search", body, 422)["error"]["param"] == "where"
+
+
 def test_a_flat_answer_has_no_nested_objects(client):
     report = client.get("/v1/indexes/papers/flat", params={"q": QUERY, "k": 3}).json()
     assert report["total"] == 3

@@ -75,7 +75,7 @@ class Request:
         if candidates is not None and whole_number(candidates, "candidates", least=1) < goal.k:
             raise ValueError(f"candidates must be at least k = {goal.k}, got {candidates}")
         seconds = _seconds(timeout)
-        positions = _chosen(snapshot, subset, where)
+        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds)
         return cls(snapshot, goal, candidates, seconds, positions, _name(subset, where), began)
 
     @classmethod
@@ -101,7 +101,7 @@ class Request:
         if np.isnan(limit):
             raise ValueError("radius must be a number, got nan")
         seconds = _seconds(timeout)
-        positions = _chosen(snapshot, subset, where)
+        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds)
         return cls(snapshot, Goal(len(snapshot), limit), None, seconds, positions, _name(subset, where), began)
 
     def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
@@ -152,8 +152,10 @@ def _seconds(timeout: float | None) -> float | None:
     return None if timeout is None else positive_number(timeout, "timeout")
 
 
-def _chosen(snapshot: Snapshot, subset: Ids | None, where: Condition | None) -> Positions | None:
-    return snapshot.chosen(subset, None if where is None else filter_of(where))
+def _chosen(
+    snapshot: Snapshot, subset: Ids | None, where: Condition | None, deadline: float | None
+) -> Positions | None:
+    return snapshot.chosen(subset, None if where is None else filter_of(where, deadline))
 
 
 def _name(subset: Ids | None, where: Condition | None) -> str:

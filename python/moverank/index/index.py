@@ -748,7 +748,7 @@ class Index:
         timeout : float, optional
             Stop after this many seconds and return the best documents solved so far, which may be fewer than k. The
             search cannot be stopped inside faiss or while it computes the costs of a vocabulary under `Bags`; it can
-            while it solves a pair of long sequences.
+            while it solves a pair of long sequences. TimeoutError if a condition of SQL is not evaluated by then.
         slack : float, default 0.0
             Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Must be 0 if costs may
             be negative, as under ground "dot".

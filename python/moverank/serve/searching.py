@@ -240,7 +240,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
         hits = index.search(body.query or "", k, **options)
     except NoTokensError as error:
         raise Refused(422, str(error), "query") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, TimeoutError) as error:
         raise Refused(422, str(error), _named(str(error))) from None
     for stage, seconds in hits.seconds.items():
         timing.stages[stage] = timing.stages.get(stage, 0.0) + seconds
@@ -315,8 +315,8 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
             options["candidates"] = max(body.candidates, body.k)
         with timing.stage("transport"):
             hits = tokens.search(query, body.k, weights=weights, **options)
-    except (TypeError, ValueError) as error:
-        raise Refused(422, str(error), "vectors") from None
+    except (TypeError, ValueError, TimeoutError) as error:
+        raise Refused(422, str(error), "where" if str(error).startswith("where") else "vectors") from None
     answer = hits.to_dict() | {"query": None, "seconds": {"transport": timing.stages["transport"]}, "comparable": True}
     answer |= {"dropped": 0, "left_out": 0}
     shown = []

@@ -116,7 +116,7 @@ def candidates_for(
     deadline = None if asked.timeout is None else time.perf_counter() + asked.timeout
     lexical = state.lexical if asked.fusion.weight < 1.0 else None
     with _timed(seconds, "lexical"):
-        by_terms = [] if lexical is None else _by_terms(state, lexical, query, asked)
+        by_terms = [] if lexical is None else _by_terms(state, lexical, query, asked, deadline)
     with _timed(seconds, "transport"):
         hits, proved = _compared(state, tokens, by_terms, asked, deadline) if tokens.tokens else ({}, None)
     with _timed(seconds, "fuse"):
@@ -166,12 +166,12 @@ def answer(
     return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
 
 
-def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked) -> list[str]:
+def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked, deadline: float | None) -> list[str]:
     """Ids of the entries with the best lexical scores."""
     limit = len(state.snapshot) if asked.candidates is None else asked.candidates
     if asked.where is None:
         return list(lexical.search(query, limit))
-    chosen = state.snapshot.chosen(None, filter_of(asked.where))
+    chosen = state.snapshot.chosen(None, filter_of(asked.where, deadline))
     assert chosen is not None, "a condition chooses documents"
     fit = frozenset(chosen.tolist())
     keep = lambda ids: [position in fit for position in state.snapshot.find(ids).tolist()]  # noqa: E731

@@ -75,8 +75,8 @@ class Predicate:
         return np.array(found, dtype=np.int64)
 
 
-def filter_of(condition: Condition) -> PayloadFilter:
-    """Check a condition and return its filter.
+def filter_of(condition: Condition, deadline: float | None = None) -> PayloadFilter:
+    """Check a condition and return its filter; an expression has to be evaluated by a deadline, if there is one.
 
     Raises
     ------
@@ -87,4 +87,7 @@ def filter_of(condition: Condition) -> PayloadFilter:
         raise TypeError(
             f"where: expected a function that returns True or False, got a coroutine function: {condition!r}"
         )
-    return Predicate(condition) if callable(condition) else Where.of(condition)
+    if callable(condition):
+        return Predicate(condition)
+    where = Where.of(condition)
+    return where if deadline is None else where.within(deadline)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import date, time
+from dataclasses import dataclass, field, replace
+from datetime import date
+from datetime import time as time_of_day
 from typing import Any
 
 import numpy as np
@@ -80,6 +82,8 @@ class Where:
         Whether it names ``payload``, the whole JSON text.
     lasting : bool
         Whether it depends only on payloads, not on the time or on random numbers, so that its result can be cached.
+    deadline : float or None
+        When evaluating it has to end, by `time.perf_counter`.
     """
 
     expression: str
@@ -87,6 +91,11 @@ class Where:
     fields: tuple[str, ...]
     whole: bool = False
     lasting: bool = True
+    deadline: float | None = field(default=None, compare=False)
+
+    def within(self, deadline: float) -> Where:
+        """The same, which has to be evaluated by then."""
+        return replace(self, deadline=deadline)
 
     @classmethod
     def of(cls, condition: Any) -> Where:
@@ -106,7 +115,7 @@ class Where:
                 f"{condition!r:.80}"
             )
         # The same conversion as of payloads, so that equal values compare equal.
-        plain = tuple(json_value(v) if isinstance(v, (np.generic, date, time)) else v for v in values)
+        plain = tuple(json_value(v) if isinstance(v, (np.generic, date, time_of_day)) else v for v in values)
         for value in plain:
             if not (value is None or isinstance(value, (str, int, float, bytes))):
                 raise TypeError(f"where: expected strings or numbers as values, got {value!r:.40}")
@@ -155,12 +164,16 @@ class Where:
             If SQLite cannot evaluate the condition.
         IndexFormatError
             If payloads are not JSON.
+        TimeoutError
+            If time is over before that is known.
         """
         if "payload_text" in arrays:
             require_offsets(arrays, "payload_offsets", "payload_text")
         asked = np.arange(count) if among is None else among
         found: list[int] = []
         with closing(_connection()) as connection:
+            # Python handles signals during this callback; the exception of Ctrl-C then interrupts SQLite.
+            connection.set_progress_handler(self._is_late, INSTRUCTIONS_AT_ONCE)
             for first in range(0, len(asked), DOCUMENTS_AT_ONCE):
                 own = asked[first : first + DOCUMENTS_AT_ONCE]
                 texts, places = texts_at(arrays, own), own.tolist()
@@ -174,12 +187,17 @@ class Where:
                         found.append(places[place if is_bare else with_payload[place]])
                 except (sqlite3.Error, UnicodeDecodeError, IndexError) as error:
                     if str(error) == "interrupted":
+                        if self._is_late():
+                            raise TimeoutError(f"where: {self.expression!r} was not evaluated in time") from None
                         raise KeyboardInterrupt from None
                     # A condition may itself parse strings of payloads as JSON; its failure is not damage.
                     if not isinstance(error, sqlite3.Error) or not is_json(joined):
                         raise IndexFormatError("payloads: are not JSON; the index's files are damaged") from None
                     raise ValueError(f"where: {self.expression!r} cannot be evaluated: {error}") from None
         return np.array(sorted(found), dtype=np.int64)
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and time.perf_counter() > self.deadline
 
     def _found(self, connection: sqlite3.Connection, given: bytes, bare: bytes) -> Iterator[tuple[int, int]]:
         """Yield (0, place in `given`) or (1, position in `bare`) for each document that satisfies the condition.
@@ -218,10 +236,10 @@ class Where:
             if b"\\u0000" not in text or not is_json(text):
                 continue
             payload = json.loads(text)
-            for field in self.fields:
-                if isinstance(payload, dict) and _has_nul(payload.get(field)):
+            for name in self.fields:
+                if isinstance(payload, dict) and _has_nul(payload.get(name)):
                     named = document_named(arrays, position)
-                    raise ValueError(f"where: field {field!r} of {named} {_NUL}: {payload[field]!r:.40}")
+                    raise ValueError(f"where: field {name!r} of {named} {_NUL}: {payload[name]!r:.40}")
             if reads_all and _has_nul(payload):
                 raise ValueError(f"where: payload of {document_named(arrays, position)} {_NUL}: {payload!r:.40}")
 
