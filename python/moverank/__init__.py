@@ -56,7 +56,7 @@ from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Sequence, Sequences
 
 if TYPE_CHECKING:
-    from moverank import encoders, ranking, readers, scoring, spaces
+    from moverank import encoders, presets, ranking, readers, scoring, spaces
     from moverank.ranking import Fusion, Passages, Ranking, Reranker
     from moverank.scoring import ScoreBaseline, Scores, score, score_baseline, score_idf
     from moverank.spaces import fit
@@ -135,6 +135,7 @@ __all__ = [
     "paired_distances",
     "pairwise",
     "pool_tokens",
+    "presets",
     "ranking",
     "readers",
     "rerank",
@@ -160,7 +161,7 @@ _OF_TEXT = {
 
 def __getattr__(name: str) -> Any:
     # What reads files, encodes, learns spaces, ranks and scores is loaded when first used: vectors do not need it.
-    if name in ("encoders", "ranking", "readers", "scoring", "spaces"):
+    if name in ("encoders", "presets", "ranking", "readers", "scoring", "spaces"):
         return import_module(f"moverank.{name}")
     if name in _OF_TEXT:
         return getattr(import_module(f"moverank.{_OF_TEXT[name]}"), name)

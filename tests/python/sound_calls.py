@@ -3,7 +3,7 @@
 import numpy as np
 
 import moverank as mr
-from moverank import encoders, readers, scoring, spaces
+from moverank import encoders, presets, readers, scoring, spaces
 from moverank.encoders import CallableEncoder, Words, WordVectors
 from moverank.ranking import CachedEncoder, Calibration, Fusion, Passages, ReciprocalRanks, Reranker
 from moverank.readers import Batch
@@ -280,6 +280,12 @@ CALLS = {
     "WordVectors.bags": (WORDS.bags, {"texts": ["cat"]}),
     "Words": (Words, {"stop_words": [], "segmenter": None}),
     "fit": (mr.fit, {"encoder": WORDS, "texts": ["a cat"], "steps": ["idf"], "sample": 9, "batch": 9, "seed": 0}),
+    "Preset.space": (
+        presets.PAIRS_BY_WORDS.space,
+        {"encoder": WORDS, "texts": ["a cat", "a dog"], "sample": 9, "progress": None},
+    ),
+    "pairs": (presets.pairs, {"encoder": WORDS}),
+    "retrieval": (presets.retrieval, {"encoder": WORDS}),
     "score": (
         scoring.score,
         {

@@ -10,7 +10,7 @@ import re
 import pytest
 
 import moverank as mr
-from moverank import encoders, ranking, readers, scoring, spaces
+from moverank import encoders, presets, ranking, readers, scoring, spaces
 from sound_calls import CALLS
 from wrong_values import SAID, WRONG
 
@@ -46,7 +46,7 @@ def test_the_calls_are_sound_without_the_fault(name):
 #: What calls return, and what only says what others have to look like: nobody has to make one.
 MADE_BY_US = {
     "Alignment", "Bag", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index",
-    "PooledTokens", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
+    "PooledTokens", "Preset", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
     "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts",
     "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics", "MeanScore", "ScoreBaseline", "Scores",
     "TextIndex",
@@ -68,7 +68,7 @@ FREE = {
 
 def public():
     """Public functions, constructors and methods that take something, by name."""
-    for module in (mr, encoders, ranking, scoring, spaces, readers):
+    for module in (mr, encoders, presets, ranking, scoring, spaces, readers):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isfunction(thing):

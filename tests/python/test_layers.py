@@ -21,6 +21,7 @@ LAYERS = [
     "torch",
     "encoders",
     "spaces",
+    "presets",
     "scoring",
     "index.parts",
     "index.search",

@@ -17,7 +17,7 @@ from moverank import encoders, errors, ranking, readers, spaces
 from moverank.index.parts.where import Where
 from tiny_models import SentenceTransformer, save_model, save_tokenizer, vectors_of
 
-PUBLIC_MODULES = ["", ".encoders", ".errors", ".ranking", ".readers", ".scoring", ".spaces"]
+PUBLIC_MODULES = ["", ".encoders", ".errors", ".presets", ".ranking", ".readers", ".scoring", ".spaces"]
 
 #: What others implement: nothing is of these classes.
 PROTOCOLS = {"DocumentEncoder", "Encoder", "QueryEncoder", "Recipe", "Step"}
@@ -110,6 +110,7 @@ EXAMPLES = {
     "LateInteraction": [lambda t: encoders.LateInteraction(query_length=8, skiplist=["."])],
     "OnnxEncoder": [onnx],
     "Passages": [lambda t: mr.Passages(9, 2)],
+    "Preset": [lambda t: mr.presets.PAIRS_BY_WORDS, lambda t: mr.presets.CLASSIFICATION_BY_WORDS],
     "PooledTokens": [lambda t: mr.pool_tokens(DOCS, 2, "wrd")],
     "RankedDocument": [lambda t: reranker(WORDS).rank("cat", TEXTS)[1]],
     "Ranking": [

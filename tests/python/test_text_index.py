@@ -97,7 +97,7 @@ def test_given_documents_are_ordered(index):
     terms = {hit.id: hit.lexical for hit in index.search(query, 6)}
     first = {"cat": 3.0, "bank": -1.0, "art": 0.0, "stocks": 1.0}
     for scores, own in ((None, terms), (list(first.values()), first)):
-        expected = Fusion(0.65)([own[id] for id in given], [similarity[id] for id in given])
+        expected = Fusion(0.15)([own[id] for id in given], [similarity[id] for id in given])
         hits = index.rerank(query, given, scores=scores)
         found = {hit.id: hit.score for hit in hits}
         assert [found[id] for id in given] == pytest.approx(expected.tolist())
@@ -144,7 +144,7 @@ def test_scores_are_the_sum_of_standardised_scores(index):
     similarities = [hit.similarity for hit in hits]
     assert max(terms) > min(terms) == 0
     standard = [(np.array(own) - np.mean(own)) / np.std(own) for own in (terms, similarities)]
-    assert [hit.score for hit in hits] == pytest.approx((0.35 * standard[0] + 0.65 * standard[1]).tolist())
+    assert [hit.score for hit in hits] == pytest.approx((0.85 * standard[0] + 0.15 * standard[1]).tolist())
     only_terms = index.search(query, 6, fusion=0)
     assert [hit.lexical for hit in only_terms] == sorted(filter(None, terms), reverse=True)
     assert {hit.id: hit.similarity for hit in only_terms}.items() <= {hit.id: hit.similarity for hit in hits}.items()

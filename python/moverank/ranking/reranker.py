@@ -16,7 +16,8 @@ from moverank.index.index import Index
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import listed_ids
 from moverank.index.search.hits import Hit
-from moverank.measures.measure import Measure, wrd
+from moverank.measures.measure import Measure
+from moverank.presets import RETRIEVAL_BY_TOKENS
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.deadline import Deadline
@@ -30,7 +31,7 @@ from moverank.spaces.space import Space, SpaceEncoder
 _RankOne = Callable[[EncodedText, "ArrayLike | None"], Found]
 
 #: For a short query against longer documents: all of the query moves, to any part of a document.
-DEFAULT_MEASURE = wrd.replace(capacity=4)
+DEFAULT_MEASURE = RETRIEVAL_BY_TOKENS.measure
 
 
 class Reranker:

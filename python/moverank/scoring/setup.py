@@ -10,14 +10,15 @@ import numpy as np
 
 from moverank.alignment.alignment import Alignment
 from moverank.encoders.encoded import Encoder, require_encoder, require_texts
-from moverank.measures.measure import Measure, require_vectors, wrd
+from moverank.measures.measure import Measure, require_vectors
+from moverank.presets import PAIRS_BY_TOKENS
 from moverank.scoring.compare import EncodedOnce
 from moverank.spaces.space import Space
 from moverank.spaces.weights import TokenWeights
 
 #: Cosine costs, mass by norm, capacity 4: as good as any on training pairs with human scores, by word vectors and by
 #: MiniLM (docs/benchmarks.md).
-DEFAULT_MEASURE = wrd.replace(capacity=4)
+DEFAULT_MEASURE = PAIRS_BY_TOKENS.measure
 
 #: Weights of tokens: by frequency in the references, none, or given.
 Idf = bool | TokenWeights

@@ -38,11 +38,11 @@ from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
+from moverank.presets import retrieval
 from moverank.ranking.calibration import Calibration
 from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusing, Fusion, fusion_of
 from moverank.ranking.passages import Passages
-from moverank.ranking.reranker import DEFAULT_MEASURE
 from moverank.spaces.space import Space
 from moverank.text_index.changing import Changes, positions_of
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
@@ -61,10 +61,6 @@ TEXTS_AT_ONCE = 1024
 
 #: Encoded queries that are kept.
 QUERIES_KEPT = 1024
-
-#: Weight of the similarity beside that of lexical scores, both standardised over the candidates of a query: the best on
-#: SciFact's training queries with token vectors, where 0.5 to 0.7 are equally good.
-DEFAULT_FUSION = Fusion(0.65)
 
 
 class TextIndex:
@@ -179,7 +175,7 @@ class TextIndex:
             "dtype": dtype or "float16", "rescore": rescore, "prefilter": prefilter, "pool": pool,
         }  # fmt: skip
         plan = Plan.of(
-            DEFAULT_MEASURE if measure is None else measure,
+            retrieval(chosen).measure if measure is None else measure,
             costs=None, space=space, encoder=chosen, **options, streams=True,
         )  # fmt: skip
         setup = plan.setup(plan.documents(_example(chosen, space, as_bags=as_bags)), [""])
@@ -494,8 +490,8 @@ class TextIndex:
             Texts that each first stage, by terms and by tokens, proposes for comparison. None compares all texts; then,
             and without lexical scores, the answer is exact.
         fusion : Fusion, ReciprocalRanks or float, optional
-            Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: 0.65,
-            or what `fit_fusion` has learnt.
+            Weight of the similarity, from 0 to 1, beside that of lexical scores; 1 leaves these out. Default: what
+            `fit_fusion` has learnt, or that of `moverank.presets.retrieval`: 0.15 with word vectors, else 0.65.
         min_similarity : float, optional
             Leave out hits that are less similar. The answer may then be empty: nothing relevant.
         min_probability : float, default 0
@@ -802,7 +798,7 @@ class TextIndex:
         if given is not None:
             return fusion_of(given)
         own = self._settings.fusion
-        return DEFAULT_FUSION if own is None else Fusion(own)
+        return Fusion(retrieval(self._encoder).fusion if own is None else own)
 
     def _asked(
         self,

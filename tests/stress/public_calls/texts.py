@@ -168,6 +168,7 @@ def of_spaces(folder):
 
     return {
         "learning a space": learnt,
+        "learning the space of a preset": lambda: mr.presets.pairs(encoder).space(encoder, TEXTS),
         "moving into a space": lambda: (space(encoder.encode(TEXTS)), over.encode(TEXTS), over.encode_queries(TEXTS)),
         "space in a file": kept,
         "space of an index": lambda: (index.space, index.search(over.encode_queries(TEXTS[:1]).sequences, 2)),
