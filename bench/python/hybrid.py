@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import moverank as mr
-from judged import NDCG, Collection, inner, judged_queries
+from judged import NDCG, Collection, Texts, inner, judged_queries
 
 try:
     import tantivy
@@ -51,7 +51,7 @@ class Query:
         return replace(self, **{name: getattr(self, name)[~left_out] for name in columns})
 
 
-def lexical_scores(collection: Collection, filters: list[str]) -> Scores:
+def lexical_scores(collection: Texts, filters: list[str]) -> Scores:
     """BM25 of every query and document; 0 where no term is shared."""
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(tantivy.Filter.remove_long(40))
     builder = builder.filter(tantivy.Filter.lowercase())
@@ -104,7 +104,7 @@ def transport_scores(collection: Collection, lexical: Scores, cache: Path) -> Sc
     return np.load(stored).astype(np.float64)
 
 
-def candidates(collection: Collection, split: str, transport: Scores, lexical: Scores, dense: Scores) -> list[Query]:
+def candidates(collection: Texts, split: str, transport: Scores, lexical: Scores, dense: Scores) -> list[Query]:
     """Candidates of every query of a split."""
     place = {name: d for d, name in enumerate(collection.ids)}
     relevant: dict[str, set[int]] = {}
@@ -122,7 +122,7 @@ def candidates(collection: Collection, split: str, transport: Scores, lexical: S
     return found
 
 
-def ndcg(collection: Collection, split: str, queries: Sequence[Query], ranks: Callable[[Query], Scores]) -> Scores:
+def ndcg(collection: Texts, split: str, queries: Sequence[Query], ranks: Callable[[Query], Scores]) -> Scores:
     """nDCG@10 × 100 of each query."""
     run = []
     for query in queries:
@@ -134,13 +134,13 @@ def ndcg(collection: Collection, split: str, queries: Sequence[Query], ranks: Ca
     return 100 * np.array([value[query.id] for query in queries])
 
 
-def recall(collection: Collection, split: str, queries: Sequence[Query]) -> float:
+def recall(collection: Texts, split: str, queries: Sequence[Query]) -> float:
     """Mean share × 100 of the relevant documents that are candidates."""
     names = [qrel.query_id for qrel in collection.qrels[split] if qrel.relevance > 0]
     return 100 * float(np.mean([query.relevant.sum() / names.count(query.id) for query in queries]))
 
 
-def whole(collection: Collection, split: str, scores: Scores) -> list[str]:
+def whole(collection: Texts, split: str, scores: Scores) -> list[str]:
     """Recall and nDCG@10 of the first of all documents."""
     found = candidates(collection, split, scores, np.zeros_like(scores), scores)
     values = ndcg(collection, split, found, lambda query: query.transport)

@@ -32,17 +32,23 @@ Run = dict[str, dict[str, float]]
 
 
 @dataclass
-class Collection:
-    """Documents and queries, encoded by MiniLM with its special tokens, and judgements by split."""
+class Texts:
+    """Documents, queries, and judgements by split."""
 
     name: str
     ids: list[str]
     texts: list[str]
-    docs: EncodedTexts
     query_ids: list[str]
-    queries: EncodedTexts
     query_texts: list[str]
     qrels: dict[str, list[ir_measures.Qrel]]
+
+
+@dataclass
+class Collection(Texts):
+    """The same, encoded by MiniLM with its special tokens."""
+
+    docs: EncodedTexts
+    queries: EncodedTexts
 
 
 def encoder(special_tokens: bool = True) -> OnnxEncoder:
@@ -70,9 +76,8 @@ def encoded(name: str, texts: list[str], cache: Path) -> EncodedTexts:
     return EncodedTexts(sequences, tokens, list(range(len(texts))), [0] * len(texts))
 
 
-def read(name: str, cache: Path) -> Collection:
-    """Read and encode a collection; what was encoded is kept in a folder."""
-    cache.mkdir(parents=True, exist_ok=True)
+def read_texts(name: str) -> Texts:
+    """Read a collection; documents without text are left out."""
     folder = root() / "retrieval" / name
     rows = [json.loads(line) for line in (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if row["text"].strip() or row["title"].strip()]
@@ -82,16 +87,16 @@ def read(name: str, cache: Path) -> Collection:
         lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
         qrels[path.stem] = [ir_measures.Qrel(q, d, int(score)) for q, d, score in lines]
     texts = [f"{row['title']} {row['text']}".strip() for row in rows]
-    return Collection(
-        name,
-        [row["_id"] for row in rows],
-        texts,
-        encoded(f"{name}-docs", texts, cache),
-        [query["_id"] for query in queries],
-        encoded(f"{name}-queries", [query["text"] for query in queries], cache),
-        [query["text"] for query in queries],
-        qrels,
-    )
+    query_ids, query_texts = [query["_id"] for query in queries], [query["text"] for query in queries]
+    return Texts(name, [row["_id"] for row in rows], texts, query_ids, query_texts, qrels)
+
+
+def read(name: str, cache: Path) -> Collection:
+    """Read and encode a collection; what was encoded is kept in a folder."""
+    cache.mkdir(parents=True, exist_ok=True)
+    own = read_texts(name)
+    docs, queries = encoded(f"{name}-docs", own.texts, cache), encoded(f"{name}-queries", own.query_texts, cache)
+    return Collection(**vars(own), docs=docs, queries=queries)
 
 
 def inner(texts: EncodedTexts) -> EncodedTexts:
@@ -105,7 +110,7 @@ def inner(texts: EncodedTexts) -> EncodedTexts:
     return EncodedTexts(sequences, [own[1:-1] for own in texts.tokens], texts.kept, texts.dropped)
 
 
-def judged_queries(collection: Collection, split: str) -> list[int]:
+def judged_queries(collection: Texts, split: str) -> list[int]:
     """Places of the queries that a split judges, in the collection's order."""
     judged = {qrel.query_id for qrel in collection.qrels[split]}
     return [k for k, query_id in enumerate(collection.query_ids) if query_id in judged]
@@ -128,7 +133,7 @@ def first_stage(collection: Collection) -> Run:
     }
 
 
-def ndcg(collection: Collection, split: str, run: Run) -> float:
+def ndcg(collection: Texts, split: str, run: Run) -> float:
     """Mean nDCG@10 × 100 over the judged queries of a split."""
     judged = {qrel.query_id for qrel in collection.qrels[split]}
     scored = [ir_measures.ScoredDoc(q, d, s) for q in judged for d, s in run[q].items()]
