@@ -18,7 +18,7 @@ def require_search(index: Any, **options: Any) -> None:
     """Check an index, and the options of its searches, before the first of them."""
     if not isinstance(index, TextIndex):
         raise TypeError(f"index: expected a TextIndex, got {type(index).__name__}")
-    if not index._settings.store_texts:
+    if not index.stores_texts:
         raise ValueError("index: expected one that keeps its texts, got one created with store_texts=False")
     if options.get("where") is not None:
         filter_of(options["where"])

@@ -55,7 +55,7 @@ def create_app(options: Options | None = None) -> FastAPI:
     """
     chosen = Options() if options is None else options
     engine = Engine(chosen)
-    catalog = Catalog(chosen.indexes, chosen.cache_bytes)
+    catalog = Catalog(chosen.indexes, engine.cache, chosen.cache_bytes)
     metrics = Metrics(engine, catalog)
 
     @asynccontextmanager

@@ -98,14 +98,16 @@ class Catalog:
     ----------
     paths : mapping of str to str
         Folders by names.
+    first : CachedEncoder
+        The service's own encoder, which indexes by the same share.
     cache_bytes : int
-        Size of each encoder's cache of documents.
+        Size of each other encoder's cache of documents.
     """
 
-    def __init__(self, paths: Mapping[str, str], cache_bytes: int) -> None:
+    def __init__(self, paths: Mapping[str, str], first: CachedEncoder, cache_bytes: int) -> None:
         self._served: dict[str, Served] = {}
-        encoders: dict[EncoderIdentity, Encoder] = {}
-        caches: dict[EncoderIdentity, CachedEncoder] = {}
+        encoders: dict[EncoderIdentity, Encoder] = {first.identity: first.encoder}
+        caches: dict[EncoderIdentity, CachedEncoder] = {first.identity: first}
         try:
             for name, path in paths.items():
                 stamp = _stamp_of(Path(path))
