@@ -74,7 +74,7 @@ class Served:
     def describe(self) -> dict[str, Any]:
         """Facts that clients choose by."""
         index = self.latest()
-        measure = index.measure
+        measure, identity = index.measure, EncoderIdentity.of(index.encoder)
         finite = measure.capacity < float("inf")
         return {
             "name": self.name,
@@ -83,7 +83,7 @@ class Served:
             "ground": measure.ground,
             "weighting": measure.weighting,
             "capacity": measure.capacity if finite else None,
-            "encoder": str(EncoderIdentity.of(index.encoder)),
+            "encoder": identity.name or identity.kind,
             "lexical": index.lexical,
             "fusion": index.fusion.weight if index.lexical else None,
             "passages": index.passages is not None,
