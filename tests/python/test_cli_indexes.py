@@ -385,3 +385,23 @@ def test_advice_is_about_options(index, tmp_path, docs, capsys, monkeypatch):
 
     mr.Index.build_on_disk(tmp_path / "begun", batches(), "wrd").close()
     assert errors[0].endswith("batches are written; moverank index --resume resumes it\n")
+
+
+def test_a_resumed_build_deletes_nothing(tmp_path, capsys):
+    one = rows(tmp_path / "one.jsonl", [{"id": "a", "text": "a cat"}])
+    strange = rows(tmp_path / "strange.jsonl", [{"id": "s", "text": "zzqqx"}])
+    path = tmp_path / "i"
+    assert main(["index", str(path), one]) == 0
+    assert main(["remove", str(path), "a"]) == 0
+    (path / "notes").write_text("mine")
+    assert "no document has a word" in refusal(capsys, "index", str(path), strange, "--resume")
+    assert (path / "notes").read_text() == "mine"
+
+
+def test_an_id_given_twice_is_an_error_however_far_apart(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("moverank.cli.texts.TEXTS_AT_ONCE", 2)
+    names = ["a", "b", "c", "a"]
+    docs = rows(tmp_path / "twice.jsonl", [{"id": name, "text": "a cat"} for name in names])
+    for command in (["index", str(tmp_path / "i"), docs], ["index", str(tmp_path / "i"), docs, "--resume"]):
+        assert "twice.jsonl:4: id 'a' is given to more than one document" in refusal(capsys, *command)
+    assert "id 'a' is given" in refusal(capsys, "add", str(tmp_path / "i"), docs, "--replace")

@@ -244,9 +244,6 @@ def test_what_another_process_changes_is_seen(client, folder):
         index.add(["A walrus on the ice."], ids=["walrus"])
         hits = answer(client, "/v1/indexes/papers/search", {"query": "walrus", "k": 1})["hits"]
         assert hits[0]["id"] == "walrus"
-        # It holds the lock.
-        found = client.post("/v1/indexes/papers/documents", json={"documents": [{"id": "x", "text": "a cat"}]})
-        assert (found.status_code, found.headers["retry-after"]) == (503, "1")
         index.remove(["walrus"])
     assert client.get("/v1/indexes").json()["indexes"][0]["documents"] == 60
 
@@ -507,3 +504,85 @@ def test_slow_clients_are_cut_off_and_hold_nobody_up(folder):
         assert b" 408 " in slow[0].recv(4096)
         for one in slow:
             one.close()
+
+
+# ---- what a first attack found ---------------------------------------------------------------------------------------
+
+
+def test_strange_requests_are_no_faults_of_the_service(client):
+    for body in (
+        {"query": "x", "documents": ["x"], "top_n": 10**30},
+        {"query": "x", "documents": [{"a": 1}], "rank_fields": ["\ud800"]},
+        {"query": "x", "documents": [{"t": "cat \ud800"}], "rank_fields": ["t"], "return_documents": True},
+    ):
+        found = client.post("/rerank", content=json.dumps(body), headers={"content-type": "application/json"})
+        assert found.status_code == 422, found.text
+
+
+def test_documents_whose_ids_have_slashes_are_reached(client):
+    path = "/v1/indexes/papers/documents"
+    answer(client, path, {"documents": [{"id": "notes/1.md", "text": "a cat"}]})
+    assert client.get(f"{path}/notes/1.md").json()["text"] == "a cat"
+    assert client.delete(f"{path}/notes/1.md").json()["removed"] == 1
+
+
+def test_documents_are_added_all_or_none(client):
+    path = "/v1/indexes/papers/documents"
+    documents = [{"id": f"n{n}", "text": "a cat"} for n in range(1024)]
+    assert answer(client, path, {"documents": [*documents[:9], {"id": DOCS[0].id, "text": "a cat"}]}, 409)
+    assert client.get(f"{path}/n0").status_code == 404
+    answer(client, path, {"documents": [*documents, {"id": "more", "text": "a cat"}]}, 422)
+
+
+def test_paths_that_there_are_not_make_no_numbers(folder, tmp_path):
+    (tmp_path / "token").write_text("s3cret")
+    with served("--token-file", tmp_path / "token") as own:
+        for n in range(20):
+            assert httpx.get(f"{own.url}/nothing{n}").status_code == 401
+        numbers = httpx.get(f"{own.url}/metrics", headers={"Authorization": "Bearer s3cret"}).text
+        assert "nothing" not in numbers
+        assert 'path="unknown",status="401"} 20.0' in numbers
+
+
+def test_an_index_that_is_replaced_brings_its_encoder(tmp_path):
+    vectors = {name: WordVectors(["cat", "dog"], np.eye(2)[::step]) for name, step in (("a", 1), ("b", -1))}
+    path = tmp_path / "papers"
+    with mr.TextIndex.create(path, encoder=vectors["a"], lexical=None) as index:
+        index.add(["cat", "dog"], ids=["c", "d"])
+    with served(path) as own, httpx.Client(base_url=own.url, timeout=30) as client:
+        assert answer(client, "/v1/indexes/papers/search", {"query": "cat", "k": 1})["hits"][0]["id"] == "c"
+        for encoder, passages in ((vectors["b"], None), (WordVectors.default(), mr.Passages(2, 1))):
+            other = mr.TextIndex.create(encoder=encoder, lexical=None, passages=passages)
+            other.add(["dog", "cat"], ids=["c", "d"])
+            other.save(path, overwrite=True)
+            hit = answer(client, "/v1/indexes/papers/search", {"query": "cat", "k": 1})["hits"][0]
+            assert (hit["id"], hit["text"]) == ("d", "cat")
+            assert hit["similarity"] == pytest.approx(1, abs=1e-6)
+        mr.Index.build([np.eye(2)]).save(path, overwrite=True)
+        found = client.post("/v1/indexes/papers/search", json={"query": "cat"})
+        assert (found.status_code, found.headers["retry-after"]) == (503, "5")
+        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/live").status_code == client.get("/metrics").status_code == 200
+        shutil.rmtree(path)
+        assert client.post("/v1/indexes/papers/search", json={"query": "cat"}).status_code == 503
+        assert client.get("/metrics").status_code == 200
+
+
+def test_writers_do_not_keep_readers_waiting(folder, tmp_path):
+    path = tmp_path / "papers"
+    shutil.copytree(folder, path)
+    with served(path, "--writable", "--threads", "1") as own, mr.TextIndex.open(path, writable=True):
+        statuses = []
+
+        def write():  # waits for the lock, which is held here
+            body = {"documents": [{"id": "x", "text": "a cat"}]}
+            statuses.append(httpx.post(f"{own.url}/v1/indexes/papers/documents", json=body, timeout=60).status_code)
+
+        threads = [threading.Thread(target=write) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        body = {"query": "cat", "documents": ["a cat"], "deadline": 5}
+        assert httpx.post(f"{own.url}/rerank", json=body).status_code == 200
+    for thread in threads:
+        thread.join()

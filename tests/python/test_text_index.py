@@ -810,3 +810,21 @@ def test_what_killed_processes_leave_behind_is_swept(tmp_path, monkeypatch):
     inverted_lists._sweep.cache_clear()
     made()
     assert {path.name for path in tmp_path.iterdir()} == {"moverank-lexical-new", "mine"}
+
+
+def test_an_index_that_was_replaced_is_what_it_was_replaced_by_or_an_error(tmp_path):
+    made(tmp_path / "notes").close()
+    with mr.TextIndex.open(tmp_path / "notes") as index:
+        made(passages=mr.Passages(3, 1)).save(tmp_path / "notes", overwrite=True)
+        assert index.refresh()
+        assert set(index) == set(NAMES)
+        assert index.search("stocks", 1).ids == index.rerank("stocks", NAMES, 1).ids == ["stocks"]
+        other = mr.TextIndex.create(encoder=WordVectors(["stocks", "cat"], np.eye(2)), lexical=None)
+        other.add(["stocks"])
+        other.save(tmp_path / "notes", overwrite=True)
+        for _ in range(2):
+            with pytest.raises(mr.EncoderMismatchError, match="open it again"):
+                index.refresh() or index.search("stocks")
+        mr.Index.build([np.eye(2)]).save(tmp_path / "notes", overwrite=True)
+        with pytest.raises(mr.IndexFormatError, match="without texts"):
+            index.refresh()

@@ -166,7 +166,7 @@ def _of_texts(args: argparse.Namespace, path: Path) -> _Built:
     except BaseException:
         is_empty = not len(index)
         index.close()
-        if is_empty:
+        if is_empty and not resuming:
             shutil.rmtree(path, ignore_errors=True)
         raise
     finally:

@@ -57,7 +57,8 @@ def add_parser(commands: Any) -> None:
         "for all (default: 100 for an index of texts, else all)",
     )
     parser.add_argument("--fusion", type=float, metavar="W", help="with an index of texts: add the scores of terms "
-                        "with weight 1 - W; 1 leaves them out (default: as the index has learnt, else as fits its encoder)")  # fmt: skip
+                        "with weight 1 - W; 1 leaves them out (default: as the index has learnt, else as fits its "
+                        "encoder)")  # fmt: skip
     parser.add_argument("--min-similarity", type=float, metavar="S", help="with an index of texts: leave out documents "
                         "that are less similar")  # fmt: skip
     add_override(parser)

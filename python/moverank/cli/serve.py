@@ -59,6 +59,11 @@ def run(args: argparse.Namespace) -> int:
     from moverank.serve.options import VARIABLE
 
     check_counts(args, "workers", "threads", "waiting")
+    if not 0 <= args.port < 1 << 16:
+        raise UserError(f"--port must be from 0 to 65535, got {args.port}")
+    for name, least in (("deadline", 1e-3), ("body_mb", 1e-3), ("cache_mb", 0.0)):
+        if not least <= getattr(args, name) < 1e9:
+            raise UserError(f"--{name.replace('_', '-')} must be at least {least:g}, got {getattr(args, name):g}")
     options = _options(args)
     server: dict[str, Any] = {
         "host": args.host,
@@ -69,11 +74,14 @@ def run(args: argparse.Namespace) -> int:
         "timeout_graceful_shutdown": int(args.deadline) + 5,
         "backlog": 4096,
     }
-    if args.workers == 1:
-        from moverank.serve.app import create_app
+    from moverank.serve.app import create_app
 
-        uvicorn.run(create_app(options), **server)
+    app = create_app(options)  # here as well, so that what cannot be served is an error at once
+    if args.workers == 1:
+        uvicorn.run(app, **server)
         return 0
+    app.state.engine.close()
+    app.state.catalog.close()
     with tempfile.TemporaryDirectory(prefix="moverank-serve-") as folder:
         os.environ[VARIABLE] = options.as_text()
         os.environ[SEVERAL] = folder
@@ -98,9 +106,11 @@ def _options(args: argparse.Namespace) -> Any:
         options={**of_model, "subwords": args.subwords or "mean"},
     )
     measure = chosen_measure(args)
-    token = read_text(args.token_file).strip() if args.token_file is not None else os.environ.get("MOVERANK_TOKEN")
+    token = (
+        read_text(args.token_file).strip() if args.token_file is not None else os.environ.get("MOVERANK_TOKEN") or None
+    )
     if token is not None and (not token or not token.isascii() or not token.isprintable() or " " in token):
-        raise UserError("--token-file: expected one word of ASCII characters")
+        raise UserError("--token-file, or MOVERANK_TOKEN: expected one word of ASCII characters")
     return Options(
         indexes=dict(zip(names, args.indexes, strict=True)),
         encoder=encoder,

@@ -77,8 +77,13 @@ class Texts:
             If no text can be indexed, or one that is taken for done has changed.
         """
         counts, unknown, read = Counts(), "", 0
+        seen: set[str] = set()
         for some in self._chunks():
             read += len(some)
+            for one in some:
+                if one.id in seen:
+                    raise UserError(f"{one.place}: id {one.id!r} is given to more than one document")
+                seen.add(one.id)
             left = [one for one in some if not (resuming and _is_there(index, one))]
             counts.there += len(some) - len(left)
             if left:

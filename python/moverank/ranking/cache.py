@@ -65,6 +65,11 @@ class CachedEncoder:
         return f"CachedEncoder({len(self._texts)} texts, {self.hits} hits, {self.misses} misses)"
 
     @property
+    def max_bytes(self) -> int:
+        """Size that the cache may have."""
+        return self._max_bytes
+
+    @property
     def nbytes(self) -> int:
         """Bytes of what is kept."""
         return self._bytes

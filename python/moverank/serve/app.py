@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from moverank import __version__
+from moverank.errors import EncoderMismatchError, IndexFormatError, IndexNotFoundError
 from moverank.serve import reranking, searching
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
@@ -104,6 +105,8 @@ def _add_service_paths(app: FastAPI, metrics: Metrics) -> None:
         try:
             for served in request.app.state.catalog:
                 served.latest()
+        except Refused:
+            raise
         except Exception as error:
             raise Refused(503, f"index {served.name!r}: {error}", retry_after=5) from None
         return JSONResponse({"status": "ok", "in_hand": request.app.state.engine.in_hand})
@@ -158,6 +161,12 @@ def _add_error_handlers(app: FastAPI) -> None:
         return JSONResponse(
             body_of(error.status_code, str(error.detail), tei=is_tei(request)), error.status_code, headers
         )
+
+    @app.exception_handler(IndexNotFoundError)
+    @app.exception_handler(IndexFormatError)
+    @app.exception_handler(EncoderMismatchError)
+    async def unreadable(request: Request, error: Exception) -> JSONResponse:
+        return response(Refused(503, f"the index cannot be read: {error}", retry_after=5), tei=is_tei(request))
 
     @app.exception_handler(RecursionError)
     async def too_deep(request: Request, error: RecursionError) -> JSONResponse:

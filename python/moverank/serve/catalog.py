@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank.encoders.encoded import Encoder
-from moverank.errors import IndexLockedError
+from moverank.errors import EncoderMismatchError, IndexFormatError, IndexLockedError, IndexNotFoundError
 from moverank.index.disk.manifest import MANIFEST
 from moverank.ranking.cache import CachedEncoder
 from moverank.serve.engine import shared
@@ -44,13 +45,33 @@ class Served:
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def latest(self) -> TextIndex:
-        """The index as it is on disk now. Looks at the manifest's time alone, so that every request can ask."""
+        """The index as it is on disk now. Looks at the manifest's time alone, so that every request can ask.
+
+        Raises
+        ------
+        Refused
+            If it cannot be read any more.
+        """
         stamp = _stamp_of(self.path)
         if stamp != self._stamp:
             with self._refreshing:
-                self.index.refresh()
+                try:
+                    self._refresh()
+                except (EncoderMismatchError, IndexFormatError, IndexNotFoundError, OSError) as error:
+                    raise Refused(503, f"index {self.name!r} cannot be read: {error}", retry_after=5) from None
                 self._stamp = stamp
         return self.index
+
+    def _refresh(self) -> None:
+        try:
+            self.index.refresh()
+        except (EncoderMismatchError, IndexFormatError):
+            # It was replaced by another index, which has an encoder of its own.
+            index = TextIndex.open(self.path)
+            encoder = shared(index.encoder)
+            index.close()
+            self.index = TextIndex.open(self.path, encoder=encoder)
+            self.cache = CachedEncoder(encoder, max_bytes=self.cache.max_bytes)
 
     @contextmanager
     def writer(self, seconds: float) -> Iterator[TextIndex]:
@@ -61,15 +82,25 @@ class Served:
         Refused
             If another process writes, or another request does so for longer than `seconds`.
         """
+        until = time.monotonic() + seconds
         if not self._writing.acquire(timeout=seconds):
             raise Refused(503, f"index {self.name!r} is being changed by other requests", retry_after=1)
         try:
-            with TextIndex.open(self.path, writable=True, encoder=self.index.encoder) as index:
+            with self._opened(until) as index:
                 yield index
-        except IndexLockedError:
-            raise Refused(503, f"index {self.name!r} is being changed by another process", retry_after=1) from None
         finally:
             self._writing.release()
+
+    def _opened(self, until: float) -> TextIndex:
+        encoder = self.latest().encoder
+        while True:
+            try:
+                return TextIndex.open(self.path, writable=True, encoder=encoder)
+            except IndexLockedError:
+                if time.monotonic() > until:
+                    said = f"index {self.name!r} is being changed by another process"
+                    raise Refused(503, said, retry_after=1) from None
+                time.sleep(0.02)
 
     def describe(self) -> dict[str, Any]:
         """Facts that clients choose by."""

@@ -22,6 +22,17 @@ def _has_no_halves(text: str) -> str:
     return text
 
 
+def _content_of(text: str, place: int) -> str:
+    """The text of a document that is made of fields; an error of status 422 if it is no text."""
+    try:
+        return _has_no_halves(text)
+    except ValueError as error:
+        raise Refused(422, f"document {place} {error}", f"documents.{place}") from None
+
+
+#: Most documents that can be wished for.
+MOST = (1 << 31) - 1
+
 Text = Annotated[str, AfterValidator(_has_no_halves)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Capacity = Annotated[float, Field(ge=1)]
@@ -48,11 +59,11 @@ class RerankRequest(Lenient):
     documents: list[Text | GivenDocument] | None = Field(None, description="Texts, or objects with a text.")
     texts: list[Text] | None = Field(None, description="Texts, in the dialect of text-embeddings-inference.")
     model: Text | None = Field(None, description="Any name: the service has one encoder.")
-    top_n: int | None = Field(None, ge=0, description="How many to return; 0 or none for all.")
-    top_k: int | None = Field(None, ge=0, description="Another name of `top_n`.")
+    top_n: int | None = Field(None, ge=0, le=MOST, description="How many to return; 0 or none for all.")
+    top_k: int | None = Field(None, ge=0, le=MOST, description="Another name of `top_n`.")
     return_documents: bool = Field(False, description="Return texts as well.")
     return_text: bool = Field(False, description="The same, in the dialect of text-embeddings-inference.")
-    rank_fields: list[str] | None = Field(None, description="Fields of objects to compare instead of the text.")
+    rank_fields: list[Text] | None = Field(None, description="Fields of objects to compare instead of the text.")
     raw_scores: bool = Field(False, description="Similarities as they are, which may be below 0.")
     truncate: bool | None = Field(None, description="False: refuse texts that are longer than the encoder reads.")
     truncation_direction: str | None = Field(None, description="'right': texts are cut at their end.")
@@ -90,7 +101,7 @@ class RerankRequest(Lenient):
         if self.rank_fields:
             kept = [fields[name] for name in self.rank_fields if isinstance(fields.get(name), str)]
             if kept:
-                return "\n".join(kept)
+                return _content_of("\n".join(kept), place)
         elif one.text is not None:
             return one.text
         wanted = ", ".join(self.rank_fields or ["text"])

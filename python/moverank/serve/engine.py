@@ -24,6 +24,9 @@ from moverank.serve.options import Options
 
 T = TypeVar("T")
 
+#: Time for a comparison that was prepared when time was over: what it gives is better than nothing.
+LEAST_SECONDS = 0.01
+
 
 @dataclass
 class Timing:
@@ -35,10 +38,18 @@ class Timing:
 
     def left(self) -> float:
         """Seconds that are left; an error if there are none."""
-        left = self.began + self.deadline - time.perf_counter()
+        left = self.remaining()
         if left <= 0:
-            raise Refused(503, f"no answer within {self.deadline:g} s, as the service is busy", retry_after=1)
+            raise self.over()
         return left
+
+    def remaining(self) -> float:
+        """The same; 0 or less if there are none."""
+        return self.began + self.deadline - time.perf_counter()
+
+    def over(self) -> Refused:
+        """The error if there are none."""
+        return Refused(503, f"no answer within {self.deadline:g} s, as the service is busy", retry_after=1)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -69,6 +80,7 @@ class Engine:
         self._most = options.threads or self.cores
         self._waiting_at_most = options.waiting
         self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="moverank")
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="moverank-writer")
         self._lock = threading.Lock()
         self._running = 0
         self._in_hand = 0
@@ -76,14 +88,17 @@ class Engine:
     def close(self) -> None:
         """End the threads, when what they do is done."""
         self._pool.shutdown(wait=True)
+        self._writers.shutdown(wait=True)
 
     @property
     def in_hand(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._in_hand
 
-    async def run(self, compute: Callable[[int], T], timing: Timing) -> T:
+    async def run(self, compute: Callable[[int], T], timing: Timing, *, writes: bool = False) -> T:
         """Compute on a thread; `compute` is told how many threads of the core it may use.
+
+        What `writes` has a thread of its own: writers wait for each other, and would keep readers waiting.
 
         Raises
         ------
@@ -93,9 +108,15 @@ class Engine:
         if self._in_hand >= self._most + self._waiting_at_most:
             raise Refused(429, f"{self._in_hand} requests are being answered or wait; try again later", retry_after=1)
         self._in_hand += 1
-        asked = time.perf_counter()
+        pool = self._writers if writes else self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._computed, compute, timing, asked)
+            given = pool.submit(self._computed, compute, timing, time.perf_counter())
+            found = asyncio.wrap_future(given)
+            await asyncio.wait({found}, timeout=timing.left())
+            if given.cancel():  # its turn has not come
+                timing.left()
+                raise timing.over()
+            return await found
         finally:
             self._in_hand -= 1
 
@@ -131,7 +152,7 @@ class Engine:
         """The same by another encoder than that of the service."""
         ranker = Reranker(cache, measure, num_threads=threads)
         began = time.perf_counter()
-        ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=timing.left())
+        ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=max(timing.remaining(), LEAST_SECONDS))
         taken = time.perf_counter() - began
         timing.stages["transport"] = timing.stages.get("transport", 0.0) + ranking.stats.seconds
         timing.stages["encode"] = timing.stages.get("encode", 0.0) + max(taken - ranking.stats.seconds, 0.0)

@@ -90,9 +90,9 @@ class Guard:
             raise Refused(401, "expected the token of this service, as 'Authorization: Bearer …'")
 
     def _tell(self, scope: Scope, status: int, timing: Timing) -> None:
-        # The pattern of a path, not the path: names of documents would make a number for each.
+        # The pattern of a path, not the path: anybody could make numbers without end by paths that there are not.
         route = scope.get("route")
-        path = getattr(route, "path_format", None) or ("unknown" if status == 404 else scope["path"])
+        path = getattr(route, "path_format", "unknown")
         seconds = time.perf_counter() - timing.began
         state = scope["state"]
         self._metrics.requests.labels(path, str(status)).inc()
@@ -167,5 +167,8 @@ class Lines(logging.Formatter):
         facts = getattr(record, "facts", None)
         if facts is None:
             return super().format(record)
+        if "status" not in facts:
+            said = " ".join(f"{name} {own}" for name, own in facts.items())
+            return f"{super().format(record)} {said}"
         stages = " ".join(f"{name} {own}" for name, own in facts["stages"].items())
         return f"{facts['status']} {facts['method']} {facts['path']} {facts['ms']} ms {stages}".rstrip()

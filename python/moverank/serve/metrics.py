@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -13,6 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
+from moverank.serve.errors import Refused
 
 #: Variable of prometheus_client: the folder in which several processes keep their numbers.
 SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
@@ -74,7 +75,8 @@ class _State:
             yield GaugeMetricFamily(name, what, value=value)
         entries = GaugeMetricFamily("moverank_index_entries", "Documents, or passages, of an index.", labels=["index"])
         for served in self._catalog:
-            entries.add_metric([served.name], len(served.latest().index))
+            with suppress(Refused):  # an index that cannot be read has no number
+                entries.add_metric([served.name], len(served.latest().index))
         yield entries
 
 

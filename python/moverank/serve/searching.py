@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from moverank._support.plain import finite
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.ranking.fusion import Fusion
+from moverank.ranking.results import RankedDocument
 from moverank.serve.catalog import Catalog, Served
 from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure
 from moverank.serve.engine import Engine, Timing
 from moverank.serve.errors import Refused
 from moverank.serve.reranking import shorten
-from moverank.text_index.results import TextHits
+from moverank.text_index.changing import TEXTS_AT_ONCE
+from moverank.text_index.results import TextHit, TextHits
 from moverank.text_index.text_index import TextIndex
 
 router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
@@ -69,7 +71,7 @@ class NewDocument(Strict):
 class NewDocuments(Strict):
     """Documents to be added, or to replace those with the same ids."""
 
-    documents: list[NewDocument] = Field(min_length=1)
+    documents: list[NewDocument] = Field(min_length=1, max_length=TEXTS_AT_ONCE, description="All of them, or none.")
     replace: bool = Field(False, description="Replace documents with the same ids (upsert).")
 
 
@@ -127,7 +129,7 @@ async def flat(
     return JSONResponse({"query": q, "total": len(hits), "documents": hits})
 
 
-@router.get("/{name}/documents/{id}", summary="A document of an index")
+@router.get("/{name}/documents/{id:path}", summary="A document of an index")
 async def document(name: str, id: str, request: Request) -> JSONResponse:
     """Text and payload of a document."""
     served: Served = request.app.state.catalog[name]
@@ -168,7 +170,7 @@ async def put(name: str, body: NewDocuments, request: Request) -> JSONResponse:
             "documents": documents,
         }  # fmt: skip
 
-    return JSONResponse(await engine.run(compute, timing))
+    return JSONResponse(await engine.run(compute, timing, writes=True))
 
 
 @router.post("/{name}/documents/delete", summary="Remove documents")
@@ -177,7 +179,7 @@ async def remove(name: str, body: Ids, request: Request) -> JSONResponse:
     return await _removed(request, name, body.ids)
 
 
-@router.delete("/{name}/documents/{id}", summary="Remove a document")
+@router.delete("/{name}/documents/{id:path}", summary="Remove a document")
 async def remove_one(name: str, id: str, request: Request) -> JSONResponse:
     """Remove a document."""
     return await _removed(request, name, [id])
@@ -250,7 +252,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
     if body.explain:
         with timing.stage("explain"):
             for hit, shown in zip(hits, answer["hits"], strict=True):
-                shown["alignment"] = hit.explain().to_dict() if math.isfinite(hit.distance) else None
+                shown["alignment"] = _moves(hit, timing)
     return answer
 
 
@@ -285,7 +287,7 @@ def _by_other(
             "similarity": finite(similarity), "probability": None,
         }  # fmt: skip
         if body.explain:
-            one["alignment"] = document.explain().to_dict() if math.isfinite(document.distance) else None
+            one["alignment"] = _moves(document, timing)
         shown.append(one)
         if len(shown) == body.k:
             break
@@ -305,6 +307,8 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
         if getattr(body, name) is not None:
             raise Refused(422, "applies to a query that is a text", name)
     index = served.latest()
+    if index.passages is not None:
+        raise Refused(422, "the index has passages, which are found by texts alone", "vectors")
     try:
         query = np.array(body.vectors, dtype=np.float32)
         weights = None if body.weights is None else np.array(body.weights, dtype=np.float64)
@@ -327,6 +331,13 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
             continue
         shown.append(one | extra | ({"alignment": hit.alignment.to_dict()} if body.explain else {}))
     return answer | {"hits": shown}
+
+
+def _moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] | None:
+    """Which token moved where; None for what was not compared, and when time is over."""
+    if not math.isfinite(document.distance) or timing.remaining() < 0:
+        return None
+    return document.explain().to_dict()
 
 
 def _flat(hit: dict[str, Any]) -> dict[str, Any]:

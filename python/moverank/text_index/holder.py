@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from moverank.errors import IndexFormatError
 from moverank.index.parts.attachment import AttachedFile, Attachment
 from moverank.index.snapshot import Snapshot
 from moverank.text_index.lexical import Lexical
@@ -45,7 +46,8 @@ class Holder:
     def of(self, snapshot: Snapshot) -> Held:
         """What belongs to a state; IndexFormatError if that is damaged."""
         attachment, held = snapshot.attachment, self._held
-        assert attachment is not None, "a text index always has an attachment"
+        if attachment is None:
+            raise IndexFormatError("the index was replaced by one of vectors without texts; open it by Index.open")
         if held is None or held.attachment is not attachment:
             settings = Settings.from_json(attachment.facts)
             lexical = None if settings.lexical is None else Lexical(settings.lexical, lists_in(attachment.files))

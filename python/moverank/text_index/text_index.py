@@ -25,7 +25,7 @@ from moverank._support.validate import (
 )
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
 from moverank.encoders.word_vectors import WordVectors
-from moverank.errors import IndexFormatError, NoTokensError, UnknownIdError
+from moverank.errors import EncoderMismatchError, IndexFormatError, NoTokensError, UnknownIdError
 from moverank.index.changes import InMemory
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified
@@ -54,10 +54,8 @@ from moverank.text_index.searching import Among, Asked, State, answer, candidate
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from, kept_of
 from moverank.vectors.bags import Bags
+from moverank.vectors.encoder_identity import EncoderIdentity
 from moverank.vectors.sequences import Sequences
-
-#: Texts that are encoded, and made durable, at a time.
-TEXTS_AT_ONCE = 1024
 
 #: Encoded queries that are kept.
 QUERIES_KEPT = 1024
@@ -83,11 +81,12 @@ class TextIndex:
     True
     """
 
-    def __init__(self, index: Index, encoder: Encoder) -> None:
+    def __init__(self, index: Index, encoder: Encoder, *, check_encoder: bool = True) -> None:
         self._index = index
         self._encoder = encoder
+        self._checks_encoder = check_encoder
+        self._checked_encoder: EncoderIdentity | None = None
         self._holder = Holder()
-        self._entries = Entries(self._settings.passages)
         self._changes = Changes(index, encoder, self._holder)
         self._queries: OrderedDict[str, EncodedText] = OrderedDict()
         self._lock = Lock()
@@ -242,7 +241,7 @@ class TextIndex:
                 index.require_encoder(encoder)
             else:
                 require_encoder(encoder)
-            made = cls(index, encoder)
+            made = cls(index, encoder, check_encoder=check_encoder)
             made._state()  # reads the lexical index, so that damage shows now
         except BaseException:
             index.close()
@@ -254,8 +253,16 @@ class TextIndex:
         self._index.save(path, overwrite=overwrite)
 
     def refresh(self) -> bool:
-        """Load the latest state, if a writer in another process has changed the index; returns whether it has."""
-        return self._index.refresh()
+        """Load the latest state, if a writer in another process has changed the index; returns whether it has.
+
+        Raises
+        ------
+        EncoderMismatchError, IndexFormatError
+            If the index was replaced by one of another encoder, or without texts: open it again.
+        """
+        has_changed = self._index.refresh()
+        self._state()
+        return has_changed
 
     def close(self) -> None:
         """Release the lock and the files. Hits found before remain usable."""
@@ -753,7 +760,7 @@ class TextIndex:
         return f"TextIndex({len(self)} documents, measure={self.measure.name}{lexical}{passages}{pool})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self._index, self._encoder)
+        return _unpickled, (self._index, self._encoder, self._checks_encoder)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -761,11 +768,28 @@ class TextIndex:
     def _settings(self) -> Settings:
         return self._holder.of(self._index._snapshot).settings
 
+    @property
+    def _entries(self) -> Entries:
+        return Entries(self._settings.passages)
+
+    def _require_encoder_of(self, snapshot: Snapshot) -> None:
+        """Refuse a state by another encoder, by which the index was overwritten since it was opened."""
+        identity = snapshot.encoder
+        if identity is None or identity is self._checked_encoder:
+            return
+        if self._checks_encoder and identity.differences(EncoderIdentity.of(self._encoder)):
+            raise EncoderMismatchError(
+                f"the index was replaced by one of another encoder, {identity}; open it again by TextIndex.open"
+            )
+        self._checked_encoder = identity
+
     def _state(self) -> State:
         snapshot = self._index._snapshot
         held = self._holder.of(snapshot)
         space = None if snapshot.space is None else snapshot.space.space
-        return State(snapshot, held.lexical, self._entries, held.settings.ids == "int", self._encoder, space)
+        self._require_encoder_of(snapshot)
+        entries = Entries(held.settings.passages)
+        return State(snapshot, held.lexical, entries, held.settings.ids == "int", self._encoder, space)
 
     def _positions(self, snapshot: Snapshot, id: Id, name: str = "id") -> Positions:
         (found,) = positions_of(snapshot, self._holder.of(snapshot).settings, [id])
@@ -868,5 +892,5 @@ def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequenc
     return docs
 
 
-def _unpickled(index: Index, encoder: Encoder) -> TextIndex:
-    return TextIndex(index, encoder)
+def _unpickled(index: Index, encoder: Encoder, checks_encoder: bool) -> TextIndex:
+    return TextIndex(index, encoder, check_encoder=checks_encoder)
