@@ -23,7 +23,7 @@ def _has_no_halves(text: str) -> str:
 
 
 def _content_of(text: str, place: int) -> str:
-    """The text of a document that is made of fields; an error of status 422 if it is no text."""
+    """The text of a document that is made of fields; an error of status 422 if it has half a character."""
     try:
         return _has_no_halves(text)
     except ValueError as error:
