@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+import tracemalloc
 from collections import deque
 
 import numpy as np
@@ -327,7 +328,7 @@ def test_documents_are_encoded_once():
         encoder.encode([""])
     encoder.encode_queries(["ab"])
     assert calls == ["ab", "c", "", "ab"]
-    small = CachedEncoder(CallableEncoder(function), max_bytes=2 * 2 * 4)
+    small = CachedEncoder(CallableEncoder(function), max_bytes=1000)
     small.encode(["ab"])
     small.encode(["cd"])
     assert repr(small) == "CachedEncoder(1 texts, 0 hits, 2 misses)"
@@ -335,6 +336,24 @@ def test_documents_are_encoded_once():
     small.encode(["cd", "ab"])
     assert calls == ["ab"]
     assert repr(pickle.loads(pickle.dumps(CachedEncoder(ENCODER)))).startswith("CachedEncoder(0 texts")
+
+
+@pytest.mark.parametrize("words", [2, 12, 200])
+def test_the_cache_takes_no_more_memory_than_it_may(words):
+    known = " ".join(TEXTS).split()
+    texts = [" ".join(known[(7 * n + m) % len(known)] for m in range(words)) + f" {n}" for n in range(1000)]
+    most = 600_000
+    tracemalloc.start()
+    try:
+        ranker = Reranker(ENCODER, cache_bytes=most)
+        ranker.rank("a cat", texts[:10])
+        before, _ = tracemalloc.get_traced_memory()
+        for first in range(10, len(texts), 10):
+            ranker.rank("a cat", [str(text.encode(), "utf-8") for text in texts[first : first + 10]])
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.4 * most <= after - before <= 1.2 * most, (after - before) / most
 
 
 def test_threads_may_share_a_reranker():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -28,9 +29,12 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 #: Texts that are encoded between two looks at the clock.
 TEXTS_AT_ONCE = 8
 
+#: Bytes of the objects around a text's arrays. A short text's words are numbers of a few bytes, so that these are most.
+OBJECTS = 700
+
 
 class CachedEncoder:
-    """An encoder that caches the most recently used documents, up to a number of bytes of vectors. Thread-safe.
+    """An encoder that caches the most recently used documents, up to a number of bytes. Thread-safe.
 
     Queries are not cached: they rarely repeat.
 
@@ -39,7 +43,8 @@ class CachedEncoder:
     encoder : Encoder
         Encodes texts that are not in the cache.
     max_bytes : int, default 256 MiB
-        Size of the vectors kept; for `WordVectors`, of the words' numbers.
+        Size of what is kept: the texts, their vectors, or for `WordVectors` the words' numbers, and what Python needs
+        for each.
 
     Examples
     --------
@@ -144,7 +149,10 @@ class CachedEncoder:
                 if text not in self._texts:
                     # A copy: a row of a batch would keep the whole batch alive.
                     self._texts[text] = encoded.copy()
-                    self._bytes += encoded.nbytes
+                    self._bytes += _bytes_of(text, encoded)
             while self._bytes > self._max_bytes and self._texts:
-                _, dropped = self._texts.popitem(last=False)
-                self._bytes -= dropped.nbytes
+                self._bytes -= _bytes_of(*self._texts.popitem(last=False))
+
+
+def _bytes_of(text: str, encoded: EncodedText | WordRows) -> int:
+    return encoded.nbytes + sys.getsizeof(text) + OBJECTS
