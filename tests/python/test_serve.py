@@ -339,6 +339,31 @@ def test_the_deadline_is_kept(client):
     assert (found.status_code, found.headers["retry-after"]) == (503, "1")
 
 
+def test_clients_of_jina_and_infinity_find_what_was_wrong(client):
+    """The first read `detail` whatever it is; the second know FastAPI's own form, a list where a field is wrong."""
+    error = answer(client, "/rerank", {"query": "x", "documents": []}, 400)
+    assert error["detail"] == error["message"]
+    error = answer(client, "/rerank", {"query": "x", "documents": ["x"], "top_n": -1}, 422)
+    assert error["detail"] == [{"loc": ["body", "top_n"], "msg": error["message"], "type": "UnprocessableEntityError"}]
+
+
+def test_methods_that_a_path_has_are_named(client):
+    for method, path, allowed in (
+        ("PUT", "/v1/indexes/papers/documents/4983", "DELETE, GET"),
+        ("GET", "/v1/rerank", "POST"),
+        ("POST", "/health", "GET"),
+    ):
+        found = client.request(method, path)
+        assert (found.status_code, found.headers["allow"]) == (405, allowed)
+
+
+def test_the_longest_query_of_an_address_is_read(client):
+    query = {"q": "\N{CAT FACE}" * 4096, "where": "year > 0 -- ".ljust(1024, "\N{CAT FACE}")}
+    assert client.get("/v1/indexes/papers/flat", params=query).status_code == 200
+    error = client.get("/v1/indexes/papers/flat", params={"q": "x" * 4097})
+    assert (error.status_code, error.json()["error"]["param"]) == (422, "q")
+
+
 # ---- the service -----------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +384,40 @@ def test_the_service_tells_how_it_is(client):
     documentation = client.get("/docs").text
     assert "http://" not in documentation.replace(str(client.base_url), "")
     assert "cdn" not in documentation
+
+
+def test_answers_are_as_the_service_describes_them(client):
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+    from moverank.serve import answers as of
+
+    texts = {"query": MUSIC, "documents": TEXTS, "return_documents": True, "explain": True}
+    pair = {"text_1": MUSIC, "text_2": TEXTS}
+    documents, document = "/v1/indexes/papers/documents", {"documents": [{"id": "described", "text": "a cat"}]}
+    for method, path, body, expected in (
+        ("post", "/rerank", texts, of.Reranked),
+        ("post", "/rerank", {"query": MUSIC, "texts": TEXTS, "return_text": True}, list[of.TeiRank]),
+        ("post", "/rerank", {"query": MUSIC, "texts": []}, of.TeiError),
+        ("post", "/rerank", {"query": MUSIC}, of.Error),
+        ("post", "/score", pair, of.Scored),
+        ("get", "/info", None, of.Info),
+        ("get", "/v1/models", None, of.Models),
+        ("get", "/v1/measures", None, of.Measures),
+        ("get", "/v1/indexes", None, of.Indexes),
+        ("get", "/health", None, of.Health),
+        ("get", "/health/ready", None, of.Readiness),
+        ("post", SEARCH, {"query": QUERY, "k": 2, "explain": True}, of.Found),
+        ("post", SEARCH, {"query": QUERY, "k": 2, "measure": "wmd", "explain": True}, of.Found),
+        ("post", SEARCH, {"vectors": np.eye(2, 128).tolist(), "k": 2, "explain": True}, of.Found),
+        ("post", SEARCH, {"query": QUERY, "k": "many"}, of.Error),
+        ("get", "/v1/indexes/papers/flat?q=dementia", None, of.FlatHits),
+        ("post", documents, document, of.Added),
+        ("post", documents, document, of.Error),
+        ("get", f"{documents}/described", None, of.Document),
+        ("delete", f"{documents}/described", None, of.Removed),
+        ("post", f"{documents}/delete", {"ids": ["described"]}, of.Error),
+    ):
+        found = client.request(method, path, json=body)
+        pydantic.TypeAdapter(expected).validate_json(found.content, strict=True)
 
 
 def test_requests_have_names(client):
@@ -387,6 +446,9 @@ def test_a_token_is_wanted_if_there_is_one(folder, tmp_path):
         other = httpx.post(f"{own.url}/rerank", json=body, headers={**good, "Origin": "https://other.org"})
         assert "access-control-allow-origin" not in other.headers
         assert not any("s3cret" in line for line in own.log)
+        described = httpx.get(f"{own.url}/openapi.json", headers=good).json()
+        assert described["security"] == [{"token": []}]
+        assert described["paths"]["/health"]["get"]["security"] == []
         lines = [json.loads(line) for line in own.log if '"request"' in line]
         assert {line["status"] for line in lines} >= {200, 401}
         assert all({"id", "path", "ms", "stages"} <= set(line) for line in lines)

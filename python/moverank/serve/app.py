@@ -14,17 +14,19 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from moverank import __version__
 from moverank.errors import EncoderMismatchError, IndexFormatError, IndexNotFoundError
 from moverank.serve import reranking, searching
+from moverank.serve.answers import Health, Readiness, described
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
 from moverank.serve.errors import Refused, body_of, response
-from moverank.serve.limits import Guard
+from moverank.serve.limits import OPEN, Guard
 from moverank.serve.metrics import Metrics
 from moverank.serve.options import Options
 
@@ -32,8 +34,9 @@ log = logging.getLogger("moverank.serve")
 
 _DESCRIPTION = """Ranking by optimal transport: rerankers' dialects, search of indexes of texts, and reasons.
 
-The page at `/` shows rankings. Errors have the form `{"message", "error": {"message", "type", "param", "code"}}`, or,
-for bodies with `texts`, that of text-embeddings-inference."""
+The page at `/` shows rankings. Errors have the form
+`{"message", "detail", "error": {"message", "type", "param", "code"}}`, or, for bodies with `texts`, that of
+text-embeddings-inference."""
 
 
 def create_app(options: Options | None = None) -> FastAPI:
@@ -71,6 +74,8 @@ def create_app(options: Options | None = None) -> FastAPI:
     app.include_router(searching.router)
     _add_service_paths(app, metrics)
     _add_error_handlers(app)
+    if chosen.token is not None:
+        _describe_token(app)
     app.add_middleware(Guard, options=chosen, metrics=metrics)
     if chosen.origins:
         app.add_middleware(
@@ -88,18 +93,24 @@ def from_environment() -> FastAPI:
 def _add_service_paths(app: FastAPI, metrics: Metrics) -> None:
     page = (files("moverank.serve") / "page.html").read_text(encoding="utf-8")
     policy = _policy_for(page)
+    lives: Any = described(Health, token=False)
 
     @app.get("/", include_in_schema=False)
     async def shown() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})
 
-    @app.get("/health", tags=["service"], summary="Whether the service answers")
-    @app.get("/health/live", tags=["service"], summary="Whether the process lives")
+    @app.get("/health", tags=["service"], summary="Whether the service answers", responses=lives)
+    @app.get("/health/live", tags=["service"], summary="Whether the process lives", responses=lives)
     async def live() -> JSONResponse:
         """It does."""
         return JSONResponse({"status": "ok"})
 
-    @app.get("/health/ready", tags=["service"], summary="Whether indexes can be searched")
+    @app.get(
+        "/health/ready",
+        tags=["service"],
+        summary="Whether indexes can be searched",
+        responses=described(Readiness, 503, token=False),
+    )
     async def ready(request: Request) -> JSONResponse:
         """Status 503 if an index cannot be read any more."""
         try:
@@ -111,10 +122,33 @@ def _add_service_paths(app: FastAPI, metrics: Metrics) -> None:
             raise Refused(503, f"index {served.name!r}: {error}", retry_after=5) from None
         return JSONResponse({"status": "ok", "in_hand": request.app.state.engine.in_hand})
 
-    @app.get("/metrics", tags=["service"], summary="Numbers for Prometheus")
+    @app.get(
+        "/metrics",
+        tags=["service"],
+        summary="Numbers for Prometheus",
+        response_class=PlainTextResponse,
+        responses={401: {"description": "As elsewhere", "content": {"application/json": {}}}},
+    )
     async def numbers() -> Response:
         """Requests, where their time goes, caches and indexes."""
         return Response(metrics.shown(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _describe_token(app: FastAPI) -> None:
+    """Say on the OpenAPI page that the token is wanted, so that it can be given there."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        described_app: dict[str, Any] = describe()
+        described_app["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        described_app["security"] = [{"token": []}]
+        for path, operations in described_app["paths"].items():
+            if path in OPEN:
+                for operation in operations.values():
+                    operation["security"] = []
+        return described_app
+
+    app.openapi = openapi
 
 
 def _policy_for(page: str) -> str:
@@ -158,6 +192,12 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def of_framework(request: Request, error: HTTPException) -> JSONResponse:
         headers: Any = error.headers
+        if error.status_code == 405:
+            # The framework names the methods of the first of the routes with this path alone.
+            routes = [*app.routes, *reranking.router.routes, *searching.router.routes]
+            matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+            methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+            headers = {"Allow": ", ".join(sorted(methods))}
         return JSONResponse(
             body_of(error.status_code, str(error.detail), tei=is_tei(request)), error.status_code, headers
         )

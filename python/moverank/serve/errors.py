@@ -46,11 +46,15 @@ class Refused(HTTPException):
 
 
 def body_of(status: int, message: str, param: str | None = None, *, tei: bool = False) -> dict[str, Any]:
-    """An error's body: of text-embeddings-inference, or one in which Cohere's clients and OpenAI's find theirs."""
+    """An error's body: of text-embeddings-inference, or one in which clients of Cohere, OpenAI and Jina find theirs."""
     kind, tei_kind = KINDS.get(status, KINDS[500])
     if tei:
         return {"error": message, "error_type": tei_kind}
-    return {"message": message, "error": {"message": message, "type": kind, "param": param, "code": status}}
+    # Clients of Jina read `detail` whatever it is; those of Infinity, which FastAPI describes, know the list alone.
+    place = [] if param is None else param.split(".")
+    detail = [{"loc": ["body", *place], "msg": message, "type": kind}] if status == 422 else message
+    error = {"message": message, "type": kind, "param": param, "code": status}
+    return {"message": message, "detail": detail, "error": error}
 
 
 def response(refused: Refused, *, tei: bool = False) -> JSONResponse:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from moverank.measures.measure import NAMED
+from moverank.serve.answers import Info, Measures, Models, Reranked, Scored, TeiRank, described
 from moverank.serve.dialects import (
     RerankRequest,
     ScoreRequest,
@@ -26,10 +27,13 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 
 router = APIRouter(tags=["rerank"])
 
+_RERANKED: Any = described(Reranked | list[TeiRank], body=True, tei=True)
+_SCORED: Any = described(Scored, body=True)
 
-@router.post("/rerank", summary="Rank texts for a query")
-@router.post("/v1/rerank", summary="Rank texts for a query")
-@router.post("/v2/rerank", summary="Rank texts for a query")
+
+@router.post("/rerank", summary="Rank texts for a query", responses=_RERANKED)
+@router.post("/v1/rerank", summary="Rank texts for a query", responses=_RERANKED)
+@router.post("/v2/rerank", summary="Rank texts for a query", responses=_RERANKED)
 async def rerank(body: RerankRequest, request: Request) -> JSONResponse:
     """Rank texts for a query: `documents` in the dialect of Cohere, Jina and vLLM, `texts` in that of TEI.
 
@@ -59,8 +63,8 @@ async def rerank(body: RerankRequest, request: Request) -> JSONResponse:
     return JSONResponse(await engine.run(compute, timing))
 
 
-@router.post("/score", summary="Score pairs of texts")
-@router.post("/v1/score", summary="Score pairs of texts")
+@router.post("/score", summary="Score pairs of texts", responses=_SCORED)
+@router.post("/v1/score", summary="Score pairs of texts", responses=_SCORED)
 async def score(body: ScoreRequest, request: Request) -> JSONResponse:
     """Score one text against many, or texts pair by pair, in the dialect of vLLM."""
     engine: Engine = request.app.state.engine
@@ -90,20 +94,20 @@ async def score(body: ScoreRequest, request: Request) -> JSONResponse:
     return JSONResponse(await engine.run(compute, timing))
 
 
-@router.get("/info", summary="Facts about the encoder, in the dialect of TEI")
+@router.get("/info", summary="Facts about the encoder, in the dialect of TEI", responses=described(Info))
 async def told(request: Request) -> JSONResponse:
     """What clients of text-embeddings-inference read before their first request."""
     return JSONResponse(info(_encoder_of(request)))
 
 
-@router.get("/v1/models", summary="The encoder, as a list of models")
+@router.get("/v1/models", summary="The encoder, as a list of models", responses=described(Models))
 async def models(request: Request) -> JSONResponse:
     """The encoder, in the dialect of OpenAI."""
     one = {"id": "moverank", "object": "model", "created": 0, "owned_by": "moverank", "encoder": _encoder_of(request)}
     return JSONResponse({"object": "list", "data": [one]})
 
 
-@router.get("/v1/measures", summary="Names of measures")
+@router.get("/v1/measures", summary="Names of measures", responses=described(Measures))
 async def measures() -> JSONResponse:
     """Names that `measure` can have."""
     return JSONResponse({"measures": [name for name, own in NAMED.items() if not own._cost.is_given]})

@@ -14,6 +14,7 @@ from moverank._support.plain import finite
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.ranking.fusion import Fusion
 from moverank.ranking.results import RankedDocument
+from moverank.serve.answers import Added, Document, FlatHits, Found, Indexes, Removed, described
 from moverank.serve.catalog import Catalog, Served
 from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure
 from moverank.serve.engine import Engine, Timing
@@ -81,7 +82,7 @@ class Ids(Strict):
     ids: list[Id] = Field(min_length=1)
 
 
-@router.get("", summary="The indexes")
+@router.get("", summary="The indexes", responses=described(Indexes, 429, 503))
 async def indexes(request: Request) -> JSONResponse:
     """The indexes that are served, with what clients choose by."""
     catalog: Catalog = request.app.state.catalog
@@ -90,7 +91,7 @@ async def indexes(request: Request) -> JSONResponse:
     return JSONResponse({"indexes": found})
 
 
-@router.post("/{name}/search", summary="Search an index")
+@router.post("/{name}/search", summary="Search an index", responses=described(Found, 404, body=True))
 async def search(name: str, body: SearchRequest, request: Request) -> JSONResponse:
     """Find documents of an index for a text, or for token vectors: by transport and by terms, with a certificate."""
     engine: Engine = request.app.state.engine
@@ -108,15 +109,20 @@ async def search(name: str, body: SearchRequest, request: Request) -> JSONRespon
     return JSONResponse(await engine.run(compute, timing))
 
 
-@router.get("/{name}/flat", summary="Search an index, with a flat answer")
+@router.get(
+    "/{name}/flat", summary="Search an index, with a flat answer", responses=described(FlatHits, 404, 422, 429, 503)
+)
 async def flat(
     name: str,
     request: Request,
-    q: Annotated[str, Query(max_length=10_000)],
+    q: Annotated[str, Query(max_length=4096)],
     k: Annotated[int, Query(ge=1, le=MOST)] = 10,
-    where: Annotated[str | None, Query(max_length=4096)] = None,
+    where: Annotated[str | None, Query(max_length=1024)] = None,
 ) -> JSONResponse:
-    """Documents as flat objects, as Quepid's "searchapi" reads them: id, title, text, scores, fields of payloads."""
+    """Documents as flat objects, as Quepid's "searchapi" reads them: id, title, text, scores, fields of payloads.
+
+    A request's first line may have 64 KiB, of which a character takes up to twelve bytes.
+    """
     engine: Engine = request.app.state.engine
     served: Served = request.app.state.catalog[name]
     body = SearchRequest(query=q, k=k, where=where)
@@ -129,7 +135,9 @@ async def flat(
     return JSONResponse({"query": q, "total": len(hits), "documents": hits})
 
 
-@router.get("/{name}/documents/{id:path}", summary="A document of an index")
+@router.get(
+    "/{name}/documents/{id:path}", summary="A document of an index", responses=described(Document, 404, 422, 429, 503)
+)
 async def document(name: str, id: str, request: Request) -> JSONResponse:
     """Text and payload of a document."""
     served: Served = request.app.state.catalog[name]
@@ -142,7 +150,9 @@ async def document(name: str, id: str, request: Request) -> JSONResponse:
     return JSONResponse(await request.app.state.engine.run(compute, request.state.timing))
 
 
-@router.post("/{name}/documents", summary="Add or replace documents")
+@router.post(
+    "/{name}/documents", summary="Add or replace documents", responses=described(Added, 403, 404, 409, body=True)
+)
 async def put(name: str, body: NewDocuments, request: Request) -> JSONResponse:
     """Add documents, or replace those with the same ids. They are durable, and found, when the answer comes."""
     engine: Engine = request.app.state.engine
@@ -173,13 +183,15 @@ async def put(name: str, body: NewDocuments, request: Request) -> JSONResponse:
     return JSONResponse(await engine.run(compute, timing, writes=True))
 
 
-@router.post("/{name}/documents/delete", summary="Remove documents")
+@router.post("/{name}/documents/delete", summary="Remove documents", responses=described(Removed, 403, 404, body=True))
 async def remove(name: str, body: Ids, request: Request) -> JSONResponse:
     """Remove documents: all of them, or none if one is not in the index."""
     return await _removed(request, name, body.ids)
 
 
-@router.delete("/{name}/documents/{id:path}", summary="Remove a document")
+@router.delete(
+    "/{name}/documents/{id:path}", summary="Remove a document", responses=described(Removed, 403, 404, 422, 429, 503)
+)
 async def remove_one(name: str, id: str, request: Request) -> JSONResponse:
     """Remove a document."""
     return await _removed(request, name, [id])
