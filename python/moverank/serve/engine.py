@@ -112,9 +112,8 @@ class Engine:
         try:
             given = pool.submit(self._computed, compute, timing, time.perf_counter())
             found = asyncio.wrap_future(given)
-            await asyncio.wait({found}, timeout=timing.left())
+            await asyncio.wait({found}, timeout=max(timing.remaining(), 0.0))
             if given.cancel():  # its turn has not come
-                timing.left()
                 raise timing.over()
             return await found
         finally:
