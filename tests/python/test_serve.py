@@ -364,6 +364,13 @@ def test_the_longest_query_of_an_address_is_read(client):
     assert (error.status_code, error.json()["error"]["param"]) == (422, "q")
 
 
+def test_requests_whose_time_is_over_at_once_leave_nothing_behind(client, service):
+    for path, body in (("/rerank", {"query": "x", "documents": ["x"]}), (SEARCH, {"query": "x"})) * 20:
+        answer(client, path, {**body, "deadline": 5e-324}, 503)
+    assert client.get("/health/ready").json()["in_hand"] == 0
+    assert not [line for line in service.log if "Traceback" in line or "never retrieved" in line]
+
+
 # ---- the service -----------------------------------------------------------------------------------------------------
 
 
