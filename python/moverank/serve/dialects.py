@@ -17,8 +17,10 @@ from moverank.serve.errors import Refused
 
 def _has_no_halves(text: str) -> str:
     """Refuse halves of surrogate pairs, which JSON can escape and no encoding can hold."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("has half of a surrogate pair without the other half")
+    try:
+        text.encode()  # much faster than to look at each character
+    except UnicodeEncodeError:
+        raise ValueError("has half of a surrogate pair without the other half") from None
     return text
 
 
