@@ -86,7 +86,9 @@ def test_defaults_elsewhere_are_those_of_presets():
 
 
 def test_neighbours_are_found_by_the_measure_of_the_preset():
-    sklearn = pytest.importorskip("moverank.integrations.sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from moverank.integrations import sklearn
+
     X = presets.CLASSIFICATION_BY_WORDS.space(WORDS, TEXTS)(WORDS.encode(TEXTS)).sequences
     default, given = (
         sklearn.pairwise_distances(X, metric=measure) for measure in (None, presets.CLASSIFICATION_BY_WORDS.measure)
