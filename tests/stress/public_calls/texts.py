@@ -74,7 +74,13 @@ def of_rankings(folder):
         "ranking of passages": lambda: over_passages.rank("music", TEXTS)[0].explain(),
         "ranking with scores": lambda: (fused.fuses, fused.rank("music", TEXTS, scores=[4, 3, 2, 1])),
         "fusion": lambda: mr.Fusion.fit([[3.0, 2.0, 1.0]], [[0.1, 0.4, 0.1]], [[0, 1, 0]]),
-        "encoders that remember": lambda: (few.encode(TEXTS), few.encode_queries(TEXTS), pickle.dumps(few)),
+        "encoders that remember": lambda: (
+            few.encode(TEXTS),
+            few.encode_queries(TEXTS),
+            pickle.dumps(few),
+            few.nbytes,
+            few.max_bytes,
+        ),
     }
 
 
@@ -89,10 +95,12 @@ def of_text_indexes(folder):
         found = made.search("who plays music?", 2, where="n >= 0")
         some = made.search_batch(["music", "xyzzy"], 2, fusion=ranking.ReciprocalRanks(), candidates=3)
         shown = f"{found} {found!r} {made!r} {some[1]}"
-        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown
+        given = made.rerank("music", [0, 1], scores=[1, 2])
+        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown, given
 
     def read():
         told = made.encoder, made.index, made.measure, made.passages, made.lexical, len(made), 0 in made
+        told += made.fusion, made.stores_texts
         return told, made.text(0), made.payload(0), list(made)
 
     def change():
