@@ -587,3 +587,13 @@ def test_what_terms_need_is_named_with_what_does_without(langchain, llama_index,
     with pytest.raises(ImportError, match=message):
         llama_index.MoverankRetriever.from_nodes([TextNode(text="cat")])
     assert langchain.MoverankRetriever.from_texts(TEXTS, lexical=None).invoke(QUERY)
+
+
+def test_langchain_store_takes_as_many_ids_as_texts(langchain):
+    store = langchain.MoverankVectorStore(mr.TextIndex.create(lexical=None))
+    for wrong in ({"ids": ["q"]}, {"metadatas": [{}]}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected 2, one per text, got 1"):
+            store.add_texts(["king", "queen"], **wrong)
+    assert len(store.add_texts(["king", "queen"])) == 2
+    assert store.add_texts(["a cat"], [{"n": 1}], ids=["c"]) == ["c"]
+    assert store.get_by_ids(["c"])[0].metadata["n"] == 1

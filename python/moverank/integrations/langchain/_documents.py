@@ -14,7 +14,7 @@ from moverank.text_index import TextHit
 
 
 def documents_of(
-    texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None, ids: Iterable[str] | None
+    texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None, ids: Iterable[str | None] | None
 ) -> list[Document]:
     """Documents of texts, and what is given beside them."""
     listed = as_list(texts, "texts", "strings")

@@ -124,6 +124,17 @@ class MoverankVectorStore(VectorStore):
         made: MoverankVectorStore = super().from_documents(given, encoder, **options)
         return made
 
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Sequence[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """Add texts with their metadata, as `add_documents` does."""
+        return self.add_documents(documents_of(texts, metadatas, ids), **options)
+
     def add_documents(
         self,
         documents: Iterable[Document],
