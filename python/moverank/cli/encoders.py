@@ -37,8 +37,8 @@ def names_encoder(args: argparse.Namespace) -> bool:
     return any(getattr(args, name) not in (None, False) for name in ENCODER_OPTIONS)
 
 
-def chosen_encoder(args: argparse.Namespace) -> Encoder:
-    """Encoder that the options name."""
+def require_encoder_options(args: argparse.Namespace) -> None:
+    """Refuse options of the encoder that do not go together; loads nothing."""
     if args.vectors is not None and args.model is not None:
         raise UserError("--vectors and --model: give one of them")
     if (args.model is None) != (args.tokenizer is None):
@@ -47,10 +47,18 @@ def chosen_encoder(args: argparse.Namespace) -> Encoder:
         refuse_options(args, _OF_MODELS, "applies to a transformer, given by --model")
         if args.vectors is None:
             refuse_options(args, ("segmenter", "keep_case"), "applies to word vectors, given by --vectors")
+    else:
+        refuse_options(args, ("segmenter", "keep_case"), "applies to word vectors, not to a transformer")
+
+
+def chosen_encoder(args: argparse.Namespace) -> Encoder:
+    """Encoder that the options name."""
+    require_encoder_options(args)
+    if args.model is None:
+        if args.vectors is None:
             return WordVectors.default()
         words = Words(lower_case=not args.keep_case, segmenter=args.segmenter)
         return WordVectors.load(args.vectors, tokenize=words)
-    refuse_options(args, ("segmenter", "keep_case"), "applies to word vectors, not to a transformer")
     given = {name: getattr(args, name) for name in _OF_MODELS}
     return OnnxEncoder(args.model, args.tokenizer, **{**given, "subwords": args.subwords or "mean"})
 

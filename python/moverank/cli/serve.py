@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank._support.optional import optional
-from moverank.cli.encoders import add_encoder_options, chosen_encoder
+from moverank.cli.encoders import add_encoder_options, require_encoder_options
 from moverank.cli.errors import UserError
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure
 from moverank.readers.texts import read_text
@@ -96,7 +96,7 @@ def _options(args: argparse.Namespace) -> Any:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"two indexes have the name {name!r}, under which they are served")
-    chosen_encoder(args)  # refuses options that do not go together, before anything is served
+    require_encoder_options(args)
     of_model = {name: getattr(args, name) for name in ("max_length", "query_prompt", "document_prompt")}
     encoder = EncoderFiles(
         vectors=_path(args.vectors),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moverank.encoders.encoded import Encoder
 from moverank.errors import EncoderMismatchError, IndexFormatError, IndexLockedError, IndexNotFoundError
 from moverank.index.disk.manifest import MANIFEST
 from moverank.ranking.cache import CachedEncoder
@@ -67,11 +66,7 @@ class Served:
             self.index.refresh()
         except (EncoderMismatchError, IndexFormatError):
             # It was replaced by another index, which has an encoder of its own.
-            index = TextIndex.open(self.path)
-            encoder = shared(index.encoder)
-            index.close()
-            self.index = TextIndex.open(self.path, encoder=encoder)
-            self.cache = CachedEncoder(encoder, max_bytes=self.cache.max_bytes)
+            self.index, self.cache = _opened(self.path, {}, self.cache.max_bytes)
 
     @contextmanager
     def writer(self, seconds: float) -> Iterator[TextIndex]:
@@ -137,20 +132,11 @@ class Catalog:
 
     def __init__(self, paths: Mapping[str, str], first: CachedEncoder, cache_bytes: int) -> None:
         self._served: dict[str, Served] = {}
-        encoders: dict[EncoderIdentity, Encoder] = {first.identity: first.encoder}
-        caches: dict[EncoderIdentity, CachedEncoder] = {first.identity: first}
+        caches = {first.identity: first}
         try:
             for name, path in paths.items():
                 stamp = _stamp_of(Path(path))
-                index = TextIndex.open(path)
-                identity = EncoderIdentity.of(index.encoder)
-                # Indexes by one encoder share it: a transformer takes memory, and batches grow.
-                encoder = encoders.setdefault(identity, shared(index.encoder))
-                if encoder is not index.encoder:
-                    index.close()
-                    index = TextIndex.open(path, encoder=encoder)
-                cache = caches.setdefault(identity, CachedEncoder(encoder, max_bytes=cache_bytes))
-                self._served[name] = Served(name, Path(path), index, cache, stamp)
+                self._served[name] = Served(name, Path(path), *_opened(Path(path), caches, cache_bytes), stamp)
         except BaseException:
             self.close()
             raise
@@ -169,6 +155,21 @@ class Catalog:
         """Close all indexes."""
         for served in self._served.values():
             served.index.close()
+
+
+def _opened(
+    path: Path, caches: dict[EncoderIdentity, CachedEncoder], cache_bytes: int
+) -> tuple[TextIndex, CachedEncoder]:
+    """An index, and the cache of its encoder: indexes by one share it, as it takes memory, and as batches grow."""
+    index = TextIndex.open(path)
+    identity = EncoderIdentity.of(index.encoder)
+    if identity not in caches:
+        caches[identity] = CachedEncoder(shared(index.encoder), max_bytes=cache_bytes)
+    cache = caches[identity]
+    if cache.encoder is not index.encoder:
+        index.close()
+        index = TextIndex.open(path, encoder=cache.encoder)
+    return index, cache
 
 
 def _stamp_of(path: Path) -> tuple[int, int, int] | None:

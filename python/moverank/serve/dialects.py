@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -168,11 +167,6 @@ def relevance(document: RankedDocument, measure: Measure, *, raw: bool = False) 
     if not bounded:
         return 1.0 / (1.0 + math.exp(-max(min(document.score, 700.0), -700.0)))
     return min(max(document.score, 0.0), 1.0)
-
-
-def request_id() -> str:
-    """A name for an answer."""
-    return uuid.uuid4().hex
 
 
 def cohere_answer(

@@ -58,7 +58,11 @@ class Timing:
         try:
             yield
         finally:
-            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - began
+            self.add(name, time.perf_counter() - began)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to the time of a stage."""
+        self.stages[name] = self.stages.get(name, 0.0) + seconds
 
 
 class Engine:
@@ -120,7 +124,7 @@ class Engine:
             self._in_hand -= 1
 
     def _computed(self, compute: Callable[[int], T], timing: Timing, asked: float) -> T:
-        timing.stages["wait"] = time.perf_counter() - asked
+        timing.add("wait", time.perf_counter() - asked)
         timing.left()
         with self._lock:
             self._running += 1
@@ -153,8 +157,8 @@ class Engine:
         began = time.perf_counter()
         ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=max(timing.remaining(), LEAST_SECONDS))
         taken = time.perf_counter() - began
-        timing.stages["transport"] = timing.stages.get("transport", 0.0) + ranking.stats.seconds
-        timing.stages["encode"] = timing.stages.get("encode", 0.0) + max(taken - ranking.stats.seconds, 0.0)
+        timing.add("transport", ranking.stats.seconds)
+        timing.add("encode", max(taken - ranking.stats.seconds, 0.0))
         return ranking
 
 

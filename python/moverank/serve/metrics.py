@@ -44,7 +44,8 @@ class Metrics:
         )  # fmt: skip
         self.documents = Counter("moverank_documents", "Documents of reranking requests.", **own)
         self._in_hand = Gauge("moverank_requests_in_hand", "Requests in hand.", multiprocess_mode="livesum", **own)
-        self._in_hand.set_function(lambda: engine.in_hand) if SEVERAL not in os.environ else None
+        if SEVERAL not in os.environ:  # numbers of several processes cannot be looked up
+            self._in_hand.set_function(lambda: engine.in_hand)
         self._state = _State(engine, catalog)
         self._registry.register(self._state)
 

@@ -18,7 +18,6 @@ from moverank.serve.dialects import (
     details,
     info,
     relevance,
-    request_id,
     tei_answer,
 )
 from moverank.serve.engine import Engine, Timing
@@ -87,7 +86,7 @@ async def score(body: ScoreRequest, request: Request) -> JSONResponse:
         data = [{"index": place, "object": "score", "score": one} for place, one in enumerate(scores)]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0}
         return {
-            "id": request_id(), "object": "list", "created": int(time.time()), "model": body.model or "moverank",
+            "id": request.state.id, "object": "list", "created": int(time.time()), "model": body.model or "moverank",
             "data": data, "usage": usage,
         }  # fmt: skip
 

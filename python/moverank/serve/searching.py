@@ -257,7 +257,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
     except (TypeError, ValueError, TimeoutError) as error:
         raise Refused(422, str(error), _named(str(error))) from None
     for stage, seconds in hits.seconds.items():
-        timing.stages[stage] = timing.stages.get(stage, 0.0) + seconds
+        timing.add(stage, seconds)
     if by_other:
         return _by_other(served, engine, body, hits, timing, threads)
     answer = hits.to_dict()
