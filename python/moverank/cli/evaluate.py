@@ -23,7 +23,7 @@ from moverank.cli.judgements import ordered, read_judgements
 from moverank.cli.options import add_measure_options, candidates_count, check_counts, chosen_measure
 from moverank.cli.process import write_file
 from moverank.cli.progress import Bar
-from moverank.cli.runs import read_run, trec_lines
+from moverank.cli.runs import between_columns, read_run, trec_lines
 from moverank.errors import NoTokensError
 from moverank.readers.texts import TextFiles
 
@@ -146,7 +146,7 @@ def _answers(args: argparse.Namespace, judged: Mapping[str, object]) -> dict[str
     tell_lost(Lost(query_dropped=sum(hits.dropped for hits in found)), "queries")
     run = {name: {str(hit.id): hit.score for hit in hits} for name, hits in zip(queries, found, strict=True)}
     if args.save_run is not None:
-        between = "\t" if any(any(map(str.isspace, name)) for own in run.values() for name in own) else " "
+        between = between_columns(name for query, own in run.items() for name in (query, *own))
         lines = [line for name, own in run.items() for line in trec_lines(name, own.items(), "moverank", between)]
         write_file(args.save_run, "".join(f"{line}\n" for line in lines).encode())
     return run

@@ -19,12 +19,11 @@ from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin,
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import has_texts
-from moverank.cli.options import add_measure_options, check_counts, chosen_measure
+from moverank.cli.options import add_measure_options, check_counts, chosen_measure, chosen_passages
 from moverank.cli.progress import Bar
 from moverank.cli.texts import Texts, add_payload_option
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.index import Index
-from moverank.ranking import Passages
 from moverank.text_index import ANALYZERS, TextIndex
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather")
@@ -151,7 +150,7 @@ def _of_texts(args: argparse.Namespace, path: Path) -> _Built:
         "encoder": chosen_encoder(args),
         "measure": chosen_measure(args),
         "lexical": _lexical(args),
-        "passages": None if args.passages is None else Passages(args.passages, args.passages // 3, args.segmenter),
+        "passages": chosen_passages(args),
         "store_texts": not args.no_texts,
         "dtype": args.dtype,
         "rescore": args.rescore,

@@ -6,7 +6,7 @@ import argparse
 
 from moverank.cli.errors import UserError
 from moverank.measures.measure import NAMED, Measure
-from moverank.ranking import DEFAULT_MEASURE
+from moverank.ranking import DEFAULT_MEASURE, Passages
 
 #: Names of measures that compute costs from vectors.
 OF_TEXTS = [name for name, named in NAMED.items() if not named._cost.is_given]
@@ -68,3 +68,9 @@ def candidates_count(args: argparse.Namespace, default: int | None) -> int | Non
     if not given.isascii() or not given.isdigit() or int(given) < 1:
         raise UserError(f"--candidates: expected a whole number of at least 1, or 'all', got {given!r}")
     return int(given)
+
+
+def chosen_passages(args: argparse.Namespace) -> Passages | None:
+    """Windows of the words that an option names, a third of which overlap; None for whole documents."""
+    words: int | None = args.passages
+    return None if words is None else Passages(words, words // 3, args.segmenter)

@@ -26,7 +26,7 @@ from moverank.cli.documents import (
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
 from moverank.cli.indexes import add_override, has_texts, ids_of, opened_texts, ranker_for, require_measure_of
-from moverank.cli.options import add_measure_options, check_counts, chosen_measure
+from moverank.cli.options import add_measure_options, check_counts, chosen_measure, chosen_passages
 from moverank.cli.progress import Bar
 from moverank.cli.runs import (
     Candidate,
@@ -44,7 +44,7 @@ from moverank.cli.runs import (
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.measures.measure import Measure
-from moverank.ranking import Fusion, Passages, Ranking, Reranker
+from moverank.ranking import Fusion, Ranking, Reranker
 from moverank.readers.texts import Document, Fields
 from moverank.text_index import TextIndex
 
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         requests = with_texts(read_run(args.run_file), queries, documents, args.run_file)
     else:
         requests = read_requests(args.run_file, Fields(args.id, args.text))
-    passages = None if args.passages is None else Passages(args.passages, args.passages // 3, args.segmenter)
+    passages = chosen_passages(args)
     encoder, measure = chosen_encoder(args), chosen_measure(args)
     ranker = Reranker(encoder, measure, passages=passages, fusion=args.fusion, num_threads=args.threads)
     return _reranked(args, requests, _ByReranker(ranker, args, None), measure)
@@ -133,7 +133,9 @@ def _reranked(
     if args.queries is not None and isinstance(sys.stdout, io.TextIOWrapper):
         # A run is data: ids must come out as they went in, whatever the terminal can show.
         sys.stdout.reconfigure(encoding="utf-8")
-    between = between_columns(requests)
+    between = between_columns(
+        name for request in requests for name in (request.id, *(c.document.id for c in request.candidates))
+    )
     bar = Bar("queries", len(requests), quiet=args.quiet)
     unknown: list[Request] = []
     last: list[Request] = []

@@ -143,9 +143,8 @@ def finite_score(value: Any, where: str) -> float:
     return score
 
 
-def between_columns(requests: Iterable[Request]) -> str:
+def between_columns(ids: Iterable[str]) -> str:
     """What divides the columns of a run: spaces, as everyone reads; tabs if an id has white space in it."""
-    ids = (name for request in requests for name in (request.id, *(c.document.id for c in request.candidates)))
     return "\t" if any(any(map(str.isspace, name)) for name in ids) else " "
 
 

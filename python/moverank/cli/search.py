@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moverank._support.wording import printable
+from moverank.alignment.alignment import Alignment
 from moverank.alignment.lost import Lost
 from moverank.cli.documents import (
     FORMATS,
@@ -29,8 +30,9 @@ from moverank.cli.options import add_search_options, candidates_count, check_cou
 from moverank.cli.render import compared, hits_table, ranking_table, with_titles, work_line
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
-from moverank.ranking import Ranking, Reranker
+from moverank.ranking import RankedDocument, Ranking, Reranker
 from moverank.readers.texts import STDIN
+from moverank.text_index import TextHit, TextHits
 
 #: Options of an index of texts, which has more scores than distances.
 OF_TEXT_INDEXES = ("fusion", "min_similarity")
@@ -92,22 +94,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
     tell_lost(ranking.lost)
     ranking = compared(ranking)
-    alignment = None
-    if args.explain and len(ranking):
-        if ranking[0].text is None:
-            raise UserError(f"--explain: the index holds no text of document {ranking[0].doc_id!r}")
-        alignment = ranking[0].explain()
-    if args.json:
-        report = {**ranking.to_dict(), "left_out": left_out}
-        if alignment is not None:
-            report["alignment_of_best"] = alignment.to_dict()
-        print(json.dumps(report, indent=2, allow_nan=False))
-        return 0
-    print(ranking_table(ranking))
-    print(f"{ranking.certificate}\n{work_line(ranking.stats)}")
-    if alignment is not None:
-        print(f"\nwhy is {printable(str(ranking[0].doc_id))} the best hit?\n")
-        print(alignment.table(max_rows=24))
+    alignment = _of_best(args, ranking[0].doc_id, ranking[0]) if len(ranking) else None
+    _print(args, {**ranking.to_dict(), "left_out": left_out}, ranking_table(ranking), ranking, alignment)
     return 0
 
 
@@ -123,23 +111,37 @@ def _in_text_index(args: argparse.Namespace, query: str) -> int:
         except NoTokensError:
             raise UserError(f"query: no word of {query!r} has a vector{advice(args, query)}") from None
         tell_lost(Lost(query_dropped=hits.dropped))
-        alignment = None
-        if args.explain and len(hits):
-            if hits[0].text is None:
-                raise UserError(f"--explain: the index holds no text of document {hits[0].id!r}")
-            alignment = hits[0].explain()
-    if args.json:
-        report = hits.to_dict()
-        if alignment is not None:
-            report["alignment_of_best"] = alignment.to_dict()
-        print(json.dumps(report, indent=2, allow_nan=False))
-        return 0
-    print(hits_table(hits))
-    print(f"{hits.certificate}\n{work_line(hits.stats)}")
-    if alignment is not None:
-        print(f"\nwhy is {printable(str(hits[0].id))} the best hit?\n")
-        print(alignment.table(max_rows=24))
+        alignment = _of_best(args, hits[0].id, hits[0]) if len(hits) else None
+    _print(args, hits.to_dict(), hits_table(hits), hits, alignment)
     return 0
+
+
+def _of_best(args: argparse.Namespace, name: Any, best: RankedDocument | TextHit) -> tuple[Any, Alignment] | None:
+    """Id of the best hit, and why it is that, if the options want it."""
+    if not args.explain:
+        return None
+    if best.text is None:
+        raise UserError(f"--explain: the index holds no text of document {name!r}")
+    return name, best.explain()
+
+
+def _print(
+    args: argparse.Namespace,
+    report: dict[str, Any],
+    table: str,
+    answer: Ranking | TextHits,
+    best: tuple[Any, Alignment] | None,
+) -> None:
+    """Print an answer, as JSON or as a table."""
+    if args.json:
+        if best is not None:
+            report["alignment_of_best"] = best[1].to_dict()
+        print(json.dumps(report, indent=2, allow_nan=False))
+        return
+    print(f"{table}\n{answer.certificate}\n{work_line(answer.stats)}")
+    if best is not None:
+        print(f"\nwhy is {printable(str(best[0]))} the best hit?\n")
+        print(best[1].table(max_rows=24))
 
 
 def _of_texts(args: argparse.Namespace, query: str) -> tuple[Ranking, list[dict[str, object]]]:

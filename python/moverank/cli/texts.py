@@ -15,9 +15,7 @@ from moverank.cli.encoders import advice
 from moverank.cli.errors import UserError
 from moverank.readers.texts import Document, LeftOut
 from moverank.text_index import TextIndex
-
-#: Texts that are read, and made durable, at a time.
-TEXTS_AT_ONCE = 1024
+from moverank.text_index.changing import TEXTS_AT_ONCE
 
 
 def add_payload_option(parser: argparse.ArgumentParser) -> None:

@@ -186,10 +186,9 @@ class Found:
 
     def late(self, count: int, total: int) -> Found:
         """The same, of `total` documents or passages of which this many were not encoded in time."""
-        least = -np.inf
         unsolved = self.certificate.unsolved + count
         statement = f"not exact: {unsolved} of {total} were not reached in time, and nothing is known of them"
-        certificate = Certificate(False, least, unsolved, 0, np.inf, statement)
+        certificate = Certificate(False, -np.inf, unsolved, 0, np.inf, statement)
         return replace(self, certificate=certificate, stats=replace(self.stats, timed_out=True))
 
     @classmethod

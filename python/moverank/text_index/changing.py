@@ -56,10 +56,7 @@ class Changes:
         with self._index._change(attached=True) as keeper:
             snapshot = keeper.snapshot
             settings = self._holder.of(snapshot).settings
-            positions = positions_of(snapshot, settings, listed)
-            for id, own in zip(listed, positions, strict=True):
-                if not len(own):
-                    raise UnknownIdError(f"ids: {id!r:.80} is not in the index")
+            positions = known_positions(snapshot, settings, listed)
             make_ids(listed, len(listed))  # none twice
             gone = np.sort(np.concatenate(positions))
             self._commit(keeper, without(snapshot, gone), settings, [], snapshot.ids_at(gone).tolist())
@@ -204,6 +201,15 @@ def positions_of(snapshot: Snapshot, settings: Settings, ids: Sequence[Any]) -> 
     known = [id for id, fits in zip(ids, fitting, strict=True) if fits]
     found = iter(Entries(settings.passages).positions_in(snapshot, known))
     return [next(found) if fits else NONE_REMOVED for fits in fitting]
+
+
+def known_positions(snapshot: Snapshot, settings: Settings, ids: Sequence[Any], name: str = "ids") -> list[Positions]:
+    """The same; UnknownIdError, which calls them `name`, if one is not in the index."""
+    positions = positions_of(snapshot, settings, ids)
+    for id, own in zip(ids, positions, strict=True):
+        if not len(own):
+            raise UnknownIdError(f"{name}: {id!r:.80} is not in the index")
+    return positions
 
 
 def _texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from moverank._support.validate import (
 )
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
 from moverank.encoders.word_vectors import WordVectors
-from moverank.errors import EncoderMismatchError, IndexFormatError, NoTokensError, UnknownIdError
+from moverank.errors import EncoderMismatchError, IndexFormatError, NoTokensError
 from moverank.index.changes import InMemory
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified
@@ -44,7 +44,7 @@ from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusing, Fusion, fusion_of
 from moverank.ranking.passages import Passages
 from moverank.spaces.space import Space
-from moverank.text_index.changing import Changes, positions_of
+from moverank.text_index.changing import Changes, known_positions, positions_of
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
 from moverank.text_index.entries import Entries, Id, encoded
 from moverank.text_index.holder import Holder
@@ -616,7 +616,9 @@ class TextIndex:
         if not listed:
             raise ValueError("ids: expected at least one id, got none")
         state = self._state()
-        entries = [state.snapshot.ids_at(self._positions(state.snapshot, id, "ids")).tolist() for id in listed]
+        snapshot = state.snapshot
+        positions = known_positions(snapshot, self._holder.of(snapshot).settings, listed)
+        entries = [snapshot.ids_at(own).tolist() for own in positions]
         make_ids(listed, len(listed))  # none twice
         first = None if scores is None else _first_stage(scores, len(listed))
         beside = None if first is None else [score for score, own in zip(first, entries, strict=True) for _ in own]
@@ -791,10 +793,8 @@ class TextIndex:
         entries = Entries(held.settings.passages)
         return State(snapshot, held.lexical, entries, held.settings.ids == "int", self._encoder, space)
 
-    def _positions(self, snapshot: Snapshot, id: Id, name: str = "id") -> Positions:
-        (found,) = positions_of(snapshot, self._holder.of(snapshot).settings, [id])
-        if not len(found):
-            raise UnknownIdError(f"{name}: {id!r:.80} is not in the index")
+    def _positions(self, snapshot: Snapshot, id: Id) -> Positions:
+        (found,) = known_positions(snapshot, self._holder.of(snapshot).settings, [id], "id")
         return found
 
     def _encoded_query(self, state: State, query: str, *, has_scores: bool = False) -> EncodedText:
