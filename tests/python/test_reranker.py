@@ -5,6 +5,7 @@ import threading
 import time
 import tracemalloc
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import moverank as mr
 from moverank.data import demo_documents, demo_queries
 from moverank.encoders import CallableEncoder, WordVectors
-from moverank.errors import DuplicateIdError, MeasureMismatchError, NoTokensError, UnknownIdError
+from moverank.errors import DimensionError, DuplicateIdError, MeasureMismatchError, NoTokensError, UnknownIdError
 from moverank.ranking import DEFAULT_MEASURE, CachedEncoder, Fusion, Passages, Reranker
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.documents import encoded_documents
@@ -529,14 +530,83 @@ def test_word_vectors_are_kept_as_words_and_compared_as_bags():
     found, late = encoded_documents(encoder, TEXTS, mr.wrd, str)
     assert late == []
     assert found.tokens == sum(map(len, ENCODER.encode(TEXTS).tokens))
-    assert isinstance(found.batch, mr.Bags)
+    assert found.index.is_of_bags
     assert (encoder.hits, encoder.misses) == (len(TEXTS), len(TEXTS))
     expected = ENCODER.encode(TEXTS)
     assert [found.text(p).tokens for p in range(len(TEXTS))] == expected.tokens
     assert sum(one.nbytes for one in encoder._each(TEXTS)) * 16 < expected.sequences.tokens.nbytes
     entropic = mr.wmd.replace(problem=mr.Sinkhorn(0.2))  # which is another problem where words are merged
-    assert isinstance(encoded_documents(encoder, TEXTS, entropic, str)[0].batch, mr.Sequences)
-    assert isinstance(encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str)[0].batch, mr.Sequences)
+    assert not encoded_documents(encoder, TEXTS, entropic, str)[0].index.is_of_bags
+    assert not encoded_documents(CachedEncoder(_Tokens(*SMALL)), ["cat"], mr.wrd, str)[0].index.is_of_bags
+
+
+class _Weighing(_Tokens):
+    """Gives each token a mass by its first letter; none to "dog"."""
+
+    def encode(self, texts, **options):
+        found = super().encode(texts, **options)
+        mass = [[0.0 if t == "dog" else ord(t[0]) - 96.0 for t in tokens] for tokens in found.tokens]
+        sequences = mr.Sequences([found.sequences[s].tokens for s in range(len(found))], mass)
+        return replace(found, sequences=sequences)
+
+
+class _Far(_Tokens):
+    """All vectors far from the origin, each text's about a place of its own, as embeddings of coordinates are."""
+
+    def encode(self, texts, **options):
+        found = super().encode(texts, **options)
+        moved = [found.sequences[s].tokens + np.float32(4096 + 64 * len(found.tokens[s])) for s in range(len(found))]
+        return replace(found, sequences=mr.Sequences(moved))
+
+
+@pytest.mark.parametrize("measure", [None, "wrd", "wmd", "maxsim", mr.wrd.replace(fraction=0.5),
+                                     mr.wmd.replace(problem=mr.Sinkhorn(0.2))])  # fmt: skip
+@pytest.mark.parametrize("kind", [_Tokens, _Weighing, _Far])
+def test_texts_that_come_again_rank_as_they_did_at_first(measure, kind):
+    texts = [text for text in REPEATING if "cat" in text or "sat" in text] if kind is _Weighing else REPEATING
+    fresh = [Reranker(kind(*SMALL), measure).rank("cat sat", texts[::step]) for step in (1, 2, 1)]
+    encoder = CachedEncoder(kind(*SMALL))
+    ranker = Reranker(encoder, measure)
+    for turn in range(3):
+        for own, expected in zip((texts, texts[::2], texts), fresh, strict=True):
+            found = ranker.rank("cat sat", own)
+            assert found.doc_ids == expected.doc_ids
+            np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+            lost = (found.skipped, found.dropped, found.cut, found.tokens)
+            assert lost == (expected.skipped, expected.dropped, expected.cut, expected.tokens)
+            assert found[0].explain().target_tokens == expected[0].explain().target_tokens
+        # Known texts beside texts that were never met.
+        some = [*texts[:3], f"sat cat {'sat ' * (turn + 1)}", *texts[3:]]
+        mixed = Reranker(kind(*SMALL), measure).rank("cat sat", some)
+        assert ranker.rank("cat sat", some).doc_ids == mixed.doc_ids
+    other = Reranker(kind(*SMALL), "rwmd").rank("cat sat", texts)
+    assert Reranker(encoder, "rwmd").rank("cat sat", texts).doc_ids == other.doc_ids
+
+
+def test_what_is_prepared_counts_as_memory_and_is_dropped_with_its_text():
+    encoder = CachedEncoder(_Tokens(*SMALL), max_bytes=20_000)
+    texts = [f"cat {'sat ' * (n + 1)}dog" for n in range(200)]
+    ranker = Reranker(encoder)
+    for _ in range(3):
+        for first in range(0, 200, 5):
+            ranker.rank("cat", texts[first : first + 5])
+            ranker.rank("cat", texts[first : first + 5])
+            assert encoder.nbytes == sum(kept.nbytes for kept in encoder._texts.values()) <= 20_000
+    prepared = [kept.prepared for kept in encoder._texts.values() if kept.prepared is not None]
+    assert prepared
+    # Vectors are not copied: only masses, norms and places are new.
+    assert all(one.nbytes < 20 * len(one.text.tokens) + 64 for one in prepared)
+
+
+def test_an_encoder_that_changes_its_mind_is_refused():
+    def by_length(texts):
+        return [(list(t), np.ones((len(t), len(t)))) for t in texts]
+
+    ranker = Reranker(CallableEncoder(by_length))
+    for text in ("ab", "abc"):
+        ranker.rank("ab", ["ab", "ba"])
+        with pytest.raises(DimensionError, match="dimension 3"):
+            ranker.rank(text, ["ab", "abc"])
 
 
 class _Slow(_Tokens):
@@ -606,9 +676,7 @@ def test_reasons_are_pickled_without_the_other_texts():
 def test_a_space_moves_a_table_once_unless_it_gives_weights(steps):
     space = mr.fit(ENCODER, TEXTS, steps)
     encoder = CachedEncoder(space.over(ENCODER))
-    assert isinstance(
-        encoded_documents(encoder, TEXTS, mr.wrd, str)[0].batch, mr.Sequences if "idf" in steps else mr.Bags
-    )
+    assert encoded_documents(encoder, TEXTS, mr.wrd, str)[0].index.is_of_bags == ("idf" not in steps)
     query, docs = space(ENCODER.encode(QUERIES[:1])).sequences, space(ENCODER.encode(TEXTS)).sequences
     expected = mr.distances(query, docs, "wrd")
     for document in Reranker(space.over(ENCODER), "wrd").rank(QUERIES[0], TEXTS):

@@ -21,7 +21,7 @@ from moverank.encoders.encoded import EncodedText, gathered
 from moverank.errors import NoTokensError
 from moverank.index.index import Index
 from moverank.index.parts.setup import TokenCells
-from moverank.ranking.documents import with_mass
+from moverank.ranking.prepared_text import with_mass
 from moverank.readers.texts import Document, Fields, LeftOut
 
 

@@ -104,6 +104,22 @@ def built(plan: Plan, docs: Documents, ids: Ids | None, payloads: Any, num_threa
     )
 
 
+def in_a_row(snapshots: Sequence[Snapshot], ids: Sequence[NDArray[np.int64]]) -> Snapshot | None:
+    """One state with the documents of several, under new increasing ids; None if these states have different options.
+
+    Nothing is copied, and what was prepared is used as it is. Only for states in memory without cells, spaces, and
+    removed documents, whose ids are integers.
+    """
+    setup = snapshots[0].setup
+    if any(snapshot.setup != setup for snapshot in snapshots):
+        return None
+    parts = []
+    for snapshot, own in zip(snapshots, ids, strict=True):
+        (part,) = snapshot.parts
+        parts.append(Part(setup, {**part.arrays, "ids": own}, part.numbers, part.prepared))
+    return Snapshot(setup, parts, [NONE_REMOVED] * len(parts), int(ids[-1][-1]) + 1)
+
+
 def added(
     keeper: Keeper,
     docs: Documents,

@@ -18,7 +18,7 @@ from moverank._support.validate import thread_count
 from moverank.errors import IndexClosedError, MeasureMismatchError, ReadOnlyIndexError
 from moverank.index.answer import Request
 from moverank.index.batch import Batch
-from moverank.index.changes import InMemory, Keeper, added, built, compacted, without
+from moverank.index.changes import InMemory, Keeper, added, built, compacted, in_a_row, without
 from moverank.index.disk.building import Build
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified, verify
@@ -160,6 +160,17 @@ class Index:
         plan = Plan.of(measure, costs=costs, space=space, encoder=encoder, **options)
         threads = thread_count(num_threads)
         return cls(InMemory(built(plan, docs, ids, payloads, threads)), threads)
+
+    @classmethod
+    def _joined(cls, indexes: Sequence[Index], ids: Sequence[NDArray[np.int64]]) -> Index | None:
+        """Several fresh indexes in memory as one, without copying; None if their options differ. See `in_a_row`."""
+        joined = in_a_row([index._snapshot for index in indexes], ids)
+        return None if joined is None else cls(InMemory(joined), indexes[0]._num_threads)
+
+    @property
+    def _nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(part.nbytes for part in self._snapshot.parts)
 
     # ---- folders ---------------------------------------------------------------------------------------------------
 

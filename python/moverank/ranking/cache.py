@@ -6,6 +6,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from moverank._support.threads import Lock
@@ -23,6 +24,8 @@ from moverank.encoders.encoded import (
 )
 from moverank.encoders.word_vectors import WordRows
 from moverank.errors import NoTokensError
+from moverank.measures.measure import Measure
+from moverank.ranking.prepared_text import PreparedText
 from moverank.ranking.word_table import WordTable
 from moverank.vectors.encoder_identity import EncoderIdentity
 
@@ -60,7 +63,7 @@ class CachedEncoder:
         self.encoder = encoder
         self.table = WordTable.of(encoder)
         self._max_bytes = whole_number(max_bytes, "max_bytes", least=0)
-        self._texts: OrderedDict[str, EncodedText | WordRows] = OrderedDict()
+        self._texts: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         self.hits = 0
@@ -101,10 +104,12 @@ class CachedEncoder:
     def _each(self, texts: list[str], progress: Progress | None = None, *, deadline: float | None = None) -> list[Any]:
         """Encode texts that are not cached; texts without a token come out empty, those not reached in time as None."""
         with self._lock:
-            known: dict[str, Any] = {text: self._texts[text] for text in texts if text in self._texts}
-            for text in known:
+            kept = {text: self._texts[text] for text in texts if text in self._texts}
+            for text, one in kept.items():
                 self._texts.move_to_end(text)
-            self.hits += len(known)
+                one.wanted_again = True
+            self.hits += len(kept)
+        known: dict[str, Any] = {text: one.encoded for text, one in kept.items()}
         fresh = [text for text in dict.fromkeys(texts) if text not in known]
         at_once = len(fresh) if deadline is None else TEXTS_AT_ONCE
         for first in range(0, len(fresh), at_once or 1):
@@ -123,6 +128,27 @@ class CachedEncoder:
                 yield one
             elif table is not None:
                 yield table.text_of(one)
+
+    def _prepared(self, text: str, measure: Measure, name: str) -> PreparedText | None:
+        """A text prepared for a measure, for which it is kept; None if the text has not been met again.
+
+        Preparing texts one by one costs more than preparing them together, so that it only pays for those that come
+        again. Nor are the words of a table prepared one by one. Errors call the text `name`.
+        """
+        with self._lock:
+            kept = self._texts.get(text)
+            if kept is None or not kept.wanted_again or not isinstance(kept.encoded, EncodedText):
+                return None
+            if kept.prepared is not None and kept.prepared.measure == measure:
+                return kept.prepared
+        prepared = PreparedText.of(kept.encoded, measure, name)
+        with self._lock:
+            if self._texts.get(text) is kept:
+                self._bytes -= kept.nbytes
+                kept.prepared = prepared
+                self._bytes += kept.nbytes
+                self._forget_oldest()
+        return prepared
 
     def encode_queries(
         self, texts: Sequence[str], *, skip_empty: bool = False, progress: Progress | None = None
@@ -148,11 +174,25 @@ class CachedEncoder:
             for text, encoded in texts.items():
                 if text not in self._texts:
                     # A copy: a row of a batch would keep the whole batch alive.
-                    self._texts[text] = encoded.copy()
-                    self._bytes += _bytes_of(text, encoded)
-            while self._bytes > self._max_bytes and self._texts:
-                self._bytes -= _bytes_of(*self._texts.popitem(last=False))
+                    self._texts[text] = _Kept(encoded.copy(), sys.getsizeof(text) + OBJECTS)
+                    self._bytes += self._texts[text].nbytes
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        while self._bytes > self._max_bytes and self._texts:
+            self._bytes -= self._texts.popitem(last=False)[1].nbytes
 
 
-def _bytes_of(text: str, encoded: EncodedText | WordRows) -> int:
-    return encoded.nbytes + sys.getsizeof(text) + OBJECTS
+@dataclass
+class _Kept:
+    """A text in the cache. `overhead` is the bytes of the text itself, and of what Python needs."""
+
+    encoded: EncodedText | WordRows
+    overhead: int
+    wanted_again: bool = False
+    prepared: PreparedText | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is kept."""
+        return self.overhead + self.encoded.nbytes + (0 if self.prepared is None else self.prepared.nbytes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from moverank._support.validate import as_list, is_missing
 from moverank.encoders.encoded import EncodedText, require_texts
 from moverank.errors import DuplicateIdError
-from moverank.index.index import Index
 from moverank.index.search.hits import Hit
 from moverank.measures.measure import Measure
 from moverank.ranking.cache import CachedEncoder
@@ -43,7 +42,7 @@ class Candidates:
             for span in ([(0, len(text))] if passages is None else passages.spans(text))
         ]
         pieces = [self.texts[d][start:end] for d, (start, end) in self._spans]
-        self._compared, self._late = _Passages.of(encoder, pieces, measure, self._name_of, deadline)
+        self._compared, self._late = encoded_documents(encoder, pieces, measure, self._name_of, deadline)
 
     def ranked(self, query: EncodedText, k: int | None, num_threads: int | None, timeout: float | None = None) -> Found:
         """Find the k nearest documents, or all; similarities are their scores.
@@ -55,7 +54,7 @@ class Candidates:
             found = replace(Found.uncompared([], len(self.texts)), skipped=len(self.texts) - self._unreached(()))
         else:
             found = self._nearest(self._compared, query, wanted, num_threads, timeout)
-            own = self._compared.encoded
+            own = self._compared
             found = replace(found, dropped=own.dropped, cut=own.cut, tokens=own.tokens)
         if self._late:
             found = found.late(len(self._late), len(self._spans))
@@ -70,27 +69,27 @@ class Candidates:
         return Found.for_no_query([self._without_token(d) for d in range(len(self.texts))][:k], len(self.texts))
 
     def _nearest(
-        self, compared: _Passages, query: EncodedText, k: int, num_threads: int | None, timeout: float | None
+        self, compared: Documents, query: EncodedText, k: int, num_threads: int | None, timeout: float | None
     ) -> Found:
         # The k nearest documents are those of the nearest passages, so enough passages are needed.
         asked = k
-        skipped = len(self.texts) - len({self._spans[piece][0] for piece in compared.encoded.kept})
-        skipped -= self._unreached(compared.encoded.kept)
+        skipped = len(self.texts) - len({self._spans[piece][0] for piece in compared.kept})
+        skipped -= self._unreached(compared.kept)
         while True:
             hits = compared.index.search(
                 query.vectors, asked, weights=query.weights, timeout=timeout, num_threads=num_threads
             )
-            owners = [self._spans[compared.encoded.kept[passage]][0] for passage in hits.ids.tolist()]
+            owners = [self._spans[passage][0] for passage in hits.ids.tolist()]
             nearest = {d: place for place, d in reversed(list(enumerate(owners)))}
             if len(nearest) >= k or len(hits) == len(compared.index) or hits.stats.timed_out:
                 documents = [self._document(compared, query, hits[place]) for place in sorted(nearest.values())[:k]]
                 return Found(documents, hits.certificate, hits.stats, skipped)
             asked *= 2
 
-    def _document(self, compared: _Passages, query: EncodedText, hit: Hit) -> RankedDocument:
-        d, span = self._spans[compared.encoded.kept[hit.id]]
+    def _document(self, compared: Documents, query: EncodedText, hit: Hit) -> RankedDocument:
+        d, span = self._spans[hit.id]
         passage = None if self._passages is None else span
-        reasons = ComparedText(query, compared.encoded.text, hit.id, self._measure)
+        reasons = ComparedText(query, compared.text, hit.id, self._measure)
         return RankedDocument(
             hit.rank, self.doc_ids[d], hit.similarity, hit.distance, self.texts[d], passage, _reasons=reasons
         )
@@ -105,27 +104,6 @@ class Candidates:
 
     def _without_token(self, d: int) -> RankedDocument:
         return RankedDocument(len(self.texts), self.doc_ids[d], -np.inf, np.inf, self.texts[d])
-
-
-@dataclass(frozen=True)
-class _Passages:
-    """Passages that have a token, encoded and indexed; ids are positions, so that equal distances keep their order."""
-
-    encoded: Documents
-    index: Index
-
-    @classmethod
-    def of(
-        cls,
-        encoder: CachedEncoder,
-        pieces: list[str],
-        measure: Measure,
-        name_of: Callable[[int], str],
-        deadline: float | None,
-    ) -> tuple[_Passages | None, list[int]]:
-        """Encode and index; None if no passage has a token. And those that were not reached in time."""
-        encoded, late = encoded_documents(encoder, pieces, measure, name_of, deadline)
-        return None if encoded is None else cls(encoded, Index.build(encoded.batch, measure, prefilter=None)), late
 
 
 def _require_ids(doc_ids: Sequence[Any] | None, count: int) -> Sequence[Any]:

@@ -21,9 +21,9 @@ from moverank.presets import RETRIEVAL_BY_TOKENS
 from moverank.ranking.cache import CachedEncoder
 from moverank.ranking.candidates import Candidates
 from moverank.ranking.deadline import Deadline
-from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusing, fusion_of
 from moverank.ranking.passages import Passages
+from moverank.ranking.prepared_text import with_mass
 from moverank.ranking.results import ComparedHit, Found, RankedDocument, Ranking, in_order
 from moverank.spaces.space import Space, SpaceEncoder
 

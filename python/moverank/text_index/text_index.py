@@ -40,9 +40,9 @@ from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
 from moverank.presets import retrieval
 from moverank.ranking.calibration import Calibration
-from moverank.ranking.documents import with_mass
 from moverank.ranking.fusion import Fusing, Fusion, fusion_of
 from moverank.ranking.passages import Passages
+from moverank.ranking.prepared_text import with_mass
 from moverank.spaces.space import Space
 from moverank.text_index.changing import Changes, known_positions, positions_of
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
