@@ -256,6 +256,13 @@ class ScoreUsage(Usage):
     completion_tokens: int
 
 
+class Unscored(Answer):
+    """Pairs that were not reached before the deadline, and have a score of 0."""
+
+    timed_out: bool
+    unscored: list[int] = Field(description="Their indices, those of pairs without a known word included.")
+
+
 class Scored(Answer):
     """Pairs in the order of the request."""
 
@@ -265,6 +272,7 @@ class Scored(Answer):
     model: str
     data: list[Score]
     usage: ScoreUsage
+    moverank: Unscored | None = Field(None, description="Comes if time was over.")
 
 
 class Model(Answer):

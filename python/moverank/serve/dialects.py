@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from moverank import __version__
 from moverank.measures.measure import Measure
 from moverank.ranking.results import RankedDocument, Ranking
+from moverank.serve.engine import FOR_WRITING, Timing
 from moverank.serve.errors import Refused
+from moverank.text_index.results import TextHit
 
 
 def _has_no_halves(text: str) -> str:
@@ -207,13 +209,20 @@ def tei_answer(request: RerankRequest, texts: list[str], ranking: Ranking) -> li
     ]
 
 
-def details(ranking: Ranking, stages: dict[str, float]) -> dict[str, Any]:
+def moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] | None:
+    """Which token moved where; None for what was not compared, and when time is over."""
+    if not math.isfinite(document.distance) or timing.remaining() < FOR_WRITING * timing.deadline:
+        return None
+    return document.explain().to_dict()
+
+
+def details(ranking: Ranking, timing: Timing) -> dict[str, Any]:
     """What is proved about an answer, and which token of the query moved where."""
     return {
         "measure": ranking.measure.name,
         "certificate": ranking.certificate.to_dict(),
         "stats": ranking.stats.to_dict(),
-        "seconds": {name: stages.get(name, 0.0) for name in ("encode", "transport")},
+        "seconds": {name: timing.stages.get(name, 0.0) for name in ("encode", "transport")},
         "timed_out": ranking.stats.timed_out,
         "comparable": ranking.comparable,
         "lost": ranking.lost.to_dict(),
@@ -222,7 +231,7 @@ def details(ranking: Ranking, stages: dict[str, float]) -> dict[str, Any]:
                 "index": document.doc_id,
                 "distance": document.distance if math.isfinite(document.distance) else None,
                 "similarity": document.score if math.isfinite(document.score) else None,
-                "alignment": document.explain().to_dict() if math.isfinite(document.distance) else None,
+                "alignment": moves(document, timing),
             }
             for document in ranking
         ],

@@ -27,6 +27,10 @@ T = TypeVar("T")
 #: Time for a comparison that was prepared when time was over: what it gives is better than nothing.
 LEAST_SECONDS = 0.01
 
+#: Seconds that are kept to write each document of an answer as JSON, and at most this share of the time.
+SECONDS_PER_DOCUMENT = 4e-5
+FOR_WRITING = 0.1
+
 
 @dataclass
 class Timing:
@@ -46,6 +50,11 @@ class Timing:
     def remaining(self) -> float:
         """The same; 0 or less if there are none."""
         return self.began + self.deadline - time.perf_counter()
+
+    def before_writing(self, documents: int) -> float:
+        """Seconds that are left for what comes before so many documents are written; an error if none are left."""
+        left = self.left()
+        return max(left - min(SECONDS_PER_DOCUMENT * documents, FOR_WRITING * self.deadline), FOR_WRITING * left)
 
     def over(self) -> Refused:
         """The error if there are none."""
@@ -137,10 +146,18 @@ class Engine:
                 self._running -= 1
 
     def rank(
-        self, query: str, texts: list[str], measure: Measure, timing: Timing, threads: int, top_k: int | None = None
+        self,
+        query: str,
+        texts: list[str],
+        measure: Measure,
+        timing: Timing,
+        threads: int,
+        top_k: int | None = None,
+        *,
+        to_write: int = 0,
     ) -> Ranking:
-        """Rank texts for a query within the time that is left."""
-        return self.rank_by(self.cache, query, texts, measure, timing, threads, top_k)
+        """Rank texts for a query within the time that is left, with time for so many documents to be written."""
+        return self.rank_by(self.cache, query, texts, measure, timing, threads, top_k, to_write=to_write)
 
     def rank_by(
         self,
@@ -151,11 +168,14 @@ class Engine:
         timing: Timing,
         threads: int,
         top_k: int | None = None,
+        *,
+        to_write: int = 0,
     ) -> Ranking:
         """The same by another encoder than that of the service."""
         ranker = Reranker(cache, measure, num_threads=threads)
         began = time.perf_counter()
-        ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=max(timing.remaining(), LEAST_SECONDS))
+        left = timing.remaining() - min(SECONDS_PER_DOCUMENT * to_write, FOR_WRITING * timing.deadline)
+        ranking = ranker.rank(query, texts, top_k=top_k, unknown="keep", timeout=max(left, LEAST_SECONDS))
         taken = time.perf_counter() - began
         timing.add("transport", ranking.stats.seconds)
         timing.add("encode", max(taken - ranking.stats.seconds, 0.0))

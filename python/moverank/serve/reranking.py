@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -48,49 +49,64 @@ async def rerank(body: RerankRequest, request: Request) -> JSONResponse:
         raise Refused(422, f"expected 'right', got {body.truncation_direction!r:.40}", "truncation_direction")
     shorten(timing, body.deadline)
 
-    def compute(threads: int) -> Any:
-        ranking = engine.rank(body.query, texts, measure, timing, threads, body.at_most)
+    def compute(threads: int) -> JSONResponse:
+        ranking = engine.rank(body.query, texts, measure, timing, threads, body.at_most, to_write=len(texts))
         if body.truncate is False and ranking.lost.cut + ranking.lost.query_cut:
             cut = ranking.lost.cut + ranking.lost.query_cut
             raise Refused(413, f"{cut} tokens are beyond what the encoder reads; truncate allows that", "truncate")
         request.state.documents = len(texts)
         if body.is_tei:
-            return tei_answer(body, texts, ranking)
-        extra = details(ranking, timing.stages) if body.explain else None
-        return cohere_answer(request.state.id, body, texts, ranking, extra)
+            return JSONResponse(tei_answer(body, texts, ranking))
+        extra = details(ranking, timing) if body.explain else None
+        return JSONResponse(cohere_answer(request.state.id, body, texts, ranking, extra))
 
-    return JSONResponse(await engine.run(compute, timing))
+    return await engine.run(compute, timing)
 
 
 @router.post("/score", summary="Score pairs of texts", responses=_SCORED)
 @router.post("/v1/score", summary="Score pairs of texts", responses=_SCORED)
 async def score(body: ScoreRequest, request: Request) -> JSONResponse:
-    """Score one text against many, or texts pair by pair, in the dialect of vLLM."""
+    """Score one text against many, or texts pair by pair, in the dialect of vLLM.
+
+    At the deadline pairs that were not reached have a score of 0, and `moverank` names them.
+    """
     engine: Engine = request.app.state.engine
     timing: Timing = request.state.timing
     pairs = body.pairs()
     measure = chosen_measure(body.measure, body.capacity, engine.measure)
     shorten(timing, body.deadline)
 
-    def compute(threads: int) -> dict[str, Any]:
+    def compute(threads: int) -> JSONResponse:
         places: dict[str, list[int]] = {}
         for place, (left, _) in enumerate(pairs):
             places.setdefault(left, []).append(place)
         scores = [0.0] * len(pairs)
+        unscored: list[int] = []
         tokens = 0
         for query, own in places.items():
-            ranking = engine.rank(query, [pairs[place][1] for place in own], measure, timing, threads)
+            if timing.remaining() <= 0:
+                unscored += own
+                continue
+            texts = [pairs[place][1] for place in own]
+            ranking = engine.rank(query, texts, measure, timing, threads, to_write=len(pairs))
             tokens += ranking.tokens
             for document in ranking:
                 scores[own[document.doc_id]] = relevance(document, measure)
+                if ranking.stats.timed_out and not math.isfinite(document.distance):
+                    unscored.append(own[document.doc_id])
+        if len(unscored) == len(pairs):
+            raise timing.over()
         data = [{"index": place, "object": "score", "score": one} for place, one in enumerate(scores)]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0}
-        return {
+        answer = {
             "id": request.state.id, "object": "list", "created": int(time.time()), "model": body.model or "moverank",
             "data": data, "usage": usage,
         }  # fmt: skip
+        if unscored:
+            answer["moverank"] = {"timed_out": True, "unscored": sorted(unscored)}
+        return JSONResponse(answer)
 
-    return JSONResponse(await engine.run(compute, timing))
+    return await engine.run(compute, timing)
 
 
 @router.get("/info", summary="Facts about the encoder, in the dialect of TEI", responses=described(Info))

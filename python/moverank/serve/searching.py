@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,15 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from moverank._support.plain import finite
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.ranking.fusion import Fusion
-from moverank.ranking.results import RankedDocument
 from moverank.serve.answers import Added, Document, FlatHits, Found, Indexes, Removed, described
 from moverank.serve.catalog import Catalog, Served
-from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure
+from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure, moves
 from moverank.serve.engine import Engine, Timing
 from moverank.serve.errors import Refused
 from moverank.serve.reranking import shorten
 from moverank.text_index.changing import TEXTS_AT_ONCE
-from moverank.text_index.results import TextHit, TextHits
+from moverank.text_index.results import TextHits
 from moverank.text_index.text_index import TextIndex
 
 router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
@@ -101,12 +101,12 @@ async def search(name: str, body: SearchRequest, request: Request) -> JSONRespon
         raise Refused(422, "expected either query or vectors", "query")
     shorten(timing, body.deadline)
 
-    def compute(threads: int) -> dict[str, Any]:
+    def compute(threads: int) -> JSONResponse:
         found = _by_text if body.query is not None else _by_vectors
         answer = found(served, engine, body, timing, threads)
-        return {"id": request.state.id, "index": name, **answer}
+        return JSONResponse({"id": request.state.id, "index": name, **answer})
 
-    return JSONResponse(await engine.run(compute, timing))
+    return await engine.run(compute, timing)
 
 
 @router.get(
@@ -127,12 +127,12 @@ async def flat(
     served: Served = request.app.state.catalog[name]
     body = SearchRequest(query=q, k=k, where=where)
 
-    def compute(threads: int) -> list[dict[str, Any]]:
+    def compute(threads: int) -> JSONResponse:
         found = _by_text(served, engine, body, request.state.timing, threads)
-        return [_flat(hit) for hit in found["hits"]]
+        hits = [_flat(hit) for hit in found["hits"]]
+        return JSONResponse({"query": q, "total": len(hits), "documents": hits})
 
-    hits = await engine.run(compute, request.state.timing)
-    return JSONResponse({"query": q, "total": len(hits), "documents": hits})
+    return await engine.run(compute, request.state.timing)
 
 
 @router.get(
@@ -242,7 +242,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
         "where": body.where,
         "candidates": body.candidates,
         "fusion": body.fusion,
-        "timeout": timing.left() * (0.5 if by_other else 1.0),
+        "timeout": timing.before_writing(k) * (0.5 if by_other else 1.0),
         "num_threads": threads,
     }
     if not by_other:
@@ -264,7 +264,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
     if body.explain:
         with timing.stage("explain"):
             for hit, shown in zip(hits, answer["hits"], strict=True):
-                shown["alignment"] = _moves(hit, timing)
+                shown["alignment"] = moves(hit, timing)
     return answer
 
 
@@ -279,7 +279,7 @@ def _by_other(
     texts = [hit.text or "" for hit in hits]
     if not texts:
         return hits.to_dict()
-    ranking = engine.rank_by(served.cache, hits.query, texts, measure, timing, threads)
+    ranking = engine.rank_by(served.cache, hits.query, texts, measure, timing, threads, to_write=len(texts))
     by_place = {document.doc_id: document for document in ranking}
     scores = np.array([by_place[place].score for place in range(len(texts))])
     weight = index.fusion.weight if body.fusion is None else body.fusion
@@ -299,16 +299,20 @@ def _by_other(
             "similarity": finite(similarity), "probability": None,
         }  # fmt: skip
         if body.explain:
-            one["alignment"] = _moves(document, timing)
+            one["alignment"] = moves(document, timing)
         shown.append(one)
         if len(shown) == body.k:
             break
-    statement = f"not exact: {len(texts)} candidates, found by {index.measure.name}, were compared by {measure.name}"
-    return hits.to_dict() | {
+    timed_out = hits.stats.timed_out or ranking.stats.timed_out
+    compared = sum(math.isfinite(document.distance) for document in ranking)
+    what = f"{len(texts)} candidates" if compared == len(texts) else f"{compared} of {len(texts)} candidates"
+    statement = f"not exact: {what}, found by {index.measure.name}, were compared by {measure.name}"
+    statement += ", when time was over" if timed_out else ""
+    return replace(hits, hits=()).to_dict() | {
         "measure": measure.name,
         "hits": shown,
         "certificate": ranking.certificate.to_dict() | {"exact": False, "certain": 0, "statement": statement},
-        "stats": ranking.stats.to_dict(),
+        "stats": ranking.stats.to_dict() | {"timed_out": timed_out},
         "left_out": min(body.k, len(texts)) - len(shown),
     }
 
@@ -325,7 +329,11 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
         query = np.array(body.vectors, dtype=np.float32)
         weights = None if body.weights is None else np.array(body.weights, dtype=np.float64)
         tokens = index.index
-        options: dict[str, Any] = {"where": body.where, "timeout": timing.left(), "num_threads": threads}
+        options: dict[str, Any] = {
+            "where": body.where,
+            "timeout": timing.before_writing(body.k),
+            "num_threads": threads,
+        }
         # Bags are bounded one and all, so that they need no candidates.
         if body.candidates is not None and tokens.prefilter is not None:
             options["candidates"] = max(body.candidates, body.k)
@@ -343,13 +351,6 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
             continue
         shown.append(one | extra | ({"alignment": hit.alignment.to_dict()} if body.explain else {}))
     return answer | {"hits": shown}
-
-
-def _moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] | None:
-    """Which token moved where; None for what was not compared, and when time is over."""
-    if not math.isfinite(document.distance) or timing.remaining() < 0:
-        return None
-    return document.explain().to_dict()
 
 
 def _flat(hit: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,9 @@ META = "meta.json"
 PREFIX = "moverank-lexical-"
 LEFT_BEHIND = 24 * 3600.0
 
+#: Texts that are found between two looks at the clock, at first.
+TEXTS_AT_ONCE = 256
+
 #: Queries of more different terms are cut: tantivy visits the lists of all terms at once.
 MOST_TERMS = 1024
 
@@ -132,7 +135,13 @@ class Lexical:
                 files[name] = self.files.get(name) or AttachedFile((folder / name).read_bytes())
         return Lexical(self.analyzer, files)
 
-    def search(self, query: str, limit: int, keep: Callable[[list[str]], list[bool]] | None = None) -> dict[str, float]:
+    def search(
+        self,
+        query: str,
+        limit: int,
+        keep: Callable[[list[str]], list[bool]] | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, float]:
         """BM25 scores of the best texts that have a term of the query, by id, the best first.
 
         Parameters
@@ -143,18 +152,20 @@ class Lexical:
             Maximum number of texts.
         keep : callable, optional
             Says of ids whether their texts are to be found; by default all are.
+        deadline : float, optional
+            When to stop asking it, by `time.perf_counter`; what it has been asked of by then is found.
         """
         terms = self._terms(query)
         if terms is None or limit < 1 or not len(self):
             return {}
         found: dict[str, float] = {}
-        offset, count = 0, limit
+        offset, count = 0, limit if deadline is None else min(limit, TEXTS_AT_ONCE)
         while len(found) < limit:
             hits = self._searcher.search(terms, limit=count, count=False, offset=offset).hits
             ids = [self._searcher.doc(address)["id"][0] for _, address in hits]
             kept = [True] * len(ids) if keep is None else keep(ids)
             found |= {id: score for id, (score, _), is_kept in zip(ids, hits, kept, strict=True) if is_kept}
-            if len(hits) < count:
+            if len(hits) < count or (deadline is not None and time.perf_counter() >= deadline):
                 break
             offset, count = offset + count, 2 * count
         return dict(list(found.items())[:limit])

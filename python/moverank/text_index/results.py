@@ -104,8 +104,9 @@ class TextHits(Sequence[TextHit]):
     measure : Measure
         What texts were compared by.
     certificate : Certificate
-        What is proved about the answer. Where lexical scores have a part in the order, nothing is proved about
-        documents that were no candidates.
+        What is proved about the answer: about these hits, however many candidates were compared. In an index of
+        passages it counts passages that were not solved, and documents that are certain. Where lexical scores have a
+        part in the order, nothing is proved about documents that were no candidates.
     stats : SearchStats
         Work of the search by the measure.
     seconds : mapping of float

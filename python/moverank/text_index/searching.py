@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from moverank import _core
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.index.answer import Request
+from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN, Request
 from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
 from moverank.index.snapshot import Snapshot
@@ -25,6 +26,16 @@ from moverank.text_index.results import TextHit, TextHits
 
 #: What is left for a comparison when time is over: as good as none.
 LEAST_SECONDS = 1e-6
+
+#: Seconds that are kept for each hit, whose text and payload have to be read, and for each candidate, whose scores are
+#: added; all together a share of the time at most.
+SECONDS_PER_HIT = 5e-5
+SECONDS_PER_CANDIDATE = 2e-5
+FOR_HITS = 0.5
+
+#: Hits between two looks at the clock; and candidates that are compared at least.
+HITS_AT_ONCE = 64
+COMPARED_LATE = 64
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,42 @@ class Asked:
     min_probability: float
     timeout: float | None
     num_threads: int
+
+
+@dataclass(frozen=True)
+class Until:
+    """When a search has to end, by `time.perf_counter`; None if never.
+
+    Attributes
+    ----------
+    compared : float or None
+        When the comparison ends, so that there is time to read the hits.
+    listed : float or None
+        When the hits have to be there.
+    """
+
+    compared: float | None = None
+    listed: float | None = None
+
+    @classmethod
+    def of(cls, asked: Asked, entries: int) -> Until:
+        """From now on, in an index with so many entries."""
+        if asked.timeout is None:
+            return cls()
+        end = time.perf_counter() + asked.timeout
+        candidates = entries if asked.candidates is None else max(asked.candidates, asked.k)
+        kept = SECONDS_PER_HIT * min(asked.k, entries) + SECONDS_PER_CANDIDATE * min(candidates, entries)
+        return cls(end - min(kept, FOR_HITS * asked.timeout), end)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds for a comparison that begins now, as good as none if time is over; None without an end."""
+        return None if self.compared is None else max(self.compared - time.perf_counter(), LEAST_SECONDS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no time for a comparison."""
+        return self.compared is not None and time.perf_counter() >= self.compared
 
 
 @dataclass(frozen=True)
@@ -110,33 +157,32 @@ class Candidates:
 
 
 def candidates_for(
-    state: State, query: str, tokens: EncodedText, asked: Asked, seconds: dict[str, float]
+    state: State, query: str, tokens: EncodedText, asked: Asked, until: Until, seconds: dict[str, float]
 ) -> Candidates:
     """Compare what both first stages propose for one query."""
-    deadline = None if asked.timeout is None else time.perf_counter() + asked.timeout
     lexical = state.lexical if asked.fusion.weight < 1.0 else None
     with _timed(seconds, "lexical"):
-        by_terms = [] if lexical is None else _by_terms(state, lexical, query, asked, deadline)
+        by_terms = {} if lexical is None else _by_terms(state, lexical, query, asked, until)
     with _timed(seconds, "transport"):
-        hits, proved = _compared(state, tokens, by_terms, asked, deadline) if tokens.tokens else ({}, None)
+        hits, proved = _compared(state, tokens, by_terms, asked, until) if tokens.tokens else ({}, None)
     with _timed(seconds, "fuse"):
-        terms = None if lexical is None else _terms(lexical, query, sorted({*by_terms, *hits}))
+        terms = None if lexical is None else _terms(lexical, query, sorted({*by_terms, *hits}), by_terms)
     return Candidates(hits, terms, proved)
 
 
 def compared_among(
-    state: State, query: str, tokens: EncodedText, asked: Asked, among: Among, seconds: dict[str, float]
+    state: State, query: str, tokens: EncodedText, asked: Asked, among: Among, until: Until, seconds: dict[str, float]
 ) -> Candidates:
     """Compare given entries for one query."""
     fuses = asked.fusion.weight < 1.0
     with _timed(seconds, "transport"):
-        proved = _solved(state, tokens, among.entries, asked, asked.timeout) if tokens.tokens else None
+        proved = _solved(state, tokens, among.entries, asked, until) if tokens.tokens else None
     with _timed(seconds, "lexical"):
         terms = None
         if fuses and among.first is not None:
             terms = dict(zip(among.entries, among.first, strict=True))
         elif fuses and state.lexical is not None:
-            terms = _terms(state.lexical, query, among.entries)
+            terms = _terms(state.lexical, query, among.entries, {})
     solved = {} if proved is None else {str(hit.id): hit for hit in proved}
     return Candidates({entry: solved[entry] for entry in among.entries if entry in solved}, terms, proved)
 
@@ -145,13 +191,14 @@ def answer(
     state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked, among: Among | None = None
 ) -> TextHits:
     """Search for one query: among all entries, or given ones."""
+    until = Until.of(asked, len(state.snapshot) if among is None else len(among.entries))
     seconds: dict[str, float] = {}
     with _timed(seconds, "encode"):
         tokens = encode(query)
     if among is None:
-        found = candidates_for(state, query, tokens, asked, seconds)
+        found = candidates_for(state, query, tokens, asked, until, seconds)
     else:
-        found = compared_among(state, query, tokens, asked, among, seconds)
+        found = compared_among(state, query, tokens, asked, among, until, seconds)
     with _timed(seconds, "fuse"):
         ranked = _of_documents(state, found.scored(asked.fusion))
         chances = _probabilities(asked, [score for _, score in ranked])
@@ -160,52 +207,62 @@ def answer(
             for (entry, _), chance in zip(ranked, chances, strict=True)
         ]
         kept = [(*ranked[place], chances[place]) for place in np.flatnonzero(passing)[: asked.k].tolist()]
-        shown = tuple(_hit(state, tokens, found, rank, *own) for rank, own in enumerate(kept))
-    certificate, stats = _proof(state, found, among)
-    told = (bool(tokens.tokens), tokens.dropped, min(asked.k, len(ranked)) - len(kept))
+        shown = _listed(state, tokens, found, kept, until)
+    is_comparable = bool(tokens.tokens)
+    if found.proved is not None and found.terms is None:
+        certificate = _proof(state, found.proved, found.hits, asked, among, ranked[: asked.k], len(kept))
+        stats = found.proved.stats
+    else:
+        certificate, stats = _account(state, found, among, is_comparable)
+    if len(shown) < len(kept):
+        certificate, stats = _cut(certificate, len(shown), len(kept)), replace(stats, timed_out=True)
+    told = (is_comparable, tokens.dropped, min(asked.k, len(ranked)) - len(kept))
     return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
 
 
-def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked, deadline: float | None) -> list[str]:
-    """Ids of the entries with the best lexical scores."""
+def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked, until: Until) -> dict[str, float]:
+    """The entries with the best lexical scores, and these."""
     limit = len(state.snapshot) if asked.candidates is None else asked.candidates
     if asked.where is None:
-        return list(lexical.search(query, limit))
-    chosen = state.snapshot.chosen(None, filter_of(asked.where, deadline))
+        return lexical.search(query, limit)
+    chosen = state.snapshot.chosen(None, filter_of(asked.where, until.compared))
     assert chosen is not None, "a condition chooses documents"
     fit = frozenset(chosen.tolist())
     keep = lambda ids: [position in fit for position in state.snapshot.find(ids).tolist()]  # noqa: E731
-    return list(lexical.search(query, limit, keep))
+    return lexical.search(query, limit, keep, until.compared)
 
 
-def _terms(lexical: Lexical, query: str, entries: list[str]) -> dict[str, float]:
-    """Lexical scores of entries, in their order."""
-    return dict(zip(entries, lexical.scores(query, entries).tolist(), strict=True))
+def _terms(lexical: Lexical, query: str, entries: list[str], known: Mapping[str, float]) -> dict[str, float]:
+    """Lexical scores of entries, in their order; some of them are known."""
+    others = [entry for entry in entries if entry not in known]
+    scores = {**known, **dict(zip(others, lexical.scores(query, others).tolist(), strict=True))}
+    return {entry: scores[entry] for entry in entries}
 
 
 def _compared(
-    state: State, tokens: EncodedText, by_terms: list[str], asked: Asked, deadline: float | None
+    state: State, tokens: EncodedText, by_terms: Iterable[str], asked: Asked, until: Until
 ) -> tuple[dict[str, Hit], Hits | None]:
     """Hits of all candidates by entry, and the answer of the search by tokens, if these propose candidates."""
     found: dict[str, Hit] = {}
     hits = None
     if asked.fusion.weight > 0.0 or state.lexical is None:
-        hits = _by_tokens(state, tokens, asked)
+        hits = _by_tokens(state, tokens, asked, until)
         found = {str(hit.id): hit for hit in hits}
     rest = [entry for entry in by_terms if entry not in found]
+    if until.is_over:  # the best by terms, so that the answer has some that were compared
+        rest = [] if found else rest[:COMPARED_LATE]
     if rest:
-        left = None if deadline is None else max(deadline - time.perf_counter(), LEAST_SECONDS)
-        found |= {str(hit.id): hit for hit in _solved(state, tokens, rest, asked, left)}
+        found |= {str(hit.id): hit for hit in _solved(state, tokens, rest, asked, until)}
     return found, hits
 
 
-def _solved(state: State, tokens: EncodedText, entries: list[str], asked: Asked, timeout: float | None) -> Hits:
+def _solved(state: State, tokens: EncodedText, entries: list[str], asked: Asked, until: Until) -> Hits:
     """Given entries, the nearest first; those that were not reached in time are left out."""
-    request = Request.among(state.snapshot, entries, len(entries), slack=0.0, timeout=timeout)
+    request = Request.among(state.snapshot, entries, len(entries), slack=0.0, timeout=until.left)
     return request.answer(tokens.vectors, tokens.weights, asked.num_threads)
 
 
-def _by_tokens(state: State, tokens: EncodedText, asked: Asked) -> Hits:
+def _by_tokens(state: State, tokens: EncodedText, asked: Asked, until: Until) -> Hits:
     """Entries that are nearest to the query, of `k` documents or more."""
     snapshot = state.snapshot
     count = asked.k if asked.candidates is None else max(asked.candidates, asked.k)
@@ -219,11 +276,11 @@ def _by_tokens(state: State, tokens: EncodedText, asked: Asked) -> Hits:
             candidates=count if has_budget else None,
             where=asked.where,
             slack=0.0,
-            timeout=asked.timeout,
+            timeout=until.left,
         )
         hits = request.answer(tokens.vectors, tokens.weights, asked.num_threads)
         documents = {state.entries.document_of(str(id)) for id in hits.ids}
-        if len(hits) < count or len(documents) >= asked.k:
+        if len(hits) < count or len(documents) >= asked.k or until.is_over:
             return hits
         count *= 2  # several passages are of one document
 
@@ -251,11 +308,32 @@ def _probabilities(asked: Asked, scores: list[float]) -> list[float | None]:
     return found
 
 
+def _listed(
+    state: State, tokens: EncodedText, found: Candidates, kept: list[tuple[str, float, float | None]], until: Until
+) -> tuple[TextHit, ...]:
+    """Hits with texts and payloads, as many as can be read in time, but some in any case."""
+    hits: list[TextHit] = []
+    for first in range(0, len(kept), HITS_AT_ONCE):
+        if hits and until.listed is not None and time.perf_counter() >= until.listed:
+            break
+        some = kept[first : first + HITS_AT_ONCE]
+        positions = state.snapshot.find([entry for entry, _, _ in some]).tolist()
+        for rank, (own, position) in enumerate(zip(some, positions, strict=True), first):
+            hits.append(_hit(state, tokens, found, rank, position, *own))
+    return tuple(hits)
+
+
 def _hit(
-    state: State, tokens: EncodedText, found: Candidates, rank: int, entry: str, score: float, chance: float | None
+    state: State,
+    tokens: EncodedText,
+    found: Candidates,
+    rank: int,
+    position: int,
+    entry: str,
+    score: float,
+    chance: float | None,
 ) -> TextHit:
     snapshot = state.snapshot
-    position = snapshot.position_of(entry)
     kept = snapshot.text(position)
     text, begin = (None, 0) if kept is None else kept
     hit = found.hits.get(entry)
@@ -279,25 +357,62 @@ def _hit(
     )
 
 
-def _proof(state: State, found: Candidates, among: Among | None) -> tuple[Certificate, SearchStats]:
-    """What is known of the answer: of transport alone its proof, of added scores what they were computed for."""
-    if found.proved is not None and found.terms is None:
-        return found.proved.certificate, found.proved.stats
+def _proof(
+    state: State,
+    proved: Hits,
+    hits: Mapping[str, Hit],
+    asked: Asked,
+    among: Among | None,
+    ranked: list[tuple[str, float]],
+    kept: int,
+) -> Certificate:
+    """What is proved of the documents by transport alone: of those requested, not of all candidates."""
+    if state.entries.passages is None:
+        what = EVERYTHING if among is None else GIVEN
+    else:
+        what = "passages" if among is None else "passages of the given candidates"
+    what += "" if asked.where is None else CHOSEN
+    distances = np.array([hits[entry].distance for entry, _ in ranked])
+    count = proved.stats.documents
+    known: dict[str, Any] = {"bound": proved.certificate.bound, "unsolved": proved.certificate.unsolved}
+    known |= {"k": min(asked.k, count), "radius": np.inf}
+    found = _core.certify(distances, **known)
+    if not found.exact:  # then it counts hits, of which those that are not similar enough are left out
+        distances = distances[:kept]
+        found = _core.certify(distances, **known)
+    return Certificate.of(found, distances, count, what)
+
+
+def _account(
+    state: State, found: Candidates, among: Among | None, is_comparable: bool
+) -> tuple[Certificate, SearchStats]:
+    """What scores were computed for, where terms have a part: nothing is proved of an order by added scores."""
     count = len(found.hits if found.terms is None else found.terms)
     total, what = (len(state.snapshot), "entries") if among is None else (len(among.entries), "given candidates")
-    if found.proved is None and found.hits:
-        statement = f"ordered by terms alone: {count} of {total} {what} have a term of the query"
-    elif found.proved is None:
+    late = count - len(found.hits) if is_comparable else 0
+    if not is_comparable:
         statement = "not compared by transport: no word of the query has a vector"
+    elif found.proved is None:
+        statement = f"ordered by terms alone: {count} of {total} {what} have a term of the query"
     elif among is not None:
         statement = f"the scores of all {total} {what} were added"
     else:
         statement = f"not exact: {count} of {total} {what} were candidates, by terms or by tokens"
         statement += "; nothing is known of the others" if total > count else ", and their scores were added"
-    if found.hits and len(found.hits) < count:
-        statement += f"; {count - len(found.hits)} of these were not compared by transport, as time was over"
+    if late:
+        statement += f"; {late} of these were not compared by transport, as time was over"
     stats = SearchStats(0, (), 0, 0.0, False) if found.proved is None else found.proved.stats
-    return Certificate(False, -np.inf, total - count, 0, np.inf, statement), stats
+    certificate = Certificate(False, -np.inf, total - count, 0, np.inf, statement)
+    return certificate, replace(stats, timed_out=stats.timed_out or late > 0)
+
+
+def _cut(certificate: Certificate, listed: int, count: int) -> Certificate:
+    """What is proved of the first hits, if there was no time to list the others."""
+    proved = certificate.statement.removeprefix("not exact: ").removeprefix("exact: ")
+    statement = f"not exact: time was over when {listed} of {count} hits were listed; {proved}"
+    return replace(
+        certificate, exact=False, certain=min(certificate.certain, listed), error=np.inf, statement=statement
+    )
 
 
 @contextmanager

@@ -50,7 +50,7 @@ from moverank.text_index.entries import Entries, Id, encoded
 from moverank.text_index.holder import Holder
 from moverank.text_index.lexical import ANALYZERS, Lexical
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Among, Asked, State, answer, candidates_for
+from moverank.text_index.searching import Among, Asked, State, Until, answer, candidates_for
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from, kept_of
 from moverank.vectors.bags import Bags
@@ -406,7 +406,7 @@ class TextIndex:
         state = self._state()
         first, second, grades = [], [], []
         for query, own in zip(listed, judged, strict=True):
-            found = candidates_for(state, query, self._encoded_query(state, query), asked, {})
+            found = candidates_for(state, query, self._encoded_query(state, query), asked, Until(), {})
             if found.terms and found.hits:
                 first.append(list(found.terms.values()))
                 second.append(found.similarities)
@@ -504,8 +504,10 @@ class TextIndex:
         min_probability : float, default 0
             Leave out hits that are less likely to be relevant; the index must be calibrated for such searches.
         timeout : float, optional
-            Seconds for the comparison by transport, as in `Index.search`. When they are over, candidates by terms that
-            were not compared count as no more similar than the least similar of the others.
+            Seconds for the search. Some of them are kept to read the texts and payloads of hits. When they are over,
+            candidates by terms that were not compared count as no more similar than the least similar of the others,
+            and if `k` is large, there may be fewer hits: the certificate says so, and `stats.timed_out` is True. A
+            condition that takes longer is a TimeoutError.
         num_threads : int, optional
             Number of threads; by default that of the index.
 
