@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from moverank._support.validate import one_of, text_stream
-from moverank.encoders.encoded import Encoder, shorten
-from moverank.errors import DuplicateIdError, NoTokensError, UnknownIdError
+from moverank.encoders.encoded import Encoder
+from moverank.errors import DuplicateIdError, UnknownIdError
 from moverank.index.changes import NONE_REMOVED, Keeper, added, compacted, without
 from moverank.index.index import Index
 from moverank.index.parts.attachment import Attachment
@@ -20,8 +20,9 @@ from moverank.index.parts.intake import next_id_after
 from moverank.index.parts.payload_values import payload_list
 from moverank.index.parts.texts import text_arrays
 from moverank.index.snapshot import Snapshot
-from moverank.text_index.entries import Encoding, Entries, Entry, Id, encoded
+from moverank.text_index.entries import Encoding, Entries, Entry, Id
 from moverank.text_index.holder import Holder
+from moverank.text_index.intake import TextIntake
 from moverank.text_index.lexical import LONGEST_ID, Lexical
 from moverank.text_index.results import Added
 from moverank.text_index.settings import Settings
@@ -74,7 +75,7 @@ class Changes:
             state = compacted(keeper, keeper.snapshot, self._index._num_threads)
             lexical = held.lexical
             if lexical is not None and held.settings.store_texts:
-                lexical = Lexical(lexical.analyzer).changed(_texts_of(state), [])
+                lexical = Lexical(lexical.analyzer).changed(texts_of(state), [])
             self._commit_with(keeper, state, held.settings, lexical)
 
     def put(
@@ -130,41 +131,22 @@ class Changes:
         """Add or replace some texts, in one durable step. `first` is the number of texts before them."""
         with self._index._change(attached=True) as keeper:
             snapshot, settings = keeper.snapshot, self._holder.of(keeper.snapshot).settings
-            named, settings = _named(ids, len(texts), settings)
-            places = Entries(settings.passages)
-            before = places.positions_in(snapshot, named)
+            named, settings = document_ids(ids, len(texts), settings)
+            before = Entries(settings.passages).positions_in(snapshot, named)
             if not replacing:
                 for id, found in zip(named, before, strict=True):
                     if len(found):
                         raise DuplicateIdError(f"ids: {id!r:.80} is already in the index; upsert replaces documents")
-            made = [
-                places.of(id, text, None if payloads is None else payloads[place])
-                for place, (id, text) in enumerate(zip(named, texts, strict=True))
-            ]
             space = None if snapshot.space is None else snapshot.space.space
             as_bags = snapshot.kind.table is not None
-            encoding = encoded(self._encoder, [entry.text for own in made for entry in own], space, as_bags=as_bags)
-            has_tokens = np.zeros(sum(map(len, made)), dtype=bool)
-            has_tokens[encoding.kept] = True
-            of_each = np.split(has_tokens, np.cumsum([len(own) for own in made])[:-1])
-            known = {place for place, own in enumerate(of_each) if own.any()}
-            skipped = [place for place in range(len(texts)) if place not in known]
-            if skipped and not skips:
-                place = skipped[0]
-                raise NoTokensError(
-                    f"texts: text {first + place} (id {named[place]!r:.80}) has no word with a vector: "
-                    f"{shorten(texts[place])!r}; unknown='skip' leaves such texts out"
-                )
-            gone = np.sort(np.concatenate([before[place] for place in sorted(known)])) if known else NONE_REMOVED
-            if encoding.docs is not None:
-                entries = [
-                    entry
-                    for id, text, own, known_of in zip(named, texts, made, of_each, strict=True)
-                    for entry in places.with_tokens(id, text, own, known_of.tolist())
-                ]
-                self._store(keeper, settings, entries, encoding, gone)
-        done = [named[place] for place in sorted(known)]
-        return Added(done, [named[place] for place in skipped], encoding.dropped, encoding.cut)
+            intake = TextIntake(self._encoder, settings.passages, space, as_bags, skips)
+            taken = intake.take(texts, named, payloads, first)
+            known = [place for place, count in enumerate(taken.counts) if count]
+            if taken.entries:
+                gone = np.sort(np.concatenate([before[place] for place in known]))
+                self._store(keeper, settings, taken.entries, taken.encoding, gone)
+        skipped = [id for id, count in zip(named, taken.counts, strict=True) if not count]
+        return Added([named[place] for place in known], skipped, taken.encoding.dropped, taken.encoding.cut)
 
     def _store(
         self, keeper: Keeper, settings: Settings, entries: list[Entry], encoding: Encoding, gone: Positions
@@ -212,7 +194,7 @@ def known_positions(snapshot: Snapshot, settings: Settings, ids: Sequence[Any], 
     return positions
 
 
-def _texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Ids and texts of all entries."""
     positions = snapshot.positions
     for id, position in zip(snapshot.ids_at(positions).tolist(), positions.tolist(), strict=True):
@@ -221,7 +203,7 @@ def _texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield id, kept[0]
 
 
-def _named(ids: list[Any] | None, count: int, settings: Settings) -> tuple[list[Id], Settings]:
+def document_ids(ids: list[Any] | None, count: int, settings: Settings) -> tuple[list[Id], Settings]:
     """Ids of new documents, and the settings after them; errors for ids of another type than before."""
     if ids is None and settings.ids == "str":
         raise ValueError("ids: required, as the ids of this index are strings")

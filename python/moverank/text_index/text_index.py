@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._support.optional import optional
 from moverank._support.threads import Lock
 from moverank._support.validate import (
     as_list,
-    one_of,
     positive_number,
     real_array,
     real_number,
@@ -24,18 +22,14 @@ from moverank._support.validate import (
     whole_number,
 )
 from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
-from moverank.encoders.word_vectors import WordVectors
 from moverank.errors import EncoderMismatchError, IndexFormatError, NoTokensError
 from moverank.index.changes import InMemory
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified
 from moverank.index.index import Index, PathLike
-from moverank.index.parts.attachment import Attachment
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Positions, listed_ids, make_ids
-from moverank.index.parts.plan import Plan
 from moverank.index.parts.setup import Clusters, TokenCells
-from moverank.index.search.prefilters import require_factory
 from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
 from moverank.presets import retrieval
@@ -45,17 +39,15 @@ from moverank.ranking.passages import Passages
 from moverank.ranking.prepared_text import with_mass
 from moverank.spaces.space import Space
 from moverank.text_index.changing import Changes, known_positions, positions_of
+from moverank.text_index.creating import empty_state
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
-from moverank.text_index.entries import Entries, Id, encoded
+from moverank.text_index.entries import Entries, Id
 from moverank.text_index.holder import Holder
-from moverank.text_index.lexical import ANALYZERS, Lexical
 from moverank.text_index.results import Added, TextHits
 from moverank.text_index.searching import Among, Asked, State, Until, answer, candidates_for
 from moverank.text_index.settings import Settings
-from moverank.text_index.stored_encoder import encoder_from, kept_of
-from moverank.vectors.bags import Bags
+from moverank.text_index.stored_encoder import encoder_from
 from moverank.vectors.encoder_identity import EncoderIdentity
-from moverank.vectors.sequences import Sequences
 
 #: Encoded queries that are kept.
 QUERIES_KEPT = 1024
@@ -156,32 +148,11 @@ class TextIndex:
         TypeError, ValueError
             If an argument is malformed; the message names it.
         """
-        chosen = WordVectors.default() if encoder is None else encoder
-        require_encoder(chosen)
-        if passages is not None and not isinstance(passages, Passages):
-            raise TypeError(f"passages: expected Passages, got {passages!r}")
-        if lexical is not None:
-            one_of(lexical, "lexical", ANALYZERS)
-            optional("tantivy", "lexical", "search without terms: lexical=None")
-        if not isinstance(store_texts, bool):
-            raise TypeError(f"store_texts must be True or False, got {store_texts!r}")
         threads = thread_count(num_threads)
-        kept, files = kept_of(chosen)
-        settings = Settings(kept, passages, store_texts, lexical)
-        as_bags = isinstance(chosen, WordVectors) and dtype is None and pool == 1 and space is None
-        as_bags = as_bags and prefilter == "auto" and not rescore
-        options: dict[str, Any] = {} if as_bags else {
-            "dtype": dtype or "float16", "rescore": rescore, "prefilter": prefilter, "pool": pool,
-        }  # fmt: skip
-        plan = Plan.of(
-            retrieval(chosen).measure if measure is None else measure,
-            costs=None, space=space, encoder=chosen, **options, streams=True,
+        chosen, empty = empty_state(
+            encoder, measure, passages=passages, lexical=lexical, store_texts=store_texts, dtype=dtype,
+            rescore=rescore, prefilter=prefilter, pool=pool, space=space,
         )  # fmt: skip
-        setup = plan.setup(plan.documents(_example(chosen, space, as_bags=as_bags)), [""])
-        require_factory(setup.prefilter, setup.dim, setup.measure)
-        lists = {} if lexical is None else Lexical(lexical).files
-        attachment = Attachment(settings.as_json(), {**files, **lists})
-        empty = Snapshot(setup, [], [], space=plan.space, encoder=plan.encoder, attachment=attachment)
         if path is None:
             return cls(Index(InMemory(empty), threads), chosen)
         store = Store.create(Path(path), overwrite=overwrite)
@@ -881,17 +852,6 @@ def _first_stage(scores: ArrayLike, count: int) -> list[float]:
 def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
     """Options that scores depend on, as JSON values."""
     return {"candidates": candidates, "fusion": asdict(fusion)}
-
-
-def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequences | Bags:
-    """A document as the index will have them, from which the setup of an empty index follows."""
-    if as_bags and isinstance(encoder, WordVectors):
-        return Bags(encoder._vectors, [[0]])
-    words = encoder._words[:1] if isinstance(encoder, WordVectors) else ["a text"]
-    docs = encoded(encoder, words, space, as_bags=False).docs
-    if docs is None:
-        raise ValueError("encoder: finds no token in 'a text', so that the dimension of its vectors is not known")
-    return docs
 
 
 def _unpickled(index: Index, encoder: Encoder, checks_encoder: bool) -> TextIndex:

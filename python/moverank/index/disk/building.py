@@ -84,6 +84,8 @@ class Build:
         """Load the state of an earlier run, and check that it was begun with the same arguments."""
         manifest, snapshot = self._store.manifest, self._store.snapshot
         assert manifest is not None
+        if manifest.batches == 0:
+            raise ValueError("resume: the build was begun by several processes; the call that began it resumes it")
         self._is_complete = manifest.batches is None
         self._setup = self._resumed_setup(snapshot.setup)
         if self._space is not None and (snapshot.space is None or snapshot.space.octets != self._space.octets):

@@ -21,6 +21,7 @@ from moverank.errors import IndexFormatError, IndexWriteError, NoPermissionError
 BYTES_AT_ONCE = 1 << 23
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -131,6 +132,22 @@ def replace_file(path: Path, old: Path) -> None:
     """Replace a file by another atomically."""
     with writing(path):
         os.replace(path, old)  # noqa: PTH105
+
+
+def link_file(path: Path, new: Path) -> None:
+    """Give a durable file a second name, in another folder; a copy where the file system has no links."""
+    try:
+        with writing(new):
+            os.link(path, new)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with NewFile(new) as file, open_file(path) as octets:
+            while piece := octets.read(BYTES_AT_ONCE):
+                file.write(piece)
+            file.finish()
 
 
 def remove_file(path: Path) -> None:

@@ -36,6 +36,9 @@ VERSION = 2
 
 MANIFEST = "manifest.json"
 
+#: Folder in that of an index, for segments that do not belong to it yet.
+STAGED = "staged"
+
 #: Maximum size of a manifest. One with a thousand segments has about a megabyte.
 LARGEST = 1 << 26
 
@@ -89,7 +92,8 @@ class Manifest:
     next_id : int
         Default id of the next document.
     batches : int or None
-        Number of batches written by a build; None once the build is complete.
+        Number of batches written by a build; None once the build is complete. 0 while several processes write segments
+        into the folder `STAGED`.
     segments : tuple of Segment
         Parts, in order.
     faiss : FileEntry or None
@@ -161,14 +165,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "targets": None if setup.targets is None else list(setup.targets),
         "next_id": manifest.next_id,
         "batches": manifest.batches,
-        "segments": [
-            {
-                **_arrays_to_json(segment),
-                "numbers": dict(segment.numbers),
-                "removed": None if segment.removed is None else asdict(segment.removed),
-            }
-            for segment in manifest.segments
-        ],
+        "segments": [segment_to_json(segment) for segment in manifest.segments],
         "faiss": None if manifest.faiss is None else asdict(manifest.faiss),
         "covered": manifest.covered,
         "cells": None if manifest.cells is None else _cells_to_json(manifest.cells),
@@ -176,6 +173,15 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "space": None if manifest.space is None else asdict(manifest.space),
         "encoder": None if manifest.encoder is None else manifest.encoder.as_json(),
         "attachment": None if manifest.attachment is None else _attachment_to_json(manifest.attachment),
+    }
+
+
+def segment_to_json(segment: Segment) -> dict[str, Any]:
+    """A segment as the manifest lists it."""
+    return {
+        **_arrays_to_json(segment),
+        "numbers": dict(segment.numbers),
+        "removed": None if segment.removed is None else asdict(segment.removed),
     }
 
 
@@ -286,7 +292,7 @@ def _manifest_of(fields: Fields) -> Manifest:
         next_id=fields.take("next_id", int),
         batches=fields.take_optional("batches", int),
         segments=tuple(
-            _segment_of(Fields(value, f"segment {s}"), setup) for s, value in enumerate(fields.take("segments", list))
+            segment_of(Fields(value, f"segment {s}"), setup) for s, value in enumerate(fields.take("segments", list))
         ),
         faiss=fields.child("faiss", _file_of),
         covered=fields.count("covered"),
@@ -384,7 +390,8 @@ def _encoder_of(value: dict[str, Any] | None) -> EncoderIdentity | None:
         raise IndexFormatError(f"encoder: {error}") from None
 
 
-def _segment_of(fields: Fields, setup: Setup) -> Segment:
+def segment_of(fields: Fields, setup: Setup) -> Segment:
+    """Read what `segment_to_json` made; IndexFormatError if it is not a segment of an index with this setup."""
     stored = _arrays_of(fields)
     numbers = fields.child("numbers", lambda f: {name: _number_of(name, value) for name, value in f.items()})
     removed = fields.child("removed", _file_of)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,6 +44,7 @@ from moverank.index.disk.lock import LOCK, Lock
 from moverank.index.disk.manifest import (
     FILE_NAME,
     MANIFEST,
+    STAGED,
     Manifest,
     StoredAttachment,
     StoredCells,
@@ -204,10 +206,10 @@ class Store:
                     raise IndexFormatError(f"{error.filename}: is missing; the index is damaged") from None
                 manifest = latest
         if manifest.batches is not None and not incomplete:
-            raise IndexIncompleteError(
-                f"{self.folder}: the index is incomplete, {manifest.batches} batches are written; "
-                "Index.build_on_disk(..., resume=True) resumes it"
-            )
+            by_one = f"{manifest.batches} batches are written; Index.build_on_disk(..., resume=True) resumes it"
+            by_several = "it is being built by several processes, or was; the call that began it resumes it"
+            how = by_one if manifest.batches else by_several
+            raise IndexIncompleteError(f"{self.folder}: the index is incomplete, {how}")
         self._state = manifest, snapshot
 
     def is_stale(self) -> bool:
@@ -390,6 +392,11 @@ class Store:
         """Write one part that replaces others. It belongs to the index only after the next commit."""
         return self._written(parts[0].setup, *merged(parts, removed))
 
+    def adopt(self, segment: Segment, setup: Setup) -> Part:
+        """Take a file that has been put into the folder as a part. It belongs to the index after the next commit."""
+        with writing(self.folder / segment.file.file):
+            return self._part_of(segment, setup)
+
     def keep(self, cells: DocumentCells) -> DocumentCells:
         """Write the cells of some documents, which belong to the index only after the next commit."""
         path = self._new_path("cells")
@@ -502,6 +509,8 @@ class Store:
     def _sweep(self) -> None:
         """Delete files of the index that the current state does not need; failures are left to the next call."""
         with suppress(OSError, MemoryError):
+            if self.manifest is not None and self.manifest.batches is None:
+                rmtree(self.folder / STAGED, ignore_errors=True)
             needed = set() if self.manifest is None else {entry.file for entry in self.manifest.files}
             for entry in list(self.folder.iterdir()):
                 if entry.name == NEXT_MANIFEST or (FILE_NAME.fullmatch(entry.name) and entry.name not in needed):
@@ -510,7 +519,7 @@ class Store:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (MANIFEST, NEXT_MANIFEST, LOCK) or FILE_NAME.fullmatch(name) is not None
+    return name in (MANIFEST, NEXT_MANIFEST, LOCK, STAGED) or FILE_NAME.fullmatch(name) is not None
 
 
 def _write_faiss(index: Any, file: NewFile) -> None:

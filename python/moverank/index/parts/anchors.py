@@ -104,9 +104,14 @@ def as_stored(docs: Sequences, setup: Setup, num_threads: int) -> Sequences:
     return docs._restored(setup.anchors.stored(docs._stored, setup.dtype, num_threads))
 
 
+def has_few_bits(setup: Setup) -> bool:
+    """Whether an index with this setup stores tokens in so few bits that anchors help."""
+    return setup.kind == "tokens" and TYPES[setup.dtype].is_packed
+
+
 def _to_be_rounded(setup: Setup, docs: Sequence[Any]) -> list[Sequences]:
     """Those documents whose tokens are to be rounded to few bits in an index with this setup."""
-    packed = TYPES[setup.dtype].is_packed if setup.kind == "tokens" else False
+    packed = has_few_bits(setup)
     return [own for own in docs if packed and own.dtype != setup.dtype and own.dim == setup.dim]
 
 

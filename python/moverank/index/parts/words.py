@@ -133,6 +133,30 @@ class WordParts(Kind):
         return longest(arrays["vectors"])
 
 
+class Numbering:
+    """Numbers the words of parts that were made by themselves as if each followed those before it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        #: Number of the word in each row of the user's table of vectors; −1 for words that have none yet.
+        self._of_row = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def follow(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Arrays of the next part: words that earlier parts have get their numbers, the others keep their vectors."""
+        rows = arrays["rows"]
+        if (missing := int(rows.max(initial=0)) + 1 - len(self._of_row)) > 0:
+            self._of_row = np.concatenate([self._of_row, np.full(missing, -1, dtype=np.int64)])
+        is_new = self._of_row[rows] < 0
+        new = rows[is_new]
+        self._of_row[new] = np.arange(self._count, self._count + len(new))
+        self._count += len(new)
+        words = self._of_row[rows].astype(np.uint32)[arrays["words"]]
+        return {**arrays, "rows": new, "vectors": arrays["vectors"][is_new], "words": words}
+
+
 def _require_weights_of(space: AttachedSpace, docs: Bags) -> None:
     """Refuse bags with plain counts if the space has token weights, which would then apply to queries only."""
     from moverank.spaces.steps import WeighedBy  # already imported, as there is a space
