@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -123,7 +124,8 @@ class Engine:
         self._in_hand += 1
         pool = self._writers if writes else self._pool
         try:
-            given = pool.submit(self._computed, compute, timing, time.perf_counter())
+            # In the request's context, so that spans of encoders belong to its own.
+            given = pool.submit(copy_context().run, self._computed, compute, timing, time.perf_counter())
             found = asyncio.wrap_future(given)
             await asyncio.wait({found}, timeout=max(timing.remaining(), 0.0))
             if given.cancel():  # its turn has not come

@@ -14,8 +14,9 @@ from typing import Any
 
 from moverank.serve.engine import Timing
 from moverank.serve.errors import Refused, response
-from moverank.serve.metrics import Metrics, span
+from moverank.serve.metrics import Metrics
 from moverank.serve.options import Options
+from moverank.serve.spans import span_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -68,7 +69,7 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode())]
             await send(message)
 
-        with span(f"{scope['method']} {scope['path']}", {"http.request.method": scope["method"]}) as made:
+        with span_of(scope, headers) as span:
             try:
                 self._require_token(scope, headers)
                 body = _Body(receive, headers, self._options.body_bytes, timing)
@@ -78,8 +79,7 @@ class Guard:
                     await response(refused)(scope, receive, named)
             finally:
                 self._tell(scope, status, timing)
-                if made is not None:
-                    made.set_attribute("http.response.status_code", status)
+                span.tell(scope, status, timing)
 
     def _require_token(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         token = self._options.token

@@ -1,10 +1,10 @@
-"""Numbers for Prometheus: requests, where their time goes, caches, indexes. And spans for OpenTelemetry."""
+"""Numbers for Prometheus: requests, where their time goes, caches, indexes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -79,15 +79,3 @@ class _State:
             with suppress(Refused):  # an index that cannot be read has no number
                 entries.add_metric([served.name], len(served.latest().index))
         yield entries
-
-
-@contextmanager
-def span(name: str, attributes: dict[str, Any]) -> Iterator[Any]:
-    """A span of OpenTelemetry around a request; nothing without that library."""
-    try:
-        from opentelemetry import trace
-    except ImportError:
-        yield None
-        return
-    with trace.get_tracer("moverank").start_as_current_span(name, attributes=attributes) as made:
-        yield made
