@@ -468,23 +468,6 @@ def test_an_index_is_read_only_unless_that_is_wanted(folder):
         assert "--writable" in found.json()["message"]
 
 
-def test_several_processes_serve(folder):
-    with served(folder, "--workers", "2") as own, httpx.Client(base_url=own.url, timeout=30) as client:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                client.get("/health")
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        for _ in range(20):
-            assert answer(client, "/rerank", {"query": "cat", "documents": ["a cat"]})["results"]
-        time.sleep(0.2)
-        total = sum(float(n) for n in re.findall(r'requests_total\{path="/rerank",status="200"\} (\S+)',
-                                                 client.get("/metrics").text))  # fmt: skip
-        assert total == 20
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

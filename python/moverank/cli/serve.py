@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         "server_header": False,
         "timeout_graceful_shutdown": int(args.deadline) + 5,
         "backlog": 4096,
+        "http": "moverank.serve.connections:ImpatientProtocol",
+        "ws": "none",
     }
     from moverank.serve.app import create_app
 

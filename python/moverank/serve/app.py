@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,8 +28,9 @@ from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
 from moverank.serve.errors import Refused, body_of, response
 from moverank.serve.limits import OPEN, Guard
-from moverank.serve.metrics import Metrics
-from moverank.serve.options import Options
+from moverank.serve.metrics import SEVERAL, Metrics
+from moverank.serve.options import DEADLINE, Options
+from moverank.serve.workers import end_with_parent, forget_dead
 
 log = logging.getLogger("moverank.serve")
 
@@ -63,8 +65,8 @@ def create_app(options: Options | None = None) -> FastAPI:
     metrics = Metrics(engine, catalog)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
+        yield {DEADLINE: chosen.deadline}
         engine.close()
         catalog.close()
 
@@ -87,6 +89,8 @@ def create_app(options: Options | None = None) -> FastAPI:
 
 def from_environment() -> FastAPI:
     """The application of a worker process."""
+    end_with_parent()
+    forget_dead(os.environ[SEVERAL])
     return create_app(Options.from_environment())
 
 

@@ -98,6 +98,7 @@ class Engine:
         self._lock = threading.Lock()
         self._running = 0
         self._in_hand = 0
+        self._watch: Callable[[float], object] = lambda _: None
 
     def close(self) -> None:
         """End the threads, when what they do is done."""
@@ -108,6 +109,15 @@ class Engine:
     def in_hand(self) -> int:
         """Requests that are computed, or wait for it."""
         return self._in_hand
+
+    def watch(self, tell: Callable[[float], object]) -> None:
+        """Tell of the requests in hand whenever their number changes."""
+        self._watch = tell
+        tell(self._in_hand)
+
+    def _take(self, count: int) -> None:
+        self._in_hand += count
+        self._watch(self._in_hand)
 
     async def run(self, compute: Callable[[int], T], timing: Timing, *, writes: bool = False) -> T:
         """Compute on a thread; `compute` is told how many threads of the core it may use.
@@ -121,7 +131,7 @@ class Engine:
         """
         if self._in_hand >= self._most + self._waiting_at_most:
             raise Refused(429, f"{self._in_hand} requests are being answered or wait; try again later", retry_after=1)
-        self._in_hand += 1
+        self._take(1)
         pool = self._writers if writes else self._pool
         try:
             # In the request's context, so that spans of encoders belong to its own.
@@ -132,7 +142,7 @@ class Engine:
                 raise timing.over()
             return await found
         finally:
-            self._in_hand -= 1
+            self._take(-1)
 
     def _computed(self, compute: Callable[[int], T], timing: Timing, asked: float) -> T:
         timing.add("wait", time.perf_counter() - asked)

@@ -43,9 +43,8 @@ class Metrics:
             "moverank_stage_seconds", "Time of requests by stage.", ["stage"], buckets=_SECONDS, **own
         )  # fmt: skip
         self.documents = Counter("moverank_documents", "Documents of reranking requests.", **own)
-        self._in_hand = Gauge("moverank_requests_in_hand", "Requests in hand.", multiprocess_mode="livesum", **own)
-        if SEVERAL not in os.environ:  # numbers of several processes cannot be looked up
-            self._in_hand.set_function(lambda: engine.in_hand)
+        in_hand = Gauge("moverank_requests_in_hand", "Requests in hand.", multiprocess_mode="livesum", **own)
+        engine.watch(in_hand.set)
         self._state = _State(engine, catalog)
         self._registry.register(self._state)
 

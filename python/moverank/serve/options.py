@@ -19,6 +19,9 @@ from moverank.ranking.reranker import DEFAULT_MEASURE
 #: Variable of the environment by which worker processes are told the options.
 VARIABLE = "MOVERANK_SERVE"
 
+#: Name of the deadline in the state that the application gives to the server when it starts.
+DEADLINE = "deadline"
+
 
 @dataclass(frozen=True)
 class EncoderFiles:
