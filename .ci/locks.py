@@ -21,9 +21,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HASHED = ("build", "run", "release", "dev", "integrations", "docs", "torch")
-#: In resolutions of their own, and installed in environments of their own if tools/serve-clients has run.
+#: In resolutions of their own, and installed in environments of their own if tools/environment has made these.
 APART = ("clients", "clients-apart")
-ENVIRONMENTS = ROOT / "build" / "clients"
+ENVIRONMENTS = ROOT / "build" / "environments"
 
 #: Machines have builds of their own of these, with hashes of their own.
 UNHASHED = re.compile(r"torch|triton|(cuda|nvidia)-.+")
