@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "moverank/ground_cost.hpp"
 #include "moverank/search.hpp"
@@ -50,42 +51,80 @@ void require_positions(std::span<const std::int64_t> positions, std::size_t n_do
     }
 }
 
-template <class AnyCorpus>
-FoundHits search_corpus(const AnyCorpus& corpus, const Query& query, std::size_t k, double radius, double slack,
-                        const std::optional<Array<std::int64_t>>& positions, std::optional<std::size_t> budget,
-                        std::optional<double> timeout, const py::object& source, bool source_gives_seeds,
-                        std::shared_ptr<const StopFlag> stop, int num_threads) {
-    std::optional<PythonSource> python_source;
-    if (!source.is_none()) {
-        python_source.emplace(source);
-    }
-    SearchGoal goal{.k = k,
-                    .radius = radius,
-                    .slack = slack,
-                    .budget = budget,
-                    .source = python_source ? &*python_source : nullptr,
-                    .source_gives_seeds = source_gives_seeds,
-                    .n_threads = num_threads,
-                    .stop = python_poll(std::move(stop))};
-    if (positions) {
-        goal.positions = as_span(*positions);
-    }
-    if (timeout) {
-        goal.timeout = std::chrono::duration<double>(*timeout);
-    }
-    const PreparedSequence& prepared = query.prepared_for(corpus);
-    FoundHits found;
-    {
-        const py::gil_scoped_release unlocked;
-        found.result = search(corpus.searchable(), prepared, goal);
-    }
-    const std::vector<Hit>& hits = found.result.hits;
-    found.positions = Array<std::int64_t>(static_cast<py::ssize_t>(hits.size()));
-    found.distances = Array<double>(static_cast<py::ssize_t>(hits.size()));
-    std::ranges::transform(hits, found.positions.mutable_data(), &Hit::position);
-    std::ranges::transform(hits, found.distances.mutable_data(), &Hit::distance);
-    return found;
+[[nodiscard]] Array<std::int64_t> positions_of(const std::vector<Hit>& hits) {
+    Array<std::int64_t> positions(static_cast<py::ssize_t>(hits.size()));
+    std::ranges::transform(hits, positions.mutable_data(), &Hit::position);
+    return positions;
 }
+[[nodiscard]] Array<double> distances_of(const std::vector<Hit>& hits) {
+    Array<double> distances(static_cast<py::ssize_t>(hits.size()));
+    std::ranges::transform(hits, distances.mutable_data(), &Hit::distance);
+    return distances;
+}
+
+/// A search, with all that it refers to. Whole, or in two parts.
+class Search {
+  public:
+    template <class AnyCorpus>
+    Search(const std::shared_ptr<const AnyCorpus>& corpus, std::shared_ptr<const Query> query, std::size_t k,
+           double radius, double slack, std::optional<Array<std::int64_t>> positions, std::optional<std::size_t> budget,
+           std::optional<double> timeout, std::optional<std::size_t> n_seeds, const py::object& source,
+           bool source_gives_seeds, std::shared_ptr<const StopFlag> stop, int num_threads)
+        : corpus_(corpus), query_(std::move(query)), positions_(std::move(positions)) {
+        if (!source.is_none()) {
+            source_.emplace(source);
+        }
+        SearchGoal goal{.k = k,
+                        .radius = radius,
+                        .slack = slack,
+                        .budget = budget,
+                        .n_seeds = n_seeds,
+                        .source = source_ ? &*source_ : nullptr,
+                        .source_gives_seeds = source_gives_seeds,
+                        .n_threads = num_threads,
+                        .stop = python_poll(std::move(stop))};
+        if (positions_) {
+            goal.positions = as_span(*positions_);
+        }
+        if (timeout) {
+            goal.timeout = std::chrono::duration<double>(*timeout);
+        }
+        const PreparedSequence& prepared = query_->prepared_for(*corpus);
+        const py::gil_scoped_release unlocked;
+        search_ = std::make_unique<SplitSearch>(corpus->searchable(), prepared, goal);
+    }
+
+    [[nodiscard]] std::size_t n_potentials() const { return search_->n_potentials(); }
+    /// The seeds: positions, distances, potentials, and the number of documents behind these.
+    [[nodiscard]] auto begin() {
+        Seeds seeds;
+        {
+            const py::gil_scoped_release unlocked;
+            seeds = search_->begin();
+        }
+        Array<double> potentials(static_cast<py::ssize_t>(seeds.potentials.size()));
+        std::ranges::copy(seeds.potentials, potentials.mutable_data());
+        return std::tuple(positions_of(seeds.hits), distances_of(seeds.hits), potentials, seeds.n_with_potentials);
+    }
+    [[nodiscard]] FoundHits finish(double cutoff, const std::optional<Array<double>>& potentials) {
+        FoundHits found;
+        const std::span<const double> reused = potentials ? as_span(*potentials) : std::span<const double>();
+        {
+            const py::gil_scoped_release unlocked;
+            found.result = search_->finish(cutoff, reused);
+        }
+        found.positions = positions_of(found.result.hits);
+        found.distances = distances_of(found.result.hits);
+        return found;
+    }
+
+  private:
+    std::shared_ptr<const void> corpus_;
+    std::shared_ptr<const Query> query_;
+    std::optional<Array<std::int64_t>> positions_;
+    std::optional<PythonSource> source_;
+    std::unique_ptr<SplitSearch> search_;
+};
 
 /// Bounds of one query on documents, without a search: prefilters order documents by them. Keeps the corpus and the
 /// query alive, which `bounds_` refers to.
@@ -219,14 +258,20 @@ void bind_search(py::module_& module) {
         .def("by_name", &QueryBounds::by_name, py::arg("name"), py::arg("positions").noconvert(),
              py::arg("num_threads"))
         .def_property_readonly("names", &QueryBounds::names);
+    py::class_<Search> search(module, "Search");
     const auto def_search = [&]<class AnyCorpus>(const AnyCorpus*) {
-        module.def("search", &search_corpus<AnyCorpus>, py::arg("corpus"), py::arg("query"), py::kw_only(),
-                   py::arg("k"), py::arg("radius"), py::arg("slack"), optional("positions"), optional("budget"),
-                   optional("timeout"), py::arg("source").none(true), py::arg("source_gives_seeds"),
-                   py::arg("stop").none(true), py::arg("num_threads"));
+        search.def(
+            py::init<const std::shared_ptr<const AnyCorpus>&, std::shared_ptr<const Query>, std::size_t, double, double,
+                     std::optional<Array<std::int64_t>>, std::optional<std::size_t>, std::optional<double>,
+                     std::optional<std::size_t>, const py::object&, bool, std::shared_ptr<const StopFlag>, int>(),
+            py::arg("corpus"), py::arg("query"), py::kw_only(), py::arg("k"), py::arg("radius"), py::arg("slack"),
+            optional("positions"), optional("budget"), optional("timeout"), optional("n_seeds"),
+            py::arg("source").none(true), py::arg("source_gives_seeds"), py::arg("stop").none(true),
+            py::arg("num_threads"));
     };
     def_search(static_cast<const Corpus*>(nullptr));
     def_search(static_cast<const BagCorpus*>(nullptr));
+    search.def_property_readonly("n_potentials", &Search::n_potentials).def("begin", &Search::begin).def("finish", &Search::finish, py::arg("cutoff"), optional("potentials"));
     module.def(
         "certify",
         [](const Array<double>& distances, double bound, std::int64_t unsolved, std::size_t k, double radius) {

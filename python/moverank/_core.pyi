@@ -443,21 +443,31 @@ class SearchResult:
     @property
     def timed_out(self) -> bool: ...
 
-def search(
-    corpus: Corpus | BagCorpus,
-    query: Query,
-    *,
-    k: int,
-    radius: float,
-    slack: float,
-    positions: I64 | None,
-    budget: int | None,
-    timeout: float | None,
-    source: CandidateSource | None,
-    source_gives_seeds: bool,
-    stop: StopFlag | None,
-    num_threads: int,
-) -> SearchResult: ...
+class Search:
+    """A search, whole or in two parts: `begin` solves a few documents, `finish` searches the rest."""
+
+    def __init__(
+        self,
+        corpus: Corpus | BagCorpus,
+        query: Query,
+        *,
+        k: int,
+        radius: float,
+        slack: float,
+        positions: I64 | None,
+        budget: int | None,
+        timeout: float | None,
+        n_seeds: int | None,
+        source: CandidateSource | None,
+        source_gives_seeds: bool,
+        stop: StopFlag | None,
+        num_threads: int,
+    ) -> None: ...
+    @property
+    def n_potentials(self) -> int: ...
+    def begin(self) -> tuple[I64, F64, F64, int]: ...
+    def finish(self, cutoff: float, potentials: F64 | None) -> SearchResult: ...
+
 def certify(distances: F64, *, bound: float, unsolved: int, k: int, radius: float) -> Certificate: ...
 
 class CertifiedColumns:

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -119,6 +120,7 @@ class Sharded final : public Searchable {
                 query->reuse(potentials);
             }
         }
+        [[nodiscard]] std::size_t n_potentials() const override { return queries_.front()->n_potentials(); }
         Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
                          int n_threads, Interrupt& interrupt) override {
             Examined all;
@@ -272,6 +274,133 @@ TEST(a_search_of_shards_finds_what_a_search_of_the_whole_finds) {
             }
         }
     }
+}
+
+/// Search two corpora in two waves, and check that together they have what a search of both as one finds.
+void require_waves(const Searchable& whole, const Searchable& first, const Searchable& second,
+                   const PreparedSequence& query, const SearchGoal& goal) {
+    const SearchResult expected = search(whole, query, goal);
+    const auto n_first = static_cast<std::int64_t>(first.size());
+    for (const bool forgets : {false, true}) {  // whether the second has to continue what it did not begin
+        SplitSearch one(first, query, goal);
+        SplitSearch two(second, query, goal);
+        const Seeds seeds[] = {one.begin(), two.begin()};
+        std::vector<double> distances;
+        for (const Seeds& own : seeds) {
+            CHECK(own.potentials.empty() || own.potentials.size() == one.n_potentials());
+            CHECK(own.potentials.empty() == (own.n_with_potentials == 0));
+            for (const Hit& hit : own.hits) {
+                distances.push_back(hit.distance);
+            }
+        }
+        std::ranges::sort(distances);
+        const double cutoff = distances.size() < goal.k ? infinity : distances[goal.k - 1];
+        std::vector<double> mean(seeds[0].potentials.size());
+        for (std::size_t i = 0; i < mean.size(); ++i) {
+            mean[i] = (seeds[0].potentials[i] + seeds[1].potentials[i]) / 2.0;
+        }
+        SplitSearch anew(second, query, goal);
+        const SearchResult found[] = {one.finish(cutoff, mean), (forgets ? anew : two).finish(cutoff, mean)};
+        std::vector<Hit> hits = found[0].hits;
+        for (const Hit& hit : found[1].hits) {
+            hits.push_back({hit.distance, hit.position + n_first});
+        }
+        std::ranges::sort(hits, [](const Hit& x, const Hit& y) {
+            return x.distance != y.distance ? x.distance < y.distance : x.position < y.position;
+        });
+        CHECK(hits.size() >= std::min(goal.k, expected.hits.size()));
+        for (std::size_t h = 0; h < std::min({goal.k, hits.size(), expected.hits.size()}); ++h) {
+            CHECK(hits[h].distance == expected.hits[h].distance && hits[h].position == expected.hits[h].position);
+        }
+        for (const SearchResult& result : found) {
+            CHECK(result.certificate.exact && result.certificate.error == 0.0);
+            CHECK(std::ranges::all_of(result.hits, [&](const Hit& hit) { return hit.distance <= cutoff; }));
+        }
+        CHECK_THROWS_AS((void)one.begin(), std::logic_error);
+        CHECK_THROWS_AS((void)one.finish(infinity, {}), std::logic_error);
+    }
+}
+
+TEST(two_waves_find_what_one_search_of_the_whole_finds) {
+    instances::Random random(22);
+    const instances::Batch batch(random, 200, 12, 8);
+    const instances::Batch other(random, 150, 12, 8);
+    for (const Measure& measure : measures) {
+        const PreparedSequences first(batch.view(), measure);
+        const PreparedSequences second(other.view(), measure);
+        const JoinedSequences joined({&first, &second});
+        const SearchableSequences whole(joined);
+        const SearchableSequences of_first(first);
+        const SearchableSequences of_second(second);
+        for (const std::size_t k : {1, 12, 400}) {
+            require_waves(whole, of_first, of_second, first[3], {.k = k});
+            require_waves(whole, of_first, of_second, second[5], {.k = k, .n_seeds = 3, .n_threads = 2});
+            require_waves(whole, of_first, of_second, first[3],
+                          {.k = k, .timeout = std::chrono::duration<double>(600.0)});
+        }
+    }
+}
+
+TEST(two_waves_find_what_one_search_of_bags_finds) {
+    instances::Random random(23);
+    for (const Measure& measure : measures) {
+        const instances::Collection collection(random, 300, 12, 6);
+        const BagsView all = collection.view(true);
+        constexpr std::size_t n_first = 130;
+        const std::span<const std::int64_t> offsets(collection.offsets);
+        const auto cut = static_cast<std::size_t>(offsets[n_first]);
+        std::vector<std::int64_t> of_rest(offsets.begin() + n_first, offsets.end());
+        for (std::int64_t& offset : of_rest) {
+            offset -= offsets[n_first];
+        }
+        const BagsView start{all.vectors, all.words.first(cut), offsets.first(n_first + 1), all.counts.subspan(0, cut)};
+        const BagsView rest{all.vectors, all.words.subspan(cut), of_rest, all.counts.subspan(cut, all.words.size() - cut)};
+        const PreparedBags parts[] = {PreparedBags(all, measure), PreparedBags(start, measure),
+                                      PreparedBags(rest, measure)};
+        const JoinedBags whole({&parts[0]});
+        const JoinedBags first({&parts[1]});
+        const JoinedBags second({&parts[2]});
+        const instances::Query prepared(random, 8, 6, measure);
+        for (const std::size_t k : {1, 12, 400}) {
+            require_waves(SearchableBags(whole), SearchableBags(first), SearchableBags(second), prepared.prepared,
+                          {.k = k, .n_threads = 2});
+        }
+    }
+}
+
+TEST(potentials_from_elsewhere_are_checked) {
+    instances::Random random(24);
+    const instances::Batch batch(random, 60, 12, 8);
+    const PreparedSequences corpus(batch.view(), measures[1]);
+    const SearchableSequences searchable(corpus);
+    const std::vector<double> potentials(corpus[3].size(), 0.1);
+    for (const double wrong : {infinity, std::numeric_limits<double>::quiet_NaN()}) {
+        std::vector<double> bad = potentials;
+        bad.back() = wrong;
+        CHECK_THROWS_AS((void)SplitSearch(searchable, corpus[3], {.k = 3}).finish(infinity, bad),
+                        std::invalid_argument);
+    }
+    const auto too_few = std::span(potentials).first(potentials.size() - 1);
+    CHECK_THROWS_AS((void)SplitSearch(searchable, corpus[3], {.k = 3}).finish(infinity, too_few),
+                    std::invalid_argument);
+    CHECK_THROWS_AS((void)SplitSearch(searchable, corpus[3], {.k = 3}).finish(std::nan(""), {}), std::invalid_argument);
+    // Any finite ones give the true answer.
+    std::normal_distribution<double> normal;
+    const SearchResult expected = search(searchable, corpus[3], {.k = 3});
+    for (const double scale : {0.0, 1.0, -1e3, 1e30}) {
+        std::vector<double> odd = potentials;
+        std::ranges::transform(odd, odd.begin(), [&](double f) { return scale * f * normal(random); });
+        const SearchResult found = SplitSearch(searchable, corpus[3], {.k = 3}).finish(infinity, odd);
+        for (std::size_t h = 0; h < 3; ++h) {
+            CHECK(found.hits[h].distance == expected.hits[h].distance);
+        }
+    }
+    // Entropic values may be below dual bounds, so that no potentials may be used.
+    const PreparedSequences entropic(batch.view(), measures[5]);
+    const SearchableSequences smooth(entropic);
+    SplitSearch search(smooth, entropic[3], {.k = 3});
+    CHECK(search.n_potentials() == 0);
+    CHECK_THROWS_AS((void)search.finish(infinity, potentials), std::invalid_argument);
 }
 
 TEST(a_budget_looks_at_so_many_documents_and_claims_no_more_than_is_true) {
@@ -461,6 +590,7 @@ class Listed final : public Searchable {
             return asked_->solve(positions, distances, n_threads, interrupt);
         }
         void reuse(std::span<const double> potentials) override { asked_->reuse(potentials); }
+        [[nodiscard]] std::size_t n_potentials() const override { return asked_->n_potentials(); }
         Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
                          int n_threads, Interrupt& interrupt) override {
             return asked_->examine(positions, bounds, nearest, n_threads, interrupt);

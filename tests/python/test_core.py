@@ -51,8 +51,8 @@ def seeded(part, measure=WMD):
 
 def search(asked=None, **changed):
     goal = {"k": 1, "radius": np.inf, "slack": 0.0, "positions": None, "budget": None, "timeout": None}
-    goal |= {"source": None, "source_gives_seeds": True, "stop": None, "num_threads": 1}
-    return _core.search(_core.Corpus([sequences()]), asked or query(), **(goal | changed))
+    goal |= {"source": None, "source_gives_seeds": True, "stop": None, "num_threads": 1, "n_seeds": None}
+    return _core.Search(_core.Corpus([sequences()]), asked or query(), **(goal | changed)).finish(np.inf, None)
 
 
 def bags(counts=None, totals=(1.0, 2.0), measure=WMD):

@@ -39,6 +39,9 @@ class Nearest {
     void offer(const Hit& hit);
     /// Add a document whose distance is not computed, only known to be at least `bound`.
     void leave_out(double bound);
+    /// Want only documents at most this far away from now on, as k documents are known elsewhere that are no farther.
+    /// Not while another thread uses this object. Throws std::invalid_argument for NaN.
+    void lower_radius(double radius);
 
     /// What a bound must exceed for its document to be dropped: the k-th best distance so far or the radius, divided by
     /// 1 + slack.
@@ -53,7 +56,7 @@ class Nearest {
   private:
     void keep(const Hit& hit);
 
-    const Wanted wanted_;
+    Wanted wanted_;
     mutable std::mutex guard_;  ///< protects everything below except the cutoff
     std::vector<Hit> heap_;     ///< the k nearest, a max-heap by distance
     std::vector<Hit> ties_;     ///< other documents at the k-th distance

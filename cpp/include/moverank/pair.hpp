@@ -85,12 +85,16 @@ class PairEvaluator {
     /// Whether potentials can improve bounds: for exact problems, unless capacity is unlimited, where the relaxed bound
     /// is already the value.
     [[nodiscard]] bool can_reuse_potentials() const;
+    /// Number of tokens by which the query is compared: the distinct ones with mass, or, if it is compared with bags,
+    /// all with mass.
+    [[nodiscard]] std::size_t n_query_tokens() const { return query_mass_.size(); }
     /// Row potentials of the latest exact solve, one per distinct query token with mass. They are centred, so that
     /// those of different documents can be averaged.
     [[nodiscard]] std::span<const double> potentials();
     /// Set row potentials for all following bounds, such as the mean over documents solved before. Columns change with
     /// the document but the query's constraints do not, so any potentials give valid bounds. `set_query` clears them.
-    void reuse_potentials(std::span<const double> f) { reused_.assign(f.begin(), f.end()); }
+    /// Throws std::invalid_argument unless there are none, or as many as `potentials` has, and they can improve bounds.
+    void reuse_potentials(std::span<const double> f);
 
   private:
     [[nodiscard]] double relaxed_bound_of(const PreparedSequence& document);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +66,10 @@ struct SearchGoal {
     /// Return the best answer found by this time. The costs of a vocabulary are always computed to the end.
     std::optional<std::chrono::duration<double>> timeout = {};
 
+    /// Number of seeds; by default at least 20, and enough for an answer. Each of several collections that are searched
+    /// as one needs fewer.
+    std::optional<std::size_t> n_seeds = {};
+
     /// Required by a budget on a corpus without cheap bounds; not used if bounds are cheap. Must outlive the call.
     CandidateSource* source = nullptr;
     /// Whether the nearest documents of the source are good seeds. If not, bounds choose the seeds.
@@ -102,6 +107,15 @@ struct Certificate {
     double error = 0.0;
 };
 
+/// The first documents that a search solved.
+struct Seeds {
+    std::vector<Hit> hits;  ///< nearest first: those that may belong to the answer
+    /// Mean of the row potentials of the seeds that were solved last, and how many these were. They give bounds on all
+    /// other documents, of other collections too. Empty if bounds cannot use them.
+    std::vector<double> potentials;
+    std::int64_t n_with_potentials = 0;
+};
+
 /// The answer of a search.
 struct SearchResult {
     /// Nearest first, ties by position: the k nearest, and all others at the k-th distance, so that a caller with other
@@ -120,6 +134,38 @@ struct SearchResult {
 /// does not depend on the number of threads, apart from what slack or a timeout leaves open. Any number of searches may
 /// run at the same time.
 [[nodiscard]] SearchResult search(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal);
+
+class Ladder;
+
+/// A search in two parts. Several collections that are searched as one solve their seeds first; then all continue with
+/// the same potentials, and look only for documents within the k-th distance of all seeds. Where one continues without
+/// having begun, such as a copy of a collection, `finish` looks for no seeds if potentials are given.
+///
+/// Errors are those of `search`, and std::logic_error for a call that is not allowed any more. Used by one thread at a
+/// time.
+class SplitSearch {
+  public:
+    /// The corpus, the memory that `query` and `goal` view, and the source of candidates must outlive the search.
+    SplitSearch(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal);
+    ~SplitSearch();
+    SplitSearch(const SplitSearch&) = delete;
+    SplitSearch& operator=(const SplitSearch&) = delete;
+
+    /// How many potentials bounds can use; 0 if none, or if there is nothing to search.
+    [[nodiscard]] std::size_t n_potentials() const;
+    /// Solve the seeds. At most once, and before `finish`.
+    [[nodiscard]] Seeds begin();
+    /// Search to the end; at most once. If k documents at most `cutoff` away are known elsewhere, no others are of
+    /// interest: the result is then exact if no document within the cutoff can be missing. `potentials`, if there are
+    /// any, replace those of the seeds; they must be finite, and `n_potentials`.
+    [[nodiscard]] SearchResult finish(double cutoff, std::span<const double> potentials);
+
+  private:
+    const double least_distance_;
+    std::unique_ptr<Ladder> ladder_;  ///< none if there is nothing to search
+    SearchResult nothing_;
+    bool is_finished_ = false;
+};
 
 /// What a list of hits proves. `distances` rise, one per hit; no unsolved document is nearer than `bound`; `unsolved`
 /// documents were not solved. `k` and `radius` as in SearchGoal.

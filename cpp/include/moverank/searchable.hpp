@@ -56,6 +56,8 @@ class CorpusQuery {
                          Interrupt& interrupt) = 0;
     /// Set row potentials for all following bounds, such as the mean over documents solved before.
     virtual void reuse(std::span<const double> potentials) = 0;
+    /// How many row potentials there are; 0 if bounds cannot use any.
+    [[nodiscard]] virtual std::size_t n_potentials() const = 0;
 
     /// The ladder of bounds that a search climbs: cheapest first, best last. May be empty: every document is solved
     /// then.

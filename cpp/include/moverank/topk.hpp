@@ -48,6 +48,16 @@ class TopKSearch {
     /// passed twice, here or to `examine`, whether or not it was solved before the deadline.
     double seed(std::span<const std::int64_t> positions, int n_threads, Interrupt& interrupt);
 
+    /// The mean of the row potentials of the documents that `seed` solved last, and how many these were.
+    [[nodiscard]] const std::vector<double>& potentials() const { return potentials_; }
+    [[nodiscard]] std::int64_t n_with_potentials() const { return n_with_potentials_; }
+    /// Use other row potentials for bounds, such as the mean over several collections that were asked the same query.
+    /// Throws std::invalid_argument unless all are finite and there are `n_potentials`, or none.
+    void reuse(std::span<const double> potentials);
+    [[nodiscard]] std::size_t n_potentials() const { return query_->n_potentials(); }
+    /// Want only documents at most this far away; see Nearest::lower_radius.
+    void lower_radius(double radius) { nearest_.lower_radius(radius); }
+
     /// The bounds of the corpus, cheapest first, best last.
     [[nodiscard]] LowerBounds bounds() const { return query_->bounds(); }
     /// Compute one of these; see LowerBound::compute.
@@ -80,6 +90,8 @@ class TopKSearch {
 
     std::unique_ptr<CorpusQuery> query_;
     Nearest nearest_;
+    std::vector<double> potentials_;
+    std::int64_t n_with_potentials_ = 0;
     bool timed_out_ = false;
     SearchCounts counts_;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "../preconditions.hpp"
 #include "moverank/parallel.hpp"
@@ -64,6 +65,12 @@ Solved DocumentsQuery::solve(std::span<const std::int64_t> positions, std::span<
         }
     }
     return solved;
+}
+
+std::size_t DocumentsQuery::n_potentials() const {
+    Interrupt never;
+    const PairEvaluator evaluator = std::move(make_evaluators(1, never).front());
+    return evaluator.can_reuse_potentials() ? evaluator.n_query_tokens() : 0;
 }
 
 Examined DocumentsQuery::examine(std::span<const std::int64_t> positions, std::span<const double> bounds,

@@ -16,6 +16,7 @@ class DocumentsQuery : public CorpusQuery {
     void reuse(std::span<const double> potentials) override {
         potentials_.assign(potentials.begin(), potentials.end());
     }
+    [[nodiscard]] std::size_t n_potentials() const override;
     Examined examine(std::span<const std::int64_t> positions, std::span<const double> bounds, Nearest& nearest,
                      int n_threads, Interrupt& interrupt) override;
 

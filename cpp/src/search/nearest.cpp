@@ -52,6 +52,13 @@ void Nearest::keep(const Hit& hit) {
     }
 }
 
+void Nearest::lower_radius(double radius) {
+    require(!std::isnan(radius), "a radius must be a number");
+    const std::scoped_lock lock(guard_);
+    wanted_.radius = std::min(wanted_.radius, radius);
+    cutoff_.store(std::min(cutoff(), wanted_.radius / (1.0 + wanted_.slack)), std::memory_order_relaxed);
+}
+
 void Nearest::leave_out(double bound) {
     const std::scoped_lock lock(guard_);
     floor_ = std::min(floor_, bound);
@@ -66,6 +73,8 @@ std::vector<Hit> Nearest::hits() const {
     const std::scoped_lock lock(guard_);
     std::vector<Hit> sorted = heap_;
     sorted.insert(sorted.end(), ties_.begin(), ties_.end());
+    std::erase_if(sorted,
+                  [this](const Hit& hit) { return hit.distance > wanted_.radius; });  // it may have fallen since
     std::ranges::sort(sorted, [](const Hit& x, const Hit& y) {
         return x.distance != y.distance ? x.distance < y.distance : x.position < y.position;
     });

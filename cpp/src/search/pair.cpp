@@ -315,6 +315,12 @@ double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
 /// never below the relaxed bound.
 bool PairEvaluator::can_reuse_potentials() const { return measure_.problem == Problem::exact && !measure_.unlimited(); }
 
+void PairEvaluator::reuse_potentials(std::span<const double> f) {
+    require(f.empty() || can_reuse_potentials(), "bounds under this measure use no potentials");
+    require(f.empty() || f.size() == query_mass_.size(), "expected one potential per distinct token of the query");
+    reused_.assign(f.begin(), f.end());
+}
+
 std::span<const double> PairEvaluator::potentials() {
     // In balanced transport f + c, g - c is the same dual solution for every c, so each solve has an arbitrary c.
     // Centring makes <a, f> = 0, and potentials of different documents comparable.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -73,56 +74,58 @@ struct Bounded {
     return goal.positions ? goal.positions->size() : corpus.size();
 }
 
+}  // namespace
+
 /// One search: the stages of a multi-step search, from cheap bounds of many documents to solves of few. It records what
 /// each stage saw, and the least bound of everything that it left out, from which the certificate follows.
 class Ladder {
   public:
     Ladder(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal)
         : goal_(goal),
+          has_cheap_bounds_(corpus.has_cheap_bounds()),
           interrupt_(goal.stop, deadline_of(goal)),
           n_documents_(n_searched(corpus, goal)),
           k_(std::min(goal.k, n_documents_)),
           // A radius says nothing about how many documents are within it, so k does not set the number of seeds then.
-          n_seeds_(std::min(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1), n_documents_)),
+          n_seeds_(
+              std::min(goal.n_seeds.value_or(std::max(near_seeds, std::isinf(goal.radius) ? k_ : 1)), n_documents_)),
           steps_(corpus, query, {.k = k_, .radius = goal.radius, .slack = goal.slack}, goal.n_threads, whole_) {}
 
-    /// Each bound costs a cost matrix. A source of candidates chooses the documents to bound, or at least the seeds.
-    void search_with_costly_bounds() {
-        if (!goal_.budget && !goal_.timeout) {
-            bound_and_examine(all(), seeds_by_source() ? goal_.source->nearest(n_seeds_).positions : Positions());
-            return;
+    /// Look for no seeds, as potentials are known.
+    void without_seeds() { n_seeds_ = 0; }
+
+    /// Choose the seeds, and solve them.
+    void begin() {
+        begun_ = true;
+        if (has_cheap_bounds_) {
+            begin_with_cheap_bounds();
+        } else {
+            begin_with_costly_bounds();
         }
-        const Positions nearest = goal_.source != nullptr ? by_source() : all();
-        const std::size_t n_seeds = std::min(n_seeds_, nearest.size());
-        if (!goal_.timeout) {
-            nearest_by_bounds(nearest, n_seeds);
-            return;
-        }
-        in_steps(nearest, n_seeds);
+    }
+    [[nodiscard]] bool has_begun() const { return begun_; }
+    [[nodiscard]] Seeds seeds() const { return {steps_.hits(), steps_.potentials(), steps_.n_with_potentials()}; }
+
+    [[nodiscard]] std::size_t n_potentials() const { return steps_.n_potentials(); }
+    void reuse(std::span<const double> potentials) {
+        steps_.reuse(potentials);
+        has_new_potentials_ = true;
+    }
+    void lower_radius(double cutoff) {
+        cutoff_ = cutoff;
+        steps_.lower_radius(cutoff);
     }
 
-    /// The first bound costs nanoseconds per word, so every document gets one.
-    void search_with_cheap_bounds() {
-        Bounded rest{all()};
-        if (!steps_.bounds().empty() && steps_.bounds().front()->uses_potentials()) {
-            solve(rest, spread_over(rest.positions.size()));
+    /// Search the documents that are left.
+    void finish() {
+        if (has_cheap_bounds_) {
+            finish_with_cheap_bounds();
+        } else if (goal_.timeout) {
+            finish_in_steps();
+        } else {
+            climb(useful_bounds(first_), rest_, rungs_.size());
+            examine(std::move(rest_));
         }
-        std::size_t limit = std::min(goal_.budget.value_or(rest.positions.size()), rest.positions.size());
-        const std::vector<LowerBound*> useful = useful_bounds();
-        if (!useful.empty()) {
-            LowerBound& first = *useful.front();
-            limit -= choose_seeds(rest, first, std::min(n_seeds_, limit));
-            if (limit < rest.positions.size()) {
-                // The first bound preselects; the better bounds then choose among these.
-                keep(rest, lowest(rest.bounds, bounds_per_candidate * limit));
-            }
-            climb_from(first, rest);
-        }
-        if (limit < rest.positions.size()) {
-            rest.bounds.resize(rest.positions.size(), -infinity);
-            keep(rest, lowest(rest.bounds, limit));
-        }
-        examine(std::move(rest));
     }
 
     [[nodiscard]] SearchResult result(double least_distance) const {
@@ -136,6 +139,11 @@ class Ladder {
         const double bound = std::max(std::min(steps_.floor(), left_out_), least_distance);
         result.certificate =
             certify(distances, bound, result.n_documents - steps_.counts().exact_solves, k_, goal_.radius);
+        if (bound > cutoff_) {  // what is missing is of no interest
+            result.certificate.exact = true;
+            result.certificate.certain = distances.size();
+            result.certificate.error = 0.0;
+        }
         // Each stage sees what the one before did not drop, so the numbers of dropped documents follow.
         const SearchCounts& counts = steps_.counts();
         const std::int64_t solved = counts.exact_solves - counts.seeds;
@@ -186,6 +194,21 @@ class Ladder {
         return marked;
     }
 
+    [[nodiscard]] static std::ptrdiff_t offset(std::size_t count) { return static_cast<std::ptrdiff_t>(count); }
+
+    /// Places of some positions among others, increasing.
+    [[nodiscard]] static std::vector<std::size_t> places_of(Positions some, const Positions& all) {
+        std::ranges::sort(some);
+        std::vector<std::size_t> places;
+        places.reserve(some.size());
+        for (std::size_t place = 0; place < all.size(); ++place) {
+            if (std::ranges::binary_search(some, all[place])) {
+                places.push_back(place);
+            }
+        }
+        return places;
+    }
+
     /// Places at even distances, from the first to the last: at most a sixteenth of the documents, and at least one.
     [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
         const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
@@ -208,8 +231,6 @@ class Ladder {
         std::iota(positions.begin(), positions.end(), 0);
         return positions;
     }
-
-    [[nodiscard]] bool seeds_by_source() const { return goal_.source != nullptr && goal_.source_gives_seeds; }
 
     /// The documents that the budget lets through, in the order of the source; where only time is limited, all.
     [[nodiscard]] Positions by_source() {
@@ -234,59 +255,95 @@ class Ladder {
         return found.positions;
     }
 
-    void nearest_by_bounds(const Positions& nearest, std::size_t n_seeds) {
-        const auto end_of_seeds = nearest.begin() + static_cast<std::ptrdiff_t>(n_seeds);
-        bound_and_examine(nearest, seeds_by_source() ? Positions(nearest.begin(), end_of_seeds) : Positions());
+    /// Each bound costs a cost matrix. A source of candidates chooses the documents to bound, or at least the seeds.
+    void begin_with_costly_bounds() {
+        const bool is_limited = goal_.budget || goal_.timeout;
+        rest_.positions = is_limited && goal_.source != nullptr ? by_source() : all();
+        const std::size_t n_seeds = std::min(n_seeds_, rest_.positions.size());
+        if (goal_.timeout) {
+            // The deadline may pass before anything has a bound, so that bounds cannot choose.
+            seed(std::span(rest_.positions).first(n_seeds));
+            done_ = n_seeds;
+        } else if (n_seeds > 0) {
+            const Positions seeds = seeds_of_source(n_seeds);
+            if (!seeds.empty()) {
+                solve(rest_, places_of(seeds, rest_.positions));
+            } else if (const std::vector<LowerBound*> bounds = useful_bounds(); !bounds.empty()) {
+                // Without seeds, the first bound comes from minima. It chooses the seeds and fixes the order; the same
+                // bound from the seeds' potentials is only computed when a document's turn comes, as `examine` builds
+                // its cost matrix anyway.
+                first_ = bounds.front();
+                choose_seeds(rest_, *first_, n_seeds);
+            }
+        }
+    }
+
+    /// Documents of the source that are good seeds, if it gives any.
+    [[nodiscard]] Positions seeds_of_source(std::size_t count) const {
+        if (goal_.source == nullptr || !goal_.source_gives_seeds) {
+            return {};
+        }
+        // Within a budget, the documents are in the source's order already.
+        return goal_.budget ? Positions(rest_.positions.begin(), rest_.positions.begin() + offset(count))
+                            : goal_.source->nearest(count).positions;
+    }
+
+    /// The first bound costs nanoseconds per word, so every document gets one.
+    void begin_with_cheap_bounds() {
+        rest_.positions = all();
+        if (n_seeds_ > 0 && !steps_.bounds().empty() && steps_.bounds().front()->uses_potentials()) {
+            solve(rest_, spread_over(rest_.positions.size()));
+        }
+        limit_ = std::min(goal_.budget.value_or(rest_.positions.size()), rest_.positions.size());
+        if (const std::vector<LowerBound*> useful = useful_bounds(); !useful.empty()) {
+            first_ = useful.front();
+            limit_ -= choose_seeds(rest_, *first_, std::min(n_seeds_, limit_));
+        }
+    }
+
+    void finish_with_cheap_bounds() {
+        if (first_ != nullptr) {
+            if (limit_ < rest_.positions.size()) {
+                // The first bound preselects; the better bounds then choose among these.
+                keep(rest_, lowest(rest_.bounds, bounds_per_candidate * limit_));
+            }
+            climb_from(*first_, rest_);
+        }
+        if (limit_ < rest_.positions.size()) {
+            rest_.bounds.resize(rest_.positions.size(), -infinity);
+            keep(rest_, lowest(rest_.bounds, limit_));
+        }
+        examine(std::move(rest_));
     }
 
     /// The deadline may pass before all documents have bounds, so the first are solved before the next are bounded.
-    void in_steps(const Positions& nearest, std::size_t n_seeds) {
-        const std::span<const std::int64_t> all(nearest);
-        seed(all.first(n_seeds));
-        std::size_t done = n_seeds;
+    void finish_in_steps() {
+        const std::span<const std::int64_t> all(rest_.positions);
         const std::size_t step = documents_per_step * thread_count(goal_.n_threads, documents_per_step);
         const std::vector<LowerBound*> bounds = useful_bounds();
         const std::size_t rung = rungs_.size();
         for (const LowerBound* bound : bounds) {
             begin_rung(bound->name(), 0, 0.0);
         }
-        while (done < all.size() && !steps_.timed_out()) {
-            const std::span<const std::int64_t> chunk = all.subspan(done, std::min(step, all.size() - done));
+        while (done_ < all.size() && !steps_.timed_out()) {
+            const std::span<const std::int64_t> chunk = all.subspan(done_, std::min(step, all.size() - done_));
             Bounded candidates{{chunk.begin(), chunk.end()}};
             climb(bounds, candidates, rung);
             examine(std::move(candidates));
-            done += chunk.size();
+            done_ += chunk.size();
         }
-        if (done < all.size()) {
-            // Documents after `done` have no bound of their own, only that of the source: they are not among its first.
-            const double bound = goal_.source == nullptr ? -infinity : goal_.source->nearest(done).bound;
+        if (done_ < all.size()) {
+            // Documents after `done_` have no bound of their own, only that of the source: they are not among its
+            // first.
+            const double bound = goal_.source == nullptr ? -infinity : goal_.source->nearest(done_).bound;
             left_out_ = std::min(left_out_, bound);
         }
-    }
-
-    void bound_and_examine(const Positions& positions, Positions seeds) {
-        Bounded rest{positions};
-        if (!seeds.empty()) {
-            seed(seeds);
-            std::ranges::sort(seeds);
-            std::vector<std::uint8_t> is_seed(positions.size());
-            std::ranges::transform(positions, is_seed.begin(),
-                                   [&](std::int64_t position) { return std::ranges::binary_search(seeds, position); });
-            rest.positions = unmarked(positions, is_seed);
-            climb(useful_bounds(), rest, rungs_.size());
-        } else if (const std::vector<LowerBound*> bounds = useful_bounds(); !bounds.empty()) {
-            // Without seeds, the first bound comes from minima. It chooses the seeds and fixes the order; the same
-            // bound from the seeds' potentials is only computed when a document's turn comes, as `examine` builds its
-            // cost matrix anyway.
-            choose_seeds(rest, *bounds.front(), std::min(n_seeds_, positions.size()));
-            climb(useful_bounds(bounds.front()), rest, rungs_.size());
-        }
-        examine(std::move(rest));
     }
 
     void seed(std::span<const std::int64_t> positions) {
         if (!positions.empty()) {
             seed_seconds_ += steps_.seed(positions, goal_.n_threads, interrupt_);
+            has_new_potentials_ = true;
         }
     }
     /// Solve the documents at some places as seeds, and remove them.
@@ -329,7 +386,7 @@ class Ladder {
     /// Climb the bounds after `first`. If there is none, `first` itself can be better by now.
     void climb_from(LowerBound& first, Bounded& documents) {
         std::vector<LowerBound*> better = useful_bounds(&first);
-        const bool again = better.empty() && first.uses_potentials();
+        const bool again = better.empty() && first.uses_potentials() && has_new_potentials_;
         if (again) {
             better = {&first};
         }
@@ -357,6 +414,7 @@ class Ladder {
 
     /// Raise the bounds of documents to those that `bound` gives. Returns the cost.
     double raise(Bounded& documents, LowerBound& bound) {
+        has_new_potentials_ = false;
         std::vector<double> found(documents.positions.size());
         const double seconds = steps_.lower_bounds(bound, documents.positions, found, goal_.n_threads, interrupt_);
         if (documents.bounds.empty()) {
@@ -408,19 +466,29 @@ class Ladder {
         rungs_.push_back({std::move(name), static_cast<std::int64_t>(seen), 0, seconds});
     }
 
-    const SearchGoal& goal_;
+    const SearchGoal goal_;
+    const bool has_cheap_bounds_;
     Interrupt whole_{goal_.stop};  ///< without the deadline, for what must be complete to be of any use
     Interrupt interrupt_;
     std::size_t n_documents_;
     std::size_t k_;
     std::size_t n_seeds_;
     TopKSearch steps_;
+    bool begun_ = false;
+    Bounded rest_;                 ///< the documents that are left after the seeds
+    LowerBound* first_ = nullptr;  ///< the bound that chose the seeds
+    std::size_t limit_ = 0;        ///< with cheap bounds, how many of the rest to examine
+    std::size_t done_ = 0;         ///< in steps, how many of the rest were examined
+    double cutoff_ = infinity;
+    bool has_new_potentials_ = false;  ///< since the last bound was computed
     std::vector<Rung> rungs_;
     double seed_seconds_ = 0.0;
     double solve_seconds_ = 0.0;
     /// Lower bound on the distance of documents that were left out before the search's own steps saw them.
     double left_out_ = infinity;
 };
+
+namespace {
 
 /// A lower bound on all distances.
 [[nodiscard]] double least_distance(const Searchable& corpus) {
@@ -437,7 +505,8 @@ void require_positions(std::span<const std::int64_t> positions, std::size_t size
 
 }  // namespace
 
-SearchResult search(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal) {
+SplitSearch::SplitSearch(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal)
+    : least_distance_(least_distance(corpus)) {
     require(goal.slack >= 0.0 && !std::isnan(goal.radius), "slack must be at least 0, and radius a number");
     require(goal.slack == 0.0 || !corpus.has_negative_costs(), "slack is for costs that cannot be negative");
     require(!goal.timeout || goal.timeout->count() >= 0.0, "timeout must be at least 0 seconds");
@@ -448,17 +517,57 @@ SearchResult search(const Searchable& corpus, const PreparedSequence& query, con
         require_positions(*goal.positions, corpus.size());
     }
     if (const auto n_documents = static_cast<std::int64_t>(n_searched(corpus, goal)); n_documents == 0 || goal.k == 0) {
-        return {.certificate =
-                    certify({}, n_documents == 0 ? infinity : least_distance(corpus), n_documents, 0, goal.radius),
-                .n_documents = n_documents};
+        nothing_ = {
+            .certificate = certify({}, n_documents == 0 ? infinity : least_distance_, n_documents, 0, goal.radius),
+            .n_documents = n_documents};
+        return;
     }
-    Ladder ladder(corpus, query, goal);
-    if (corpus.has_cheap_bounds()) {
-        ladder.search_with_cheap_bounds();
+    ladder_ = std::make_unique<Ladder>(corpus, query, goal);
+}
+
+SplitSearch::~SplitSearch() = default;
+
+std::size_t SplitSearch::n_potentials() const { return ladder_ ? ladder_->n_potentials() : 0; }
+
+Seeds SplitSearch::begin() {
+    if (is_finished_ || (ladder_ && ladder_->has_begun())) {
+        throw std::logic_error("this search has begun already");
+    }
+    if (!ladder_) {
+        return {};
+    }
+    ladder_->begin();
+    return ladder_->seeds();
+}
+
+SearchResult SplitSearch::finish(double cutoff, std::span<const double> potentials) {
+    require(!std::isnan(cutoff), "a cutoff must be a number");
+    if (std::exchange(is_finished_, true)) {
+        throw std::logic_error("this search is finished");
+    }
+    if (!ladder_) {
+        return std::move(nothing_);
+    }
+    const std::unique_ptr<Ladder> ladder = std::move(ladder_);
+    ladder->lower_radius(cutoff);
+    if (!ladder->has_begun() && !potentials.empty()) {
+        ladder->without_seeds();
+        ladder->reuse(potentials);
+        ladder->begin();
     } else {
-        ladder.search_with_costly_bounds();
+        if (!ladder->has_begun()) {
+            ladder->begin();
+        }
+        if (!potentials.empty()) {
+            ladder->reuse(potentials);
+        }
     }
-    return ladder.result(least_distance(corpus));
+    ladder->finish();
+    return ladder->result(least_distance_);
+}
+
+SearchResult search(const Searchable& corpus, const PreparedSequence& query, const SearchGoal& goal) {
+    return SplitSearch(corpus, query, goal).finish(infinity, {});
 }
 
 Certificate certify(std::span<const double> distances, double bound, std::int64_t unsolved, std::size_t k,

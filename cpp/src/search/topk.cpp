@@ -5,6 +5,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "../preconditions.hpp"
+
 namespace moverank {
 
 namespace {
@@ -53,9 +55,17 @@ double TopKSearch::seed(std::span<const std::int64_t> positions, int n_threads, 
         }
     }
     query_->reuse(solved.potentials);
+    potentials_ = solved.potentials;
+    n_with_potentials_ = potentials_.empty() ? 0 : solved.count;
     counts_.seeds += solved.count;
     counts_.exact_solves += solved.count;
     return record(solved.spent);
+}
+
+void TopKSearch::reuse(std::span<const double> potentials) {
+    require(std::ranges::all_of(potentials, [](double f) { return std::isfinite(f); }), "a potential is not finite");
+    require(potentials.empty() || potentials.size() == n_potentials(), "expected one potential per token of the query");
+    query_->reuse(potentials);
 }
 
 double TopKSearch::lower_bounds(LowerBound& bound, std::span<const std::int64_t> positions, std::span<double> out,

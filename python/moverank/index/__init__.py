@@ -7,5 +7,6 @@ stored in a folder (`disk`). `snapshot` is one unchanging state of an index; `ch
 
 from moverank.index.batch import Batch
 from moverank.index.index import Index
+from moverank.index.search.seeds import Seeds
 
-__all__ = ["Batch", "Index"]
+__all__ = ["Batch", "Index", "Seeds"]

@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from moverank import _core
 from moverank._support.threads import count_of, each
-from moverank._support.validate import positive_number, real_number, whole_number
+from moverank._support.validate import positive_number, real_array, real_number, whole_number
 from moverank.index.found import FoundDocuments, documents_sound
 from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.parts.ids import Ids, Positions
 from moverank.index.search.hits import Certificate, Hits, Rung, SearchStats
-from moverank.index.search.ladder import Budget, PrefilteredQuery, descend
+from moverank.index.search.ladder import Budget, PrefilteredQuery, started
 from moverank.index.search.query import Goal, Query, query_batch
+from moverank.index.search.seeds import Seeds
 from moverank.index.snapshot import Snapshot
 from moverank.measures.precision import TINY, tell_if_below, tell_vanished, zero
 from moverank.vectors.histograms import Histograms
@@ -68,14 +69,18 @@ class Request:
         timeout: float | None,
         subset: Ids | None = None,
         where: Condition | None = None,
+        strict: bool = True,
     ) -> Request:
-        """Request the k nearest documents, as `Index.search` does; errors name the argument."""
+        """Request the k nearest documents, as `Index.search` does; errors name the argument.
+
+        Unless `strict`, a field of `where` may be one that no payload has: it is null then.
+        """
         began = time.perf_counter()
         goal = _goal(snapshot, k, slack)
         if candidates is not None and whole_number(candidates, "candidates", least=1) < goal.k:
             raise ValueError(f"candidates must be at least k = {goal.k}, got {candidates}")
         seconds = _seconds(timeout)
-        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds)
+        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds, strict)
         return cls(snapshot, goal, candidates, seconds, positions, _name(subset, where), began)
 
     @classmethod
@@ -94,6 +99,7 @@ class Request:
         timeout: float | None,
         subset: Ids | None,
         where: Condition | None,
+        strict: bool = True,
     ) -> Request:
         """Request all documents within a radius, as `Index.range_search` does; errors name the argument."""
         began = time.perf_counter()
@@ -101,16 +107,31 @@ class Request:
         if np.isnan(limit):
             raise ValueError("radius must be a number, got nan")
         seconds = _seconds(timeout)
-        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds)
+        positions = _chosen(snapshot, subset, where, None if seconds is None else began + seconds, strict)
         return cls(snapshot, Goal(len(snapshot), limit), None, seconds, positions, _name(subset, where), began)
 
-    def answer(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int) -> Hits:
-        """Search for one query."""
-        return self.answer_checked(Query.of(query, weights, self.snapshot.setup, "query"), num_threads)
+    def answer(
+        self,
+        query: One | Histograms,
+        weights: ArrayLike | None,
+        num_threads: int,
+        cutoff: float | None = None,
+        potentials: ArrayLike | None = None,
+    ) -> Hits:
+        """Search for one query; `cutoff` and `potentials` as in `Index.search`."""
+        checked = Query.of(query, weights, self.snapshot.setup, "query")
+        return self.answer_checked(checked, num_threads, cutoff, potentials)
 
-    def answer_checked(self, query: Query, num_threads: int) -> Hits:
+    def answer_checked(
+        self, query: Query, num_threads: int, cutoff: float | None = None, potentials: ArrayLike | None = None
+    ) -> Hits:
         """Search for one query that has been checked."""
-        return _Search(self, query, self._budget(self.began), num_threads).hits()
+        return _Search(self, query, self._budget(self.began), num_threads).finish(cutoff, potentials)
+
+    def seeds(self, query: One | Histograms, weights: ArrayLike | None, num_threads: int, count: int | None) -> Seeds:
+        """Solve only the first documents, a default number of them or `count`; the result continues the search."""
+        checked = Query.of(query, weights, self.snapshot.setup, "query")
+        return _Search(self, checked, self._budget(self.began), num_threads, count).begin()
 
     def answers(
         self,
@@ -126,7 +147,7 @@ class Request:
         def one(q: int) -> Hits:
             budget = self._budget(time.perf_counter(), stop)
             checked = Query.of(batch[q : q + 1], None, setup, f"queries: sequence {q}")
-            return _Search(self, checked, budget, 1).hits()
+            return _Search(self, checked, budget, 1).finish(None, None)
 
         return each(one, len(batch), count_of(num_threads), progress, abandon=stop.set)
 
@@ -153,19 +174,40 @@ def _seconds(timeout: float | None) -> float | None:
 
 
 def _chosen(
-    snapshot: Snapshot, subset: Ids | None, where: Condition | None, deadline: float | None
+    snapshot: Snapshot, subset: Ids | None, where: Condition | None, deadline: float | None, strict: bool
 ) -> Positions | None:
-    return snapshot.chosen(subset, None if where is None else filter_of(where, deadline))
+    return snapshot.chosen(subset, None if where is None else filter_of(where, deadline), strict=strict)
 
 
 def _name(subset: Ids | None, where: Condition | None) -> str:
     return (EVERYTHING if subset is None else SUBSET) + ("" if where is None else CHOSEN)
 
 
-class _Search:
-    """The search of the documents of a request for one query."""
+def _cutoff(cutoff: float | None) -> float:
+    if cutoff is None:
+        return np.inf
+    limit = real_number(cutoff, "cutoff")
+    if np.isnan(limit):
+        raise ValueError("cutoff must be a number, got nan")
+    return limit
 
-    def __init__(self, request: Request, query: Query, budget: Budget, num_threads: int) -> None:
+
+def _potentials(potentials: ArrayLike | None) -> NDArray[np.float64] | None:
+    if potentials is None:
+        return None
+    prices = real_array(potentials, "potentials", ndim=1, dtype=np.float64)
+    if not np.isfinite(prices).all():
+        raise ValueError("potentials: expected finite numbers")
+    return prices if len(prices) else None
+
+
+class _Search:
+    """The search of the documents of a request for one query; `n_seeds` is how many are solved first."""
+
+    def __init__(
+        self, request: Request, query: Query, budget: Budget, num_threads: int, n_seeds: int | None = None
+    ) -> None:
+        self._started = time.perf_counter()
         self._snapshot = request.snapshot
         self._goal = request.goal
         self._subset = request.positions
@@ -173,19 +215,33 @@ class _Search:
         self._query = query
         self._budget = budget
         self._threads = num_threads
+        self._n_seeds = n_seeds
+        self._count = len(self._snapshot) if self._subset is None else len(self._subset)
+        self._k = min(self._goal.k, self._count)
+        #: Made by `begin`, or else by `finish`.
+        self._core: _core.Search | None = None
 
-    def hits(self) -> Hits:
+    def begin(self) -> Seeds:
+        """Solve the seeds."""
+        if self._count == 0:
+            return Seeds(self._snapshot.ids_at(np.empty(0, dtype=np.int64)), np.empty(0), np.empty(0), 0, self)
+        self._core = self._in_core()
+        with documents_sound():
+            positions, distances, potentials, count = self._core.begin()
+        ids = self._snapshot.ids_at(positions)
+        order = np.lexsort((ids, distances))
+        return Seeds(ids[order], distances[order], potentials, count, self)
+
+    def finish(self, cutoff: float | None, potentials: ArrayLike | None) -> Hits:
         """Find the answer, and certify it."""
-        started = time.perf_counter()
         snapshot, goal, measure = self._snapshot, self._goal, self._snapshot.setup.measure
-        n_documents = len(snapshot) if self._subset is None else len(self._subset)
-        k = min(goal.k, n_documents)
+        limit, prices = _cutoff(cutoff), _potentials(potentials)
         positions, distances = np.empty(0, dtype=np.int64), np.empty(0)
         proved = _core.certify(distances, bound=np.inf, unsolved=0, k=0, radius=goal.radius)
         rungs: tuple[Rung, ...] = ()
         timed_out = False
-        if n_documents:
-            result = self._result(k)
+        if self._count:
+            result = self._result(limit, prices)
             positions, distances = result.positions, result.distances
             proved, timed_out = result.certificate, result.timed_out
             rungs = tuple(Rung(rung.name, rung.seen, rung.dropped, rung.seconds) for rung in result.rungs)
@@ -193,40 +249,53 @@ class _Search:
             self._tell_if_lost(positions, distances)
         ids = snapshot.ids_at(positions)
         # The core returns all documents that tie at the k-th distance; those with the lowest ids are kept.
-        order = np.lexsort((ids, distances))[:k]
+        order = np.lexsort((ids, distances))[: self._k]
         positions, ids, distances = positions[order], ids[order], distances[order]
-        radius = None if np.isinf(goal.radius) else goal.radius
+        # Within a cutoff that is too near for k documents, it is what documents are compared with.
+        has_fewer = np.isinf(goal.radius) and len(positions) < self._k
+        nearest = min(goal.radius, limit) if not np.isinf(goal.radius) or has_fewer else np.inf
         stats = SearchStats(
-            documents=n_documents,
+            documents=self._count,
             rungs=rungs,
-            exact_solves=n_documents - proved.unsolved,
-            seconds=time.perf_counter() - started,
+            exact_solves=self._count - proved.unsolved,
+            seconds=time.perf_counter() - self._started,
             timed_out=timed_out,
         )
+        radius = None if np.isinf(nearest) else nearest
         return Hits(
             ids=ids,
             distances=distances,
             measure=measure,
-            certificate=Certificate.of(proved, distances, n_documents, self._name, radius=radius),
+            certificate=Certificate.of(proved, distances, self._count, self._name, radius=radius),
             stats=stats,
             _documents=FoundDocuments(snapshot, self._query, positions.tolist()),
         )
 
-    def _result(self, k: int) -> _core.SearchResult:
+    def _result(self, cutoff: float, potentials: NDArray[np.float64] | None) -> _core.SearchResult:
+        search = self._in_core() if self._core is None else self._core
+        wanted = search.n_potentials
+        if potentials is not None and len(potentials) != wanted:
+            expected = f"{wanted}, one per distinct token of the query" if wanted else "none under this measure"
+            raise ValueError(f"potentials: expected {expected}, got {len(potentials)}")
+        with documents_sound():
+            return search.finish(cutoff, potentials)
+
+    def _in_core(self) -> _core.Search:
         setup = self._snapshot.setup
         prepared = self._query.prepared(setup.measure, setup.dim if setup.kind == "bins" else None)
-        candidates = self._candidates(prepared, k if np.isinf(self._goal.radius) else 0)
+        candidates = self._candidates(prepared, self._k if np.isinf(self._goal.radius) else 0)
         prefilter = None if candidates is None else self._snapshot.prefilter
         with documents_sound():
-            return descend(
+            return started(
                 self._snapshot.corpus,
                 prepared,
                 self._snapshot.searched if self._subset is None else self._subset,
                 self._budget,
                 candidates,
-                k=k,
+                k=self._k,
                 radius=self._goal.radius,
                 slack=self._goal.slack,
+                n_seeds=self._n_seeds,
                 seed_by_candidates=prefilter is not None and prefilter.gives_seeds,
                 num_threads=self._threads,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,17 @@ class FoundDocuments:
         return FoundDocuments(self._snapshot, self._query, [self._positions[rank]])
 
     def __reduce__(self) -> tuple[Any, ...]:
+        kept = self.kept()
+        return KeptDocuments, tuple(getattr(kept, own.name) for own in fields(kept))
+
+    def kept(self) -> KeptDocuments:
+        """Copies, which need no index."""
         documents = [self._snapshot.document(position) for position in self._positions]
         payloads = [self._snapshot.payload(position) for position in self._positions]
         costs = [self._snapshot.costs(self._query.tokens, tokens) for tokens, _ in documents]
         pooled_into = [self._snapshot.pooled_into(position) for position in self._positions]
         texts = [self.text(rank) for rank in range(len(self._positions))]
-        return KeptDocuments, (self._query, documents, payloads, texts, self._snapshot.setup, costs, pooled_into)
+        return KeptDocuments(self._query, documents, payloads, texts, self._snapshot.setup, costs, pooled_into)
 
 
 @dataclass(frozen=True)

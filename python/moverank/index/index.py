@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.threads import Lock
-from moverank._support.validate import thread_count
+from moverank._support.validate import thread_count, whole_number
 from moverank.errors import IndexClosedError, MeasureMismatchError, ReadOnlyIndexError
 from moverank.index.answer import Request
 from moverank.index.batch import Batch
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from moverank.index.parts.intake import Documents
     from moverank.index.parts.setup import Clusters
     from moverank.index.search.hits import Hits
+    from moverank.index.search.seeds import Seeds
     from moverank.index.snapshot import Snapshot
     from moverank.spaces import Space
     from moverank.vectors.histograms import Histograms
@@ -733,6 +734,8 @@ class Index:
         candidates: int | None = None,
         timeout: float | None = None,
         slack: float = 0.0,
+        cutoff: float | None = None,
+        potentials: ArrayLike | None = None,
         num_threads: int | None = None,
     ) -> Hits:
         """Find the k nearest documents: exactly, unless a budget (candidates, timeout or slack) is given.
@@ -763,6 +766,12 @@ class Index:
         slack : float, default 0.0
             Stop when the k-th distance is proved to be at most (1 + slack) times the true one. Must be 0 if costs may
             be negative, as under ground "dot".
+        cutoff : float, optional
+            Look only for documents at most this far away, as k such documents are known elsewhere. There may be fewer
+            than k hits then, and the certificate is about documents within the cutoff.
+        potentials : array_like, shape (n,), optional
+            Prices of the query's tokens that give bounds from the beginning, so that no documents are solved for some:
+            those of `seed`, of this index or of others that are searched for the same query.
         num_threads : int, optional
             Number of threads; by default that of the index. Without a budget, the hits do not depend on it.
 
@@ -789,7 +798,51 @@ class Index:
         request = Request.nearest(
             self._snapshot, k, slack=slack, candidates=candidates, timeout=timeout, subset=subset, where=where
         )
-        return request.answer(query, weights, self._threads(num_threads))
+        return request.answer(query, weights, self._threads(num_threads), cutoff, potentials)
+
+    def seed(
+        self,
+        query: One | Histograms,
+        k: int = 10,
+        *,
+        count: int | None = None,
+        weights: ArrayLike | None = None,
+        subset: Ids | None = None,
+        where: Condition | None = None,
+        candidates: int | None = None,
+        timeout: float | None = None,
+        slack: float = 0.0,
+        num_threads: int | None = None,
+    ) -> Seeds:
+        """Begin a search that is split over several indexes: solve the first documents, the seeds.
+
+        Each index solves its seeds; what they show together lets each of them look at fewer documents. The k-th least
+        distance of all seeds is a cutoff for all, and the mean of their potentials gives better bounds. `Seeds.search`
+        continues; so does `search` with the same arguments, on a copy of the index elsewhere.
+
+        Parameters
+        ----------
+        query, k, weights, subset, where, candidates, timeout, slack, num_threads
+            As in `search`. The timeout is for the whole search, from now on.
+        count : int, optional
+            Number of seeds; by default 20, or k if that is more. Several indexes need fewer each.
+
+        Returns
+        -------
+        Seeds
+
+        Raises
+        ------
+        KeyError
+            If an id of the subset is not in the index.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        request = Request.nearest(
+            self._snapshot, k, slack=slack, candidates=candidates, timeout=timeout, subset=subset, where=where
+        )
+        wanted = None if count is None else whole_number(count, "count", least=1)
+        return request.seeds(query, weights, self._threads(num_threads), wanted)
 
     def rerank(
         self,
@@ -999,6 +1052,10 @@ class Index:
             num_threads=self._threads(num_threads),
             progress=progress,
         )
+
+    @property
+    def _is_in_folder(self) -> bool:
+        return isinstance(self._open_keeper(), Store)
 
     @property
     def _snapshot(self) -> Snapshot:

@@ -217,8 +217,11 @@ class Snapshot:
         part, own = self.place(position)
         return self.parts[part].payload(own)
 
-    def chosen(self, subset: Ids | None, where: PayloadFilter | None) -> Positions | None:
-        """Increasing positions of the documents of a subset that satisfy a condition; None for all documents."""
+    def chosen(self, subset: Ids | None, where: PayloadFilter | None, *, strict: bool = True) -> Positions | None:
+        """Increasing positions of the documents of a subset that satisfy a condition; None for all documents.
+
+        If `strict`, the condition must not name a field that no payload has.
+        """
         if subset is None and where is None:
             return None
         if subset is None:
@@ -229,7 +232,8 @@ class Snapshot:
             positions = self.positions_of(listed, "subset") if listed else np.empty(0, dtype=np.int64)
         if where is None:
             return positions
-        self._require_fields(where)
+        if strict:
+            self._require_fields(where)
         matching = []
         for part, first in zip(self.parts, self.firsts, strict=False):
             own = positions[np.searchsorted(positions, first) : np.searchsorted(positions, first + len(part))]

@@ -63,7 +63,7 @@ class Budget:
         return None if self.deadline is None else max(self.deadline - time.perf_counter(), 0.0)
 
 
-def descend(
+def started(
     corpus: _core.Corpus | _core.BagCorpus,
     query: _core.Query,
     positions: Positions | None,
@@ -73,11 +73,12 @@ def descend(
     k: int,
     radius: float,
     slack: float,
+    n_seeds: int | None,
     seed_by_candidates: bool,
     num_threads: int,
-) -> _core.SearchResult:
-    """Search the documents at increasing positions, or all, within the budget."""
-    return _core.search(
+) -> _core.Search:
+    """A search of the documents at increasing positions, or all, within the budget, which has not begun."""
+    return _core.Search(
         corpus,
         query,
         k=k,
@@ -86,6 +87,7 @@ def descend(
         positions=positions,
         budget=budget.candidates,
         timeout=budget.seconds_left,
+        n_seeds=n_seeds,
         source=candidates,
         source_gives_seeds=seed_by_candidates,
         stop=budget.stop,
