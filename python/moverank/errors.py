@@ -87,6 +87,17 @@ class NoPermissionError(IndexWriteError, PermissionError):
     """The folder or a file in it may not be written; the index is as it was before the call."""
 
 
+class ShardMismatchError(ValueError):
+    """Indexes that are to be searched as one differ in what distances depend on; the message says in what."""
+
+
+class ShardFailedError(RuntimeError):
+    """Some of the indexes that are searched as one did not answer; the message says which, and why.
+
+    ``on_failure="partial"`` answers from the others instead, and says what is missing.
+    """
+
+
 class TextFormatError(ValueError):
     """A file holds no text, or text in an unknown layout; the message says where, and what was expected."""
 

@@ -156,7 +156,12 @@ CALLS = {
     "Index.search": (
         index().search,
         {"query": X, "k": 1, "weights": None, "subset": None, "where": None, "candidates": None, "timeout": None}
-        | {"slack": 0.0, "num_threads": 1},
+        | {"slack": 0.0, "cutoff": 9.0, "potentials": None, "num_threads": 1},
+    ),
+    "Index.seed": (
+        index().seed,
+        {"query": X, "k": 1, "count": 2, "weights": None, "subset": None, "where": None, "candidates": None}
+        | {"timeout": None, "slack": 0.0, "num_threads": 1},
     ),
     "Index.search_batch": (
         index().search_batch,

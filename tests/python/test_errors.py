@@ -15,6 +15,7 @@ from moverank import errors
 from moverank.index.disk import building
 from moverank.readers import Batch
 from moverank.readers.texts import TextFiles
+from moverank.sharding import ShardedIndex
 
 DOCS = [np.eye(3), np.ones((2, 3))]
 CLASSES = {
@@ -29,6 +30,15 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(building, "SEGMENT_BYTES", 1)
     mr.Index.build(DOCS, "wmd", ids=["a", "b"], encoder=mr.EncoderIdentity("A", "a")).save("index")
+
+
+class Unreachable:
+    """A shard on a host that does not answer."""
+
+    name = "host-a"
+
+    def submit(self, method, *args, **options):
+        raise ConnectionError("refused")
 
 
 def being_built():
@@ -113,6 +123,16 @@ CASES = {
         ValueError,
         lambda: mr.Index.build(DOCS, payloads=[{"year": 1}] * 2).search(DOCS[0], where="yeer > 0"),
         "where: no payload has a field 'yeer'; similar fields: 'year'; known fields: 'year'",
+    ),
+    "ShardMismatchError": (
+        ValueError,
+        lambda: ShardedIndex.of([mr.Index.build(DOCS, "wmd"), mr.Index.build(DOCS, "wrd")]),
+        "shard 1 has measure .*, but shard 0 has .*: their distances cannot be compared",
+    ),
+    "ShardFailedError": (
+        RuntimeError,
+        lambda: ShardedIndex([[Unreachable()]]),
+        "host-a: ConnectionError: refused",
     ),
     "NoTokensError": (
         ValueError,

@@ -35,6 +35,7 @@ LAYERS = [
     "index.index",
     "index.rerank",
     "index",  # its door
+    "sharding",
     "readers",
     "ranking",
     "text_index",

@@ -289,6 +289,17 @@ WRONG = {
         ([1.5], TypeError, "expected integers of 64 bits or strings, got 1.5"),
     ],
     "Index.rerank.ids": CHOSEN,
+    "Index.search.cutoff": [
+        (NAN, ValueError, "must be a number, got nan"),
+        ("near", TypeError, "must be a real number, got 'near'"),
+    ],
+    "Index.search.potentials": [
+        ([1.0], ValueError, r"expected \d+, one per distinct token of the query, got 1"),
+        ([1.0, NAN, 0.0], ValueError, "expected finite numbers"),
+        ([[1.0, 2.0, 3.0]], ValueError, r"expected an array of shape \(n,\), got shape \(1, 3\)"),
+        ("abc", TypeError, "expected real numbers"),
+    ],
+    "Index.seed.count": COUNT,
     "Sequence.tokens": TOKENS,
     "Sequence.weights": MASS,
     "Sequences.weights": [

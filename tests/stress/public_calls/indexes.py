@@ -1,11 +1,15 @@
 """Indexes: searched, changed, kept in folders, built there."""
 
+import pickle
+import shutil
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import moverank as mr
 from moverank.index.disk import building
 from moverank.readers import Batch
+from moverank.sharding import ShardedIndex, split
 from public_calls.inputs import bags, documents, each, query
 
 
@@ -28,6 +32,21 @@ def searches(folder):
         one = found[0]
         shown = f"{found} {found!r} {found.stats}"
         return one.payload, one.alignment, found[1:3], list(found), found.similarities, shown, found.to_dict()
+
+    def waves(index):
+        seeds = index.seed(asked, 4, count=3)
+        shown = repr(seeds), pickle.loads(pickle.dumps(seeds)).ids
+        prices = seeds.potentials if len(seeds.potentials) else None
+        return shown, seeds.search(cutoff=1.0), index.search(asked, 4, cutoff=1.0, potentials=prices)
+
+    def shards(index):
+        own = Path(folder) / "shards"
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir()
+        folders = [own / name for name in "ab"]
+        split(index, folders)
+        found = ShardedIndex.open(folders).search(asked, 3)
+        return f"{found} {found.shards}", found[0].payload, found.to_dict()
 
     def batch():
         told.clear()
@@ -59,6 +78,8 @@ def searches(folder):
         "other options of cells": lambda: hits(indexes[4].with_prefilter(mr.TokenCells(probes=2, ranked=9))),
         "reranking": lambda: index.rerank(asked, [4, 7, 1], 2),
         "reranking without an index": lambda: mr.rerank(asked, docs, 3, "wmd"),
+        "search in two waves": each(waves, indexes),
+        "search of shards": each(shards, [indexes[0], indexes[5]]),
         "range search": each(lambda index: index.range_search(asked, 0.8), indexes),
         "what an index is": about,
     }

@@ -1,0 +1,231 @@
+"""Calls of all shards at the same time: a deadline, another replica for one that fails, and for one that is slow."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from moverank._support.threads import Lock
+from moverank.errors import IndexClosedError, IndexFormatError
+from moverank.sharding.merging import Failure
+
+#: Attempts per shard and call: the first, and one more on another replica, or on the same where there is one only.
+ATTEMPTS = 2
+
+#: Calls whose times say what is slow, and the least time after which a call counts as slow.
+TIMES_KEPT, LEAST_SLOW = 100, 0.01
+
+#: For how many seconds a replica that failed is asked after the others.
+AVOIDED = 10.0
+
+
+class Replica(Protocol):
+    """A `Shard` in this process or another."""
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+        ...
+
+    def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
+        """Call a method of the shard; the result comes later."""
+        ...
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What became of one call of all shards. `answers` has a `Failure` where a shard did not answer."""
+
+    answers: list[Any]
+    retried: int
+    seconds: float
+
+
+@dataclass
+class _State:
+    """One call of one shard: what was tried, and what is awaited."""
+
+    order: list[int]
+    attempts: int = 0
+    began: float = 0.0
+    reasons: list[str] = field(default_factory=list)
+
+
+class Caller:
+    """Calls shards, each of which has one replica or more. Thread-safe.
+
+    Parameters
+    ----------
+    shards : sequence of sequence of Replica
+        The replicas of each shard.
+    names : sequence of str
+        Names of the shards.
+    hedge : float or None, default 95
+        A call that takes longer than this percentile of earlier ones is sent to another replica too; the first answer
+        counts. None waits.
+    """
+
+    def __init__(
+        self, shards: Sequence[Sequence[Replica]], names: Sequence[str], *, hedge: float | None = 95.0
+    ) -> None:
+        self.shards = [list(own) for own in shards]
+        self.names = list(names)
+        self._hedge = hedge
+        self._times: dict[str, deque[float]] = {}
+        self._failed: dict[tuple[int, int], float] = {}
+        self._turn = 0
+        self._lock = Lock()
+
+    def ask(
+        self,
+        method: str,
+        args: Sequence[Any],
+        deadline: float | None,
+        *,
+        kept: tuple[type[Exception], ...] = (),
+    ) -> Calls:
+        """Call a method of every shard.
+
+        Parameters
+        ----------
+        method : str
+            Name of the method of `Shard`.
+        args : sequence of tuple, or of Failure
+            Arguments for each shard; a shard with a failure is not called.
+        deadline : float or None
+            When to stop waiting, by `time.perf_counter`.
+        kept : tuple of type
+            Errors that are answers.
+
+        Raises
+        ------
+        TypeError, ValueError, LookupError
+            If a shard says that an argument is wrong; all others are no longer awaited.
+        """
+        began = time.perf_counter()
+        answers: list[Any] = [own if isinstance(own, Failure) else None for own in args]
+        states = {s: _State(self._order(s)) for s, own in enumerate(args) if not isinstance(own, Failure)}
+        awaited: dict[Future[Any], tuple[int, int]] = {}
+        retried = 0
+
+        def send(s: int) -> None:
+            state = states[s]
+            replica = state.order[state.attempts % len(state.order)]
+            state.attempts += 1
+            state.began = time.perf_counter()
+            awaited[self._sent(s, replica, method, args[s])] = (s, replica)
+
+        for s in states:
+            send(s)
+        slow = self._slow_after(method)
+        try:
+            while states:
+                now = time.perf_counter()
+                if deadline is not None and now >= deadline:
+                    break
+                until = [] if deadline is None else [deadline]
+                if slow is not None:
+                    until += [own.began + slow for own in states.values() if self._can_hedge(own)]
+                done, _ = wait(awaited, max(min(until) - now, 0.0) if until else None, FIRST_COMPLETED)
+                for future in done:
+                    s, replica = awaited.pop(future)
+                    if s not in states:
+                        continue
+                    try:
+                        answers[s] = future.result()
+                    except kept as error:
+                        answers[s] = error
+                    except Exception as error:
+                        if _is_of_caller(error):
+                            raise
+                        self._note_failure(s, replica)
+                        states[s].reasons.append(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+                        if states[s].attempts < ATTEMPTS:
+                            retried += 1
+                            send(s)
+                        elif s not in {own for own, _ in awaited.values()}:
+                            answers[s] = Failure(self.names[s], "; ".join(dict.fromkeys(states.pop(s).reasons)))
+                        continue
+                    self._note_time(method, time.perf_counter() - states.pop(s).began)
+                if slow is not None:
+                    for s, own in list(states.items()):
+                        if self._can_hedge(own) and time.perf_counter() >= own.began + slow:
+                            retried += 1
+                            send(s)
+        finally:
+            for future in awaited:
+                future.cancel()
+        for s in states:
+            reason = "; ".join([*states[s].reasons, f"no answer within {time.perf_counter() - began:.3g} s"])
+            answers[s] = Failure(self.names[s], reason, is_late=True)
+        return Calls(answers, retried, time.perf_counter() - began)
+
+    def tell(self, method: str, *args: Any, timeout: float | None = None) -> list[list[Any]]:
+        """Call a method of every replica; errors are among the results."""
+        futures = [[self._sent(s, r, method, args) for r in range(len(own))] for s, own in enumerate(self.shards)]
+        wait([future for own in futures for future in own], timeout)
+        return [[_result(future) for future in own] for own in futures]
+
+    def ask_first(self, shard: int, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method of one shard, on its first replica that can be reached, without a deadline.
+
+        Not sent again if it fails: it may have been done.
+        """
+        return self._sent(shard, self._order(shard, turn=0)[0], method, args, options).result()
+
+    def _sent(
+        self, s: int, replica: int, method: str, args: tuple[Any, ...], options: dict[str, Any] | None = None
+    ) -> Future[Any]:
+        try:
+            return self.shards[s][replica].submit(method, *args, **(options or {}))
+        except Exception as error:
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _order(self, s: int, turn: int | None = None) -> list[int]:
+        """Replicas of a shard: each in its turn, and last those that failed a short while ago."""
+        with self._lock:
+            if turn is None:
+                self._turn += 1
+                turn = self._turn
+            count, now = len(self.shards[s]), time.perf_counter()
+            places = [(turn + r) % count for r in range(count)]
+            return sorted(places, key=lambda r: now - self._failed.get((s, r), -np.inf) < AVOIDED)
+
+    def _can_hedge(self, state: _State) -> bool:
+        return state.attempts < min(ATTEMPTS, len(state.order))
+
+    def _slow_after(self, method: str) -> float | None:
+        with self._lock:
+            times = self._times.get(method)
+            if self._hedge is None or times is None or len(times) < TIMES_KEPT // 5:
+                return None
+            return max(float(np.percentile(times, self._hedge)), LEAST_SLOW)
+
+    def _note_time(self, method: str, seconds: float) -> None:
+        with self._lock:
+            self._times.setdefault(method, deque(maxlen=TIMES_KEPT)).append(seconds)
+
+    def _note_failure(self, s: int, replica: int) -> None:
+        with self._lock:
+            self._failed[s, replica] = time.perf_counter()
+
+
+def _is_of_caller(error: Exception) -> bool:
+    """Whether an error says that an argument is wrong, which no other replica would take either."""
+    damaged = isinstance(error, (IndexFormatError, IndexClosedError))
+    return isinstance(error, (TypeError, ValueError, LookupError)) and not damaged
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result(0.0)
+    except Exception as error:
+        return error

@@ -1,0 +1,128 @@
+"""The answer of several indexes: hits, and which shards they are from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from moverank._support.threads import Lock
+from moverank.alignment.alignment import Alignment
+from moverank.errors import ShardFailedError
+from moverank.index.found import KeptDocuments
+from moverank.index.search.hits import Hits
+from moverank.sharding.calls import Caller
+from moverank.sharding.merging import Failure, ShardReport
+from moverank.vectors.histograms import Histograms
+from moverank.vectors.sequences import Sequences
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ShardedHits(Hits):
+    """The answer of several indexes, nearest first: `Hits`, and which shards they are from.
+
+    Attributes
+    ----------
+    shards : ShardReport
+        Which shards answered.
+    """
+
+    shards: ShardReport = field(default_factory=lambda: ShardReport(0, 0, (), 1.0))
+
+    def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
+        """Convert to JSON values, as `Hits.to_dict`, with "shards"."""
+        return {**super().to_dict(contents=contents), "shards": self.shards.to_dict()}
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.shards}" if self.shards.failed else super().__str__()
+
+
+class Fetch:
+    """Documents of hits, which are fetched from their shards, all at once, when the first of them is looked at.
+
+    Parameters
+    ----------
+    caller : Caller
+        Calls the shards.
+    query : Sequences or Histograms
+        The query.
+    shards : list of int
+        The shard of each document.
+    ids : list
+        The documents, the nearest first.
+    """
+
+    def __init__(self, caller: Caller, query: Sequences | Histograms, shards: list[int], ids: list[Any]) -> None:
+        self._caller = caller
+        self._query = query
+        self._shards = shards
+        self._ids = ids
+        self._found: list[KeptDocuments] | None = None
+        self._lock = Lock()
+
+    def __call__(self) -> list[KeptDocuments]:
+        """Fetch the documents, once.
+
+        Raises
+        ------
+        ShardFailedError
+            If a shard does not answer.
+        UnknownIdError
+            If a document was removed meanwhile.
+        """
+        with self._lock:
+            if self._found is None:
+                ranks = [[r for r, own in enumerate(self._shards) if own == s] for s in range(len(self._caller.shards))]
+                args = [(self._query, [self._ids[r] for r in own]) if own else Failure("", "") for own in ranks]
+                found: list[Any] = [None] * len(self._ids)
+                for own, answer in zip(ranks, self._caller.ask("documents", args, None).answers, strict=True):
+                    if own and isinstance(answer, Failure):
+                        raise ShardFailedError(str(answer))
+                    for place, rank in enumerate(own):
+                        found[rank] = answer.only(place)
+                self._found = found
+            return self._found
+
+
+class RemoteDocuments:
+    """Documents of hits in shards, by rank.
+
+    Parameters
+    ----------
+    found : callable
+        Returns copies of documents; see `Fetch`.
+    places : list of int
+        Which of these they are.
+    """
+
+    def __init__(self, found: Callable[[], list[KeptDocuments]], places: list[int]) -> None:
+        self._found = found
+        self._places = places
+
+    def alignment(self, rank: int) -> Alignment:
+        """Solve the transport problem of a hit again, to get its plan."""
+        return self._document(rank).alignment(0)
+
+    def payload(self, rank: int) -> Any:
+        """Payload of the document."""
+        return self._document(rank).payload(0)
+
+    def text(self, rank: int) -> str | None:
+        """Text of the document; None if the index keeps no texts."""
+        return self._document(rank).text(0)
+
+    def only(self, rank: int) -> RemoteDocuments:
+        """One of the documents alone."""
+        return RemoteDocuments(self._found, [self._places[rank]])
+
+    def _document(self, rank: int) -> KeptDocuments:
+        return self._found()[self._places[rank]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies, which need no shards.
+        return _fetched, ([self._document(rank) for rank in range(len(self._places))],)
+
+
+def _fetched(found: list[KeptDocuments]) -> RemoteDocuments:
+    return RemoteDocuments(partial(list, found), list(range(len(found))))

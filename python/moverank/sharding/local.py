@@ -1,0 +1,24 @@
+"""Shards in this process, each with a thread of its own that asks it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from moverank.sharding.shard import Shard
+
+#: Calls of one shard that run at the same time; the others wait.
+CALLS_AT_ONCE = 4
+
+
+class LocalReplica:
+    """A shard in this process."""
+
+    def __init__(self, shard: Shard, name: str) -> None:
+        self.name = name
+        self._shard = shard
+        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"moverank-{name}")
+
+    def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
+        """Call a method of the shard."""
+        return self._pool.submit(getattr(self._shard, method), *args, **options)

@@ -1,0 +1,198 @@
+"""One index among several that are searched as one: what a process that holds it does when it is asked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.threads import Lock
+from moverank.index.answer import Request
+from moverank.index.found import FoundDocuments, KeptDocuments
+from moverank.index.index import Index, PathLike
+from moverank.index.parts.filters import Condition
+from moverank.index.parts.ids import listed_ids
+from moverank.index.search.hits import Hits, SearchStats
+from moverank.index.search.query import Query
+from moverank.index.search.seeds import Seeds
+from moverank.measures.measure import Measure
+from moverank.sharding.fingerprint import Fingerprint
+from moverank.vectors.histograms import Histograms
+from moverank.vectors.sequences import Sequences
+
+#: Searches that have begun and wait for their second wave. One that was dropped is begun anew.
+SEARCHES_KEPT = 64
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """What a coordinator has to know of a shard."""
+
+    fingerprint: Fingerprint
+    measure: Measure
+    has_costs: bool
+    has_string_ids: bool
+    has_negative_costs: bool
+    dim: int
+    n_documents: int
+
+
+@dataclass(frozen=True, eq=False)
+class ShardQuery:
+    """A search of all shards; `name` tells it from others.
+
+    `count` is the number of seeds of each shard. `strict` is whether a field of `where` that no payload of the shard
+    has is an error; otherwise it is null.
+    """
+
+    name: str
+    query: Sequences | Histograms
+    k: int
+    count: int
+    where: Condition | None
+    candidates: int | None
+    slack: float
+    strict: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class ShardAnswer:
+    """Answer of one shard, without what belongs to documents: these are fetched for the hits that are left after all.
+
+    `bound` and `unsolved` are those of `Certificate`.
+    """
+
+    ids: NDArray[Any]
+    distances: NDArray[np.float64]
+    bound: float
+    unsolved: int
+    stats: SearchStats
+
+    @classmethod
+    def of(cls, hits: Hits) -> ShardAnswer:
+        """Take what is needed from hits."""
+        proved = hits.certificate
+        return cls(hits.ids, hits.distances, proved.bound, proved.unsolved, hits.stats)
+
+
+class Shard:
+    """An index as one of several. Thread-safe; arguments and results are small, and can be pickled.
+
+    Parameters
+    ----------
+    index : Index
+        The index.
+    num_threads : int, optional
+        Threads per call; by default those of the index.
+    """
+
+    def __init__(self, index: Index, num_threads: int | None = None) -> None:
+        self._index = index
+        self._threads = num_threads
+        self._begun: OrderedDict[str, Seeds] = OrderedDict()
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: PathLike, num_threads: int | None = None) -> Shard:
+        """Open the index in a folder, for reading."""
+        return cls(Index.open(path, num_threads=num_threads), num_threads)
+
+    def describe(self) -> ShardInfo:
+        """Say what is in the index."""
+        snapshot = self._index._snapshot
+        setup = snapshot.setup
+        return ShardInfo(
+            Fingerprint.of(snapshot),
+            setup.measure,
+            setup.kind == "bins",
+            setup.ids == "str",
+            snapshot.has_negative_costs,
+            setup.dim,
+            len(snapshot),
+        )
+
+    def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Seeds:
+        """Solve the seeds of a search, and keep its state for `search`."""
+        seeds = self._request(asked, subset, timeout).seeds(asked.query, None, self._num_threads, asked.count)
+        with self._lock:
+            self._begun[asked.name] = seeds
+            while len(self._begun) > SEARCHES_KEPT:
+                self._begun.popitem(last=False)
+        return seeds
+
+    def search(
+        self,
+        asked: ShardQuery,
+        subset: Sequence[Any] | None,
+        timeout: float | None,
+        cutoff: float | None,
+        potentials: NDArray[np.float64] | None,
+    ) -> ShardAnswer:
+        """Continue the search, or, if this shard has not begun it, search with what others have found."""
+        with self._lock:
+            seeds = self._begun.pop(asked.name, None)
+        if seeds is not None:
+            return ShardAnswer.of(seeds.search(cutoff=cutoff, potentials=potentials))
+        request = self._request(asked, subset, timeout)
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads, cutoff, potentials))
+
+    def range_search(
+        self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None, radius: float
+    ) -> ShardAnswer:
+        """All documents within a radius."""
+        snapshot = self._index._snapshot
+        request = Request.within(
+            snapshot, radius, timeout=timeout, subset=subset, where=asked.where, strict=asked.strict
+        )
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads))
+
+    def rerank(self, asked: ShardQuery, ids: Sequence[Any], timeout: float | None) -> ShardAnswer:
+        """The nearest of given documents."""
+        request = Request.among(self._index._snapshot, ids, asked.k, slack=asked.slack, timeout=timeout)
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads))
+
+    def documents(self, query: Sequences | Histograms, ids: Sequence[Any]) -> KeptDocuments:
+        """Tokens, payloads and texts of documents, in the order of `ids`, for hits of a query."""
+        snapshot = self._index._snapshot
+        checked = Query.of(query, None, snapshot.setup, "query")
+        positions = [snapshot.position_of(id) for id in ids]
+        return FoundDocuments(snapshot, checked, positions).kept()
+
+    def has(self, ids: Sequence[Any]) -> NDArray[np.bool_]:
+        """Which documents the index has."""
+        return self._index._snapshot.find(listed_ids(ids)) >= 0
+
+    def refresh(self) -> int:
+        """Load the latest state of the index in the folder; returns the number of documents."""
+        if self._index._is_in_folder:
+            self._index.refresh()
+        return len(self._index)
+
+    def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> int:
+        """Call a method of the index that changes it, such as "add"; returns the number of documents.
+
+        An index in a folder is opened for writing for this one call, so that other processes can write in between.
+        """
+        if path is None:
+            getattr(self._index, method)(*args, **options)
+        else:
+            with Index.open(Path(path), writable=True) as writer:
+                getattr(writer, method)(*args, **options)
+        return self.refresh()
+
+    @property
+    def _num_threads(self) -> int:
+        return self._index._threads(self._threads)
+
+    def _request(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Request:
+        return Request.nearest(
+            self._index._snapshot, asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
+            subset=subset, where=asked.where, strict=asked.strict,
+        )  # fmt: skip
