@@ -271,7 +271,9 @@ void bind_search(py::module_& module) {
     };
     def_search(static_cast<const Corpus*>(nullptr));
     def_search(static_cast<const BagCorpus*>(nullptr));
-    search.def_property_readonly("n_potentials", &Search::n_potentials).def("begin", &Search::begin).def("finish", &Search::finish, py::arg("cutoff"), optional("potentials"));
+    search.def_property_readonly("n_potentials", &Search::n_potentials)
+        .def("begin", &Search::begin)
+        .def("finish", &Search::finish, py::arg("cutoff"), optional("potentials"));
     module.def(
         "certify",
         [](const Array<double>& distances, double bound, std::int64_t unsolved, std::size_t k, double radius) {
