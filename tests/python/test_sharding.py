@@ -19,7 +19,7 @@ from moverank.errors import (
     UnknownFieldError,
     UnknownIdError,
 )
-from moverank.sharding import Shard, ShardedIndex, split
+from moverank.sharding import Shard, ShardedIndex, rebalance, split
 from moverank.sharding.calls import Caller
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.merging import Failure, merge
@@ -81,6 +81,19 @@ def test_shards_of_any_size_after_removals(count, k, q, removed):
             index.remove(own)
     sharded = ShardedIndex.of(parts)
     same(sharded.search(DOCS[q], k), whole.search(DOCS[q], k))
+
+
+def test_a_closed_one_has_no_threads_left():
+    parts, _ = parts_of(2)
+    with ShardedIndex.of(parts) as sharded:
+        sharded.search(DOCS[0], 2)
+    with pytest.raises(ShardFailedError, match="shutdown"):
+        sharded.search(DOCS[0], 2)
+    deadline = time.perf_counter() + 10
+    while any(thread.name.startswith("moverank-shard") for thread in threading.enumerate()):
+        assert time.perf_counter() < deadline
+        time.sleep(0.01)
+    assert parts[0].search(DOCS[0], 2).certificate.exact
 
 
 def test_bags_and_given_costs():
@@ -445,6 +458,85 @@ def test_bags_and_histograms_are_split_too(tmp_path):
         folders = [tmp_path / f"{name}{s}" for s in range(3)]
         split(index, folders)
         same(ShardedIndex.open(folders).search(query, 9), index.search(query, 9))
+
+
+def saved(tmp_path, owned, build):
+    folders = [tmp_path / f"s{s}" for s in range(len(owned))]
+    for folder, own in zip(folders, owned, strict=True):
+        build(own).save(folder)
+    return folders
+
+
+VECTORS = RNG.normal(size=(60, 5)).astype(np.float32)
+WORDS = [RNG.integers(0, 60, size=RNG.integers(1, 9)) for _ in range(90)]
+CONTENT = RNG.uniform(size=(90, 12)) + 1e-3
+COSTS = np.abs(RNG.normal(size=(12, 12)))
+OF_TOKENS = lambda own, **options: mr.Index.build([DOCS[i] for i in own], "wrd", ids=own, **options)  # noqa: E731
+KINDS = {
+    "tokens": (lambda own: OF_TOKENS(own, payloads=[PAYLOADS[i] for i in own]), DOCS[7]),
+    "cells": (lambda own: OF_TOKENS(own, prefilter="tokens"), DOCS[7]),
+    "codes": (lambda own: OF_TOKENS(own, dtype="int8", rescore=True), DOCS[7]),
+    "pooled": (lambda own: OF_TOKENS(own, pool=2), DOCS[7]),
+    "words": (lambda own: mr.Index.build(mr.Bags(VECTORS, [WORDS[i] for i in own]), "wmd", ids=own), VECTORS[:4]),
+    "bins": (lambda own: mr.Index.build(CONTENT[own], costs=COSTS, ids=own), CONTENT[4]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_documents_move_until_shards_are_even(tmp_path, kind):
+    build, query = KINDS[kind]
+    owned = [list(range(60)), list(range(60, 65)), list(range(65, 90))]
+    whole = build(list(range(90)))
+    folders = saved(tmp_path, owned, build)
+    sharded = ShardedIndex.open(folders)
+    steps = []
+    sizes = rebalance(folders, progress=lambda *done: steps.append(done))
+    assert sum(sizes) == 90
+    assert max(sizes) - min(sizes) <= 6
+    assert steps[-1][0] == steps[-1][1] == 60 - sizes[0]
+    same(sharded.search(query, 12), whole.search(query, 12))  # in the state from before
+    sharded.refresh()
+    assert sharded.sizes == sizes
+    for k in (1, 12, 90):
+        same(sharded.search(query, k), whole.search(query, k))
+    assert [hit.payload for hit in sharded.search(query, 9)] == [hit.payload for hit in whole.search(query, 9)]
+    for folder in folders:
+        mr.Index.open(folder).verify()
+    assert rebalance(folders) == sizes  # nothing is left to do
+
+
+def test_a_move_that_was_interrupted_is_finished(tmp_path, monkeypatch):
+    build, query = KINDS["tokens"]
+    whole = build(list(range(90)))
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    monkeypatch.setattr("moverank.sharding.rebalancing.without", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rebalance(folders)
+    monkeypatch.undo()
+    sharded = ShardedIndex.open(folders)
+    assert len(sharded) > 90  # some are in both
+    for k in (1, 10, 60):
+        found = sharded.search(query, k)
+        np.testing.assert_array_equal(found.ids, whole.search(query, k).ids)
+    assert sum(rebalance(folders)) == 90
+    sharded.refresh()
+    same(sharded.search(query, 10), whole.search(query, 10))
+
+
+def test_moves_are_refused_where_they_would_lose_something(tmp_path):
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], KINDS["tokens"][0])
+    with mr.Index.open(folders[1], writable=True), pytest.raises(mr.errors.IndexLockedError):
+        rebalance(folders)
+    with pytest.raises(ValueError, match="at least one"):
+        rebalance([])
+    with pytest.raises(ValueError, match="tolerance"):
+        rebalance(folders, tolerance=0)
+    KINDS["pooled"][0](list(range(5))).save(tmp_path / "other")
+    with pytest.raises(ShardMismatchError, match="pool"):
+        rebalance([*folders, tmp_path / "other"])
+    mr.TextIndex.create(tmp_path / "texts").add(["a cat"])
+    with pytest.raises(ValueError, match="TextIndex"):
+        rebalance([tmp_path / "texts"])
 
 
 def test_a_split_needs_empty_folders(tmp_path):

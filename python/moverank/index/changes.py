@@ -13,7 +13,7 @@ from moverank.index.parts.anchors import with_anchors
 from moverank.index.parts.cells import Cells, DocumentCells
 from moverank.index.parts.finding_cells import found_cells, has_outgrown, in_memory, with_parts
 from moverank.index.parts.ids import Ids, Positions, listed_ids
-from moverank.index.parts.intake import Documents, Intake, as_documents, new_to
+from moverank.index.parts.intake import Documents, Intake, as_documents, new_to, next_id_after
 from moverank.index.parts.kinds import kind_of
 from moverank.index.parts.merging import merged
 from moverank.index.parts.part import Part
@@ -152,13 +152,33 @@ def added(
     if replacing or len(gone):
         found = snapshot.find(listed.tolist())
         snapshot = without(snapshot, np.union1d(found[found >= 0], gone))
+    return _appended(keeper, snapshot, part, intake.next_id, num_threads), listed
+
+
+def adopted(keeper: Keeper, source: Snapshot, positions: Positions, num_threads: int) -> Snapshot:
+    """Add documents of another index with the same options, as they are stored there, and return the new state.
+
+    They are held in memory. None may have an id that is in use.
+    """
+    snapshot = keeper.snapshot
+    owners = np.searchsorted(source.firsts, positions, side="right") - 1
+    own = np.unique(owners).tolist()
+    left = [np.delete(np.arange(len(source.parts[p])), positions[owners == p] - source.firsts[p]) for p in own]
+    arrays, numbers = merged([source.parts[p] for p in own], left)
+    copied = {name: array.joined() for name, array in arrays.items()}
+    part = Part(snapshot.setup, *snapshot.kind.moved(copied, numbers, source.shared, snapshot.shared))
+    next_id = next_id_after(snapshot.next_id, part.ids)
+    return _appended(keeper, snapshot, part, next_id, num_threads)
+
+
+def _appended(keeper: Keeper, snapshot: Snapshot, part: Part, next_id: int, num_threads: int) -> Snapshot:
     parts, removed = [*snapshot.parts, part], [*snapshot.removed, NONE_REMOVED]
     first = first_of_tail(parts, removed, covered(snapshot))
     if first < len(parts) - 1:
         tail = keeper.merge(parts[first:], removed[first:])
         parts, removed = [*parts[:first], tail], [*removed[:first], NONE_REMOVED]
     cells = _with_cells(snapshot.cells, parts, first, keeper, num_threads)
-    return replace(snapshot, parts=parts, removed=removed, next_id=intake.next_id, cells=cells), listed
+    return replace(snapshot, parts=parts, removed=removed, next_id=next_id, cells=cells)
 
 
 def _with_cells(

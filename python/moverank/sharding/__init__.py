@@ -9,8 +9,9 @@ from __future__ import annotations
 from moverank.sharding.fingerprint import Fingerprint
 from moverank.sharding.hits import ShardedHits
 from moverank.sharding.merging import Failure, ShardReport
+from moverank.sharding.rebalancing import rebalance
 from moverank.sharding.shard import Shard
 from moverank.sharding.sharded_index import ShardedIndex
 from moverank.sharding.splitting import split
 
-__all__ = ["Failure", "Fingerprint", "Shard", "ShardReport", "ShardedHits", "ShardedIndex", "split"]
+__all__ = ["Failure", "Fingerprint", "Shard", "ShardReport", "ShardedHits", "ShardedIndex", "rebalance", "split"]

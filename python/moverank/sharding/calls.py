@@ -37,6 +37,10 @@ class Replica(Protocol):
         """Call a method of the shard; the result comes later."""
         ...
 
+    def close(self) -> None:
+        """Release the shard; calls that are on their way may fail."""
+        ...
+
 
 @dataclass(frozen=True)
 class Calls:

@@ -22,3 +22,7 @@ class LocalReplica:
     def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
         """Call a method of the shard."""
         return self._pool.submit(getattr(self._shard, method), *args, **options)
+
+    def close(self) -> None:
+        """End the threads, when calls that are running have returned."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

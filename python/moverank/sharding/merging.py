@@ -136,7 +136,9 @@ def merge(
     ids = np.concatenate([one.ids for _, one in found]) if found else np.empty(0, dtype=np.int64)
     distances = np.concatenate([one.distances for _, one in found]) if found else np.empty(0)
     shards = np.repeat([place for place, _ in found], [len(one.ids) for _, one in found]).astype(np.int64)
-    order = np.lexsort((ids, distances))[:k]
+    order = np.lexsort((ids, distances))
+    # A document that is being moved is in two shards for a moment.
+    order = order[np.sort(np.unique(ids[order], return_index=True)[1])][:k]
     ids, distances, shards = ids[order], distances[order], shards[order]
     lost = sum(one.n_documents for one in failed)
     total = sum(one.stats.documents for _, one in found) + lost

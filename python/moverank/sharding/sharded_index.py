@@ -159,6 +159,18 @@ class ShardedIndex:
     def __contains__(self, id: object) -> bool:
         return is_id(id, "str" if self._infos[0].has_string_ids else "int") and bool(self._owners([id])[0] >= 0)
 
+    def close(self) -> None:
+        """Release all replicas. Indexes that were given to `of` stay open."""
+        for replicas in self._caller.shards:
+            for replica in replicas:
+                replica.close()
+
+    def __enter__(self) -> ShardedIndex:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def refresh(self) -> None:
         """Let every replica load the latest state of its folder.
 
@@ -617,10 +629,13 @@ class ShardedIndex:
 
 
 def _kth(seeds: Sequence[Any], k: int) -> float | None:
-    """The k-th least distance of all seeds; None if there are fewer."""
-    known = [own.distances for own in seeds if isinstance(own, Seeds)]
-    distances = np.sort(np.concatenate(known)) if known else np.empty(0)
-    return float(distances[k - 1]) if len(distances) >= k else None
+    """The k-th least distance of all seeds; None if there are fewer. A document that is in two shards counts once."""
+    known = [own for own in seeds if isinstance(own, Seeds) and len(own.ids)]
+    if not known:
+        return None
+    distances = np.concatenate([own.distances for own in known])
+    _, first = np.unique(np.concatenate([own.ids for own in known]), return_index=True)
+    return float(np.sort(distances[first])[k - 1]) if len(first) >= k else None
 
 
 def _mean_potentials(seeds: Sequence[Any]) -> NDArray[np.float64] | None:

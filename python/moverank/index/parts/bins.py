@@ -76,6 +76,12 @@ class BinParts(Kind):
         arrays["costs"] = table.by_target[len(rows) :]
         return Built(arrays, {"first_word": len(rows)}, prepared)
 
+    def moved(
+        self, arrays: dict[str, NDArray[Any]], numbers: dict[str, float], source: Bins, target: Bins
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """Leave out the costs, which the other index has."""
+        return {**arrays, "costs": arrays["costs"][:0]}, {**numbers, "first_word": target.costs.n_targets}
+
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
         """Prepare stored documents for the core."""
         return _core.PreparedBags.from_cost_arrays(

@@ -81,6 +81,15 @@ class Kind(ABC):
     def build(self, docs: Any, setup: Setup, shared: Any, num_threads: int) -> Built:
         """Prepare documents; ValueError if one cannot be measured."""
 
+    def moved(
+        self, arrays: dict[str, NDArray[Any]], numbers: dict[str, float], source: Any, target: Any
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """Arrays and numbers of documents of one index, as another with the same setup stores them.
+
+        `source` and `target` are the results of `shared` for all parts of each.
+        """
+        return arrays, numbers
+
     # ---- reading documents -----------------------------------------------------------------------------------------
 
     @abstractmethod

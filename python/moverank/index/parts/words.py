@@ -99,6 +99,20 @@ class WordParts(Kind):
             arrays["counts"] = docs.counts
         return Built(arrays, {"first_word": len(shared.rows), "rounded": float(docs._rounded)}, prepared)
 
+    def moved(
+        self, arrays: dict[str, NDArray[Any]], numbers: dict[str, float], source: Vocabulary, target: Vocabulary
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """Number the words as the other index does, and bring the vectors of those that it does not have."""
+        words, places = np.unique(arrays["words"], return_inverse=True)
+        rows = source.rows[words]
+        known = {row: number for number, row in enumerate(target.rows.tolist())}
+        is_new = np.array([row not in known for row in rows.tolist()], dtype=bool)
+        known |= {row: len(target.rows) + place for place, row in enumerate(rows[is_new].tolist())}
+        numbered = np.array([known[row] for row in rows.tolist()], dtype=np.uint32)
+        new = source.vectors_of(words[is_new]) if is_new.any() else arrays["vectors"][:0]
+        moved = {**arrays, "words": numbered[places], "vectors": new, "rows": rows[is_new]}
+        return moved, {**numbers, "first_word": len(target.rows)}
+
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
         """Prepare stored documents for the core."""
         return _core.PreparedBags.from_arrays(
