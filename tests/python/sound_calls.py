@@ -219,6 +219,11 @@ CALLS = {
         {"query": "cat", "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0}
         | {"min_probability": 0, "timeout": None, "num_threads": 1},
     ),
+    "TextIndex.search_vectors": (
+        lambda **given: texts().search_vectors(**given),
+        {"vectors": X, "k": 1, "weights": None, "where": None, "candidates": 1, "min_similarity": 0.0}
+        | {"timeout": None, "num_threads": 1},
+    ),
     "TextIndex.search_batch": (
         lambda **given: texts().search_batch(**given),
         {"queries": ["cat"], "k": 1, "where": None, "candidates": 1, "fusion": None, "min_similarity": 0.0}

@@ -192,6 +192,8 @@ def test_an_index_is_searched_by_vectors(client, folder):
     assert report["certificate"]["exact"]
     error = answer(client, "/v1/indexes/papers/search", {"vectors": [[1.0, 2.0]]}, 422)
     assert error["error"]["param"] == "vectors"
+    explained = answer(client, "/v1/indexes/papers/search", {"vectors": vectors, "k": 2, "explain": True})["hits"][0]
+    assert explained["alignment"]["moves"][0]["source_token"].startswith("[")
     answer(client, "/v1/indexes/papers/search", {"vectors": vectors, "query": "x"}, 422)
     answer(client, "/v1/indexes/papers/search", {"vectors": [vectors[0], [1.0]]}, 422)
     assert (

@@ -197,6 +197,17 @@ def test_a_search_shows_the_hits_of_the_service(page, served, index, answer):
     assert stages == list(expected["seconds"])
 
 
+@pytest.mark.parametrize("fusion", ["1", "0.5"])
+def test_what_is_proved_is_said_of_the_hits_that_are_shown(page, served, index, fusion):
+    opened(page, served, index, fusion=fusion, k=4)
+    assert page.locator(".hit").count() == 4
+    said = page.locator(".proof").inner_text()
+    if fusion == "1":
+        assert re.search(r"above the 4th distance|all 60 documents were solved|[0-4] of 4 hits are certain", said)
+    else:
+        assert re.search(r"\d+ of 60 documents were candidates", said)
+
+
 def test_shading_leaves_the_text_as_it_is(page, served, index, answer):
     opened(page, served, index)
     hit = answer()["hits"][0]

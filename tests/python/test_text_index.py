@@ -148,9 +148,9 @@ def test_scores_are_the_sum_of_standardised_scores(index):
     only_terms = index.search(query, 6, fusion=0)
     assert [hit.lexical for hit in only_terms] == sorted(filter(None, terms), reverse=True)
     assert {hit.id: hit.similarity for hit in only_terms}.items() <= {hit.id: hit.similarity for hit in hits}.items()
-    assert str(only_terms.certificate) == "ordered by terms alone: 5 of 6 entries have a term of the query"
+    assert str(only_terms.certificate) == "ordered by terms alone: 5 of 6 documents have a term of the query"
     assert not hits.certificate.exact
-    assert "6 of 6 entries were candidates" in str(hits.certificate)
+    assert "6 of 6 documents were candidates" in str(hits.certificate)
 
 
 def test_lexical_scores_are_bm25(index):

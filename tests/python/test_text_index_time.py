@@ -61,8 +61,9 @@ def test_certificates_are_true_whenever_time_ends(index, seconds, options):
     assert [hit.similarity for hit in hits[: proved.certain]] == pytest.approx(best[: proved.certain], abs=1e-6)
     if proved.exact:
         assert [hit.similarity for hit in hits] == pytest.approx(best, abs=1e-6)
-    assert hits.stats.timed_out or seconds == 60.0
-    assert not (seconds == 60.0 and hits.stats.timed_out)
+    assert hits.stats.timed_out or seconds > 1e-9
+    assert not hits.stats.timed_out or seconds < 60
+    assert hits.stats.timed_out or len(hits) == COUNT - 100 * ("where" in options)
 
 
 def test_what_is_proved_is_about_the_requested_hits(index):
@@ -78,6 +79,7 @@ def test_what_is_proved_is_about_the_requested_hits(index):
         some = index.search(QUERY, k, fusion=1.0, candidates=100, min_similarity=least)
         assert some.certificate.certain <= len(some)
         assert some.certificate.exact == proved.exact
+        assert (" passages" in str(proved)) == (index.passages is not None)
         given = index.rerank(QUERY, true.ids, k, fusion=1.0)
         assert given.certificate.exact
         assert given.ids == true.ids[:k]

@@ -379,6 +379,7 @@ WRONG = {
     "Reranker.rank_batch.queries": [*TEXTS, *NOTHING],
     "TextIndex.search.query": [(3, TypeError, "expected a string, got int")],
     "TextIndex.search_batch.queries": [*TEXTS],
+    "TextIndex.search_vectors.vectors": QUERY,
     "TextIndex.add.unknown": [("keep", ValueError, "must be one of 'raise', 'skip', got 'keep'")],
     "TextIndex.upsert.unknown": [("keep", ValueError, "must be one of 'raise', 'skip', got 'keep'")],
     "TextIndex.remove.ids": CHOSEN,

@@ -256,16 +256,9 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
         raise Refused(422, str(error), "query") from None
     except (TypeError, ValueError, TimeoutError) as error:
         raise Refused(422, str(error), _named(str(error))) from None
-    for stage, seconds in hits.seconds.items():
-        timing.add(stage, seconds)
     if by_other:
         return _by_other(served, engine, body, hits, timing, threads)
-    answer = hits.to_dict()
-    if body.explain:
-        with timing.stage("explain"):
-            for hit, shown in zip(hits, answer["hits"], strict=True):
-                shown["alignment"] = moves(hit, timing)
-    return answer
+    return _answered(hits, body, timing)
 
 
 def _by_other(
@@ -277,9 +270,11 @@ def _by_other(
         raise Refused(422, "the index keeps no texts, which another measure has to encode", "measure")
     measure = chosen_measure(body.measure, body.capacity, index.measure)
     texts = [hit.text or "" for hit in hits]
+    for stage, seconds in hits.seconds.items():
+        timing.add(stage, seconds)
     if not texts:
         return hits.to_dict()
-    ranking = engine.rank_by(served.cache, hits.query, texts, measure, timing, threads, to_write=len(texts))
+    ranking = engine.rank_by(served.cache, body.query or "", texts, measure, timing, threads, to_write=len(texts))
     by_place = {document.doc_id: document for document in ranking}
     scores = np.array([by_place[place].score for place in range(len(texts))])
     weight = index.fusion.weight if body.fusion is None else body.fusion
@@ -322,35 +317,27 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
     for name in ("fusion", "min_probability", "measure", "capacity"):
         if getattr(body, name) is not None:
             raise Refused(422, "applies to a query that is a text", name)
-    index = served.latest()
-    if index.passages is not None:
-        raise Refused(422, "the index has passages, which are found by texts alone", "vectors")
+    least = -np.inf if body.min_similarity is None else body.min_similarity
     try:
-        query = np.array(body.vectors, dtype=np.float32)
-        weights = None if body.weights is None else np.array(body.weights, dtype=np.float64)
-        tokens = index.index
-        options: dict[str, Any] = {
-            "where": body.where,
-            "timeout": timing.before_writing(body.k),
-            "num_threads": threads,
-        }
-        # Bags are bounded one and all, so that they need no candidates.
-        if body.candidates is not None and tokens.prefilter is not None:
-            options["candidates"] = max(body.candidates, body.k)
-        with timing.stage("transport"):
-            hits = tokens.search(query, body.k, weights=weights, **options)
+        hits = served.latest().search_vectors(
+            body.vectors or [], body.k, weights=body.weights, where=body.where, candidates=body.candidates,
+            min_similarity=least, timeout=timing.before_writing(body.k), num_threads=threads,
+        )  # fmt: skip
     except (TypeError, ValueError, TimeoutError) as error:
-        raise Refused(422, str(error), "where" if str(error).startswith("where") else "vectors") from None
-    answer = hits.to_dict() | {"query": None, "seconds": {"transport": timing.stages["transport"]}, "comparable": True}
-    answer |= {"dropped": 0, "left_out": 0}
-    shown = []
-    for hit, one in zip(hits, answer["hits"], strict=True):
-        extra = {"similarity": finite(float(hit.similarity)), "lexical": None, "probability": None}
-        if body.min_similarity is not None and hit.similarity < body.min_similarity:
-            answer["left_out"] += 1
-            continue
-        shown.append(one | extra | ({"alignment": hit.alignment.to_dict()} if body.explain else {}))
-    return answer | {"hits": shown}
+        raise Refused(422, str(error), _named(str(error)) or "vectors") from None
+    return _answered(hits, body, timing)
+
+
+def _answered(hits: TextHits, body: SearchRequest, timing: Timing) -> dict[str, Any]:
+    """Hits as JSON values, with reasons if they are wanted."""
+    for stage, seconds in hits.seconds.items():
+        timing.add(stage, seconds)
+    answer = hits.to_dict()
+    if body.explain:
+        with timing.stage("explain"):
+            for hit, shown in zip(hits, answer["hits"], strict=True):
+                shown["alignment"] = moves(hit, timing)
+    return answer
 
 
 def _flat(hit: dict[str, Any]) -> dict[str, Any]:

@@ -97,8 +97,8 @@ class TextHits(Sequence[TextHit]):
 
     Attributes
     ----------
-    query : str
-        The query.
+    query : str or None
+        The query; None if vectors were searched for.
     hits : tuple of TextHit
         The documents.
     measure : Measure
@@ -120,7 +120,7 @@ class TextHits(Sequence[TextHit]):
         `min_probability`.
     """
 
-    query: str
+    query: str | None
     hits: tuple[TextHit, ...]
     measure: Measure
     certificate: Certificate

@@ -33,6 +33,9 @@ SECONDS_PER_HIT = 5e-5
 SECONDS_PER_CANDIDATE = 2e-5
 FOR_HITS = 0.5
 
+#: Name in certificates of the entries of documents that are cut.
+PASSAGES = "passages"
+
 #: Hits between two looks at the clock; and candidates that are compared at least.
 HITS_AT_ONCE = 64
 COMPARED_LATE = 64
@@ -157,10 +160,11 @@ class Candidates:
 
 
 def candidates_for(
-    state: State, query: str, tokens: EncodedText, asked: Asked, until: Until, seconds: dict[str, float]
+    state: State, query: str | None, tokens: EncodedText, asked: Asked, until: Until, seconds: dict[str, float]
 ) -> Candidates:
-    """Compare what both first stages propose for one query."""
-    lexical = state.lexical if asked.fusion.weight < 1.0 else None
+    """Compare what both first stages propose for one query; None has no terms."""
+    lexical = state.lexical if query is not None and asked.fusion.weight < 1.0 else None
+    query = query or ""
     with _timed(seconds, "lexical"):
         by_terms = {} if lexical is None else _by_terms(state, lexical, query, asked, until)
     with _timed(seconds, "transport"):
@@ -190,7 +194,7 @@ def compared_among(
 def answer(
     state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked, among: Among | None = None
 ) -> TextHits:
-    """Search for one query: among all entries, or given ones."""
+    """Search for one text: among all entries, or given ones."""
     until = Until.of(asked, len(state.snapshot) if among is None else len(among.entries))
     seconds: dict[str, float] = {}
     with _timed(seconds, "encode"):
@@ -199,6 +203,28 @@ def answer(
         found = candidates_for(state, query, tokens, asked, until, seconds)
     else:
         found = compared_among(state, query, tokens, asked, among, until, seconds)
+    return _told(state, query, tokens, asked, among, found, until, seconds)
+
+
+def answer_to_vectors(state: State, tokens: EncodedText, asked: Asked) -> TextHits:
+    """Search for tokens without a text, which have no terms."""
+    until = Until.of(asked, len(state.snapshot))
+    seconds: dict[str, float] = {}
+    found = candidates_for(state, None, tokens, asked, until, seconds)
+    return _told(state, None, tokens, asked, None, found, until, seconds)
+
+
+def _told(
+    state: State,
+    query: str | None,
+    tokens: EncodedText,
+    asked: Asked,
+    among: Among | None,
+    found: Candidates,
+    until: Until,
+    seconds: dict[str, float],
+) -> TextHits:
+    """The best documents among the candidates, and what is known of them."""
     with _timed(seconds, "fuse"):
         ranked = _of_documents(state, found.scored(asked.fusion))
         chances = _probabilities(asked, [score for _, score in ranked])
@@ -367,11 +393,7 @@ def _proof(
     kept: int,
 ) -> Certificate:
     """What is proved of the documents by transport alone: of those requested, not of all candidates."""
-    if state.entries.passages is None:
-        what = EVERYTHING if among is None else GIVEN
-    else:
-        what = "passages" if among is None else "passages of the given candidates"
-    what += "" if asked.where is None else CHOSEN
+    what = _named(state, among) + ("" if asked.where is None else CHOSEN)
     distances = np.array([hits[entry].distance for entry, _ in ranked])
     count = proved.stats.documents
     known: dict[str, Any] = {"bound": proved.certificate.bound, "unsolved": proved.certificate.unsolved}
@@ -383,12 +405,19 @@ def _proof(
     return Certificate.of(found, distances, count, what)
 
 
+def _named(state: State, among: Among | None) -> str:
+    """Name of the entries in certificates."""
+    if state.entries.passages is None:
+        return EVERYTHING if among is None else GIVEN
+    return PASSAGES if among is None else f"{PASSAGES} of the {GIVEN}"
+
+
 def _account(
     state: State, found: Candidates, among: Among | None, is_comparable: bool
 ) -> tuple[Certificate, SearchStats]:
     """What scores were computed for, where terms have a part: nothing is proved of an order by added scores."""
     count = len(found.hits if found.terms is None else found.terms)
-    total, what = (len(state.snapshot), "entries") if among is None else (len(among.entries), "given candidates")
+    total, what = (len(state.snapshot) if among is None else len(among.entries)), _named(state, among)
     late = count - len(found.hits) if is_comparable else 0
     if not is_comparable:
         statement = "not compared by transport: no word of the query has a vector"

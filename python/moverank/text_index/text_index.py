@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Positions, listed_ids, make_ids
 from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.snapshot import Snapshot
-from moverank.measures.measure import Measure
+from moverank.measures.measure import Measure, require_same_dim
 from moverank.presets import retrieval
 from moverank.ranking.calibration import Calibration
 from moverank.ranking.fusion import Fusing, Fusion, fusion_of
@@ -44,10 +44,11 @@ from moverank.text_index.duplicates import NearDuplicate, near_duplicates
 from moverank.text_index.entries import Entries, Id
 from moverank.text_index.holder import Holder
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Among, Asked, State, Until, answer, candidates_for
+from moverank.text_index.searching import Among, Asked, State, Until, answer, answer_to_vectors, candidates_for
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from
 from moverank.vectors.encoder_identity import EncoderIdentity
+from moverank.vectors.sequences import One, as_query
 
 #: Encoded queries that are kept.
 QUERIES_KEPT = 1024
@@ -539,6 +540,60 @@ class TextIndex:
             if progress is not None:
                 progress(q + 1, len(listed))
         return found
+
+    def search_vectors(
+        self,
+        vectors: One,
+        k: int = 10,
+        *,
+        weights: ArrayLike | None = None,
+        where: Condition | None = None,
+        candidates: int | None = 100,
+        min_similarity: float = -np.inf,
+        timeout: float | None = None,
+        num_threads: int | None = None,
+    ) -> TextHits:
+        """Find the best documents for token vectors, such as those that another process has encoded.
+
+        The answer is that of `search` with a fusion of 1 for a text with these tokens: terms have no part in it, and of
+        a document in passages the nearest one counts.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (n, d), or Sequences or Bags of length 1
+            Tokens of the query, in the space of the index if it has one.
+        k : int, default 10
+            Number of documents.
+        weights : array_like, shape (n,), optional
+            Mass of each token, as in `Index.search`.
+        where, candidates, min_similarity, timeout, num_threads
+            As in `search`.
+
+        Returns
+        -------
+        TextHits
+            The best first. Its `query` is None, and alignments name the query's tokens by their positions, as in "[0]".
+
+        Raises
+        ------
+        DimensionError
+            If the vectors have another dimension than those of the index.
+        NoTokensError
+            If no token has mass under the measure.
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        state = self._state()
+        measure = state.snapshot.setup.measure
+        asked = self._asked(k, where, candidates, 1.0, min_similarity, 0.0, timeout, num_threads)
+        given = as_query(vectors, weights, "vectors", "weights", measure.weighting)
+        require_same_dim(given.dim, state.snapshot.setup.dim, "vectors", "the index")
+        names = [f"[{n}]" for n in range(len(given.tokens))]
+        tokens = with_mass(EncodedText(names, given.tokens, given.weights), measure, "vectors")
+        if not tokens.tokens:
+            raise NoTokensError("vectors: expected at least one that has mass under the measure, got none")
+        # What scores of texts were calibrated on says nothing of vectors from elsewhere.
+        return answer_to_vectors(state, tokens, replace(asked, calibration=None))
 
     def rerank(
         self,

@@ -96,7 +96,8 @@ def of_text_indexes(folder):
         some = made.search_batch(["music", "xyzzy"], 2, fusion=ranking.ReciprocalRanks(), candidates=3)
         shown = f"{found} {found!r} {made!r} {some[1]}"
         given = made.rerank("music", [0, 1], scores=[1, 2])
-        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown, given
+        near = made.search_vectors(made.encoder.encode(["music"]).sequences[0], 2)
+        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown, given, near
 
     def read():
         told = made.encoder, made.index, made.measure, made.passages, made.lexical, len(made), 0 in made
