@@ -194,7 +194,7 @@ def test_what_is_read_can_be_built_from_and_searched(tmp_path):
         (lambda f: read(f / "docs.parquet", tokens="year"), ValueError, "'year': document 4 of the batch is null"),
         (lambda f: read(f / "docs.parquet", tokens="day"), TypeError, "column 'day': expected lists"),
         (lambda f: read(f / "docs.parquet", id="day"), TypeError, "expected ids that are integers or strings"),
-        (lambda f: read(f / "docs.parquet", id="year"), ValueError, "column 'year': an id is null"),
+        (lambda f: read(f / "docs.parquet", id="year"), ValueError, "the id of document 4 of the batch is null"),
         (lambda f: read(f / "docs.parquet", weights="id"), TypeError, "column 'id': expected lists, got string"),
         (lambda f: read(f / "docs.parquet", weights="words"), TypeError, "column 'words': expected real numbers, got"),
         (lambda f: read(f / "docs.parquet", weights="short"), ValueError, "column 'short': does not have one weight"),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from moverank._support.validate import require_callable, text_list, tokens_array, whole_number
 from moverank.encoders.digests import digest, digest_of_words, name_of, tokenizer_options
-from moverank.encoders.encoded import EncodedText, EncodedTexts, Progress, gathered, require_texts, shorten
+from moverank.encoders.encoded import EncodedText, EncodedTexts, Encoder, Progress, gathered, require_texts, shorten
 from moverank.encoders.segmenters import SEGMENTERS, segmenter_for
 from moverank.encoders.tokenize import Words, forms, pieces
 from moverank.encoders.vector_files import read_table, save_table
@@ -361,3 +361,8 @@ def _bundled() -> WordVectors:
     bundled = WordVectors(words, vectors)
     bundled._name = "English vectors of the package"
     return bundled
+
+
+def text_with_tokens(encoder: Encoder) -> str:
+    """A text that an encoder finds tokens in, to learn from it what its vectors look like."""
+    return encoder._words[0] if isinstance(encoder, WordVectors) else "a text"

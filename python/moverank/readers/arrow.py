@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moverank._support.files import require_file
 from moverank._support.optional import optional
 from moverank._support.validate import as_list, whole_number
 from moverank.index.batch import Batch
 from moverank.readers.chunks import DOCUMENTS, locating, runs
+from moverank.readers.columns import flat_list, ids_of, payloads_of, tokens_of
 from moverank.readers.npy import PathLike
 from moverank.vectors.sequences import Sequences
 
@@ -137,11 +136,11 @@ def _batches(
         if record is None:
             return
         with locating(path, first_row):
-            flat, offsets = _tokens_of(pa, record.column(tokens), tokens, dim)
-            mass = None if weights is None else _flat_list(pa, record.column(weights), weights)
+            flat, offsets = tokens_of(pa, record.column(tokens), tokens, dim)
+            mass = None if weights is None else flat_list(pa, record.column(weights), weights)
             if mass is not None and not np.array_equal(mass[1], offsets):
                 raise ValueError(f"column {weights!r}: does not have one weight per token")
-            names = None if id is None else _ids_of(pa, record.column(id), id)
+            names = None if id is None else ids_of(pa, record.column(id), id)
         for first, last in runs(offsets, flat[:1].nbytes, documents):
             span = slice(int(offsets[first]), int(offsets[last]))
             with locating(path, first_row + first):
@@ -151,74 +150,7 @@ def _batches(
                     None if mass is None else mass[0][span],
                     dtype="float16" if flat.dtype == np.float16 else "float32",
                 )
-                kept = _payloads_of(record.slice(first, last - first), payload) if payload else None
+                kept = payloads_of(record.slice(first, last - first), payload) if payload else None
                 batch = Batch(docs, None if names is None else names[first:last], kept)
             yield batch
         first_row += record.num_rows
-
-
-def _flat_list(pa: Any, column: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Numbers of a column of lists, and the offset of each row in them."""
-    values, offsets = _flattened(pa, column, name)
-    return _numbers(pa, values, name), offsets
-
-
-def _flattened(pa: Any, column: Any, name: str) -> tuple[Any, NDArray[np.int64]]:
-    kind = column.type
-    if column.null_count:
-        row = column.is_null().to_numpy(zero_copy_only=False).argmax()
-        raise ValueError(f"column {name!r}: document {row} of the batch is null")
-    if pa.types.is_fixed_size_list(kind):
-        offsets = np.arange(len(column) + 1, dtype=np.int64) * kind.list_size
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        offsets = column.offsets.to_numpy().astype(np.int64)
-        offsets = offsets - offsets[0]
-    else:
-        raise TypeError(f"column {name!r}: expected lists, got {kind}")
-    return column.flatten(), offsets
-
-
-def _numbers(pa: Any, values: Any, name: str) -> NDArray[Any]:
-    if values.null_count or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
-        what = "a null" if values.null_count else str(values.type)
-        raise TypeError(f"column {name!r}: expected real numbers, got {what}")
-    numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return numbers if numbers.dtype in (np.float16, np.float32) else numbers.astype(np.float32)
-
-
-def _tokens_of(pa: Any, column: Any, name: str, dim: int | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    values, offsets = _flattened(pa, column, name)
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
-        numbers, token_offsets = _flat_list(pa, values, name)
-        dims = np.unique(np.diff(token_offsets))
-        if len(dims) != 1:
-            raise ValueError(f"column {name!r}: expected tokens of one dimension, got dimensions {dims[:4].tolist()}")
-        return numbers.reshape(-1, int(dims[0])), offsets
-    if dim is None:
-        raise ValueError(f"column {name!r}: has one flat list of numbers per document, so dim is required")
-    if (offsets % dim).any():
-        document = int(np.argmax(offsets % dim > 0)) - 1
-        raise ValueError(f"column {name!r}: the length of document {document} is not a multiple of dim, {dim}")
-    return _numbers(pa, values, name).reshape(-1, dim), offsets // dim
-
-
-def _ids_of(pa: Any, column: Any, name: str) -> list[Any]:
-    if pa.types.is_dictionary(column.type):  # a Categorical of pandas
-        column = column.dictionary_decode()
-    kind = column.type
-    tests = ("is_integer", "is_string", "is_large_string", "is_string_view")  # older pyarrow lacks the last
-    if not any(getattr(pa.types, test)(kind) for test in tests if hasattr(pa.types, test)):
-        raise TypeError(f"column {name!r}: expected ids that are integers or strings, got {kind}")
-    if column.null_count:
-        raise ValueError(f"column {name!r}: an id is null")
-    listed: list[Any] = column.to_pylist()
-    return listed
-
-
-def _payloads_of(record: Any, names: list[str]) -> list[dict[str, Any]]:
-    columns = [[_plain(value) for value in record.column(name).to_pylist()] for name in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else value

@@ -7,7 +7,7 @@ from typing import Any
 from moverank._support.optional import optional
 from moverank._support.validate import one_of
 from moverank.encoders.encoded import Encoder, require_encoder
-from moverank.encoders.word_vectors import WordVectors
+from moverank.encoders.word_vectors import WordVectors, text_with_tokens
 from moverank.index.parts.attachment import Attachment
 from moverank.index.parts.plan import Plan
 from moverank.index.parts.setup import Clusters, TokenCells
@@ -70,7 +70,7 @@ def _example(encoder: Encoder, space: Space | None, *, as_bags: bool) -> Sequenc
     """A document as the index will have them, from which the setup of an empty index follows."""
     if as_bags and isinstance(encoder, WordVectors):
         return Bags(encoder._vectors, [[0]])
-    words = encoder._words[:1] if isinstance(encoder, WordVectors) else ["a text"]
+    words = [text_with_tokens(encoder)]
     docs = encoded(encoder, words, space, as_bags=False).docs
     if docs is None:
         raise ValueError("encoder: finds no token in 'a text', so that the dimension of its vectors is not known")

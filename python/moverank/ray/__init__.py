@@ -1,0 +1,14 @@
+"""Work of many documents on a Ray cluster; needs ``pip install 'moverank[ray]'``. Start Ray first: `ray.init`.
+
+Functions take a Ray Dataset and return one, lazily. They call what one process calls: `TextIndex`, `Index`, `Reranker`
+and `score`. This package does not start a cluster, and leaves resources, retries and progress to Ray.
+"""
+
+from moverank.ray.building import build, build_vectors
+from moverank.ray.encoding import encode
+from moverank.ray.pairing import pairwise
+from moverank.ray.reranking import rerank
+from moverank.ray.scoring import score
+from moverank.ray.storage import download, upload
+
+__all__ = ["build", "build_vectors", "download", "encode", "pairwise", "rerank", "score", "upload"]
