@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HASHED = ("build", "run", "release", "dev", "integrations", "docs", "torch")
+HASHED = ("build", "run", "release", "dev", "integrations", "docs", "torch", "ray")
 #: In resolutions of their own, and installed in environments of their own if tools/environment has made these.
 APART = ("clients", "clients-apart", "candidates", "spark")
 #: Of these, those that hold what the package needs as well.
