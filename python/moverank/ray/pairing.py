@@ -81,10 +81,13 @@ def pairwise(
     states = [_state(path) for path in folders]
     require_comparable(states[0][0], states[1][0])
     n_queries = len(states[0][0])
-    queries = data.range(n_queries, override_num_blocks=max(-(-n_queries // batch_size), 1))
+    # Blocks, and not `range`: its tasks would wait for a CPU where actors have all of them.
+    pa = optional("pyarrow", "ray")
+    starts = range(0, max(n_queries, 1), batch_size)
+    blocks = [pa.table({"place": np.arange(first, min(first + batch_size, n_queries))}) for first in starts]
     arguments = {"folders": folders, "generations": [own for _, own in states], "k": k, "radius": limit}
     return mapped(
-        queries, Pair, arguments, batch_size=batch_size, num_cpus=num_cpus, concurrency=concurrency,
+        data.from_arrow(blocks), Pair, arguments, batch_size=batch_size, num_cpus=num_cpus, concurrency=concurrency,
         ray_remote_args=ray_remote_args,
     )  # fmt: skip
 
@@ -106,7 +109,7 @@ class Pair:
     def __call__(self, table: Any) -> Any:
         """The pairs of some queries, which are given by their places."""
         pa = optional("pyarrow", "ray")
-        queries, ids, distances = self._tile.pairs(table.column("id").to_numpy())
+        queries, ids, distances = self._tile.pairs(table.column("place").to_numpy())
         kinds = [pa.int64() if kind == "int" else pa.string() for kind in self._kinds]
         columns = {"query": pa.array(queries, kinds[0]), "id": pa.array(ids, kinds[1]), "distance": pa.array(distances)}
         return pa.table(columns)
