@@ -53,8 +53,8 @@ def texts(count: int, length: int, seed: int) -> list[str]:
 
 
 def build(folder: Path, scale: float) -> Job:
-    """Token vectors in float16 with cells; what the driver does at the end is part of it."""
-    given = texts(int(20_000 * scale), 120, 1)
+    """Token vectors in float16; what the driver does at the end is part of it."""
+    given = texts(int(40_000 * scale), 120, 1)
     rows = [{"id": f"d{n}", "text": text} for n, text in enumerate(given)]
     options: dict[str, Any] = {"dtype": "float16", "prefilter": "Flat", "lexical": None}
 
@@ -73,7 +73,7 @@ def build(folder: Path, scale: float) -> Job:
 
 def rerank(folder: Path, scale: float) -> Job:
     """100 candidates of 60 words for each query."""
-    queries, pool = texts(int(600 * scale), 8, 2), texts(3000, 60, 3)
+    queries, pool = texts(int(5000 * scale), 8, 2), texts(3000, 60, 3)
     rng = np.random.default_rng(4)
     given = [[pool[p] for p in rng.choice(len(pool), 100, replace=False)] for _ in queries]
     rows = [{"query": query, "candidates": own} for query, own in zip(queries, given, strict=True)]
@@ -93,7 +93,7 @@ def pairwise(folder: Path, scale: float) -> Job:
     """The ten nearest of 4000 documents of 40 tokens for each of some, exactly."""
     rng = np.random.default_rng(5)
     docs = mr.Sequences([rng.normal(size=(40, 64)).astype(np.float32) for _ in range(4000)])
-    queries = docs[: int(400 * scale)]
+    queries = docs[: int(1000 * scale)]
     mr.Index.build(docs, "wrd").save(folder / "docs", overwrite=True)
     mr.Index.build(queries, "wrd").save(folder / "queries", overwrite=True)
     index = mr.Index.open(folder / "docs")
@@ -102,7 +102,7 @@ def pairwise(folder: Path, scale: float) -> Job:
         return sum(float(hits.distances.sum()) for hits in index.search_batch(queries, 10, num_threads=THREADS))
 
     def on_cluster(nodes: int) -> float:
-        found = mrr.pairwise(folder / "queries", folder / "docs", k=10, concurrency=nodes, batch_size=25)
+        found = mrr.pairwise(folder / "queries", folder / "docs", k=10, concurrency=nodes, batch_size=50)
         return sum(float(batch["distance"].sum()) for batch in found.iter_batches())
 
     return Job("queries/s", len(queries), alone, on_cluster)
