@@ -343,6 +343,15 @@ def test_a_slow_replica_is_hedged():
     assert time.perf_counter() - began < 5.0
 
 
+def test_one_that_never_answers_is_not_waited_for_from_the_beginning():
+    sharded, broken, whole, _ = faulty(replicas=2, on_failure="raise", hedge=95.0)
+    broken.slow, broken.seconds = {"seed", "search"}, 30.0
+    began = time.perf_counter()
+    for _ in range(2):
+        same(sharded.search(DOCS[0], 3), whole.search(DOCS[0], 3))
+    assert time.perf_counter() - began < 10.0
+
+
 def test_a_deadline_ends_a_search_with_what_there_is():
     sharded, broken, whole, parts = faulty(slow=["seed"], seconds=2.0)
     began = time.perf_counter()

@@ -1,7 +1,8 @@
-"""Work of many documents on a Ray cluster; needs ``pip install 'moverank[ray]'``. Start Ray first: `ray.init`.
+"""Work of many documents, and searches of many indexes, on a Ray cluster: ``pip install 'moverank[ray]'``.
 
-Functions take a Ray Dataset and return one, lazily. They call what one process calls: `TextIndex`, `Index`, `Reranker`
-and `score`. This package does not start a cluster, and leaves resources, retries and progress to Ray.
+Start Ray first: `ray.init`. Most functions take a Ray Dataset and return one, lazily. They call what one process calls:
+`TextIndex`, `Index`, `Reranker`, `score` and `ShardedIndex`. This package does not start a cluster, and leaves
+resources, retries and progress to Ray.
 """
 
 from moverank.ray.building import build, build_vectors
@@ -9,6 +10,7 @@ from moverank.ray.encoding import encode
 from moverank.ray.pairing import pairwise
 from moverank.ray.reranking import rerank
 from moverank.ray.scoring import score
+from moverank.ray.sharded import sharded_index
 from moverank.ray.storage import download, upload
 
-__all__ = ["build", "build_vectors", "download", "encode", "pairwise", "rerank", "score", "upload"]
+__all__ = ["build", "build_vectors", "download", "encode", "pairwise", "rerank", "score", "sharded_index", "upload"]

@@ -18,8 +18,9 @@ from moverank.sharding.merging import Failure
 #: Attempts per shard and call: the first, and one more on another replica, or on the same where there is one only.
 ATTEMPTS = 2
 
-#: Calls whose times say what is slow, and the least time after which a call counts as slow.
-TIMES_KEPT, LEAST_SLOW = 100, 0.01
+#: Calls whose times say what is slow, the least time after which a call counts as slow, and this time before there are
+#: enough of them: a node that is switched off is missed by the others only after many seconds.
+TIMES_KEPT, LEAST_SLOW, FIRST_SLOW = 100, 0.01, 1.0
 
 #: For how many seconds a replica that failed is asked after the others.
 AVOIDED = 10.0
@@ -209,8 +210,10 @@ class Caller:
     def _slow_after(self, method: str) -> float | None:
         with self._lock:
             times = self._times.get(method)
-            if self._hedge is None or times is None or len(times) < TIMES_KEPT // 5:
+            if self._hedge is None:
                 return None
+            if times is None or len(times) < TIMES_KEPT // 5:
+                return FIRST_SLOW
             return max(float(np.percentile(times, self._hedge)), LEAST_SLOW)
 
     def _note_time(self, method: str, seconds: float) -> None:

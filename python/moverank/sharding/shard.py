@@ -42,6 +42,7 @@ class ShardInfo:
     has_negative_costs: bool
     dim: int
     n_documents: int
+    num_threads: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +88,29 @@ class Shard:
 
     Parameters
     ----------
-    index : Index
-        The index.
+    index : Index or path
+        The index, or its folder, which is opened at the first call.
     num_threads : int, optional
         Threads per call; by default those of the index.
     """
 
-    def __init__(self, index: Index, num_threads: int | None = None) -> None:
-        self._index = index
+    def __init__(self, index: Index | PathLike, num_threads: int | None = None) -> None:
+        self._given = index if isinstance(index, Index) else Path(index)
+        self._opened = index if isinstance(index, Index) else None
         self._threads = num_threads
         self._begun: OrderedDict[str, Seeds] = OrderedDict()
         self._lock = Lock()
 
-    @classmethod
-    def open(cls, path: PathLike, num_threads: int | None = None) -> Shard:
-        """Open the index in a folder, for reading."""
-        return cls(Index.open(path, num_threads=num_threads), num_threads)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shard, (self._given, self._threads)
+
+    @property
+    def _index(self) -> Index:
+        with self._lock:
+            if self._opened is None:
+                assert isinstance(self._given, Path), "an index that was given is open"
+                self._opened = Index.open(self._given, num_threads=self._threads)
+            return self._opened
 
     def describe(self) -> ShardInfo:
         """Say what is in the index."""
@@ -116,6 +124,7 @@ class Shard:
             snapshot.has_negative_costs,
             setup.dim,
             len(snapshot),
+            self._num_threads,
         )
 
     def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Seeds:

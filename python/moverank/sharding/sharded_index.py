@@ -135,7 +135,7 @@ class ShardedIndex:
         """
         listed = list(folders)
         threads = _threads_each(num_threads, len(listed))
-        replicas = [[LocalReplica(Shard.open(folder, threads), str(folder))] for folder in listed]
+        replicas = [[LocalReplica(Shard(folder, threads), str(folder))] for folder in listed]
         return cls(replicas, folders=listed, on_failure=on_failure)
 
     # ---- what there is ---------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""Indexes on the nodes of a cluster, searched as one: an actor for each replica of each shard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from moverank._support.validate import as_list, positive_number, whole_number
+from moverank.errors import ShardFailedError
+from moverank.index.index import PathLike
+from moverank.ray.workers import started, threads_of
+from moverank.sharding.calls import Replica
+from moverank.sharding.shard import Shard
+from moverank.sharding.sharded_index import ShardedIndex
+
+#: Calls that an actor works on at the same time; others wait. One may wait for a file while another computes.
+CALLS_AT_ONCE = 4
+
+
+def sharded_index(
+    folders: Sequence[PathLike],
+    *,
+    replicas: int = 1,
+    num_cpus: float = 1,
+    ray_remote_args: Mapping[str, Any] | None = None,
+    on_failure: str = "raise",
+    hedge: float | None = 95.0,
+    timeout: float = 60.0,
+) -> ShardedIndex:
+    """Search the indexes in some folders as one, on the nodes of a Ray cluster.
+
+    Each replica of each shard is an actor, which opens the folder on its node. Ray spreads replicas over nodes, and
+    starts an actor anew if its node is lost. They end with the object that is returned, or by its `close`.
+
+    Parameters
+    ----------
+    folders : sequence of path
+        The folders of the shards: on a file system that all nodes share, or at the same path on every node.
+    replicas : int, default 1
+        Actors per shard. With two or more, a node may be lost, or be slow, and searches go on.
+    num_cpus : float, default 1
+        CPUs of each actor, which are also its threads.
+    ray_remote_args : mapping, optional
+        Other options of the actors, such as `memory`, `resources`, `max_restarts` or `runtime_env`.
+    on_failure, hedge
+        As in `ShardedIndex`.
+    timeout : float, default 60
+        Seconds to wait until the cluster has the CPUs for all actors.
+
+    Returns
+    -------
+    ShardedIndex
+
+    Raises
+    ------
+    RuntimeError
+        If Ray has not been started.
+    ShardFailedError
+        If the cluster does not have the CPUs in time, or an index cannot be opened on its node.
+    ShardMismatchError
+        If indexes differ in something on which distances depend.
+    TypeError, ValueError
+        If an argument is malformed; the message names it.
+    """
+    started()
+    import ray
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    listed = [Path(os.fspath(folder)).absolute() for folder in as_list(folders, "folders", "paths")]
+    if not listed:
+        raise ValueError("folders: expected at least one, got none")
+    count = whole_number(replicas, "replicas", least=1)
+    threads = threads_of(num_cpus)
+    options: dict[str, Any] = {"max_restarts": -1, "max_concurrency": CALLS_AT_ONCE, "num_cpus": num_cpus}
+    options |= dict(ray_remote_args or {})
+    made = ray.remote(Shard)
+    seconds = positive_number(timeout, "timeout")
+    shards: list[list[Replica]] = []
+    with ExitStack() as undone:
+        for folder in listed:
+            # Replicas of a shard are on different nodes, as far as there are enough.
+            group = placement_group([{"CPU": num_cpus}] * count, strategy="SPREAD")
+            undone.callback(remove_placement_group, group)
+            if not group.wait(seconds):
+                raise ShardFailedError(
+                    f"{folder}: the cluster has no {count} x {num_cpus:g} CPUs free for it within {seconds:g} s"
+                )
+            own: list[Replica] = []
+            for bundle in range(count):
+                place = PlacementGroupSchedulingStrategy(group, bundle)
+                actor = made.options(**{"scheduling_strategy": place, **options}).remote(str(folder), threads)
+                own.append(RayReplica(actor, f"{folder} (replica {bundle})", group))
+            shards.append(own)
+        names = [str(folder) for folder in listed]
+        sharded = ShardedIndex(shards, names=names, folders=listed, on_failure=on_failure, hedge=hedge)
+        undone.pop_all()
+        return sharded
+
+
+class RayReplica:
+    """An actor that holds a shard."""
+
+    def __init__(self, actor: Any, name: str, group: Any) -> None:
+        self.name = name
+        self._actor = actor
+        self._group = group
+
+    def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
+        """Call a method of the shard."""
+        found: Future[Any] = Future()
+        called: Future[Any] = getattr(self._actor, method).remote(*args, **options).future()
+        called.add_done_callback(partial(_pass_on, found))
+        return found
+
+    def close(self) -> None:
+        """End the actor, and free its CPUs."""
+        import ray
+        from ray.util.placement_group import remove_placement_group
+
+        ray.kill(self._actor)
+        remove_placement_group(self._group)
+
+
+def _pass_on(to: Future[Any], done: Future[Any]) -> None:
+    """Pass on a result, or the error that the shard raised, without what Ray says about it."""
+    from ray.exceptions import RayTaskError
+
+    if to.cancelled():
+        return
+    error = done.exception()
+    if error is None:
+        to.set_result(done.result())
+    else:
+        to.set_exception(error.cause if isinstance(error, RayTaskError) else error)
