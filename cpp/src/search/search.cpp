@@ -210,8 +210,10 @@ class Ladder {
     }
 
     /// Places at even distances, from the first to the last: at most a sixteenth of the documents, and at least one.
-    [[nodiscard]] static std::vector<std::size_t> spread_over(std::size_t n) {
-        const std::size_t count = std::min(spread_seeds, std::max<std::size_t>(n / 16, 1));
+    /// Where fewer near seeds than usual are wanted, there are fewer of these in proportion.
+    [[nodiscard]] std::vector<std::size_t> spread_over(std::size_t n) const {
+        const std::size_t most = std::min(spread_seeds, (spread_seeds * n_seeds_ + near_seeds - 1) / near_seeds);
+        const std::size_t count = std::min(most, std::max<std::size_t>(n / 16, 1));
         std::vector<std::size_t> places;
         places.reserve(count);
         for (std::size_t s = 0; s < count; ++s) {
