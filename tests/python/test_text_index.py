@@ -828,3 +828,19 @@ def test_an_index_that_was_replaced_is_what_it_was_replaced_by_or_an_error(tmp_p
         mr.Index.build([np.eye(2)]).save(tmp_path / "notes", overwrite=True)
         with pytest.raises(mr.IndexFormatError, match="without texts"):
             index.refresh()
+
+
+def test_near_duplicates_of_vectors_far_from_the_origin(tmp_path):
+    rng = np.random.default_rng(0)
+    near = {letter: rng.normal(size=8) for letter in "abcdefghij"}
+
+    def far(texts):
+        return [
+            (kept, np.array([near[c] + 1e6 for c in kept])) for kept in ([c for c in t if c in near] for t in texts)
+        ]
+
+    index = mr.TextIndex.create(tmp_path / "far", encoder=CallableEncoder(far), measure="wmd", lexical=None)
+    index.add(["abc", "abd", "efg", "efg", "hij", "acb"])
+    found = index.near_duplicates(0.9, candidates=None)
+    assert {(one.first, one.second) for one in found} == {(0, 5), (2, 3)}
+    assert all(one.similarity == pytest.approx(1.0, abs=1e-6) for one in found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from moverank.index.answer import Request
 from moverank.index.search.hits import Hits
+from moverank.index.search.query import Query
 from moverank.text_index.searching import State
 
 Id = int | str
@@ -80,5 +81,6 @@ def _near(state: State, position: int, least: float, candidates: int | None, num
 
 
 def _asked(state: State, position: int, request: Request, num_threads: int) -> Hits:
+    # As stored, which is relative to the index's origin, as a checked query is.
     tokens, mass = state.snapshot.document(position)
-    return request.answer(tokens, mass, num_threads)
+    return request.answer_checked(Query(tokens, mass, "document"), num_threads)
