@@ -1,7 +1,7 @@
 """Several indexes searched as one: what the two waves cost, and what it saves that they share a cutoff and prices.
 
-    MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py          # a minute
-    MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py --ray    # actors of a Ray cluster too
+    MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py          # two minutes
+    MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py --ray --shards 1 2 4 --only sentences
 
 Each shard has one thread; one index has two, which is what the machine has. "Apart" are the same shards, each asked by
 itself for its k nearest. For each: documents that were solved to the end per query, documents of which more than the
@@ -67,7 +67,7 @@ def on_ray(folders: list[Path]) -> Iterator[ShardedIndex]:
         yield sharded
 
 
-def rows_of(name: str, docs: Any, queries: list[Any], with_ray: bool) -> list[list[str]]:
+def rows_of(name: str, docs: Any, queries: list[Any], shards: list[int], with_ray: bool) -> list[list[str]]:
     """One collection: one index, and shards of it."""
     index = mr.Index.build(docs, MEASURE, num_threads=2)
     expected = [index.search(query, K).ids.tolist() for query in queries]
@@ -78,7 +78,7 @@ def rows_of(name: str, docs: Any, queries: list[Any], with_ray: bool) -> list[li
             *map(number, measured(lambda q: [index.search(q, K)], queries, expected)),
         ]
     ]
-    for count in SHARDS:
+    for count in shards:
         with tempfile.TemporaryDirectory() as folder:
             folders = [Path(folder) / f"{s}" for s in range(count)]
             split(index, folders)
@@ -99,18 +99,20 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ray", action="store_true", help="shards as actors of a Ray cluster too")
+    parser.add_argument("--shards", type=int, nargs="+", default=SHARDS, help="numbers of shards")
+    parser.add_argument("--only", default="", help="collections whose names begin with this")
     options = parser.parse_args()
     if options.ray:
         import ray
 
-        ray.init(num_cpus=max(SHARDS), include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+        ray.init(num_cpus=max(options.shards), include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     print(environment(*(["ray"] if options.ray else [])), end="\n\n")
     rows = []
     for name, sequences, bags, queries in collections():
-        if "GloVe" not in name:
-            rows += rows_of(name, sequences, queries, options.ray)
+        if "GloVe" not in name and name.startswith(options.only):
+            rows += rows_of(name, sequences, queries, options.shards, options.ray)
             if bags is not None:
-                rows += rows_of(f"{name}, bags", bags, queries, options.ray)
+                rows += rows_of(f"{name}, bags", bags, queries, options.shards, options.ray)
     print(table(["collection", "searched", "solved", "looked at", "ms"], rows))
 
 

@@ -43,8 +43,8 @@ LAYERS = [
     "data",
     "__init__",
     "integrations",
-    "ray",
     "serve",
+    "ray",
     "cli",
     "__main__",
 ]

@@ -10,7 +10,19 @@ from moverank.ray.encoding import encode
 from moverank.ray.pairing import pairwise
 from moverank.ray.reranking import rerank
 from moverank.ray.scoring import score
+from moverank.ray.serving import service
 from moverank.ray.sharded import sharded_index
 from moverank.ray.storage import download, upload
 
-__all__ = ["build", "build_vectors", "download", "encode", "pairwise", "rerank", "score", "sharded_index", "upload"]
+__all__ = [
+    "build",
+    "build_vectors",
+    "download",
+    "encode",
+    "pairwise",
+    "rerank",
+    "score",
+    "service",
+    "sharded_index",
+    "upload",
+]
