@@ -1,5 +1,6 @@
 """Several indexes searched as one: the answer of one index of all documents, whatever fails, and no claim beyond it."""
 
+import os
 import pickle
 import threading
 import time
@@ -87,7 +88,7 @@ def test_a_closed_one_has_no_threads_left():
     parts, _ = parts_of(2)
     with ShardedIndex.of(parts) as sharded:
         sharded.search(DOCS[0], 2)
-    with pytest.raises(ShardFailedError, match="shutdown"):
+    with pytest.raises(mr.errors.IndexClosedError, match="closed"):
         sharded.search(DOCS[0], 2)
     deadline = time.perf_counter() + 10
     while any(thread.name.startswith("moverank-shard") for thread in threading.enumerate()):
@@ -323,9 +324,20 @@ def test_one_that_fails_once_is_asked_once_more():
 
 def test_a_replica_that_has_not_begun_a_search_finishes_it():
     sharded, broken, whole, _ = faulty(replicas=2, fail=["search"], on_failure="raise")
-    for _ in range(3):
+    for _ in range(4):
         same(sharded.search(DOCS[4], 10), whole.search(DOCS[4], 10))
     assert "search" in broken.calls
+
+
+def test_the_second_wave_goes_to_the_replica_that_has_the_seeds():
+    parts, whole = parts_of(3)
+    shards = [[Faulty(Shard(part)) for _ in range(2)] for part in parts]
+    sharded = ShardedIndex(shards, hedge=None)
+    for _ in range(6):
+        same(sharded.search(DOCS[4], 10), whole.search(DOCS[4], 10))
+    for replica in (one for own in shards for one in own):
+        calls = [call for call in replica.calls if call in ("seed", "search")]
+        assert calls == ["seed", "search"] * (len(calls) // 2)
 
 
 def test_a_slow_replica_is_hedged():
@@ -410,6 +422,73 @@ def test_calls_of_many_threads_do_not_mix():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_the_hits_of_others_stay_readable_when_a_shard_is_gone():
+    sharded, broken, whole, parts = faulty(on_failure="partial")
+    hits = sharded.search(DOCS[0], 20)
+    broken.fail = {"documents"}
+    lost = [int(id) in parts[1] for id in hits.ids]
+    assert 0 < sum(lost) < 20
+    for hit, expected, is_lost in zip(hits, whole.search(DOCS[0], 20), lost, strict=True):
+        if is_lost:
+            with pytest.raises(ShardFailedError, match="gone"):
+                _ = hit.payload
+        else:
+            assert hit.payload == expected.payload
+
+
+def test_a_batch_of_queries_of_each_kind():
+    costs, content = np.abs(RNG.normal(size=(5, 5))), RNG.uniform(size=(8, 5)) + 1e-3
+    of_bins = mr.Index.build(content, costs=costs)
+    found = ShardedIndex.of([of_bins]).search_batch(content[:3], 2)
+    assert [hits.ids.tolist() for hits in found] == [of_bins.search(one, 2).ids.tolist() for one in content[:3]]
+    bags = mr.Bags(VECTORS, WORDS[:9])
+    of_bags = mr.Index.build(bags, "wmd")
+    found = ShardedIndex.of([of_bags]).search_batch(bags, 2)
+    assert [hits.ids.tolist() for hits in found] == [hits.ids.tolist() for hits in of_bags.search_batch(bags, 2)]
+
+
+def test_odd_times_and_cutoffs():
+    parts, whole = parts_of(2)
+    same(ShardedIndex.of(parts).search(DOCS[0], 3, timeout=1e10), whole.search(DOCS[0], 3))
+    for cutoff in (-np.inf, -1e308):
+        hits = whole.search(DOCS[0], 3, cutoff=cutoff)
+        assert len(hits) == 0
+        assert hits.certificate.exact
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_child_can_search():
+    parts, whole = parts_of(2)
+    sharded = ShardedIndex.of(parts)
+    same(sharded.search(DOCS[0], 3), whole.search(DOCS[0], 3))
+    expected = whole.search(DOCS[1], 3).ids.tolist()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if sharded.search(DOCS[1], 3, timeout=30.0).ids.tolist() == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_candidate_in_a_shard_that_is_gone_is_counted():
+    sharded, _broken, _, parts = faulty(fail=["has"])
+    lost = [int(id) for id in parts[1].ids[:2]]
+    kept = [int(id) for id in parts[0].ids[:3]]
+    hits = sharded.rerank(DOCS[0], [*kept, *lost], 5)
+    assert hits.shards.coverage == pytest.approx(3 / 5)
+    assert hits.certificate.unsolved == 2
+    assert not hits.certificate.exact
+
+
+def test_a_shard_that_hangs_in_the_second_wave_takes_nothing_from_the_others():
+    sharded, broken, _, _ = faulty(slow=["search"], seconds=3.0)
+    hits = sharded.search(DOCS[0], 5, timeout=0.5)
+    assert hits.shards.answered == 2
+    assert len(hits) >= 1
+    broken.slow = {"has"}
+    subset = sharded.search(DOCS[0], 5, subset=range(100), timeout=0.5)
+    assert subset.shards.answered == 2
 
 
 def test_merging_counts_what_is_missing_even_if_it_was_empty():
@@ -573,6 +652,110 @@ def test_more_shards_than_documents(tmp_path):
     sharded.add(DOCS[3:20], range(3, 20))
     index.add(DOCS[3:20], range(3, 20))
     same(sharded.search(DOCS[9], 5), index.search(DOCS[9], 5))
+
+
+# ---- one state of all ---------------------------------------------------------------------------------------------
+
+
+def test_documents_of_one_id_in_two_shards_are_refused():
+    parts = [mr.Index.build(docs, "wrd") for docs in (DOCS[:30], DOCS[30:60])]  # ids 0 to 29 twice
+    sharded = ShardedIndex.of(parts)
+    with pytest.raises(ShardMismatchError, match="each document needs an id of its own"):
+        sharded.search(DOCS[0], 60)
+    with pytest.raises(ShardMismatchError, match="two shards have a document of the id 3"):
+        sharded.upsert([DOCS[0]], [3])
+    with pytest.raises(ShardMismatchError, match="id 3"):
+        sharded.remove([3])
+
+
+def test_changes_see_what_another_process_has_moved(tmp_path):
+    build, _query = KINDS["tokens"]
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    sharded = ShardedIndex.open(folders)
+    rebalance(folders)
+    moved = next(i for i in range(60) if i in mr.Index.open(folders[1]))
+    with pytest.raises(DuplicateIdError):
+        sharded.add([DOCS[100]], [moved])
+    sharded.upsert([DOCS[100]], [moved], payloads=[{"new": True}])
+    again = ShardedIndex.open(folders)
+    assert len(again) == len(sharded) == 90
+    assert again.search(DOCS[100], 1)[0].payload == {"new": True}
+
+
+def test_a_replica_that_was_started_anew_does_not_mix_states(tmp_path):
+    build, query = KINDS["tokens"]
+    whole = build(list(range(90)))
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    shards = [Shard(folder) for folder in folders]
+    replicas = [Faulty(shard) for shard in shards]
+    sharded = ShardedIndex([[one] for one in replicas], folders=folders)
+    rebalance(folders)
+    replicas[0]._shard = Shard(folders[0])  # reads the state after the move, the other one that before it
+    same(sharded.search(query, 20), whole.search(query, 20))
+    replicas[1]._shard = Shard(folders[1])
+    same(sharded.range_search(query, 0.8), whole.range_search(query, 0.8))
+    same(sharded.rerank(query, range(90), 90), whole.rerank(query, range(90), 90))
+
+
+def test_searches_while_documents_move(tmp_path):
+    build, query = KINDS["tokens"]
+    whole = build(list(range(90)))
+    folders = saved(tmp_path, [list(range(85)), list(range(85, 88)), [88, 89]], build)
+    expected = whole.search(query, 90).ids.tolist()
+    wrong, done = [], threading.Event()
+
+    def ask():
+        sharded = ShardedIndex.open(folders)
+        while not done.is_set():
+            hits = sharded.search(query, 90)
+            if hits.ids.tolist() != expected:
+                wrong.append(hits)
+            sharded.refresh()
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    rebalance(folders, tolerance=0.01)
+    done.set()
+    for thread in asking:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_move_is_not_finished_over_a_change(tmp_path, monkeypatch):
+    build, _ = KINDS["tokens"]
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    monkeypatch.setattr("moverank.sharding.rebalancing.without", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rebalance(folders)
+    monkeypatch.undo()
+    both = next(i for i in range(60) if i in mr.Index.open(folders[1]))
+    with mr.Index.open(folders[1], writable=True) as writer:
+        writer.upsert([DOCS[120]], [both])
+    with pytest.raises(ShardMismatchError, match=f"id {both}"):
+        rebalance(folders)
+    with mr.Index.open(folders[0], writable=True) as writer:
+        writer.remove([both])
+    assert sum(rebalance(folders)) == 90
+
+
+@pytest.mark.parametrize(
+    ("docs", "payloads", "error"),
+    [
+        ([DOCS[0]] * 5 + [np.zeros((2, 6))], None, ValueError),
+        ([DOCS[0]] * 5 + [np.full((1, 6), np.nan)], None, ValueError),
+        ([DOCS[0]] * 6, [None] * 5 + [{1, 2}], TypeError),
+        ([DOCS[0]] * 6, [None] * 5 + [float("nan")], ValueError),
+    ],
+    ids=["no mass", "nan", "payload", "payload of nan"],
+)
+def test_bad_documents_change_no_shard(docs, payloads, error):
+    parts, _ = parts_of(3)
+    sharded = ShardedIndex.of(parts)
+    for change in (sharded.add, sharded.upsert):
+        with pytest.raises(error):
+            change(docs, range(5000, 5006), payloads=payloads)
+        assert sum(map(len, parts)) == len(DOCS)
 
 
 # ---- changes -----------------------------------------------------------------------------------------------------

@@ -261,7 +261,7 @@ class _Search:
             seconds=time.perf_counter() - self._started,
             timed_out=timed_out,
         )
-        radius = None if np.isinf(nearest) else nearest
+        radius = None if np.isposinf(nearest) else nearest
         return Hits(
             ids=ids,
             distances=distances,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -100,7 +101,18 @@ def sharded_index(
         names = [str(folder) for folder in listed]
         sharded = ShardedIndex(shards, names=names, folders=listed, on_failure=on_failure, hedge=hedge)
         undone.pop_all()
+        # Of an object that nobody has any more, the actors would end, but their CPUs stay reserved.
+        weakref.finalize(sharded, _close_all, shards)
         return sharded
+
+
+def _close_all(shards: Sequence[Sequence[Replica]]) -> None:
+    import ray
+
+    if ray.is_initialized():
+        for replicas in shards:
+            for replica in replicas:
+                replica.close()
 
 
 class RayReplica:

@@ -45,9 +45,13 @@ class Replica(Protocol):
 
 @dataclass(frozen=True)
 class Calls:
-    """What became of one call of all shards. `answers` has a `Failure` where a shard did not answer."""
+    """What became of one call of all shards.
+
+    `answers` has a `Failure` where a shard did not answer; `replicas` says which of each shard did, −1 for none.
+    """
 
     answers: list[Any]
+    replicas: list[int]
     retried: int
     seconds: float
 
@@ -94,6 +98,7 @@ class Caller:
         deadline: float | None,
         *,
         kept: tuple[type[Exception], ...] = (),
+        prefer: Sequence[int] | None = None,
     ) -> Calls:
         """Call a method of every shard.
 
@@ -107,6 +112,8 @@ class Caller:
             When to stop waiting, by `time.perf_counter`.
         kept : tuple of type
             Errors that are answers.
+        prefer : sequence of int, optional
+            The replica of each shard to call first, −1 for any.
 
         Raises
         ------
@@ -115,7 +122,12 @@ class Caller:
         """
         began = time.perf_counter()
         answers: list[Any] = [own if isinstance(own, Failure) else None for own in args]
-        states = {s: _State(self._order(s)) for s, own in enumerate(args) if not isinstance(own, Failure)}
+        states = {
+            s: _State(self._order(s, first=-1 if prefer is None else prefer[s]))
+            for s, own in enumerate(args)
+            if not isinstance(own, Failure)
+        }
+        replicas = [-1] * len(answers)
         awaited: dict[Future[Any], tuple[int, int]] = {}
         retried = 0
 
@@ -144,6 +156,7 @@ class Caller:
                         continue
                     try:
                         answers[s] = future.result()
+                        replicas[s] = replica
                     except kept as error:
                         answers[s] = error
                     except Exception as error:
@@ -169,7 +182,7 @@ class Caller:
         for s in states:
             reason = "; ".join([*states[s].reasons, f"no answer within {time.perf_counter() - began:.3g} s"])
             answers[s] = Failure(self.names[s], reason, is_late=True)
-        return Calls(answers, retried, time.perf_counter() - began)
+        return Calls(answers, replicas, retried, time.perf_counter() - began)
 
     def tell(self, method: str, *args: Any, timeout: float | None = None) -> list[list[Any]]:
         """Call a method of every replica; errors are among the results."""
@@ -194,15 +207,15 @@ class Caller:
             failed.set_exception(error)
             return failed
 
-    def _order(self, s: int, turn: int | None = None) -> list[int]:
-        """Replicas of a shard: each in its turn, and last those that failed a short while ago."""
+    def _order(self, s: int, turn: int | None = None, first: int = -1) -> list[int]:
+        """Replicas of a shard: `first`, the others each in its turn, and last those that failed a short while ago."""
         with self._lock:
             if turn is None:
                 self._turn += 1
                 turn = self._turn
             count, now = len(self.shards[s]), time.perf_counter()
             places = [(turn + r) % count for r in range(count)]
-            return sorted(places, key=lambda r: now - self._failed.get((s, r), -np.inf) < AVOIDED)
+            return sorted(places, key=lambda r: (now - self._failed.get((s, r), -np.inf) < AVOIDED, r != first))
 
     def _can_hedge(self, state: _State) -> bool:
         return state.attempts < min(ATTEMPTS, len(state.order))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from moverank._support.threads import Lock
 from moverank.alignment.alignment import Alignment
-from moverank.errors import ShardFailedError
+from moverank.errors import ShardFailedError, UnknownIdError
 from moverank.index.found import KeptDocuments
 from moverank.index.search.hits import Hits
 from moverank.sharding.calls import Caller
 from moverank.sharding.merging import Failure, ShardReport
 from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Sequences
+
+#: How long documents of hits are waited for.
+SECONDS_TO_FETCH = 30.0
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,31 +61,36 @@ class Fetch:
         self._query = query
         self._shards = shards
         self._ids = ids
-        self._found: list[KeptDocuments] | None = None
+        self._found: list[KeptDocuments | Failure | UnknownIdError] | None = None
         self._lock = Lock()
 
-    def __call__(self) -> list[KeptDocuments]:
-        """Fetch the documents, once.
+    def __call__(self, rank: int) -> KeptDocuments:
+        """One of the documents.
 
         Raises
         ------
         ShardFailedError
-            If a shard does not answer.
+            If its shard does not answer.
         UnknownIdError
-            If a document was removed meanwhile.
+            If it was removed or moved meanwhile.
         """
         with self._lock:
             if self._found is None:
                 ranks = [[r for r, own in enumerate(self._shards) if own == s] for s in range(len(self._caller.shards))]
                 args = [(self._query, [self._ids[r] for r in own]) if own else Failure("", "") for own in ranks]
                 found: list[Any] = [None] * len(self._ids)
-                for own, answer in zip(ranks, self._caller.ask("documents", args, None).answers, strict=True):
-                    if own and isinstance(answer, Failure):
-                        raise ShardFailedError(str(answer))
-                    for place, rank in enumerate(own):
-                        found[rank] = answer.only(place)
+                deadline = time.perf_counter() + SECONDS_TO_FETCH
+                answers = self._caller.ask("documents", args, deadline, kept=(UnknownIdError,)).answers
+                for own, answer in zip(ranks, answers, strict=True):
+                    for place, r in enumerate(own):
+                        found[r] = answer if isinstance(answer, (Failure, UnknownIdError)) else answer.only(place)
                 self._found = found
-            return self._found
+            one = self._found[rank]
+        if isinstance(one, Failure):
+            raise ShardFailedError(str(one))
+        if isinstance(one, UnknownIdError):
+            raise one
+        return one
 
 
 class RemoteDocuments:
@@ -91,12 +99,12 @@ class RemoteDocuments:
     Parameters
     ----------
     found : callable
-        Returns copies of documents; see `Fetch`.
+        Returns the copy of a document, by its place; see `Fetch`.
     places : list of int
-        Which of these they are.
+        The places.
     """
 
-    def __init__(self, found: Callable[[], list[KeptDocuments]], places: list[int]) -> None:
+    def __init__(self, found: Callable[[int], KeptDocuments], places: list[int]) -> None:
         self._found = found
         self._places = places
 
@@ -117,7 +125,7 @@ class RemoteDocuments:
         return RemoteDocuments(self._found, [self._places[rank]])
 
     def _document(self, rank: int) -> KeptDocuments:
-        return self._found()[self._places[rank]]
+        return self._found(self._places[rank])
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies, which need no shards.
@@ -125,4 +133,4 @@ class RemoteDocuments:
 
 
 def _fetched(found: list[KeptDocuments]) -> RemoteDocuments:
-    return RemoteDocuments(partial(list, found), list(range(len(found))))
+    return RemoteDocuments(found.__getitem__, list(range(len(found))))

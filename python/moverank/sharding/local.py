@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,11 +18,17 @@ class LocalReplica:
     def __init__(self, shard: Shard, name: str) -> None:
         self.name = name
         self._shard = shard
-        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"moverank-{name}")
+        self._pool = self._started()
+        self._process = os.getpid()
 
     def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
         """Call a method of the shard."""
+        if self._process != os.getpid():  # a forked child has none of the threads
+            self._pool, self._process = self._started(), os.getpid()
         return self._pool.submit(getattr(self._shard, method), *args, **options)
+
+    def _started(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"moverank-{self.name}")
 
     def close(self) -> None:
         """End the threads, when calls that are running have returned."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank import _core
+from moverank.errors import ShardMismatchError
 from moverank.index.search.hits import Certificate, Rung, SearchStats
 from moverank.sharding.shard import ShardAnswer
 
@@ -137,8 +138,10 @@ def merge(
     distances = np.concatenate([one.distances for _, one in found]) if found else np.empty(0)
     shards = np.repeat([place for place, _ in found], [len(one.ids) for _, one in found]).astype(np.int64)
     order = np.lexsort((ids, distances))
-    # A document that is being moved is in two shards for a moment.
-    order = order[np.sort(np.unique(ids[order], return_index=True)[1])][:k]
+    # A document that is being moved is in two shards for a moment, with the same distance in both.
+    first = np.sort(np.unique(ids[order], return_index=True)[1])
+    _require_the_same(ids[order], distances[order], first)
+    order = order[first][:k]
     ids, distances, shards = ids[order], distances[order], shards[order]
     lost = sum(one.n_documents for one in failed)
     total = sum(one.stats.documents for _, one in found) + lost
@@ -158,6 +161,20 @@ def merge(
         )
         certificate = Certificate(False, bound, unsolved, 0, np.inf, statement)
     return Merged(ids, distances, shards, certificate, _summed([one.stats for _, one in found], total, seconds))
+
+
+def _require_the_same(ids: NDArray[np.generic], distances: NDArray[np.float64], first: NDArray[np.int64]) -> None:
+    """Refuse shards that have different documents of the same id; `first` are the places where each id is first."""
+    if len(first) == len(ids):
+        return
+    others = np.setdiff1d(np.arange(len(ids)), first)
+    at = dict(zip(ids[first].tolist(), distances[first].tolist(), strict=True))
+    for id, distance in zip(ids[others].tolist(), distances[others].tolist(), strict=True):
+        if distance != at[id]:
+            raise ShardMismatchError(
+                f"two shards have different documents of the id {id!r:.80}: each document needs an id of its own, and "
+                "to be in one shard"
+            )
 
 
 def _summed(stats: Sequence[SearchStats], n_documents: int, seconds: float) -> SearchStats:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from moverank._support.validate import positive_number
+from moverank.errors import ShardMismatchError
 from moverank.index.changes import adopted, without
 from moverank.index.disk.store import Store
 from moverank.index.index import PathLike
@@ -108,4 +109,16 @@ def _finish_interrupted(stores: Sequence[Store]) -> None:
             ids = other.snapshot.ids_at(other.snapshot.positions)
             found = store.snapshot.find(ids.tolist())
             if (found >= 0).any():
+                for id, position in zip(ids.tolist(), found.tolist(), strict=True):
+                    if position >= 0:
+                        _require_same(store.snapshot, position, other.snapshot, id)
                 store.commit(without(store.snapshot, np.unique(found[found >= 0])))
+
+
+def _require_same(one: Snapshot, position: int, other: Snapshot, id: int | str) -> None:
+    """Refuse a document that is in two shards and was changed in one of them: which of the two counts is not known."""
+    place = other.position_of(id)
+    pairs = [(one.payload(position), other.payload(place))]
+    pairs += zip(one.document(position), other.document(place), strict=True)
+    if not all(np.array_equal(x, y) for x, y in pairs):
+        raise ShardMismatchError(f"two shards have different documents of the id {id!r:.80}; remove one of them")

@@ -20,6 +20,7 @@ from moverank.index.parts.ids import listed_ids
 from moverank.index.search.hits import Hits, SearchStats
 from moverank.index.search.query import Query
 from moverank.index.search.seeds import Seeds
+from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
 from moverank.sharding.fingerprint import Fingerprint
 from moverank.vectors.histograms import Histograms
@@ -43,6 +44,7 @@ class ShardInfo:
     dim: int
     n_documents: int
     num_threads: int
+    state: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class ShardQuery:
 class ShardAnswer:
     """Answer of one shard, without what belongs to documents: these are fetched for the hits that are left after all.
 
-    `bound` and `unsolved` are those of `Certificate`.
+    `bound` and `unsolved` are those of `Certificate`; `state` is the state of the index that was read.
     """
 
     ids: NDArray[Any]
@@ -75,12 +77,13 @@ class ShardAnswer:
     bound: float
     unsolved: int
     stats: SearchStats
+    state: str
 
     @classmethod
-    def of(cls, hits: Hits) -> ShardAnswer:
+    def of(cls, hits: Hits, state: str) -> ShardAnswer:
         """Take what is needed from hits."""
         proved = hits.certificate
-        return cls(hits.ids, hits.distances, proved.bound, proved.unsolved, hits.stats)
+        return cls(hits.ids, hits.distances, proved.bound, proved.unsolved, hits.stats, state)
 
 
 class Shard:
@@ -98,7 +101,7 @@ class Shard:
         self._given = index if isinstance(index, Index) else Path(index)
         self._opened = index if isinstance(index, Index) else None
         self._threads = num_threads
-        self._begun: OrderedDict[str, Seeds] = OrderedDict()
+        self._begun: OrderedDict[str, tuple[Seeds, str]] = OrderedDict()
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -125,13 +128,15 @@ class Shard:
             setup.dim,
             len(snapshot),
             self._num_threads,
+            state_of(snapshot),
         )
 
     def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Seeds:
         """Solve the seeds of a search, and keep its state for `search`."""
-        seeds = self._request(asked, subset, timeout).seeds(asked.query, None, self._num_threads, asked.count)
+        request = self._request(asked, subset, timeout)
+        seeds = request.seeds(asked.query, None, self._num_threads, asked.count)
         with self._lock:
-            self._begun[asked.name] = seeds
+            self._begun[asked.name] = seeds, state_of(request.snapshot)
             while len(self._begun) > SEARCHES_KEPT:
                 self._begun.popitem(last=False)
         return seeds
@@ -146,11 +151,13 @@ class Shard:
     ) -> ShardAnswer:
         """Continue the search, or, if this shard has not begun it, search with what others have found."""
         with self._lock:
-            seeds = self._begun.pop(asked.name, None)
-        if seeds is not None:
-            return ShardAnswer.of(seeds.search(cutoff=cutoff, potentials=potentials))
+            begun = self._begun.pop(asked.name, None)
+        if begun is not None:
+            seeds, state = begun
+            return ShardAnswer.of(seeds.search(cutoff=cutoff, potentials=potentials), state)
         request = self._request(asked, subset, timeout)
-        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads, cutoff, potentials))
+        hits = request.answer(asked.query, None, self._num_threads, cutoff, potentials)
+        return ShardAnswer.of(hits, state_of(request.snapshot))
 
     def range_search(
         self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None, radius: float
@@ -160,12 +167,12 @@ class Shard:
         request = Request.within(
             snapshot, radius, timeout=timeout, subset=subset, where=asked.where, strict=asked.strict
         )
-        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads))
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), state_of(snapshot))
 
     def rerank(self, asked: ShardQuery, ids: Sequence[Any], timeout: float | None) -> ShardAnswer:
         """The nearest of given documents."""
         request = Request.among(self._index._snapshot, ids, asked.k, slack=asked.slack, timeout=timeout)
-        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads))
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), state_of(request.snapshot))
 
     def documents(self, query: Sequences | Histograms, ids: Sequence[Any]) -> KeptDocuments:
         """Tokens, payloads and texts of documents, in the order of `ids`, for hits of a query."""
@@ -178,14 +185,14 @@ class Shard:
         """Which documents the index has."""
         return self._index._snapshot.find(listed_ids(ids)) >= 0
 
-    def refresh(self) -> int:
-        """Load the latest state of the index in the folder; returns the number of documents."""
+    def refresh(self) -> str:
+        """Load the latest state of the index in the folder; returns its name."""
         if self._index._is_in_folder:
             self._index.refresh()
-        return len(self._index)
+        return state_of(self._index._snapshot)
 
-    def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> int:
-        """Call a method of the index that changes it, such as "add"; returns the number of documents.
+    def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> str:
+        """Call a method of the index that changes it, such as "add"; returns the name of the new state.
 
         An index in a folder is opened for writing for this one call, so that other processes can write in between.
         """
@@ -205,3 +212,8 @@ class Shard:
             self._index._snapshot, asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
             subset=subset, where=asked.where, strict=asked.strict,
         )  # fmt: skip
+
+
+def state_of(snapshot: Snapshot) -> str:
+    """A name of a state, which differs from those of the states before it."""
+    return f"{len(snapshot.parts)}/{int(snapshot.firsts[-1])}/{snapshot.n_removed}/{snapshot.next_id}"

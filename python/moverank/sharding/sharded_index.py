@@ -8,20 +8,27 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moverank._support.threads import count_of, each
 from moverank._support.validate import one_of, positive_number, real_number, whole_number
-from moverank.errors import DuplicateIdError, ShardFailedError, UnknownFieldError, UnknownIdError
+from moverank.errors import (
+    DuplicateIdError,
+    IndexClosedError,
+    ShardFailedError,
+    ShardMismatchError,
+    UnknownFieldError,
+    UnknownIdError,
+)
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Ids, is_id, listed_ids
 from moverank.index.parts.intake import Documents, as_documents
 from moverank.index.parts.payload_values import payload_list
-from moverank.index.search.query import query_batch
+from moverank.index.parts.payloads import payload_arrays
 from moverank.index.search.seeds import Seeds
 from moverank.measures.measure import Measure, require_same_dim
 from moverank.sharding.calls import Caller, Calls, Replica
@@ -30,11 +37,17 @@ from moverank.sharding.local import LocalReplica
 from moverank.sharding.merging import Failure, ShardReport, merge
 from moverank.sharding.routing import shard_of
 from moverank.sharding.shard import Shard, ShardInfo, ShardQuery
-from moverank.vectors.histograms import Histograms, as_histogram
-from moverank.vectors.sequences import Batch, One, Sequences, as_query
+from moverank.vectors.histograms import Histograms, as_histogram, as_histograms
+from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
 
 #: Seeds of all shards together, if an answer needs no more: as many as one index solves.
 SEEDS = 20
+
+#: How often all shards are loaded, or a search is repeated, until no shard has changed meanwhile.
+ATTEMPTS_TO_AGREE = 20
+
+#: Seconds beyond which a timeout is none.
+LONGEST_WAIT = 1e8
 
 #: Share of the time that the first wave may take. A shard that takes longer is asked in the second wave all the same.
 FOR_SEEDS = 0.5
@@ -96,9 +109,11 @@ class ShardedIndex:
         if len(given) != len(shards) or (folders is not None and len(folders) != len(shards)):
             raise ValueError(f"names, folders: expected {len(shards)}, one per shard")
         self._on_failure = on_failure
+        self._is_closed = False
         self._folders = None if folders is None else [Path(folder) for folder in folders]
         self._caller = Caller(shards, given, hedge=hedge)
         self._infos = self._described()
+        self.refresh()
 
     @classmethod
     def of(cls, indexes: Sequence[Index], *, on_failure: str = "raise", num_threads: int | None = None) -> ShardedIndex:
@@ -161,6 +176,7 @@ class ShardedIndex:
 
     def close(self) -> None:
         """Release all replicas. Indexes that were given to `of` stay open."""
+        self._is_closed = True
         for replicas in self._caller.shards:
             for replica in replicas:
                 replica.close()
@@ -179,7 +195,17 @@ class ShardedIndex:
         ShardFailedError
             If a replica cannot be reached.
         """
-        self._require_all([own for shard in self._caller.tell("refresh") for own in shard], "refresh")
+        before: list[Any] = []
+        for _ in range(ATTEMPTS_TO_AGREE):
+            # States that are still the latest after all have been loaded were so at the same moment: no document that
+            # is being moved is missing from all of them.
+            states = [own for shard in self._caller.tell("refresh") for own in shard]
+            self._require_all(states, "refresh")
+            if states == before:
+                break
+            before = states
+        else:
+            raise ShardFailedError("refresh: the shards change faster than they can be loaded")
         self._infos = self._described()
 
     def _described(self) -> list[ShardInfo]:
@@ -235,14 +261,14 @@ class ShardedIndex:
             If an argument is malformed; the message names it.
         """
         began = time.perf_counter()
-        deadline = None if timeout is None else began + positive_number(timeout, "timeout")
+        deadline = _deadline(timeout, began)
         count = whole_number(k, "k", least=1)
         if candidates is not None and whole_number(candidates, "candidates", least=1) < count:
             raise ValueError(f"candidates must be at least k = {count}, got {candidates}")
         asked = ShardQuery(
             uuid.uuid4().hex, self._query(query, weights), count, self._seeds_each(count), where, candidates, slack
         )
-        return self._searched(asked, subset, deadline, began)
+        return self._agreed(lambda: self._searched(asked, subset, deadline, began))
 
     def search_batch(
         self,
@@ -273,7 +299,9 @@ class ShardedIndex:
         """
         info = self._infos[0]
         batch = (
-            query_batch(queries, info) if info.has_costs else Sequences(queries)  # type: ignore[arg-type]
+            as_histograms(queries, "queries")
+            if info.has_costs
+            else as_sequences(cast("Sequences", queries), "queries", info.measure.weighting)
         )
         threads = 2 * count_of(0) if num_threads is None else whole_number(num_threads, "num_threads", least=1)
         return each(lambda q: self.search(batch[q : q + 1], k, **options), len(batch), threads, progress)
@@ -307,14 +335,21 @@ class ShardedIndex:
             As in `search`.
         """
         began = time.perf_counter()
-        deadline = None if timeout is None else began + positive_number(timeout, "timeout")
+        deadline = _deadline(timeout, began)
         limit = real_number(radius, "radius")
         asked = ShardQuery("", self._query(query, weights), 1, 1, where, None, 0.0)
-        subsets = self._subsets(subset, deadline)
-        calls = self._with_fields(
-            "range_search", lambda own: [(own, part, self._left(deadline), limit) for part in subsets], asked, deadline
-        )[1]
-        return self._merged(asked, calls.answers, None, (calls.seconds,), calls.retried, began, radius=limit)
+
+        def searched() -> ShardedHits:
+            subsets = self._subsets(subset, deadline)
+            calls = self._with_fields(
+                "range_search",
+                lambda own: [_with(part, own, part, self._left(deadline), limit) for part in subsets],
+                asked,
+                deadline,
+            )[1]
+            return self._merged(asked, calls.answers, None, (calls.seconds,), calls.retried, began, radius=limit)
+
+        return self._agreed(searched)
 
     def rerank(
         self,
@@ -345,32 +380,55 @@ class ShardedIndex:
             As in `search`.
         """
         began = time.perf_counter()
-        deadline = None if timeout is None else began + positive_number(timeout, "timeout")
+        deadline = _deadline(timeout, began)
         asked = ShardQuery("", self._query(query, weights), whole_number(k, "k", least=1), 1, None, None, slack)
         listed = listed_ids(ids)
         if not listed:
             raise ValueError("ids: expected at least one id, got none")
-        parts = self._subsets(listed, deadline, name="ids")
+        return self._agreed(lambda: self._reranked(asked, listed, deadline, began))
+
+    def _reranked(self, asked: ShardQuery, ids: list[Any], deadline: float | None, began: float) -> ShardedHits:
+        parts = self._subsets(ids, deadline, name="ids")
+        # Which of the candidates are in shards that did not say: those that no other has.
+        found = sum(len(part) for part in parts if not isinstance(part, Failure))
+        unknown = len(ids) - found
         places = [s for s, part in enumerate(parts) if isinstance(part, Failure) or part]
-        args = [part if isinstance(part, Failure) else (asked, part, self._left(deadline)) for part in parts]
-        only = [args[s] if s in places else Failure("", "") for s in range(len(parts))]
-        calls = self._caller.ask("rerank", only, deadline)
-        answers = [calls.answers[s] for s in places]
-        lost = [part if not isinstance(part, Failure) else [] for part in parts]
-        for place, s in enumerate(places):
-            if isinstance(answers[place], Failure):
-                answers[place] = replace(answers[place], n_documents=len(lost[s]))
+        args = [_with(part, asked, part, self._left(deadline)) for part in parts]
+        calls = self._caller.ask(
+            "rerank", [args[s] if s in places else Failure("", "") for s in range(len(parts))], deadline
+        )
+        answers = []
+        for s in places:
+            answer = calls.answers[s]
+            if isinstance(answer, Failure):
+                lost = unknown if isinstance(parts[s], Failure) else len(parts[s])
+                unknown = 0 if isinstance(parts[s], Failure) else unknown
+                answer = replace(answer, n_documents=lost)
+            answers.append(answer)
         return self._merged(
             asked, answers, asked.k, (calls.seconds,), calls.retried, began, what="given candidates", places=places
         )
 
+    def _agreed(self, search: Callable[[], ShardedHits]) -> ShardedHits:
+        """Search again if a shard has another state than when all were loaded, as one that was started anew has."""
+        if self._is_closed:
+            raise IndexClosedError("the sharded index was closed; open it again")
+        for _ in range(ATTEMPTS_TO_AGREE):
+            try:
+                return search()
+            except _Changed:
+                self.refresh()
+        raise ShardFailedError("the shards change faster than they can be searched")
+
     def _searched(self, asked: ShardQuery, subset: Ids | None, deadline: float | None, began: float) -> ShardedHits:
-        subsets = self._subsets(subset, deadline)
-        until = None if deadline is None else time.perf_counter() + FOR_SEEDS * (deadline - time.perf_counter())
+        subsets = self._subsets(subset, _share(deadline))
+        until = _share(deadline)
         asked, first = self._with_fields(
             "seed", lambda own: [_with(part, own, part, self._left(deadline)) for part in subsets], asked, until
         )
         potentials = _mean_potentials(first.answers)
+        # A shard knows the fields of the condition, or there would be an error; one that was late may not.
+        asked = replace(asked, strict=False)
         # One that was slow may be in time for the second wave.
         lost = [own if isinstance(own, Failure) and not own.is_late else None for own in first.answers]
 
@@ -381,14 +439,15 @@ class ShardedIndex:
                 else failure or (asked, part, self._left(deadline), cutoff, potentials)
                 for part, failure in zip(subsets, only, strict=True)
             ]
-            return self._caller.ask("search", args, deadline)
+            return self._caller.ask("search", args, deadline, prefer=first.replicas)
 
         second = second_wave(lost, _kth(first.answers, asked.k))
         retried = first.retried + second.retried
         seconds: tuple[float, ...] = (first.seconds, second.seconds)
         failed = [own if isinstance(own, Failure) else None for own in second.answers]
         left = [own for own, failure in zip(first.answers, failed, strict=True) if failure is None]
-        if any(failed) and _kth(left, asked.k) != _kth(first.answers, asked.k):
+        in_time = deadline is None or time.perf_counter() < deadline
+        if any(failed) and in_time and _kth(left, asked.k) != _kth(first.answers, asked.k):
             # The cutoff was that of documents which have been lost since; without them, it is farther away.
             third = second_wave(failed, _kth(left, asked.k))
             retried, seconds = retried + third.retried, (*seconds, third.seconds)
@@ -410,6 +469,9 @@ class ShardedIndex:
     ) -> ShardedHits:
         """Merge what shards answered, or raise if some did not; `places` are those asked, by default all."""
         own = list(range(len(answers))) if places is None else places
+        for s, one in zip(own, answers, strict=True):
+            if not isinstance(one, Failure) and one.state != self._infos[s].state:
+                raise _Changed
         if places is None:
             answers = [
                 replace(one, n_documents=self._infos[s].n_documents) if isinstance(one, Failure) else one
@@ -495,6 +557,8 @@ class ShardedIndex:
         ShardFailedError
             If a shard cannot be changed.
         """
+        self.refresh()
+        self._owners(listed_ids(ids))  # refuses those in two shards
         parts = self._subsets(ids, None, name="ids")
         self._change("remove", {s: ((part,), {}) for s, part in enumerate(parts) if part})
 
@@ -507,8 +571,11 @@ class ShardedIndex:
             twice = next(id for id in listed if listed.count(id) > 1)
             raise DuplicateIdError(f"ids: {twice!r:.80} is given more than once")
         own = None if payloads is None else payload_list(payloads)
-        if own is not None and len(own) != len(checked):
-            raise ValueError(f"payloads: expected {len(checked)}, one per document, got {len(own)}")
+        payload_arrays(own, len(checked))
+        if not isinstance(checked, Histograms):
+            # All that is wrong with a document is found before any shard is changed.
+            Index.build(checked, self.measure, ids=listed, prefilter=None)
+        self.refresh()  # another process may have moved some
         owners = self._owners(listed)
         if method == "add" and (owners >= 0).any():
             known = listed[int(np.argmax(owners >= 0))]
@@ -535,7 +602,10 @@ class ShardedIndex:
                     raise
                 raise ShardFailedError(f"{names[s]}: {type(error).__name__}: {error}; {changed}") from error
             done.append(names[s])
-        self.refresh()
+        try:
+            self.refresh()
+        except ShardFailedError as error:
+            raise ShardFailedError(f"{error}; all was changed, but not every replica has loaded it") from error
 
     # ---- parts of searches -----------------------------------------------------------------------------------------
 
@@ -576,7 +646,9 @@ class ShardedIndex:
         more = self._caller.ask(method, skipped, deadline)
         for s in unknown:
             calls.answers[s] = more.answers[s]
-        return lenient, Calls(calls.answers, calls.retried + more.retried, calls.seconds + more.seconds)
+        for s in unknown:
+            calls.replicas[s] = more.replicas[s]
+        return lenient, replace(calls, retried=calls.retried + more.retried, seconds=calls.seconds + more.seconds)
 
     def _owners(self, ids: Any) -> NDArray[np.int64]:
         """The shard of each document; −1 for those that are in none."""
@@ -586,6 +658,12 @@ class ShardedIndex:
         for s, has in enumerate(calls.answers):
             if isinstance(has, Failure):
                 raise ShardFailedError(f"{has}")
+            twice = owners[has] >= 0
+            if twice.any():
+                id = np.array(listed, dtype=object)[has][twice][0]
+                raise ShardMismatchError(
+                    f"two shards have a document of the id {id!r:.80}; `rebalance` finishes a move that was interrupted"
+                )
             owners[has] = s
         return owners
 
@@ -595,7 +673,7 @@ class ShardedIndex:
         if subset is None:
             return [None] * count
         listed = self._known_kind(listed_ids(subset, name), name)
-        calls = self._caller.ask("has", [(listed,)] * count, deadline) if listed else Calls([[]] * count, 0, 0.0)
+        calls = self._caller.ask("has", [(listed,)] * count, deadline) if listed else Calls([[]] * count, [], 0, 0.0)
         parts: list[Any] = []
         seen = np.zeros(len(listed), dtype=bool)
         for has in calls.answers:
@@ -626,6 +704,22 @@ class ShardedIndex:
         for answer in answers:
             if isinstance(answer, Exception):
                 raise ShardFailedError(f"{what}: {type(answer).__name__}: {answer}") from answer
+
+
+def _share(deadline: float | None) -> float | None:
+    """When a first part of a search has to end."""
+    now = time.perf_counter()
+    return None if deadline is None else now + FOR_SEEDS * (deadline - now)
+
+
+def _deadline(timeout: float | None, began: float) -> float | None:
+    """When time is over; None for never, and for longer than a clock can wait."""
+    seconds = None if timeout is None else positive_number(timeout, "timeout")
+    return None if seconds is None or seconds > LONGEST_WAIT else began + seconds
+
+
+class _Changed(Exception):
+    """A shard has another state than when all were loaded."""
 
 
 def _kth(seeds: Sequence[Any], k: int) -> float | None:

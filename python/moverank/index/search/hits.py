@@ -68,7 +68,8 @@ class Certificate:
         elif unsolved == 0:
             statement = f"exact: all {n_documents} {what} were solved"
         elif exact:
-            start, end = told_apart(bound, float(distances[-1]) if radius is None else radius)
+            limit = radius if radius is not None else float(distances[-1]) if len(distances) else -np.inf
+            start, end = told_apart(bound, limit)
             above = f"{place} {end}" if radius is None else f"the radius {end}"
             statement = (
                 f"exact: {unsolved} of {n_documents} {what} were not solved; none is nearer than {start}, above {above}"
