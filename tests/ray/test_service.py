@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("ray.serve", reason="needs Ray Serve: pip install 'moverank[ray,serve]'")
+pytest.importorskip("ray.serve", reason="needs Ray Serve: pip install 'ray[serve]'")
 pytest.importorskip("fastapi", reason="needs the service: pip install 'moverank[serve]'")
 httpx = pytest.importorskip("httpx", reason="needs httpx, to ask the service")
 

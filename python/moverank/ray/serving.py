@@ -24,7 +24,8 @@ def service(
     """The service as an application of Ray Serve: the dialects of rerankers, search of indexes of texts, and the page.
 
     Each replica is the application of `moverank.serve.app.create_app`, with an encoder and a cache of its own. Needs
-    ``pip install 'moverank[ray,serve]'``.
+    ``pip install 'moverank[ray,serve]' 'ray[serve]'``; the latter is no extra of moverank, as it brings a program under
+    the GPL.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def service(
     Raises
     ------
     ImportError
-        If Ray Serve or the service is not installed; the message names the extra.
+        If Ray Serve or the service is not installed; the message says what to install.
     TypeError, ValueError
         If an argument is malformed.
 
@@ -52,7 +53,11 @@ def service(
     >>> from ray import serve  # doctest: +SKIP
     >>> serve.run(service(num_cpus=2), route_prefix="/")  # doctest: +SKIP
     """
-    serve = optional("ray.serve", "ray")
+    optional("ray", "ray")
+    try:
+        from ray import serve
+    except ImportError as error:
+        raise ImportError(f"Ray Serve is not installed ({error}): pip install 'ray[serve]'") from error
     optional("fastapi", "serve")
     from moverank.serve.app import create_app
     from moverank.serve.options import Options as ServiceOptions
