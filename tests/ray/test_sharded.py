@@ -195,3 +195,19 @@ def test_without_a_cluster_the_error_says_what_to_do(cluster, folders, monkeypat
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(RuntimeError, match=r"ray\.init"):
         sharded_index(folders)
+
+
+def test_what_nobody_has_any_more_frees_its_cpus(cluster, folders):
+    import gc
+
+    import ray
+
+    before = ray.available_resources().get("CPU", 0.0)
+    sharded = sharded_index(folders)
+    sharded.search(DOCS[0], 3)
+    del sharded
+    gc.collect()
+    deadline = time.perf_counter() + 30
+    while ray.available_resources().get("CPU", 0.0) < before:
+        assert time.perf_counter() < deadline
+        time.sleep(0.1)

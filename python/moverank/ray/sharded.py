@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from moverank._support.validate import as_list, positive_number, whole_number
@@ -101,17 +102,23 @@ def sharded_index(
         names = [str(folder) for folder in listed]
         sharded = ShardedIndex(shards, names=names, folders=listed, on_failure=on_failure, hedge=hedge)
         undone.pop_all()
-        # Of an object that nobody has any more, the actors would end, but their CPUs stay reserved.
-        weakref.finalize(sharded, _close_all, shards)
+        # Actors of an object that nobody has any more would end by themselves, but their CPUs stay reserved. When this
+        # process ends, Ray frees them.
+        weakref.finalize(sharded, _close_elsewhere, shards).atexit = False
         return sharded
+
+
+def _close_elsewhere(shards: Sequence[Sequence[Replica]]) -> None:
+    """Close replicas on a thread of its own: Python may collect garbage on Ray's thread, which must not call Ray."""
+    Thread(target=_close_all, args=(shards,), daemon=True).start()
 
 
 def _close_all(shards: Sequence[Sequence[Replica]]) -> None:
     import ray
 
-    if ray.is_initialized():
-        for replicas in shards:
-            for replica in replicas:
+    for replicas in shards:
+        for replica in replicas:
+            if ray.is_initialized():
                 replica.close()
 
 
@@ -122,6 +129,7 @@ class RayReplica:
         self.name = name
         self._actor = actor
         self._group = group
+        self._is_closed = False
 
     def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
         """Call a method of the shard."""
@@ -135,8 +143,10 @@ class RayReplica:
         import ray
         from ray.util.placement_group import remove_placement_group
 
-        ray.kill(self._actor)
-        remove_placement_group(self._group)
+        if not self._is_closed:
+            self._is_closed = True
+            ray.kill(self._actor)
+            remove_placement_group(self._group)
 
 
 def _pass_on(to: Future[Any], done: Future[Any]) -> None:
