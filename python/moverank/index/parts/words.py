@@ -104,14 +104,8 @@ class WordParts(Kind):
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
         """Number the words as the other index does, and bring the vectors of those that it does not have."""
         words, places = np.unique(arrays["words"], return_inverse=True)
-        rows = source.rows[words]
-        known = {row: number for number, row in enumerate(target.rows.tolist())}
-        is_new = np.array([row not in known for row in rows.tolist()], dtype=bool)
-        known |= {row: len(target.rows) + place for place, row in enumerate(rows[is_new].tolist())}
-        numbered = np.array([known[row] for row in rows.tolist()], dtype=np.uint32)
-        new = source.vectors_of(words[is_new]) if is_new.any() else arrays["vectors"][:0]
-        moved = {**arrays, "words": numbered[places], "vectors": new, "rows": rows[is_new]}
-        return moved, {**numbers, "first_word": len(target.rows)}
+        alone = {**arrays, "words": places, "rows": source.rows[words], "vectors": source.vectors_of(words)}
+        return Numbering(target.rows).follow(alone), {**numbers, "first_word": len(target.rows)}
 
     def prepared(self, setup: Setup, arrays: Arrays, numbers: Numbers) -> Any:
         """Prepare stored documents for the core."""
@@ -148,12 +142,20 @@ class WordParts(Kind):
 
 
 class Numbering:
-    """Numbers the words of parts that were made by themselves as if each followed those before it."""
+    """Numbers the words of parts that were made by themselves as if each followed those before it.
 
-    def __init__(self) -> None:
-        self._count = 0
+    Parameters
+    ----------
+    rows : ndarray of uint32, optional
+        Rows of the words that have numbers already, in the order of these; none by default.
+    """
+
+    def __init__(self, rows: NDArray[np.uint32] | None = None) -> None:
+        known = np.empty(0, dtype=np.uint32) if rows is None else rows
+        self._count = len(known)
         #: Number of the word in each row of the user's table of vectors; −1 for words that have none yet.
-        self._of_row = np.empty(0, dtype=np.int64)
+        self._of_row = np.full(int(known.max()) + 1 if len(known) else 0, -1, dtype=np.int64)
+        self._of_row[known] = np.arange(self._count)
 
     def __len__(self) -> int:
         return self._count
