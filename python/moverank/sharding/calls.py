@@ -88,7 +88,8 @@ class Caller:
         self._hedge = hedge
         self._times: dict[str, deque[float]] = {}
         self._failed: dict[tuple[int, int], float] = {}
-        self._turn = 0
+        #: Calls of each shard that began with any replica.
+        self._turns = [0] * len(self.shards)
         self._lock = Lock()
 
     def ask(
@@ -106,8 +107,8 @@ class Caller:
         ----------
         method : str
             Name of the method of `Shard`.
-        args : sequence of tuple, or of Failure
-            Arguments for each shard; a shard with a failure is not called.
+        args : sequence of tuple, Failure or None
+            Arguments for each shard. One with a failure, which is then its answer, or with None is not called.
         deadline : float or None
             When to stop waiting, by `time.perf_counter`.
         kept : tuple of type
@@ -125,7 +126,7 @@ class Caller:
         states = {
             s: _State(self._order(s, first=-1 if prefer is None else prefer[s]))
             for s, own in enumerate(args)
-            if not isinstance(own, Failure)
+            if own is not None and not isinstance(own, Failure)
         }
         replicas = [-1] * len(answers)
         awaited: dict[Future[Any], tuple[int, int]] = {}
@@ -211,8 +212,9 @@ class Caller:
         """Replicas of a shard: `first`, the others each in its turn, and last those that failed a short while ago."""
         with self._lock:
             if turn is None:
-                self._turn += 1
-                turn = self._turn
+                # One that has to go on where it began takes no turn, or with two replicas one would get all searches.
+                self._turns[s] += first < 0
+                turn = self._turns[s]
             count, now = len(self.shards[s]), time.perf_counter()
             places = [(turn + r) % count for r in range(count)]
             return sorted(places, key=lambda r: (now - self._failed.get((s, r), -np.inf) < AVOIDED, r != first))

@@ -77,7 +77,7 @@ class Fetch:
         with self._lock:
             if self._found is None:
                 ranks = [[r for r, own in enumerate(self._shards) if own == s] for s in range(len(self._caller.shards))]
-                args = [(self._query, [self._ids[r] for r in own]) if own else Failure("", "") for own in ranks]
+                args = [(self._query, [self._ids[r] for r in own]) if own else None for own in ranks]
                 found: list[Any] = [None] * len(self._ids)
                 deadline = time.perf_counter() + SECONDS_TO_FETCH
                 answers = self._caller.ask("documents", args, deadline, kept=(UnknownIdError,)).answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,7 @@ class ShardedIndex:
         self._is_closed = False
         self._folders = None if folders is None else [Path(folder) for folder in folders]
         self._caller = Caller(shards, given, hedge=hedge)
-        self._infos = self._described()
+        self._infos: list[ShardInfo] = []
         self.refresh()
 
     @classmethod
@@ -196,11 +197,14 @@ class ShardedIndex:
             If a replica cannot be reached.
         """
         before: list[Any] = []
+        replicas = [own for shard in self._caller.shards for own in shard]
         for _ in range(ATTEMPTS_TO_AGREE):
             # States that are still the latest after all have been loaded were so at the same moment: no document that
             # is being moved is missing from all of them.
             states = [own for shard in self._caller.tell("refresh") for own in shard]
-            self._require_all(states, "refresh")
+            for replica, state in zip(replicas, states, strict=True):
+                if isinstance(state, Exception):
+                    raise ShardFailedError(f"{replica.name}: {type(state).__name__}: {state}") from state
             if states == before:
                 break
             before = states
@@ -394,9 +398,7 @@ class ShardedIndex:
         unknown = len(ids) - found
         places = [s for s, part in enumerate(parts) if isinstance(part, Failure) or part]
         args = [_with(part, asked, part, self._left(deadline)) for part in parts]
-        calls = self._caller.ask(
-            "rerank", [args[s] if s in places else Failure("", "") for s in range(len(parts))], deadline
-        )
+        calls = self._caller.ask("rerank", [own if s in places else None for s, own in enumerate(args)], deadline)
         answers = []
         for s in places:
             answer = calls.answers[s]
@@ -557,19 +559,18 @@ class ShardedIndex:
         ShardFailedError
             If a shard cannot be changed.
         """
+        listed = self._checked_ids(ids, "ids")
         self.refresh()
-        self._owners(listed_ids(ids))  # refuses those in two shards
-        parts = self._subsets(ids, None, name="ids")
-        self._change("remove", {s: ((part,), {}) for s, part in enumerate(parts) if part})
+        owners = self._owners(listed)
+        if (owners < 0).any():
+            raise UnknownIdError(f"ids: {listed[int(np.argmin(owners))]!r:.80} is in no shard")
+        self._change("remove", {s: (([listed[p] for p in places],), {}) for s, places in _places_by_shard(owners)})
 
     def _write(self, method: str, docs: Documents, ids: Ids, payloads: Any) -> None:
         checked = as_documents(docs, self.measure)
-        listed = self._known_kind(listed_ids(ids), "ids")
+        listed = self._checked_ids(ids, "ids")
         if len(listed) != len(checked):
             raise ValueError(f"ids: expected {len(checked)}, one per document, got {len(listed)}")
-        if len(set(listed)) < len(listed):
-            twice = next(id for id in listed if listed.count(id) > 1)
-            raise DuplicateIdError(f"ids: {twice!r:.80} is given more than once")
         own = None if payloads is None else payload_list(payloads)
         payload_arrays(own, len(checked))
         if not isinstance(checked, Histograms):
@@ -582,10 +583,9 @@ class ShardedIndex:
             raise DuplicateIdError(f"ids: {known!r:.80} is already in a shard; upsert replaces documents")
         owners = np.where(owners >= 0, owners, [shard_of(id, len(self._infos)) for id in listed])
         changes = {}
-        for s in np.unique(owners).tolist():
-            places = np.flatnonzero(owners == s)
-            chosen = None if own is None else [own[place] for place in places.tolist()]
-            named = [listed[place] for place in places.tolist()]
+        for s, places in _places_by_shard(owners):
+            chosen = None if own is None else [own[place] for place in places]
+            named = [listed[place] for place in places]
             changes[s] = ((checked[places], named), {} if chosen is None else {"payloads": chosen})
         self._change(method, changes)
 
@@ -642,17 +642,14 @@ class ShardedIndex:
             raise error
         lenient = replace(asked, strict=False)
         again = args(lenient)
-        skipped = [again[s] if s in unknown else Failure("", "") for s in range(len(again))]
-        more = self._caller.ask(method, skipped, deadline)
+        more = self._caller.ask(method, [own if s in unknown else None for s, own in enumerate(again)], deadline)
         for s in unknown:
-            calls.answers[s] = more.answers[s]
-        for s in unknown:
-            calls.replicas[s] = more.replicas[s]
+            calls.answers[s], calls.replicas[s] = more.answers[s], more.replicas[s]
         return lenient, replace(calls, retried=calls.retried + more.retried, seconds=calls.seconds + more.seconds)
 
     def _owners(self, ids: Any) -> NDArray[np.int64]:
         """The shard of each document; −1 for those that are in none."""
-        listed = listed_ids(ids)
+        listed = list(ids)
         owners = np.full(len(listed), -1, dtype=np.int64)
         calls = self._caller.ask("has", [(listed,)] * len(self._infos), None)
         for s, has in enumerate(calls.answers):
@@ -672,7 +669,7 @@ class ShardedIndex:
         count = len(self._infos)
         if subset is None:
             return [None] * count
-        listed = self._known_kind(listed_ids(subset, name), name)
+        listed = self._checked_ids(subset, name)
         calls = self._caller.ask("has", [(listed,)] * count, deadline) if listed else Calls([[]] * count, [], 0, 0.0)
         parts: list[Any] = []
         seen = np.zeros(len(listed), dtype=bool)
@@ -682,28 +679,30 @@ class ShardedIndex:
                 continue
             parts.append([id for id, own in zip(listed, has, strict=True) if own])
             seen |= np.asarray(has, dtype=bool) if len(has) else False
-        if len(set(listed)) < len(listed):
-            twice = next(id for id in listed if listed.count(id) > 1)
-            raise DuplicateIdError(f"{name}: {twice!r:.80} is given more than once")
         if not seen.all() and not any(isinstance(part, Failure) for part in parts):
             raise UnknownIdError(f"{name}: {listed[int(np.argmin(seen))]!r:.80} is in no shard")
         return parts
 
-    def _known_kind(self, ids: list[Any], name: str) -> list[Any]:
+    def _checked_ids(self, ids: Ids, name: str) -> list[Any]:
+        """Different ids of the type that the shards have, as a list."""
+        listed = listed_ids(ids, name)
         kind = "str" if self._infos[0].has_string_ids else "int"
-        for id in ids:
+        for id in listed:
             if not is_id(id, kind):
                 raise TypeError(f"{name}: expected {kind}, the type of ids in this index, got {id!r:.80}")
-        return ids
+        if len(set(listed)) < len(listed):
+            twice = next(id for id, count in Counter(listed).items() if count > 1)
+            raise DuplicateIdError(f"{name}: {twice!r:.80} is given more than once")
+        return listed
 
     @staticmethod
     def _left(deadline: float | None) -> float | None:
         return None if deadline is None else max(OF_TIME_LEFT * (deadline - time.perf_counter()), 1e-6)
 
-    def _require_all(self, answers: Sequence[Any], what: str) -> None:
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise ShardFailedError(f"{what}: {type(answer).__name__}: {answer}") from answer
+
+def _places_by_shard(owners: NDArray[np.int64]) -> list[tuple[int, list[int]]]:
+    """Each shard that owns something, and the places of what it owns."""
+    return [(s, np.flatnonzero(owners == s).tolist()) for s in np.unique(owners).tolist()]
 
 
 def _share(deadline: float | None) -> float | None:
