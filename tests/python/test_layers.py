@@ -40,6 +40,7 @@ LAYERS = [
     "readers",
     "ranking",
     "text_index",
+    "learning",
     "data",
     "__init__",
     "integrations",

@@ -204,11 +204,11 @@ def positive_number(value: Any, name: str, *, infinite: bool = False) -> float:
     return number
 
 
-def fraction_number(value: Any) -> float:
+def fraction_number(value: Any, name: str = "fraction") -> float:
     """Check a fraction: above 0, at most 1."""
-    fraction = real_number(value, "fraction")
+    fraction = real_number(value, name)
     if not 0 < fraction <= 1:
-        raise ValueError(f"fraction must be above 0 and at most 1, got {fraction}")
+        raise ValueError(f"{name} must be above 0 and at most 1, got {fraction}")
     return fraction
 
 

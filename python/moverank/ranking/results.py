@@ -89,14 +89,15 @@ class ComparedHit:
         lost = Lost(query_dropped=self.query.dropped, query_cut=self.query.cut)
         if self.text is not None:
             encoded = self.encoder.encode([self.text], skip_empty=False)
+            moved = encoded if self.space is None else self.space(encoded)  # which may have fewer tokens
             if self.of_bags:
-                text = (encoded if self.space is None else self.space(encoded)).text(0)
+                text = moved.text(0)
                 again = Compared(self.query, text, self.measure).alignment()
                 # The words of a bag are not in the order of the text, so the text itself is compared.
                 if abs(again.value - found.value) <= _ROUNDING * max(1.0, abs(found.value)):
                     return again
-            elif len(encoded.tokens[0]) == (len(tokens) if found.pooled_into is None else len(found.pooled_into)):
-                tokens = encoded.tokens[0]
+            elif len(moved.tokens[0]) == (len(tokens) if found.pooled_into is None else len(found.pooled_into)):
+                tokens = moved.tokens[0]
                 lost = replace(lost, dropped=encoded.dropped[0], cut=encoded.cut[0])
         return replace(found.named(self.query.tokens, tokens), lost=lost)
 

@@ -9,12 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moverank._support.files import write_whole
 from moverank._support.validate import as_list, text_stream, whole_number
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import EncodedTexts, Encoder, Progress, encode_documents, encode_queries, require_encoder
 from moverank.errors import NoTokensError
+from moverank.spaces.learnt import LearntWeights
 from moverank.spaces.statistics import Moments, Statistics
 from moverank.spaces.steps import (
     Affine,
@@ -98,9 +100,17 @@ class Space:
         tokens = [token for own in encoded.tokens for token in own]
         vectors, weights = sequences.astype("float32").tokens, sequences.weights
         for step in self.steps:
-            vectors, weights = step.apply(tokens, vectors, weights)
+            if isinstance(step, LearntWeights):
+                vectors, weights = step.apply_to_texts(tokens, vectors, weights, offsets)
+            else:
+                vectors, weights = step.apply(tokens, vectors, weights)
+        named = encoded.tokens
+        if weights is not None and any(isinstance(step, LearntWeights) and step.leaves_out for step in self.steps):
+            heavy = weights > 0
+            vectors, weights, named = vectors[heavy], weights[heavy], _kept(named, heavy, offsets)
+            offsets = np.concatenate([[0], np.cumsum(heavy)])[offsets]
         moved = Sequences.from_flat(np.ascontiguousarray(vectors), offsets, weights)
-        return EncodedTexts(moved, encoded.tokens, encoded.kept, encoded.dropped, encoded.cut)
+        return EncodedTexts(moved, named, encoded.kept, encoded.dropped, encoded.cut)
 
     def over(self, encoder: Encoder) -> SpaceEncoder:
         """Return an encoder that applies this space to the output of another encoder."""
@@ -226,6 +236,14 @@ def fit(
     if statistics is None:
         raise ValueError("texts: no text has a token")
     return Space(_fitted(recipes, statistics))
+
+
+def _kept(tokens: list[list[str]], heavy: NDArray[np.bool_], offsets: NDArray[np.int64]) -> list[list[str]]:
+    """Tokens of each text that have mass."""
+    return [
+        [token for token, has_mass in zip(own, heavy[begin : begin + len(own)], strict=True) if has_mass]
+        for own, begin in zip(tokens, offsets[:-1].tolist(), strict=True)
+    ]
 
 
 def _recipe(step: str | Recipe) -> Recipe:

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._support.files import UNREADABLE
+from moverank._support.validate import fraction_number, one_of, positive_number
+from moverank.spaces.learnt import FEATURES, LearntWeights
+from moverank.spaces.simplex import KINDS
 from moverank.spaces.steps import Affine, ScaledBy, Step, UnitNorm, WeighedBy
 from moverank.spaces.weights import TokenWeights
 
@@ -43,6 +46,17 @@ def _described(step: Step, prefix: str, arrays: dict[str, NDArray[Any]]) -> dict
     if isinstance(step, WeighedBy):
         weights = None if step.weights is None else _described_weights(step.weights, prefix, arrays)
         return {"kind": "weighed", "weights": weights, "by_norm": step.by_norm}
+    if isinstance(step, LearntWeights):
+        arrays[prefix + "coefficients"] = step.coefficients
+        return {
+            "kind": "learnt weights",
+            "identity": _described_weights(step.identity, prefix + "identity.", arrays),
+            "rarity": _described_weights(step.rarity, prefix + "rarity.", arrays),
+            "shares": step.kind,
+            "temperature": step.temperature,
+            "keep": step.keep,
+            "by_norm": step.by_norm,
+        }
     raise TypeError(f"steps: only steps of moverank.spaces can be saved, got {step!r}")
 
 
@@ -86,7 +100,25 @@ def _step(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -
     if kind == "weighed":
         weights = None if entry["weights"] is None else _weights(entry["weights"], prefix, arrays)
         return WeighedBy(weights, bool(entry["by_norm"]))
+    if kind == "learnt weights":
+        return _learnt(entry, prefix, arrays)
     raise ValueError(f"unknown step {kind!r}")
+
+
+def _learnt(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> LearntWeights:
+    coefficients = arrays[prefix + "coefficients"]
+    is_sound = coefficients.dtype == np.float64 and coefficients.shape == (len(FEATURES),)
+    if not is_sound or not np.isfinite(coefficients).all():
+        raise ValueError("the coefficients of learnt weights are not three finite numbers")
+    return LearntWeights(
+        _weights(entry["identity"], prefix + "identity.", arrays),
+        _weights(entry["rarity"], prefix + "rarity.", arrays),
+        coefficients,
+        one_of(entry["shares"], "shares", KINDS),
+        positive_number(entry["temperature"], "temperature"),
+        fraction_number(entry["keep"], "keep"),
+        bool(entry["by_norm"]),
+    )
 
 
 def _weights(entry: dict[str, Any], prefix: str, arrays: dict[str, NDArray[Any]]) -> TokenWeights:

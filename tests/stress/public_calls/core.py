@@ -44,7 +44,24 @@ def distances(folder):
             moverank.torch.sinkhorn([x, x], [y, y], epsilon=0.1).sum().backward(),
             moverank.torch.transport(cost).backward(),
         )
+        made["learning"] = lambda: repr(_learned(folder))
     return made
+
+
+def _learned(folder):
+    from moverank import learning
+
+    learned = learning.fit(
+        TEXTS,
+        TEXTS,
+        {q: [q] for q in range(len(TEXTS))},
+        encoder=mr.encoders.WordVectors.default(),
+        projection=learning.Projection(dim=16),
+        training=learning.Training(epochs=1, batch=4),
+        num_threads=1,
+    )
+    learned.save(folder / "learned.npz")
+    return learning.Learned.load(folder / "learned.npz")
 
 
 def transport(folder):

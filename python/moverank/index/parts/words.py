@@ -175,10 +175,12 @@ class Numbering:
 
 def _require_weights_of(space: AttachedSpace, docs: Bags) -> None:
     """Refuse bags with plain counts if the space has token weights, which would then apply to queries only."""
-    from moverank.spaces.steps import WeighedBy  # already imported, as there is a space
+    from moverank.spaces.learnt import LearntWeights  # already imported, as there is a space
+    from moverank.spaces.steps import WeighedBy
 
     has_plain_counts = docs.counts is None or not (docs.counts % 1).any()
-    if len(docs) and has_plain_counts and any(isinstance(step, WeighedBy) for step in space.space.steps):
+    has_weights = any(isinstance(step, (WeighedBy, LearntWeights)) for step in space.space.steps)
+    if len(docs) and has_plain_counts and has_weights:
         raise ValueError(
             "docs: expected counts multiplied by the token weights of the space, got plain counts; build the index "
             "from space(encoder.encode(texts)).sequences, or pass counts times weights to Bags.from_flat"

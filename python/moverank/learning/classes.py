@@ -1,0 +1,98 @@
+"""Training for classification: the nearest texts should be of a text's own class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moverank.learning import losses
+from moverank.learning.batches import Indices, two_sided
+from moverank.learning.mining import nearest
+from moverank.learning.model import Model
+from moverank.learning.options import Training
+from moverank.learning.rankings import padded
+from moverank.learning.sides import Side
+from moverank.measures.distances import pairwise
+from moverank.measures.measure import Measure
+
+
+@dataclass(eq=False)
+class Classes:
+    """Texts with classes 0, 1, …; `trained` are those to train on, `held` those to choose by."""
+
+    texts: Side
+    labels: NDArray[np.int64]
+    trained: Indices
+    held: Indices
+    measure: Measure
+    training: Training
+    num_threads: int | None
+    near: dict[int, tuple[Indices, Indices]] = field(default_factory=dict)
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def figure(self) -> str:
+        """What is measured on held-out examples."""
+        return "accuracy"
+
+    def content(self) -> list[bytes]:
+        """What tells these examples from others."""
+        return [self.labels.tobytes()]
+
+    def prepare(self, model: Model) -> None:
+        """Find near texts of the same class and of others with the untrained model."""
+        moved = model.sequences(self.texts, self.trained)
+        found = nearest(moved, moved, self.training.depth + 1, self.measure, num_threads=self.num_threads)
+        for t, places in zip(self.trained.tolist(), found, strict=True):
+            others = self.trained[places]
+            others = others[others != t]
+            is_same = self.labels[others] == self.labels[t]
+            self.near[t] = others[is_same], others[~is_same]
+        first = self.batches(np.random.default_rng([self.training.seed, 0]))[0]
+        with torch.no_grad():
+            _, values, _, valid = self._distances(model, first, np.random.default_rng(self.training.seed))
+        self.scale = self.training.scale(float(values[valid].std(correction=0)))
+
+    def batches(self, rng: np.random.Generator) -> list[Indices]:
+        """Texts in random order, some at a time."""
+        order = rng.permutation(self.trained)
+        return np.split(order, np.arange(self.training.batch, len(order), self.training.batch))
+
+    def loss(self, model: Model, batch: Indices, rng: np.random.Generator) -> Tensor:
+        """Each text has near texts of both kinds, and the others of the batch."""
+        used, found, same, valid = self._distances(model, batch, rng)
+        value = losses.neighbourhood(found, same, valid, temperature=self.scale[0])
+        return value + model.penalty([(self.texts, used)])
+
+    def _distances(
+        self, model: Model, batch: Indices, rng: np.random.Generator
+    ) -> tuple[Indices, Tensor, Tensor, Tensor]:
+        rows = []
+        for t in batch.tolist():
+            drawn = [rng.choice(near, min(self.training.negatives, len(near)), replace=False) for near in self.near[t]]
+            rows.append(np.unique(np.concatenate([*drawn, batch[batch != t]])).astype(np.int64))
+        used = np.unique(np.concatenate([*rows, batch]))
+        places, valid = padded([np.searchsorted(used, row) for row in rows])
+        left = np.repeat(np.searchsorted(used, batch), valid.sum(axis=1))
+        moved = model(self.texts, used, rng)
+        values = two_sided(moved, moved, left, places[valid], self.measure, num_threads=self.num_threads)
+        is_there = torch.from_numpy(valid)
+        found = torch.zeros(valid.shape, dtype=values.dtype).masked_scatter(is_there, values)
+        same = torch.from_numpy(self.labels[used[places]] == self.labels[batch][:, None])
+        return used, found, same & is_there, is_there
+
+    def held_out(self, model: Model, measure: Measure | None = None) -> float:
+        """Share of the held-out texts whose nearest trained texts vote for the right class."""
+        chosen = self.measure if measure is None else measure
+        x, y = model.sequences(self.texts, self.held), model.sequences(self.texts, self.trained)
+        found = pairwise(x, y, chosen, num_threads=self.num_threads)
+        if not chosen.is_symmetric:
+            found = (found + pairwise(y, x, chosen, num_threads=self.num_threads).T) / 2.0
+        order = np.argsort(found, axis=1, kind="stable")[:, : self.training.neighbours]
+        votes = self.labels[self.trained][order]
+        counts = (votes[:, :, None] == np.arange(int(self.labels.max()) + 1)).sum(axis=1)
+        return float((counts.argmax(axis=1) == self.labels[self.held]).mean())

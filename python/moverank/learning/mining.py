@@ -1,0 +1,24 @@
+"""Near documents for each query, by the untrained distance: found by an index of our own."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.index.index import Index
+from moverank.measures.measure import Measure
+from moverank.vectors.sequences import Sequences
+
+#: Documents that are compared per document that is kept; what is missed is no loss among negatives.
+BUDGET = 4
+
+
+def nearest(
+    queries: Sequences, documents: Sequences, depth: int, measure: Measure, *, num_threads: int | None
+) -> list[NDArray[np.int64]]:
+    """Places of the nearest documents of each query, in order: all of them, or `depth`."""
+    index = Index.build(documents, measure, prefilter="Flat", num_threads=num_threads)
+    count = min(depth, len(documents))
+    budget = None if len(documents) <= BUDGET * count else BUDGET * count
+    found = index.search_batch(queries, count, candidates=budget, num_threads=num_threads)
+    return [np.asarray(hits.ids, dtype=np.int64) for hits in found]
