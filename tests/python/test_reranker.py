@@ -598,6 +598,13 @@ def test_what_is_prepared_counts_as_memory_and_is_dropped_with_its_text():
     assert all(one.nbytes < 20 * len(one.text.tokens) + 64 for one in prepared)
 
 
+def test_texts_that_come_again_are_compared_on_as_many_threads_as_new_ones():
+    encoder, texts = CachedEncoder(_Tokens(*SMALL)), ["cat sat", "dog sat", "cat dog"]
+    found = [encoded_documents(encoder, texts, mr.wrd, str)[0].index for _ in range(3)]
+    assert [len(index._snapshot.parts) for index in found] == [1, 3, 3]
+    assert len({index._num_threads for index in found}) == 1
+
+
 def test_an_encoder_that_changes_its_mind_is_refused():
     def by_length(texts):
         return [(list(t), np.ones((len(t), len(t)))) for t in texts]

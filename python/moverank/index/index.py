@@ -166,7 +166,7 @@ class Index:
     def _joined(cls, indexes: Sequence[Index], ids: Sequence[NDArray[np.int64]]) -> Index | None:
         """Several fresh indexes in memory as one, without copying; None if their options differ. See `in_a_row`."""
         joined = in_a_row([index._snapshot for index in indexes], ids)
-        return None if joined is None else cls(InMemory(joined), indexes[0]._num_threads)
+        return None if joined is None else cls(InMemory(joined), thread_count(None))
 
     @property
     def _nbytes(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from moverank.index.answer import Request
 from moverank.index.search.hits import Hits
 from moverank.index.search.query import Query
-from moverank.text_index.searching import State
+from moverank.text_index.corpus import State
 
 Id = int | str
 

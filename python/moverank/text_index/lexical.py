@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from moverank._support.optional import optional
 from moverank.errors import IndexFormatError
 from moverank.index.disk.files import writing
 from moverank.index.parts.attachment import AttachedFile
+from moverank.text_index.term_statistics import Occurrences, TermStatistics
 
 #: Languages whose words are reduced to their stems. Stop words stay: BM25 hardly counts them, and on SciFact's training
 #: queries to leave them out ranked no better.
@@ -57,6 +58,9 @@ TEXTS_AT_ONCE = 256
 #: Queries of more different terms are cut: tantivy visits the lists of all terms at once.
 MOST_TERMS = 1024
 
+
+#: Terms, the most frequent first, of which one has a text that has not been removed, if there is any such text.
+TERMS_TO_EXPLAIN = 64
 
 #: In messages of tantivy, the number of an error of the system.
 _NUMBER_OF_SYSTEM = re.compile(r"(?:os error |Os \{ code: )(\d+)")
@@ -141,6 +145,7 @@ class Lexical:
         limit: int,
         keep: Callable[[list[str]], list[bool]] | None = None,
         deadline: float | None = None,
+        factors: Mapping[str, float] | None = None,
     ) -> dict[str, float]:
         """BM25 scores of the best texts that have a term of the query, by id, the best first.
 
@@ -154,8 +159,10 @@ class Lexical:
             Says of ids whether their texts are to be found; by default all are.
         deadline : float, optional
             When to stop asking it, by `time.perf_counter`; what it has been asked of by then is found.
+        factors : mapping of str to float, optional
+            What the score of each term of the query is multiplied by; 1 by default.
         """
-        terms = self._terms(query)
+        terms = self._terms(query, factors)
         if terms is None or limit < 1 or not len(self):
             return {}
         found: dict[str, float] = {}
@@ -173,16 +180,48 @@ class Lexical:
     def scores(self, query: str, ids: Sequence[str]) -> NDArray[np.float64]:
         """BM25 scores of given texts, shape (n,); 0 for those that have no term of the query."""
         scores = np.zeros(len(ids))
-        terms = self._terms(query)
-        if terms is None or not len(ids) or not len(self):
-            return scores
-        occur, queries = self._tantivy.Occur, self._tantivy.Query
-        among = queries.const_score_query(queries.term_set_query(self._schema, "id", list(ids)), 0.0)
-        both = queries.boolean_query([(occur.Must, among), (occur.Should, terms)])
         place = {id: n for n, id in enumerate(ids)}
-        for score, address in self._searcher.search(both, limit=len(ids), count=False).hits:
+        for score, address in self._among(query, ids):
             scores[place[self._searcher.doc(address)["id"][0]]] = score
         return scores
+
+    def statistics(self, query: str) -> TermStatistics:
+        """What BM25 knows of these texts, of which removed ones still count, and of the terms of a query."""
+        if not len(self) or self._size is None:
+            return TermStatistics(0, 0.0, {})
+        texts, mean_length = self._size
+        with_term = {term: int(self._searcher.doc_freq("text", term)) for term in self.terms_of_query(query)}
+        return TermStatistics(int(texts), texts * mean_length, with_term)
+
+    def occurrences(self, query: str, ids: Sequence[str]) -> dict[str, Occurrences]:
+        """How often the terms of a query occur in given texts; those that have none are left out."""
+        terms = self.terms_of_query(query)
+        found: dict[str, Occurrences] = {}
+        each = {term: self._term(term) for term in terms}
+        for _, address in self._among(query, ids):
+            counts: dict[str, float] = {}
+            length = 0.0
+            for term, one in each.items():
+                try:
+                    told = one.explain(self._searcher, address).to_json()
+                except ValueError:  # the text does not have the term
+                    continue
+                counts[term], length = (_number(told, name) for name in ("freq, ", "dl, "))
+            found[self._searcher.doc(address)["id"][0]] = Occurrences(length, counts)
+        return found
+
+    @cached_property
+    def _size(self) -> tuple[float, float] | None:
+        """Number of texts as BM25 counts them, and the mean of their lengths; None if all have been removed.
+
+        Tantivy says this only where it explains a score.
+        """
+        for term, _ in self._searcher.terms_with_prefix("text", "", limit=TERMS_TO_EXPLAIN):
+            one = self._term(term)
+            for _, address in self._searcher.search(one, limit=1, count=False).hits:
+                told = one.explain(self._searcher, address).to_json()
+                return _number(told, "N, "), _number(told, "avgdl, ")
+        return None
 
     def ids(self) -> Iterator[str]:
         """Ids of all texts."""
@@ -194,14 +233,33 @@ class Lexical:
         """Terms of a text, in its order."""
         return list(self._analyze.analyze(_valid(text)))
 
-    def _terms(self, query: str) -> Any:
+    def terms_of_query(self, query: str) -> list[str]:
+        """The different terms of a query, as many as are searched for."""
+        return list(dict.fromkeys(self.terms_of(query)))[:MOST_TERMS]
+
+    def _term(self, term: str) -> Any:
+        """A query of tantivy for texts with a term."""
+        return self._tantivy.Query.term_query(self._schema, "text", term, "freq")
+
+    def _terms(self, query: str, factors: Mapping[str, float] | None = None) -> Any:
         """A query of tantivy for texts with any of the terms; None if the query has no term."""
-        terms = list(dict.fromkeys(self.terms_of(query)))[:MOST_TERMS]
-        if not terms:
+        each = {term: self._term(term) for term in self.terms_of_query(query)}
+        if not each:
             return None
         queries, occur = self._tantivy.Query, self._tantivy.Occur
-        each = [(occur.Should, queries.term_query(self._schema, "text", term, "freq")) for term in terms]
-        return queries.boolean_query(each)
+        if factors is not None:
+            each = {term: queries.boost_query(one, factors.get(term, 1.0)) for term, one in each.items()}
+        return queries.boolean_query([(occur.Should, one) for one in each.values()])
+
+    def _among(self, query: str, ids: Sequence[str]) -> Any:
+        """Scores and addresses of given texts; those without a term of the query are left out, or have a score of 0."""
+        terms = self._terms(query)
+        if terms is None or not len(ids) or not len(self):
+            return []
+        occur, queries = self._tantivy.Occur, self._tantivy.Query
+        among = queries.const_score_query(queries.term_set_query(self._schema, "id", list(ids)), 0.0)
+        both = queries.boolean_query([(occur.Must, among), (occur.Should, terms)])
+        return self._searcher.search(both, limit=len(ids), count=False).hits
 
     def _searcher_of_files(self) -> Any:
         while True:
@@ -225,6 +283,13 @@ class Lexical:
                 f"the lexical index cannot be read: {error}; the index's files are damaged"
             ) from None
         return index
+
+
+def _number(told: str, name: str) -> float:
+    """A number in what tantivy says of a score, whose description begins with a name."""
+    found = re.search(rf'"value": ([0-9.eE+-]+),\s+"description": "{name}', told)
+    assert found is not None, f"tantivy explains {name!r} for every term"
+    return float(found[1])
 
 
 def _analyzer(tantivy: Any, name: str) -> Any:

@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 
 from moverank import _core
-from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN, Request
-from moverank.index.parts.filters import Condition, filter_of
+from moverank.encoders.encoded import EncodedText
+from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN
+from moverank.index.parts.filters import Condition
 from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
-from moverank.index.snapshot import Snapshot
 from moverank.ranking.calibration import Calibration
 from moverank.ranking.fusion import Fusing
 from moverank.ranking.results import ComparedHit
-from moverank.spaces.space import Space
-from moverank.text_index.entries import Entries
-from moverank.text_index.lexical import Lexical
+from moverank.text_index.corpus import Content, Corpus
 from moverank.text_index.results import TextHit, TextHits
 
 #: What is left for a comparison when time is over: as good as none.
@@ -39,23 +36,6 @@ PASSAGES = "passages"
 #: Hits between two looks at the clock; and candidates that are compared at least.
 HITS_AT_ONCE = 64
 COMPARED_LATE = 64
-
-
-@dataclass(frozen=True)
-class State:
-    """What a search reads: one state of the index, which later changes leave as it is."""
-
-    snapshot: Snapshot
-    lexical: Lexical | None
-    entries: Entries
-    has_integers: bool
-    encoder: Encoder
-    space: Space | None
-
-    def document_of(self, entry: str) -> int | str:
-        """Id of the document of an entry."""
-        document = self.entries.document_of(entry)
-        return int(document) if self.has_integers else document
 
 
 @dataclass(frozen=True)
@@ -160,62 +140,63 @@ class Candidates:
 
 
 def candidates_for(
-    state: State, query: str | None, tokens: EncodedText, asked: Asked, until: Until, seconds: dict[str, float]
+    corpus: Corpus, query: str | None, tokens: EncodedText, asked: Asked, until: Until, seconds: dict[str, float]
 ) -> Candidates:
     """Compare what both first stages propose for one query; None has no terms."""
-    lexical = state.lexical if query is not None and asked.fusion.weight < 1.0 else None
+    has_terms = corpus.has_lexical and query is not None and asked.fusion.weight < 1.0
     query = query or ""
+    limit = len(corpus) if asked.candidates is None else asked.candidates
     with _timed(seconds, "lexical"):
-        by_terms = {} if lexical is None else _by_terms(state, lexical, query, asked, until)
+        by_terms = corpus.by_terms(query, limit, asked.where, until.compared) if has_terms else {}
     with _timed(seconds, "transport"):
-        hits, proved = _compared(state, tokens, by_terms, asked, until) if tokens.tokens else ({}, None)
+        hits, proved = _compared(corpus, tokens, by_terms, asked, until) if tokens.tokens else ({}, None)
     with _timed(seconds, "fuse"):
-        terms = None if lexical is None else _terms(lexical, query, sorted({*by_terms, *hits}), by_terms)
+        terms = _terms(corpus, query, sorted({*by_terms, *hits}), by_terms) if has_terms else None
     return Candidates(hits, terms, proved)
 
 
 def compared_among(
-    state: State, query: str, tokens: EncodedText, asked: Asked, among: Among, until: Until, seconds: dict[str, float]
+    corpus: Corpus, query: str, tokens: EncodedText, asked: Asked, among: Among, until: Until, seconds: dict[str, float]
 ) -> Candidates:
     """Compare given entries for one query."""
     fuses = asked.fusion.weight < 1.0
     with _timed(seconds, "transport"):
-        proved = _solved(state, tokens, among.entries, asked, until) if tokens.tokens else None
+        proved = _solved(corpus, tokens, among.entries, asked, until) if tokens.tokens else None
     with _timed(seconds, "lexical"):
         terms = None
         if fuses and among.first is not None:
             terms = dict(zip(among.entries, among.first, strict=True))
-        elif fuses and state.lexical is not None:
-            terms = _terms(state.lexical, query, among.entries, {})
+        elif fuses and corpus.has_lexical:
+            terms = _terms(corpus, query, among.entries, {})
     solved = {} if proved is None else {str(hit.id): hit for hit in proved}
     return Candidates({entry: solved[entry] for entry in among.entries if entry in solved}, terms, proved)
 
 
 def answer(
-    state: State, query: str, encode: Callable[[str], EncodedText], asked: Asked, among: Among | None = None
+    corpus: Corpus, query: str, encode: Callable[[str], EncodedText], asked: Asked, among: Among | None = None
 ) -> TextHits:
     """Search for one text: among all entries, or given ones."""
-    until = Until.of(asked, len(state.snapshot) if among is None else len(among.entries))
+    until = Until.of(asked, len(corpus) if among is None else len(among.entries))
     seconds: dict[str, float] = {}
     with _timed(seconds, "encode"):
         tokens = encode(query)
     if among is None:
-        found = candidates_for(state, query, tokens, asked, until, seconds)
+        found = candidates_for(corpus, query, tokens, asked, until, seconds)
     else:
-        found = compared_among(state, query, tokens, asked, among, until, seconds)
-    return _told(state, query, tokens, asked, among, found, until, seconds)
+        found = compared_among(corpus, query, tokens, asked, among, until, seconds)
+    return _told(corpus, query, tokens, asked, among, found, until, seconds)
 
 
-def answer_to_vectors(state: State, tokens: EncodedText, asked: Asked) -> TextHits:
+def answer_to_vectors(corpus: Corpus, tokens: EncodedText, asked: Asked) -> TextHits:
     """Search for tokens without a text, which have no terms."""
-    until = Until.of(asked, len(state.snapshot))
+    until = Until.of(asked, len(corpus))
     seconds: dict[str, float] = {}
-    found = candidates_for(state, None, tokens, asked, until, seconds)
-    return _told(state, None, tokens, asked, None, found, until, seconds)
+    found = candidates_for(corpus, None, tokens, asked, until, seconds)
+    return _told(corpus, None, tokens, asked, None, found, until, seconds)
 
 
 def _told(
-    state: State,
+    corpus: Corpus,
     query: str | None,
     tokens: EncodedText,
     asked: Asked,
@@ -226,105 +207,81 @@ def _told(
 ) -> TextHits:
     """The best documents among the candidates, and what is known of them."""
     with _timed(seconds, "fuse"):
-        ranked = _of_documents(state, found.scored(asked.fusion))
+        ranked = _of_documents(corpus, found.scored(asked.fusion))
         chances = _probabilities(asked, [score for _, score in ranked])
         passing = [
-            _similarity(state, found, entry) >= asked.min_similarity and (chance or 0.0) >= asked.min_probability
+            _similarity(corpus, found, entry) >= asked.min_similarity and (chance or 0.0) >= asked.min_probability
             for (entry, _), chance in zip(ranked, chances, strict=True)
         ]
         kept = [(*ranked[place], chances[place]) for place in np.flatnonzero(passing)[: asked.k].tolist()]
-        shown = _listed(state, tokens, found, kept, until)
+        shown = _listed(corpus, tokens, found, kept, until)
     is_comparable = bool(tokens.tokens)
     if found.proved is not None and found.terms is None:
-        certificate = _proof(state, found.proved, found.hits, asked, among, ranked[: asked.k], len(kept))
+        certificate = _proof(corpus, found.proved, found.hits, asked, among, ranked[: asked.k], len(kept))
         stats = found.proved.stats
     else:
-        certificate, stats = _account(state, found, among, is_comparable)
+        certificate, stats = _account(corpus, found, among, is_comparable)
     if len(shown) < len(kept):
         certificate, stats = _cut(certificate, len(shown), len(kept)), replace(stats, timed_out=True)
     told = (is_comparable, tokens.dropped, min(asked.k, len(ranked)) - len(kept))
-    return TextHits(query, shown, state.snapshot.setup.measure, certificate, stats, seconds, *told)
+    return TextHits(query, shown, corpus.measure, certificate, stats, seconds, *told)
 
 
-def _by_terms(state: State, lexical: Lexical, query: str, asked: Asked, until: Until) -> dict[str, float]:
-    """The entries with the best lexical scores, and these."""
-    limit = len(state.snapshot) if asked.candidates is None else asked.candidates
-    if asked.where is None:
-        return lexical.search(query, limit)
-    chosen = state.snapshot.chosen(None, filter_of(asked.where, until.compared))
-    assert chosen is not None, "a condition chooses documents"
-    fit = frozenset(chosen.tolist())
-    keep = lambda ids: [position in fit for position in state.snapshot.find(ids).tolist()]  # noqa: E731
-    return lexical.search(query, limit, keep, until.compared)
-
-
-def _terms(lexical: Lexical, query: str, entries: list[str], known: Mapping[str, float]) -> dict[str, float]:
+def _terms(corpus: Corpus, query: str, entries: list[str], known: Mapping[str, float]) -> dict[str, float]:
     """Lexical scores of entries, in their order; some of them are known."""
     others = [entry for entry in entries if entry not in known]
-    scores = {**known, **dict(zip(others, lexical.scores(query, others).tolist(), strict=True))}
+    scores = {**known, **dict(zip(others, corpus.term_scores(query, others).tolist(), strict=True))}
     return {entry: scores[entry] for entry in entries}
 
 
 def _compared(
-    state: State, tokens: EncodedText, by_terms: Iterable[str], asked: Asked, until: Until
+    corpus: Corpus, tokens: EncodedText, by_terms: Iterable[str], asked: Asked, until: Until
 ) -> tuple[dict[str, Hit], Hits | None]:
     """Hits of all candidates by entry, and the answer of the search by tokens, if these propose candidates."""
     found: dict[str, Hit] = {}
     hits = None
-    if asked.fusion.weight > 0.0 or state.lexical is None:
-        hits = _by_tokens(state, tokens, asked, until)
+    if asked.fusion.weight > 0.0 or not corpus.has_lexical:
+        hits = _by_tokens(corpus, tokens, asked, until)
         found = {str(hit.id): hit for hit in hits}
     rest = [entry for entry in by_terms if entry not in found]
     if until.is_over:  # the best by terms, so that the answer has some that were compared
         rest = [] if found else rest[:COMPARED_LATE]
     if rest:
-        found |= {str(hit.id): hit for hit in _solved(state, tokens, rest, asked, until)}
+        found |= {str(hit.id): hit for hit in _solved(corpus, tokens, rest, asked, until)}
     return found, hits
 
 
-def _solved(state: State, tokens: EncodedText, entries: list[str], asked: Asked, until: Until) -> Hits:
+def _solved(corpus: Corpus, tokens: EncodedText, entries: list[str], asked: Asked, until: Until) -> Hits:
     """Given entries, the nearest first; those that were not reached in time are left out."""
-    request = Request.among(state.snapshot, entries, len(entries), slack=0.0, timeout=until.left)
-    return request.answer(tokens.vectors, tokens.weights, asked.num_threads)
+    return corpus.among(tokens, entries, until.left, asked.num_threads)
 
 
-def _by_tokens(state: State, tokens: EncodedText, asked: Asked, until: Until) -> Hits:
+def _by_tokens(corpus: Corpus, tokens: EncodedText, asked: Asked, until: Until) -> Hits:
     """Entries that are nearest to the query, of `k` documents or more."""
-    snapshot = state.snapshot
     count = asked.k if asked.candidates is None else max(asked.candidates, asked.k)
-    has_budget = asked.candidates is not None and (
-        snapshot.setup.prefilter is not None or not snapshot.kind.needs_prefilter
-    )
     while True:
-        request = Request.nearest(
-            snapshot,
-            count,
-            candidates=count if has_budget else None,
-            where=asked.where,
-            slack=0.0,
-            timeout=until.left,
-        )
-        hits = request.answer(tokens.vectors, tokens.weights, asked.num_threads)
-        documents = {state.entries.document_of(str(id)) for id in hits.ids}
+        has_budget = asked.candidates is not None
+        hits = corpus.nearest(tokens, count, has_budget, asked.where, until.left, asked.num_threads)
+        documents = {corpus.entries.document_of(str(id)) for id in hits.ids}
         if len(hits) < count or len(documents) >= asked.k or until.is_over:
             return hits
         count *= 2  # several passages are of one document
 
 
-def _of_documents(state: State, scored: list[tuple[str, float]]) -> list[tuple[str, float]]:
+def _of_documents(corpus: Corpus, scored: list[tuple[str, float]]) -> list[tuple[str, float]]:
     """The best entry of each document."""
     best: dict[str, tuple[str, float]] = {}
     for entry, score in scored:
-        best.setdefault(state.entries.document_of(entry), (entry, score))
+        best.setdefault(corpus.entries.document_of(entry), (entry, score))
     return list(best.values())
 
 
-def _similarity(state: State, found: Candidates, entry: str) -> float:
+def _similarity(corpus: Corpus, found: Candidates, entry: str) -> float:
     """Similarity of an entry, not below 0 where a cosine may be."""
     if entry not in found.hits:
         return 0.0
     similarity = found.hits[entry].similarity
-    return max(similarity, 0.0) if state.snapshot.setup.measure.least_similarity == -1.0 else similarity
+    return max(similarity, 0.0) if corpus.measure.least_similarity == -1.0 else similarity
 
 
 def _probabilities(asked: Asked, scores: list[float]) -> list[float | None]:
@@ -335,7 +292,7 @@ def _probabilities(asked: Asked, scores: list[float]) -> list[float | None]:
 
 
 def _listed(
-    state: State, tokens: EncodedText, found: Candidates, kept: list[tuple[str, float, float | None]], until: Until
+    corpus: Corpus, tokens: EncodedText, found: Candidates, kept: list[tuple[str, float, float | None]], until: Until
 ) -> tuple[TextHit, ...]:
     """Hits with texts and payloads, as many as can be read in time, but some in any case."""
     hits: list[TextHit] = []
@@ -343,48 +300,45 @@ def _listed(
         if hits and until.listed is not None and time.perf_counter() >= until.listed:
             break
         some = kept[first : first + HITS_AT_ONCE]
-        positions = state.snapshot.find([entry for entry, _, _ in some]).tolist()
-        for rank, (own, position) in enumerate(zip(some, positions, strict=True), first):
-            hits.append(_hit(state, tokens, found, rank, position, *own))
+        contents = corpus.contents([entry for entry, _, _ in some])
+        for rank, (own, content) in enumerate(zip(some, contents, strict=True), first):
+            hits.append(_hit(corpus, tokens, found, rank, content, *own))
     return tuple(hits)
 
 
 def _hit(
-    state: State,
+    corpus: Corpus,
     tokens: EncodedText,
     found: Candidates,
     rank: int,
-    position: int,
+    content: Content,
     entry: str,
     score: float,
     chance: float | None,
 ) -> TextHit:
-    snapshot = state.snapshot
-    kept = snapshot.text(position)
-    text, begin = (None, 0) if kept is None else kept
+    text, begin = content.text, content.begin
     hit = found.hits.get(entry)
     reasons: Any = None
     if hit is not None:
-        of_bags = snapshot.kind.table is not None
-        reasons = ComparedHit(tokens, hit, text, state.encoder, of_bags, snapshot.setup.measure, state.space)
-    has_passage = state.entries.passages is not None and text is not None
+        reasons = ComparedHit(tokens, hit, text, corpus.encoder, corpus.of_bags, corpus.measure, corpus.space)
+    has_passage = corpus.entries.passages is not None and text is not None
     return TextHit(
         rank,
-        state.document_of(entry),
+        corpus.document_of(entry),
         score,
-        _similarity(state, found, entry),
+        _similarity(corpus, found, entry),
         np.inf if hit is None else hit.distance,
         None if found.terms is None else found.terms[entry],
         chance,
         text,
         (begin, begin + len(text)) if has_passage and text is not None else None,
-        snapshot.payload(position),
+        content.payload,
         reasons,
     )
 
 
 def _proof(
-    state: State,
+    corpus: Corpus,
     proved: Hits,
     hits: Mapping[str, Hit],
     asked: Asked,
@@ -393,7 +347,7 @@ def _proof(
     kept: int,
 ) -> Certificate:
     """What is proved of the documents by transport alone: of those requested, not of all candidates."""
-    what = _named(state, among) + ("" if asked.where is None else CHOSEN)
+    what = _named(corpus, among) + ("" if asked.where is None else CHOSEN)
     distances = np.array([hits[entry].distance for entry, _ in ranked])
     count = proved.stats.documents
     known: dict[str, Any] = {"bound": proved.certificate.bound, "unsolved": proved.certificate.unsolved}
@@ -405,19 +359,19 @@ def _proof(
     return Certificate.of(found, distances, count, what)
 
 
-def _named(state: State, among: Among | None) -> str:
+def _named(corpus: Corpus, among: Among | None) -> str:
     """Name of the entries in certificates."""
-    if state.entries.passages is None:
+    if corpus.entries.passages is None:
         return EVERYTHING if among is None else GIVEN
     return PASSAGES if among is None else f"{PASSAGES} of the {GIVEN}"
 
 
 def _account(
-    state: State, found: Candidates, among: Among | None, is_comparable: bool
+    corpus: Corpus, found: Candidates, among: Among | None, is_comparable: bool
 ) -> tuple[Certificate, SearchStats]:
     """What scores were computed for, where terms have a part: nothing is proved of an order by added scores."""
     count = len(found.hits if found.terms is None else found.terms)
-    total, what = (len(state.snapshot) if among is None else len(among.entries)), _named(state, among)
+    total, what = (len(corpus) if among is None else len(among.entries)), _named(corpus, among)
     late = count - len(found.hits) if is_comparable else 0
     if not is_comparable:
         statement = "not compared by transport: no word of the query has a vector"

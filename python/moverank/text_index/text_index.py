@@ -39,12 +39,13 @@ from moverank.ranking.passages import Passages
 from moverank.ranking.prepared_text import with_mass
 from moverank.spaces.space import Space
 from moverank.text_index.changing import Changes, known_positions, positions_of
+from moverank.text_index.corpus import State
 from moverank.text_index.creating import empty_state
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
 from moverank.text_index.entries import Entries, Id
 from moverank.text_index.holder import Holder
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Among, Asked, State, Until, answer, answer_to_vectors, candidates_for
+from moverank.text_index.searching import Among, Asked, Until, answer, answer_to_vectors, candidates_for
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from
 from moverank.vectors.encoder_identity import EncoderIdentity
