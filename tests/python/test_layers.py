@@ -36,11 +36,11 @@ LAYERS = [
     "index.index",
     "index.rerank",
     "index",  # its door
-    "sharding",
     "readers",
     "ranking",
     "text_index",
     "learning",
+    "sharding",
     "data",
     "__init__",
     "integrations",

@@ -21,7 +21,7 @@ from moverank.errors import (
     UnknownIdError,
 )
 from moverank.sharding import Shard, ShardedIndex, rebalance, split
-from moverank.sharding.calls import Caller
+from moverank.sharding.calls import Caller, Course
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.merging import Failure, merge
 from moverank.sharding.routing import shard_of
@@ -494,7 +494,7 @@ def test_a_shard_that_hangs_in_the_second_wave_takes_nothing_from_the_others():
 def test_merging_counts_what_is_missing_even_if_it_was_empty():
     part = Shard(mr.Index.build(DOCS[:10], "wrd"))
     caller = Caller([[LocalReplica(part, "a")]], ["a"])
-    found = caller.ask("describe", [()], None).answers[0]
+    found = caller.ask("describe", [()], Course.of(None)).answers[0]
     assert found.n_documents == 10
     merged = merge([Failure("b", "gone", 0)], 3)
     assert not merged.certificate.exact

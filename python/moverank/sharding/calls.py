@@ -6,12 +6,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any, Protocol
 
 import numpy as np
 
 from moverank._support.threads import Lock
+from moverank._support.validate import positive_number
 from moverank.errors import IndexClosedError, IndexFormatError
 from moverank.sharding.merging import Failure
 
@@ -24,6 +26,15 @@ TIMES_KEPT, LEAST_SLOW, FIRST_SLOW = 100, 0.01, 1.0
 
 #: For how many seconds a replica that failed is asked after the others.
 AVOIDED = 10.0
+
+#: Seconds beyond which a timeout is none.
+LONGEST_WAIT = 1e8
+
+#: Share of the time that is left which a shard gets for its part.
+OF_TIME_LEFT = 0.9
+
+#: Seconds between two looks whether a search has been abandoned.
+LOOK = 0.05
 
 
 class Replica(Protocol):
@@ -41,6 +52,76 @@ class Replica(Protocol):
     def close(self) -> None:
         """Release the shard; calls that are on their way may fail."""
         ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """When a search of all shards began, and when it has to end.
+
+    Attributes
+    ----------
+    began : float
+        When it began, by `time.perf_counter`.
+    deadline : float or None
+        When it has to end; None for never.
+    stop : Event, optional
+        Set when nobody wants the result any more.
+    """
+
+    began: float
+    deadline: float | None = None
+    stop: Event | None = None
+
+    @classmethod
+    def of(cls, timeout: float | None, stop: Event | None = None) -> Course:
+        """From now on, for some seconds."""
+        began = time.perf_counter()
+        seconds = None if timeout is None else positive_number(timeout, "timeout")
+        # Longer than a clock can wait is for ever.
+        return cls(began, None if seconds is None or seconds > LONGEST_WAIT else began + seconds, stop)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that a shard may take, so that its best so far arrives in time."""
+        return None if self.deadline is None else max(OF_TIME_LEFT * (self.deadline - time.perf_counter()), 1e-6)
+
+    @staticmethod
+    def now() -> float:
+        """The time by which deadlines are."""
+        return time.perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no time left."""
+        return self.deadline is not None and time.perf_counter() >= self.deadline
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.perf_counter() - self.began
+
+    def part(self, share: float) -> Course:
+        """A first part of it, which may take a share of the time that is left."""
+        now = time.perf_counter()
+        return replace(self, deadline=None if self.deadline is None else now + share * (self.deadline - now))
+
+    def at_least(self, seconds: float) -> Course:
+        """With so many seconds left, even if it should be over."""
+        return replace(self, deadline=None if self.deadline is None else max(self.deadline, self.now() + seconds))
+
+    @property
+    def can_be_abandoned(self) -> bool:
+        """Whether it may be stopped from outside."""
+        return self.stop is not None
+
+    def require_wanted(self) -> None:
+        """Raise Abandoned if nobody wants the result any more."""
+        if self.stop is not None and self.stop.is_set():
+            raise Abandoned
+
+
+class Abandoned(Exception):
+    """Nobody wants the result of a search any more."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +177,7 @@ class Caller:
         self,
         method: str,
         args: Sequence[Any],
-        deadline: float | None,
+        course: Course,
         *,
         kept: tuple[type[Exception], ...] = (),
         prefer: Sequence[int] | None = None,
@@ -109,8 +190,8 @@ class Caller:
             Name of the method of `Shard`.
         args : sequence of tuple, Failure or None
             Arguments for each shard. One with a failure, which is then its answer, or with None is not called.
-        deadline : float or None
-            When to stop waiting, by `time.perf_counter`.
+        course : Course
+            When to stop waiting.
         kept : tuple of type
             Errors that are answers.
         prefer : sequence of int, optional
@@ -120,8 +201,11 @@ class Caller:
         ------
         TypeError, ValueError, LookupError
             If a shard says that an argument is wrong; all others are no longer awaited.
+        Abandoned
+            If the results of the course are no longer wanted.
         """
         began = time.perf_counter()
+        deadline = course.deadline
         answers: list[Any] = [own if isinstance(own, Failure) else None for own in args]
         states = {
             s: _State(self._order(s, first=-1 if prefer is None else prefer[s]))
@@ -144,10 +228,13 @@ class Caller:
         slow = self._slow_after(method)
         try:
             while states:
+                course.require_wanted()
                 now = time.perf_counter()
                 if deadline is not None and now >= deadline:
                     break
                 until = [] if deadline is None else [deadline]
+                if course.can_be_abandoned:
+                    until.append(now + LOOK)
                 if slow is not None:
                     until += [own.began + slow for own in states.values() if self._can_hedge(own)]
                 done, _ = wait(awaited, max(min(until) - now, 0.0) if until else None, FIRST_COMPLETED)

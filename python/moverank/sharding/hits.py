@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from moverank.alignment.alignment import Alignment
 from moverank.errors import ShardFailedError, UnknownIdError
 from moverank.index.found import KeptDocuments
 from moverank.index.search.hits import Hits
-from moverank.sharding.calls import Caller
+from moverank.sharding.calls import Caller, Course
 from moverank.sharding.merging import Failure, ShardReport
 from moverank.vectors.histograms import Histograms
 from moverank.vectors.sequences import Sequences
@@ -32,6 +31,12 @@ class ShardedHits(Hits):
     """
 
     shards: ShardReport = field(default_factory=lambda: ShardReport(0, 0, (), 1.0))
+
+    @property
+    def owners(self) -> list[int]:
+        """The shard of each document; none for a copy that was pickled."""
+        documents = vars(self)["_documents"]
+        return documents.shards if isinstance(documents, RemoteDocuments) else []
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
         """Convert to JSON values, as `Hits.to_dict`, with "shards"."""
@@ -59,7 +64,7 @@ class Fetch:
     def __init__(self, caller: Caller, query: Sequences | Histograms, shards: list[int], ids: list[Any]) -> None:
         self._caller = caller
         self._query = query
-        self._shards = shards
+        self.shards = shards
         self._ids = ids
         self._found: list[KeptDocuments | Failure | UnknownIdError] | None = None
         self._lock = Lock()
@@ -76,11 +81,11 @@ class Fetch:
         """
         with self._lock:
             if self._found is None:
-                ranks = [[r for r, own in enumerate(self._shards) if own == s] for s in range(len(self._caller.shards))]
+                ranks = [[r for r, own in enumerate(self.shards) if own == s] for s in range(len(self._caller.shards))]
                 args = [(self._query, [self._ids[r] for r in own]) if own else None for own in ranks]
                 found: list[Any] = [None] * len(self._ids)
-                deadline = time.perf_counter() + SECONDS_TO_FETCH
-                answers = self._caller.ask("documents", args, deadline, kept=(UnknownIdError,)).answers
+                course = Course.of(SECONDS_TO_FETCH)
+                answers = self._caller.ask("documents", args, course, kept=(UnknownIdError,)).answers
                 for own, answer in zip(ranks, answers, strict=True):
                     for place, r in enumerate(own):
                         found[r] = answer if isinstance(answer, (Failure, UnknownIdError)) else answer.only(place)
@@ -107,6 +112,11 @@ class RemoteDocuments:
     def __init__(self, found: Callable[[int], KeptDocuments], places: list[int]) -> None:
         self._found = found
         self._places = places
+
+    @property
+    def shards(self) -> list[int]:
+        """The shard of each document; none for copies."""
+        return self._found.shards if isinstance(self._found, Fetch) else []
 
     def alignment(self, rank: int) -> Alignment:
         """Solve the transport problem of a hit again, to get its plan."""

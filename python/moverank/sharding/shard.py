@@ -191,17 +191,27 @@ class Shard:
             self._index.refresh()
         return state_of(self._index._snapshot)
 
-    def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> str:
-        """Call a method of the index that changes it, such as "add"; returns the name of the new state.
+    def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method of the index that changes it, such as "add"; returns what that returns.
 
         An index in a folder is opened for writing for this one call, so that other processes can write in between.
         """
         if path is None:
-            getattr(self._index, method)(*args, **options)
+            returned = getattr(self._changed, method)(*args, **options)
         else:
-            with Index.open(Path(path), writable=True) as writer:
-                getattr(writer, method)(*args, **options)
-        return self.refresh()
+            with self._writer(Path(path)) as writer:
+                returned = getattr(writer, method)(*args, **options)
+        self.refresh()
+        return returned
+
+    @property
+    def _changed(self) -> Any:
+        """What changes are made by, if it is not in a folder."""
+        return self._index
+
+    def _writer(self, path: Path) -> Any:
+        """The same, open for writing in a folder."""
+        return Index.open(path, writable=True)
 
     @property
     def _num_threads(self) -> int:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from moverank.index.changes import compacted, without
 from moverank.index.disk.store import Store
 from moverank.index.index import Index, PathLike
+from moverank.index.parts.attachment import Attachment
+from moverank.index.snapshot import Snapshot
 from moverank.sharding.routing import shard_of
+from moverank.text_index.changing import texts_of
+from moverank.text_index.lexical import Lexical
+from moverank.text_index.text_index import TextIndex
 
 
-def split(index: Index, folders: Sequence[PathLike]) -> list[int]:
+def split(index: Index | TextIndex, folders: Sequence[PathLike]) -> list[int]:
     """Write the documents of an index into several folders, as shards that can be searched as one.
 
     The shards have the options of the index, so that distances stay the same to the last bit. Memory stays constant
-    for an index in a folder, except for what faiss needs.
+    for an index in a folder, except for what faiss needs, and for the terms of texts.
 
     Parameters
     ----------
-    index : Index
+    index : Index or TextIndex
         The index; it stays as it is.
     folders : sequence of path
         One folder per shard, which do not exist or are empty; their parents must exist.
@@ -36,7 +43,7 @@ def split(index: Index, folders: Sequence[PathLike]) -> list[int]:
     IndexExistsError
         If a folder is not empty; none is written then.
     ValueError
-        If there are no folders, or the index is that of a `TextIndex`, whose texts and terms would be lost.
+        If there are no folders, or `index` is the `index` of a `TextIndex`, without its terms: give that itself.
 
     Examples
     --------
@@ -53,20 +60,51 @@ def split(index: Index, folders: Sequence[PathLike]) -> list[int]:
         raise ValueError("folders: expected at least one, got none")
     if len({folder.absolute() for folder in listed}) < len(listed):
         raise ValueError("folders: expected different ones")
+    if isinstance(index, TextIndex):
+        return _written(index.index, listed, index._state().document_of, lambda state: _attached(index, state))
+    if not isinstance(index, Index):
+        raise TypeError(f"index: expected Index or TextIndex, got {type(index).__name__}")
+    if index._snapshot.attachment is not None:
+        raise ValueError("index: expected one of vectors, got that of a TextIndex: give the TextIndex itself")
+    return _written(index, listed, lambda id: id, lambda state: None)
+
+
+def _attached(texts: TextIndex, state: Snapshot) -> Attachment:
+    """What belongs to some of the texts of an index: its settings, and their terms."""
+    held = texts._holder.of(texts.index._snapshot)
+    lexical = held.lexical
+    if lexical is not None and held.settings.store_texts:
+        lexical = Lexical(lexical.analyzer).changed(texts_of(state), [])
+    elif lexical is not None:
+        # Without the texts themselves, those of other shards are removed, and count until then in weights of terms.
+        kept = frozenset(state.ids_at(state.positions).tolist())
+        lexical = lexical.changed([], [entry for entry in lexical.ids() if entry not in kept])
+    files = held.other_files | ({} if lexical is None else lexical.files)
+    return Attachment(held.settings.as_json(), files)
+
+
+def _written(
+    index: Index,
+    folders: list[Path],
+    document_of: Callable[[Any], Any],
+    attachment_of: Callable[[Snapshot], Attachment | None],
+) -> list[int]:
+    """Write shards; a document is what an entry belongs to, and what belongs to a state is attached to it."""
     snapshot = index._snapshot
-    if snapshot.attachment is not None:
-        raise ValueError("index: expected one of vectors, got that of a TextIndex, whose texts would be lost")
     positions = snapshot.positions
-    owners = np.array([shard_of(id, len(listed)) for id in snapshot.ids_at(positions).tolist()], dtype=np.int64)
+    ids = snapshot.ids_at(positions).tolist()
+    owners = np.array([shard_of(document_of(id), len(folders)) for id in ids], dtype=np.int64)
     stores: list[Store] = []
     try:
         # All folders are taken before the first document is written.
-        for folder in listed:
+        for folder in folders:
             stores.append(Store.create(folder, overwrite=False))
         for s, store in enumerate(stores):
-            store.commit(compacted(store, without(snapshot, positions[owners != s]), index._num_threads))
+            state = compacted(store, without(snapshot, positions[owners != s]), index._num_threads)
+            store.commit(replace(state, attachment=attachment_of(state)))
     finally:
         for store in stores:
             store.discard_if_empty()
             store.close()
-    return [int((owners == s).sum()) for s in range(len(listed))]
+    documents = np.array([str(document_of(id)) for id in ids], dtype=object)
+    return [len(set(documents[owners == s].tolist())) for s in range(len(folders))]

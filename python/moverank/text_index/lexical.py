@@ -177,11 +177,11 @@ class Lexical:
             offset, count = offset + count, 2 * count
         return dict(list(found.items())[:limit])
 
-    def scores(self, query: str, ids: Sequence[str]) -> NDArray[np.float64]:
-        """BM25 scores of given texts, shape (n,); 0 for those that have no term of the query."""
+    def scores(self, query: str, ids: Sequence[str], factors: Mapping[str, float] | None = None) -> NDArray[np.float64]:
+        """BM25 scores of given texts, shape (n,); 0 for those without a term of the query. `factors` as in `search`."""
         scores = np.zeros(len(ids))
         place = {id: n for n, id in enumerate(ids)}
-        for score, address in self._among(query, ids):
+        for score, address in self._among(query, ids, factors):
             scores[place[self._searcher.doc(address)["id"][0]]] = score
         return scores
 
@@ -251,9 +251,9 @@ class Lexical:
             each = {term: queries.boost_query(one, factors.get(term, 1.0)) for term, one in each.items()}
         return queries.boolean_query([(occur.Should, one) for one in each.values()])
 
-    def _among(self, query: str, ids: Sequence[str]) -> Any:
+    def _among(self, query: str, ids: Sequence[str], factors: Mapping[str, float] | None = None) -> Any:
         """Scores and addresses of given texts; those without a term of the query are left out, or have a score of 0."""
-        terms = self._terms(query)
+        terms = self._terms(query, factors)
         if terms is None or not len(ids) or not len(self):
             return []
         occur, queries = self._tantivy.Occur, self._tantivy.Query

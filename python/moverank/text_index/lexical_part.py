@@ -43,8 +43,9 @@ class LexicalPart:
         deadline: float | None = None,
     ) -> dict[str, float]:
         """Scores of the best texts of the part; arguments as in `Lexical.search`. Equal scores are ordered by id."""
-        own = self._lexical.statistics(query)
-        factors = {term: self._whole.idf(term) / own.idf(term) for term in own.texts_with}
+        own, factors = self._factors(query)
+        if own.mean_length == self._whole.mean_length:
+            return self._lexical.search(query, limit, keep, deadline, factors)
         most = max(1.0, self._whole.mean_length / own.mean_length) * (1.0 + ROUNDING)
         count = limit
         while True:
@@ -59,5 +60,13 @@ class LexicalPart:
 
     def scores(self, query: str, ids: Sequence[str]) -> NDArray[np.float64]:
         """Scores of given texts of the part, shape (n,); 0 for those that have no term of the query."""
+        own, factors = self._factors(query)
+        if own.mean_length == self._whole.mean_length:
+            return self._lexical.scores(query, ids, factors)
         found = self._lexical.occurrences(query, ids)
         return np.array([self._whole.score(found[id]) if id in found else 0.0 for id in ids], dtype=np.float64)
+
+    def _factors(self, query: str) -> tuple[TermStatistics, dict[str, float]]:
+        """Statistics of the part, and how much more a term weighs in the whole than in the part."""
+        own = self._lexical.statistics(query)
+        return own, {term: self._whole.idf(term) / own.idf(term) for term in own.texts_with}

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moverank import _core
+from moverank._support.validate import real_array
 from moverank.encoders.encoded import EncodedText
 from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN
-from moverank.index.parts.filters import Condition
 from moverank.index.search.hits import Certificate, Hit, Hits, SearchStats
-from moverank.ranking.calibration import Calibration
 from moverank.ranking.fusion import Fusing
 from moverank.ranking.results import ComparedHit
+from moverank.text_index.asking import Asked
 from moverank.text_index.corpus import Content, Corpus
 from moverank.text_index.results import TextHit, TextHits
 
@@ -36,21 +37,6 @@ PASSAGES = "passages"
 #: Hits between two looks at the clock; and candidates that are compared at least.
 HITS_AT_ONCE = 64
 COMPARED_LATE = 64
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A search without its query; see `TextIndex.search`."""
-
-    k: int
-    candidates: int | None
-    where: Condition | None
-    fusion: Fusing
-    min_similarity: float
-    calibration: Calibration | None
-    min_probability: float
-    timeout: float | None
-    num_threads: int
 
 
 @dataclass(frozen=True)
@@ -396,6 +382,16 @@ def _cut(certificate: Certificate, listed: int, count: int) -> Certificate:
     return replace(
         certificate, exact=False, certain=min(certificate.certain, listed), error=np.inf, statement=statement
     )
+
+
+def first_stage(scores: ArrayLike, count: int) -> list[float]:
+    """Scores of a first stage, checked: one per document."""
+    array = real_array(scores, "scores", ndim=1, dtype=np.float64)
+    if len(array) != count:
+        raise ValueError(f"scores: expected {count}, one per document, got {len(array)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"scores: that of document {int(np.argmin(np.isfinite(array)))} is not finite")
+    return [float(score) for score in array.tolist()]
 
 
 @contextmanager

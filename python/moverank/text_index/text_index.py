@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moverank._support.threads import Lock
 from moverank._support.validate import (
     as_list,
-    positive_number,
-    real_array,
     real_number,
     thread_count,
     whole_number,
 )
-from moverank.encoders.encoded import EncodedText, Encoder, encode_queries, require_encoder, require_texts, shorten
-from moverank.errors import EncoderMismatchError, IndexFormatError, NoTokensError
+from moverank.encoders.encoded import EncodedText, Encoder, require_encoder, require_texts
+from moverank.errors import EncoderMismatchError, IndexFormatError
 from moverank.index.changes import InMemory
 from moverank.index.disk.store import Store
 from moverank.index.disk.verify import Verified
@@ -31,28 +27,25 @@ from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Positions, listed_ids, make_ids
 from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.snapshot import Snapshot
-from moverank.measures.measure import Measure, require_same_dim
-from moverank.presets import retrieval
+from moverank.measures.measure import Measure
 from moverank.ranking.calibration import Calibration
-from moverank.ranking.fusion import Fusing, Fusion, fusion_of
+from moverank.ranking.fusion import Fusing, Fusion
 from moverank.ranking.passages import Passages
-from moverank.ranking.prepared_text import with_mass
 from moverank.spaces.space import Space
+from moverank.text_index.asking import Asked, fusing, options_of
 from moverank.text_index.changing import Changes, known_positions, positions_of
 from moverank.text_index.corpus import State
 from moverank.text_index.creating import empty_state
 from moverank.text_index.duplicates import NearDuplicate, near_duplicates
 from moverank.text_index.entries import Entries, Id
 from moverank.text_index.holder import Holder
+from moverank.text_index.queries import EncodedQueries, tokens_of_vectors
 from moverank.text_index.results import Added, TextHits
-from moverank.text_index.searching import Among, Asked, Until, answer, answer_to_vectors, candidates_for
+from moverank.text_index.searching import Among, Until, answer, answer_to_vectors, candidates_for, first_stage
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import encoder_from
 from moverank.vectors.encoder_identity import EncoderIdentity
-from moverank.vectors.sequences import One, as_query
-
-#: Encoded queries that are kept.
-QUERIES_KEPT = 1024
+from moverank.vectors.sequences import One
 
 
 class TextIndex:
@@ -82,8 +75,7 @@ class TextIndex:
         self._checked_encoder: EncoderIdentity | None = None
         self._holder = Holder()
         self._changes = Changes(index, encoder, self._holder)
-        self._queries: OrderedDict[str, EncodedText] = OrderedDict()
-        self._lock = Lock()
+        self._queries = EncodedQueries(encoder)
 
     # ---- making and opening ----------------------------------------------------------------------------------------
 
@@ -375,7 +367,7 @@ class TextIndex:
             raise ValueError("fit_fusion: expected an index with lexical retrieval")
         listed = require_texts(queries, "query", "queries")
         judged = _judged(relevant, len(listed))
-        asked = self._asked(10, None, candidates, 0.5, -np.inf, 0.0, None, None)
+        asked = self._asked(10, None, candidates=candidates, fusion=0.5)
         state = self._state()
         first, second, grades = [], [], []
         for query, own in zip(listed, judged, strict=True):
@@ -437,7 +429,7 @@ class TextIndex:
         found = self.search_batch(listed, k, candidates=candidates, fusion=fusion)
         pairs = [(hit.score, hit.id in own) for hits, own in zip(found, judged, strict=True) for hit in hits]
         curve = Calibration.fit([score for score, _ in pairs], [own for _, own in pairs], method=method)
-        options = _options_of(candidates, self._fusion(fusion))
+        options = options_of(candidates, fusing(self._settings, self._encoder, fusion))
         self._changes.set(calibration={"curve": curve.as_json(), "options": options})
         return curve
 
@@ -534,7 +526,10 @@ class TextIndex:
         """
         listed = require_texts(queries, "query", "queries")
         state = self._state()
-        asked = self._asked(k, where, candidates, fusion, min_similarity, min_probability, timeout, num_threads)
+        asked = self._asked(
+            k, num_threads, where=where, candidates=candidates, fusion=fusion, min_similarity=min_similarity,
+            min_probability=min_probability, timeout=timeout,
+        )  # fmt: skip
         found = []
         for q, query in enumerate(listed):
             found.append(answer(state, query, partial(self._encoded_query, state), asked))
@@ -585,14 +580,11 @@ class TextIndex:
             If an argument is malformed; the message names it.
         """
         state = self._state()
-        measure = state.snapshot.setup.measure
-        asked = self._asked(k, where, candidates, 1.0, min_similarity, 0.0, timeout, num_threads)
-        given = as_query(vectors, weights, "vectors", "weights", measure.weighting)
-        require_same_dim(given.dim, state.snapshot.setup.dim, "vectors", "the index")
-        names = [f"[{n}]" for n in range(len(given.tokens))]
-        tokens = with_mass(EncodedText(names, given.tokens, given.weights), measure, "vectors")
-        if not tokens.tokens:
-            raise NoTokensError("vectors: expected at least one that has mass under the measure, got none")
+        asked = self._asked(
+            k, num_threads, where=where, candidates=candidates, fusion=1.0, min_similarity=min_similarity,
+            timeout=timeout,
+        )  # fmt: skip
+        tokens = tokens_of_vectors(vectors, weights, state.measure, state.snapshot.setup.dim)
         # What scores of texts were calibrated on says nothing of vectors from elsewhere.
         return answer_to_vectors(state, tokens, replace(asked, calibration=None))
 
@@ -649,12 +641,10 @@ class TextIndex:
         positions = known_positions(snapshot, self._holder.of(snapshot).settings, listed)
         entries = [snapshot.ids_at(own).tolist() for own in positions]
         make_ids(listed, len(listed))  # none twice
-        first = None if scores is None else _first_stage(scores, len(listed))
+        first = None if scores is None else first_stage(scores, len(listed))
         beside = None if first is None else [score for score, own in zip(first, entries, strict=True) for _ in own]
-        asked = self._asked(
-            len(listed) if k is None else k,
-            None, None, fusion, -np.inf, 0.0, timeout, num_threads, has_scores=first is not None,
-        )  # fmt: skip
+        count = len(listed) if k is None else k
+        asked = self._asked(count, num_threads, fusion=fusion, timeout=timeout, has_scores=first is not None)
         among = Among([entry for own in entries for entry in own], beside)
         encode = partial(self._encoded_query, state, has_scores=first is not None)
         return answer(state, query, encode, asked, among)
@@ -772,7 +762,7 @@ class TextIndex:
     @property
     def fusion(self) -> Fusing:
         """How similarities and scores of terms are added, unless a search says otherwise."""
-        return self._fusion(None)
+        return fusing(self._settings, self._encoder, None)
 
     @property
     def stores_texts(self) -> bool:
@@ -828,59 +818,12 @@ class TextIndex:
 
     def _encoded_query(self, state: State, query: str, *, has_scores: bool = False) -> EncodedText:
         """Tokens of a query in the space of the index; none if no word has a vector."""
-        with self._lock:
-            if query in self._queries:
-                self._queries.move_to_end(query)
-                return self._queries[query]
-        try:
-            found = encode_queries(self._encoder, [query], skip_empty=True)
-            one = (found if state.space is None else state.space(found)).text(0)
-            one = with_mass(one, state.snapshot.setup.measure, "query")
-        except NoTokensError:
-            one = EncodedText.empty()
-        if not one.tokens and state.lexical is None and not has_scores:
-            raise NoTokensError(f"query: no word of {shorten(query)!r} has a vector")
-        with self._lock:
-            self._queries[query] = one
-            while len(self._queries) > QUERIES_KEPT:
-                self._queries.popitem(last=False)
-        return one
+        needs_tokens = state.lexical is None and not has_scores
+        return self._queries.of(query, state.space, state.measure, needs_tokens=needs_tokens)
 
-    def _fusion(self, given: Fusing | float | None) -> Fusing:
-        """A fusion that is given, or the default."""
-        if given is not None:
-            return fusion_of(given)
-        own = self._settings.fusion
-        return Fusion(retrieval(self._encoder).fusion if own is None else own)
-
-    def _asked(
-        self,
-        k: int,
-        where: Condition | None,
-        candidates: int | None,
-        fusion: Fusing | float | None,
-        min_similarity: float,
-        min_probability: float,
-        timeout: float | None,
-        num_threads: int | None,
-        *,
-        has_scores: bool = False,
-    ) -> Asked:
-        whole_number(k, "k", least=1)
-        if candidates is not None:
-            whole_number(candidates, "candidates", least=1)
-        chosen = self._fusion(fusion)
-        if fusion is not None and chosen.weight < 1.0 and self.lexical is None and not has_scores:
-            raise ValueError(f"fusion: expected none or 1, as this index has no lexical retrieval, got {fusion!r}")
-        if min_similarity != -np.inf and not np.isfinite(real_number(min_similarity, "min_similarity")):
-            raise ValueError(f"min_similarity must be finite, got {min_similarity!r}")
-        if timeout is not None:
-            positive_number(timeout, "timeout")
-        calibration = self._settings.calibration_for(_options_of(candidates, chosen))
-        if real_number(min_probability, "min_probability") and calibration is None:
-            raise ValueError("min_probability: the index is not calibrated for such searches, see TextIndex.calibrate")
+    def _asked(self, k: int, num_threads: int | None, **options: Any) -> Asked:
         threads = self._index._threads(num_threads)
-        return Asked(k, candidates, where, chosen, min_similarity, calibration, min_probability, timeout, threads)
+        return Asked.of(self._settings, self._encoder, k, num_threads=threads, **options)
 
 
 def _judged(relevant: Any, count: int) -> list[frozenset[Any]]:
@@ -893,21 +836,6 @@ def _judged(relevant: Any, count: int) -> list[frozenset[Any]]:
     if len(judged) != count:
         raise ValueError(f"relevant: expected {count}, one list of ids per query, got {len(judged)}")
     return judged
-
-
-def _first_stage(scores: ArrayLike, count: int) -> list[float]:
-    """Scores of a first stage, one per document."""
-    array = real_array(scores, "scores", ndim=1, dtype=np.float64)
-    if len(array) != count:
-        raise ValueError(f"scores: expected {count}, one per document, got {len(array)}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"scores: that of document {int(np.argmin(np.isfinite(array)))} is not finite")
-    return [float(score) for score in array.tolist()]
-
-
-def _options_of(candidates: int | None, fusion: Fusing) -> dict[str, Any]:
-    """Options that scores depend on, as JSON values."""
-    return {"candidates": candidates, "fusion": asdict(fusion)}
 
 
 def _unpickled(index: Index, encoder: Encoder, checks_encoder: bool) -> TextIndex:

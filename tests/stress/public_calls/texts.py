@@ -1,6 +1,7 @@
 """Texts: encoded, ranked, moved into spaces; and documents from files."""
 
 import pickle
+import shutil
 import warnings
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 import moverank as mr
 import tiny_models
 from moverank import encoders, ranking, readers, spaces
+from moverank.sharding import ShardedTextIndex, split
 from public_calls.inputs import DIM, TEXTS, documents, random, word_vectors
 
 
@@ -114,6 +116,17 @@ def of_text_indexes(folder):
             with mr.TextIndex.open(folder / "texts", num_threads=1) as reader:
                 return reader.refresh()
 
+    def shards():
+        folders = [folder / name for name in ("a", "b")]
+        for own in folders:
+            shutil.rmtree(own, ignore_errors=True)
+        split(made, folders)
+        with ShardedTextIndex.open(folders) as index:
+            found = index.search("who plays music?", 2, where="n >= 0")
+            told = f"{found} {found!r} {index!r}", found[0].explain(), found.to_dict(), index.text(0), len(index)
+            index.upsert(["a horse in the field"], [99])
+            return told, index.rerank("music", [0, 99]), index.remove([99]), index.search_batch(["music"], 1)
+
     def learn():
         fitted = made.fit_fusion(*judged, candidates=3)
         with suppress(ImportError):  # scikit-learn
@@ -123,6 +136,7 @@ def of_text_indexes(folder):
 
     return {
         "search of texts": search,
+        "search of shards of texts": shards,
         "reading texts": read,
         "changing texts in a folder": change,
         "learning from judged queries": learn,

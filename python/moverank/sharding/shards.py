@@ -1,0 +1,245 @@
+"""The shards that are searched as one: what is known of them, which state each is in, and who has which document."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank._support.threads import count_of
+from moverank._support.validate import one_of, real_number, whole_number
+from moverank.errors import (
+    DuplicateIdError,
+    IndexClosedError,
+    ShardFailedError,
+    ShardMismatchError,
+    UnknownIdError,
+)
+from moverank.index.index import PathLike
+from moverank.index.parts.ids import Ids, is_id, listed_ids
+from moverank.sharding.calls import Caller, Calls, Course, Replica
+from moverank.sharding.merging import Failure
+from moverank.sharding.shard import ShardInfo
+
+#: How often all shards are loaded, or a search is repeated, until no shard has changed meanwhile.
+ATTEMPTS_TO_AGREE = 20
+
+#: How long a replica may take to load the latest state.
+SECONDS_TO_LOAD = 60.0
+
+T = TypeVar("T")
+
+
+class Shards:
+    """Shards, each of which has one replica or more, and what was last heard of them. Thread-safe.
+
+    Parameters
+    ----------
+    replicas : sequence of sequence of Replica
+        The replicas of each shard.
+    names : sequence of str, optional
+        Names of the shards, for messages.
+    folders : sequence of path, optional
+        The folder of each shard, which can then be changed.
+    on_failure : {"raise", "partial"}
+        What to do if a shard does not answer.
+    hedge : float or None
+        See `Caller`.
+    """
+
+    def __init__(
+        self,
+        replicas: Sequence[Sequence[Replica]],
+        names: Sequence[str] | None,
+        folders: Sequence[PathLike] | None,
+        on_failure: str,
+        hedge: float | None,
+    ) -> None:
+        if not replicas or not all(len(own) for own in replicas):
+            raise ValueError("shards: expected at least one, each with at least one replica")
+        one_of(on_failure, "on_failure", ("raise", "partial"))
+        if hedge is not None and not 0.0 < real_number(hedge, "hedge") < 100.0:
+            raise ValueError(f"hedge: expected a percentile between 0 and 100, or None, got {hedge}")
+        given = [own[0].name for own in replicas] if names is None else list(names)
+        if len(given) != len(replicas) or (folders is not None and len(folders) != len(replicas)):
+            raise ValueError(f"names, folders: expected {len(replicas)}, one per shard")
+        self.answers_in_part = on_failure == "partial"
+        self.folders = None if folders is None else [Path(folder) for folder in folders]
+        self.caller = Caller(replicas, given, hedge=hedge)
+        self.infos: list[ShardInfo] = []
+        self._is_closed = False
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the shards."""
+        return self.caller.names
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of documents of each shard, when it was last heard of."""
+        return [info.n_documents for info in self.infos]
+
+    @property
+    def ids(self) -> str:
+        """Type of the ids: "int" or "str"."""
+        return "str" if self.infos[0].has_string_ids else "int"
+
+    def close(self) -> None:
+        """Release all replicas."""
+        self._is_closed = True
+        for replicas in self.caller.shards:
+            for replica in replicas:
+                replica.close()
+
+    def refresh(self) -> None:
+        """Let every replica load the latest state of its folder.
+
+        A replica that cannot be reached is left out if its shard has another one: no answer of it counts before its
+        state has been compared with that of the others. If answers in part are wanted, a shard without a replica stays
+        what it was when it was last heard of.
+
+        Raises
+        ------
+        ShardFailedError
+            If no replica of a shard can be reached.
+        """
+        before: list[list[Any]] = []
+        for _ in range(ATTEMPTS_TO_AGREE):
+            # States that are still the latest after all have been loaded were so at the same moment: no document that
+            # is being moved is missing from all of them.
+            states = [
+                self._loaded(s, own) for s, own in enumerate(self.caller.tell("refresh", timeout=SECONDS_TO_LOAD))
+            ]
+            if states == before:
+                break
+            before = states
+        else:
+            raise ShardFailedError("refresh: the shards change faster than they can be loaded")
+        self.infos = self._described()
+
+    def _loaded(self, shard: int, states: list[Any]) -> list[Any]:
+        """States of the replicas of a shard; None for those that cannot be reached."""
+        loaded = [None if isinstance(state, Exception) else state for state in states]
+        if not any(loaded) and not self._can_do_without:
+            error = states[0]
+            said = "did not answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            raise ShardFailedError(f"{self.caller.shards[shard][0].name}: {said}") from error
+        return loaded
+
+    @property
+    def _can_do_without(self) -> bool:
+        """Whether what was last heard of a shard can stand for it."""
+        return self.answers_in_part and bool(self.infos)
+
+    def _described(self) -> list[ShardInfo]:
+        count = len(self.caller.shards)
+        calls = self.caller.ask("describe", [()] * count, Course.of(SECONDS_TO_LOAD))
+        infos: list[ShardInfo] = []
+        for place, info in enumerate(calls.answers):
+            if isinstance(info, Failure):
+                if not self._can_do_without:
+                    raise ShardFailedError(f"{info}")
+                info = self.infos[place]
+            infos.append(info)
+            infos[0].fingerprint.require(info.fingerprint, self.names[0], self.names[place])
+        return infos
+
+    def agreed(self, search: Callable[[], T]) -> T:
+        """Search again if a shard has another state than when all were loaded, as one that was started anew has."""
+        if self._is_closed:
+            raise IndexClosedError("the sharded index was closed; open it again")
+        for _ in range(ATTEMPTS_TO_AGREE):
+            try:
+                return search()
+            except _Changed:
+                self.refresh()
+        raise ShardFailedError("the shards change faster than they can be searched")
+
+    def require_state(self, shard: int, state: str) -> None:
+        """Have the search begin anew if a shard is not in the state in which it was loaded."""
+        if state != self.infos[shard].state:
+            raise _Changed
+
+    def require_answers(self, answers: Sequence[Any], *, or_none: bool = False) -> tuple[Failure, ...]:
+        """Those that failed.
+
+        Raises
+        ------
+        ShardFailedError
+            If one failed, unless answers in part are wanted; if all failed, even then, unless `or_none`.
+        """
+        failed = tuple(one for one in answers if isinstance(one, Failure))
+        if failed and (not self.answers_in_part or (len(failed) == len(answers) and not or_none)):
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            raise ShardFailedError(f"{failed[0]}{more}")
+        return failed
+
+    def owners(self, ids: Any) -> NDArray[np.int64]:
+        """The shard of each document; −1 for those that are in none."""
+        listed = list(ids)
+        owners = np.full(len(listed), -1, dtype=np.int64)
+        calls = self.caller.ask("has", [(listed,)] * len(self), Course.of(None))
+        for s, has in enumerate(calls.answers):
+            if isinstance(has, Failure):
+                raise ShardFailedError(f"{has}")
+            twice = owners[has] >= 0
+            if twice.any():
+                id = np.array(listed, dtype=object)[has][twice][0]
+                raise ShardMismatchError(
+                    f"two shards have a document of the id {id!r:.80}; `rebalance` finishes a move that was interrupted"
+                )
+            owners[has] = s
+        return owners
+
+    def parts_of(self, subset: Ids | None, course: Course, name: str = "subset") -> list[Any]:
+        """For each shard, which of some documents it has, or why that is not known; None for all."""
+        count = len(self)
+        if subset is None:
+            return [None] * count
+        listed = self.checked_ids(subset, name)
+        calls = self.caller.ask("has", [(listed,)] * count, course) if listed else Calls([[]] * count, [], 0, 0.0)
+        parts: list[Any] = []
+        seen = np.zeros(len(listed), dtype=bool)
+        for has in calls.answers:
+            if isinstance(has, Failure):
+                parts.append(has)
+                continue
+            parts.append([id for id, own in zip(listed, has, strict=True) if own])
+            seen |= np.asarray(has, dtype=bool) if len(has) else False
+        if not seen.all() and not any(isinstance(part, Failure) for part in parts):
+            raise UnknownIdError(f"{name}: {listed[int(np.argmin(seen))]!r:.80} is in no shard")
+        return parts
+
+    def checked_ids(self, ids: Ids, name: str) -> list[Any]:
+        """Different ids of the type that the shards have, as a list."""
+        listed = listed_ids(ids, name)
+        for id in listed:
+            if not is_id(id, self.ids):
+                raise TypeError(f"{name}: expected {self.ids}, the type of ids in this index, got {id!r:.80}")
+        if len(set(listed)) < len(listed):
+            twice = next(id for id, count in Counter(listed).items() if count > 1)
+            raise DuplicateIdError(f"{name}: {twice!r:.80} is given more than once")
+        return listed
+
+
+class _Changed(Exception):
+    """A shard has another state than when all were loaded."""
+
+
+def places_by_shard(owners: NDArray[np.int64]) -> list[tuple[int, list[int]]]:
+    """Each shard that owns something, and the places of what it owns."""
+    return [(s, np.flatnonzero(owners == s).tolist()) for s in np.unique(owners).tolist()]
+
+
+def threads_each(num_threads: int | None, count: int) -> int:
+    """Threads of each of some shards in this process; those of all together are given."""
+    threads = count_of(0) if num_threads is None else whole_number(num_threads, "num_threads", least=1)
+    return max(threads // max(count, 1), 1)

@@ -1,0 +1,174 @@
+"""One index of texts among several that are searched as one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank.encoders.encoded import Encoder
+from moverank.index.index import Index, PathLike
+from moverank.index.parts.filters import Condition
+from moverank.sharding.fingerprint import Fingerprint
+from moverank.sharding.shard import Shard, ShardInfo, state_of
+from moverank.spaces.space import Space
+from moverank.text_index.changing import known_positions, positions_of
+from moverank.text_index.corpus import Content, State, best_by_terms, can_have_budget, contents_at
+from moverank.text_index.lexical_part import LexicalPart
+from moverank.text_index.settings import Settings
+from moverank.text_index.term_statistics import TermStatistics
+from moverank.text_index.text_index import TextIndex
+
+
+@dataclass(frozen=True)
+class TextShardInfo(ShardInfo):
+    """What a coordinator has to know of a shard of texts; `n_documents` counts passages, if texts are cut."""
+
+    settings: Settings
+    n_texts: int
+    of_bags: bool
+    can_have_budget: bool
+
+
+@dataclass(frozen=True)
+class FromState:
+    """What a shard says, and the state of its index that it was read from."""
+
+    value: Any
+    state: str
+
+
+class TextShard(Shard):
+    """An index of texts as one of several. Thread-safe; arguments and results can be pickled.
+
+    Parameters
+    ----------
+    texts : TextIndex or path
+        The index, or its folder, which is opened at the first call.
+    num_threads : int, optional
+        Threads per call; by default those of the index.
+    encoder : Encoder, optional
+        Its encoder; needed for a folder if it is not one of this package.
+    """
+
+    def __init__(
+        self, texts: TextIndex | PathLike, num_threads: int | None = None, encoder: Encoder | None = None
+    ) -> None:
+        super().__init__(texts.index if isinstance(texts, TextIndex) else texts, num_threads)
+        self._encoder = encoder
+        self._texts_given = texts if isinstance(texts, TextIndex) else Path(texts)
+        self._texts_opened = texts if isinstance(texts, TextIndex) else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TextShard, (self._texts_given, self._threads, self._encoder)
+
+    @property
+    def _texts(self) -> TextIndex:
+        with self._lock:
+            if self._texts_opened is None:
+                assert isinstance(self._texts_given, Path), "an index that was given is open"
+                self._texts_opened = TextIndex.open(self._texts_given, encoder=self._encoder, num_threads=self._threads)
+            return self._texts_opened
+
+    @property
+    def _index(self) -> Index:
+        return self._texts.index
+
+    def describe(self) -> TextShardInfo:
+        """Say what is in the index."""
+        state = self._texts._state()
+        settings, told = self._texts._settings, super().describe()
+        own = {
+            "passages": repr(settings.passages),
+            "lexical": repr(settings.lexical),
+            "fusion": repr(settings.fusion),
+            "calibration": repr(settings.calibration),
+        }
+        known = vars(replace(told, fingerprint=Fingerprint({**told.fingerprint.parts, **own})))
+        return TextShardInfo(
+            **known,
+            settings=settings,
+            n_texts=len(self._texts),
+            of_bags=state.of_bags,
+            can_have_budget=can_have_budget(state.snapshot),
+        )
+
+    def reader(self) -> tuple[Encoder, Space | None]:
+        """The encoder of the index, and its space, by which queries are read."""
+        return self._texts.encoder, self._texts._state().space
+
+    def statistics(self, query: str) -> FromState:
+        """What BM25 has to know of these texts for a query."""
+        state = self._texts._state()
+        assert state.lexical is not None, "asked only of indexes with terms"
+        return _from(state, state.lexical.statistics(query))
+
+    def by_terms(
+        self,
+        query: str,
+        limit: int,
+        where: Condition | None,
+        strict: bool,
+        statistics: TermStatistics,
+        timeout: float | None,
+    ) -> FromState:
+        """The entries with the best lexical scores, and these; `statistics` are those of all shards."""
+        deadline = None if timeout is None else time.perf_counter() + timeout
+        state = self._texts._state()
+        part = _part(state, statistics)
+        return _from(state, best_by_terms(part, state.snapshot, query, limit, where, deadline, strict=strict))
+
+    def term_scores(self, query: str, entries: Sequence[str], statistics: TermStatistics) -> FromState:
+        """Lexical scores of entries of this shard."""
+        state = self._texts._state()
+        return _from(state, _part(state, statistics).scores(query, entries))
+
+    def contents(self, entries: Sequence[str]) -> FromState:
+        """What is kept of entries of this shard."""
+        state = self._texts._state()
+        positions = [state.snapshot.position_of(entry) for entry in entries]
+        kept: list[Content] = contents_at(state.snapshot, positions)
+        return _from(state, kept)
+
+    def entries_of(self, ids: Sequence[int | str]) -> FromState:
+        """Entries of each of some documents of this shard."""
+        state = self._texts._state()
+        found = known_positions(state.snapshot, self._texts._holder.of(state.snapshot).settings, ids)
+        return _from(state, [state.snapshot.ids_at(own).tolist() for own in found])
+
+    def document(self, id: int | str) -> tuple[str | None, Any]:
+        """Text and payload of a document of this shard."""
+        return self._texts.text(id), self._texts.payload(id)
+
+    def has(self, ids: Sequence[Any]) -> NDArray[np.bool_]:
+        """Which documents the index has."""
+        snapshot = self._index._snapshot
+        settings = self._texts._holder.of(snapshot).settings
+        return np.array([len(own) > 0 for own in positions_of(snapshot, settings, ids)], dtype=bool)
+
+    def refresh(self) -> str:
+        """Load the latest state of the index in the folder; returns its name."""
+        if self._index._is_in_folder:
+            self._texts.refresh()
+        return state_of(self._index._snapshot)
+
+    @property
+    def _changed(self) -> Any:
+        return self._texts
+
+    def _writer(self, path: Path) -> Any:
+        return TextIndex.open(path, writable=True, encoder=self._texts.encoder)
+
+
+def _part(state: State, statistics: TermStatistics) -> LexicalPart:
+    assert state.lexical is not None, "asked only of indexes with terms"
+    return LexicalPart(state.lexical, statistics)
+
+
+def _from(state: State, value: Any) -> FromState:
+    return FromState(value, state_of(state.snapshot))

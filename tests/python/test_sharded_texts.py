@@ -1,0 +1,402 @@
+"""Several indexes of texts that are searched as one: the answers of one index, failures, and changes."""
+
+import json
+import pickle
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_sharding import Faulty
+
+pytest.importorskip("tantivy")
+
+import moverank as mr
+from moverank.data import demo_documents, demo_queries
+from moverank.errors import (
+    DimensionError,
+    DuplicateIdError,
+    NoTokensError,
+    ShardFailedError,
+    ShardMismatchError,
+    UnknownFieldError,
+    UnknownIdError,
+)
+from moverank.ranking import Passages, ReciprocalRanks
+from moverank.sharding import ShardedTextIndex, TextShard, split
+from moverank.sharding.local import LocalReplica
+from moverank.sharding.routing import shard_of
+
+DOCUMENTS = demo_documents()[:120]
+IDS = [d.id for d in DOCUMENTS]
+TEXTS = [f"{d.title}. {d.text}" for d in DOCUMENTS]
+PAYLOADS = [{"year": 2000 + n % 20, **({"rare": True} if n == 7 else {})} for n in range(len(DOCUMENTS))]
+QUERIES = [q.text for q in demo_queries()]
+
+
+def one_index(ids=IDS, **options):
+    index = mr.TextIndex.create(**options)
+    index.add(TEXTS[: len(ids)], ids, payloads=PAYLOADS[: len(ids)])
+    return index
+
+
+def parts_of(whole, count, folder):
+    folders = [folder / f"{s}" for s in range(count)]
+    split(whole, folders)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return one_index()
+
+
+@pytest.fixture
+def folders(whole, tmp_path):
+    return parts_of(whole, 3, tmp_path)
+
+
+def same(found, expected):
+    assert found.ids == expected.ids
+    for one, other in zip(found, expected, strict=True):
+        assert (one.text, one.payload, one.passage) == (other.text, other.payload, other.passage)
+        assert one.distance == other.distance
+        assert one.similarity == other.similarity
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+        assert one.lexical == (None if other.lexical is None else pytest.approx(other.lexical, rel=1e-5))
+    assert found.certificate.exact == expected.certificate.exact
+    assert (found.comparable, found.dropped, found.left_out) == (
+        expected.comparable,
+        expected.dropped,
+        expected.left_out,
+    )
+    assert found.shards.failed == ()
+
+
+KINDS = {
+    "bags": {},
+    "without terms": {"lexical": None},
+    "tokens": {"dtype": "float16"},
+    "passages": {"passages": Passages(40, overlap=10)},
+    "another measure": {"measure": "maxsim", "lexical": "words"},
+    "without texts": {"store_texts": False},
+    "numbers": {"ids": list(range(1000, 1000 + len(IDS)))},
+}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_shards_answer_as_one_index_does(kind, count, tmp_path):
+    whole = one_index(**KINDS[kind])
+    sharded = ShardedTextIndex.open(parts_of(whole, count, tmp_path))
+    ids = KINDS[kind].get("ids", IDS)
+    assert len(sharded) == len(whole)
+    assert (sharded.measure, sharded.passages, sharded.lexical, sharded.stores_texts, sharded.fusion) == (
+        whole.measure, whole.passages, whole.lexical, whole.stores_texts, whole.fusion,
+    )  # fmt: skip
+    # Without texts, shards count those of other shards in the weights of terms until they are compacted.
+    also = {"fusion": 1.0} if kind == "without texts" else {}
+    for query in QUERIES[:4]:
+        for options in ({}, {"fusion": 1.0}, {"where": "year >= 2010"}, {"min_similarity": 0.4}):
+            chosen = {**options, **also, "candidates": None}
+            same(sharded.search(query, 7, **chosen), whole.search(query, 7, **chosen))
+        same(sharded.rerank(query, ids[10:60], 9, **also), whole.rerank(query, ids[10:60], 9, **also))
+        scores = np.linspace(0, 1, 50)
+        same(sharded.rerank(query, ids[10:60], scores=scores), whole.rerank(query, ids[10:60], scores=scores))
+        vectors = whole.encoder.encode([query]).sequences
+        same(sharded.search_vectors(vectors, 5, candidates=None), whole.search_vectors(vectors, 5, candidates=None))
+    if whole.lexical is not None and not also:
+        same(sharded.search("zzzz unheard", 5), whole.search("zzzz unheard", 5))
+        ranks = ReciprocalRanks()
+        same(
+            sharded.search(QUERIES[0], 5, candidates=None, fusion=ranks),
+            whole.search(QUERIES[0], 5, candidates=None, fusion=ranks),
+        )
+    for id in ids[:5]:
+        assert (sharded.text(id), sharded.payload(id), id in sharded) == (whole.text(id), whole.payload(id), True)
+
+
+@given(st.sets(st.integers(0, 119), max_size=60), st.integers(1, 12), st.integers(0, 7))
+@settings(max_examples=12)  # each of which makes four indexes
+def test_removed_texts_are_missing_from_all_shards(tmp_path_factory, gone, k, q):
+    left = one_index()
+    sharded = ShardedTextIndex.open(parts_of(left, 3, tmp_path_factory.mktemp("shards")))
+    if gone:
+        left.remove([IDS[n] for n in gone])
+        sharded.remove([IDS[n] for n in gone])
+    # Weights of terms count removed texts until they are compacted, in one index as in shards.
+    same(sharded.search(QUERIES[q], k, candidates=None), left.search(QUERIES[q], k, candidates=None))
+
+
+def test_candidates_are_the_best_by_terms_of_all_shards(folders, whole):
+    sharded = ShardedTextIndex.open(folders)
+    for query in QUERIES:
+        found = sharded.search(query, 5, candidates=10)
+        assert not found.certificate.exact
+        assert found.ids[0] == whole.search(query, 5, candidates=10).ids[0]
+        by_terms = sharded.search(query, 5, candidates=10, fusion=0.0)
+        assert by_terms.ids == whole.search(query, 5, candidates=10, fusion=0.0).ids
+
+
+def test_a_batch_is_its_searches_and_stops_at_ctrl_c(folders, whole):
+    sharded = ShardedTextIndex.open(folders)
+    told = []
+    found = sharded.search_batch(QUERIES, 3, candidates=None, progress=lambda *counts: told.append(counts))
+    for query, hits in zip(QUERIES, found, strict=True):
+        same(hits, whole.search(query, 3, candidates=None))
+    assert told == [(n + 1, len(QUERIES)) for n in range(len(QUERIES))]
+    with pytest.raises(TypeError, match="unexpected"):
+        sharded.search_batch(QUERIES, 3, unexpected=1)
+
+
+@pytest.mark.parametrize("kind", ["texts", "vectors"])
+def test_a_batch_that_is_interrupted_does_not_wait_for_its_searches(folders, whole, kind):
+    shard = TextShard(folders[1])
+    hangs = Faulty(shard, "s1")
+    replicas = [[LocalReplica(TextShard(folders[0]), "s0")], [hangs], [LocalReplica(TextShard(folders[2]), "s2")]]
+    if kind == "texts":
+        sharded = ShardedTextIndex(replicas, hedge=None)
+        search = partial(sharded.search_batch, QUERIES * 4, 3)
+    else:
+        sharded = mr.sharding.ShardedIndex(replicas, hedge=None)
+        search = partial(sharded.search_batch, whole.encoder.encode(QUERIES * 4).sequences, 3)
+    hangs.slow, hangs.seconds = {"seed", "statistics"}, 5.0
+    began = time.perf_counter()
+    main = threading.main_thread().ident
+    threading.Timer(0.5, lambda: __import__("signal").pthread_kill(main, 2)).start()
+    with pytest.raises(KeyboardInterrupt):
+        search()
+    assert time.perf_counter() - began < 3.0
+
+
+def test_explanations_and_copies(folders, whole):
+    with ShardedTextIndex.open(folders) as sharded:
+        hits = sharded.search(QUERIES[0], 4)
+        expected = whole.search(QUERIES[0], 4)
+        for one, other in zip(hits, expected, strict=True):
+            mine, theirs = one.explain(), other.explain()
+            assert mine.value == pytest.approx(theirs.value)
+            assert mine.source_tokens == theirs.source_tokens
+            assert mine.target_tokens == theirs.target_tokens
+            np.testing.assert_allclose(mine.plan, theirs.plan)
+        copy = pickle.loads(pickle.dumps(hits))
+    assert copy[0].explain().value == pytest.approx(expected[0].explain().value)
+    told = json.loads(json.dumps(hits.to_dict()))
+    assert told["shards"]["answered"] == 3
+    assert "3 of 3" not in str(hits)
+
+
+def test_shards_that_differ_are_refused(whole, tmp_path):
+    other = {
+        "lexical": one_index(lexical="words"),
+        "passages": one_index(passages=Passages(30, overlap=5)),
+        "measure": one_index(measure="maxsim"),
+    }
+    for name, index in other.items():
+        with pytest.raises(ShardMismatchError, match=name):
+            ShardedTextIndex.of([whole, index])
+    with pytest.raises(TypeError, match="expected TextIndex, got Index"):
+        ShardedTextIndex.of([whole.index])
+    with pytest.raises(ValueError, match="at least one"):
+        ShardedTextIndex.of([])
+
+
+def test_the_fusion_of_the_shards_is_used(tmp_path):
+    whole = one_index()
+    whole._changes.set(fusion=0.8)
+    sharded = ShardedTextIndex.open(parts_of(whole, 2, tmp_path))
+    assert sharded.fusion.weight == 0.8
+    same(sharded.search(QUERIES[1], 5, candidates=None), whole.search(QUERIES[1], 5, candidates=None))
+
+
+# ---- failures ----------------------------------------------------------------------------------------------------
+
+METHODS = ["statistics", "by_terms", "seed", "search", "rerank", "term_scores", "contents"]
+
+
+def faulty(folders, on_failure="partial", **options):
+    """Shards of which the second fails or is slow."""
+    broken = Faulty(TextShard(folders[1]), "s1")
+    replicas = [[LocalReplica(TextShard(folders[0]), "s0")], [broken], [LocalReplica(TextShard(folders[2]), "s2")]]
+    sharded = ShardedTextIndex(replicas, on_failure=on_failure, hedge=None)
+    broken.__dict__.update({name: set(value) if name in ("fail", "slow") else value for name, value in options.items()})
+    return sharded, broken
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_a_shard_the_answer_is_that_of_the_others(folders, method):
+    sharded, _ = faulty(folders, fail=[method])
+    rest = ShardedTextIndex.open([folders[0], folders[2]])
+    found = sharded.search(QUERIES[0], 8, candidates=15)
+    expected = rest.search(QUERIES[0], 8, candidates=15)
+    if found.shards.failed:
+        assert found.ids == expected.ids
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected])
+        assert all(hit.text for hit in found)
+        assert (found.shards.answered, found.shards.total) == (2, 3)
+        assert found.shards.coverage == pytest.approx(
+            1 - rest._shards.sizes[0] * 0 - len(mr.TextIndex.open(folders[1])) / 120
+        )
+        assert "1 of 3 shards did not answer" in found.certificate.statement
+        assert "nothing is known of these" in found.certificate.statement
+        assert (found.certificate.exact, found.certificate.certain) == (False, 0)
+        assert "gone" in str(found)
+    else:
+        # Not asked: no candidate of that shard was proposed by terms alone, or by tokens alone.
+        assert method in ("rerank", "term_scores")
+    with pytest.raises(ShardFailedError, match="s1: ConnectionError: gone"):
+        faulty(folders, "raise", fail=METHODS)[0].search(QUERIES[0], 8)
+
+
+def test_without_any_shard_there_is_no_answer(folders):
+    broken = [Faulty(TextShard(folder), f"s{s}") for s, folder in enumerate(folders)]
+    sharded = ShardedTextIndex([[own] for own in broken], on_failure="partial")
+    for own in broken:
+        own.fail = {"search", "seed", "statistics"}
+    with pytest.raises(ShardFailedError, match="gone"):
+        sharded.search(QUERIES[0])
+    with pytest.raises(ShardFailedError, match="gone"):
+        sharded.search(QUERIES[0], fusion=1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_slow_shard_does_not_delay_a_search_beyond_its_deadline(folders, method):
+    sharded, _ = faulty(folders, slow=[method], seconds=4.0)
+    began = time.perf_counter()
+    found = sharded.search(QUERIES[0], 8, candidates=15, timeout=0.7)
+    assert time.perf_counter() - began < 2.5
+    assert len(found) > 0
+    if found.shards.failed:
+        assert not found.certificate.exact
+        assert "did not answer" in found.certificate.statement
+
+
+def test_another_replica_answers_instead(folders, whole):
+    bad = Faulty(TextShard(folders[1]), "bad")
+    good = LocalReplica(TextShard(folders[1]), "good")
+    replicas = [[LocalReplica(TextShard(folders[0]), "s0")], [bad, good], [LocalReplica(TextShard(folders[2]), "s2")]]
+    sharded = ShardedTextIndex(replicas)
+    bad.fail = set(METHODS) | {"refresh"}
+    found = sharded.search(QUERIES[0], 5, candidates=None)
+    same(found, whole.search(QUERIES[0], 5, candidates=None))
+    assert found.shards.retried > 0
+    sharded.refresh()  # what cannot be reached has another that can
+
+
+def test_a_shard_that_changes_meanwhile_is_read_anew(folders):
+    sharded = ShardedTextIndex.open(folders)
+    for turn in range(5):
+        writer = mr.TextIndex.open(folders[turn % 3], writable=True)
+        id = f"new{turn}"
+        writer.add([f"zebrafish embryos number {turn}"], [id])
+        writer.close()
+        sharded._shards.caller.tell("refresh")  # as an actor that was started anew has done
+        assert id in sharded.search(f"zebrafish embryos number {turn}", 3, candidates=None).ids
+
+
+# ---- changes -----------------------------------------------------------------------------------------------------
+
+
+def test_changes_go_to_the_shard_of_the_id(folders, whole):
+    left = one_index()
+    sharded = ShardedTextIndex.open(folders)
+    new = {f"n{n}": f"Penguins number {n} swim in cold water." for n in range(20)}
+    payloads = [{"year": n} for n in range(20)]
+    added = sharded.add(new.values(), new.keys(), payloads=payloads)
+    left.add(list(new.values()), list(new), payloads=payloads)
+    assert added.ids == list(new)
+    for id in new:
+        assert id in mr.TextIndex.open(folders[shard_of(id, 3)])
+    same(sharded.search("penguins in water", 8, candidates=None), left.search("penguins in water", 8, candidates=None))
+    with pytest.raises(DuplicateIdError, match="already in a shard"):
+        sharded.add(["again"], ["n3"])
+    changed = {IDS[0]: "Rivers flood fields.", "n3": "Rivers freeze in winter."}
+    assert sharded.upsert(changed.values(), list(changed)).ids == list(changed)
+    left.upsert(list(changed.values()), list(changed))
+    assert (sharded.text("n3"), sharded.payload("n3")) == ("Rivers freeze in winter.", None)
+    sharded.remove(["n4", IDS[5]])
+    left.remove(["n4", IDS[5]])
+    assert "n4" not in sharded
+    assert len(sharded) == len(left)
+    same(sharded.search("rivers in winter", 8, candidates=None), left.search("rivers in winter", 8, candidates=None))
+    again = ShardedTextIndex.open(folders)
+    same(again.search("rivers in winter", 8, candidates=None), left.search("rivers in winter", 8, candidates=None))
+
+
+def test_bad_texts_change_no_shard(folders):
+    sharded = ShardedTextIndex.open(folders)
+    before = sharded.sizes
+    for error, message, texts, ids, options in (
+        (NoTokensError, "texts: text 1", ["a cat", "qqqqqq"], ["x", "y"], {}),
+        (DuplicateIdError, "x", ["a cat", "a dog"], ["x", "x"], {}),
+        (ValueError, "ids: expected 2", ["a cat", "a dog"], ["x"], {}),
+        (ValueError, "payloads: expected 2", ["a cat", "a dog"], ["x", "y"], {"payloads": [1]}),
+        (TypeError, "ids: expected str", ["a cat"], [3], {}),
+        (TypeError, "text", ["a cat", 5], ["x", "y"], {}),
+        (ValueError, "unknown", ["a cat"], ["x"], {"unknown": "ignore"}),
+    ):
+        with pytest.raises(error, match=message):
+            sharded.add(texts, ids, **options)
+        assert sharded.sizes == before
+    added = sharded.add(["a cat", "qqqqqq"], ["x", "y"], unknown="skip")
+    assert (added.ids, added.skipped) == (["x"], ["y"])
+    with pytest.raises(UnknownIdError, match="nobody"):
+        sharded.remove(["x", "nobody"])
+    assert "x" in sharded
+
+
+def test_empty_shards_get_the_first_texts(tmp_path):
+    empty = mr.TextIndex.create()
+    sharded = ShardedTextIndex.open(parts_of(empty, 2, tmp_path))
+    assert (len(sharded), sharded.search("a cat").ids, 5 in sharded) == (0, [], False)
+    sharded.add(["a cat sat", "a dog ran", "a bird flew"], [1, 2, 3])
+    assert sharded.search("the cat", 1).ids == [1]
+    assert 2 in sharded
+    assert "2" not in sharded
+    with pytest.raises(UnknownIdError):
+        sharded.text("2")
+
+
+def test_one_of_two_shards_that_has_no_texts(tmp_path):
+    whole = one_index()
+    one = mr.TextIndex.create(tmp_path / "empty")
+    one.close()
+    split(whole, [tmp_path / "full"])
+    sharded = ShardedTextIndex.open([tmp_path / "empty", tmp_path / "full"])
+    same(sharded.search(QUERIES[0], 5, candidates=None), whole.search(QUERIES[0], 5, candidates=None))
+    assert sharded.text(IDS[0]) == TEXTS[0]
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------
+
+
+def test_wrong_arguments_are_named(folders):
+    sharded = ShardedTextIndex.open(folders)
+    for error, message, call in (
+        (TypeError, "query", lambda: sharded.search(5)),
+        (ValueError, "k", lambda: sharded.search("cat", 0)),
+        (ValueError, "candidates", lambda: sharded.search("cat", candidates=0)),
+        (ValueError, "timeout", lambda: sharded.search("cat", timeout=-1)),
+        (ValueError, "fusion", lambda: sharded.search("cat", fusion=2.0)),
+        (ValueError, "min_probability", lambda: sharded.search("cat", min_probability=0.5)),
+        (UnknownFieldError, "nofield", lambda: sharded.search("cat", where="nofield > 3")),
+        (UnknownIdError, "nobody", lambda: sharded.rerank("cat", ["nobody"])),
+        (ValueError, "at least one", lambda: sharded.rerank("cat", [])),
+        (DuplicateIdError, "more than once", lambda: sharded.rerank("cat", [IDS[0], IDS[0]])),
+        (ValueError, "scores", lambda: sharded.rerank("cat", IDS[:3], scores=[1, 2])),
+        (DimensionError, "vectors", lambda: sharded.search_vectors(np.ones((2, 3)))),
+        (TypeError, "folders", lambda: ShardedTextIndex.open(5)),
+        (TypeError, "index", lambda: split(5, ["a"])),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+    # A field that only some shards know is null in the others.
+    found = sharded.search(QUERIES[0], 5, where="rare", candidates=None)
+    assert found.ids == [IDS[7]]
+    sharded.close()
+    with pytest.raises(mr.errors.IndexClosedError):
+        sharded.search("cat")
