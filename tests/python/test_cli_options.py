@@ -23,7 +23,8 @@ VALUES = {
     "--probes": "9", "--ranked": "9", "--lexical": "words", "--no-texts": None, "--min-similarity": "0.1",
     "--save-run": "OUT", "--metric": "RR@10", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
     "--baseline": "BASELINE", "--per-pair": None, "--candidate": "words", "--reference": "key", "--pairs": "9",
-    "--seed": "1", "--output": "OUT",
+    "--seed": "1", "--output": "OUT", "--learn": "projection", "--epochs": "1", "--save-held-out": "OUT",
+    "--checkpoint": "STATE", "--space": "SPACE",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
@@ -32,7 +33,7 @@ OF_COMMANDS = {"score": {"--explain": "0"}}
 SOURCES = {"--docs", "--index", "--queries", "--qrels", "--run", "--sts", "--output"}
 #: Of a search of an index, and of the building of one of texts.
 OF_SEARCH = {"--candidates", "--fusion", "--min-similarity"}
-OF_INDEXED = {"--lexical", "--passages", "--no-texts"}
+OF_INDEXED = {"--lexical", "--passages", "--no-texts", "--space"}
 #: Of word vectors that are given.
 OF_VECTORS = {"--segmenter", "--keep-case"}
 ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
@@ -81,6 +82,12 @@ KINDS = {
         ["score", "CANDIDATES", "REFERENCES", "REFERENCES"], {"--candidate", "--reference", "--query-prompt"}
     ),
     "score pairs": (["score", "PAIRS", "--candidate", "words", "--reference", "other"], {"--query-prompt"}),
+    "fit texts": (
+        ["fit", "--docs", "DOCS", "--queries", "QUERIES", "--qrels", "QRELS", "--output", "LEARNED"], {"--any-encoder"}
+    ),
+    "fit an index": (
+        ["fit", "--index", "INDEX", "--queries", "QUERIES", "--qrels", "QRELS", "--output", "LEARNED"], TEXTS
+    ),
     "score a baseline": (["score-baseline", "DOCS", "--output", "NEW"], {"--query-prompt"}),
 }  # fmt: skip
 
@@ -116,22 +123,24 @@ def paths(tmp_path):
     index.save(tmp_path / "bare")
     with mr.TextIndex.create(tmp_path / "index") as texts:
         texts.add([row["text"] for row in plain], ids=[row["id"] for row in plain], payloads=plain)
-    (tmp_path / "qrels").write_text("q 0 d1 1\n")
+    (tmp_path / "qrels").write_text("q 0 d1 1\nr 0 d2 1\n")
     (tmp_path / "sts.tsv").write_text("5\ta cat\ta dog\n1\ta cat\ta bird\n")
     (tmp_path / "run.trec").write_text("q Q0 d1 1 2 x\nq Q0 d2 2 1 x\n")
-    (tmp_path / "queries.tsv").write_text("q\tcat\n")
+    (tmp_path / "queries.tsv").write_text("q\tcat\nr\tdog\n")
     request = {"query": "cat", "documents": [{**row, "score": 1} for row in both]}
     (tmp_path / "requests.jsonl").write_text(json.dumps(request) + "\n")
     (tmp_path / "candidates.txt").write_text("a cat\na dog\n")
     (tmp_path / "references.txt").write_text("a dog\na bird\n")
     pairs = [{**row, "key": "a cat", "other": ["a bird", "a dog"]} for row in key]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    mr.fit(encoder, ["a cat", "a dog"], ["idf"]).save(tmp_path / "space.npz")
     mr.score_baseline(["a dog", "a bird"], pairs=3).save(tmp_path / "baseline.json")
     return {
         "DOCS": "both.jsonl", "VECTORS": "vectors.txt", "INDEX": "index", "BARE": "bare", "RUN": "run.trec",
         "REQUESTS": "requests.jsonl", "NEW": "new", "OUT": "out.html", "PICTURE": "out.png",
         "CANDIDATES": "candidates.txt", "REFERENCES": "references.txt", "PAIRS": "pairs.jsonl",
         "BASELINE": "baseline.json", "QUERIES": "queries.tsv", "QRELS": "qrels", "STS": "sts.tsv",
+        "SPACE": "space.npz", "LEARNED": "learned.npz", "STATE": "state.pt",
     }  # fmt: skip
 
 
@@ -156,6 +165,8 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
     elif value is not None:
         arguments.append(value)
     arguments += WITH.get(option, [])
+    if command[0] == "fit":
+        pytest.importorskip("torch")
     if option in OF_VECTORS:
         arguments += ["--vectors", "VECTORS"]
     if option == "--segmenter":

@@ -71,6 +71,7 @@ class GradientEvaluator {
     SinkhornSolver sinkhorn_;
     Side query_, document_;
     std::vector<double> cost_, plan_;
+    std::vector<double> columns_;  ///< the document's tokens, component after component
 };
 
 /// values[p] = distance between queries[p] and documents[p], with the derivatives of each pair. Results do not depend

@@ -19,6 +19,7 @@ from moverank.cli import (
     demo,
     evaluate,
     explain,
+    fit,
     index,
     info,
     recall,
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"moverank {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    of_texts = (demo, index, add, remove, search, recall, rerank, explain, score, score_baseline, evaluate)
+    of_texts = (demo, index, add, remove, search, recall, rerank, explain, score, score_baseline, fit, evaluate)
     for command in (*of_texts, serve, info, verify, bench):
         command.add_parser(commands)
     return parser

@@ -22,14 +22,16 @@ from moverank.cli.indexes import has_texts
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure, chosen_passages
 from moverank.cli.progress import Bar
 from moverank.cli.texts import Texts, add_payload_option
+from moverank.encoders.digests import digest
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.index import Index
+from moverank.spaces import Space
 from moverank.text_index import ANALYZERS, TextIndex
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather")
 VECTOR_SUFFIXES = (".npy", ".safetensors", *ARROW_SUFFIXES)
 COLUMNS = ("tokens", "weights", "dim")
-OF_TEXTS = ("lexical", "passages", "no_texts")
+OF_TEXTS = ("lexical", "passages", "no_texts", "space")
 
 
 def add_parser(commands: Any) -> None:
@@ -82,6 +84,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--passages", type=int, metavar="WORDS", help="with texts: cut them into windows of this many words"
     )
+    parser.add_argument("--space", type=Path, metavar="FILE", help="with texts: move them, and later queries, into a "
+                        "space, such as moverank fit learns")  # fmt: skip
     parser.add_argument("--no-texts", action="store_true", help="do not keep the texts: answers will not show them")
     add_payload_option(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -156,6 +160,7 @@ def _of_texts(args: argparse.Namespace, path: Path) -> _Built:
         "rescore": args.rescore,
         "prefilter": _prefilter(args),
         "pool": 1 if args.pool is None else args.pool,
+        "space": None if args.space is None else Space.load(args.space),
     }
     resuming = args.resume and (path / MANIFEST).exists()
     index = _begun(path, args, options) if resuming else TextIndex.create(path, **options)
@@ -186,6 +191,7 @@ def _begun(path: Path, args: argparse.Namespace, options: dict[str, Any]) -> Tex
         "--no-texts": lambda own: own.stores_texts,
         "--prefilter": lambda own: own.index.prefilter,
         "--pool": lambda own: own.index.pool,
+        "--space": lambda own: own.index.space and f"{own.index.space!r}, {digest([own.index.space.to_bytes()])}",
         "--dtype": lambda own: (own.index._snapshot.setup.dtype, own.index._snapshot.setup.codes),
     }
     # One option may change what another's default is: those that were given come first.

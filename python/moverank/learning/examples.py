@@ -31,6 +31,11 @@ class Given:
         self.name = name
         self.encoded: EncodedTexts = encoded if start is None else start(encoded)
         self.count = len(listed)
+        for id in ids:
+            if not isinstance(id, (str, int, np.integer)):
+                raise TypeError(f"{name}: expected ids that are strings or integers, got {id!r:.80}")
+        #: Ids of the texts that have tokens; those of integer types as plain ones, which JSON can hold.
+        self.ids: list[str | int] = [_plain(ids[t]) for t in encoded.kept]
         self._known = set(ids)
         self._place = {ids[t]: place for place, t in enumerate(encoded.kept)}
 
@@ -121,6 +126,10 @@ def split(chosen: Iterable[int], share: float, seed: int, what: str) -> tuple[ND
     count = min(max(round(len(places) * share), 1), len(places) - 1)
     order = np.random.default_rng([seed, len(places)]).permutation(len(places))
     return np.sort(places[order[count:]]), np.sort(places[order[:count]])
+
+
+def _plain(id: Any) -> Any:
+    return int(id) if isinstance(id, np.integer) else id
 
 
 def _columns(row: Any, name: str, count: int) -> list[Any]:

@@ -175,7 +175,9 @@ def fit(
             fusion = _fusion(examples, model, chosen, first_stage, left, right)
     learnt = model.steps(vocabulary, by_norm=by_norm, has_weights=right.encoded.sequences.weights is not None)
     steps = learnt if start is None else (*start.steps, *learnt)
-    return Learned(Space(steps), chosen, fusion, examples.figure, history)
+    held = examples.left_places[examples.held] if isinstance(examples, ScoredPairs) else examples.held
+    held_out = tuple(left.ids[place] for place in held.tolist())
+    return Learned(Space(steps), chosen, fusion, examples.figure, history, held_out)
 
 
 def _wanted(learn: Any, is_ranking: bool, first_stage: Any) -> set[str]:

@@ -39,6 +39,8 @@ class Learned:
         What was measured on held-out examples.
     history : tuple of Epoch
         Each epoch, the untrained start first.
+    held_out : tuple
+        Ids of the queries that were held out; of classes and pairs, places of the texts.
     """
 
     space: Space
@@ -46,6 +48,12 @@ class Learned:
     fusion: Fusion | None
     figure: str
     history: tuple[Epoch, ...]
+    held_out: tuple[int | str, ...] = ()
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that was kept."""
+        return best_of(self.history)
 
     @property
     def before(self) -> float:
@@ -55,7 +63,7 @@ class Learned:
     @property
     def after(self) -> float:
         """The held-out figure of the epoch that was kept, by the given capacity."""
-        return best_of(self.history).held_out
+        return self.best.held_out
 
     @property
     def capacity(self) -> float:
@@ -71,6 +79,7 @@ class Learned:
             "fusion": None if self.fusion is None else self.fusion.weight,
             "figure": self.figure,
             "history": [_plain(epoch) for epoch in self.history],
+            "held_out": list(self.held_out),
         }
         with np.load(io.BytesIO(self.space.to_bytes()), allow_pickle=False) as archive:
             arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
@@ -96,7 +105,8 @@ class Learned:
             history = tuple(Epoch(**{**own, "loss": _number(own["loss"])}) for own in text["history"])
             if not history:
                 raise ValueError("has no history")
-            return cls(space, Measure(**_numbers(known)), fusion, str(text["figure"]), history)
+            held_out = tuple(text["held_out"])
+            return cls(space, Measure(**_numbers(known)), fusion, str(text["figure"]), history, held_out)
         except UNREADABLE as error:
             raise ValueError(f"{os.fspath(path)}: is not what moverank.learning saves: {error}") from None
 
