@@ -391,6 +391,8 @@ def test_wrong_arguments_are_named(folders):
         (DimensionError, "vectors", lambda: sharded.search_vectors(np.ones((2, 3)))),
         (TypeError, "folders", lambda: ShardedTextIndex.open(5)),
         (TypeError, "index", lambda: split(5, ["a"])),
+        (TypeError, "folders", lambda: split(mr.TextIndex.create(lexical=None), 5)),
+        (TypeError, "expected Index, got TextIndex", lambda: mr.sharding.ShardedIndex.of([mr.TextIndex.create()])),
     ):
         with pytest.raises(error, match=message):
             call()

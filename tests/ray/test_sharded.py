@@ -99,7 +99,7 @@ def test_a_lost_node_costs_nothing_with_replicas_and_is_told_without(cluster, fo
     cluster.wait_for_nodes()
     on_lost = {"scheduling_strategy": "DEFAULT", "resources": {"lost": 1.0}, "num_cpus": 0, "max_restarts": 0}
     indexes.append(sharded_index(folders[1:], ray_remote_args=on_lost))
-    first, spare, lost = (one._caller.shards[0] for one in indexes)
+    first, spare, lost = (one._shards.caller.shards[0] for one in indexes)
     partial = ShardedIndex([first, lost], names=["a", "b"], on_failure="partial")
     doubled = ShardedIndex([first, [*lost, *spare]], names=["a", "b"])
     answers, errors, stop = [], [], threading.Event()
@@ -138,7 +138,7 @@ def test_a_lost_node_costs_nothing_with_replicas_and_is_told_without(cluster, fo
 def test_a_slow_node_is_not_waited_for_beyond_the_deadline(cluster, folders):
     with sharded_index(folders, on_failure="partial") as sharded:
         sharded.search(DOCS[0], 3)
-        slow = sharded._caller.shards[1][0]
+        slow = sharded._shards.caller.shards[1][0]
 
         class Asleep:
             """The same actor, which is busy with something else first."""
@@ -157,7 +157,7 @@ def test_a_slow_node_is_not_waited_for_beyond_the_deadline(cluster, folders):
             def close(self):
                 slow.close()
 
-        sharded._caller.shards[1][0] = Asleep()
+        sharded._shards.caller.shards[1][0] = Asleep()
         began = time.perf_counter()
         hits = sharded.search(DOCS[0], 3, timeout=0.5)
         assert time.perf_counter() - began < 2.0
@@ -170,7 +170,7 @@ def test_a_killed_actor_comes_back_with_what_was_acknowledged(cluster, folders):
 
     with sharded_index(folders) as sharded:
         sharded.add([DOCS[0]] * 4, range(8000, 8004))
-        for replicas in sharded._caller.shards:
+        for replicas in sharded._shards.caller.shards:
             ray.kill(replicas[0]._actor, no_restart=False)
         deadline = time.perf_counter() + 30
         while True:
@@ -186,7 +186,7 @@ def test_a_killed_actor_comes_back_with_what_was_acknowledged(cluster, folders):
 
 def test_actors_have_as_many_threads_as_cpus(cluster, folders):
     with sharded_index(folders, num_cpus=1) as sharded:
-        assert [info.num_threads for info in sharded._infos] == [1, 1]
+        assert [info.num_threads for info in sharded._shards.infos] == [1, 1]
 
 
 def test_without_a_cluster_the_error_says_what_to_do(cluster, folders, monkeypatch):

@@ -25,6 +25,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("indexes", type=Path, nargs="*", metavar="INDEX", help="folders of indexes of texts, served "
                         "under their names")  # fmt: skip
+    parser.add_argument("--shards", type=Path, nargs="+", action="append", default=[], metavar=("NAME", "FOLDER"),
+                        help="a name, and folders of indexes of texts that are searched as one under it; may be "
+                        "repeated")  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine "
                         "alone)")  # fmt: skip
     parser.add_argument("--port", type=int, default=8080, help="port to listen at (default: 8080; 0 takes a free one)")
@@ -95,8 +98,13 @@ def _options(args: argparse.Namespace) -> Any:
     from moverank.serve.options import EncoderFiles, Options
 
     names = [path.resolve().name for path in args.indexes]
-    for name in names:
-        if names.count(name) > 1:
+    shards = {str(name): folders for name, *folders in args.shards}
+    for name, folders in shards.items():
+        if not folders:
+            raise UserError(f"--shards {name}: expected folders after the name")
+    named = names + [str(name) for name, *_ in args.shards]
+    for name in named:
+        if named.count(name) > 1:
             raise UserError(f"two indexes have the name {name!r}, under which they are served")
     require_encoder_options(args)
     of_model = {name: getattr(args, name) for name in ("max_length", "query_prompt", "document_prompt")}
@@ -115,6 +123,7 @@ def _options(args: argparse.Namespace) -> Any:
         raise UserError("--token-file, or MOVERANK_TOKEN: expected one word of ASCII characters")
     return Options(
         indexes=dict(zip(names, args.indexes, strict=True)),
+        shards=shards,
         encoder=encoder,
         measure=args.measure or "wrd",
         capacity=measure.capacity,

@@ -11,7 +11,7 @@ from moverank.ray.pairing import pairwise
 from moverank.ray.reranking import rerank
 from moverank.ray.scoring import score
 from moverank.ray.serving import service
-from moverank.ray.sharded import sharded_index
+from moverank.ray.sharded import sharded_index, sharded_text_index
 from moverank.ray.storage import download, upload
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "score",
     "service",
     "sharded_index",
+    "sharded_text_index",
     "upload",
 ]

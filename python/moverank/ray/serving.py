@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from ray.serve import Application
 
     from moverank.serve.options import Options
+    from moverank.sharding import ShardedTextIndex
 
 #: Requests that one replica takes at a time, unless told otherwise: those computed, and some that wait for them.
 REQUESTS_AT_ONCE = 64
 
 
 def service(
-    options: Options | None = None, *, num_cpus: float = 1, deployment_options: Mapping[str, Any] | None = None
+    options: Options | None = None,
+    *,
+    shards: Mapping[str, ShardedTextIndex] | None = None,
+    num_cpus: float = 1,
+    deployment_options: Mapping[str, Any] | None = None,
 ) -> Application:
     """The service as an application of Ray Serve: the dialects of rerankers, search of indexes of texts, and the page.
 
@@ -31,6 +36,9 @@ def service(
     ----------
     options : moverank.serve.options.Options, optional
         Options of the service. Its files and folders are opened on each replica's node. `threads` is `num_cpus`.
+    shards : mapping of str to ShardedTextIndex, optional
+        Shards to search as one, by the names under which they are served: those of `sharded_text_index`, whose actors
+        all replicas of the service then call. Keep it: its actors end with it.
     num_cpus : float, default 1
         CPUs of each replica, which are also its threads.
     deployment_options : mapping, optional
@@ -66,7 +74,9 @@ def service(
     given = dict(deployment_options or {})
     actor = {"num_cpus": num_cpus, **given.pop("ray_actor_options", {})}
 
-    @serve.ingress(lambda: create_app(chosen))
+    served = dict(shards or {})
+
+    @serve.ingress(lambda: create_app(chosen, shards=served))
     class Service:
         """One replica."""
 

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from moverank import __version__
-from moverank.errors import EncoderMismatchError, IndexFormatError, IndexNotFoundError
+from moverank.errors import EncoderMismatchError, IndexFormatError, IndexNotFoundError, ShardFailedError
 from moverank.serve import reranking, searching
 from moverank.serve.answers import Health, Readiness, described
 from moverank.serve.catalog import Catalog
@@ -31,6 +31,7 @@ from moverank.serve.limits import OPEN, Guard
 from moverank.serve.metrics import SEVERAL, Metrics
 from moverank.serve.options import DEADLINE, Options
 from moverank.serve.workers import end_with_parent, forget_dead
+from moverank.sharding import ShardedTextIndex
 
 log = logging.getLogger("moverank.serve")
 
@@ -41,13 +42,16 @@ The page at `/` shows rankings. Errors have the form
 text-embeddings-inference."""
 
 
-def create_app(options: Options | None = None) -> FastAPI:
+def create_app(options: Options | None = None, *, shards: Mapping[str, ShardedTextIndex] | None = None) -> FastAPI:
     """Make the application, with its indexes open and its encoder loaded.
 
     Parameters
     ----------
     options : Options, optional
         Options of the service.
+    shards : mapping of str to ShardedTextIndex, optional
+        Shards that are open already, such as those of `moverank.ray.sharded_text_index`, by the names under which they
+        are served. The application closes them when it ends.
 
     Returns
     -------
@@ -61,7 +65,12 @@ def create_app(options: Options | None = None) -> FastAPI:
     """
     chosen = Options() if options is None else options
     engine = Engine(chosen)
-    catalog = Catalog(chosen.indexes, engine.cache, chosen.cache_bytes)
+    given = dict(shards or {})
+    named = [*chosen.indexes, *chosen.shards, *given]
+    for name in named:
+        if named.count(name) > 1:
+            raise ValueError(f"shards: two indexes have the name {name!r:.80}")
+    catalog = Catalog(chosen, given, engine.cache)
     metrics = Metrics(engine, catalog)
 
     @asynccontextmanager
@@ -206,6 +215,7 @@ def _add_error_handlers(app: FastAPI) -> None:
             body_of(error.status_code, str(error.detail), tei=is_tei(request)), error.status_code, headers
         )
 
+    @app.exception_handler(ShardFailedError)
     @app.exception_handler(IndexNotFoundError)
     @app.exception_handler(IndexFormatError)
     @app.exception_handler(EncoderMismatchError)

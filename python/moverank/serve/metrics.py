@@ -76,5 +76,5 @@ class _State:
         entries = GaugeMetricFamily("moverank_index_entries", "Documents, or passages, of an index.", labels=["index"])
         for served in self._catalog:
             with suppress(Refused):  # an index that cannot be read has no number
-                entries.add_metric([served.name], len(served.latest().index))
+                entries.add_metric([served.name], served.n_entries())
         yield entries

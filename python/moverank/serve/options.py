@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Options:
     ----------
     indexes : mapping of str to path, optional
         Folders of indexes of texts, by the names under which they are served.
+    shards : mapping of str to sequence of path, optional
+        Folders of indexes of texts that are searched as one, by the names under which they are served.
     encoder : EncoderFiles, optional
         What encodes texts that are reranked; by default the word vectors of the package.
     measure : str, optional
@@ -87,6 +89,7 @@ class Options:
     """
 
     indexes: Mapping[str, Any] = field(default_factory=dict)
+    shards: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     encoder: EncoderFiles = field(default_factory=EncoderFiles)
     measure: str = DEFAULT_MEASURE.name.partition("(")[0]
     capacity: float | None = DEFAULT_MEASURE.capacity
@@ -106,6 +109,8 @@ class Options:
             whole_number(getattr(self, name), name, least=1)
         whole_number(self.cache_bytes, "cache_bytes", least=0)
         object.__setattr__(self, "indexes", {name: str(Path(path)) for name, path in self.indexes.items()})
+        folders = {name: [str(Path(path)) for path in own] for name, own in self.shards.items()}
+        object.__setattr__(self, "shards", folders)
         object.__setattr__(self, "origins", tuple(self.origins))
 
     def as_text(self) -> str:

@@ -20,6 +20,7 @@ from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure, mov
 from moverank.serve.engine import Engine, Timing
 from moverank.serve.errors import Refused
 from moverank.serve.reranking import shorten
+from moverank.sharding import ShardedTextIndex
 from moverank.text_index.changing import TEXTS_AT_ONCE
 from moverank.text_index.results import TextHits
 from moverank.text_index.text_index import TextIndex
@@ -166,6 +167,8 @@ async def put(name: str, body: NewDocuments, request: Request) -> JSONResponse:
         texts = [one.text for one in body.documents]
         payloads = [one.payload for one in body.documents]
         given: Any = None if None in ids else ids
+        if given is None and served.needs_ids:
+            raise Refused(422, "expected an id of each document, as the index has several shards", "documents")
         with served.writer(timing.left()) as index:
             change = index.upsert if body.replace else index.add
             try:
@@ -220,7 +223,7 @@ def _writable(request: Request, name: str) -> Served:
     return served
 
 
-def _known_id(index: TextIndex, given: Any) -> Any:
+def _known_id(index: TextIndex | ShardedTextIndex, given: Any) -> Any:
     """An id as the index has it; in paths, whole numbers come as text."""
     for id in (given, int(given) if isinstance(given, str) and _is_number(given) else given):
         if id in index:
@@ -243,7 +246,7 @@ def _by_text(served: Served, engine: Engine, body: SearchRequest, timing: Timing
         "candidates": body.candidates,
         "fusion": body.fusion,
         "timeout": timing.before_writing(k) * (0.5 if by_other else 1.0),
-        "num_threads": threads,
+        **served.threads(threads),
     }
     if not by_other:
         options |= {"min_similarity": -np.inf if body.min_similarity is None else body.min_similarity}
@@ -265,7 +268,7 @@ def _by_other(
     served: Served, engine: Engine, body: SearchRequest, hits: TextHits, timing: Timing, threads: int
 ) -> dict[str, Any]:
     """Compare the candidates that an index has found by another measure than its own."""
-    index = served.index
+    index = served.latest()
     if not index.stores_texts:
         raise Refused(422, "the index keeps no texts, which another measure has to encode", "measure")
     measure = chosen_measure(body.measure, body.capacity, index.measure)
@@ -321,7 +324,7 @@ def _by_vectors(served: Served, engine: Engine, body: SearchRequest, timing: Tim
     try:
         hits = served.latest().search_vectors(
             body.vectors or [], body.k, weights=body.weights, where=body.where, candidates=body.candidates,
-            min_similarity=least, timeout=timing.before_writing(body.k), num_threads=threads,
+            min_similarity=least, timeout=timing.before_writing(body.k), **served.threads(threads),
         )  # fmt: skip
     except (TypeError, ValueError, TimeoutError) as error:
         raise Refused(422, str(error), _named(str(error)) or "vectors") from None

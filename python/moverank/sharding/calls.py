@@ -166,7 +166,7 @@ class Caller:
     ) -> None:
         self.shards = [list(own) for own in shards]
         self.names = list(names)
-        self._hedge = hedge
+        self.hedge = hedge
         self._times: dict[str, deque[float]] = {}
         self._failed: dict[tuple[int, int], float] = {}
         #: Calls of each shard that began with any replica.
@@ -312,11 +312,11 @@ class Caller:
     def _slow_after(self, method: str) -> float | None:
         with self._lock:
             times = self._times.get(method)
-            if self._hedge is None:
+            if self.hedge is None:
                 return None
             if times is None or len(times) < TIMES_KEPT // 5:
                 return FIRST_SLOW
-            return max(float(np.percentile(times, self._hedge)), LEAST_SLOW)
+            return max(float(np.percentile(times, self.hedge)), LEAST_SLOW)
 
     def _note_time(self, method: str, seconds: float) -> None:
         with self._lock:

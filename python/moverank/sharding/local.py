@@ -21,6 +21,9 @@ class LocalReplica:
         self._pool = self._started()
         self._process = os.getpid()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LocalReplica, (self._shard, self.name)
+
     def submit(self, method: str, *args: Any, **options: Any) -> Future[Any]:
         """Call a method of the shard."""
         if self._process != os.getpid():  # a forked child has none of the threads

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moverank._support.validate import positive_number
+from moverank._support.validate import as_list, positive_number
 from moverank.errors import ShardMismatchError
 from moverank.index.changes import adopted, without
 from moverank.index.disk.store import Store
@@ -59,7 +59,7 @@ def rebalance(
     ValueError
         If there are no folders, or a shard is the index of a `TextIndex`, whose texts and terms would stay behind.
     """
-    listed = [Path(folder) for folder in folders]
+    listed = [Path(folder) for folder in as_list(folders, "folders", "paths")]
     if not listed:
         raise ValueError("folders: expected at least one, got none")
     share = positive_number(tolerance, "tolerance")

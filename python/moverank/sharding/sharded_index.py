@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
 from moverank._support.threads import count_of, each
-from moverank._support.validate import real_number, whole_number
+from moverank._support.validate import as_list, real_number, whole_number
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Ids, is_id, listed_ids
@@ -89,7 +90,10 @@ class ShardedIndex:
         num_threads : int, optional
             Threads of all shards together; all cores by default.
         """
-        listed = list(indexes)
+        listed = as_list(indexes, "indexes", "indexes")
+        for index in listed:
+            if not isinstance(index, Index):
+                raise TypeError(f"indexes: expected Index, got {type(index).__name__}")
         threads = threads_each(num_threads, len(listed))
         replicas = [[LocalReplica(Shard(index, threads), f"shard {s}")] for s, index in enumerate(listed)]
         return cls(replicas, on_failure=on_failure)
@@ -109,7 +113,7 @@ class ShardedIndex:
         num_threads : int, optional
             Threads of all shards together; all cores by default.
         """
-        listed = list(folders)
+        listed = as_list(folders, "folders", "paths")
         threads = threads_each(num_threads, len(listed))
         replicas = [[LocalReplica(Shard(folder, threads), str(folder))] for folder in listed]
         return cls(replicas, folders=listed, on_failure=on_failure)
@@ -138,6 +142,11 @@ class ShardedIndex:
     def close(self) -> None:
         """Release all replicas. Indexes that were given to `of` stay open."""
         self._shards.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy calls the same replicas if they are elsewhere; those of this process are opened anew.
+        shards, options = self._shards.arguments()
+        return partial(ShardedIndex, **options), (shards,)
 
     def __enter__(self) -> ShardedIndex:
         return self

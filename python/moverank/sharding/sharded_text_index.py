@@ -208,6 +208,11 @@ class ShardedTextIndex:
         """Number of documents of each shard, when it was last heard of."""
         return [info.n_texts for info in self._shards.told]
 
+    @property
+    def n_entries(self) -> int:
+        """Number of documents, or of their passages."""
+        return sum(self._shards.sizes)
+
     def __len__(self) -> int:
         """Number of documents."""
         return sum(self.sizes)
@@ -252,6 +257,11 @@ class ShardedTextIndex:
     def close(self) -> None:
         """Release all replicas. Indexes that were given to `of` stay open."""
         self._shards.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy calls the same replicas if they are elsewhere; those of this process are opened anew.
+        shards, options = self._shards.arguments()
+        return partial(ShardedTextIndex, **options, encoder=self._encoder), (shards,)
 
     def __enter__(self) -> ShardedTextIndex:
         return self

@@ -74,6 +74,12 @@ class Shards:
         self._is_closed = False
         self.refresh()
 
+    def arguments(self) -> tuple[list[list[Replica]], dict[str, Any]]:
+        """What an equal one is made of: its replicas, and options."""
+        on_failure = "partial" if self.answers_in_part else "raise"
+        options = {"names": self.names, "folders": self.folders, "on_failure": on_failure, "hedge": self.caller.hedge}
+        return self.caller.shards, options
+
     def __len__(self) -> int:
         return len(self.infos)
 

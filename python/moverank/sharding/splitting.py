@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from moverank._support.validate import as_list
 from moverank.index.changes import compacted, without
 from moverank.index.disk.store import Store
 from moverank.index.index import Index, PathLike
@@ -55,7 +56,7 @@ def split(index: Index | TextIndex, folders: Sequence[PathLike]) -> list[int]:
     >>> sum(split(index, [f"{folder}/a", f"{folder}/b"]))
     100
     """
-    listed = [Path(folder) for folder in folders]
+    listed = [Path(folder) for folder in as_list(folders, "folders", "paths")]
     if not listed:
         raise ValueError("folders: expected at least one, got none")
     if len({folder.absolute() for folder in listed}) < len(listed):
