@@ -12,6 +12,7 @@ import moverank._support.interpreter  # noqa: F401  before anything that is comp
 from moverank._core import __version__, build_info
 from moverank.alignment.align import align
 from moverank.alignment.alignment import Alignment, TokenMove
+from moverank.alignment.uncertainty import UncertainMove, Uncertainty
 from moverank.errors import (
     DimensionError,
     DuplicateIdError,
@@ -122,6 +123,8 @@ __all__ = [
     "TokenMove",
     "TransportBatch",
     "TransportResult",
+    "UncertainMove",
+    "Uncertainty",
     "UnknownFieldError",
     "UnknownIdError",
     "UnscoredWarning",

@@ -56,7 +56,11 @@ CALLS = {
     ),
     "pool_tokens": (mr.pool_tokens, {"docs": DOCS, "factor": 2, "measure": "wmd", "num_threads": 1}),
     "PooledTokens.members": (POOLED.members, {"s": 0}),
-    "align": (mr.align, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None}),
+    "align": (
+        mr.align,
+        {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None, "samples": 2}
+        | {"temperature": 0.1, "seed": 0},
+    ),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (
         mr.rerank,

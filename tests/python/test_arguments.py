@@ -47,7 +47,8 @@ def test_the_calls_are_sound_without_the_fault(name):
 MADE_BY_US = {
     "Alignment", "Bag", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index",
     "PooledTokens", "Preset", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
-    "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "Verified", "DocumentEncoder", "EncodedTexts",
+    "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "UncertainMove", "Uncertainty",
+    "Verified", "DocumentEncoder", "EncodedTexts",
     "Encoder", "QueryEncoder", "Recipe", "Step", "Space", "Statistics", "MeanScore", "ScoreBaseline", "Scores",
     "TextIndex",
 }  # fmt: skip

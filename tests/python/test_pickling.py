@@ -69,6 +69,7 @@ EXAMPLES = {
     "Alignment": [
         lambda t: mr.align(DOCS[0], DOCS[1]),
         lambda t: reranker(WORDS).rank("cat", TEXTS)[0].explain(),  # named
+        lambda t: mr.align(DOCS[0], DOCS[1], samples=3),
     ],
     "Bag": [lambda t: mr.Bags(np.eye(3), [[0, 1, 1]])[0]],
     "Bags": [lambda t: BAGS, lambda t: mr.Bags.from_flat(np.eye(3), [0, 1, 2], [0, 2, 3])],
@@ -138,6 +139,8 @@ EXAMPLES = {
     "TokenWeights": [lambda t: spaces.TokenWeights({"cat": 2.0}, 0.5)],
     "TransportBatch": [lambda t: mr.transport_batch(rng.random((2, 3, 4)))],
     "TransportResult": [lambda t: mr.transport(rng.random((3, 4)))],
+    "UncertainMove": [lambda t: mr.align(DOCS[0], DOCS[1], samples=3).uncertainty.moves[0]],
+    "Uncertainty": [lambda t: mr.align(DOCS[0], DOCS[1], samples=3).uncertainty],
     "Verified": [lambda t: opened(t).verify()],
     "WordVectors": [lambda t: WORDS, lambda t: encoders.WordVectors.default()],
     "Words": [lambda t: encoders.Words()],

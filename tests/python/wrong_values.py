@@ -48,6 +48,10 @@ POSITIVE = [
     (1j, TypeError, "must be a real number, got 1j"),
 ]
 FINITE = [*POSITIVE, (np.inf, ValueError, "above 0 and finite, got inf")]
+TEMPERATURE = [
+    *((value, kind, said.replace("above", "at least")) for value, kind, said in POSITIVE[1:]),
+    (np.inf, ValueError, "at least 0 and finite, got inf"),
+]
 WHOLE = [
     (-1, ValueError, "must be at least [01], got -1"),
     (1.5, TypeError, "must be an integer, got 1.5"),
@@ -155,6 +159,7 @@ TOKEN_NAMES = [
 #: By the name of a parameter; by function and parameter where functions differ.
 WRONG = {
     "x": QUERY, "y": QUERY, "query": QUERY, "docs": BATCHES, "A": BATCHES, "B": BATCHES, "queries": BATCHES,
+    "samples": COUNT, "temperature": TEMPERATURE,
     "sequences": BATCH, "vectors": TABLE, "a": MASS, "b": MASS, "weights": MASS, "k": COUNT, "num_threads": COUNT,
     "candidates": COUNT, "top_k": COUNT, "cache_bytes": WHOLE, "max_bytes": WHOLE, "batch_size": COUNT, "limit": COUNT,
     "sample": COUNT, "batch": COUNT, "seed": WHOLE, "steps": COUNT, "directions": COUNT, "dim": COUNT, "words": COUNT,

@@ -4,5 +4,6 @@ Read `alignment` first: every picture and table is made from it.
 """
 
 from moverank.alignment.alignment import Alignment, TokenMove
+from moverank.alignment.uncertainty import UncertainMove, Uncertainty
 
-__all__ = ["Alignment", "TokenMove"]
+__all__ = ["Alignment", "TokenMove", "UncertainMove", "Uncertainty"]

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from moverank import _core
 from moverank.alignment.alignment import Alignment
 from moverank.alignment.given import align_given
+from moverank.alignment.sampling import Noise, sampled
 from moverank.measures.measure import Measure, naming, require_same_dim, require_vectors
 from moverank.measures.origin import about_one_origin
 from moverank.measures.precision import tell_if_lost
@@ -22,8 +23,11 @@ def align(
     b: ArrayLike | None = None,
     *,
     costs: ArrayLike | None = None,
+    samples: int | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
 ) -> Alignment:
-    """Compute the distance of two sequences, and the plan that gives it.
+    """Compute the distance of two sequences, and the plan that gives it; on request also how sure its moves are.
 
     Parameters
     ----------
@@ -38,6 +42,14 @@ def align(
         Cost of moving from each bin of `x` to each bin of `y`, instead of vectors. `x` and `y` are then
         histograms, of shapes (K,) and (L,); the plan is over the bins that hold something, which are its tokens, by
         number or by the names that pandas has for them. (`moverank.transport` gives the plan over all bins.)
+    samples : int, optional
+        Also solve this many copies of the problem with random noise on the costs, in one batch on all cores, and sum
+        their plans up in `Alignment.uncertainty`: which moves are made whatever the noise, and which have a rival that
+        costs about the same. Value and plan of the alignment are those without noise.
+    temperature : float, default 0.1
+        Scale of the noise of the samples in units of the median cost; 0 adds none.
+    seed : int, default 0
+        What the noise is drawn from: equal seeds give equal samples.
 
     Returns
     -------
@@ -64,10 +76,11 @@ def align(
     sun          -> sun              50.00   0.0000       0.00000
     distance                        100.00                0.00000
     """
+    noise = Noise.of(samples, temperature, seed)
     if costs is not None:
         if a is not None or b is not None:
             raise ValueError("a, b: histograms contain their mass; give only x and y")
-        return align_given(x, y, costs, measure)
+        return align_given(x, y, costs, measure, noise)
     chosen = Measure.of("wrd" if measure is None else measure)
     require_vectors(chosen)
     query = as_query(x, a, "x", "a", chosen.weighting)
@@ -78,4 +91,4 @@ def align(
         solution = _core.align(query.tokens, query.weights, document.tokens, document.weights, chosen._spec)
     tell_if_lost(np.array([solution.value]), chosen, query, document)
     cost = solution.cost.astype(np.float32, copy=False)
-    return Alignment(solution.value, solution.plan, cost, solution.a, solution.b)
+    return sampled(Alignment(solution.value, solution.plan, cost, solution.a, solution.b), chosen, noise)

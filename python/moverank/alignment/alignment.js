@@ -26,7 +26,7 @@ for (const root of document.querySelectorAll(".moverank:not([data-ready])")) {
     root.classList.add("busy");
     token.classList.add("on");
     const frame = root.getBoundingClientRect();
-    for (const [source, target, mass, cost, colour] of own) {
+    for (const [source, target, mass, cost, colour, planned] of own) {
       const other = sides[1 - side][side === 0 ? target : source];
       other.classList.add("met");
       const share = document.createElement("span");
@@ -41,6 +41,7 @@ for (const root of document.querySelectorAll(".moverank:not([data-ready])")) {
       path.setAttribute("d", `M${x1},${y1} C${x1},${y1 + bend} ${x2},${y2 - bend} ${x2},${y2}`);
       path.setAttribute("stroke", colour);
       path.setAttribute("stroke-width", Math.max(1.2, (8 * mass) / total));
+      if (planned === 0) path.classList.add("other");
       links.append(path);
     }
     const best = own[0];
@@ -49,7 +50,8 @@ for (const root of document.querySelectorAll(".moverank:not([data-ready])")) {
     } else {
       const met = own.slice(0, 3).map((move) => {
         const other = sides[1 - side][move[1 - side]];
-        return `${text(other)} ${percent(move[2] / total)} at cost ${move[3].toFixed(3)}`;
+        const planned = move.length > 5 ? ` (without noise ${percent(move[5] / total)})` : "";
+        return `${text(other)} ${percent(move[2] / total)}${planned} at cost ${move[3].toFixed(3)}`;
       });
       const more = own.length > 3 ? ` and ${own.length - 3} more` : "";
       said.textContent = `${text(token)} ${side === 0 ? "→" : "←"} ${met.join(", ")}${more}`;

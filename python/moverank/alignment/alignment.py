@@ -14,6 +14,7 @@ from moverank._support.plain import finite
 from moverank._support.validate import as_list, one_of, whole_number
 from moverank.alignment.lost import Lost
 from moverank.alignment.pooled import pooled_names, pooled_positions
+from moverank.alignment.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,8 @@ class Alignment:
         pooled tokens found the document; −1 for tokens without mass, which were left out.
     lost : Lost
         What encoding left out of the two texts, if texts were compared: words without a vector, tokens beyond a limit.
+    uncertainty : Uncertainty, optional
+        How sure the moves are, if `moverank.align` took samples. Tables, pages and pictures then show it.
 
     Examples
     --------
@@ -97,6 +100,7 @@ class Alignment:
     target_tokens: tuple[str, ...] | None = None
     pooled_into: NDArray[np.int32] | None = None
     lost: Lost = field(default_factory=Lost)
+    uncertainty: Uncertainty | None = None
 
     @property
     def pairs(self) -> list[TokenMove]:
@@ -173,6 +177,9 @@ class Alignment:
     def table(self, *, max_rows: int | None = None) -> str:
         """Lay the moves out as a text table, grouped by query token; moves between the same two names are one line.
 
+        With `uncertainty`, moves that only samples make have lines, too; tokens with one name are told apart by their
+        positions; and "bits" is the disagreement of the samples about a query token.
+
         Parameters
         ----------
         max_rows : int, optional
@@ -182,11 +189,11 @@ class Alignment:
         -------
         str
         """
-        from moverank.alignment.table import table
+        from moverank.alignment.table import table, uncertain_table
 
         if max_rows is not None:
             whole_number(max_rows, "max_rows", least=0)
-        return table(self, max_rows)
+        return table(self, max_rows) if self.uncertainty is None else uncertain_table(self, self.uncertainty, max_rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON values: finite numbers or None, nothing of NumPy.
@@ -196,7 +203,8 @@ class Alignment:
         dict
             "value"; "source_tokens" and "target_tokens", lists of names (positions in brackets, where none were
             given); "a" and "b", the mass of each token; "pooled_into", a list or None; "moves", the largest mass first,
-            each `TokenMove.to_dict` with "source_token" and "target_token"; "lost", `Lost.to_dict`.
+            each `TokenMove.to_dict` with "source_token" and "target_token"; "lost", `Lost.to_dict`; and, if
+            there were samples, "uncertainty", `Uncertainty.to_dict`.
         """
         sources, targets = list(self.source_names), list(self.target_names)
         return {
@@ -211,6 +219,7 @@ class Alignment:
                 for move in self.pairs
             ],
             "lost": self.lost.to_dict(),
+            **({} if self.uncertainty is None else {"uncertainty": self.uncertainty.to_dict()}),
         }
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -220,7 +229,8 @@ class Alignment:
         -------
         pandas.DataFrame
             One row per move, the largest mass first: `source` and `target` are positions, `source_token` and
-            `target_token` names, `contribution` is ``mass * cost``.
+            `target_token` names, `contribution` is ``mass * cost``. With `uncertainty`, also `mean`, `deviation` and
+            `frequency`, and rows for moves that only samples make, whose mass is 0.
         """
         from moverank.alignment.exports import to_dataframe
 
@@ -289,6 +299,8 @@ class Alignment:
     def heatmap(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
         """Draw where the mass of each query token goes; needs ``pip install 'moverank[plot]'``.
 
+        With `uncertainty`, squares show the mean over the samples, and outlines the plan.
+
         Parameters
         ----------
         max_tokens : int, default 32
@@ -307,6 +319,8 @@ class Alignment:
 
     def flow(self, *, max_tokens: int = 32, ax: Axes | None = None) -> Axes:
         """Draw mass that flows from query tokens to document tokens; needs ``pip install 'moverank[plot]'``.
+
+        With `uncertainty`, bands show the mean over the samples, the paler the fewer samples make the move.
 
         Parameters
         ----------
@@ -355,7 +369,8 @@ class Alignment:
 
     def __repr__(self) -> str:
         n, m = self.plan.shape
-        return f"Alignment(value={self.value:.6g}, {np.count_nonzero(self.plan)} moves, {n}x{m})"
+        told = "" if self.uncertainty is None else f", {self.uncertainty.samples} samples"
+        return f"Alignment(value={self.value:.6g}, {np.count_nonzero(self.plan)} moves, {n}x{m}{told})"
 
     def __str__(self) -> str:
         return self.table(max_rows=ROWS)

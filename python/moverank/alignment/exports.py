@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from moverank._support.optional import optional
 from moverank._support.wording import printable
-from moverank.alignment.moves import folded_moves
+from moverank.alignment.moves import folded_moves, folded_samples, sampled_moves, told_apart_by_place
+from moverank.alignment.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The columns written for each move.
 COLUMNS = ("source", "source_token", "target", "target_token", "mass", "cost", "contribution")
+#: Those that samples add.
+SAMPLED = ("mean", "deviation", "frequency")
 #: Kinds of pictures, by file name suffix.
 SUFFIXES = (".pdf", ".svg", ".png")
 
@@ -32,8 +35,8 @@ _LATEX = {
 def to_dataframe(alignment: Alignment) -> pd.DataFrame:
     """One row per move."""
     pandas = optional("pandas", "pandas")
-    columns = list(zip(*_rows(alignment), strict=True))
-    made: pd.DataFrame = pandas.DataFrame(dict(zip(COLUMNS, columns, strict=True)) if columns else {}, columns=COLUMNS)
+    names, columns = _names(alignment), list(zip(*_rows(alignment), strict=True))
+    made: pd.DataFrame = pandas.DataFrame(dict(zip(names, columns, strict=True)) if columns else {}, columns=names)
     return made
 
 
@@ -41,7 +44,7 @@ def to_csv(alignment: Alignment, path: str | os.PathLike[str] | None) -> str | N
     """One line per move below a line of names, in the dialect of RFC 4180."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_names(alignment))
     writer.writerows(_rows(alignment))
     if path is None:
         return text.getvalue()
@@ -51,6 +54,8 @@ def to_csv(alignment: Alignment, path: str | os.PathLike[str] | None) -> str | N
 
 def to_latex(alignment: Alignment, max_rows: int | None) -> str:
     """A tabular of the moves between names."""
+    if alignment.uncertainty is not None:
+        return _uncertain_latex(alignment, alignment.uncertainty, max_rows)
     shown, rest = folded_moves(alignment, max_rows)
     lines = [
         r"\begin{tabular}{llrrr}",
@@ -86,12 +91,51 @@ def save(alignment: Alignment, path: str | os.PathLike[str], kind: str, max_toke
     figure.savefig(target, format=suffix[1:], dpi=200, metadata=metadata)
 
 
-def _rows(alignment: Alignment) -> list[tuple[int, str, int, str, float, float, float]]:
+def _names(alignment: Alignment) -> tuple[str, ...]:
+    return COLUMNS if alignment.uncertainty is None else (*COLUMNS, *SAMPLED)
+
+
+def _rows(alignment: Alignment) -> list[tuple[int | str | float, ...]]:
     sources, targets = alignment.source_names, alignment.target_names
+    if alignment.uncertainty is None:
+        return [
+            (m.source, sources[m.source], m.target, targets[m.target], m.mass, m.cost, m.contribution)
+            for m in alignment.pairs
+        ]
     return [
-        (m.source, sources[m.source], m.target, targets[m.target], m.mass, m.cost, m.contribution)
-        for m in alignment.pairs
+        (
+            *(m.source, sources[m.source], m.target, targets[m.target], m.mass, m.cost, m.contribution),
+            *(m.mean, m.deviation, m.frequency),
+        )
+        for m in sampled_moves(alignment, alignment.uncertainty)
     ]
+
+
+def _uncertain_latex(alignment: Alignment, uncertainty: Uncertainty, max_rows: int | None) -> str:
+    shown, rest = folded_samples(alignment, uncertainty, max_rows)
+    sources = [_escaped(name) for name in told_apart_by_place(alignment.source_names)]
+    targets = [_escaped(name) for name in told_apart_by_place(alignment.target_names)]
+    lines = [
+        r"\begin{tabular}{llrrrrr}",
+        r"\hline",
+        r"query token & document token & mass (\%) & mean (\%) & seen (\%) & cost & contribution \\",
+        r"\hline",
+    ]
+    lines += [
+        f"{sources[move.source]} & {targets[move.target]} & {100 * move.mass:.2f} & "
+        f"${100 * move.mean:.2f} \\pm {100 * move.deviation:.2f}$ & {100 * move.frequency:.1f} & "
+        f"{_number(move.cost, 4)} & {_number(move.contribution, 5)} \\\\"
+        for move in shown
+    ]
+    if rest:
+        mass, mean = sum(move.mass for move in rest), sum(move.mean for move in rest)
+        lines.append(
+            f"\\multicolumn{{2}}{{l}}{{{len(rest)} other moves}} & {100 * mass:.2f} & {100 * mean:.2f} & & & "
+            f"{_number(sum(move.contribution for move in rest), 5)} \\\\"
+        )
+    totals = f"{100 * float(alignment.plan.sum()):.2f} & {100 * float(uncertainty.mean.sum()):.2f}"
+    lines += [r"\hline", f"distance & & {totals} & & & {_number(alignment.value, 5)} \\\\", r"\hline"]
+    return "\n".join([*lines, r"\end{tabular}", ""])
 
 
 def _escaped(name: str) -> str:

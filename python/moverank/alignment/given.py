@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from moverank import _core
 from moverank.alignment.alignment import Alignment
+from moverank.alignment.sampling import Noise, sampled
 from moverank.errors import InfeasibleError
 from moverank.measures.given import Costs, chosen_measure
 from moverank.measures.measure import Measure
@@ -17,7 +18,7 @@ from moverank.solvers.sinkhorn import Sinkhorn
 from moverank.vectors.histograms import as_histogram, require_one_order
 
 
-def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None) -> Alignment:
+def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None, noise: Noise | None = None) -> Alignment:
     """The plan that gives the distance of two histograms, over the bins that hold something; see `moverank.align`."""
     table, chosen = Costs.of(costs), chosen_measure(measure)
     source, target = as_histogram(x, "x"), as_histogram(y, "y")
@@ -26,7 +27,7 @@ def align_given(x: Any, y: Any, costs: Any, measure: str | Measure | None) -> Al
     require_one_order(target.labels, source.labels, "y", "x")
     cost = table.between(source.bins, target.bins)
     alignment = aligned(cost, source.content, target.content, (source.bins, target.bins), chosen)
-    return alignment.named(
+    return sampled(alignment, chosen, noise).named(
         bin_names(source.bins, source.labels or table.sources), bin_names(target.bins, target.labels or table.targets)
     )
 

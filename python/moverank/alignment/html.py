@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from moverank.alignment.colours import of_costs
 from moverank.alignment.folding import Folds
-from moverank.alignment.moves import named_moves
+from moverank.alignment.moves import named_moves, sampled_moves, told_apart_by_place
+from moverank.alignment.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from moverank.alignment.alignment import Alignment
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ROWS = 8
 #: Lines between tokens; entropic plans have one between any two.
 MOVES = 4000
+#: Bits of disagreement about a query token from which on a page marks it.
+UNSURE = 0.1
 #: A flow below this share of the mass is a rounding error.
 LEAST = 1e-9
 
@@ -38,19 +41,25 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+_MEANS = (
+    "; tokens and lines show the mean of the samples: a broken line is a move that the plan without noise does not "
+    "make, a broken frame a query token about which samples disagree"
+)
 _HINT = "Point at a token, or step through them with the Tab key, to see where its mass goes."
 
 
 def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: int | None) -> str:
-    """Draw an alignment."""
-    taken = alignment.plan.sum(axis=0)
+    """Draw an alignment: of several samples, their mean."""
+    unsure = alignment.uncertainty
+    plan = alignment.plan if unsure is None else unsure.mean
+    taken = plan.sum(axis=0)
     sides = Folds.of(alignment.a, max_tokens), Folds.of(taken, max_tokens)
-    sources, targets = np.nonzero(alignment.plan > LEAST)
-    cost = alignment.cost[sources, targets].astype(np.float64)
+    cost = alignment.cost[_drawn(alignment)].astype(np.float64)
     low, high = float(cost.min()), float(cost.max())
     moves, left_out = _moves(alignment, sides, low, high)
-    spent = sides[1].total((alignment.plan * alignment.cost).sum(axis=0))
-    query = _tokens("query", alignment.source_names, sides[0], alignment.a, alignment.plan.sum(axis=1))
+    # Forbidden pairs move nothing, so their cost does not count.
+    spent = sides[1].total((plan * np.where(plan > 0, alignment.cost, 0.0)).sum(axis=0))
+    query = _tokens("query", alignment.source_names, sides[0], alignment.a, plan.sum(axis=1), unsure=unsure)
     body = "\n".join(
         [
             '<div class="moverank">',
@@ -59,6 +68,7 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: 
             f"<p>{_summary(alignment)}</p>",
             "<h2>What makes the distance</h2>",
             _table(alignment, low, high),
+            "" if unsure is None else _disagreements(alignment, unsure),
             "<h2>Query</h2>",
             query,
             "<h2>Document</h2>",
@@ -66,7 +76,7 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: 
             f'<p class="said" aria-live="polite">{_HINT}</p>',
             f'<p>cost: {_number(low)} <span class="scale"></span> {_number(high)} '
             "&nbsp; the stronger a token's colour, the more mass it sends or takes"
-            f"{_folded(sides)}{left_out}</p>",
+            f"{_folded(sides)}{left_out}{'' if unsure is None else _MEANS}</p>",
             '<svg class="links" aria-hidden="true"></svg>',
             f'<script type="application/json">{json.dumps(moves, separators=(",", ":"))}</script>',
             f"<script>(() => {{ {_file('alignment.js')} }})();</script>",
@@ -79,15 +89,29 @@ def to_html(alignment: Alignment, title: str | None, *, page: bool, max_tokens: 
     return _PAGE.format(title=escape(name), body=body)
 
 
+def _drawn(alignment: Alignment) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of tokens between which mass moves, in the plan or in samples."""
+    moves = alignment.plan > LEAST
+    if alignment.uncertainty is not None:
+        moves |= alignment.uncertainty.mean > LEAST
+    sources, targets = np.nonzero(moves)
+    return sources, targets
+
+
 def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: float) -> tuple[list[list[Any]], str]:
-    """Moves between runs, and a note about moves that are too many to draw."""
-    sources, targets = np.nonzero(alignment.plan > LEAST)
-    mass = alignment.plan[sources, targets]
+    """Moves between runs, and a note about moves that are too many to draw.
+
+    A move is the two runs, mass, cost and colour; the mass is the mean of samples, if there are any, and the plan's
+    comes last.
+    """
+    sources, targets = _drawn(alignment)
+    mass = (alignment.plan if alignment.uncertainty is None else alignment.uncertainty.mean)[sources, targets]
     cost = alignment.cost[sources, targets].astype(np.float64)
     width = len(sides[1].starts)
     pairs, place = np.unique(sides[0].run_of[sources] * width + sides[1].run_of[targets], return_inverse=True)
     total = np.bincount(place, mass)
-    mean = np.bincount(place, mass * cost) / total
+    # A move of the plan may have no mass in any sample.
+    mean = np.bincount(place, mass * cost) / np.where(total > 0, total, 1.0)
     # For a pair of single tokens the cost is that of its move; division could change the last digit.
     single = np.bincount(place) == 1
     mean[place[single[place]]] = cost[single[place]]
@@ -99,6 +123,9 @@ def _moves(alignment: Alignment, sides: tuple[Folds, Folds], low: float, high: f
             pairs[drawn].tolist(), total[drawn].tolist(), mean[drawn].tolist(), colours, strict=True
         )
     ]
+    if alignment.uncertainty is not None:
+        own = np.bincount(place, alignment.plan[sources, targets])
+        found = [[*move, round(m, 9)] for move, m in zip(found, own[drawn].tolist(), strict=True)]
     less = len(total) - len(drawn)
     share = 100 * max(float(total.sum() - total[drawn].sum()), 0.0)
     return found, f"; {less} moves of {share:.1f} % of the mass are too small to be drawn" if less else ""
@@ -116,9 +143,10 @@ def _folded(sides: tuple[Folds, Folds]) -> str:
 def _summary(alignment: Alignment) -> str:
     unmatched = float(alignment.unmatched.sum())
     said = f"distance <b>{_number(alignment.value)}</b>"
+    told = [] if alignment.uncertainty is None else alignment.uncertainty.lines()
     if unmatched > LEAST:
         said += f" &middot; {100 * unmatched:.0f} % of the document's mass is not needed"
-    return "<br>".join([said, *alignment.lost.lines(documents="the document")])
+    return "<br>".join([said, *told, *alignment.lost.lines(documents="the document")])
 
 
 def _tokens(
@@ -128,8 +156,12 @@ def _tokens(
     mass: NDArray[np.float64],
     moved: NDArray[np.float64],
     costs: tuple[NDArray[np.float64], float, float] | None = None,
+    unsure: Uncertainty | None = None,
 ) -> str:
-    """Tokens of a side, with the mass that moves; those of the document coloured by the mean cost of that mass."""
+    """Tokens of a side, with the mass that moves; those of the document coloured by the mean cost of that mass.
+
+    Of `unsure`, tokens of the query about which samples disagree are marked.
+    """
     own, moving = folds.total(mass), folds.total(moved).tolist()
     colours: list[list[int]] | None = None
     if costs is not None:
@@ -150,6 +182,8 @@ def _tokens(
         text, shown = escape(names[starts[r]]), escape(names[starts[r]])
         if lengths[r] > 1:
             kind, text, shown = f"{kind} fold", f"{lengths[r]} tokens", f"⋯{lengths[r]}"
+        elif unsure is not None and unsure.disagreement[starts[r]] >= UNSURE:
+            kind += " unsure"
         about = f'data-token="{text}" data-mass="{moving[r]:.9f}" aria-label="{text}, {100 * share:.1f} % of the mass"'
         chips.append(f'<span class="{kind}" tabindex="0" {about}{look}>{shown}</span>')
     return f'<div class="tokens {side}">{" ".join(chips)}</div>'
@@ -179,6 +213,33 @@ def _table(alignment: Alignment, low: float, high: float) -> str:
             f'<tr><td colspan="2">{len(rest)} other moves</td><td class="number">{100 * mass:.1f} %</td><td></td>'
             f'<td class="number">{_number(contribution)}</td><td></td></tr>'
         )
+    return "\n".join([*lines, "</table>"])
+
+
+def _disagreements(alignment: Alignment, unsure: Uncertainty) -> str:
+    """The moves that differ most from sample to sample."""
+    sources, targets = told_apart_by_place(alignment.source_names), told_apart_by_place(alignment.target_names)
+    moves = [move for move in sampled_moves(alignment, unsure) if move.deviation > LEAST]
+    if not moves:
+        return "<h2>Where samples disagree</h2>\n<p>nowhere</p>"
+    moves.sort(key=lambda move: -move.deviation)
+    lines = [
+        "<h2>Where samples disagree</h2>",
+        '<table><tr><th>query token</th><th class="number">bits</th><th>document token</th><th class="number">plan</th>'
+        '<th class="number">mean</th><th class="number">±</th><th class="number">seen</th><th></th></tr>',
+    ]
+    for move in moves[:ROWS]:
+        width = 9 * move.frequency
+        lines.append(
+            f"<tr><td>{escape(sources[move.source])}</td>"
+            f'<td class="number">{unsure.disagreement[move.source]:.2f}</td>'
+            f"<td>{escape(targets[move.target])}</td>"
+            f'<td class="number">{100 * move.mass:.1f} %</td><td class="number">{100 * move.mean:.1f} %</td>'
+            f'<td class="number">{100 * move.deviation:.1f} %</td><td class="number">{100 * move.frequency:.0f} %</td>'
+            f'<td><span class="bar seen" style="width: {width:.2f}rem"></span></td></tr>'
+        )
+    if len(moves) > ROWS:
+        lines.append(f'<tr><td colspan="8">{len(moves) - ROWS} other moves differ less</td></tr>')
     return "\n".join([*lines, "</table>"])
 
 

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 _INCHES = 0.09
 #: Of a label: a token may be a whole line.
 _LETTERS = 40
+_INK = "#1f2328"
+#: Opacity of bands; of one that occurs in no sample, relative to that of one that occurs in all.
+_SURE, _PALEST = 0.62, 0.25
 
 
 def heatmap(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
-    """Draw the plan as squares: area is mass, colour is cost."""
-    rows, columns, left_out = _shown(alignment, max_tokens)
-    plan, cost = alignment.plan[np.ix_(rows, columns)], alignment.cost[np.ix_(rows, columns)]
+    """Draw the plan as squares: area is mass, colour is cost; of samples the mean, with the plan as outlines."""
+    moved = _moved(alignment)
+    rows, columns, left_out = _shown(moved, max_tokens)
+    plan, cost = moved[np.ix_(rows, columns)], alignment.cost[np.ix_(rows, columns)]
     n, m = plan.shape
     columns_named = [_safe(alignment.target_names[j]) for j in columns]
     rows_named = [_safe(alignment.source_names[i]) for i in rows]
@@ -35,14 +39,20 @@ def heatmap(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     ax = _axes(ax, (max(width, 4.0), max(height, 2.6)))
     sources, targets = np.nonzero(plan > 0)
     side = np.sqrt(plan[sources, targets] / plan.max())
+    least = 0.12 if alignment.uncertainty is None else 0.06  # what few samples do should not catch the eye
     patches = optional("matplotlib.patches", "plot")
     squares = [
         patches.Rectangle((j - s / 2, i - s / 2), s, s)
-        for i, j, s in zip(sources, targets, 0.92 * np.maximum(side, 0.12), strict=True)
+        for i, j, s in zip(sources, targets, 0.92 * np.maximum(side, least), strict=True)
     ]
     painted = optional("matplotlib.collections", "plot").PatchCollection(squares, cmap=_map(), linewidth=0)
     painted.set_array(cost[sources, targets])
     ax.add_collection(painted)
+    if alignment.uncertainty is not None:
+        planned = alignment.plan[np.ix_(rows, columns)]
+        for i, j in np.argwhere(planned > 0).tolist():
+            s = 0.92 * max(float(np.sqrt(planned[i, j] / plan.max())), 0.12)
+            ax.add_patch(patches.Rectangle((j - s / 2, i - s / 2), s, s, fill=False, color=_INK, linewidth=1.1))
     ax.set(xlim=(-0.6, m - 0.4), ylim=(n - 0.4, -0.6), aspect="equal")
     ax.set_xticks(range(m), columns_named, rotation=90)
     ax.set_yticks(range(n), rows_named)
@@ -63,14 +73,19 @@ def heatmap(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
 
 
 def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
-    """Draw bands from query tokens on the left to document tokens on the right."""
-    rows, columns, (rows_left_out, columns_left_out) = _shown(alignment, max_tokens)
+    """Draw bands from query tokens on the left to document tokens on the right; of samples the mean."""
+    moved = _moved(alignment)
+    rows, columns, (rows_left_out, columns_left_out) = _shown(moved, max_tokens)
     sources = [alignment.source_names[i] for i in rows]
     names = [alignment.target_names[j] for j in columns]
-    plan = _with_others(alignment.plan, rows, columns)
+    plan = _with_others(moved, rows, columns)
     # Forbidden pairs move nothing, so their cost does not count.
-    spent = np.where(alignment.plan > 0, alignment.plan * alignment.cost.astype(np.float64), 0.0)
-    spent = _with_others(spent, rows, columns)
+    spent = _with_others(moved * np.where(moved > 0, alignment.cost, 0.0).astype(np.float64), rows, columns)
+    strength = np.full(plan.shape, _SURE)
+    if alignment.uncertainty is not None:
+        strength[: len(rows), : len(columns)] *= (
+            _PALEST + (1 - _PALEST) * alignment.uncertainty.frequency[np.ix_(rows, columns)]
+        )
     if rows_left_out:
         sources.append(f"{rows_left_out} others")
     if columns_left_out:
@@ -91,14 +106,16 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
             width = plan[i, j] / plan.sum() * scale
             tone = colours((cost[i, j] - low) / (high - low) if high > low else 0.0)
             ax.add_patch(
-                patches.PathPatch(_band(path, start[i], end[j], width), facecolor=tone, alpha=0.62, linewidth=0)
+                patches.PathPatch(
+                    _band(path, start[i], end[j], width), facecolor=tone, alpha=float(strength[i, j]), linewidth=0
+                )
             )
             start[i] += width
             end[j] += width
     for edges, x, labels, side in ((left, 0.0, sources, "right"), (right, 1.0, names, "left")):
         for (low_edge, high_edge), label in zip(edges, labels, strict=True):
             height = high_edge - low_edge
-            ax.add_patch(patches.Rectangle((x - 0.006, low_edge), 0.012, height, color="#1f2328", linewidth=0))
+            ax.add_patch(patches.Rectangle((x - 0.006, low_edge), 0.012, height, color=_INK, linewidth=0))
             ax.text(
                 x + (-0.02 if side == "right" else 0.02), (low_edge + high_edge) / 2, _safe(label), ha=side, va="center"
             )
@@ -114,16 +131,21 @@ def flow(alignment: Alignment, max_tokens: int, ax: Axes | None) -> Axes:
     return ax
 
 
-def _shown(alignment: Alignment, max_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
+def _moved(alignment: Alignment) -> NDArray[np.float64]:
+    """What a picture shows: the plan, or the mean of samples."""
+    return alignment.plan if alignment.uncertainty is None else alignment.uncertainty.mean
+
+
+def _shown(plan: NDArray[np.float64], max_tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
     """Tokens of both sides to show, in their order; and how many others of each side send or take mass.
 
     Those of the query that send most, and those of the document that take most of that, so that something
     moves between them.
     """
     whole_number(max_tokens, "max_tokens", least=1)
-    rows = _heaviest(alignment.plan.sum(axis=1), max_tokens)
-    columns = _heaviest(alignment.plan[rows].sum(axis=0), max_tokens)
-    left_out = (alignment.plan.any(axis=1).sum() - len(rows), alignment.plan.any(axis=0).sum() - len(columns))
+    rows = _heaviest(plan.sum(axis=1), max_tokens)
+    columns = _heaviest(plan[rows].sum(axis=0), max_tokens)
+    left_out = (plan.any(axis=1).sum() - len(rows), plan.any(axis=0).sum() - len(columns))
     return rows, columns, (int(left_out[0]), int(left_out[1]))
 
 
@@ -176,7 +198,9 @@ def _map() -> Any:
 
 def _title(alignment: Alignment, left_out: tuple[int, int]) -> str:
     sides = zip(left_out, ("query", "document"), strict=True)
-    more = (f"{count} {side} tokens not shown" for count, side in sides if count)
+    more = [f"{count} {side} tokens not shown" for count, side in sides if count]
+    if (unsure := alignment.uncertainty) is not None:
+        more.append(f"mean of {unsure.samples} samples at temperature {unsure.temperature:g}")
     return "\n".join([f"distance {alignment.value:.4f}", *more])
 
 

@@ -143,6 +143,11 @@ def alignments(folder):
     def shown():
         return aligned.table(max_rows=3), aligned.to_html(title="moves"), aligned._repr_html_(), str(aligned)
 
+    def unsure(measure):
+        found = mr.align(asked, docs[4], measure, samples=5, temperature=0.2, seed=1)
+        told = found.uncertainty
+        return str(found), found.to_html(), found.to_csv(), found.to_latex(), found.to_dict(), str(told), told.moves
+
     def exported():
         aligned.to_csv(folder / "moves.csv")
         aligned.save(folder / "moves.svg")
@@ -150,6 +155,7 @@ def alignments(folder):
 
     return {
         "alignments": each(align, EXACT + SMOOTH),
+        "alignments with samples": each(unsure, EXACT + SMOOTH),
         "alignments in files": exported,
         "alignments as text and HTML": shown,
         "alignments as pictures": lambda: (small.heatmap(), small.flow()),
