@@ -2,6 +2,7 @@
 
     MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py          # two minutes
     MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py --ray --shards 1 2 4 --only sentences
+    MOVERANK_DATA=../shared/data python bench/python/bench_sharding.py --texts  # SciFact's abstracts, terms and tokens
 
 Each shard has one thread; one index has two, which is what the machine has. "Apart" are the same shards, each asked by
 itself for its k nearest. For each: documents that were solved to the end per query, documents of which more than the
@@ -25,8 +26,9 @@ import numpy as np
 import moverank as mr
 from corpora import collections
 from harness import environment, number, table
+from judged import read_texts
 from moverank.index.search.hits import Hits, SearchStats
-from moverank.sharding import ShardedIndex, split
+from moverank.sharding import ShardedIndex, ShardedTextIndex, split
 
 SHARDS = (1, 2, 4, 8)
 K, ROUNDS = 10, 5
@@ -95,10 +97,43 @@ def rows_of(name: str, docs: Any, queries: list[Any], shards: list[int], with_ra
     return found
 
 
+def text_rows(shards: list[int]) -> list[list[str]]:
+    """Abstracts of SciFact by word vectors and terms: one index of texts, and shards of it."""
+    collection = read_texts("scifact")
+    index = mr.TextIndex.create(num_threads=2)
+    index.add(collection.texts, collection.ids)
+    queries = collection.query_texts[:100]
+
+    def timed(search: Callable[[str], Any]) -> tuple[float, list[Any]]:
+        seconds, found = [], []
+        for turn in range(2):
+            for query in queries:
+                began = time.perf_counter()
+                hits = search(query)
+                if turn:  # the first one encodes queries
+                    seconds.append(time.perf_counter() - began)
+                    found.append(hits)
+        return 1e3 * statistics.median(seconds), found
+
+    alone, expected = timed(lambda query: index.search(query, K))
+    rows = [["one index", number(alone), "", ""]]
+    for count in shards:
+        with tempfile.TemporaryDirectory() as folder:
+            folders = [Path(folder) / f"{s}" for s in range(count)]
+            split(index, folders)
+            with ShardedTextIndex.open(folders, num_threads=max(count, 2)) as sharded:
+                taken, found = timed(lambda query, own=sharded: own.search(query, K))
+            same = np.mean([one.ids[:1] == other.ids[:1] for one, other in zip(found, expected, strict=True)])
+            common = np.mean([len({*one.ids} & {*other.ids}) / K for one, other in zip(found, expected, strict=True)])
+            rows.append([f"{count} shards", number(taken), f"{same:.0%}", f"{common:.1%}"])
+    return rows
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ray", action="store_true", help="shards as actors of a Ray cluster too")
+    parser.add_argument("--texts", action="store_true", help="indexes of texts instead")
     parser.add_argument("--shards", type=int, nargs="+", default=SHARDS, help="numbers of shards")
     parser.add_argument("--only", default="", help="collections whose names begin with this")
     options = parser.parse_args()
@@ -107,6 +142,9 @@ def main() -> None:
 
         ray.init(num_cpus=max(options.shards), include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     print(environment(*(["ray"] if options.ray else [])), end="\n\n")
+    if options.texts:
+        print(table(["SciFact, 100 candidates", "ms", "same best", "same of ten"], text_rows(options.shards)))
+        return
     rows = []
     for name, sequences, bags, queries in collections():
         if "GloVe" not in name and name.startswith(options.only):

@@ -111,3 +111,15 @@ def test_explained_rerankings_end_in_time(client):
     for own in known:
         assert math.isfinite(sum(move["contribution"] for move in own["moves"]))
     assert known
+
+
+def test_time_is_kept_for_writing_explanations():
+    from moverank.serve.engine import WRITING_OF_EXPLAINING, Timing
+
+    timing = Timing(deadline=100.0)
+    assert timing.can_explain
+    timing.explaining = 50.0
+    assert timing.can_explain
+    # As much time is needed for writing as half of that in which they were made.
+    timing.explaining = 95.0 / WRITING_OF_EXPLAINING
+    assert not timing.can_explain

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from moverank import __version__
 from moverank.measures.measure import Measure
 from moverank.ranking.results import RankedDocument, Ranking
-from moverank.serve.engine import FOR_WRITING, Timing
+from moverank.serve.engine import Timing
 from moverank.serve.errors import Refused
 from moverank.text_index.results import TextHit
 
@@ -211,9 +211,12 @@ def tei_answer(request: RerankRequest, texts: list[str], ranking: Ranking) -> li
 
 def moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] | None:
     """Which token moved where; None for what was not compared, and when time is over."""
-    if not math.isfinite(document.distance) or timing.remaining() < FOR_WRITING * timing.deadline:
+    if not math.isfinite(document.distance) or not timing.can_explain:
         return None
-    return document.explain().to_dict()
+    began = time.perf_counter()
+    made = document.explain().to_dict()
+    timing.explaining += time.perf_counter() - began
+    return made
 
 
 def details(ranking: Ranking, timing: Timing) -> dict[str, Any]:
