@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 pytest.importorskip("tantivy")
 
 from moverank.text_index.lexical import Lexical
-from moverank.text_index.lexical_part import LexicalPart
+from moverank.text_index.lexical_part import LexicalPart, best_of_parts
 from moverank.text_index.term_statistics import TermStatistics
 
 WORDS = [f"w{n}" for n in range(12)]
@@ -45,6 +45,21 @@ def whole_of(parts, query):
     return sum((part.statistics(query) for part in parts[1:]), parts[0].statistics(query))
 
 
+def best_of(parts, query, limit, keep=None):
+    """The best texts of all parts with their scores in the whole, and how many were asked for in all."""
+    statistics = whole_of(parts, query)
+    ratios = {s: statistics.mean_length / part.statistics(query).mean_length for s, part in enumerate(parts)}
+    asked = []
+
+    def ask(counts):
+        asked.extend(counts.values())
+        return {s: LexicalPart(parts[s], statistics).search(query, count, keep) for s, count in counts.items()}
+
+    owners = best_of_parts(ask, ratios, limit)
+    scores = {id: LexicalPart(parts[s], statistics).scores(query, [id])[0] for id, s in owners.items()}
+    return dict(sorted(scores.items(), key=lambda own: (-own[1], own[0]))[:limit]), asked
+
+
 @given(TEXTS, st.lists(st.integers(0, 25), max_size=3), st.integers(1, 30))
 def test_parts_score_as_the_definition_does_for_the_whole(texts, cuts, limit):
     named = {f"d{n:02}": text for n, text in enumerate(texts)}
@@ -52,11 +67,9 @@ def test_parts_score_as_the_definition_does_for_the_whole(texts, cuts, limit):
     query = "w0 w3 w3 w7 w11 unheard"
     expected = bm25(named, query)
     statistics = whole_of(parts, query)
-    found = {}
-    for part in parts:
-        found |= LexicalPart(part, statistics).search(query, limit)
+    found, _ = best_of(parts, query, limit)
     best = sorted(expected.values(), reverse=True)[:limit]
-    assert sorted(found.values(), reverse=True)[:limit] == pytest.approx(best, rel=1e-5)
+    assert list(found.values()) == pytest.approx(best, rel=1e-5)
     assert all(score == pytest.approx(expected[id], rel=1e-5) for id, score in found.items())
     for part in parts:
         own = list(part.ids())
@@ -64,22 +77,41 @@ def test_parts_score_as_the_definition_does_for_the_whole(texts, cuts, limit):
         assert scores.tolist() == pytest.approx([expected.get(id, 0.0) for id in own], rel=1e-5)
 
 
-def test_a_part_of_long_texts_gives_the_best_of_the_whole():
-    # Short texts in one part and long ones in the other: by its own mean, each would count lengths otherwise.
+def test_parts_of_short_and_of_long_texts_give_the_best_of_the_whole():
+    # By its own mean, each part would count lengths otherwise.
     rng = np.random.default_rng(3)
     short = {f"s{n:03}": " ".join(rng.choice(WORDS, rng.integers(1, 6))) for n in range(200)}
     long = {f"t{n:03}": " ".join(rng.choice(WORDS, rng.integers(10, 39))) for n in range(200)}
     parts = [Lexical("words").changed(own.items(), []) for own in (short, long)]
-    statistics = whole_of(parts, "w1 w2")
-    expected = bm25({**short, **long}, "w1 w2")
-    best = sorted(expected, key=lambda id: (-expected[id], id))
-    for part, own in zip(parts, (short, long), strict=True):
-        found = LexicalPart(part, statistics).search("w1 w2", 20)
-        among = [id for id in best if id in own][:20]
-        assert list(found.values()) == pytest.approx([expected[id] for id in among], rel=1e-6)
-    # Which the part's own scores do not find: another order by length.
-    alone = parts[1].search("w1 w2", 200)
-    assert list(alone) != list(LexicalPart(parts[1], statistics).search("w1 w2", 200))
+    for query in ("w1 w2", "w3 w4 w5 w6"):
+        expected = bm25({**short, **long}, query)
+        for limit in (1, 20, 150, 400):
+            found, asked = best_of(parts, query, limit)
+            assert list(found.values()) == pytest.approx(sorted(expected.values(), reverse=True)[:limit], rel=1e-6)
+            assert set(asked) >= {limit}
+    # Lengths count so differently that parts have to name more texts than are wanted.
+    assert max(best_of(parts, "w1 w2", 20)[1]) > 20
+
+
+def test_parts_that_are_alike_name_no_more_than_are_wanted():
+    rng = np.random.default_rng(4)
+    texts = {f"d{n:03}": " ".join(rng.choice(WORDS, 20)) for n in range(300)}
+    parts = parts_of(texts, [100, 200])
+    found, asked = best_of(parts, "w1 w2 w3", 10)
+    assert asked == [10, 10, 10]
+    assert list(found.values()) == pytest.approx(sorted(bm25(texts, "w1 w2 w3").values(), reverse=True)[:10])
+
+
+def test_a_part_that_does_not_answer_is_missing():
+    texts = {f"d{n:02}": f"w1 {'w2 ' * n}" for n in range(20)}
+    parts = parts_of(texts, [10])
+    statistics = whole_of(parts, "w1")
+    owners = best_of_parts(
+        lambda counts: {1: LexicalPart(parts[1], statistics).search("w1", counts[1])} if 1 in counts else {},
+        {0: 1.0, 1: 1.0},
+        5,
+    )
+    assert set(owners.values()) == {1}
 
 
 def test_removed_texts_count_in_a_part_as_they_do_in_one_index():
@@ -90,10 +122,7 @@ def test_removed_texts_count_in_a_part_as_they_do_in_one_index():
              for s in range(2)]  # fmt: skip
     statistics = whole_of(parts, "w1 w9")
     assert statistics.n_texts == whole.statistics("w1 w9").n_texts
-    expected, found = whole.search("w1 w9", 100), {}
-    for part in parts:
-        found |= LexicalPart(part, statistics).search("w1 w9", 100)
-    assert found == pytest.approx(expected, rel=1e-5)
+    assert best_of(parts, "w1 w9", 100)[0] == pytest.approx(whole.search("w1 w9", 100), rel=1e-5)
 
 
 def test_a_part_without_texts_knows_nothing():
@@ -110,7 +139,5 @@ def test_a_part_without_texts_knows_nothing():
 def test_only_texts_that_are_kept_are_found():
     texts = {f"d{n:02}": f"w1 {'w2 ' * n}" for n in range(30)}
     parts = parts_of(texts, [15])
-    statistics = whole_of(parts, "w1")
     even = lambda ids: [int(id[1:]) % 2 == 0 for id in ids]  # noqa: E731
-    found = LexicalPart(parts[1], statistics).search("w1", 5, even)
-    assert list(found) == ["d16", "d18", "d20", "d22", "d24"]
+    assert list(best_of(parts, "w1", 5, even)[0]) == ["d00", "d02", "d04", "d06", "d08"]

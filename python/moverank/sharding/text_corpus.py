@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, cast
@@ -26,6 +26,7 @@ from moverank.sharding.waves import among, nearest, seeds_each, with_fields
 from moverank.spaces.space import Space
 from moverank.text_index.corpus import Content
 from moverank.text_index.entries import Entries
+from moverank.text_index.lexical_part import best_of_parts
 from moverank.text_index.settings import Settings
 from moverank.text_index.term_statistics import TermStatistics
 from moverank.vectors.sequences import Sequences
@@ -94,6 +95,7 @@ class ShardedCorpus:
         self._late: dict[int, Failure] = {}
         self._owners: dict[str, int] = {}
         self._statistics: TermStatistics | None = None
+        self._parts: dict[int, TermStatistics] = {}
         self._retried = 0
         self._seconds: list[float] = []
         self.encoder = encoder
@@ -135,19 +137,28 @@ class ShardedCorpus:
     # ---- the parts of a search -------------------------------------------------------------------------------------
 
     def by_terms(self, query: str, limit: int, where: Condition | None, deadline: float | None) -> dict[str, float]:
-        """The entries with the best lexical scores, and these, the best first; equal ones are ordered by id."""
+        """The entries with the best lexical scores, the best first, and some more; scores are not known yet."""
         statistics = self._statistics_for(query)
         course = self._course.part(FOR_TERMS)
+        is_strict = True
 
-        def args(strict: bool) -> list[Any]:
-            # Seconds, as each machine has a clock of its own.
-            return self._for_all((query, limit, where, strict, statistics, course.left))
+        def ask(counts: Mapping[int, int]) -> dict[int, dict[str, float]]:
+            nonlocal is_strict
 
-        found: dict[str, float] = {}
-        for s, own in self._values(with_fields(self._shards, "by_terms", args, True, course)[1]):
-            self._owners.update(dict.fromkeys(own, s))
-            found |= own
-        return dict(sorted(found.items(), key=lambda own: (-own[1], own[0]))[:limit])
+            def args(strict: bool) -> list[Any]:
+                asked: list[Any] = [None] * len(self._shards)
+                for s, count in counts.items():
+                    # Seconds, as each machine has a clock of its own.
+                    asked[s] = self._for(s) or (query, count, where, strict, statistics, course.left)
+                return asked
+
+            is_strict, calls = with_fields(self._shards, "by_terms", args, is_strict, course)
+            return dict(self._values(calls))
+
+        ratios = {s: statistics.mean_length / part.mean_length for s, part in self._parts.items()}
+        found = best_of_parts(ask, ratios, limit)
+        self._owners.update(found)
+        return dict.fromkeys(found, np.nan)
 
     def term_scores(self, query: str, entries: Sequence[str]) -> NDArray[np.float64]:
         """Lexical scores of entries; 0 for those of a shard that is late."""
@@ -205,8 +216,8 @@ class ShardedCorpus:
         """What BM25 has to know of all shards; a search has one query."""
         if self._statistics is None:
             calls = self._shards.caller.ask("statistics", self._for_all((query,)), self._course.part(FOR_STATISTICS))
-            told: list[TermStatistics] = [own for _, own in self._values(calls)]
-            self._statistics = reduce(add, told, TermStatistics(0, 0.0, {}))
+            self._parts = dict(self._values(calls))
+            self._statistics = reduce(add, self._parts.values(), TermStatistics(0, 0.0, {}))
         return self._statistics
 
     def _each(self, method: str, entries: Sequence[str], args: Any) -> dict[str, Any]:
@@ -224,7 +235,11 @@ class ShardedCorpus:
 
     def _for_all(self, args: Any) -> list[Any]:
         """The same arguments for each shard, or why it is not asked."""
-        return [self._lost.get(s) or self._late.get(s) or args for s in range(len(self._shards))]
+        return [self._for(s) or args for s in range(len(self._shards))]
+
+    def _for(self, shard: int) -> Failure | None:
+        """Why a shard is not asked."""
+        return self._lost.get(shard) or self._late.get(shard)
 
     def _within(self, timeout: float | None) -> Course:
         """A comparison that may take so long; some of it is kept for the scores and texts of candidates."""

@@ -117,7 +117,7 @@ class TextShard(Shard):
         statistics: TermStatistics,
         timeout: float | None,
     ) -> FromState:
-        """The entries with the best lexical scores, and these; `statistics` are those of all shards."""
+        """The best entries by scores near those of all shards, whose `statistics` are given, and these scores."""
         deadline = None if timeout is None else time.perf_counter() + timeout
         state = self._texts._state()
         part = _part(state, statistics)

@@ -69,7 +69,7 @@ class Corpus(Protocol):
         ...
 
     def by_terms(self, query: str, limit: int, where: Condition | None, deadline: float | None) -> dict[str, float]:
-        """The entries with the best lexical scores, and these, the best first."""
+        """The entries with the best lexical scores, the best first, and these if they are known, or else NaN."""
         ...
 
     def term_scores(self, query: str, entries: Sequence[str]) -> NDArray[np.float64]:

@@ -215,6 +215,7 @@ def _told(
 
 def _terms(corpus: Corpus, query: str, entries: list[str], known: Mapping[str, float]) -> dict[str, float]:
     """Lexical scores of entries, in their order; some of them are known."""
+    known = {entry: score for entry, score in known.items() if score == score}
     others = [entry for entry in entries if entry not in known]
     scores = {**known, **dict(zip(others, corpus.term_scores(query, others).tolist(), strict=True))}
     return {entry: scores[entry] for entry in entries}
