@@ -59,6 +59,7 @@ def test_examples_run_when_pasted(example, tmp_path):
 
 PROSE = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "SECURITY.md", "bench/README.md", "cpp/src/README.md"))]
 PROSE += [ROOT / "tests" / name / "README.md" for name in ("fuzz", "stress")]
+PROSE += [ROOT / "examples" / "paraphrase" / "README.md"]
 PROSE += [ROOT / "python" / "moverank" / "data" / "NOTICE.md"]
 
 
