@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from moverank.measures.gradients import ragged_gradients
+from moverank import _core
+from moverank._support.validate import thread_count
 from moverank.measures.measure import Measure
 
 Indices = NDArray[np.int64]
@@ -71,11 +72,10 @@ class _Pairs(torch.autograd.Function):
         sides = []
         for tokens, mass, offsets, chosen in ((x, a, x_offsets, left), (y, b, y_offsets, right)):
             rows, own = rows_of(offsets, chosen)
-            sides.append((np.split(tokens[rows], own[1:-1]), mass[rows], own))
-        (queries, query_mass, _), (documents, document_mass, _) = sides
-        found = ragged_gradients(queries, query_mass, documents, document_mass, measure, num_threads=num_threads)
+            sides.append((tokens[rows], own, mass[rows]))
+        found = _core.gradients(*sides[0], *sides[1], measure._spec, thread_count(num_threads))
         ctx.found = (found.by_query, found.by_query_weights, found.by_document, found.by_document_weights)
-        ctx.of = (left, sides[0][2], x_offsets), (right, sides[1][2], y_offsets)
+        ctx.of = (left, sides[0][1], x_offsets), (right, sides[1][1], y_offsets)
         ctx.kinds = [(t.dtype, t.device) for t in tensors]
         return torch.from_numpy(found.value).to(tensors[0])
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from moverank.learning import losses
 from moverank.learning.batches import Indices, two_sided
-from moverank.learning.mining import nearest
+from moverank.learning.mining import near_index, nearest
 from moverank.learning.model import Model
 from moverank.learning.options import Training
 from moverank.learning.rankings import padded
@@ -46,7 +46,8 @@ class Classes:
     def prepare(self, model: Model) -> None:
         """Find near texts of the same class and of others with the untrained model."""
         moved = model.sequences(self.texts, self.trained)
-        found = nearest(moved, moved, self.training.depth + 1, self.measure, num_threads=self.num_threads)
+        index = near_index(moved, self.measure, num_threads=self.num_threads)
+        found = nearest(moved, index, self.training.depth + 1, num_threads=self.num_threads)
         for t, places in zip(self.trained.tolist(), found, strict=True):
             others = self.trained[places]
             others = others[others != t]

@@ -10,15 +10,17 @@ from moverank.measures.measure import Measure
 from moverank.vectors.sequences import Sequences
 
 #: Documents that are compared per document that is kept; what is missed is no loss among negatives.
-BUDGET = 4
+BUDGET = 2
 
 
-def nearest(
-    queries: Sequences, documents: Sequences, depth: int, measure: Measure, *, num_threads: int | None
-) -> list[NDArray[np.int64]]:
+def near_index(documents: Sequences, measure: Measure, *, num_threads: int | None) -> Index:
+    """The index that is mined: its first stage is quick, and good enough for negatives."""
+    return Index.build(documents, measure, prefilter="Flat", num_threads=num_threads)
+
+
+def nearest(queries: Sequences, index: Index, depth: int, *, num_threads: int | None) -> list[NDArray[np.int64]]:
     """Places of the nearest documents of each query, in order: all of them, or `depth`."""
-    index = Index.build(documents, measure, prefilter="Flat", num_threads=num_threads)
-    count = min(depth, len(documents))
-    budget = None if len(documents) <= BUDGET * count else BUDGET * count
+    count = min(depth, len(index))
+    budget = None if len(index) <= BUDGET * count else BUDGET * count
     found = index.search_batch(queries, count, candidates=budget, num_threads=num_threads)
     return [np.asarray(hits.ids, dtype=np.int64) for hits in found]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from moverank.learning import losses
 from moverank.learning.batches import Indices, pair_distances
-from moverank.learning.mining import nearest
+from moverank.learning.mining import near_index, nearest
 from moverank.learning.model import Model
 from moverank.learning.options import Training
 from moverank.learning.sides import Side
@@ -71,18 +71,14 @@ class Rankings:
         self.scale = self.training.scale(float(found[valid].std(correction=0)))
 
     def _mine(self, model: Model) -> None:
-        depth = max(self.training.depth, self.training.candidates)
-        documents = model.sequences(self.documents)
-        for of in (self.trained, self.held):
-            found = nearest(
-                model.sequences(self.queries, of), documents, depth, self.measure, num_threads=self.num_threads
-            )
+        index = near_index(model.sequences(self.documents), self.measure, num_threads=self.num_threads)
+        for of, depth in ((self.trained, self.training.depth), (self.held, self.training.candidates)):
+            found = nearest(model.sequences(self.queries, of), index, depth, num_threads=self.num_threads)
             for q, near in zip(of.tolist(), found, strict=True):
                 if of is self.trained:
-                    near = near[: self.training.depth]
                     self.negatives[q] = near[~np.isin(near, list(self.relevant[q]))]
                 else:
-                    self.ranked[q] = near[: self.training.candidates]
+                    self.ranked[q] = near
 
     def batches(self, rng: np.random.Generator) -> list[Indices]:
         """Queries in random order, some at a time."""
@@ -132,10 +128,14 @@ class Rankings:
         chosen = self.measure if measure is None else measure
         if self.others is not None:
             return self._in_order(model, chosen)
+        # Moved once, though many queries share them.
+        union = np.unique(np.concatenate([self.ranked[q] for q in self.held.tolist()]))
+        documents, queries = model.sequences(self.documents, union), model.sequences(self.queries, self.held)
         values = []
-        for q in self.held.tolist():
-            found = self.similarities(model, q, self.ranked[q], chosen)
-            values.append(ndcg(self.ranked[q][np.argsort(-found, kind="stable")], self.relevant[q]))
+        for query, q in zip(queries, self.held.tolist(), strict=True):
+            own = documents[np.searchsorted(union, self.ranked[q])]
+            found = distances(query, own, chosen, num_threads=self.num_threads)
+            values.append(ndcg(self.ranked[q][np.argsort(found, kind="stable")], self.relevant[q]))
         return float(np.mean(values))
 
     def similarities(self, model: Model, query: int, documents: Indices, measure: Measure) -> NDArray[np.float64]:
