@@ -24,7 +24,7 @@ VALUES = {
     "--save-run": "OUT", "--metric": "RR@10", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
     "--baseline": "BASELINE", "--per-pair": None, "--candidate": "words", "--reference": "key", "--pairs": "9",
     "--seed": "1", "--output": "OUT", "--learn": "projection", "--epochs": "1", "--save-held-out": "OUT",
-    "--checkpoint": "STATE", "--space": "SPACE",
+    "--checkpoint": "STATE", "--space": "SPACE", "--samples": "3", "--temperature": "0.2",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}
@@ -40,7 +40,9 @@ ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
 TEXTS = {"--id", "--text", "--encoding"}
 
 #: What an option cannot do without.
-WITH = {"--rescore": ["--dtype", "int8"]}
+WITH = {"--rescore": ["--dtype", "int8"], "--temperature": ["--samples", "3"]}
+#: The same, of an option that other commands have, too.
+WITH_OF_COMMANDS = {"explain": {"--seed": ["--samples", "3"]}}
 
 #: Per kind of input, the command and what is refused with it.
 KINDS = {
@@ -164,7 +166,7 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
             arguments += [other, VALUES[other]]
     elif value is not None:
         arguments.append(value)
-    arguments += WITH.get(option, [])
+    arguments += WITH.get(option, WITH_OF_COMMANDS.get(command[0], {}).get(option, []))
     if command[0] == "fit":
         pytest.importorskip("torch")
     if option in OF_VECTORS:

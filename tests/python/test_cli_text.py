@@ -136,6 +136,20 @@ def test_explanations_are_printed_and_drawn(tmp_path, capsys, monkeypatch):
     assert "<svg" in pictures[1].read_text()
 
 
+def test_explanations_say_how_sure_moves_are(capsys):
+    texts = "a man plays the guitar", "someone is playing an instrument"
+    assert main(["explain", *texts, "--samples", "20", "--temperature", "0.3", "--seed", "4"]) == 0
+    shown = capsys.readouterr().out
+    encoded = WordVectors.default().encode(texts)
+    sampled = {"samples": 20, "temperature": 0.3, "seed": 4}
+    expected = mr.align(encoded.sequences[0], encoded.sequences[1], "wrd", **sampled).named(*encoded.tokens)
+    assert shown == f"{expected}\n"
+    assert main(["explain", *texts, "--samples", "20", "--temperature", "0.3", "--seed", "4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["uncertainty"]
+    assert (found["samples"], found["temperature"], found["seed"]) == (20, 0.3, 4)
+    assert found["values"] == pytest.approx(expected.uncertainty.values.tolist(), abs=1e-6)
+
+
 def test_texts_are_indexed_and_searched(files, tmp_path, capsys):
     path = str(tmp_path / "index")
     assert main(["index", path, files["docs"], "--dtype", "float16"]) == 0
@@ -212,6 +226,10 @@ def test_other_encoders_can_be_chosen(tmp_path, capsys):
         (["explain", "a", "b", "--vectors", "DOCS", "--model", "RUN"], "--vectors and --model: give one of them"),
         (["explain", "a", "b", "--model", "RUN"], "--model and --tokenizer go together"),
         (["explain", "a", "b", "--vectors", "none"], "none"),
+        (["explain", "a", "b", "--seed", "0"], "--seed: applies only to --samples"),
+        (["explain", "a", "b", "--temperature", "0"], "--temperature: applies only to --samples"),
+        (["explain", "a", "b", "--samples", "0"], "--samples must be at least 1, got 0"),
+        (["explain", "a", "b", "--samples", "2", "--temperature", "-1"], "--temperature must be at least 0 and finite"),
         (["search", "a", "--index", "none"], "none"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import entr, logsumexp, softmax
+from scipy.stats import gumbel_r, kstest
 
 import moverank as mr
 from moverank.alignment import sampling
@@ -28,7 +29,14 @@ SMOOTH = [
 def noise_of(cost, samples, temperature, seed):
     """The noise that is documented: of mean 0, in units of the median cost."""
     scale = temperature * np.median(np.abs(cost[np.isfinite(cost)]))
-    return scale * np.random.default_rng(seed).gumbel(-np.euler_gamma, 1.0, (samples, *cost.shape))
+    drawn = np.random.default_rng(seed).standard_exponential((samples, *cost.shape))
+    return -scale * (np.log(drawn) + np.euler_gamma)
+
+
+def test_the_noise_is_gumbel():
+    noise = noise_of(np.ones((100, 100)), 20, 1.0, 0).ravel()
+    assert kstest(noise, gumbel_r(loc=-np.euler_gamma).cdf).pvalue > 1e-3
+    assert np.abs(noise.mean()) < SIGMAS * 1.28 / np.sqrt(noise.size)
 
 
 def problem(seed, n=4, m=5):

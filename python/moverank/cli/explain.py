@@ -11,6 +11,7 @@ from typing import Any
 from moverank._support.optional import optional
 from moverank._support.wording import on_one_line
 from moverank.alignment.alignment import Alignment
+from moverank.alignment.sampling import TEMPERATURE, Noise, sampled
 from moverank.cli.documents import read_text, require_one_stdin, tell_lost
 from moverank.cli.encoders import add_encoder_options, advice, chosen_encoder
 from moverank.cli.errors import UserError, refuse_options
@@ -40,6 +41,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--html", type=Path, metavar="PATH", help="write an interactive page")
     parser.add_argument("--heatmap", type=Path, metavar="PATH", help="draw a heat map, as .png, .svg or .pdf")
     parser.add_argument("--flow", type=Path, metavar="PATH", help="draw a flow diagram; both need moverank[plot]")
+    parser.add_argument("--samples", type=int, help="also say how sure each move is, from this many plans under noise")
+    parser.add_argument(
+        "--temperature", type=float, help=f"noise of the samples, in median costs (default: {TEMPERATURE:g})"
+    )
+    parser.add_argument("--seed", type=int, help="what the noise is drawn from (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_measure_options(parser, capacity=1.0)
     add_encoder_options(parser)
@@ -53,12 +59,14 @@ def run(args: argparse.Namespace) -> int:
     require_one_stdin(args.query, None if args.index is not None else args.document)
     if args.index is None:
         refuse_options(args, ("any_encoder",), "applies to an --index")
+    noise = _noise(args)
     query = read_text(STDIN) if args.query == "-" else args.query
     try:
         measure, found = (_of_text if args.index is None else _of_index)(args, query)
     except NoTokensError:
         text = on_one_line(query, 60)
         raise UserError(f"query: no word of {text!r} has a vector{advice(args, query)}") from None
+    found = sampled(found, measure, noise)
     if args.html is not None:
         title = f"{measure.name}: {on_one_line(query, 80)}"
         write_file(args.html, found.to_html(title=title).encode())
@@ -75,6 +83,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(found)
     return 0
+
+
+def _noise(args: argparse.Namespace) -> Noise | None:
+    for name in ("temperature", "seed"):
+        if args.samples is None and getattr(args, name) is not None:  # 0 counts as given
+            raise UserError(f"--{name}: applies only to --samples")
+    try:
+        return Noise.of(args.samples, args.temperature, args.seed)
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
 
 
 def _of_text(args: argparse.Namespace, query: str) -> tuple[Measure, Alignment]:
