@@ -402,3 +402,238 @@ def test_wrong_arguments_are_named(folders):
     sharded.close()
     with pytest.raises(mr.errors.IndexClosedError):
         sharded.search("cat")
+
+
+# ---- what was found by attacking it ------------------------------------------------------------------------------
+
+
+def two(tmp_path, **options):
+    """Two indexes in folders, with two texts each."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder, texts in zip(
+        folders, (["A cat sleeps.", "A dog runs."], ["The river floods.", "Stocks fell."]), strict=True
+    ):
+        with mr.TextIndex.create(folder, **options) as index:
+            index.add(texts, [f"{folder.name}{n}" for n in range(2)])
+    return folders
+
+
+def test_each_state_has_a_name_of_its_own(tmp_path):
+    folders = two(tmp_path)
+    names = set()
+    for turn in range(4):
+        with mr.TextIndex.open(folders[0], writable=True) as index:
+            index.upsert([f"A cat sleeps {turn}."], ["a0"])
+            index.compact()
+            names.add(index.index._snapshot.name)
+        assert mr.TextIndex.open(folders[0]).index._snapshot.name in names
+    assert len(names) == 4
+    in_memory = one_index()
+    before = in_memory.index._snapshot.name
+    assert pickle.loads(pickle.dumps(in_memory)).index._snapshot.name == before
+    in_memory.upsert(["A cat."], [IDS[0]])
+    assert in_memory.index._snapshot.name != before
+
+
+def test_an_answer_is_of_one_state_however_others_change_and_load_it(tmp_path):
+    folders = two(tmp_path)
+    texts = {"a0": ["A cat sleeps.", "Stocks fell on tuesday."]}
+    sharded = ShardedTextIndex.open(folders)
+    over, mixed, found = threading.Event(), [], []
+
+    def change():
+        for turn in range(30):
+            with mr.TextIndex.open(folders[0], writable=True) as index:
+                index.upsert([texts["a0"][(turn + 1) % 2]], ["a0"])
+            sharded.refresh()
+        over.set()
+
+    def search():
+        while not over.is_set():
+            for hit in sharded.search("a cat sleeps", 4, candidates=None):
+                if hit.id == "a0":
+                    found.append(hit.text)
+                    mixed.extend([hit] if (hit.similarity > 0.9) != (hit.text == texts["a0"][0]) else [])
+
+    others = [threading.Thread(target=search) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    change()
+    for thread in others:
+        thread.join()
+    assert found
+    assert not mixed
+
+
+def test_hits_stay_what_they_were_when_they_were_found(tmp_path):
+    folders = two(tmp_path)
+    sharded = ShardedTextIndex.open(folders)
+    hits = sharded.search("a cat sleeps", 1)
+    sharded.upsert(["Stocks fell on tuesday."], ["a0"])
+    assert (hits[0].text, hits[0].explain().value) == ("A cat sleeps.", pytest.approx(hits[0].distance, abs=1e-6))
+    older = sharded.search("stocks", 1)
+    sharded.remove(["a0"])
+    assert older[0].explain().value == pytest.approx(older[0].distance, abs=1e-6)
+    again = sharded.search("a dog runs", 1)
+    for turn in range(9):
+        sharded.upsert([f"A dog runs {turn}."], ["a1"])
+        sharded.search("a dog", 1)
+    with pytest.raises(ShardFailedError, match="changed often"):
+        again[0].explain()
+
+
+def test_texts_count_even_if_all_with_frequent_terms_were_removed(tmp_path):
+    junk = " ".join(f"junk{n}" for n in range(100))
+    texts = {
+        "j0": f"{junk} ice",
+        "j1": f"{junk} snow",
+        "p0": "penguin ice",
+        "p1": "penguin snow",
+        "p2": "cold river fish",
+    }
+    whole = mr.TextIndex.create(tmp_path / "whole")
+    whole.add(list(texts.values()), list(texts))
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder, ids in zip(folders, (["j0", "j1", "p0"], ["p1", "p2"]), strict=True):
+        with mr.TextIndex.create(folder) as index:
+            index.add([texts[id] for id in ids], ids)
+    sharded = ShardedTextIndex.open(folders)
+    for index in (whole, sharded):
+        index.remove(["j0", "j1"])
+    same(sharded.search("penguin ice", 3, candidates=None), whole.search("penguin ice", 3, candidates=None))
+
+
+@pytest.mark.parametrize("dtype", ["int4", "int2", "int8"])
+def test_packed_tokens_are_added_to_empty_shards(tmp_path, dtype):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        mr.TextIndex.create(folder, dtype=dtype).close()
+    sharded = ShardedTextIndex.open(folders)
+    sharded.add(TEXTS[:60], IDS[:60])
+    again = ShardedTextIndex.open(folders)
+    assert again.search(TEXTS[7], 1).ids == [IDS[7]]
+
+
+def test_deadlines_hold_for_every_part(folders):
+    began = time.perf_counter()
+    sharded, broken = faulty(folders, slow=["has"], seconds=4.0)
+    with pytest.raises(ShardFailedError, match="no answer within"):
+        sharded.rerank(QUERIES[0], IDS[:5], timeout=0.3)
+    assert time.perf_counter() - began < 2.0
+    # A shard whose state has changed, and that does not load it in time.
+    sharded, broken = faulty(folders)
+    with mr.TextIndex.open(folders[1], writable=True) as index:
+        index.add(["Penguins swim."], ["penguins"])
+    broken._shard.refresh()
+    broken.slow, broken.seconds = {"refresh"}, 6.0
+    began = time.perf_counter()
+    try:
+        found = sharded.search(QUERIES[0], timeout=0.5)
+        assert not found.certificate.exact
+    except ShardFailedError as error:
+        assert "changed" in str(error)  # noqa: PT017
+    assert time.perf_counter() - began < 2.5
+
+
+def test_shards_of_other_ids_or_without_texts_are_refused(tmp_path):
+    numbers, names, without = (mr.TextIndex.create(lexical=None, store_texts=kept) for kept in (True, True, False))
+    numbers.add(["A cat."], [5])
+    names.add(["A dog."], ["dog"])
+    without.add(["A bird."], ["bird"])
+    with pytest.raises(ShardMismatchError, match="ids that are strings, but shard 0 has integers"):
+        ShardedTextIndex.of([numbers, names])
+    with pytest.raises(ShardMismatchError, match="texts not kept"):
+        ShardedTextIndex.of([names, without])
+
+
+def test_an_id_in_two_shards_is_refused(tmp_path):
+    folders = two(tmp_path)
+    with mr.TextIndex.open(folders[1], writable=True) as index:
+        index.add(["A cat on the roof."], ["a0"])
+    sharded = ShardedTextIndex.open(folders)
+    with pytest.raises(ShardMismatchError, match="two shards have a text of the id 'a0'"):
+        sharded.search("cat", 3, fusion=0.0)
+    with pytest.raises(ShardMismatchError, match="remove it from one of them"):
+        sharded.text("a0")
+    with pytest.raises(ValueError, match="folders: expected different ones"):
+        ShardedTextIndex.open([folders[0], tmp_path / "b" / ".." / "a"])
+
+
+def test_a_space_that_replaced_another_is_used(tmp_path):
+    space = mr.fit(mr.encoders.WordVectors.default(), TEXTS, ["whitening"])
+    whole = one_index(space=space)
+    folders = parts_of(one_index(dtype="float16"), 2, tmp_path)
+    sharded = ShardedTextIndex.open(folders)
+    alone = mr.TextIndex.open(folders[0])
+    alone.search(QUERIES[0])
+    sharded.search(QUERIES[0])
+    (tmp_path / "new").mkdir()
+    for new, old in zip(parts_of(whole, 2, tmp_path / "new"), folders, strict=True):
+        mr.TextIndex.open(new).save(old, overwrite=True)
+    sharded.refresh()
+    same(sharded.search(QUERIES[0], 5, candidates=None), whole.search(QUERIES[0], 5, candidates=None))
+    alone.refresh()
+    found, expected = (index.search(QUERIES[0], 3, candidates=None) for index in (alone, mr.TextIndex.open(folders[0])))
+    assert [hit.distance for hit in found] == [hit.distance for hit in expected]
+
+
+def test_fields_are_those_of_all_shards(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    payloads = [[{"tag": "x"}], [{"new": True}]]
+    for folder, own in zip(folders, payloads, strict=False):
+        with mr.TextIndex.create(folder) as index:
+            index.add([f"A cat called {folder.name}."], [folder.name], payloads=own)
+    mr.TextIndex.create(folders[2]).close()
+    sharded = ShardedTextIndex.open(folders)
+    for fusion in (0.0, 0.5, 1.0):
+        found = sharded.search("a cat", 5, where="tag == 'x' or new", fusion=fusion, candidates=None)
+        assert sorted(found.ids) == ["a", "b"]
+        with pytest.raises(UnknownFieldError, match=r"no payload has a field 'neww'; similar fields: 'new'"):
+            sharded.search("a cat", 5, where="neww", fusion=fusion)
+    broken = Faulty(TextShard(folders[0]), "s0")
+    partial_answers = ShardedTextIndex([[broken], [LocalReplica(TextShard(folders[1]), "s1")]], on_failure="partial")
+    broken.fail = {"seed", "search", "statistics", "by_terms", "known_fields"}
+    # The shard that does not answer may have the field.
+    assert partial_answers.search("a cat", 5, where="tag == 'x'").ids == []
+
+
+@pytest.mark.parametrize("terms", [5, 40, 400])
+def test_queries_of_many_terms_score_as_in_one_index(whole, folders, terms):
+    query = " ".join(" ".join(TEXTS[:20]).split()[:terms])
+    sharded = ShardedTextIndex.open(folders)
+    same(sharded.search(query, 8, candidates=None), whole.search(query, 8, candidates=None))
+
+
+def test_without_an_answer_the_constructor_says_so(folders):
+    class Silent(Faulty):
+        def submit(self, method, *args, **options):
+            self.fail = {"reader"}
+            return super().submit(method, *args, **options)
+
+    for on_failure in ("raise", "partial"):
+        with pytest.raises(ShardFailedError, match="gone"):
+            ShardedTextIndex([[Silent(TextShard(folder), "s")] for folder in folders], on_failure=on_failure)
+
+
+def test_a_change_waits_for_other_processes_that_write(tmp_path):
+    folders = two(tmp_path)
+    sharded = ShardedTextIndex.open(folders)
+    writer = mr.TextIndex.open(folders[0], writable=True)
+    threading.Timer(0.5, writer.close).start()
+    assert sharded.upsert(["A cat wakes."], ["a0"]).ids == ["a0"]
+    assert sharded.text("a0") == "A cat wakes."
+
+
+def test_a_closed_index_says_so(folders):
+    sharded = ShardedTextIndex.open(folders)
+    sharded.close()
+    for call in (
+        lambda: sharded.search("cat"),
+        lambda: sharded.text(IDS[0]),
+        lambda: IDS[0] in sharded,
+        lambda: sharded.add(["a cat"], ["x"]),
+        lambda: sharded.remove([IDS[0]]),
+        sharded.refresh,
+    ):
+        with pytest.raises(mr.errors.IndexClosedError):
+            call()

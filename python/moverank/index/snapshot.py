@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,12 @@ class Snapshot:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without what is made when it is needed.
-        return Snapshot, tuple(getattr(self, own.name) for own in fields(self))
+        return _named, (self.name, *(getattr(self, own.name) for own in fields(self)))
+
+    @cached_property
+    def name(self) -> str:
+        """A name that no other state has. A store gives states in a folder the same names in each process."""
+        return uuid4().hex
 
     @cached_property
     def positions(self) -> Positions:
@@ -248,10 +254,28 @@ class Snapshot:
             if not missing:
                 return
         if missing and self.parts:
-            name = min(missing)
-            known = sorted(set().union(*(some_fields(part.arrays, len(part)) for part in self.parts)))
-            similar = get_close_matches(name, known, 3, 0.6) or [own for own in known if own.lower() == name.lower()]
-            hint = f"; similar fields: {', '.join(map(repr, similar))}" if similar else ""
-            shown = ", ".join(map(repr, known[:FIELDS_SHOWN])) + (", …" if len(known) > FIELDS_SHOWN else "")
-            fields = f"known fields: {shown}" if known else "no payload has fields"
-            raise UnknownFieldError(f"where: no payload has a field {name!r:.80}{hint}; {fields}")
+            raise unknown_field(min(missing), self.fields_shown())
+
+    def known_fields(self, names: Collection[str]) -> set[str]:
+        """Those of some fields that a payload has."""
+        return set().union(*(part.fields(sorted(names)) for part in self.parts))
+
+    def fields_shown(self) -> set[str]:
+        """Some fields of payloads, for messages."""
+        return set().union(*(some_fields(part.arrays, len(part)) for part in self.parts))
+
+
+def unknown_field(name: str, known: Collection[str]) -> UnknownFieldError:
+    """The error for a condition on a field that no payload has; `known` are fields that some have."""
+    listed = sorted(known)
+    similar = get_close_matches(name, listed, 3, 0.6) or [own for own in listed if own.lower() == name.lower()]
+    hint = f"; similar fields: {', '.join(map(repr, similar))}" if similar else ""
+    shown = ", ".join(map(repr, listed[:FIELDS_SHOWN])) + (", …" if len(listed) > FIELDS_SHOWN else "")
+    fields = f"known fields: {shown}" if listed else "no payload has fields"
+    return UnknownFieldError(f"where: no payload has a field {name!r:.80}{hint}; {fields}")
+
+
+def _named(name: str, *values: Any) -> Snapshot:
+    snapshot = Snapshot(*values)
+    snapshot.name = name
+    return snapshot

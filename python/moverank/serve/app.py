@@ -216,6 +216,9 @@ def _add_error_handlers(app: FastAPI) -> None:
         )
 
     @app.exception_handler(ShardFailedError)
+    async def unanswered(request: Request, error: ShardFailedError) -> JSONResponse:
+        return response(Refused(503, f"shards did not answer, or were not changed: {error}", retry_after=1))
+
     @app.exception_handler(IndexNotFoundError)
     @app.exception_handler(IndexFormatError)
     @app.exception_handler(EncoderMismatchError)

@@ -52,6 +52,15 @@ class Fingerprint:
         names = sorted({*self.parts, *other.parts})
         return tuple(name for name in names if self.parts.get(name) != other.parts.get(name))
 
+    def require_comparable(self, other: Fingerprint, own_name: str, other_name: str) -> None:
+        """Refuse an index whose distances cannot be compared with those of this one; errors as in `require`.
+
+        Anchors of packed tokens may differ. They decide how tokens are rounded as they are stored, which each index
+        does by itself, and distances are those of stored tokens.
+        """
+        mine, theirs = (Fingerprint({k: v for k, v in one.parts.items() if k != "anchors"}) for one in (self, other))
+        mine.require(theirs, own_name, other_name)
+
     def require(self, other: Fingerprint, own_name: str, other_name: str) -> None:
         """Refuse another index.
 
@@ -66,8 +75,8 @@ class Fingerprint:
             own, theirs = (one.parts.get(name, "none") for one in (self, other))
             more = f" (and {', '.join(differing[1:])})" if differing[1:] else ""
             raise ShardMismatchError(
-                f"{other_name} has {name} {theirs:.80}, but {own_name} has {own:.80}{more}: their distances cannot be "
-                "compared"
+                f"{other_name} has {name} {theirs:.80}, but {own_name} has {own:.80}{more}: they cannot be searched as "
+                "one"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,13 +59,18 @@ class Fetch:
         The shard of each document.
     ids : list
         The documents, the nearest first.
+    states : sequence of str
+        The state of each shard in which they were found.
     """
 
-    def __init__(self, caller: Caller, query: Sequences | Histograms, shards: list[int], ids: list[Any]) -> None:
+    def __init__(
+        self, caller: Caller, query: Sequences | Histograms, shards: list[int], ids: list[Any], states: Sequence[str]
+    ) -> None:
         self._caller = caller
         self._query = query
         self.shards = shards
         self._ids = ids
+        self._states = list(states)
         self._found: list[KeptDocuments | Failure | UnknownIdError] | None = None
         self._lock = Lock()
 
@@ -75,14 +80,15 @@ class Fetch:
         Raises
         ------
         ShardFailedError
-            If its shard does not answer.
-        UnknownIdError
-            If it was removed or moved meanwhile.
+            If its shard does not answer, or no longer has the state in which it was found.
         """
         with self._lock:
             if self._found is None:
                 ranks = [[r for r, own in enumerate(self.shards) if own == s] for s in range(len(self._caller.shards))]
-                args = [(self._query, [self._ids[r] for r in own]) if own else None for own in ranks]
+                args = [
+                    (self._query, [self._ids[r] for r in own], self._states[s]) if own else None
+                    for s, own in enumerate(ranks)
+                ]
                 found: list[Any] = [None] * len(self._ids)
                 course = Course.of(SECONDS_TO_FETCH)
                 answers = self._caller.ask("documents", args, course, kept=(UnknownIdError,)).answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._support.threads import Lock
+from moverank.errors import IndexLockedError, ShardFailedError
 from moverank.index.answer import Request
 from moverank.index.found import FoundDocuments, KeptDocuments
 from moverank.index.index import Index, PathLike
@@ -28,6 +30,12 @@ from moverank.vectors.sequences import Sequences
 
 #: Searches that have begun and wait for their second wave. One that was dropped is begun anew.
 SEARCHES_KEPT = 64
+
+#: Seconds to wait for another process that changes the index.
+SECONDS_TO_WRITE = 10.0
+
+#: Latest states that are kept, so that hits stay what they were when they were found.
+STATES_KEPT = 8
 
 T = TypeVar("T")
 
@@ -102,6 +110,7 @@ class Shard:
         self._opened = index if isinstance(index, Index) else None
         self._threads = num_threads
         self._begun: OrderedDict[str, tuple[Seeds, str]] = OrderedDict()
+        self._states: OrderedDict[str, Snapshot] = OrderedDict()
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -128,7 +137,7 @@ class Shard:
             setup.dim,
             len(snapshot),
             self._num_threads,
-            state_of(snapshot),
+            snapshot.name,
         )
 
     def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Seeds:
@@ -136,7 +145,7 @@ class Shard:
         request = self._request(asked, subset, timeout)
         seeds = request.seeds(asked.query, None, self._num_threads, asked.count)
         with self._lock:
-            self._begun[asked.name] = seeds, state_of(request.snapshot)
+            self._begun[asked.name] = seeds, request.snapshot.name
             while len(self._begun) > SEARCHES_KEPT:
                 self._begun.popitem(last=False)
         return seeds
@@ -157,29 +166,47 @@ class Shard:
             return ShardAnswer.of(seeds.search(cutoff=cutoff, potentials=potentials), state)
         request = self._request(asked, subset, timeout)
         hits = request.answer(asked.query, None, self._num_threads, cutoff, potentials)
-        return ShardAnswer.of(hits, state_of(request.snapshot))
+        return ShardAnswer.of(hits, request.snapshot.name)
 
     def range_search(
         self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None, radius: float
     ) -> ShardAnswer:
         """All documents within a radius."""
-        snapshot = self._index._snapshot
+        snapshot = self._current()
         request = Request.within(
             snapshot, radius, timeout=timeout, subset=subset, where=asked.where, strict=asked.strict
         )
-        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), state_of(snapshot))
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), snapshot.name)
 
     def rerank(self, asked: ShardQuery, ids: Sequence[Any], timeout: float | None) -> ShardAnswer:
         """The nearest of given documents."""
-        request = Request.among(self._index._snapshot, ids, asked.k, slack=asked.slack, timeout=timeout)
-        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), state_of(request.snapshot))
+        request = Request.among(self._current(), ids, asked.k, slack=asked.slack, timeout=timeout)
+        return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), request.snapshot.name)
 
-    def documents(self, query: Sequences | Histograms, ids: Sequence[Any]) -> KeptDocuments:
-        """Tokens, payloads and texts of documents, in the order of `ids`, for hits of a query."""
-        snapshot = self._index._snapshot
+    def documents(self, query: Sequences | Histograms, ids: Sequence[Any], state: str) -> KeptDocuments:
+        """Tokens, payloads and texts of documents, in the order of `ids`, for hits of a query in a state of the index.
+
+        Raises
+        ------
+        ShardFailedError
+            If that state is no longer kept.
+        """
+        snapshot = self._kept(state)
         checked = Query.of(query, None, snapshot.setup, "query")
         positions = [snapshot.position_of(id) for id in ids]
         return FoundDocuments(snapshot, checked, positions).kept()
+
+    def _kept(self, state: str) -> Snapshot:
+        with self._lock:
+            found = self._states.get(state)
+        if found is None:
+            raise ShardFailedError("the index has changed often since this search; search again")
+        return found
+
+    def known_fields(self, names: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Those of some fields that a payload has; and some fields, for messages."""
+        snapshot = self._index._snapshot
+        return snapshot.known_fields(names), snapshot.fields_shown()
 
     def has(self, ids: Sequence[Any]) -> NDArray[np.bool_]:
         """Which documents the index has."""
@@ -189,7 +216,7 @@ class Shard:
         """Load the latest state of the index in the folder; returns its name."""
         if self._index._is_in_folder:
             self._index.refresh()
-        return state_of(self._index._snapshot)
+        return self._index._snapshot.name
 
     def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> Any:
         """Call a method of the index that changes it, such as "add"; returns what that returns.
@@ -199,10 +226,30 @@ class Shard:
         if path is None:
             returned = getattr(self._changed, method)(*args, **options)
         else:
-            with self._writer(Path(path)) as writer:
+            with self._in_turn(Path(path)) as writer:
                 returned = getattr(writer, method)(*args, **options)
         self.refresh()
         return returned
+
+    def _current(self) -> Snapshot:
+        """The state of the index, which is kept for a while for those that look at hits found in it."""
+        snapshot = self._index._snapshot
+        with self._lock:
+            self._states[snapshot.name] = snapshot
+            while len(self._states) > STATES_KEPT:
+                self._states.popitem(last=False)
+        return snapshot
+
+    def _in_turn(self, path: Path) -> Any:
+        """The index in a folder, open for writing, when other processes have written."""
+        until = time.monotonic() + SECONDS_TO_WRITE
+        while True:
+            try:
+                return self._writer(path)
+            except IndexLockedError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     @property
     def _changed(self) -> Any:
@@ -219,11 +266,6 @@ class Shard:
 
     def _request(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Request:
         return Request.nearest(
-            self._index._snapshot, asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
+            self._current(), asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
             subset=subset, where=asked.where, strict=asked.strict,
         )  # fmt: skip
-
-
-def state_of(snapshot: Snapshot) -> str:
-    """A name of a state, which differs from those of the states before it."""
-    return f"{len(snapshot.parts)}/{int(snapshot.firsts[-1])}/{snapshot.n_removed}/{snapshot.next_id}"

@@ -25,7 +25,7 @@ from moverank.sharding.calls import Course, Replica
 from moverank.sharding.hits import ShardedHits
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.shard import Shard, ShardQuery
-from moverank.sharding.shards import Shards, places_by_shard, threads_each
+from moverank.sharding.shards import Shards, different_folders, places_by_shard, threads_each
 from moverank.sharding.waves import FOR_SEEDS, among, nearest, seeds_each, within
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms
 from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
@@ -113,7 +113,7 @@ class ShardedIndex:
         num_threads : int, optional
             Threads of all shards together; all cores by default.
         """
-        listed = as_list(folders, "folders", "paths")
+        listed = different_folders(folders)
         threads = threads_each(num_threads, len(listed))
         replicas = [[LocalReplica(Shard(folder, threads), str(folder))] for folder in listed]
         return cls(replicas, folders=listed, on_failure=on_failure)
@@ -160,7 +160,7 @@ class ShardedIndex:
         Raises
         ------
         ShardFailedError
-            If a replica cannot be reached.
+            If no replica of a shard can be reached.
         """
         self._shards.refresh()
 
@@ -224,7 +224,9 @@ class ShardedIndex:
         shards = self._shards
         own = self._query(query, weights)
         asked = ShardQuery(uuid.uuid4().hex, own, count, seeds_each(shards, count), where, candidates, slack)
-        return shards.agreed(lambda: nearest(shards, asked, shards.parts_of(subset, course.part(FOR_SEEDS)), course))
+        return shards.agreed(
+            lambda now: nearest(now, asked, now.parts_of(subset, course.part(FOR_SEEDS)), course), course
+        )
 
     def search_batch(
         self,
@@ -303,7 +305,7 @@ class ShardedIndex:
         limit = real_number(radius, "radius")
         shards = self._shards
         asked = ShardQuery("", self._query(query, weights), 1, 1, where, None, 0.0)
-        return shards.agreed(lambda: within(shards, asked, limit, shards.parts_of(subset, course), course))
+        return shards.agreed(lambda now: within(now, asked, limit, now.parts_of(subset, course), course), course)
 
     def rerank(
         self,
@@ -340,7 +342,7 @@ class ShardedIndex:
         if not listed:
             raise ValueError("ids: expected at least one id, got none")
         return shards.agreed(
-            lambda: among(shards, asked, len(listed), shards.parts_of(listed, course, name="ids"), course)
+            lambda now: among(now, asked, len(listed), now.parts_of(listed, course, name="ids"), course), course
         )
 
     # ---- changes ---------------------------------------------------------------------------------------------------

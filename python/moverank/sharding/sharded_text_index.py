@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moverank._support.threads import count_of, each
-from moverank._support.validate import as_list, text_stream, whole_number
+from moverank._support.validate import as_list, one_of, text_stream, whole_number
 from moverank.encoders.encoded import EncodedText, Encoder, require_encoder, require_texts
-from moverank.errors import ShardFailedError, UnknownIdError
+from moverank.errors import EncoderMismatchError, ShardFailedError, UnknownIdError
 from moverank.index.answer import EVERYTHING
 from moverank.index.index import PathLike
 from moverank.index.parts.filters import Condition
@@ -25,11 +25,13 @@ from moverank.ranking.fusion import Fusing
 from moverank.ranking.passages import Passages
 from moverank.sharding import changing
 from moverank.sharding.calls import Course, Replica
+from moverank.sharding.fingerprint import Fingerprint
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.merging import Failure, ShardReport
-from moverank.sharding.shards import places_by_shard, threads_each
+from moverank.sharding.shards import SECONDS_TO_LOAD, different_folders, places_by_shard, threads_each
 from moverank.sharding.text_corpus import LostShard, ShardedCorpus, TextShards
 from moverank.sharding.text_shard import TextShard
+from moverank.spaces.space import Space
 from moverank.text_index.asking import Asked, fusing
 from moverank.text_index.entries import Id
 from moverank.text_index.intake import TextIntake
@@ -38,6 +40,25 @@ from moverank.text_index.results import Added, TextHits
 from moverank.text_index.searching import PASSAGES, Among, answer, answer_to_vectors, first_stage
 from moverank.text_index.text_index import TextIndex
 from moverank.vectors.sequences import One
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """How queries are read for indexes of a fingerprint."""
+
+    fingerprint: Fingerprint
+    encoder: Encoder
+    space: Space | None
+    queries: EncodedQueries
+
+    def read(self, shards: TextShards, query: str, *, has_scores: bool = False) -> EncodedText:
+        """Tokens of a query in the space of the indexes; none if no word has a vector."""
+        needs_tokens = shards.settings.lexical is None and not has_scores
+        return self.queries.of(query, self.space, shards.infos[0].measure, needs_tokens=needs_tokens)
+
+
+#: Reads a query.
+Read = Callable[..., EncodedText]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -117,9 +138,8 @@ class ShardedTextIndex:
         if encoder is not None:
             require_encoder(encoder)
         self._shards = TextShards(shards, names, folders, on_failure, hedge)
-        own, self._space = self._reader()
-        self._encoder = own if encoder is None else encoder
-        self._queries = EncodedQueries(self._encoder)
+        self._given = encoder
+        self._reader = self._latest_reader(self._shards)
 
     @classmethod
     def of(
@@ -166,7 +186,7 @@ class ShardedTextIndex:
         num_threads : int, optional
             Threads of all shards together; all cores by default.
         """
-        listed = as_list(folders, "folders", "paths")
+        listed = different_folders(folders)
         threads = threads_each(num_threads, len(listed))
         replicas = [[LocalReplica(TextShard(folder, threads, encoder), str(folder))] for folder in listed]
         return cls(replicas, folders=listed, on_failure=on_failure, encoder=encoder)
@@ -176,7 +196,7 @@ class ShardedTextIndex:
     @property
     def encoder(self) -> Encoder:
         """What turns texts into vectors."""
-        return self._encoder
+        return self._reader.encoder
 
     @property
     def measure(self) -> Measure:
@@ -191,7 +211,7 @@ class ShardedTextIndex:
     @property
     def fusion(self) -> Fusing:
         """How similarities and scores of terms are added, unless a search says otherwise."""
-        return fusing(self._shards.settings, self._encoder, None)
+        return fusing(self._shards.settings, self.encoder, None)
 
     @property
     def lexical(self) -> str | None:
@@ -261,7 +281,7 @@ class ShardedTextIndex:
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy calls the same replicas if they are elsewhere; those of this process are opened anew.
         shards, options = self._shards.arguments()
-        return partial(ShardedTextIndex, **options, encoder=self._encoder), (shards,)
+        return partial(ShardedTextIndex, **options, encoder=self._given), (shards,)
 
     def __enter__(self) -> ShardedTextIndex:
         return self
@@ -319,7 +339,7 @@ class ShardedTextIndex:
             k, where=where, candidates=candidates, fusion=fusion, min_similarity=min_similarity,
             min_probability=min_probability, timeout=timeout,
         )  # fmt: skip
-        return self._answered(asked, Course.of(timeout), lambda corpus, own: answer(corpus, query, self._read, own))
+        return self._answered(asked, Course.of(timeout), lambda corpus, own, read: answer(corpus, query, read, own))
 
     def search_batch(
         self,
@@ -357,7 +377,7 @@ class ShardedTextIndex:
         def one(q: int) -> ShardedTextHits:
             query = listed[q]
             course = Course.of(timeout, stop)
-            return self._answered(asked, course, lambda corpus, own: answer(corpus, query, self._read, own))
+            return self._answered(asked, course, lambda corpus, own, read: answer(corpus, query, read, own))
 
         return each(one, len(listed), threads, progress, abandon=stop.set)
 
@@ -399,7 +419,7 @@ class ShardedTextIndex:
         tokens = tokens_of_vectors(vectors, weights, self.measure, self._shards.infos[0].dim)
         # What scores of texts were calibrated on says nothing of vectors from elsewhere.
         asked = replace(asked, calibration=None)
-        return self._answered(asked, Course.of(timeout), lambda corpus, own: answer_to_vectors(corpus, tokens, own))
+        return self._answered(asked, Course.of(timeout), lambda corpus, own, _: answer_to_vectors(corpus, tokens, own))
 
     def rerank(
         self,
@@ -445,11 +465,11 @@ class ShardedTextIndex:
         count = len(listed) if k is None else k
         asked = self._asked(count, fusion=fusion, timeout=timeout, has_scores=first is not None)
 
-        def reranked(corpus: ShardedCorpus, own: Asked) -> TextHits:
-            entries = corpus.locate(listed, self._owners(listed))
+        def reranked(corpus: ShardedCorpus, own: Asked, read: Read) -> TextHits:
+            entries = corpus.locate(listed)
             beside = None if first is None else [score for score, of in zip(first, entries, strict=True) for _ in of]
             among = Among([entry for of in entries for entry in of], beside)
-            return answer(corpus, query, partial(self._read, has_scores=first is not None), own, among)
+            return answer(corpus, query, partial(read, has_scores=first is not None), own, among)
 
         return self._answered(asked, Course.of(timeout), reranked)
 
@@ -520,6 +540,7 @@ class ShardedTextIndex:
 
     def _write(self, method: str, texts: Iterable[str], ids: Iterable[Id], payloads: Any, unknown: str) -> Added:
         shards, settings = self._shards, self._shards.settings
+        one_of(unknown, "unknown", ("raise", "skip"))
         listed = list(text_stream(texts, "texts", "text"))
         named = listed_ids(ids)
         if len(named) != len(listed):
@@ -533,7 +554,8 @@ class ShardedTextIndex:
         if not listed:
             return Added([], [])
         if unknown == "raise":
-            intake = TextIntake(self._encoder, settings.passages, self._space, shards.told[0].of_bags, False)
+            reader = self._reader_of(shards)
+            intake = TextIntake(reader.encoder, settings.passages, reader.space, shards.told[0].of_bags, False)
             intake.take(listed, named, None, 0)
         changes = {}
         owners = changing.destinations(shards, named, replacing=method == "upsert")
@@ -552,47 +574,50 @@ class ShardedTextIndex:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _reader(self) -> Any:
-        """Encoder and space, as the first shard that answers has them."""
-        calls = self._shards.caller.ask("reader", [()] * len(self._shards), Course.of(None))
-        return next(own for own in calls.answers if not isinstance(own, Failure))
+    def _latest_reader(self, shards: TextShards) -> _Reader:
+        """How queries are read, asked of the first shard that answers."""
+        calls = shards.caller.ask("reader", [()] * len(shards), Course.of(SECONDS_TO_LOAD))
+        read = [own for own in calls.answers if not isinstance(own, Failure)]
+        if not read:
+            raise ShardFailedError(str(calls.answers[0]))
+        encoder, space = read[0]
+        chosen = encoder if self._given is None else self._given
+        return _Reader(shards.infos[0].fingerprint, chosen, space, EncodedQueries(chosen))
 
-    def _read(self, query: str, *, has_scores: bool = False) -> EncodedText:
-        """Tokens of a query in the space of the index; none if no word has a vector."""
-        needs_tokens = self.lexical is None and not has_scores
-        return self._queries.of(query, self._space, self.measure, needs_tokens=needs_tokens)
+    def _reader_of(self, shards: TextShards) -> _Reader:
+        """How queries are read for these states: in another way if the indexes were replaced by others."""
+        reader, own = self._reader, shards.infos[0].fingerprint
+        if {"space", "encoder"} & set(own.differences(reader.fingerprint)):
+            if self._given is not None and "encoder" in own.differences(reader.fingerprint):
+                raise EncoderMismatchError("the indexes were replaced by others of another encoder; open them again")
+            reader = self._reader = self._latest_reader(shards)
+        return reader
 
     def _asked(self, k: int, **options: Any) -> Asked:
-        return Asked.of(self._shards.settings, self._encoder, k, **options)
+        return Asked.of(self._shards.settings, self.encoder, k, **options)
 
     def _answered(
-        self, asked: Asked, course: Course, search: Callable[[ShardedCorpus, Asked], TextHits]
+        self, asked: Asked, course: Course, search: Callable[[ShardedCorpus, Asked, Read], TextHits]
     ) -> ShardedTextHits:
         """Search all shards, and begin anew without those that fail meanwhile, if answers in part are wanted."""
         lost: dict[int, Failure] = {}
 
-        def searched() -> ShardedTextHits:
+        def searched(shards: TextShards) -> ShardedTextHits:
+            reader = self._reader_of(shards)
             while True:
-                corpus = ShardedCorpus(self._shards, self._encoder, self._space, course, lost)
+                corpus = ShardedCorpus(shards, reader.encoder, reader.space, course, lost)
                 left = None if course.deadline is None else max(course.deadline - course.now(), 1e-6)
                 try:
-                    hits = search(corpus, replace(asked, timeout=left))
+                    hits = search(corpus, replace(asked, timeout=left), partial(reader.read, shards))
                 except LostShard as one:
                     lost[one.shard] = one.failure
-                    if len(lost) == len(self._shards):
+                    if len(lost) == len(shards):
                         raise ShardFailedError(str(one.failure)) from None
                 else:
                     what = EVERYTHING if self.passages is None else PASSAGES
                     return ShardedTextHits.of(hits, corpus.report(), len(corpus), what)
 
-        return self._shards.agreed(searched)
-
-    def _owners(self, ids: list[Any]) -> list[int]:
-        owners = self._shards.owners(ids)
-        if (owners < 0).any():
-            raise UnknownIdError(f"ids: {ids[int(np.argmin(owners))]!r:.80} is in no shard")
-        found: list[int] = owners.tolist()
-        return found
+        return self._shards.agreed(searched, course)
 
     def _document(self, id: Id) -> tuple[str | None, Any]:
         kind = self._shards.settings.ids
@@ -602,7 +627,7 @@ class ShardedTextIndex:
         if owner < 0:
             raise UnknownIdError(f"id: {id!r:.80} is in no shard")
         args: list[Any] = [(id,) if s == owner else None for s in range(len(self._shards))]
-        found = self._shards.caller.ask("document", args, Course.of(None)).answers[owner]
+        found = self._shards.caller.ask("document", args, Course.of(SECONDS_TO_LOAD)).answers[owner]
         if isinstance(found, Failure):
             raise ShardFailedError(str(found))
         kept: tuple[str | None, Any] = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank._support.threads import count_of
-from moverank._support.validate import one_of, real_number, whole_number
+from moverank._support.validate import as_list, one_of, real_number, whole_number
 from moverank.errors import (
     DuplicateIdError,
     IndexClosedError,
@@ -31,7 +32,11 @@ ATTEMPTS_TO_AGREE = 20
 #: How long a replica may take to load the latest state.
 SECONDS_TO_LOAD = 60.0
 
+#: Share of the time that is left which loading may take, if a search finds that a shard has changed.
+FOR_LOADING = 0.5
+
 T = TypeVar("T")
+S = TypeVar("S", bound="Shards")
 
 
 class Shards:
@@ -50,6 +55,9 @@ class Shards:
     hedge : float or None
         See `Caller`.
     """
+
+    #: What to do about a document that two shards have.
+    TWICE = "`rebalance` finishes a move that was interrupted"
 
     def __init__(
         self,
@@ -105,7 +113,7 @@ class Shards:
             for replica in replicas:
                 replica.close()
 
-    def refresh(self) -> None:
+    def refresh(self, course: Course | None = None) -> None:
         """Let every replica load the latest state of its folder.
 
         A replica that cannot be reached is left out if its shard has another one: no answer of it counts before its
@@ -117,19 +125,20 @@ class Shards:
         ShardFailedError
             If no replica of a shard can be reached.
         """
+        self._require_open()
+        limit = SECONDS_TO_LOAD if course is None or course.left is None else min(SECONDS_TO_LOAD, course.left)
         before: list[list[Any]] = []
         for _ in range(ATTEMPTS_TO_AGREE):
             # States that are still the latest after all have been loaded were so at the same moment: no document that
             # is being moved is missing from all of them.
-            states = [
-                self._loaded(s, own) for s, own in enumerate(self.caller.tell("refresh", timeout=SECONDS_TO_LOAD))
-            ]
+            told = self.caller.tell("refresh", timeout=limit)
+            states = [self._loaded(s, own) for s, own in enumerate(told)]
             if states == before:
                 break
             before = states
         else:
             raise ShardFailedError("refresh: the shards change faster than they can be loaded")
-        self.infos = self._described()
+        self.infos = self._described(Course.of(limit))
 
     def _loaded(self, shard: int, states: list[Any]) -> list[Any]:
         """States of the replicas of a shard; None for those that cannot be reached."""
@@ -145,9 +154,9 @@ class Shards:
         """Whether what was last heard of a shard can stand for it."""
         return self.answers_in_part and bool(self.infos)
 
-    def _described(self) -> list[ShardInfo]:
+    def _described(self, course: Course) -> list[ShardInfo]:
         count = len(self.caller.shards)
-        calls = self.caller.ask("describe", [()] * count, Course.of(SECONDS_TO_LOAD))
+        calls = self.caller.ask("describe", [()] * count, course)
         infos: list[ShardInfo] = []
         for place, info in enumerate(calls.answers):
             if isinstance(info, Failure):
@@ -155,24 +164,44 @@ class Shards:
                     raise ShardFailedError(f"{info}")
                 info = self.infos[place]
             infos.append(info)
-            infos[0].fingerprint.require(info.fingerprint, self.names[0], self.names[place])
+            infos[0].fingerprint.require_comparable(info.fingerprint, self.names[0], self.names[place])
+        self._require_alike(infos)
         return infos
 
-    def agreed(self, search: Callable[[], T]) -> T:
-        """Search again if a shard has another state than when all were loaded, as one that was started anew has."""
-        if self._is_closed:
-            raise IndexClosedError("the sharded index was closed; open it again")
+    def _require_alike(self, infos: list[ShardInfo]) -> None:
+        """Refuse shards that differ in what no fingerprint says."""
+
+    def agreed(self: S, search: Callable[[S], T], course: Course) -> T:
+        """Search these shards as they are now, each in one state from the first part of the search to the last.
+
+        It is begun anew if a shard has another state than when all were loaded, as one that was started anew has.
+
+        Parameters
+        ----------
+        search : callable
+            Takes the shards, whose states do not change for it even if others load later ones.
+        course : Course
+            When it has to end.
+        """
+        self._require_open()
         for _ in range(ATTEMPTS_TO_AGREE):
             try:
-                return search()
-            except _Changed:
-                self.refresh()
+                return search(copy(self))
+            except _Changed as one:
+                if course.is_over:
+                    name = self.names[one.shard]
+                    raise ShardFailedError(f"{name}: it has changed, and there was no time to load that") from None
+                self.refresh(course.part(FOR_LOADING))
         raise ShardFailedError("the shards change faster than they can be searched")
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise IndexClosedError("the sharded index was closed; open it again")
 
     def require_state(self, shard: int, state: str) -> None:
         """Have the search begin anew if a shard is not in the state in which it was loaded."""
         if state != self.infos[shard].state:
-            raise _Changed
+            raise _Changed(shard)
 
     def require_answers(self, answers: Sequence[Any], *, or_none: bool = False) -> tuple[Failure, ...]:
         """Those that failed.
@@ -188,20 +217,19 @@ class Shards:
             raise ShardFailedError(f"{failed[0]}{more}")
         return failed
 
-    def owners(self, ids: Any) -> NDArray[np.int64]:
+    def owners(self, ids: Any, course: Course | None = None) -> NDArray[np.int64]:
         """The shard of each document; −1 for those that are in none."""
+        self._require_open()
         listed = list(ids)
         owners = np.full(len(listed), -1, dtype=np.int64)
-        calls = self.caller.ask("has", [(listed,)] * len(self), Course.of(None))
+        calls = self.caller.ask("has", [(listed,)] * len(self), course or Course.of(SECONDS_TO_LOAD))
         for s, has in enumerate(calls.answers):
             if isinstance(has, Failure):
                 raise ShardFailedError(f"{has}")
             twice = owners[has] >= 0
             if twice.any():
                 id = np.array(listed, dtype=object)[has][twice][0]
-                raise ShardMismatchError(
-                    f"two shards have a document of the id {id!r:.80}; `rebalance` finishes a move that was interrupted"
-                )
+                raise ShardMismatchError(f"two shards have a document of the id {id!r:.80}; {self.TWICE}")
             owners[has] = s
         return owners
 
@@ -239,6 +267,10 @@ class Shards:
 class _Changed(Exception):
     """A shard has another state than when all were loaded."""
 
+    def __init__(self, shard: int) -> None:
+        super().__init__(shard)
+        self.shard = shard
+
 
 def places_by_shard(owners: NDArray[np.int64]) -> list[tuple[int, list[int]]]:
     """Each shard that owns something, and the places of what it owns."""
@@ -249,3 +281,13 @@ def threads_each(num_threads: int | None, count: int) -> int:
     """Threads of each of some shards in this process; those of all together are given."""
     threads = count_of(0) if num_threads is None else whole_number(num_threads, "num_threads", least=1)
     return max(threads // max(count, 1), 1)
+
+
+def different_folders(folders: Any) -> list[Path]:
+    """Folders as a list; a folder that is given twice would have each document twice."""
+    listed = [Path(folder) for folder in as_list(folders, "folders", "paths")]
+    places = [folder.resolve() for folder in listed]
+    for folder, place in zip(listed, places, strict=True):
+        if places.count(place) > 1:
+            raise ValueError(f"folders: expected different ones, got {folder} twice")
+    return listed

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from moverank._support.validate import as_list
 from moverank.index.changes import compacted, without
 from moverank.index.disk.store import Store
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.attachment import Attachment
 from moverank.index.snapshot import Snapshot
 from moverank.sharding.routing import shard_of
+from moverank.sharding.shards import different_folders
 from moverank.text_index.changing import texts_of
 from moverank.text_index.lexical import Lexical
 from moverank.text_index.text_index import TextIndex
@@ -56,11 +56,9 @@ def split(index: Index | TextIndex, folders: Sequence[PathLike]) -> list[int]:
     >>> sum(split(index, [f"{folder}/a", f"{folder}/b"]))
     100
     """
-    listed = [Path(folder) for folder in as_list(folders, "folders", "paths")]
+    listed = different_folders(folders)
     if not listed:
         raise ValueError("folders: expected at least one, got none")
-    if len({folder.absolute() for folder in listed}) < len(listed):
-        raise ValueError("folders: expected different ones")
     if isinstance(index, TextIndex):
         return _written(index.index, listed, index._state().document_of, lambda state: _attached(index, state))
     if not isinstance(index, Index):

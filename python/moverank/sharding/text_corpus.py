@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.errors import ShardFailedError
+from moverank.errors import ShardFailedError, ShardMismatchError, UnknownIdError
 from moverank.index.parts.filters import Condition
 from moverank.index.search.hits import Hits
 from moverank.measures.measure import Measure
 from moverank.sharding.calls import Calls, Course
 from moverank.sharding.hits import ShardedHits
 from moverank.sharding.merging import Failure, ShardReport
-from moverank.sharding.shard import ShardQuery
+from moverank.sharding.shard import ShardInfo, ShardQuery
 from moverank.sharding.shards import Shards
 from moverank.sharding.text_shard import TextShardInfo
 from moverank.sharding.waves import among, nearest, seeds_each, with_fields
@@ -43,6 +43,17 @@ LEAST_SECONDS = 0.05
 
 class TextShards(Shards):
     """Shards of texts, whose documents are texts, and whose entries are texts or passages."""
+
+    TWICE = "remove it from one of them"
+
+    def _require_alike(self, infos: list[ShardInfo]) -> None:
+        """Refuse shards with ids of different types."""
+        kinds = {
+            info.settings.ids: name for info, name in zip(cast("list[TextShardInfo]", infos), self.names, strict=True)
+        }
+        kinds.pop(None, None)
+        if len(kinds) > 1:
+            raise ShardMismatchError(f"{kinds['str']} has ids that are strings, but {kinds['int']} has integers")
 
     @property
     def told(self) -> list[TextShardInfo]:
@@ -152,13 +163,25 @@ class ShardedCorpus:
                     asked[s] = self._for(s) or (query, count, where, strict, statistics, course.left)
                 return asked
 
-            is_strict, calls = with_fields(self._shards, "by_terms", args, is_strict, course)
-            return dict(self._values(calls))
+            is_strict, calls = with_fields(self._shards, "by_terms", args, where, course, strict=is_strict)
+            told: dict[int, dict[str, float]] = dict(self._values(calls))
+            self._require_once(told)
+            return told
 
         ratios = {s: statistics.mean_length / part.mean_length for s, part in self._parts.items()}
         found = best_of_parts(ask, ratios, limit)
         self._owners.update(found)
         return dict.fromkeys(found, np.nan)
+
+    def _require_once(self, told: Mapping[int, Mapping[str, float]]) -> None:
+        """Refuse shards of which two have an entry of the same name."""
+        found: dict[str, int] = {}
+        for s, own in told.items():
+            for entry in own:
+                if found.setdefault(entry, self._owners.get(entry, s)) != s:
+                    raise ShardMismatchError(
+                        f"two shards have a text of the id {entry!r:.80}; remove it from one of them"
+                    )
 
     def term_scores(self, query: str, entries: Sequence[str]) -> NDArray[np.float64]:
         """Lexical scores of entries; 0 for those of a shard that is late."""
@@ -198,9 +221,17 @@ class ShardedCorpus:
         found = self._each("contents", entries, lambda own: (own,))
         return [found.get(entry) or Content(None, 0, None) for entry in entries]
 
-    def locate(self, ids: Sequence[int | str], owners: Sequence[int]) -> list[list[str]]:
-        """Entries of each of some documents, whose shards are known."""
-        shards = np.array(owners)
+    def locate(self, ids: Sequence[int | str]) -> list[list[str]]:
+        """Entries of each of some documents; all shards have to say whether they have them.
+
+        Raises
+        ------
+        UnknownIdError
+            If a document is in no shard.
+        """
+        shards = self._shards.owners(ids, self._course)
+        if (shards < 0).any():
+            raise UnknownIdError(f"ids: {ids[int(np.argmin(shards))]!r:.80} is in no shard")
         places = [np.flatnonzero(shards == s).tolist() for s in range(len(self._shards))]
         args: list[Any] = [([ids[p] for p in own],) if own else None for own in places]
         found: list[list[str]] = [[] for _ in ids]

@@ -15,7 +15,7 @@ from moverank.encoders.encoded import Encoder
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.sharding.shard import Shard, ShardInfo, state_of
+from moverank.sharding.shard import Shard, ShardInfo
 from moverank.spaces.space import Space
 from moverank.text_index.changing import known_positions, positions_of
 from moverank.text_index.corpus import Content, State, best_by_terms, can_have_budget, contents_at
@@ -88,6 +88,7 @@ class TextShard(Shard):
             "lexical": repr(settings.lexical),
             "fusion": repr(settings.fusion),
             "calibration": repr(settings.calibration),
+            "texts": "kept" if settings.store_texts else "not kept",
         }
         known = vars(replace(told, fingerprint=Fingerprint({**told.fingerprint.parts, **own})))
         return TextShardInfo(
@@ -155,7 +156,7 @@ class TextShard(Shard):
         """Load the latest state of the index in the folder; returns its name."""
         if self._index._is_in_folder:
             self._texts.refresh()
-        return state_of(self._index._snapshot)
+        return self._index._snapshot.name
 
     @property
     def _changed(self) -> Any:
@@ -167,8 +168,14 @@ class TextShard(Shard):
 
 def _part(state: State, statistics: TermStatistics) -> LexicalPart:
     assert state.lexical is not None, "asked only of indexes with terms"
-    return LexicalPart(state.lexical, statistics)
+    snapshot = state.snapshot
+
+    def text_of(entry: str) -> str | None:
+        kept = snapshot.text(snapshot.position_of(entry))
+        return None if kept is None else kept[0]
+
+    return LexicalPart(state.lexical, statistics, text_of)
 
 
 def _from(state: State, value: Any) -> FromState:
-    return FromState(value, state_of(state.snapshot))
+    return FromState(value, state.snapshot.name)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from moverank.errors import UnknownFieldError
 from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN, SUBSET
+from moverank.index.parts.filters import Condition, filter_of
 from moverank.index.search.seeds import Seeds
+from moverank.index.snapshot import unknown_field
 from moverank.sharding.calls import Calls, Course
 from moverank.sharding.hits import Fetch, RemoteDocuments, ShardedHits
 from moverank.sharding.merging import Failure, ShardReport, merge
@@ -49,7 +51,7 @@ def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course)
         shards,
         "seed",
         lambda strict: [_with(part, replace(asked, strict=strict), part, course.left) for part in parts],
-        asked.strict,
+        asked.where,
         course.part(FOR_SEEDS),
     )[1]
     potentials = _mean_potentials(first.answers)
@@ -86,7 +88,7 @@ def within(shards: Shards, asked: ShardQuery, radius: float, parts: list[Any], c
         shards,
         "range_search",
         lambda strict: [_with(part, replace(asked, strict=strict), part, course.left, radius) for part in parts],
-        asked.strict,
+        asked.where,
         course,
     )[1]
     told = ((calls.seconds,), calls.retried, course)
@@ -161,7 +163,8 @@ def _merged(
     lost = sum(one.n_documents for one in failed)
     coverage = 1.0 - lost / merged.stats.documents if merged.stats.documents else float(not failed)
     owners = [own[place] for place in merged.shards.tolist()]
-    documents = Fetch(shards.caller, asked.query, owners, merged.ids.tolist())
+    states = [info.state for info in shards.infos]
+    documents = Fetch(shards.caller, asked.query, owners, merged.ids.tolist(), states)
     return ShardedHits(
         ids=merged.ids,
         distances=merged.distances,
@@ -174,9 +177,15 @@ def _merged(
 
 
 def with_fields(
-    shards: Shards, method: str, args: Callable[[bool], list[Any]], strict: bool, course: Course
+    shards: Shards,
+    method: str,
+    args: Callable[[bool], list[Any]],
+    where: Condition | None,
+    course: Course,
+    *,
+    strict: bool = True,
 ) -> tuple[bool, Calls]:
-    """Ask all shards. A field of a condition may be unknown to some of them, but not to all.
+    """Ask all shards. Each field of a condition may be unknown to some of them, but not to all.
 
     `args` are the arguments for each shard, if such a field is an error, or if it is not. Returns whether it was one.
     """
@@ -184,14 +193,24 @@ def with_fields(
     unknown = [s for s, own in enumerate(calls.answers) if isinstance(own, UnknownFieldError)]
     if not unknown:
         return strict, calls
-    if not any(not isinstance(own, (UnknownFieldError, Failure)) for own in calls.answers):
-        error: UnknownFieldError = calls.answers[unknown[0]]
-        raise error
+    assert where is not None, "fields are those of a condition"
+    _require_fields(shards, where, course)
     again = args(False)
     more = shards.caller.ask(method, [own if s in unknown else None for s, own in enumerate(again)], course)
     for s in unknown:
         calls.answers[s], calls.replicas[s] = more.answers[s], more.replicas[s]
     return False, replace(calls, retried=calls.retried + more.retried, seconds=calls.seconds + more.seconds)
+
+
+def _require_fields(shards: Shards, where: Condition, course: Course) -> None:
+    """Refuse a condition on a field that no shard knows; one that does not answer may know it."""
+    names = sorted(filter_of(where).fields)
+    told = shards.caller.ask("known_fields", [(names,)] * len(shards), course).answers
+    if any(isinstance(own, Failure) for own in told):
+        return
+    missing = set(names) - set().union(*(own[0] for own in told))
+    if missing:
+        raise unknown_field(min(missing), set().union(*(own[1] for own in told)))
 
 
 def _kth(seeds: Sequence[Any], k: int) -> float | None:

@@ -185,7 +185,7 @@ def best_by_terms(
 ) -> dict[str, float]:
     """The entries of a state with the best lexical scores, if they satisfy a condition; `strict` as in `Request`."""
     if where is None:
-        return lexical.search(query, limit)
+        return lexical.search(query, limit, None, deadline)
     chosen = snapshot.chosen(None, filter_of(where, deadline), strict=strict)
     assert chosen is not None, "a condition chooses documents"
     fit = frozenset(chosen.tolist())

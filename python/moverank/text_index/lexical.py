@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
@@ -59,7 +60,10 @@ TEXTS_AT_ONCE = 256
 MOST_TERMS = 1024
 
 
-#: Terms, the most frequent first, of which one has a text that has not been removed, if there is any such text.
+#: Terms of a query about which tantivy is asked one by one. With more of them it is faster to analyse the text again.
+FEW_TERMS = 12
+
+#: Terms that are tried at first for one of a text that has not been removed.
 TERMS_TO_EXPLAIN = 64
 
 #: In messages of tantivy, the number of an error of the system.
@@ -193,21 +197,37 @@ class Lexical:
         with_term = {term: int(self._searcher.doc_freq("text", term)) for term in self.terms_of_query(query)}
         return TermStatistics(int(texts), texts * mean_length, with_term)
 
-    def occurrences(self, query: str, ids: Sequence[str]) -> dict[str, Occurrences]:
-        """How often the terms of a query occur in given texts; those that have none are left out."""
-        terms = self.terms_of_query(query)
+    def occurrences(
+        self, query: str, ids: Sequence[str], text_of: Callable[[str], str | None]
+    ) -> dict[str, Occurrences]:
+        """How often the terms of a query occur in given texts; those that have none are left out.
+
+        Parameters
+        ----------
+        query : str
+            The query.
+        ids : sequence of str
+            The texts.
+        text_of : callable
+            Returns a text by its id; None if it is not kept. Then tantivy is asked about each term.
+        """
+        each = {term: self._term(term) for term in self.terms_of_query(query)}
         found: dict[str, Occurrences] = {}
-        each = {term: self._term(term) for term in terms}
         for _, address in self._among(query, ids):
+            id = self._searcher.doc(address)["id"][0]
+            text = text_of(id) if len(each) > FEW_TERMS else None
             counts: dict[str, float] = {}
+            if text is not None:
+                counts = dict(Counter(term for term in self.terms_of(text) if term in each))
             length = 0.0
-            for term, one in each.items():
+            for term in each if text is None else list(counts)[:1]:
                 try:
-                    told = one.explain(self._searcher, address).to_json()
+                    told = each[term].explain(self._searcher, address).to_json()
                 except ValueError:  # the text does not have the term
                     continue
                 counts[term], length = (_number(told, name) for name in ("freq, ", "dl, "))
-            found[self._searcher.doc(address)["id"][0]] = Occurrences(length, counts)
+            if counts:
+                found[id] = Occurrences(length, counts)
         return found
 
     @cached_property
@@ -216,12 +236,18 @@ class Lexical:
 
         Tantivy says this only where it explains a score.
         """
-        for term, _ in self._searcher.terms_with_prefix("text", "", limit=TERMS_TO_EXPLAIN):
-            one = self._term(term)
-            for _, address in self._searcher.search(one, limit=1, count=False).hits:
-                told = one.explain(self._searcher, address).to_json()
-                return _number(told, "N, "), _number(told, "avgdl, ")
-        return None
+        count = TERMS_TO_EXPLAIN
+        while True:
+            # The most frequent first; those of which all texts have been removed explain nothing.
+            terms = self._searcher.terms_with_prefix("text", "", limit=count)
+            for term, _ in terms:
+                one = self._term(term)
+                for _, address in self._searcher.search(one, limit=1, count=False).hits:
+                    told = one.explain(self._searcher, address).to_json()
+                    return _number(told, "N, "), _number(told, "avgdl, ")
+            if len(terms) < count:
+                return None
+            count *= 8
 
     def ids(self) -> Iterator[str]:
         """Ids of all texts."""

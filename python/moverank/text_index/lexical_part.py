@@ -27,11 +27,16 @@ class LexicalPart:
         The part.
     statistics : TermStatistics
         Those of all parts together, for the query.
+    text_of : callable, optional
+        Returns a text of the part by its id; None if it is not kept.
     """
 
-    def __init__(self, lexical: Lexical, statistics: TermStatistics) -> None:
+    def __init__(
+        self, lexical: Lexical, statistics: TermStatistics, text_of: Callable[[str], str | None] = lambda id: None
+    ) -> None:
         self._lexical = lexical
         self._whole = statistics
+        self._text_of = text_of
 
     def search(
         self,
@@ -48,7 +53,7 @@ class LexicalPart:
         own, factors = self._factors(query)
         if own.mean_length == self._whole.mean_length:
             return self._lexical.scores(query, ids, factors)
-        found = self._lexical.occurrences(query, ids)
+        found = self._lexical.occurrences(query, ids, self._text_of)
         return np.array([self._whole.score(found[id]) if id in found else 0.0 for id in ids], dtype=np.float64)
 
     def _factors(self, query: str) -> tuple[TermStatistics, dict[str, float]]:

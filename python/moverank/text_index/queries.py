@@ -30,6 +30,7 @@ class EncodedQueries:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._kept: OrderedDict[str, EncodedText] = OrderedDict()
+        self._space: Space | None = None
         self._lock = Lock()
 
     def of(self, query: str, space: Space | None, measure: Measure, *, needs_tokens: bool) -> EncodedText:
@@ -41,6 +42,9 @@ class EncodedQueries:
             If there are none and they are needed.
         """
         with self._lock:
+            if space is not self._space:  # the index was replaced by one with another space
+                self._space = space
+                self._kept.clear()
             if query in self._kept:
                 self._kept.move_to_end(query)
                 return self._kept[query]

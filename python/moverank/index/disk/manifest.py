@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -124,6 +125,12 @@ class Manifest:
     space: FileEntry | None = None
     encoder: EncoderIdentity | None = None
     attachment: StoredAttachment | None = None
+
+    @property
+    def name(self) -> str:
+        """A name of this state: of its number, and of its files, which have names of their own."""
+        files = ",".join(sorted(entry.file for entry in self.files))
+        return f"{self.generation}-{hashlib.blake2b(files.encode(), digest_size=8).hexdigest()}"
 
     @property
     def files(self) -> list[FileEntry]:

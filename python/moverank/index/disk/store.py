@@ -232,7 +232,9 @@ class Store:
         space = None if manifest.space is None else self._space_of(manifest.space)
         cells = None if manifest.cells is None else self._cells_of(manifest.cells)
         attachment = None if manifest.attachment is None else self._attachment_of(manifest.attachment)
-        return Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder, cells, attachment)
+        found = Snapshot(setup, parts, removed, manifest.next_id, trained, space, manifest.encoder, cells, attachment)
+        found.name = manifest.name
+        return found
 
     def _attachment_of(self, stored: StoredAttachment) -> Attachment:
         if self._attachment is None or self._attachment[1] != stored:
@@ -376,6 +378,7 @@ class Store:
             )
             # Created before the manifest is replaced, as memory might be exhausted afterwards.
             whole = replace(snapshot, parts=parts, trained=trained, cells=cells, space=space, attachment=attachment)
+            whole.name = manifest.name
             state = manifest, whole
             sync_folder(self.folder)
             self._replace_manifest(manifest)
