@@ -119,6 +119,27 @@ def plans() -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def apart(collection: Collection, share: float = 0.2) -> list[str]:
+    """Training queries to hold out: all that share a relevant document, or share one with one that does, together."""
+    group: dict[str, set[str]] = {}
+    of_document: dict[str, str] = {}
+    for qrel in collection.qrels["train"]:
+        if qrel.relevance > 0:
+            own = group.setdefault(qrel.query_id, {qrel.query_id})
+            other = group[of_document.setdefault(qrel.doc_id, qrel.query_id)]
+            if own is not other:
+                own |= other
+                for name in own:
+                    group[name] = own
+    found: list[str] = []
+    for name in np.random.default_rng(0).permutation(sorted(group)).tolist():
+        if name not in found:
+            found += sorted(group[name])
+        if len(found) >= share * len(group):
+            return found
+    return found
+
+
 def trained(collection: Collection, lexical: Scores, plan: dict[str, Any], training: Training, threads: int) -> Learned:
     """Fit to the training queries; the held-out ones choose the weight beside BM25, too."""
     train = judged_queries(collection, "train")
@@ -137,6 +158,7 @@ def trained(collection: Collection, lexical: Scores, plan: dict[str, Any], train
         encoder=Stored.of(collection),  # type: ignore[arg-type]
         training=training,
         first_stage=first_stage,
+        held_out=apart(collection),
         num_threads=threads,
         progress=lambda epoch: print(epoch, file=sys.stderr, flush=True),
         **{"measure": CAPACITY, **plan, "learn": {*plan["learn"], "fusion"}},

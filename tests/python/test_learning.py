@@ -486,6 +486,9 @@ def test_a_text_of_tokens_without_mass_keeps_what_it_had():
         ({"weights": learning.TokenWeighting(), "learn": ["capacity"]}, ValueError, "weights: is given, but 'weights'"),
         ({"projection": 128}, TypeError, "projection: expected Projection, got int"),
         ({"projection": learning.Projection(dim=99)}, ValueError, "dim: vectors have 8 dimensions"),
+        ({"held_out": [7]}, ValueError, "held_out: 7 is not among queries"),
+        ({"held_out": []}, ValueError, "held_out: expected some of the 2 with examples, got 0"),
+        ({"held_out": "0"}, TypeError, "held_out: expected a list of ids, got str"),
         ({"training": 3}, TypeError, "training: expected Training, got int"),
         ({"training": learning.Training(optimizer=list)}, TypeError, "optimizer: expected an optimiser of torch"),
         ({"start": "whitening"}, TypeError, "start: expected a Space, got str"),
@@ -544,6 +547,16 @@ def test_bad_examples_of_other_kinds_are_refused(encoder, how, kind, message):
 def test_bad_options_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         make()
+
+
+def test_examples_that_are_to_be_held_out_are(encoder, examples):
+    found = fitted(encoder, examples, held_out={3, 5, 8}, training=learning.Training(epochs=0))
+    assert found.held_out == (3, 5, 8)
+    how = {"encoder": encoder, "training": learning.Training(epochs=0)}
+    found = learning.fit(documents=examples[1], labels=examples[3].tolist(), held_out=range(20), **how)
+    assert found.held_out == tuple(range(20))
+    found = learning.fit(["unknown", *examples[0][:9]], ["t0w0"] * 10, pairs=range(10), held_out=[0, 4, 6], **how)
+    assert found.held_out == (4, 6)
 
 
 def test_texts_without_tokens_are_left_out(encoder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,15 @@ class Given:
         if not known:
             raise ValueError(f"{what}: {id!r:.80} is not among {self.name}")
         return self._place.get(id)
+
+
+def held_out_places(held_out: Any, texts: Given) -> list[int] | None:
+    """Places of the ids that are to be held out, those of texts without tokens left out; None if none are given."""
+    if held_out is None:
+        return None
+    listed = list(held_out) if isinstance(held_out, (set, frozenset)) else as_list(held_out, "held_out", "ids")
+    places = [texts.place(id, "held_out") for id in listed]
+    return [place for place in places if place is not None]
 
 
 def judged(judgements: Any, queries: Given, documents: Given) -> list[dict[int, float]]:
@@ -118,11 +127,18 @@ def scores_of(pairs: Any, count: int) -> NDArray[np.float64]:
     return found
 
 
-def split(chosen: Iterable[int], share: float, seed: int, what: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places to train on and places to choose by, both in order."""
+def split(
+    chosen: Iterable[int], given: Collection[int] | None, share: float, seed: int, what: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places to train on and places to choose by, both in order: those that are given, or a random share."""
     places = np.array(sorted(chosen), dtype=np.int64)
     if len(places) < 2:
         raise ValueError(f"{what}: expected examples of at least two, to train on and to choose by, got {len(places)}")
+    if given is not None:
+        is_held = np.isin(places, np.array(sorted(given), dtype=np.int64))
+        if is_held.all() or not is_held.any():
+            raise ValueError(f"held_out: expected some of the {len(places)} with examples, got {int(is_held.sum())}")
+        return places[~is_held], places[is_held]
     count = min(max(round(len(places) * share), 1), len(places) - 1)
     order = np.random.default_rng([seed, len(places)]).permutation(len(places))
     return np.sort(places[order[count:]]), np.sort(places[order[:count]])

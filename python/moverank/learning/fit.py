@@ -15,7 +15,7 @@ from moverank._support.validate import as_list, one_of, require_callable, thread
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import Encoder, require_encoder
 from moverank.learning.classes import Classes
-from moverank.learning.examples import Given, Texts, classes, judged, of_triples, scores_of, split
+from moverank.learning.examples import Given, Texts, classes, held_out_places, judged, of_triples, scores_of, split
 from moverank.learning.learned import Learned
 from moverank.learning.model import Model
 from moverank.learning.options import Training
@@ -54,6 +54,7 @@ def fit(
     training: Training | None = None,
     start: Space | None = None,
     first_stage: Mapping[Any, Mapping[Any, float]] | None = None,
+    held_out: Collection[Any] | None = None,
     num_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Learned:
@@ -95,6 +96,9 @@ def fit(
         A space to start from; its steps come first in the result.
     first_stage : mapping, optional
         For "fusion": per query id, scores of documents by id, such as those of BM25.
+    held_out : collection of ids, optional
+        Queries that choose and are not trained on, in place of a random share; with `labels`, documents. Hold queries
+        out together if they share relevant documents and those that you will search for do not.
     num_threads : int, optional
         Threads to use; all cores by default. The result depends on the seed and may depend on this number.
     progress : callable, optional
@@ -156,17 +160,25 @@ def fit(
     documents_side = vocabulary.side(right.encoded, by_norm=by_norm)
     queries_side = documents_side if left is right else vocabulary.side(left.encoded, by_norm=by_norm)
     sides = queries_side, documents_side
+    apart = held_out_places(held_out, left)
     with _threads(num_threads):
         model = _model(own_weights, own_projection, vocabulary, documents_side, chosen, how)
         examples: Rankings | Classes | ScoredPairs
         if labels is not None:
-            examples = _classes(labels, right, documents_side, chosen, how, num_threads)
+            examples = _classes(labels, right, documents_side, apart, chosen, how, num_threads)
         elif pairs is not None:
-            examples = _pairs(pairs, left, right, sides, chosen, how, num_threads)
+            examples = _pairs(pairs, left, right, sides, apart, chosen, how, num_threads)
         else:
-            examples = _rankings(judgements, triples, left, right, sides, chosen, how, num_threads)
+            examples = _rankings(judgements, triples, left, right, sides, apart, chosen, how, num_threads)
         examples.prepare(model)
-        identity = _identity(encoder, chosen, start, (own_weights, own_projection, how), sides, examples.content())
+        identity = _identity(
+            encoder,
+            chosen,
+            start,
+            (own_weights, own_projection, how),
+            sides,
+            [*examples.content(), examples.held.tobytes()],
+        )
         history = train(model, examples, how, identity=identity, progress=progress)
         if "capacity" in wanted:
             chosen = _with_capacity(examples, model, chosen, best_of(history).held_out)
@@ -176,8 +188,8 @@ def fit(
     learnt = model.steps(vocabulary, by_norm=by_norm, has_weights=right.encoded.sequences.weights is not None)
     steps = learnt if start is None else (*start.steps, *learnt)
     held = examples.left_places[examples.held] if isinstance(examples, ScoredPairs) else examples.held
-    held_out = tuple(left.ids[place] for place in held.tolist())
-    return Learned(Space(steps), chosen, fusion, examples.figure, history, held_out)
+    names = tuple(left.ids[place] for place in held.tolist())
+    return Learned(Space(steps), chosen, fusion, examples.figure, history, names)
 
 
 def _wanted(learn: Any, is_ranking: bool, first_stage: Any) -> set[str]:
@@ -243,10 +255,16 @@ def _model(
 
 
 def _classes(
-    labels: Sequence[Any], texts: Given, side: Side, measure: Measure, training: Training, num_threads: int | None
+    labels: Sequence[Any],
+    texts: Given,
+    side: Side,
+    apart: list[int] | None,
+    measure: Measure,
+    training: Training,
+    num_threads: int | None,
 ) -> Classes:
     numbers = classes(labels, texts)
-    trained, held = split(range(len(numbers)), training.held_out, training.seed, "labels")
+    trained, held = split(range(len(numbers)), apart, training.held_out, training.seed, "labels")
     return Classes(side, numbers, trained, held, measure, training, num_threads)
 
 
@@ -256,6 +274,7 @@ def _rankings(
     left: Given,
     right: Given,
     sides: tuple[Side, Side],
+    apart: list[int] | None,
     measure: Measure,
     training: Training,
     num_threads: int | None,
@@ -266,7 +285,7 @@ def _rankings(
     else:
         relevant, others = of_triples(triples, left, right)
     used = [q for q, own in enumerate(relevant) if own]
-    trained, held = split(used, training.held_out, training.seed, "judgements" if triples is None else "triples")
+    trained, held = split(used, apart, training.held_out, training.seed, "judgements" if triples is None else "triples")
     return Rankings(*sides, relevant, others, trained, held, measure, training, num_threads)
 
 
@@ -275,6 +294,7 @@ def _pairs(
     left: Given,
     right: Given,
     sides: tuple[Side, Side],
+    apart: list[int] | None,
     measure: Measure,
     training: Training,
     num_threads: int | None,
@@ -284,7 +304,8 @@ def _pairs(
     scores = scores_of(pairs, left.count)
     both = sorted(set(left.encoded.kept) & set(right.encoded.kept))
     left_places, right_places = (np.searchsorted(given.encoded.kept, both) for given in (left, right))
-    trained, held = split(range(len(both)), training.held_out, training.seed, "pairs")
+    own = None if apart is None else np.flatnonzero(np.isin(left_places, apart)).tolist()
+    trained, held = split(range(len(both)), own, training.held_out, training.seed, "pairs")
     return ScoredPairs(*sides, left_places, right_places, scores[both], trained, held, measure, training, num_threads)
 
 
