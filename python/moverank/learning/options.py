@@ -36,8 +36,7 @@ class Training:
     loss : {"contrastive", "margin"}, default "contrastive"
         For rankings. Classes are trained by their neighbourhood, pairs by correlation.
     temperature, margin : float, optional
-        In units of the distance; by default a half of the standard deviation of untrained distances in the first batch,
-        and all of it.
+        In units of the distance; by default the standard deviation of untrained distances in the first batch.
     neighbours : int, default 15
         How many vote for the class of a held-out text.
     optimizer : callable, optional
@@ -91,6 +90,6 @@ class Training:
         """Temperature and margin, for untrained distances of this standard deviation."""
         spread = spread if spread > 0.0 and math.isfinite(spread) else 1.0
         return (
-            0.5 * spread if self.temperature is None else self.temperature,
+            spread if self.temperature is None else self.temperature,
             spread if self.margin is None else self.margin,
         )

@@ -41,7 +41,7 @@ class TokenWeighting:
         What else scores depend on: ln of the norm, of the inverse document frequency, of 1 + the place in the text.
     least_texts : int, default 3
         Only tokens in this many texts have a number of their own.
-    learning_rate : float, default 0.03
+    learning_rate : float, default 0.02
         For the optimiser.
     strength : float, default 0.001
         How strongly scores are pulled to 0, where they start.
@@ -53,7 +53,7 @@ class TokenWeighting:
     identity: bool = True
     features: tuple[str, ...] = field(default=FEATURES)
     least_texts: int = 3
-    learning_rate: float = 0.03
+    learning_rate: float = 0.02
     strength: float = 1e-3
 
     def __post_init__(self) -> None:
