@@ -134,7 +134,9 @@ class State:
     def by_terms(self, query: str, limit: int, where: Condition | None, deadline: float | None) -> dict[str, float]:
         """The entries with the best lexical scores, and these, the best first."""
         assert self.lexical is not None, "searched by terms only where there are any"
-        return best_by_terms(self.lexical, self.snapshot, query, limit, where, deadline)
+        # Without a condition it takes milliseconds, and what it finds is all that there is if time is short.
+        until = None if where is None else deadline
+        return best_by_terms(self.lexical, self.snapshot, query, limit, where, until)
 
     def term_scores(self, query: str, entries: Sequence[str]) -> NDArray[np.float64]:
         """Lexical scores of entries."""
