@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from threading import Event
 from typing import Any, cast
 
@@ -15,23 +14,24 @@ from moverank._support.threads import count_of, each
 from moverank._support.validate import as_list, real_number, whole_number
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
-from moverank.index.parts.ids import Ids, is_id, listed_ids
+from moverank.index.parts.ids import Ids, listed_ids
 from moverank.index.parts.intake import Documents, as_documents
 from moverank.index.parts.payload_values import payload_list
 from moverank.index.parts.payloads import payload_arrays
-from moverank.measures.measure import Measure, require_same_dim
+from moverank.measures.measure import require_same_dim
 from moverank.sharding import changing
 from moverank.sharding.calls import Course, Replica
 from moverank.sharding.hits import ShardedHits
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.shard import Shard, ShardQuery
+from moverank.sharding.sharded import Sharded
 from moverank.sharding.shards import Shards, different_folders, places_by_shard, threads_each
 from moverank.sharding.waves import FOR_SEEDS, among, nearest, seeds_each, within
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms
 from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
 
 
-class ShardedIndex:
+class ShardedIndex(Sharded[Shards]):
     """Several indexes that are searched as one, exactly: in this process, or in others (see `moverank.ray`).
 
     A search has two waves. First, each shard solves a few documents. The k-th least distance of all these is a cutoff
@@ -120,49 +120,8 @@ class ShardedIndex:
 
     # ---- what there is ---------------------------------------------------------------------------------------------
 
-    @property
-    def measure(self) -> Measure:
-        """The measure that distances are computed by."""
-        return self._shards.infos[0].measure
-
-    @property
-    def sizes(self) -> list[int]:
-        """Number of documents of each shard, when it was last heard of."""
-        return self._shards.sizes
-
-    def __len__(self) -> int:
-        return sum(self.sizes)
-
     def __repr__(self) -> str:
         return f"ShardedIndex({len(self)} documents in {len(self._shards)} shards, measure={self.measure.name})"
-
-    def __contains__(self, id: object) -> bool:
-        return is_id(id, self._shards.ids) and bool(self._shards.owners([id])[0] >= 0)
-
-    def close(self) -> None:
-        """Release all replicas. Indexes that were given to `of` stay open."""
-        self._shards.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A copy calls the same replicas if they are elsewhere; those of this process are opened anew.
-        shards, options = self._shards.arguments()
-        return partial(ShardedIndex, **options), (shards,)
-
-    def __enter__(self) -> ShardedIndex:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def refresh(self) -> None:
-        """Let every replica load the latest state of its folder.
-
-        Raises
-        ------
-        ShardFailedError
-            If no replica of a shard can be reached.
-        """
-        self._shards.refresh()
 
     # ---- searches --------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from moverank.index.index import PathLike
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import is_id, listed_ids, make_ids
 from moverank.index.parts.payload_values import payload_list
-from moverank.measures.measure import Measure
 from moverank.ranking.fusion import Fusing
 from moverank.ranking.passages import Passages
 from moverank.sharding import changing
@@ -28,6 +27,7 @@ from moverank.sharding.calls import Course, Replica
 from moverank.sharding.fingerprint import Fingerprint
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.merging import Failure, ShardReport
+from moverank.sharding.sharded import Sharded
 from moverank.sharding.shards import SECONDS_TO_LOAD, different_folders, places_by_shard, threads_each
 from moverank.sharding.text_corpus import LostShard, ShardedCorpus, TextShards
 from moverank.sharding.text_shard import TextShard
@@ -93,7 +93,7 @@ class ShardedTextHits(TextHits):
         return f"{super().__str__()}\n{self.shards}" if self.shards.failed else super().__str__()
 
 
-class ShardedTextIndex:
+class ShardedTextIndex(Sharded[TextShards]):
     """Several indexes of texts that are searched as one: in this process, or in others (see `moverank.ray`).
 
     The answer is that of one index of all texts. Rare words weigh what they weigh in all shards together: these first
@@ -199,11 +199,6 @@ class ShardedTextIndex:
         return self._reader.encoder
 
     @property
-    def measure(self) -> Measure:
-        """What texts are compared by."""
-        return self._shards.infos[0].measure
-
-    @property
     def passages(self) -> Passages | None:
         """How documents are cut; None if they are indexed whole."""
         return self._shards.settings.passages
@@ -233,14 +228,6 @@ class ShardedTextIndex:
         """Number of documents, or of their passages."""
         return sum(self._shards.sizes)
 
-    def __len__(self) -> int:
-        """Number of documents."""
-        return sum(self.sizes)
-
-    def __contains__(self, id: object) -> bool:
-        kind = self._shards.settings.ids
-        return kind is not None and is_id(id, kind) and bool(self._shards.owners([id])[0] >= 0)
-
     def __repr__(self) -> str:
         lexical = "" if self.lexical is None else f", lexical={self.lexical!r}"
         passages = "" if self.passages is None else f", {self.passages!r}"
@@ -263,31 +250,6 @@ class ShardedTextIndex:
     def payload(self, id: Id) -> Any:
         """Payload of a document; None if it has none. Raises what `text` raises."""
         return self._document(id)[1]
-
-    def refresh(self) -> None:
-        """Let every replica load the latest state of its folder.
-
-        Raises
-        ------
-        ShardFailedError
-            If no replica of a shard can be reached.
-        """
-        self._shards.refresh()
-
-    def close(self) -> None:
-        """Release all replicas. Indexes that were given to `of` stay open."""
-        self._shards.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A copy calls the same replicas if they are elsewhere; those of this process are opened anew.
-        shards, options = self._shards.arguments()
-        return partial(ShardedTextIndex, **options, encoder=self._given), (shards,)
-
-    def __enter__(self) -> ShardedTextIndex:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # ---- searches --------------------------------------------------------------------------------------------------
 
@@ -574,6 +536,9 @@ class ShardedTextIndex:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
+    def _own_options(self) -> dict[str, Any]:
+        return {"encoder": self._given}
+
     def _latest_reader(self, shards: TextShards) -> _Reader:
         """How queries are read, asked of the first shard that answers."""
         calls = shards.caller.ask("reader", [()] * len(shards), Course.of(SECONDS_TO_LOAD))
@@ -620,10 +585,8 @@ class ShardedTextIndex:
         return self._shards.agreed(searched, course)
 
     def _document(self, id: Id) -> tuple[str | None, Any]:
-        kind = self._shards.settings.ids
-        if kind is None or not is_id(id, kind):
-            raise UnknownIdError(f"id: {id!r:.80} is in no shard")
-        owner = int(self._shards.owners([id])[0])
+        kind = self._shards.ids
+        owner = int(self._shards.owners([id])[0]) if kind and is_id(id, kind) else -1
         if owner < 0:
             raise UnknownIdError(f"id: {id!r:.80} is in no shard")
         args: list[Any] = [(id,) if s == owner else None for s in range(len(self._shards))]
