@@ -27,7 +27,7 @@ from moverank.errors import (
     UnknownIdError,
 )
 from moverank.ranking import Passages, ReciprocalRanks
-from moverank.sharding import ShardedTextIndex, TextShard, split
+from moverank.sharding import ShardedTextIndex, TextShard, rebalance, split
 from moverank.sharding.local import LocalReplica
 from moverank.sharding.routing import shard_of
 
@@ -637,3 +637,53 @@ def test_a_closed_index_says_so(folders):
     ):
         with pytest.raises(mr.errors.IndexClosedError):
             call()
+
+
+# ---- moves -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"lexical": None, "store_texts": False}, {"passages": Passages(40, overlap=10)}]
+)
+def test_texts_are_moved_with_their_terms(tmp_path, options):
+    whole = one_index(**options)
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    split(whole, [full])
+    split(mr.TextIndex.create(**options), [empty])
+    told = []
+    sizes = rebalance([full, empty], progress=lambda *counts: told.append(counts))
+    assert sum(sizes) == len(whole.index)
+    assert abs(sizes[0] - sizes[1]) <= 0.25 * sum(sizes)
+    assert told
+    with ShardedTextIndex.open([full, empty]) as sharded:
+        assert len(sharded) == len(whole)
+        assert min(sharded.sizes) > 0
+        for query in QUERIES[:4]:
+            same(sharded.search(query, 8, candidates=None), whole.search(query, 8, candidates=None))
+        assert all(sharded.text(id) == whole.text(id) for id in IDS[::7])
+        assert sharded.upsert(["A cat on the roof."], [IDS[-1]]).ids == [IDS[-1]]
+    for folder in (full, empty):
+        mr.TextIndex.open(folder).verify()
+
+
+def test_a_move_of_texts_that_was_interrupted_is_finished(tmp_path, monkeypatch):
+    whole = one_index()
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    split(whole, [full])
+    split(mr.TextIndex.create(), [empty])
+    monkeypatch.setattr("moverank.sharding.rebalancing.without", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rebalance([full, empty])
+    monkeypatch.undo()
+    rebalance([full, empty])
+    with ShardedTextIndex.open([full, empty]) as sharded:
+        assert len(sharded) == len(whole)
+        same(sharded.search(QUERIES[0], 8, candidates=None), whole.search(QUERIES[0], 8, candidates=None))
+    for folder in (full, empty):
+        mr.TextIndex.open(folder).verify()
+
+
+def test_terms_cannot_be_moved_without_texts(tmp_path):
+    split(one_index(store_texts=False), [tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(ValueError, match="keeps no texts"):
+        rebalance([tmp_path / "a", tmp_path / "b"])

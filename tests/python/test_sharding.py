@@ -622,9 +622,19 @@ def test_moves_are_refused_where_they_would_lose_something(tmp_path):
     KINDS["pooled"][0](list(range(5))).save(tmp_path / "other")
     with pytest.raises(ShardMismatchError, match="pool"):
         rebalance([*folders, tmp_path / "other"])
-    mr.TextIndex.create(tmp_path / "texts").add(["a cat"])
-    with pytest.raises(ValueError, match="TextIndex"):
-        rebalance([tmp_path / "texts"])
+    vectors = mr.encoders.WordVectors.default().encode(["a cat"]).sequences
+    with mr.TextIndex.create(tmp_path / "texts", lexical=None, dtype="float16", prefilter=None) as texts:
+        texts.add(["a cat"], ["cat"])
+        measure = texts.measure
+    mr.Index.build(vectors, measure, ids=["cat"], dtype="float16", prefilter=None).save(tmp_path / "vectors")
+    with pytest.raises(ShardMismatchError, match="has encoder|one has texts"):
+        rebalance([tmp_path / "texts", tmp_path / "vectors"])
+    with mr.TextIndex.create(
+        tmp_path / "other texts", lexical=None, dtype="float16", prefilter=None, store_texts=False
+    ):
+        pass
+    with pytest.raises(ShardMismatchError, match="store_texts False"):
+        rebalance([tmp_path / "texts", tmp_path / "other texts"])
 
 
 def test_a_split_needs_empty_folders(tmp_path):

@@ -16,7 +16,7 @@ from moverank.index.parts.attachment import Attachment
 from moverank.index.snapshot import Snapshot
 from moverank.sharding.routing import shard_of
 from moverank.sharding.shards import different_folders
-from moverank.text_index.changing import texts_of
+from moverank.text_index.changing import attachment_of, texts_of
 from moverank.text_index.lexical import Lexical
 from moverank.text_index.text_index import TextIndex
 
@@ -78,8 +78,7 @@ def _attached(texts: TextIndex, state: Snapshot) -> Attachment:
         # Without the texts themselves, those of other shards are removed, and count until then in weights of terms.
         kept = frozenset(state.ids_at(state.positions).tolist())
         lexical = lexical.changed([], [entry for entry in lexical.ids() if entry not in kept])
-    files = held.other_files | ({} if lexical is None else lexical.files)
-    return Attachment(held.settings.as_json(), files)
+    return attachment_of(held.settings, held.other_files, lexical)
 
 
 def _written(

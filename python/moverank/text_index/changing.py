@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from moverank.encoders.encoded import Encoder
 from moverank.errors import DuplicateIdError, UnknownIdError
 from moverank.index.changes import NONE_REMOVED, Keeper, added, compacted, without
 from moverank.index.index import Index
-from moverank.index.parts.attachment import Attachment
+from moverank.index.parts.attachment import AttachedFile, Attachment
 from moverank.index.parts.ids import Positions, is_id, listed_ids, make_ids
 from moverank.index.parts.intake import next_id_after
 from moverank.index.parts.payload_values import payload_list
@@ -172,9 +172,13 @@ class Changes:
 
     def _commit_with(self, keeper: Keeper, state: Snapshot, settings: Settings, lexical: Lexical | None) -> None:
         files = self._holder.of(keeper.snapshot).other_files
-        files |= {} if lexical is None else lexical.files
-        keeper.commit(replace(state, attachment=Attachment(settings.as_json(), files)))
+        keeper.commit(replace(state, attachment=attachment_of(settings, files, lexical)))
         self._holder.keep(keeper.snapshot, settings, lexical)
+
+
+def attachment_of(settings: Settings, other_files: Mapping[str, AttachedFile], lexical: Lexical | None) -> Attachment:
+    """What belongs to a state of an index of texts, as its index keeps it."""
+    return Attachment(settings.as_json(), {**other_files, **({} if lexical is None else lexical.files)})
 
 
 def positions_of(snapshot: Snapshot, settings: Settings, ids: Sequence[Any]) -> list[Positions]:
