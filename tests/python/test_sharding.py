@@ -627,7 +627,7 @@ def test_moves_are_refused_where_they_would_lose_something(tmp_path):
         texts.add(["a cat"], ["cat"])
         measure = texts.measure
     mr.Index.build(vectors, measure, ids=["cat"], dtype="float16", prefilter=None).save(tmp_path / "vectors")
-    with pytest.raises(ShardMismatchError, match="has encoder|one has texts"):
+    with pytest.raises(ShardMismatchError, match=r"has encoder|one has texts"):
         rebalance([tmp_path / "texts", tmp_path / "vectors"])
     with mr.TextIndex.create(
         tmp_path / "other texts", lexical=None, dtype="float16", prefilter=None, store_texts=False
