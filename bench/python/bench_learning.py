@@ -130,6 +130,18 @@ def seconds(data: Data, distances: Callable[[list[Tensor]], Tensor], repeats: in
     return float(np.median(times[1:]))
 
 
+def check(data: Data) -> None:
+    """Both sides compute the same: MaxSim, and plans of entropy, which cost little more than the best."""
+    with torch.no_grad():
+        parameters = data.parameters()
+        ours, theirs = ragged(data, parameters, mr.maxsim, 1), by_maxsim(data, parameters)
+        assert torch.allclose(ours, theirs, rtol=1e-4), (ours - theirs).abs().max()
+        best = ragged(data, parameters, mr.wrd, 1)
+        found = by_sinkhorn(data, parameters, unrolled=False)
+        assert bool((found > best - 1e-3).all()), (found - best).min()
+        assert bool((found < best + 0.2).all()), (found - best).max()
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
@@ -139,6 +151,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     print(environment("torch"), f"{args.threads} thread(s)", sep=", ", end="\n\n")
     data, wrd = Data(), mr.wrd
+    check(data)
     entropic = wrd.replace(problem=mr.Sinkhorn(EPSILON, relative=False, max_iterations=ITERATIONS))
     ours: dict[str, mr.Measure] = {"exact WRD": wrd, "WRD, capacity 4": wrd.replace(capacity=4)}
     ours |= {"entropic WRD": entropic, "MaxSim": mr.maxsim}

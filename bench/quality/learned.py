@@ -143,7 +143,14 @@ def apart(collection: Collection, share: float = 0.2) -> list[str]:
     return found
 
 
-def trained(collection: Collection, lexical: Scores, plan: dict[str, Any], training: Training, threads: int) -> Learned:
+def trained(
+    collection: Collection,
+    lexical: Scores,
+    plan: dict[str, Any],
+    training: Training,
+    threads: int,
+    by_documents: bool,
+) -> Learned:
     """Fit to the training queries; the held-out ones choose the weight beside BM25, too."""
     train = judged_queries(collection, "train")
     texts = {collection.query_ids[k]: collection.query_texts[k] for k in train}
@@ -161,7 +168,7 @@ def trained(collection: Collection, lexical: Scores, plan: dict[str, Any], train
         encoder=Stored.of(collection),  # type: ignore[arg-type]
         training=training,
         first_stage=first_stage,
-        held_out=apart(collection),
+        held_out=apart(collection) if by_documents else None,
         num_threads=threads,
         progress=lambda epoch: print(epoch, file=sys.stderr, flush=True),
         **{"measure": CAPACITY, **plan, "learn": {*plan["learn"], "fusion"}},
@@ -189,7 +196,7 @@ def figures(
     return found
 
 
-def retrieval(cache: Path, only: list[str] | None, training: Training, threads: int) -> None:
+def retrieval(cache: Path, only: list[str] | None, training: Training, threads: int, by_documents: bool) -> None:
     """Print the tables of retrieval."""
     sets = {}
     for name in ("scifact test", "cranfield test"):
@@ -206,7 +213,7 @@ def retrieval(cache: Path, only: list[str] | None, training: Training, threads: 
     lines = [[f"{name}, untrained", "384", "", *cells(own, None), ""] for name, own in untrained.items()]
     for name, plan in chosen_plans.items():
         began = time.perf_counter()
-        learned = trained(collection, lexical, plan, training, threads)
+        learned = trained(collection, lexical, plan, training, threads, by_documents)
         minutes = (time.perf_counter() - began) / 60
         print(name, learned, file=sys.stderr)
         learned.save(cache / f"{name.replace(' ', '-').replace(':', '').replace(',', '')}.npz")
@@ -359,13 +366,14 @@ def main() -> None:
     parser.add_argument("what", choices=["retrieval", "sizes", "classes", "pairs"])
     parser.add_argument("--cache", type=Path, help="folder for encoded texts")
     parser.add_argument("--only", nargs="+", choices=list(plans()), help="only these plans")
+    parser.add_argument("--random", action="store_true", help="hold out any queries, whatever documents they share")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
     print(environment("torch", "scikit-learn", "tantivy", "ir-measures"), end="\n\n")
     training = Training(epochs=args.epochs)
     if args.what == "retrieval":
-        retrieval(args.cache, args.only, training, args.threads)
+        retrieval(args.cache, args.only, training, args.threads, not args.random)
     elif args.what == "sizes":
         sizes(args.cache)
     elif args.what == "classes":
