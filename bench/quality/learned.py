@@ -118,6 +118,10 @@ def plans() -> dict[str, dict[str, Any]]:
         "WRD: weights": {"learn": {"weights"}},
         f"WRD: weights, {DIM} dimensions": few,
         "WRD: weights, all dimensions": {**linear, "projection": Projection()},
+        f"WRD: {DIM} dimensions, fast": {
+            "learn": {"projection"},
+            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
+        },
         f"MaxSim: weights, {DIM} dimensions": {**few, "measure": mr.maxsim, "start": on_units},
     }
 
