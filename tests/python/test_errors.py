@@ -127,7 +127,7 @@ CASES = {
     "ShardMismatchError": (
         ValueError,
         lambda: ShardedIndex.of([mr.Index.build(DOCS, "wmd"), mr.Index.build(DOCS, "wrd")]),
-        "shard 1 has measure .*, but shard 0 has .*: their distances cannot be compared",
+        "shard 1 has measure .*, but shard 0 has .*: they cannot be searched as one",
     ),
     "ShardFailedError": (
         RuntimeError,
