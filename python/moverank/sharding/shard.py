@@ -60,7 +60,7 @@ class ShardQuery:
     """A search of all shards; `name` tells it from others.
 
     `count` is the number of seeds of each shard. `strict` is whether a field of `where` that no payload of the shard
-    has is an error; otherwise it is null.
+    has is an error; otherwise it is null. `state` is the state to search, if the shard still has it; else the latest.
     """
 
     name: str
@@ -71,6 +71,7 @@ class ShardQuery:
     candidates: int | None
     slack: float
     strict: bool = True
+    state: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +173,7 @@ class Shard:
         self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None, radius: float
     ) -> ShardAnswer:
         """All documents within a radius."""
-        snapshot = self._current()
+        snapshot = self._at(asked.state)
         request = Request.within(
             snapshot, radius, timeout=timeout, subset=subset, where=asked.where, strict=asked.strict
         )
@@ -180,7 +181,7 @@ class Shard:
 
     def rerank(self, asked: ShardQuery, ids: Sequence[Any], timeout: float | None) -> ShardAnswer:
         """The nearest of given documents."""
-        request = Request.among(self._current(), ids, asked.k, slack=asked.slack, timeout=timeout)
+        request = Request.among(self._at(asked.state), ids, asked.k, slack=asked.slack, timeout=timeout)
         return ShardAnswer.of(request.answer(asked.query, None, self._num_threads), request.snapshot.name)
 
     def documents(self, query: Sequences | Histograms, ids: Sequence[Any], state: str) -> KeptDocuments:
@@ -208,12 +209,13 @@ class Shard:
         snapshot = self._index._snapshot
         return snapshot.known_fields(names), snapshot.fields_shown()
 
-    def has(self, ids: Sequence[Any]) -> NDArray[np.bool_]:
-        """Which documents the index has."""
-        return self._index._snapshot.find(listed_ids(ids)) >= 0
+    def has(self, ids: Sequence[Any], state: str = "") -> NDArray[np.bool_]:
+        """Which documents the index has, in a state if it is still kept, else in the latest."""
+        return self._at(state).find(listed_ids(ids)) >= 0
 
     def refresh(self) -> str:
         """Load the latest state of the index in the folder; returns its name."""
+        self._at("")  # kept for searches that have begun
         if self._index._is_in_folder:
             self._index.refresh()
         return self._index._snapshot.name
@@ -231,14 +233,18 @@ class Shard:
         self.refresh()
         return returned
 
-    def _current(self) -> Snapshot:
-        """The state of the index, which is kept for a while for those that look at hits found in it."""
-        snapshot = self._index._snapshot
+    def _at(self, state: str) -> Snapshot:
+        """A state of the index, or the latest one if that is no longer kept.
+
+        States are kept for a while: for searches that began before the latest was loaded, and for those that look at
+        hits found in them. So a load of the latest state disturbs no search.
+        """
+        latest = self._index._snapshot
         with self._lock:
-            self._states[snapshot.name] = snapshot
+            self._states[latest.name] = latest
             while len(self._states) > STATES_KEPT:
                 self._states.popitem(last=False)
-        return snapshot
+            return self._states.get(state, latest)
 
     def _in_turn(self, path: Path) -> Any:
         """The index in a folder, open for writing, when other processes have written."""
@@ -266,6 +272,6 @@ class Shard:
 
     def _request(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Request:
         return Request.nearest(
-            self._current(), asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
+            self._at(asked.state), asked.k, slack=asked.slack, candidates=asked.candidates, timeout=timeout,
             subset=subset, where=asked.where, strict=asked.strict,
         )  # fmt: skip

@@ -414,7 +414,7 @@ class ShardedTextIndex(Sharded[TextShards]):
         UnknownIdError
             If an id is in no shard.
         ShardFailedError
-            If a shard does not answer. Which shard has a document has to be known, so that all have to say at first.
+            If a shard does not answer, unless `on_failure` is "partial": then its documents are missing.
         TypeError, ValueError
             If an argument is malformed; the message names it.
         """

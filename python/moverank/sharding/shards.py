@@ -218,7 +218,7 @@ class Shards:
         return failed
 
     def owners(self, ids: Any, course: Course | None = None) -> NDArray[np.int64]:
-        """The shard of each document; −1 for those that are in none."""
+        """The shard of each document, as they are now; −1 for those that are in none."""
         self._require_open()
         listed = list(ids)
         owners = np.full(len(listed), -1, dtype=np.int64)
@@ -239,7 +239,8 @@ class Shards:
         if subset is None:
             return [None] * count
         listed = self.checked_ids(subset, name)
-        calls = self.caller.ask("has", [(listed,)] * count, course) if listed else Calls([[]] * count, [], 0, 0.0)
+        asked = [(listed, info.state) for info in self.infos]
+        calls = self.caller.ask("has", asked, course) if listed else Calls([[]] * count, [], 0, 0.0)
         parts: list[Any] = []
         seen = np.zeros(len(listed), dtype=bool)
         for has in calls.answers:

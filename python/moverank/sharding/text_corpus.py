@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.encoders.encoded import EncodedText, Encoder
-from moverank.errors import ShardFailedError, ShardMismatchError, UnknownIdError
+from moverank.errors import ShardFailedError, ShardMismatchError
 from moverank.index.parts.filters import Condition
 from moverank.index.search.hits import Hits
 from moverank.measures.measure import Measure
@@ -160,7 +160,7 @@ class ShardedCorpus:
                 asked: list[Any] = [None] * len(self._shards)
                 for s, count in counts.items():
                     # Seconds, as each machine has a clock of its own.
-                    asked[s] = self._for(s) or (query, count, where, strict, statistics, course.left)
+                    asked[s] = self._for(s) or (query, count, where, strict, statistics, course.left, self._state(s))
                 return asked
 
             is_strict, calls = with_fields(self._shards, "by_terms", args, where, course, strict=is_strict)
@@ -187,7 +187,7 @@ class ShardedCorpus:
         """Lexical scores of entries; 0 for those of a shard that is late."""
         if not len(entries):
             return np.zeros(0)
-        found = self._each("term_scores", entries, lambda own: (query, own, self._statistics_for(query)))
+        found = self._each("term_scores", entries, lambda own, state: (query, own, self._statistics_for(query), state))
         return np.array([found.get(entry, 0.0) for entry in entries], dtype=np.float64)
 
     def nearest(
@@ -218,26 +218,29 @@ class ShardedCorpus:
 
     def contents(self, entries: Sequence[str]) -> list[Content]:
         """What is kept of entries; nothing for those of a shard that is late."""
-        found = self._each("contents", entries, lambda own: (own,))
+        found = self._each("contents", entries, lambda own, state: (own, state))
         return [found.get(entry) or Content(None, 0, None) for entry in entries]
 
-    def locate(self, ids: Sequence[int | str]) -> list[list[str]]:
-        """Entries of each of some documents; all shards have to say whether they have them.
+    def locate(self, ids: list[Any]) -> list[list[str]]:
+        """Entries of each of some documents; none for those that a shard has which does not answer.
 
         Raises
         ------
         UnknownIdError
             If a document is in no shard.
         """
-        shards = self._shards.owners(ids, self._course)
-        if (shards < 0).any():
-            raise UnknownIdError(f"ids: {ids[int(np.argmin(shards))]!r:.80} is in no shard")
-        places = [np.flatnonzero(shards == s).tolist() for s in range(len(self._shards))]
-        args: list[Any] = [([ids[p] for p in own],) if own else None for own in places]
+        parts = self._shards.parts_of(ids, self._course, name="ids")
+        for s, part in enumerate(parts):
+            if isinstance(part, Failure):
+                self._note(s, part)
+        places = {id: place for place, id in enumerate(ids)}
+        args: list[Any] = [
+            (part, self._state(s)) if isinstance(part, list) and part else None for s, part in enumerate(parts)
+        ]
         found: list[list[str]] = [[] for _ in ids]
         for s, own in self._values(self._shards.caller.ask("entries_of", args, self._course)):
-            for place, entries in zip(places[s], own, strict=True):
-                found[place] = entries
+            for id, entries in zip(parts[s], own, strict=True):
+                found[places[id]] = entries
                 self._owners.update(dict.fromkeys(entries, s))
         return found
 
@@ -246,7 +249,8 @@ class ShardedCorpus:
     def _statistics_for(self, query: str) -> TermStatistics:
         """What BM25 has to know of all shards; a search has one query."""
         if self._statistics is None:
-            calls = self._shards.caller.ask("statistics", self._for_all((query,)), self._course.part(FOR_STATISTICS))
+            args = [self._for(s) or (query, self._state(s)) for s in range(len(self._shards))]
+            calls = self._shards.caller.ask("statistics", args, self._course.part(FOR_STATISTICS))
             self._parts = dict(self._values(calls))
             self._statistics = reduce(add, self._parts.values(), TermStatistics(0, 0.0, {}))
         return self._statistics
@@ -258,7 +262,7 @@ class ShardedCorpus:
             of_shards.setdefault(self._owners[entry], []).append(entry)
         asked: list[Any] = [None] * len(self._shards)
         for s, own in of_shards.items():
-            asked[s] = self._late.get(s) or args(own)
+            asked[s] = self._late.get(s) or args(own, self._state(s))
         found: dict[str, Any] = {}
         for s, values in self._values(self._shards.caller.ask(method, asked, self._course.at_least(LEAST_SECONDS))):
             found |= dict(zip(of_shards[s], values, strict=True))
@@ -267,6 +271,10 @@ class ShardedCorpus:
     def _for_all(self, args: Any) -> list[Any]:
         """The same arguments for each shard, or why it is not asked."""
         return [self._for(s) or args for s in range(len(self._shards))]
+
+    def _state(self, shard: int) -> str:
+        """The state of a shard that is searched."""
+        return self._shards.infos[shard].state
 
     def _for(self, shard: int) -> Failure | None:
         """Why a shard is not asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from moverank.encoders.encoded import Encoder
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
+from moverank.index.parts.ids import is_id
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.sharding.shard import Shard, ShardInfo
+from moverank.sharding.shard import STATES_KEPT, Shard, ShardInfo
 from moverank.spaces.space import Space
-from moverank.text_index.changing import known_positions, positions_of
+from moverank.text_index.changing import positions_of
 from moverank.text_index.corpus import Content, State, best_by_terms, can_have_budget, contents_at
 from moverank.text_index.lexical_part import LexicalPart
 from moverank.text_index.settings import Settings
@@ -61,6 +63,7 @@ class TextShard(Shard):
     ) -> None:
         super().__init__(texts.index if isinstance(texts, TextIndex) else texts, num_threads)
         self._encoder = encoder
+        self._text_states: OrderedDict[str, State] = OrderedDict()
         self._texts_given = texts if isinstance(texts, TextIndex) else Path(texts)
         self._texts_opened = texts if isinstance(texts, TextIndex) else None
 
@@ -103,11 +106,20 @@ class TextShard(Shard):
         """The encoder of the index, and its space, by which queries are read."""
         return self._texts.encoder, self._texts._state().space
 
-    def statistics(self, query: str) -> FromState:
-        """What BM25 has to know of these texts for a query."""
-        state = self._texts._state()
-        assert state.lexical is not None, "asked only of indexes with terms"
-        return _from(state, state.lexical.statistics(query))
+    def _texts_at(self, state: str) -> State:
+        """A state of the texts, or the latest one if that is no longer kept; see `Shard._at`."""
+        latest = self._texts._state()
+        with self._lock:
+            self._text_states[latest.snapshot.name] = latest
+            while len(self._text_states) > STATES_KEPT:
+                self._text_states.popitem(last=False)
+            return self._text_states.get(state, latest)
+
+    def statistics(self, query: str, state: str) -> FromState:
+        """What BM25 has to know of these texts for a query; this and what follows, in a state, or else the latest."""
+        own = self._texts_at(state)
+        assert own.lexical is not None, "asked only of indexes with terms"
+        return _from(own, own.lexical.statistics(query))
 
     def by_terms(
         self,
@@ -117,43 +129,49 @@ class TextShard(Shard):
         strict: bool,
         statistics: TermStatistics,
         timeout: float | None,
+        state: str,
     ) -> FromState:
         """The best entries by scores near those of all shards, whose `statistics` are given, and these scores."""
         deadline = None if timeout is None else time.perf_counter() + timeout
-        state = self._texts._state()
-        part = _part(state, statistics)
-        return _from(state, best_by_terms(part, state.snapshot, query, limit, where, deadline, strict=strict))
+        own = self._texts_at(state)
+        part = _part(own, statistics)
+        return _from(own, best_by_terms(part, own.snapshot, query, limit, where, deadline, strict=strict))
 
-    def term_scores(self, query: str, entries: Sequence[str], statistics: TermStatistics) -> FromState:
+    def term_scores(self, query: str, entries: Sequence[str], statistics: TermStatistics, state: str) -> FromState:
         """Lexical scores of entries of this shard."""
-        state = self._texts._state()
-        return _from(state, _part(state, statistics).scores(query, entries))
+        own = self._texts_at(state)
+        return _from(own, _part(own, statistics).scores(query, entries))
 
-    def contents(self, entries: Sequence[str]) -> FromState:
+    def contents(self, entries: Sequence[str], state: str) -> FromState:
         """What is kept of entries of this shard."""
-        state = self._texts._state()
-        positions = [state.snapshot.position_of(entry) for entry in entries]
-        kept: list[Content] = contents_at(state.snapshot, positions)
-        return _from(state, kept)
+        own = self._texts_at(state)
+        positions = own.snapshot.find(list(entries))
+        if (positions < 0).any():  # it is not the state in which they were found
+            return _from(own, None)
+        kept: list[Content] = contents_at(own.snapshot, positions.tolist())
+        return _from(own, kept)
 
-    def entries_of(self, ids: Sequence[int | str]) -> FromState:
+    def entries_of(self, ids: Sequence[int | str], state: str) -> FromState:
         """Entries of each of some documents of this shard."""
-        state = self._texts._state()
-        found = known_positions(state.snapshot, self._texts._holder.of(state.snapshot).settings, ids)
-        return _from(state, [state.snapshot.ids_at(own).tolist() for own in found])
+        own = self._texts_at(state)
+        kind = "int" if own.has_integers else "str"
+        places = own.entries.positions_in(own.snapshot, [id for id in ids if is_id(id, kind)])
+        return _from(own, [own.snapshot.ids_at(one).tolist() for one in places])
 
     def document(self, id: int | str) -> tuple[str | None, Any]:
         """Text and payload of a document of this shard."""
         return self._texts.text(id), self._texts.payload(id)
 
-    def has(self, ids: Sequence[Any]) -> NDArray[np.bool_]:
-        """Which documents the index has."""
-        snapshot = self._index._snapshot
+    def has(self, ids: Sequence[Any], state: str = "") -> NDArray[np.bool_]:
+        """Which documents the index has, in a state if it is still kept, else in the latest."""
+        snapshot = self._at(state)
         settings = self._texts._holder.of(snapshot).settings
         return np.array([len(own) > 0 for own in positions_of(snapshot, settings, ids)], dtype=bool)
 
     def refresh(self) -> str:
         """Load the latest state of the index in the folder; returns its name."""
+        self._at("")  # kept for searches that have begun
+        self._texts_at("")
         if self._index._is_in_folder:
             self._texts.refresh()
         return self._index._snapshot.name

@@ -50,20 +50,23 @@ def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course)
     first = with_fields(
         shards,
         "seed",
-        lambda strict: [_with(part, replace(asked, strict=strict), part, course.left) for part in parts],
+        lambda strict: [
+            _with(part, own, part, course.left)
+            for part, own in zip(parts, _in_states(shards, asked, strict), strict=True)
+        ],
         asked.where,
         course.part(FOR_SEEDS),
     )[1]
     potentials = _mean_potentials(first.answers)
     # A shard knows the fields of the condition, or there would be an error; one that was late may not.
-    asked = replace(asked, strict=False)
+    lenient = _in_states(shards, asked, False)
     # One that was slow may be in time for the second wave.
     lost = [own if isinstance(own, Failure) and not own.is_late else None for own in first.answers]
 
     def second_wave(only: Sequence[Failure | None], cutoff: float | None) -> Calls:
         args = [
-            part if isinstance(part, Failure) else failure or (asked, part, course.left, cutoff, potentials)
-            for part, failure in zip(parts, only, strict=True)
+            part if isinstance(part, Failure) else failure or (own, part, course.left, cutoff, potentials)
+            for part, failure, own in zip(parts, only, lenient, strict=True)
         ]
         return shards.caller.ask("search", args, course, prefer=first.replicas)
 
@@ -87,7 +90,10 @@ def within(shards: Shards, asked: ShardQuery, radius: float, parts: list[Any], c
     calls = with_fields(
         shards,
         "range_search",
-        lambda strict: [_with(part, replace(asked, strict=strict), part, course.left, radius) for part in parts],
+        lambda strict: [
+            _with(part, own, part, course.left, radius)
+            for part, own in zip(parts, _in_states(shards, asked, strict), strict=True)
+        ],
         asked.where,
         course,
     )[1]
@@ -105,7 +111,8 @@ def among(
     # Which of the candidates are in shards that did not say: those that no other has.
     unknown = count - sum(len(part) for part in parts if not isinstance(part, Failure))
     places = [s for s, part in enumerate(parts) if isinstance(part, Failure) or part]
-    args = [_with(part, asked, part, course.left) for part in parts]
+    each = _in_states(shards, asked, asked.strict)
+    args = [_with(part, own, part, course.left) for part, own in zip(parts, each, strict=True)]
     calls = shards.caller.ask("rerank", [own if s in places else None for s, own in enumerate(args)], course)
     answers = []
     for s in places:
@@ -229,6 +236,11 @@ def _mean_potentials(seeds: Sequence[Any]) -> NDArray[np.float64] | None:
     total = sum(own.count for own in counted)
     mean: NDArray[np.float64] = sum((own.potentials * (own.count / total) for own in counted), np.zeros(1))
     return mean if counted else None
+
+
+def _in_states(shards: Shards, asked: ShardQuery, strict: bool) -> list[ShardQuery]:
+    """The search for each shard, in the state that it had when it was loaded."""
+    return [replace(asked, strict=strict, state=info.state) for info in shards.infos]
 
 
 def _to_search(part: Any, n_documents: int) -> int:
