@@ -32,6 +32,7 @@ def each(offsets):
 @given(ragged(), st.sampled_from(FUNCTIONS), st.sampled_from([0.3, 1.0, 5.0]), st.sampled_from([None, 0.0, 0.5, 1.0]))
 def test_shares_sum_to_one_and_keep_the_order(problem, function, temperature, keep):
     scores, offsets = problem
+    scores = np.round(scores, 6)  # of scores that are nearly equal, shares are equal, and either may be selected
     hard = {} if keep is None else {"straight_through": True, "keep": keep}
     found = function(torch.from_numpy(scores), offsets, temperature=temperature, **hard).numpy()
     assert (found >= 0).all()
