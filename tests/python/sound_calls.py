@@ -24,6 +24,10 @@ BASELINE = mr.score_baseline(["a cat", "a dog"], encoder=WORDS, pairs=3)
 FUSING = Reranker(WORDS, fusion=0.5)
 
 
+#: What says how sure the moves of an alignment are.
+SAMPLES = {"samples": 2, "temperature": 0.1, "seed": 0}
+
+
 def index():
     return mr.Index.build(DOCS, "wmd", ids=["a", "b"], payloads=[{"n": 1}, None])
 
@@ -58,8 +62,7 @@ CALLS = {
     "PooledTokens.members": (POOLED.members, {"s": 0}),
     "align": (
         mr.align,
-        {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None, "samples": 2}
-        | {"temperature": 0.1, "seed": 0},
+        {"x": X, "y": X, "measure": "wmd", "a": None, "b": None, "costs": None, **SAMPLES},
     ),
     "gradients": (mr.gradients, {"x": X, "y": X, "measure": "wmd", "a": None, "b": None}),
     "rerank": (
@@ -144,6 +147,8 @@ CALLS = {
     "Index.add": (lambda **new: index().add(**new), {"docs": DOCS, "ids": ["c", "d"], **ADDED}),
     "Index.upsert": (lambda **new: index().upsert(**new), {"docs": DOCS, "ids": ["a", "d"], **ADDED}),
     "Index.require_encoder": (index().require_encoder, {"encoder": CallableEncoder(len, name="mine")}),
+    "Hit.explain": (index().search(X, 1)[0].explain, SAMPLES),
+    "RankedDocument.explain": (FUSING.rank("cat", ["a cat"], scores=[1.0])[0].explain, SAMPLES),
     "EncoderIdentity": (
         mr.EncoderIdentity,
         {"kind": "A", "name": "a", "dim": 3, "digest": "0" * 32, "options": {}},
@@ -320,7 +325,7 @@ CALLS = {
         {"path": "baseline.json"},
     ),
     "score_idf": (mr.score_idf, {"texts": ["cat", "a dog"], "encoder": WORDS}),
-    "Scores.explain": (SCORES.explain, {"pair": 0, "of": "recall"}),
+    "Scores.explain": (SCORES.explain, {"pair": 0, "of": "recall", **SAMPLES}),
     "Scores.table": (SCORES.table, {"max_rows": 1}),
     "Space.__call__": (SPACE, {"encoded": WORDS.encode(["cat"])}),
     "Space.over": (SPACE.over, {"encoder": WORDS}),

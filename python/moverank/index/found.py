@@ -18,6 +18,7 @@ from moverank.index.parts.kind import Document
 from moverank.index.parts.setup import Setup
 from moverank.index.search.query import Query
 from moverank.index.snapshot import Snapshot
+from moverank.measures.measure import Measure
 from moverank.measures.pooling import members_of
 
 
@@ -38,6 +39,11 @@ class FoundDocuments:
         self._snapshot = snapshot
         self._query = query
         self._positions = positions
+
+    @property
+    def measure(self) -> Measure:
+        """What the search compared by."""
+        return self._snapshot.setup.measure
 
     def alignment(self, rank: int) -> Alignment:
         """Solve the transport problem of a hit again, to get its plan."""
@@ -88,6 +94,11 @@ class KeptDocuments:
     setup: Setup
     costs: list[NDArray[Any] | None]
     pooled_into: list[NDArray[np.int32] | None]
+
+    @property
+    def measure(self) -> Measure:
+        """What the search compared by."""
+        return self.setup.measure
 
     def alignment(self, rank: int) -> Alignment:
         """Solve the transport problem of a hit again, to get its plan."""

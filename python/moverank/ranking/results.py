@@ -13,6 +13,7 @@ from moverank._support.wording import on_one_line, printable
 from moverank.alignment.align import align
 from moverank.alignment.alignment import Alignment
 from moverank.alignment.lost import Lost
+from moverank.alignment.sampling import Noise, sampled
 from moverank.encoders.encoded import EncodedText, Encoder
 from moverank.index.search.hits import Certificate, Hit, SearchStats, hit_dict
 from moverank.measures.measure import Measure
@@ -25,9 +26,19 @@ _ROUNDING = 1e-5
 class Reasons(Protocol):
     """How a ranked document was compared."""
 
+    @property
+    def measure(self) -> Measure:
+        """What compared it."""
+        ...
+
     def alignment(self) -> Alignment:
         """The plan that gives the distance, with named tokens."""
         ...
+
+
+def explained(reasons: Reasons, noise: Noise | None) -> Alignment:
+    """The alignment, and how sure its moves are if there is noise."""
+    return sampled(reasons.alignment(), reasons.measure, noise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +165,15 @@ class RankedDocument:
         document = (self.text, self.payload) if contents else None
         return hit_dict(self.rank, self.doc_id, self.score, self.distance, self.passage, document)
 
-    def explain(self) -> Alignment:
+    def explain(
+        self, *, samples: int | None = None, temperature: float | None = None, seed: int | None = None
+    ) -> Alignment:
         """Which token of the query moved where, and at what cost; its contributions sum to the distance.
+
+        Parameters
+        ----------
+        samples, temperature, seed : optional
+            With `samples`, also say how sure each move is, in `Alignment.uncertainty`; see `align`.
 
         Returns
         -------
@@ -164,13 +182,14 @@ class RankedDocument:
 
         Raises
         ------
-        ValueError
-            If the document has no token.
+        TypeError, ValueError
+            If an argument is malformed, or the document has no token.
         """
+        noise = Noise.of(samples, temperature, seed)
         reasons: Reasons | None = vars(self)["_reasons"]
         if reasons is None:
             raise ValueError(f"document {self.doc_id!r} has no token, or the query has none: nothing moved")
-        return reasons.alignment()
+        return explained(reasons, noise)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from moverank._support.validate import one_of, whole_number
 from moverank._support.wording import on_one_line
 from moverank.alignment.alignment import ROWS, Alignment
 from moverank.alignment.lost import Lost
+from moverank.alignment.sampling import Noise, sampled
 from moverank.measures.measure import Measure
 from moverank.scoring.baseline import ScoreBaseline
 from moverank.scoring.setup import Reasons
@@ -93,7 +94,15 @@ class Scores:
         """The reference of each pair that the scores are of."""
         return tuple(own[k] for own, k in zip(self.references, self.best.tolist(), strict=True))
 
-    def explain(self, pair: int, of: Literal["precision", "recall"] = "precision") -> Alignment:
+    def explain(
+        self,
+        pair: int,
+        of: Literal["precision", "recall"] = "precision",
+        *,
+        samples: int | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Alignment:
         """Which token moved where, and at what cost.
 
         The alignment's value is the distance before rescaling: under cosine costs, precision or recall is 1 minus it.
@@ -106,6 +115,8 @@ class Scores:
         of : {"precision", "recall"}, default "precision"
             Precision moves the candidate ("query") into the reference ("document"), recall the reverse. Under capacity
             1 both are the same.
+        samples, temperature, seed : optional
+            With `samples`, also say how sure each move is, in `Alignment.uncertainty`; see `align`.
 
         Returns
         -------
@@ -120,6 +131,7 @@ class Scores:
             If an argument is malformed, or the pair could not be compared.
         """
         one_of(of, "of", ("precision", "recall"))
+        noise = Noise.of(samples, temperature, seed)
         position = whole_number(pair, "pair", least=-(1 << 63))
         if not -len(self) <= position < len(self):
             raise IndexError(f"pair: {position} of {len(self)}")
@@ -127,7 +139,7 @@ class Scores:
         if reasons is None or not self.scored[position]:
             raise ValueError(f"pair: {position} was not compared, as one side has no token; nothing moved")
         texts = self.candidates[position], self.references[position][int(self.best[position])]
-        return reasons.alignment(*texts, of_recall=of == "recall")
+        return sampled(reasons.alignment(*texts, of_recall=of == "recall"), reasons.measure, noise)
 
     def table(self, *, max_rows: int | None = None) -> str:
         """Lay the scores out as a text table, one line per pair, and a line of means.

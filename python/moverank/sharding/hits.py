@@ -11,6 +11,7 @@ from moverank.alignment.alignment import Alignment
 from moverank.errors import ShardFailedError, UnknownIdError
 from moverank.index.found import KeptDocuments
 from moverank.index.search.hits import Hits
+from moverank.measures.measure import Measure
 from moverank.sharding.calls import Caller, Course
 from moverank.sharding.merging import Failure, ShardReport
 from moverank.vectors.histograms import Histograms
@@ -123,6 +124,11 @@ class RemoteDocuments:
     def shards(self) -> list[int]:
         """The shard of each document; none for copies."""
         return self._found.shards if isinstance(self._found, Fetch) else []
+
+    @property
+    def measure(self) -> Measure:
+        """What the search compared by."""
+        return self._document(0).measure
 
     def alignment(self, rank: int) -> Alignment:
         """Solve the transport problem of a hit again, to get its plan."""

@@ -9,9 +9,10 @@ from typing import Any, overload
 from moverank._support.plain import finite
 from moverank._support.wording import on_one_line, printable
 from moverank.alignment.alignment import Alignment
+from moverank.alignment.sampling import Noise
 from moverank.index.search.hits import Certificate, SearchStats, hit_dict
 from moverank.measures.measure import Measure
-from moverank.ranking.results import Reasons
+from moverank.ranking.results import Reasons, explained
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,26 @@ class TextHit:
     def __post_init__(self, _reasons: Reasons | None) -> None:
         object.__setattr__(self, "_reasons", _reasons)
 
-    def explain(self) -> Alignment:
+    def explain(
+        self, *, samples: int | None = None, temperature: float | None = None, seed: int | None = None
+    ) -> Alignment:
         """Which word of the query moved where in the text, and at what cost; contributions sum to the distance.
+
+        Parameters
+        ----------
+        samples, temperature, seed : optional
+            With `samples`, also say how sure each move is, in `Alignment.uncertainty`; see `align`.
 
         Raises
         ------
-        ValueError
-            If the query has no token with a vector: then only its terms were compared.
+        TypeError, ValueError
+            If an argument is malformed, or the query has no token with a vector: then only its terms were compared.
         """
+        noise = Noise.of(samples, temperature, seed)
         reasons: Reasons | None = vars(self)["_reasons"]
         if reasons is None:
             raise ValueError(f"document {self.id!r} was found by its terms alone: no word of the query has a vector")
-        return reasons.alignment()
+        return explained(reasons, noise)
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
         """Convert to JSON values, in the same shape as `Hit.to_dict`, and with the other scores.

@@ -31,7 +31,7 @@ def searches(folder):
         found = index.search(asked, 4)
         one = found[0]
         shown = f"{found} {found!r} {found.stats}"
-        return one.payload, one.alignment, found[1:3], list(found), found.similarities, shown, found.to_dict()
+        return one.payload, one.explain(samples=3), found[1:3], list(found), found.similarities, shown, found.to_dict()
 
     def waves(index):
         seeds = index.seed(asked, 4, count=3)

@@ -68,7 +68,7 @@ def of_rankings(folder):
     def rank():
         found = ranker.rank("who plays music?", TEXTS, top_k=2)
         shown = f"{found} {found!r} {ranker!r}"
-        return found[0].explain(), found[:1], found.doc_ids, found.scores, list(found), shown, found.to_dict()
+        return found[0].explain(samples=3), found[:1], found.doc_ids, found.scores, list(found), shown, found.to_dict()
 
     return {
         "ranking of texts": rank,
@@ -99,7 +99,7 @@ def of_text_indexes(folder):
         shown = f"{found} {found!r} {made!r} {some[1]}"
         given = made.rerank("music", [0, 1], scores=[1, 2])
         near = made.search_vectors(made.encoder.encode(["music"]).sequences[0], 2)
-        return found[0].explain(), found[:1], found.ids, found.to_dict(), list(some[0]), shown, given, near
+        return found[0].explain(samples=3), found[:1], found.ids, found.to_dict(), list(some[0]), shown, given, near
 
     def read():
         told = made.encoder, made.index, made.measure, made.passages, made.lexical, len(made), 0 in made
@@ -152,7 +152,8 @@ def of_scores(folder):
     def score():
         found = mr.score(TEXTS, [TEXTS[:2]] * len(TEXTS), idf=weights, baseline=baseline, num_threads=2)
         shown = f"{found} {found!r}", found.table(max_rows=1), found.to_dict(), found.to_dataframe(), baseline.to_dict()
-        return found.mean, found.unscored, found.best_references, len(found), found.explain(1, "recall"), shown
+        why = found.explain(1, "recall", samples=3)
+        return found.mean, found.unscored, found.best_references, len(found), why, shown
 
     def unknown():
         with warnings.catch_warnings():

@@ -14,6 +14,7 @@ from moverank import _core
 from moverank._support.plain import finite, plain_id
 from moverank._support.wording import on_one_line, ordinal, printable, told_apart
 from moverank.alignment.alignment import Alignment
+from moverank.alignment.sampling import Noise, sampled
 from moverank.measures.measure import Measure
 
 #: Maximum number of characters of an id in a table.
@@ -184,6 +185,11 @@ class SearchStats:
 class Documents(Protocol):
     """The documents of hits, by rank. They are pickled with the hits."""
 
+    @property
+    def measure(self) -> Measure:
+        """What the search compared by."""
+        ...
+
     def alignment(self, rank: int) -> Alignment:
         """Optimal alignment of the query's tokens with those of the document."""
         ...
@@ -266,6 +272,34 @@ class Hit:
     def alignment(self) -> Alignment:
         """Optimal alignment of the query's tokens with those of the document. Computed at the first access."""
         return self._own.alignment(0)
+
+    def explain(
+        self, *, samples: int | None = None, temperature: float | None = None, seed: int | None = None
+    ) -> Alignment:
+        """Which token of the query moved where, and at what cost; on request also how sure its moves are.
+
+        Parameters
+        ----------
+        samples : int, optional
+            Also solve this many copies of the problem with random noise on the costs, and sum their plans up in
+            `Alignment.uncertainty`, as `align` does.
+        temperature : float, default 0.1
+            Scale of the noise of the samples in units of the median cost.
+        seed : int, default 0
+            What the noise is drawn from: equal seeds give equal samples.
+
+        Returns
+        -------
+        Alignment
+            `alignment`; with samples, the same plan with its uncertainty, which is computed at each call.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is malformed; the message names it.
+        """
+        noise = Noise.of(samples, temperature, seed)
+        return self.alignment if noise is None else sampled(self.alignment, self._own.measure, noise)
 
     def to_dict(self, *, contents: bool = True) -> dict[str, Any]:
         """Convert to JSON values, in the same shape as `RankedDocument.to_dict`.
