@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from moverank._support.threads import count_of
+from moverank._support.validate import whole_number
+from moverank.sharding.calls import Replica
 from moverank.sharding.shard import Shard
 
 #: Calls of one shard that run at the same time; the others wait.
@@ -36,3 +40,12 @@ class LocalReplica:
     def close(self) -> None:
         """End the threads, when calls that are running have returned."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_this_process(
+    shard: Callable[[Any, int], Shard], given: Sequence[Any], names: Sequence[str], num_threads: int | None
+) -> list[list[Replica]]:
+    """One replica per shard, which share a number of threads; `shard` makes one of what is given and its threads."""
+    threads = count_of(0) if num_threads is None else whole_number(num_threads, "num_threads", least=1)
+    each = max(threads // max(len(given), 1), 1)
+    return [[LocalReplica(shard(own, each), name)] for own, name in zip(given, names, strict=True)]

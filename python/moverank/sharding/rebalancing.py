@@ -17,10 +17,9 @@ from moverank.index.index import PathLike
 from moverank.index.parts.ids import Positions
 from moverank.index.snapshot import Snapshot
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.text_index.changing import attachment_of, texts_of
+from moverank.text_index.changing import attachment_of, lexical_of
 from moverank.text_index.entries import Entries
 from moverank.text_index.holder import Holder
-from moverank.text_index.lexical import Lexical
 from moverank.text_index.settings import Settings
 
 #: Bytes of documents that are moved in one step, which are in memory, and in both shards for a moment.
@@ -206,5 +205,5 @@ def _forget_moved(store: Store) -> None:
         return
     held = Holder().of(snapshot)
     if held.lexical is not None:
-        lexical = Lexical(held.lexical.analyzer).changed(texts_of(snapshot), [])
+        lexical = lexical_of(snapshot, held.lexical.analyzer)
         store.commit(replace(snapshot, attachment=attachment_of(held.settings, held.other_files, lexical)))

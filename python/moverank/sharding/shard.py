@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,31 @@ class ShardAnswer:
         return cls(hits.ids, hits.distances, proved.bound, proved.unsolved, hits.stats, state)
 
 
+class LatestStates(Generic[T]):
+    """The latest states that were searched, by name. Thread-safe.
+
+    They are kept for a while: for searches that began before a later state was loaded, and for those that look at hits
+    found in them. So a load of the latest state disturbs no search.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._lock = Lock()
+
+    def at(self, name: str, latest_name: str, latest: T) -> T:
+        """The state of a name, or the latest one, which is kept from now on, if that is no longer there."""
+        with self._lock:
+            self._kept[latest_name] = latest
+            while len(self._kept) > STATES_KEPT:
+                self._kept.popitem(last=False)
+            return self._kept.get(name, latest)
+
+    def get(self, name: str) -> T | None:
+        """The state of a name; None if it is no longer kept."""
+        with self._lock:
+            return self._kept.get(name)
+
+
 class Shard:
     """An index as one of several. Thread-safe; arguments and results are small, and can be pickled.
 
@@ -111,7 +136,7 @@ class Shard:
         self._opened = index if isinstance(index, Index) else None
         self._threads = num_threads
         self._begun: OrderedDict[str, tuple[Seeds, str]] = OrderedDict()
-        self._states: OrderedDict[str, Snapshot] = OrderedDict()
+        self._states: LatestStates[Snapshot] = LatestStates()
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -198,8 +223,7 @@ class Shard:
         return FoundDocuments(snapshot, checked, positions).kept()
 
     def _kept(self, state: str) -> Snapshot:
-        with self._lock:
-            found = self._states.get(state)
+        found = self._states.get(state)
         if found is None:
             raise ShardFailedError("the index has changed often since this search; search again")
         return found
@@ -217,7 +241,7 @@ class Shard:
         """Load the latest state of the index in the folder; returns its name."""
         self._at("")  # kept for searches that have begun
         if self._index._is_in_folder:
-            self._index.refresh()
+            self._changed.refresh()
         return self._index._snapshot.name
 
     def change(self, path: PathLike | None, method: str, *args: Any, **options: Any) -> Any:
@@ -234,17 +258,9 @@ class Shard:
         return returned
 
     def _at(self, state: str) -> Snapshot:
-        """A state of the index, or the latest one if that is no longer kept.
-
-        States are kept for a while: for searches that began before the latest was loaded, and for those that look at
-        hits found in them. So a load of the latest state disturbs no search.
-        """
+        """A state of the index, or the latest one if that is no longer kept."""
         latest = self._index._snapshot
-        with self._lock:
-            self._states[latest.name] = latest
-            while len(self._states) > STATES_KEPT:
-                self._states.popitem(last=False)
-            return self._states.get(state, latest)
+        return self._states.at(state, latest.name, latest)
 
     def _in_turn(self, path: Path) -> Any:
         """The index in a folder, open for writing, when other processes have written."""
@@ -259,7 +275,7 @@ class Shard:
 
     @property
     def _changed(self) -> Any:
-        """What changes are made by, if it is not in a folder."""
+        """What loads later states, and makes changes if it is not in a folder."""
         return self._index
 
     def _writer(self, path: Path) -> Any:

@@ -22,10 +22,10 @@ from moverank.measures.measure import require_same_dim
 from moverank.sharding import changing
 from moverank.sharding.calls import Course, Replica
 from moverank.sharding.hits import ShardedHits
-from moverank.sharding.local import LocalReplica
+from moverank.sharding.local import in_this_process
 from moverank.sharding.shard import Shard, ShardQuery
 from moverank.sharding.sharded import Sharded
-from moverank.sharding.shards import Shards, different_folders, places_by_shard, threads_each
+from moverank.sharding.shards import Shards, different_folders, places_by_shard
 from moverank.sharding.waves import FOR_SEEDS, among, nearest, seeds_each, within
 from moverank.vectors.histograms import Histograms, as_histogram, as_histograms
 from moverank.vectors.sequences import Batch, One, Sequences, as_query, as_sequences
@@ -94,9 +94,8 @@ class ShardedIndex(Sharded[Shards]):
         for index in listed:
             if not isinstance(index, Index):
                 raise TypeError(f"indexes: expected Index, got {type(index).__name__}")
-        threads = threads_each(num_threads, len(listed))
-        replicas = [[LocalReplica(Shard(index, threads), f"shard {s}")] for s, index in enumerate(listed)]
-        return cls(replicas, on_failure=on_failure)
+        names = [f"shard {s}" for s in range(len(listed))]
+        return cls(in_this_process(Shard, listed, names, num_threads), on_failure=on_failure)
 
     @classmethod
     def open(
@@ -114,8 +113,7 @@ class ShardedIndex(Sharded[Shards]):
             Threads of all shards together; all cores by default.
         """
         listed = different_folders(folders)
-        threads = threads_each(num_threads, len(listed))
-        replicas = [[LocalReplica(Shard(folder, threads), str(folder))] for folder in listed]
+        replicas = in_this_process(Shard, listed, list(map(str, listed)), num_threads)
         return cls(replicas, folders=listed, on_failure=on_failure)
 
     # ---- what there is ---------------------------------------------------------------------------------------------

@@ -25,10 +25,10 @@ from moverank.ranking.passages import Passages
 from moverank.sharding import changing
 from moverank.sharding.calls import Course, Replica
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.sharding.local import LocalReplica
+from moverank.sharding.local import in_this_process
 from moverank.sharding.merging import Failure, ShardReport
 from moverank.sharding.sharded import Sharded
-from moverank.sharding.shards import SECONDS_TO_LOAD, different_folders, places_by_shard, threads_each
+from moverank.sharding.shards import SECONDS_TO_LOAD, different_folders, places_by_shard
 from moverank.sharding.text_corpus import LostShard, ShardedCorpus, TextShards
 from moverank.sharding.text_shard import TextShard
 from moverank.spaces.space import Space
@@ -160,9 +160,8 @@ class ShardedTextIndex(Sharded[TextShards]):
         for index in listed:
             if not isinstance(index, TextIndex):
                 raise TypeError(f"indexes: expected TextIndex, got {type(index).__name__}")
-        threads = threads_each(num_threads, len(listed))
-        replicas = [[LocalReplica(TextShard(index, threads), f"shard {s}")] for s, index in enumerate(listed)]
-        return cls(replicas, on_failure=on_failure)
+        names = [f"shard {s}" for s in range(len(listed))]
+        return cls(in_this_process(TextShard, listed, names, num_threads), on_failure=on_failure)
 
     @classmethod
     def open(
@@ -187,8 +186,8 @@ class ShardedTextIndex(Sharded[TextShards]):
             Threads of all shards together; all cores by default.
         """
         listed = different_folders(folders)
-        threads = threads_each(num_threads, len(listed))
-        replicas = [[LocalReplica(TextShard(folder, threads, encoder), str(folder))] for folder in listed]
+        shard = partial(TextShard, encoder=encoder)
+        replicas = in_this_process(shard, listed, list(map(str, listed)), num_threads)
         return cls(replicas, folders=listed, on_failure=on_failure, encoder=encoder)
 
     # ---- what there is ---------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank._support.threads import count_of
-from moverank._support.validate import as_list, one_of, real_number, whole_number
+from moverank._support.validate import as_list, one_of, real_number
 from moverank.errors import (
     DuplicateIdError,
     IndexClosedError,
@@ -276,12 +275,6 @@ class _Changed(Exception):
 def places_by_shard(owners: NDArray[np.int64]) -> list[tuple[int, list[int]]]:
     """Each shard that owns something, and the places of what it owns."""
     return [(s, np.flatnonzero(owners == s).tolist()) for s in np.unique(owners).tolist()]
-
-
-def threads_each(num_threads: int | None, count: int) -> int:
-    """Threads of each of some shards in this process; those of all together are given."""
-    threads = count_of(0) if num_threads is None else whole_number(num_threads, "num_threads", least=1)
-    return max(threads // max(count, 1), 1)
 
 
 def different_folders(folders: Any) -> list[Path]:

@@ -16,8 +16,7 @@ from moverank.index.parts.attachment import Attachment
 from moverank.index.snapshot import Snapshot
 from moverank.sharding.routing import shard_of
 from moverank.sharding.shards import different_folders
-from moverank.text_index.changing import attachment_of, texts_of
-from moverank.text_index.lexical import Lexical
+from moverank.text_index.changing import attachment_of, lexical_of
 from moverank.text_index.text_index import TextIndex
 
 
@@ -73,7 +72,7 @@ def _attached(texts: TextIndex, state: Snapshot) -> Attachment:
     held = texts._holder.of(texts.index._snapshot)
     lexical = held.lexical
     if lexical is not None and held.settings.store_texts:
-        lexical = Lexical(lexical.analyzer).changed(texts_of(state), [])
+        lexical = lexical_of(state, lexical.analyzer)
     elif lexical is not None:
         # Without the texts themselves, those of other shards are removed, and count until then in weights of terms.
         kept = frozenset(state.ids_at(state.positions).tolist())

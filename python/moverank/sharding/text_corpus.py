@@ -48,9 +48,8 @@ class TextShards(Shards):
 
     def _require_alike(self, infos: list[ShardInfo]) -> None:
         """Refuse shards with ids of different types."""
-        kinds = {
-            info.settings.ids: name for info, name in zip(cast("list[TextShardInfo]", infos), self.names, strict=True)
-        }
+        told = cast("list[TextShardInfo]", infos)
+        kinds = {info.settings.ids: name for info, name in zip(told, self.names, strict=True)}
         kinds.pop(None, None)
         if len(kinds) > 1:
             raise ShardMismatchError(f"{kinds['str']} has ids that are strings, but {kinds['int']} has integers")
@@ -179,9 +178,7 @@ class ShardedCorpus:
         for s, own in told.items():
             for entry in own:
                 if found.setdefault(entry, self._owners.get(entry, s)) != s:
-                    raise ShardMismatchError(
-                        f"two shards have a text of the id {entry!r:.80}; remove it from one of them"
-                    )
+                    raise ShardMismatchError(f"two shards have a text of the id {entry!r:.80}; {self._shards.TWICE}")
 
     def term_scores(self, query: str, entries: Sequence[str]) -> NDArray[np.float64]:
         """Lexical scores of entries; 0 for those of a shard that is late."""

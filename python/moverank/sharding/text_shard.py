@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from moverank.encoders.encoded import Encoder
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
-from moverank.index.parts.ids import is_id
+from moverank.index.parts.ids import Positions
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.sharding.shard import STATES_KEPT, Shard, ShardInfo
+from moverank.sharding.shard import LatestStates, Shard, ShardInfo
 from moverank.spaces.space import Space
 from moverank.text_index.changing import positions_of
 from moverank.text_index.corpus import Content, State, best_by_terms, can_have_budget, contents_at
@@ -63,7 +62,7 @@ class TextShard(Shard):
     ) -> None:
         super().__init__(texts.index if isinstance(texts, TextIndex) else texts, num_threads)
         self._encoder = encoder
-        self._text_states: OrderedDict[str, State] = OrderedDict()
+        self._text_states: LatestStates[State] = LatestStates()
         self._texts_given = texts if isinstance(texts, TextIndex) else Path(texts)
         self._texts_opened = texts if isinstance(texts, TextIndex) else None
 
@@ -107,13 +106,9 @@ class TextShard(Shard):
         return self._texts.encoder, self._texts._state().space
 
     def _texts_at(self, state: str) -> State:
-        """A state of the texts, or the latest one if that is no longer kept; see `Shard._at`."""
+        """A state of the texts, or the latest one if that is no longer kept."""
         latest = self._texts._state()
-        with self._lock:
-            self._text_states[latest.snapshot.name] = latest
-            while len(self._text_states) > STATES_KEPT:
-                self._text_states.popitem(last=False)
-            return self._text_states.get(state, latest)
+        return self._text_states.at(state, latest.snapshot.name, latest)
 
     def statistics(self, query: str, state: str) -> FromState:
         """What BM25 has to know of these texts for a query; this and what follows, in a state, or else the latest."""
@@ -154,9 +149,7 @@ class TextShard(Shard):
     def entries_of(self, ids: Sequence[int | str], state: str) -> FromState:
         """Entries of each of some documents of this shard."""
         own = self._texts_at(state)
-        kind = "int" if own.has_integers else "str"
-        places = own.entries.positions_in(own.snapshot, [id for id in ids if is_id(id, kind)])
-        return _from(own, [own.snapshot.ids_at(one).tolist() for one in places])
+        return _from(own, [own.snapshot.ids_at(one).tolist() for one in _positions(own, ids)])
 
     def document(self, id: int | str) -> tuple[str | None, Any]:
         """Text and payload of a document of this shard."""
@@ -164,17 +157,12 @@ class TextShard(Shard):
 
     def has(self, ids: Sequence[Any], state: str = "") -> NDArray[np.bool_]:
         """Which documents the index has, in a state if it is still kept, else in the latest."""
-        snapshot = self._at(state)
-        settings = self._texts._holder.of(snapshot).settings
-        return np.array([len(own) > 0 for own in positions_of(snapshot, settings, ids)], dtype=bool)
+        return np.array([len(own) > 0 for own in _positions(self._texts_at(state), ids)], dtype=bool)
 
     def refresh(self) -> str:
         """Load the latest state of the index in the folder; returns its name."""
-        self._at("")  # kept for searches that have begun
-        self._texts_at("")
-        if self._index._is_in_folder:
-            self._texts.refresh()
-        return self._index._snapshot.name
+        self._texts_at("")  # kept for searches that have begun
+        return super().refresh()
 
     @property
     def _changed(self) -> Any:
@@ -182,6 +170,11 @@ class TextShard(Shard):
 
     def _writer(self, path: Path) -> Any:
         return TextIndex.open(path, writable=True, encoder=self._texts.encoder)
+
+
+def _positions(state: State, ids: Sequence[Any]) -> list[Positions]:
+    """Positions of the entries of documents; none for ids that are not there, or of another type."""
+    return positions_of(state.snapshot, state.entries, "int" if state.has_integers else "str", ids)
 
 
 def _part(state: State, statistics: TermStatistics) -> LexicalPart:

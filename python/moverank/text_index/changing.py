@@ -75,7 +75,7 @@ class Changes:
             state = compacted(keeper, keeper.snapshot, self._index._num_threads)
             lexical = held.lexical
             if lexical is not None and held.settings.store_texts:
-                lexical = Lexical(lexical.analyzer).changed(texts_of(state), [])
+                lexical = lexical_of(state, lexical.analyzer)
             self._commit_with(keeper, state, held.settings, lexical)
 
     def put(
@@ -181,17 +181,17 @@ def attachment_of(settings: Settings, other_files: Mapping[str, AttachedFile], l
     return Attachment(settings.as_json(), {**other_files, **({} if lexical is None else lexical.files)})
 
 
-def positions_of(snapshot: Snapshot, settings: Settings, ids: Sequence[Any]) -> list[Positions]:
-    """Positions of the entries of documents; none for ids that are not in the index, or of another type."""
-    fitting = [settings.ids is not None and is_id(id, settings.ids) for id in ids]
+def positions_of(snapshot: Snapshot, entries: Entries, kind: str | None, ids: Sequence[Any]) -> list[Positions]:
+    """Positions of the entries of documents; none for ids that are not in the index, or of another type than `kind`."""
+    fitting = [kind is not None and is_id(id, kind) for id in ids]
     known = [id for id, fits in zip(ids, fitting, strict=True) if fits]
-    found = iter(Entries(settings.passages).positions_in(snapshot, known))
+    found = iter(entries.positions_in(snapshot, known))
     return [next(found) if fits else NONE_REMOVED for fits in fitting]
 
 
 def known_positions(snapshot: Snapshot, settings: Settings, ids: Sequence[Any], name: str = "ids") -> list[Positions]:
     """The same; UnknownIdError, which calls them `name`, if one is not in the index."""
-    positions = positions_of(snapshot, settings, ids)
+    positions = positions_of(snapshot, Entries(settings.passages), settings.ids, ids)
     for id, own in zip(ids, positions, strict=True):
         if not len(own):
             raise UnknownIdError(f"{name}: {id!r:.80} is not in the index")
@@ -205,6 +205,11 @@ def texts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         kept = snapshot.text(position)
         if kept is not None:
             yield id, kept[0]
+
+
+def lexical_of(snapshot: Snapshot, analyzer: str) -> Lexical:
+    """The lexical index of the texts that a state keeps, made anew."""
+    return Lexical(analyzer).changed(texts_of(snapshot), [])
 
 
 def document_ids(ids: list[Any] | None, count: int, settings: Settings) -> tuple[list[Id], Settings]:

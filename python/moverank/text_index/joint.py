@@ -24,10 +24,9 @@ from moverank.index.parts.setup import Setup
 from moverank.index.parts.texts import text_arrays
 from moverank.index.snapshot import Snapshot
 from moverank.measures.measure import Measure
-from moverank.text_index.changing import TEXTS_AT_ONCE, document_ids, texts_of
+from moverank.text_index.changing import TEXTS_AT_ONCE, document_ids, lexical_of
 from moverank.text_index.creating import empty_state
 from moverank.text_index.intake import TextIntake
-from moverank.text_index.lexical import Lexical
 from moverank.text_index.results import Added
 from moverank.text_index.settings import Settings
 from moverank.text_index.stored_encoder import WORDS
@@ -178,7 +177,7 @@ class JointTextBuild:
         settings = replace(self._settings, ids=kind, next_id=next_id_after(0, named))
         files = {name: file for name, file in attachment.files.items() if name == WORDS}
         if settings.lexical is not None:
-            files |= Lexical(settings.lexical).changed(texts_of(whole), []).files
+            files |= lexical_of(whole, settings.lexical).files
         parts = whole.parts
         if not settings.store_texts:
             parts = [

@@ -699,7 +699,7 @@ class TextIndex:
         return len({self._entries.document_of(entry) for entry in snapshot.ids_at(snapshot.positions).tolist()})
 
     def __contains__(self, id: object) -> bool:
-        (found,) = positions_of(self._index._snapshot, self._settings, [id])
+        (found,) = positions_of(self._index._snapshot, self._entries, self._settings.ids, [id])
         return len(found) > 0
 
     def __iter__(self) -> Iterator[Id]:
