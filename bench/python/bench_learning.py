@@ -24,6 +24,7 @@ import moverank as mr
 from harness import environment, table
 from moverank.learning.batches import Ragged, pair_distances
 from moverank.learning.losses import contrastive
+from moverank.learning.projection import mapped
 
 QUERIES, OTHERS, DIM, KEPT = 16, 6, 384, 128
 EPSILON, ITERATIONS, TEMPERATURE = 0.05, 50, 0.02
@@ -66,7 +67,7 @@ def ragged(data: Data, parameters: list[Tensor], measure: mr.Measure, threads: i
     sides = []
     for tokens, lengths in zip(data.tokens, data.lengths, strict=True):
         mass = torch.linalg.vector_norm(tokens, dim=1) ** (1 + parameters[1])
-        sides.append(Ragged(tokens @ parameters[0], mass, np.concatenate([[0], np.cumsum(lengths)])))
+        sides.append(Ragged(mapped(tokens, parameters[0]), mass, np.concatenate([[0], np.cumsum(lengths)])))
     return pair_distances(*sides, data.left, data.right, measure, num_threads=threads)
 
 

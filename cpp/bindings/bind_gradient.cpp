@@ -3,8 +3,9 @@
 
 #include <vector>
 
-#include "arrays.hpp"
 #include "moverank/gradient.hpp"
+#include "moverank/pair_plans.hpp"
+#include "prepared.hpp"
 
 namespace moverank::bindings {
 
@@ -75,6 +76,54 @@ GradientColumns gradients_of(const Array<double>& query_tokens, const Offsets& q
             documents.weight_gradient()};
 }
 
+/// Plans of the pairs of a batch, with the sequences that they view.
+class PlannedPairs {
+  public:
+    PlannedPairs(std::shared_ptr<SequencesPart> queries, std::shared_ptr<SequencesPart> documents,
+                 const Array<std::int64_t>& query_of, const Array<std::int64_t>& document_of, int num_threads)
+        : queries_(std::move(queries)),
+          documents_(std::move(documents)),
+          plans_(solved(*queries_, *documents_, as_span(query_of), as_span(document_of), num_threads)) {}
+
+    [[nodiscard]] Array<double> values() const {
+        return Array<double>(static_cast<py::ssize_t>(plans_.values().size()), plans_.values().data());
+    }
+
+    /// Derivatives by the tokens, if asked for, and by the shares of mass of one side.
+    [[nodiscard]] std::pair<std::optional<Array<float>>, Array<double>> derivatives(const Array<double>& upstream,
+                                                                                    bool by_query, bool of_tokens,
+                                                                                    int num_threads) const {
+        const PreparedSequences& sequences = (by_query ? queries_ : documents_)->prepared();
+        std::optional<Array<float>> tokens;
+        MatrixView<float> rows;
+        if (of_tokens) {
+            tokens.emplace(std::vector<std::size_t>{sequences.n_tokens(), sequences.dim()});
+            rows = as_writable(*tokens);
+        }
+        Array<double> mass(static_cast<py::ssize_t>(sequences.n_tokens()));
+        const std::span<double> shares(mass.mutable_data(), sequences.n_tokens());
+        Interrupt interrupt = python_interrupt();
+        {
+            const py::gil_scoped_release unlocked;
+            plans_.derivatives(as_span(upstream), by_query ? PlanSide::query : PlanSide::document, rows, shares,
+                               num_threads, interrupt);
+        }
+        return {std::move(tokens), std::move(mass)};
+    }
+
+  private:
+    [[nodiscard]] static PairPlans solved(const SequencesPart& queries, const SequencesPart& documents,
+                                          std::span<const std::int64_t> query_of,
+                                          std::span<const std::int64_t> document_of, int num_threads) {
+        Interrupt interrupt = python_interrupt();
+        const py::gil_scoped_release unlocked;
+        return {queries.prepared(), documents.prepared(), query_of, document_of, num_threads, interrupt};
+    }
+
+    std::shared_ptr<SequencesPart> queries_, documents_;
+    PairPlans plans_;
+};
+
 }  // namespace
 
 void bind_gradient(py::module_& module) {
@@ -84,6 +133,14 @@ void bind_gradient(py::module_& module) {
         .def_readonly("by_query_weights", &GradientColumns::by_query_weights)
         .def_readonly("by_document", &GradientColumns::by_document)
         .def_readonly("by_document_weights", &GradientColumns::by_document_weights);
+    py::class_<PlannedPairs>(module, "PairPlans")
+        .def(py::init<std::shared_ptr<SequencesPart>, std::shared_ptr<SequencesPart>, const Array<std::int64_t>&,
+                      const Array<std::int64_t>&, int>(),
+             py::arg("queries"), py::arg("documents"), py::arg("query_of").noconvert(),
+             py::arg("document_of").noconvert(), py::arg("num_threads"))
+        .def_property_readonly("values", &PlannedPairs::values)
+        .def("derivatives", &PlannedPairs::derivatives, py::arg("upstream").noconvert(), py::arg("by_query"),
+             py::arg("of_tokens"), py::arg("num_threads"));
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     module.def("gradients", &gradients_of, py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
                weights("query_weights"), py::arg("documents").noconvert(), py::arg("document_offsets").noconvert(),

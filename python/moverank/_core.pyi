@@ -244,6 +244,24 @@ def certified_distances(
     measure: Measure,
     num_threads: int,
 ) -> CertifiedColumns: ...
+
+class PairPlans:
+    """Plans of the pairs of a batch, and derivatives by each side, accumulated per sequence."""
+
+    def __init__(
+        self,
+        queries: PreparedSequences,
+        documents: PreparedSequences,
+        query_of: I64,
+        document_of: I64,
+        num_threads: int,
+    ) -> None: ...
+    @property
+    def values(self) -> F64: ...
+    def derivatives(
+        self, upstream: F64, by_query: bool, of_tokens: bool, num_threads: int
+    ) -> tuple[F32 | None, F64]: ...
+
 def gradients(
     queries: F64,
     query_offsets: I64,

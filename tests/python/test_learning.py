@@ -20,7 +20,7 @@ learning = pytest.importorskip("moverank.learning")
 from moverank.learning import losses  # noqa: E402
 from moverank.learning.batches import Ragged, pair_distances, two_sided  # noqa: E402
 from moverank.learning.model import Model  # noqa: E402
-from moverank.learning.projection import ProjectionModel, principal_axes  # noqa: E402
+from moverank.learning.projection import ProjectionModel, mapped, principal_axes  # noqa: E402
 from moverank.learning.rankings import ndcg  # noqa: E402
 from moverank.learning.sides import Vocabulary  # noqa: E402
 from moverank.learning.token_weights import WeightModel  # noqa: E402
@@ -79,7 +79,7 @@ def test_distances_of_pairs_and_their_derivatives_are_those_of_each_pair(measure
     lengths = [2, 4, 3], [5, 1]
     sides = []
     for own in lengths:
-        tokens = torch.from_numpy(rng.normal(size=(sum(own), 3))).requires_grad_()
+        tokens = torch.from_numpy(rng.normal(size=(sum(own), 3)).astype(np.float32)).requires_grad_()
         mass = torch.from_numpy(rng.random(sum(own)) + 0.1).requires_grad_()
         sides.append(Ragged(tokens, mass, np.concatenate([[0], np.cumsum(own)])))
     left, right, factors = np.array([0, 2, 2, 1, 0]), np.array([1, 0, 1, 1, 1]), torch.arange(1.0, 6.0)
@@ -91,18 +91,28 @@ def test_distances_of_pairs_and_their_derivatives_are_those_of_each_pair(measure
         (x, a), (y, b) = [tuple(of.detach().numpy()[c] for of in (s.tokens, s.mass))
                           for s, c in zip(sides, cuts, strict=True)]  # fmt: skip
         one = mr.gradients(x, y, measure, a, b)
-        assert values[p].item() == pytest.approx(one.value, abs=1e-12)
+        assert values[p].item() == pytest.approx(one.value, abs=2e-6)
         for place, (by_token, by_mass) in enumerate([(one.x, one.a), (one.y, one.b)]):
             wanted[place][0][cuts[place]] += float(factors[p]) * by_token
             wanted[place][1][cuts[place]] += float(factors[p]) * by_mass
     for side, (by_token, by_mass) in zip(sides, wanted, strict=True):
-        np.testing.assert_allclose(side.tokens.grad.numpy(), by_token, atol=1e-12)
-        np.testing.assert_allclose(side.mass.grad.numpy(), by_mass, atol=1e-12)
+        np.testing.assert_allclose(side.tokens.grad.numpy(), by_token, atol=2e-5)
+        np.testing.assert_allclose(side.mass.grad.numpy(), by_mass, atol=2e-5)
     both = two_sided(*sides, left, right, measure, num_threads=1)
     there = [measure(*(s.tokens.detach().numpy()[slice(*s.offsets[t : t + 2])] for s, t in zip(way, c, strict=True)),
                      *(s.mass.detach().numpy()[slice(*s.offsets[t : t + 2])] for s, t in zip(way, c, strict=True)))
              for way, c in ((sides, (0, 1)), (sides[::-1], (1, 0)))]  # fmt: skip
     assert both[0].item() == pytest.approx(np.mean(there), abs=1e-6)
+
+
+def test_tokens_that_move_nothing_add_nothing_to_the_derivative_of_a_projection():
+    rng = np.random.default_rng(0)
+    tokens, upstream = (torch.from_numpy(rng.normal(size=(7, d)).astype(np.float32)) for d in (4, 3))
+    upstream[[1, 4]] = 0
+    matrices = [torch.ones(4, 3, requires_grad=True) for _ in range(2)]
+    mapped(tokens, matrices[0]).backward(upstream)
+    (tokens @ matrices[1]).backward(upstream)
+    torch.testing.assert_close(matrices[0].grad, matrices[1].grad)
 
 
 def test_losses_are_their_formulas():

@@ -9,16 +9,17 @@
 /// Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences", AISTATS 2019, section 3.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "moverank/exact.hpp"
 #include "moverank/interrupt.hpp"
 #include "moverank/measure.hpp"
-#include "moverank/sinkhorn.hpp"
 #include "moverank/views.hpp"
 
 namespace moverank {
+
+class PlanSolver;
 
 /// One side of a pair: n tokens of dimension d.
 struct DifferentiableSequence {
@@ -40,6 +41,9 @@ class GradientEvaluator {
     /// derivatives: given costs, an epsilon relative to the costs, and a relaxed problem that takes the larger of two
     /// sides.
     explicit GradientEvaluator(const Measure& measure, Interrupt* interrupt = nullptr);
+    ~GradientEvaluator();
+    GradientEvaluator(GradientEvaluator&&) noexcept;
+    GradientEvaluator& operator=(GradientEvaluator&&) noexcept;
 
     /// Returns the distance and writes its derivatives. The sequences must be such as `prepare` accepts, which is not
     /// checked here. Throws std::invalid_argument if their dimensions differ, or a gradient does not have the shape of
@@ -50,27 +54,25 @@ class GradientEvaluator {
   private:
     /// One side with its mass.
     struct Side {
-        std::vector<double> mass, norms, mass_gradient;
+        std::vector<double> mass, norms;
         double total = 0.0;  ///< of the weights
     };
 
     void load(const DifferentiableSequence& sequence, Side& side) const;
     void fill_costs(const DifferentiableSequence& query, const DifferentiableSequence& document);
-    double solve();
     /// Add `share` times the derivatives of the transport value between two loaded sides.
     double add(double share, const DifferentiableSequence& query, const DifferentiableSequence& document,
                const SequenceGradient& query_gradient, const SequenceGradient& document_gradient);
     void add_from_costs(double share, const DifferentiableSequence& query, const DifferentiableSequence& document,
                         const SequenceGradient& query_gradient, const SequenceGradient& document_gradient) const;
     void add_from_mass(double share, const DifferentiableSequence& sequence, const Side& side,
-                       const SequenceGradient& gradient) const;
+                       std::span<const double> worth, const SequenceGradient& gradient) const;
 
     Measure measure_;
     Interrupt* interrupt_;
-    ExactSolver exact_;
-    SinkhornSolver sinkhorn_;
+    std::unique_ptr<PlanSolver> solver_;
     Side query_, document_;
-    std::vector<double> cost_, plan_;
+    std::vector<double> cost_;
     std::vector<double> columns_;  ///< the document's tokens, component after component
 };
 

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <stdexcept>
 
 #include "../preconditions.hpp"
-#include "../transport/dual_bound.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/weighting_traits.hpp"
+#include "plan_solver.hpp"
 
 namespace moverank {
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 [[nodiscard]] double inner_product(const double* x, const double* y, std::size_t dim) {
     return std::inner_product(x, x + dim, y, 0.0);
@@ -63,8 +60,7 @@ void require_well_formed(const DifferentiableSequence& sequence, const SequenceG
 
 }  // namespace
 
-GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrupt)
-    : measure_(measure), interrupt_(interrupt) {
+void require_derivatives(const Measure& measure) {
     if (measure.ground == GroundCost::given) {
         throw std::invalid_argument("given costs have no derivatives, as there are no vectors");
     }
@@ -75,6 +71,14 @@ GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrup
         throw std::invalid_argument("the relaxed problem has no derivatives; use capacity inf for its query side");
     }
 }
+
+GradientEvaluator::GradientEvaluator(const Measure& measure, Interrupt* interrupt)
+    : measure_(measure), interrupt_(interrupt), solver_(std::make_unique<PlanSolver>(measure, interrupt)) {
+    require_derivatives(measure);
+}
+GradientEvaluator::~GradientEvaluator() = default;
+GradientEvaluator::GradientEvaluator(GradientEvaluator&&) noexcept = default;
+GradientEvaluator& GradientEvaluator::operator=(GradientEvaluator&&) noexcept = default;
 
 void GradientEvaluator::load(const DifferentiableSequence& sequence, Side& side) const {
     const std::size_t n = sequence.tokens.rows();
@@ -132,112 +136,32 @@ void GradientEvaluator::fill_costs(const DifferentiableSequence& query, const Di
     }
 }
 
-/// Solve for the value, the plan (the derivative with respect to costs) and the derivatives with respect to both
-/// masses. Let V(a, b) = max <a, f> + kappa <b, g>: at the optimum dV/da = f and dV/db = kappa g.
-double GradientEvaluator::solve() {
-    const std::size_t n = query_.mass.size();
-    const std::size_t m = document_.mass.size();
-    const TransportProblem<double> problem{
-        {cost_.data(), n, m}, query_.mass, document_.mass, measure_.capacity, measure_.fraction};
-    plan_.assign(n * m, 0.0);
-    const auto take_potentials = [](Side& side, std::span<const double> potentials, double capacity) {
-        side.mass_gradient.resize(potentials.size());
-        std::ranges::transform(potentials, side.mass_gradient.begin(),
-                               [capacity](double f) { return f == 0.0 ? 0.0 : capacity * f; });
-    };
-    if (measure_.problem != Problem::entropic) {
-        const double value = exact_.solve(problem, infinity, interrupt_).value;
-        for (const Flow& flow : exact_.flows()) {
-            plan_[flow.source * m + flow.target] = flow.mass;
-        }
-        take_potentials(query_, exact_.f(), 1.0);
-        // At unlimited capacity the masses of the document do not matter as long as they are positive.
-        take_potentials(document_, exact_.g(), measure_.unlimited() ? 0.0 : measure_.capacity);
-        return value;
-    }
-    const SinkhornSummary summary = sinkhorn_.solve(problem, measure_.sinkhorn, interrupt_);
-    sinkhorn_.plan({plan_.data(), n, m});
-    take_potentials(query_, sinkhorn_.f(), 1.0);
-    take_potentials(document_, sinkhorn_.g(), measure_.unlimited() ? 1.0 : measure_.capacity);
-    const double penalty = measure_.sinkhorn.marginal_penalty;
-    const auto finish = [&](Side& side, std::size_t t, double marginal) {
-        double& gradient = side.mass_gradient[t];
-        if (penalty < infinity) {
-            gradient = unbalanced_worth(gradient, penalty);
-        }
-        // Entropy is relative to a b^T, so d/da_i also contains -epsilon (marginal_i / a_i - 1): 0 once marginals are
-        // met.
-        if (side.mass[t] > 0.0) {
-            gradient -= summary.epsilon * (marginal / side.mass[t] - 1.0);
-        }
-    };
-    for (std::size_t i = 0; i < n; ++i) {
-        finish(query_, i, std::accumulate(&plan_[i * m], &plan_[i * m] + m, 0.0));
-    }
-    for (std::size_t j = 0; j < m; ++j) {
-        double marginal = 0.0;
-        for (std::size_t i = 0; i < n; ++i) {
-            marginal += plan_[i * m + j];
-        }
-        finish(document_, j, marginal);
-    }
-    return summary.value;
-}
-
-/// Chain rule through the ground cost: sum_ij P_ij dC_ij / dx_i, and the same for y_j. All four derivatives are
-/// combinations of x and y, so each cost only supplies their factors.
+/// Chain rule through the ground cost: sum_ij P_ij dC_ij / dx_i, and the same for y_j.
 void GradientEvaluator::add_from_costs(double share, const DifferentiableSequence& query,
                                        const DifferentiableSequence& document, const SequenceGradient& query_gradient,
                                        const SequenceGradient& document_gradient) const {
     const std::size_t dim = query.tokens.cols();
-    const std::size_t m = document.tokens.rows();
-    for (std::size_t i = 0; i < query.tokens.rows(); ++i) {
+    for (const Flow& flow : solver_->flows()) {
         check(interrupt_);
-        for (std::size_t j = 0; j < m; ++j) {
-            const double moved = share * plan_[i * m + j];
-            if (moved == 0.0) {
-                continue;
-            }
-            const double* x = query.tokens.row(i);
-            const double* y = document.tokens.row(j);
-            double* dx = query_gradient.tokens.row(i);
-            double* dy = document_gradient.tokens.row(j);
-            const double cost = cost_[i * m + j];
-            double of_own_x = 0.0;  // factor of x in dx; then of y in dy, and of the other token in both
-            double of_own_y = 0.0;
-            double of_other = 0.0;
-            switch (measure_.ground) {
-                case GroundCost::cosine:
-                    // d/dx (1 - <x, y> / |x||y|) = -y / |x||y| + cos(x, y) x / |x|^2
-                    of_other = -moved / (query_.norms[i] * document_.norms[j]);
-                    of_own_x = moved * (1.0 - cost) / (query_.norms[i] * query_.norms[i]);
-                    of_own_y = moved * (1.0 - cost) / (document_.norms[j] * document_.norms[j]);
-                    break;
-                // (x - y) / |x - y|; between equal tokens, 0 is one of the subgradients.
-                case GroundCost::euclidean: of_own_x = cost > 0.0 ? moved / cost : 0.0; break;
-                case GroundCost::sqeuclidean: of_own_x = 2.0 * moved; break;
-                case GroundCost::dot: of_other = -moved; break;
-                case GroundCost::given: break;
-            }
-            if (measure_.ground == GroundCost::euclidean || measure_.ground == GroundCost::sqeuclidean) {
-                of_own_y = of_own_x;
-                of_other = -of_own_x;
-            }
-            add_scaled(of_own_x, x, dim, dx);
-            add_scaled(of_other, y, dim, dx);
-            add_scaled(of_own_y, y, dim, dy);
-            add_scaled(of_other, x, dim, dy);
-        }
+        const double* x = query.tokens.row(flow.source);
+        const double* y = document.tokens.row(flow.target);
+        const double cost = cost_[flow.source * document.tokens.rows() + flow.target];
+        const CostSlope slope = slope_of(measure_.ground, share * flow.mass, cost, 1.0 / query_.norms[flow.source],
+                                         1.0 / document_.norms[flow.target]);
+        add_scaled(slope.own_x, x, dim, query_gradient.tokens.row(flow.source));
+        add_scaled(slope.other, y, dim, query_gradient.tokens.row(flow.source));
+        add_scaled(slope.own_y, y, dim, document_gradient.tokens.row(flow.target));
+        add_scaled(slope.other, x, dim, document_gradient.tokens.row(flow.target));
     }
 }
 
 void GradientEvaluator::add_from_mass(double share, const DifferentiableSequence& sequence, const Side& side,
-                                      const SequenceGradient& gradient) const {
-    const double mean = inner_product(side.mass.data(), side.mass_gradient.data(), side.mass.size());
+                                      std::span<const double> worth, const SequenceGradient& gradient) const {
+    const double mean = inner_product(side.mass.data(), worth.data(), side.mass.size());
     const WeightingTraits& weighting = traits(measure_.weighting);
     for (std::size_t t = 0; t < side.mass.size(); ++t) {
         // a_t = w_t / sum w, so d/dw_t = (df_t - <a, df>) / sum w: a larger weight lowers all other shares.
-        const double of_weight = share * (side.mass_gradient[t] - mean) / side.total;
+        const double of_weight = share * (worth[t] - mean) / side.total;
         if (!sequence.weights.empty()) {
             gradient.weights[t] += of_weight;
         } else if (weighting.needs_vectors && side.norms[t] > 0.0) {
@@ -252,10 +176,15 @@ double GradientEvaluator::add(double share, const DifferentiableSequence& query,
     load(query, query_);
     load(document, document_);
     fill_costs(query, document);
-    const double value = solve();
+    const TransportProblem<double> problem{{cost_.data(), query_.mass.size(), document_.mass.size()},
+                                           query_.mass,
+                                           document_.mass,
+                                           measure_.capacity,
+                                           measure_.fraction};
+    const double value = solver_->solve(query_.mass, document_.mass, problem);
     add_from_costs(share, query, document, query_gradient, document_gradient);
-    add_from_mass(share, query, query_, query_gradient);
-    add_from_mass(share, document, document_, document_gradient);
+    add_from_mass(share, query, query_, solver_->query_worth(), query_gradient);
+    add_from_mass(share, document, document_, solver_->document_worth(), document_gradient);
     return share * value;
 }
 

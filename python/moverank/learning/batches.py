@@ -13,9 +13,12 @@ from torch.autograd.function import once_differentiable
 
 from moverank import _core
 from moverank._support.validate import thread_count
-from moverank.measures.measure import Measure
+from moverank.measures.measure import Measure, prepare
+from moverank.vectors.sequences import Sequences
 
 Indices = NDArray[np.int64]
+#: Types in which the core takes tokens and mass of both sides.
+KINDS = (torch.float32, torch.float64) * 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def two_sided(
 
 
 class _Pairs(torch.autograd.Function):
-    """Values and derivatives of pairs, computed in one call of the core."""
+    """Values of pairs, and derivatives summed per text, each computed in one call of the core."""
 
     @staticmethod
     def forward(
@@ -68,31 +71,26 @@ class _Pairs(torch.autograd.Function):
         y_offsets: Indices,
         *tensors: Tensor,
     ) -> Tensor:
-        x, a, y, b = (t.detach().to("cpu", torch.float64).contiguous().numpy() for t in tensors)
-        sides = []
-        for tokens, mass, offsets, chosen in ((x, a, x_offsets, left), (y, b, y_offsets, right)):
-            rows, own = rows_of(offsets, chosen)
-            sides.append((tokens[rows], own, mass[rows]))
-        found = _core.gradients(*sides[0], *sides[1], measure._spec, thread_count(num_threads))
-        ctx.found = (found.by_query, found.by_query_weights, found.by_document, found.by_document_weights)
-        ctx.of = (left, sides[0][1], x_offsets), (right, sides[1][1], y_offsets)
-        ctx.kinds = [(t.dtype, t.device) for t in tensors]
-        return torch.from_numpy(found.value).to(tensors[0])
+        x, a, y, b = (t.detach().to("cpu", kind).contiguous().numpy() for t, kind in zip(tensors, KINDS, strict=True))
+        ctx.threads = thread_count(num_threads)
+        sides = (x, x_offsets, a), (y, y_offsets, b)
+        queries, documents = (prepare(Sequences.from_flat(*side), measure) for side in sides)
+        ctx.plans = _core.PairPlans(queries, documents, left, right, ctx.threads)
+        ctx.totals = [np.repeat(np.add.reduceat(mass, offsets[:-1]), np.diff(offsets)) for _, offsets, mass in sides]
+        ctx.like = [(t.dtype, t.device) for t in tensors]
+        return torch.from_numpy(ctx.plans.values).to(tensors[0])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        upstream = grad.detach().to("cpu", torch.float64).numpy()
+        upstream = grad.detach().to("cpu", torch.float64).contiguous().numpy()
         gradients: list[Tensor | None] = []
-        for place, found in enumerate(ctx.found):
-            if not ctx.needs_input_grad[6 + place]:
-                gradients.append(None)
-                continue
-            chosen, own, offsets = ctx.of[place // 2]
-            total = np.zeros((int(offsets[-1]), *found.shape[1:]))
-            # In the order of pairs, so that sums do not depend on threads.
-            for p, text in enumerate(chosen.tolist()):
-                total[offsets[text] : offsets[text + 1]] += upstream[p] * found[own[p] : own[p + 1]]
-            dtype, device = ctx.kinds[place]
-            gradients.append(torch.from_numpy(total).to(device, dtype))
+        for side, total in enumerate(ctx.totals):
+            of_tokens, of_mass = ctx.needs_input_grad[6 + 2 * side : 8 + 2 * side]
+            found: list[Any] = [None, None]
+            if of_tokens or of_mass:
+                found = list(ctx.plans.derivatives(upstream, side == 0, of_tokens, ctx.threads))
+                found[1] = found[1] / total if of_mass else None
+            for own, (kind, device) in zip(found, ctx.like[2 * side : 2 * side + 2], strict=True):
+                gradients.append(None if own is None else torch.from_numpy(own).to(device, kind))
         return None, None, None, None, None, None, *gradients

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from moverank.learning.batches import Indices, Ragged, rows_of
@@ -51,16 +50,17 @@ class Model(nn.Module):
     def sequences(self, side: Side, texts: Indices | None = None) -> Sequences:
         """Texts as they are compared after training, some thousands of tokens at a time."""
         chosen = np.arange(len(side)) if texts is None else texts
-        lengths = side.offsets[chosen + 1] - side.offsets[chosen]
-        groups = np.cumsum(lengths) // CHUNK
-        tokens: list[NDArray[np.float32]] = []
-        masses: list[NDArray[np.float64]] = []
+        offsets = rows_of(side.offsets, chosen)[1]
+        mass = np.empty(offsets[-1], dtype=np.float64)
+        dim = side.vectors.shape[1] if self.projection is None else self.projection.dim
+        tokens = np.empty((offsets[-1], dim), dtype=np.float32)
+        groups = offsets[1:] // CHUNK
         for group in np.unique(groups):
-            moved = self(side, chosen[groups == group])
-            tokens.append(moved.tokens.numpy())
-            masses.append(moved.mass.to(torch.float64).numpy())
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        return Sequences.from_flat(np.concatenate(tokens), offsets, np.concatenate(masses))
+            own = np.flatnonzero(groups == group)
+            moved = self(side, chosen[own])
+            here = slice(offsets[own[0]], offsets[own[-1] + 1])
+            tokens[here], mass[here] = moved.tokens.numpy(), moved.mass.numpy()
+        return Sequences.from_flat(tokens, offsets, mass)
 
     def steps(self, vocabulary: Vocabulary, *, by_norm: bool, has_weights: bool) -> tuple[Step, ...]:
         """What was learnt, as steps of a space."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from moverank._support.validate import positive_number, real_number, whole_number
 from moverank.measures.measure import Measure
@@ -70,13 +72,18 @@ class ProjectionModel(nn.Module):
         self.matrix = nn.Parameter(matrix.clone(), requires_grad=options.linear)
         self.scale = nn.Parameter(torch.ones(matrix.shape[1]), requires_grad=options.diagonal)
 
+    @property
+    def dim(self) -> int:
+        """Dimensions after the map."""
+        return int(self.matrix.shape[1])
+
     def whole(self) -> Tensor:
         """A diag(s)."""
         return self.matrix * self.scale
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens of shape (T, d) to (T, dim)."""
-        return tokens @ self.whole()
+        return mapped(tokens, self.whole())
 
     def penalty(self) -> Tensor:
         """Squared distance from the start."""
@@ -87,6 +94,31 @@ class ProjectionModel(nn.Module):
         """What was learnt, as a step of a space."""
         matrix = self.whole().detach().to(torch.float64).numpy().copy()
         return Affine(np.zeros(len(matrix)), matrix, "learnt")
+
+
+def mapped(tokens: Tensor, matrix: Tensor) -> Tensor:
+    """Tokens times a matrix, to be differentiated by the matrix.
+
+    Most tokens of a long text move nothing: their rows of the derivative are zeros, which are left out.
+    """
+    product: Tensor = _Mapped.apply(tokens, matrix)
+    return product
+
+
+class _Mapped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, matrix: Tensor) -> Tensor:
+        ctx.save_for_backward(tokens)
+        return tokens @ matrix
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        (tokens,) = ctx.saved_tensors
+        used = grad.ne(0).any(dim=1).nonzero()[:, 0]
+        if len(used) < len(grad):
+            tokens, grad = tokens[used], grad[used]
+        return None, tokens.T @ grad
 
 
 def principal_axes(tokens: NDArray[np.float32], dim: int | None, measure: Measure) -> NDArray[np.float64]:
