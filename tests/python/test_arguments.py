@@ -1,7 +1,8 @@
 """Every argument of every public function: what it cannot be is refused by an error that names it and says what came.
 
 `CALLS` has one sound call of each function, `WRONG` what an argument of some name can never be. A public function that
-is not in the tables, or a parameter of which they do not say what is wrong, fails a test.
+is is not in the tables, or a parameter of which they do not say what is wrong, fails a test. `test_learning_values` has
+the same for what needs torch.
 """
 
 import inspect
@@ -14,12 +15,23 @@ from moverank import encoders, presets, ranking, readers, scoring, spaces
 from sound_calls import CALLS
 from wrong_values import SAID, WRONG
 
-CASES = [
-    pytest.param(name, parameter, *case, id=f"{name}-{parameter}-{place}")
-    for name, (_, arguments) in CALLS.items()
-    for parameter in arguments
-    for place, case in enumerate(WRONG.get(f"{name}.{parameter}", WRONG.get(parameter, [])))
-]
+
+def cases(calls, wrong):
+    """Each wrong value of each argument of each call."""
+    return [
+        pytest.param(name, parameter, *case, id=f"{name}-{parameter}-{place}")
+        for name, (_, arguments) in calls.items()
+        for parameter in arguments
+        for place, case in enumerate(wrong.get(f"{name}.{parameter}", wrong.get(parameter, [])))
+    ]
+
+
+def assert_refused(sound, parameter, value, kind, fault):
+    """A sound call refuses a wrong value in place of its own, by the name of the argument."""
+    call, arguments = sound
+    with pytest.raises(kind, match=fault) as refused:
+        call(**{**arguments, parameter: value})
+    assert re.search(rf"\b({SAID.get(parameter, parameter)})\b", str(refused.value))
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +39,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "parameter", "value", "kind", "fault"), CASES)
+@pytest.mark.parametrize(("name", "parameter", "value", "kind", "fault"), cases(CALLS, WRONG))
 def test_what_an_argument_cannot_be_is_refused_by_name(name, parameter, value, kind, fault):
-    call, arguments = CALLS[name]
-    with pytest.raises(kind, match=fault) as refused:
-        call(**{**arguments, parameter: value})
-    assert re.search(rf"\b({SAID.get(parameter, parameter)})\b", str(refused.value))
+    assert_refused(CALLS[name], parameter, value, kind, fault)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -67,9 +76,9 @@ FREE = {
 }  # fmt: skip
 
 
-def public():
+def public(*modules):
     """Public functions, constructors and methods that take something, by name."""
-    for module in (mr, encoders, presets, ranking, scoring, spaces, readers):
+    for module in modules:
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isfunction(thing):
@@ -88,7 +97,7 @@ def public():
 
 PUBLIC = {
     name: set(inspect.signature(function).parameters) - FREE
-    for name, function in public()
+    for name, function in public(mr, encoders, presets, ranking, scoring, spaces, readers)
     if name not in ELSEWHERE and (name in CALLS or name.rpartition(".")[2] not in INNER)
 }
 

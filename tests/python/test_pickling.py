@@ -1,4 +1,7 @@
-"""Everything public goes to another process and back, or says what to send in its place."""
+"""Everything public goes to another process and back, or says what to send in its place.
+
+`test_learning_values` has the same for what needs torch.
+"""
 
 import copy
 import dataclasses
@@ -262,13 +265,16 @@ def test_everything_public_comes_back_as_it_was(name, way, tmp_path):
     for place, make in enumerate(EXAMPLES[name]):
         folder = tmp_path / str(place)
         folder.mkdir()
-        value = make(folder)
-        before = described(value)
-        again = WAYS[way](value)
-        assert type(again) is type(value)
-        assert described(again) == before
-        assert described(WAYS[way](again)) == before  # what came back goes on
-        assert described(value) == before
+        assert_comes_back(make(folder), WAYS[way])
+
+
+def assert_comes_back(value, way):
+    before = described(value)
+    again = way(value)
+    assert type(again) is type(value)
+    assert described(again) == before
+    assert described(way(again)) == before  # what came back goes on
+    assert described(value) == before
 
 
 def plain(value):
@@ -286,15 +292,18 @@ def test_public_dataclasses_are_what_dataclasses_are(name, tmp_path):
         folder = tmp_path / str(place)
         folder.mkdir()
         value = make(folder)
-        if not dataclasses.is_dataclass(value):
-            continue
-        as_dict = dataclasses.asdict(value)
-        assert list(as_dict) == [own.name for own in dataclasses.fields(value)]
-        assert plain(as_dict)
-        assert len(dataclasses.astuple(value)) == len(as_dict)
-        again = dataclasses.replace(value)
-        assert type(again) is type(value)
-        assert described(again) == described(value)
+        if dataclasses.is_dataclass(value):
+            assert_is_what_dataclasses_are(value)
+
+
+def assert_is_what_dataclasses_are(value):
+    as_dict = dataclasses.asdict(value)
+    assert list(as_dict) == [own.name for own in dataclasses.fields(value)]
+    assert plain(as_dict)
+    assert len(dataclasses.astuple(value)) == len(as_dict)
+    again = dataclasses.replace(value)
+    assert type(again) is type(value)
+    assert described(again) == described(value)
 
 
 def test_a_changed_copy_of_a_result_keeps_its_explanation():

@@ -132,8 +132,7 @@ def _print(args: argparse.Namespace, learned: Any) -> int:
 
 
 def _told(epoch: Any) -> None:
-    loss = "untrained" if epoch.number == 0 else f"loss {epoch.loss:.4f}"
-    say(f"epoch {epoch.number}: {loss}, held out {epoch.held_out:.4f}, {epoch.seconds:.1f} s")
+    say(str(epoch))
 
 
 def _require_sound(args: argparse.Namespace) -> None:

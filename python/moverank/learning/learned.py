@@ -117,6 +117,10 @@ class Learned:
             f"{self.before:.4f} to {self.after:.4f})"
         )
 
+    def __str__(self) -> str:
+        kept = self.best
+        return "\n".join([*(f"{epoch}{', kept' if epoch is kept else ''}" for epoch in self.history), repr(self)])
+
 
 def _problem(measure: Measure) -> Any:
     return _plain(measure.problem) if isinstance(measure.problem, Sinkhorn) else measure.problem

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from moverank._support.validate import one_of, positive_number, real_number, require_callable, whole_number
@@ -82,7 +83,7 @@ class Training:
                 require_callable(getattr(self, name), name)
         if self.checkpoint is not None:
             try:
-                os.fspath(self.checkpoint)
+                Path(self.checkpoint)  # unlike os.fspath, it refuses bytes
             except TypeError:
                 raise TypeError(f"checkpoint: expected a path, got {type(self.checkpoint).__name__}") from None
 

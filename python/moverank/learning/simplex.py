@@ -72,7 +72,10 @@ def gumbel_softmax(
     ----------
     .. [1] Jang, Gu, Poole, "Categorical Reparameterization with Gumbel-Softmax", ICLR 2017.
     """
+    _require_scores(scores)
     if rng is not None:
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng: expected a Generator of NumPy, got {type(rng).__name__}")
         scores = scores + torch.from_numpy(rng.gumbel(size=tuple(scores.shape))).to(scores)
     return _selected("softmax", scores, offsets, temperature, straight_through, keep)
 
@@ -103,12 +106,13 @@ SIMPLEX: dict[str, Callable[..., Tensor]] = {"softmax": softmax, "gumbel": gumbe
 def _selected(
     kind: str, scores: Tensor, offsets: ArrayLike, temperature: float, straight_through: bool, keep: float
 ) -> Tensor:
-    if not isinstance(scores, Tensor) or scores.ndim != 1 or not scores.dtype.is_floating_point:
-        raise TypeError(f"scores: expected a tensor of real numbers of shape (T,), got {_described(scores)}")
+    _require_scores(scores)
     cuts = offsets_array(offsets, len(scores), "text", "tokens")
     positive_number(temperature, "temperature")
     if not 0.0 <= real_number(keep, "keep") <= 1.0:
         raise ValueError(f"keep must be from 0 to 1, got {keep!r}")
+    if not isinstance(straight_through, bool):
+        raise TypeError(f"straight_through must be True or False, got {straight_through!r}")
     soft: Tensor = _Shares.apply(scores / temperature, cuts, kind)
     if not straight_through:
         return soft
@@ -116,6 +120,11 @@ def _selected(
     hard = np.where(largest(values, cuts, keep), values, 0.0)
     hard /= spread(np.add.reduceat(hard, cuts[:-1]), cuts)
     return through(soft, torch.from_numpy(hard).to(soft))
+
+
+def _require_scores(scores: Any) -> None:
+    if not isinstance(scores, Tensor) or scores.ndim != 1 or not scores.dtype.is_floating_point:
+        raise TypeError(f"scores: expected a tensor of real numbers of shape (T,), got {_described(scores)}")
 
 
 def through(soft: Tensor, hard: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from moverank._support.validate import fraction_number, one_of, positive_number, real_number, whole_number
+from moverank._support.validate import as_list, fraction_number, one_of, positive_number, real_number, whole_number
 from moverank.learning.simplex import SIMPLEX, through
 from moverank.spaces.learnt import FEATURES, LearntWeights
 from moverank.spaces.simplex import largest
@@ -62,7 +62,10 @@ class TokenWeighting:
         fraction_number(self.keep, "keep")
         if isinstance(self.features, str):
             raise TypeError(f"features: expected names, got one string, {self.features!r}")
-        object.__setattr__(self, "features", tuple(one_of(name, "features", FEATURES) for name in self.features))
+        listed = as_list(self.features, "features", "names")
+        object.__setattr__(self, "features", tuple(one_of(name, "features", FEATURES) for name in listed))
+        if not isinstance(self.identity, bool):
+            raise TypeError(f"identity must be True or False, got {self.identity!r}")
         whole_number(self.least_texts, "least_texts", least=1)
         positive_number(self.learning_rate, "learning_rate")
         if not 0.0 <= real_number(self.strength, "strength") < math.inf:

@@ -24,7 +24,7 @@ from moverank.learning.options import Training
 CHECKPOINT = "moverank training 1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Epoch:
     """One pass over the examples.
 
@@ -44,6 +44,17 @@ class Epoch:
     loss: float
     held_out: float
     seconds: float
+
+    def __eq__(self, other: object) -> bool:
+        # Not by value: the loss of a start is NaN, which would make it differ from its own copy.
+        return repr(self) == repr(other) if isinstance(other, Epoch) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __str__(self) -> str:
+        loss = "untrained" if self.number == 0 else f"loss {self.loss:.4f}"
+        return f"epoch {self.number}: {loss}, held out {self.held_out:.4f}, {self.seconds:.1f} s"
 
 
 class Objective(Protocol):

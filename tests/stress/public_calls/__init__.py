@@ -2,6 +2,8 @@
 
 import inspect
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -44,7 +46,10 @@ def kinds_and_missing(folder: Path) -> tuple[dict[str, Call], list[str]]:
 
 def _public() -> dict[str, FunctionType]:
     found: dict[str, FunctionType] = {}
-    for module in (mr, encoders, ranking, readers, scoring, spaces):
+    modules = [mr, encoders, ranking, readers, scoring, spaces]
+    with suppress(ImportError):  # without torch
+        modules.append(import_module("moverank.learning"))
+    for module in modules:
         for name in module.__all__:
             value = getattr(module, name)
             # Models of their own, and protocols, are not ours to run.
