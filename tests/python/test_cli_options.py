@@ -39,6 +39,12 @@ OF_VECTORS = {"--segmenter", "--keep-case"}
 ENCODING = {"--vectors", *TRANSFORMER, *OF_VECTORS}
 TEXTS = {"--id", "--text", "--encoding"}
 
+#: Of numbers, which may be 0.
+NUMBERS = {
+    "-k", "--threads", "--passages", "--dim", "--max-length", "--probes", "--ranked", "--capacity", "--fusion",
+    "--min-similarity",
+}  # fmt: skip
+
 #: What an option cannot do without.
 WITH = {"--rescore": ["--dtype", "int8"], "--temperature": ["--samples", "3"]}
 #: The same, of an option that other commands have, too.
@@ -186,6 +192,39 @@ def test_every_option_is_used_or_refused(command, option, refused, paths, tmp_pa
         assert option in error or option in ENCODING
     else:
         assert (status, error) == (0, "")
+
+
+def zeros():
+    """Options of numbers, where they do not apply."""
+    for case in cases():
+        command, option, refused = case.values
+        if refused and option in NUMBERS:
+            yield pytest.param(command, option, id=case.id)
+
+
+@pytest.mark.parametrize(("command", "option"), list(zeros()))
+def test_zero_is_a_value_too(command, option, paths, tmp_path, capsys, monkeypatch):
+    """An option that does not apply is refused for that, whatever its value."""
+    monkeypatch.chdir(tmp_path)
+    if "ARROW" in command or "NPY" in command:
+        columns(paths)
+    if command[0] == "fit":
+        pytest.importorskip("torch")
+    assert main([paths.get(argument, argument) for argument in [*command, option, "0"]]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert option in error
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("search cat --docs DOCS", "--measure"), ("index NEW ARROW", "--id"), ("index NEW ARROW", "--tokens")],
+)
+def test_an_empty_name_is_no_default(command, option, paths, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    columns(paths)
+    assert main([paths.get(argument, argument) for argument in [*command.split(), option, ""]]) == 2
+    assert "''" in capsys.readouterr().err
 
 
 def columns(paths):

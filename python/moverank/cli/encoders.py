@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.errors import UserError, is_given, refuse_options
 from moverank.encoders import SEGMENTERS, Encoder, OnnxEncoder, Words, WordVectors
 from moverank.encoders.segmenters import segmenter_for
 
@@ -34,7 +34,7 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
 
 def names_encoder(args: argparse.Namespace) -> bool:
     """Whether an option of the encoder was given."""
-    return any(getattr(args, name) not in (None, False) for name in ENCODER_OPTIONS)
+    return any(is_given(args, name) for name in ENCODER_OPTIONS)
 
 
 def require_encoder_options(args: argparse.Namespace) -> None:

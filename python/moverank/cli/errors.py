@@ -9,6 +9,12 @@ class UserError(Exception):
     """Bad input from the command line; only its message is shown."""
 
 
+def is_given(args: argparse.Namespace, name: str) -> bool:
+    """Whether an option was given: 0 is a value, and equal to False, but not the same."""
+    value = getattr(args, name, None)
+    return value is not None and value is not False
+
+
 def refuse_options(args: argparse.Namespace, names: tuple[str, ...], reason: str) -> None:
     """Refuse options that do not apply, so that none is ignored silently.
 
@@ -22,7 +28,7 @@ def refuse_options(args: argparse.Namespace, names: tuple[str, ...], reason: str
         Why they do not apply.
     """
     for name in names:
-        if getattr(args, name, None) not in (None, False):
+        if is_given(args, name):
             raise UserError(f"{_option(name)}: {reason}")
 
 

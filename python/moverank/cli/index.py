@@ -17,7 +17,7 @@ from moverank import readers
 from moverank._support.storage import TYPES
 from moverank.cli.documents import FORMATS, add_text_options, require_one_stdin, say
 from moverank.cli.encoders import ENCODER_OPTIONS, add_encoder_options, chosen_encoder
-from moverank.cli.errors import UserError, refuse_options
+from moverank.cli.errors import UserError, is_given, refuse_options
 from moverank.cli.indexes import has_texts
 from moverank.cli.options import add_measure_options, check_counts, chosen_measure, chosen_passages
 from moverank.cli.progress import Bar
@@ -195,7 +195,7 @@ def _begun(path: Path, args: argparse.Namespace, options: dict[str, Any]) -> Tex
         "--dtype": lambda own: (own.index._snapshot.setup.dtype, own.index._snapshot.setup.codes),
     }
     # One option may change what another's default is: those that were given come first.
-    given = sorted(facts, key=lambda option: getattr(args, option[2:].replace("-", "_")) in (None, False))
+    given = sorted(facts, key=lambda option: not is_given(args, option[2:].replace("-", "_")))
     for option in given:
         fact = facts[option]
         found, wanted = fact(index), fact(twin)
@@ -252,7 +252,8 @@ def _batches(args: argparse.Namespace) -> Iterator[readers.Batch]:
             payload = "*" if args.payload == ["*"] else args.payload
             weights = True if args.weights is None else None if args.weights == "none" else args.weights
             options = {
-                "id": args.id or "id", "tokens": args.tokens or "tokens", "weights": weights,
+                "id": "id" if args.id is None else args.id, "weights": weights,
+                "tokens": "tokens" if args.tokens is None else args.tokens,
                 "payload": payload, "dim": args.dim,
             }  # fmt: skip
         yield from readers.read(path, **options)

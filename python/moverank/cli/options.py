@@ -37,7 +37,7 @@ def add_measure_options(
 
 def chosen_measure(args: argparse.Namespace) -> Measure:
     """Measure that the options name."""
-    name = args.measure or "wrd"
+    name = "wrd" if args.measure is None else args.measure
     chosen = measure_of_texts(name)
     if args.capacity is not None:
         return chosen.replace(capacity=args.capacity)
