@@ -18,6 +18,8 @@ from moverank.learning.rankings import padded
 from moverank.learning.sides import Side
 from moverank.measures.distances import pairwise
 from moverank.measures.measure import Measure
+from moverank.vectors.bags import Bags
+from moverank.vectors.sequences import Sequences
 
 
 @dataclass(eq=False)
@@ -45,9 +47,10 @@ class Classes:
 
     def prepare(self, model: Model) -> None:
         """Find near texts of the same class and of others with the untrained model."""
-        moved = model.sequences(self.texts, self.trained)
-        index = near_index(moved, self.measure, num_threads=self.num_threads)
-        found = nearest(moved, index, self.training.depth + 1, num_threads=self.num_threads)
+        moved, measure = self._moved(model, self.measure)
+        own = moved[self.trained]
+        index = near_index(own, measure, num_threads=self.num_threads)
+        found = nearest(own, index, self.training.depth + 1, num_threads=self.num_threads)
         for t, places in zip(self.trained.tolist(), found, strict=True):
             others = self.trained[places]
             others = others[others != t]
@@ -78,9 +81,13 @@ class Classes:
             rows.append(np.unique(np.concatenate([*drawn, batch[batch != t]])).astype(np.int64))
         used = np.unique(np.concatenate([*rows, batch]))
         places, valid = padded([np.searchsorted(used, row) for row in rows])
-        left = np.repeat(np.searchsorted(used, batch), valid.sum(axis=1))
+        left, right = np.repeat(np.searchsorted(used, batch), valid.sum(axis=1)), places[valid]
+        # Of two texts that are each other's candidates, one distance serves both.
+        ordered = np.minimum(left, right) * len(used) + np.maximum(left, right)
+        pairs, of_pair = np.unique(ordered, return_inverse=True)
         moved = model(self.texts, used, rng)
-        values = two_sided(moved, moved, left, places[valid], self.measure, num_threads=self.num_threads)
+        first, second = np.divmod(pairs, len(used))
+        values = two_sided(moved, moved, first, second, self.measure, num_threads=self.num_threads)[of_pair]
         is_there = torch.from_numpy(valid)
         found = torch.zeros(valid.shape, dtype=values.dtype).masked_scatter(is_there, values)
         same = torch.from_numpy(self.labels[used[places]] == self.labels[batch][:, None])
@@ -88,12 +95,27 @@ class Classes:
 
     def held_out(self, model: Model, measure: Measure | None = None) -> float:
         """Share of the held-out texts whose nearest trained texts vote for the right class."""
-        chosen = self.measure if measure is None else measure
-        x, y = model.sequences(self.texts, self.held), model.sequences(self.texts, self.trained)
-        found = pairwise(x, y, chosen, num_threads=self.num_threads)
-        if not chosen.is_symmetric:
-            found = (found + pairwise(y, x, chosen, num_threads=self.num_threads).T) / 2.0
-        order = np.argsort(found, axis=1, kind="stable")[:, : self.training.neighbours]
-        votes = self.labels[self.trained][order]
+        nearest_trained = self._neighbours(model, self.measure if measure is None else measure)
+        votes = self.labels[self.trained][nearest_trained]
         counts = (votes[:, :, None] == np.arange(int(self.labels.max()) + 1)).sum(axis=1)
         return float((counts.argmax(axis=1) == self.labels[self.held]).mean())
+
+    def _neighbours(self, model: Model, measure: Measure) -> Indices:
+        """Places among the trained texts of the nearest to each held-out text, in order; equal distances by place."""
+        moved, measure = self._moved(model, measure)
+        x, y = moved[self.held], moved[self.trained]
+        depth = self.training.neighbours
+        if measure.is_symmetric:
+            index = near_index(y, measure, num_threads=self.num_threads)
+            return np.array(nearest(x, index, depth, exact=True, num_threads=self.num_threads))
+        # An index finds the nearest by one direction. By the mean of both they may be anywhere, as one direction says
+        # of the other only that it is not negative.
+        there = pairwise(x, y, measure, num_threads=self.num_threads)
+        found = (there + pairwise(y, x, measure, num_threads=self.num_threads).T) / 2.0
+        return np.argsort(found, axis=1, kind="stable")[:, :depth]
+
+    def _moved(self, model: Model, measure: Measure) -> tuple[Sequences | Bags, Measure]:
+        """All texts as they are compared fastest, and the measure that then compares them."""
+        if self.texts.words.are_shared:
+            return model.bags(self.texts), measure.replace(weighting="uniform")
+        return model.sequences(self.texts), measure

@@ -364,7 +364,7 @@ def _identity(
     known = repr((EncoderIdentity.of(encoder), measure, weights, projection, told, makers)).encode()
     pieces: list[Any] = [known, b"" if start is None else start.to_bytes()]
     for side in sides:
-        pieces += [getattr(side, own.name) for own in fields(side) if own.name != "vectors"]
+        pieces += [getattr(side, own.name) for own in fields(side) if own.name not in ("vectors", "words")]
         pieces.append(side.vectors.sum(axis=1))
     return digest([*pieces, *content])
 

@@ -10,19 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.encoders.encoded import EncodedTexts
+from moverank.learning.words import Words
 from moverank.spaces.learnt import base_mass, features_of
 from moverank.spaces.weights import TokenWeights
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Texts of one side, flat: vectors (T, d), mass (T,), rows of the table of tokens (T,), features (T, 3)."""
+    """Texts of one side, flat: vectors (T, d), mass (T,), rows of the table of tokens (T,), features (T, 3).
+
+    `words` says which vectors are equal.
+    """
 
     vectors: NDArray[np.float32]
     offsets: NDArray[np.int64]
     base: NDArray[np.float64]
     rows: NDArray[np.int64]
     features: NDArray[np.float32]
+    words: Words
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -60,4 +65,5 @@ class Vocabulary:
         rows = np.fromiter((place.get(token, 0) for token in tokens), dtype=np.int64, count=len(tokens))
         features = features_of(tokens, vectors, self.rarity, sequences.offsets)
         base = base_mass(vectors, sequences.weights, by_norm)
-        return Side(vectors, sequences.offsets, base, rows, features.astype(np.float32))
+        words = Words.of(vectors, sequences.offsets)
+        return Side(vectors, sequences.offsets, base, rows, features.astype(np.float32), words)
