@@ -1,10 +1,15 @@
 /// A fixed set of cases whose instructions bench/instruction_counts.py counts: moverank_cases CASE runs one.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <functional>
 #include <iostream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "moverank/batch.hpp"
+#include "moverank/codes.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/joined.hpp"
 #include "moverank/search.hpp"
@@ -73,6 +78,27 @@ void search_sequences() {
     search_for(SearchableSequences(corpus), query[0]);
 }
 
+/// The same documents, bounded by their int8 codes.
+void search_codes() {
+    workload::TokenSource source(128, 1);
+    const workload::Collection documents(source, 512, 8, 32);
+    const workload::Collection queries(source, 1, 16, 16);
+    const PreparedSequences corpus(documents.view(), workload::word_rotator);
+    const PreparedSequences query(queries.view(), workload::word_rotator);
+    std::vector<std::int8_t> codes(documents.n_tokens() * source.dim());
+    std::vector<float> scales(documents.n_tokens());
+    std::vector<float> token(source.dim());
+    for (std::size_t t = 0; t < scales.size(); ++t) {
+        decode(documents.view().tokens.run(t, 1), token);
+        const auto size = [](float x) { return std::abs(x); };
+        scales[t] = size(*std::ranges::max_element(token, {}, size)) / 127.0F;
+        std::ranges::transform(token, codes.begin() + static_cast<std::ptrdiff_t>(t * source.dim()),
+                               [&](float x) { return static_cast<std::int8_t>(std::lround(x / scales[t])); });
+    }
+    const PreparedCodes prepared(corpus, {TokenType::int8, codes.data(), scales.size(), source.dim(), scales.data()});
+    search_for(SearchableSequences(corpus, &prepared), query[0]);
+}
+
 void search_bags(double capacity) {
     constexpr std::uint32_t n_words = 1024;
     constexpr std::size_t n_bags = 16384;
@@ -112,6 +138,7 @@ const std::map<std::string, std::function<void()>> cases{
     {"maxsim 16 to many",
      [] { one_to_many({GroundCost::dot, Weighting::uniform, unlimited_capacity, Problem::relaxed}); }},
     {"search sequences", search_sequences},
+    {"search codes", search_codes},
     {"search bags", [] { search_bags(1.0); }},
     {"search bags capacity 4", [] { search_bags(4.0); }},
 };

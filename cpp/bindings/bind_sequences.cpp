@@ -123,6 +123,8 @@ py::dict build_info() {
     info["version"] = MOVERANK_VERSION;
     info["compiler"] = MOVERANK_COMPILER;
     info["simd"] = simd_level();
+    info["codes"] = code_products();
+    info["codes"] = code_products();
     info["threads"] = thread_count(0, std::numeric_limits<std::size_t>::max());
     return info;
 }

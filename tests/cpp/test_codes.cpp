@@ -7,12 +7,161 @@
 
 #include "check.hpp"
 #include "instances.hpp"
+#include "kernels/kernels.hpp"
+#include "moverank/aligned.hpp"
 #include "moverank/codes.hpp"
 #include "moverank/pair.hpp"
 
 using namespace moverank;
 using instances::Coded;
 using instances::Packed;
+
+namespace {
+
+/// A query of n tokens and a document of m, as codes, and their costs by one of the kernels.
+struct Codes {
+    std::size_t n, m, dim;
+    std::vector<std::int8_t> query, document;
+
+    Codes(std::size_t n_, std::size_t m_, std::size_t dim_) : n(n_), m(m_), dim(dim_) {
+        query.assign(padded(n) * dim, 0);
+        document.assign(m * dim, 0);
+    }
+
+    [[nodiscard]] std::int32_t product(std::size_t i, std::size_t j) const {
+        std::int32_t sum = 0;
+        for (std::size_t k = 0; k < dim; ++k) {
+            sum += query[i * dim + k] * document[j * dim + k];
+        }
+        return sum;
+    }
+
+    /// n rows of m costs, then the minima of rows and of columns. `scale` is that of all tokens.
+    [[nodiscard]] std::vector<float> costs(const CodeKernels& kernels, GroundCost ground, float scale) const {
+        const std::size_t n_padded = padded(n);
+        const std::size_t stride = padded(m);
+        std::vector<std::byte> packed(n_padded * padded(dim, code_padding) * packed_code_bytes);
+        kernels.pack(query.data(), n_padded, dim, packed.data());
+        std::vector<float> scales(m, scale);
+        std::vector<std::int32_t> sums(m, 0);
+        std::vector<float> squares(m, 0.0F);
+        for (std::size_t j = 0; j < m; ++j) {
+            for (std::size_t k = 0; k < dim; ++k) {
+                const int code = document[j * dim + k];
+                sums[j] += code;
+                squares[j] += static_cast<float>(code * code) * scale * scale;
+            }
+        }
+        // Of padding, no value may show.
+        const std::vector<float> query_scales(n_padded, scale);
+        std::vector<float> query_squares(n_padded, 7.0F);
+        const std::vector<float> inverse_norms(std::max(n_padded, m), 0x1p-9F / scale);
+        AlignedVector<float> cost(n * stride);
+        AlignedVector<float> row_minima(n_padded);
+        AlignedVector<float> column_minima(stride);
+        AlignedVector<float> tile(tokens_per_tile * n_padded);
+        AlignedVector<float> decoded(tokens_per_tile * dim);
+        const TokensView tokens(TokenType::int8, document.data(), m, dim, scales.data());
+        CodeBlock block{.costs = {.packed = nullptr,
+                                  .query_inverse_norms = inverse_norms.data(),
+                                  .n = n,
+                                  .n_padded = n_padded,
+                                  .dim = dim,
+                                  .tokens = tokens,
+                                  .m = m,
+                                  .first = 0,
+                                  .end = m,
+                                  .document_inverse_norms = inverse_norms.data(),
+                                  .table = nullptr,
+                                  .words = nullptr,
+                                  .cost = cost.data(),
+                                  .stride = stride,
+                                  .row_minima = row_minima.data(),
+                                  .column_minima = column_minima.data(),
+                                  .tile = tile.data(),
+                                  .decoded = decoded.data(),
+                                  .largest = 0.0F},
+                        .packed = packed.data(),
+                        .query_scales = query_scales.data(),
+                        .query_squares = query_squares.data(),
+                        .sums = sums.data(),
+                        .squares = squares.data()};
+        kernels.fill[static_cast<std::size_t>(ground)](block);
+        std::vector<float> found;
+        for (std::size_t i = 0; i < n; ++i) {
+            found.insert(found.end(), &cost[i * stride], &cost[i * stride] + m);
+        }
+        found.insert(found.end(), row_minima.begin(), row_minima.begin() + static_cast<std::ptrdiff_t>(n));
+        found.insert(found.end(), column_minima.begin(), column_minima.begin() + static_cast<std::ptrdiff_t>(m));
+        return found;
+    }
+};
+
+/// Costs by all kernels that this processor runs, which have to be the same and, under dot, the plain sums.
+void check_all_kernels(const Codes& codes) {
+    for (const GroundCost ground : {GroundCost::cosine, GroundCost::euclidean, GroundCost::dot}) {
+        for (const float scale : {1.0F, 0.0173F, 1e-21F}) {
+            const std::vector<float> expected = codes.costs(*code_kernels().front(), ground, scale);
+            for (const CodeKernels* kernels : code_kernels()) {
+                const std::vector<float> found = codes.costs(*kernels, ground, scale);
+                CHECK(found == expected);
+                for (std::size_t e = 0; e < codes.n * codes.m && ground == GroundCost::dot && scale == 1.0F; ++e) {
+                    CHECK(found[e] == -static_cast<float>(codes.product(e / codes.m, e % codes.m)));
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+TEST(products_of_codes_are_the_same_by_all_kernels_and_exact) {
+    CHECK(!code_kernels().empty());
+    bool is_among_them = false;
+    for (const CodeKernels* kernels : code_kernels()) {
+        is_among_them = is_among_them || kernels == &moverank::kernels().codes;
+    }
+    CHECK(is_among_them);
+    instances::Random random(9);
+    std::uniform_int_distribution<int> code(-127, 127);
+    for (const std::size_t dim : {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 63, 128, 130, 1023}) {
+        for (const auto& [n, m] :
+             {std::pair<std::size_t, std::size_t>{1, 1}, {3, 5}, {8, 16}, {11, 37}, {16, 4}, {17, 21}, {40, 9}}) {
+            Codes codes(n, m, dim);
+            for (std::vector<std::int8_t>* side : {&codes.query, &codes.document}) {
+                for (std::int8_t& x : *side) {
+                    x = static_cast<std::int8_t>(code(random));
+                }
+            }
+            check_all_kernels(codes);
+        }
+    }
+}
+
+TEST(products_of_the_largest_codes_saturate_nowhere) {
+    // A damaged file may even hold -128.
+    for (const std::size_t dim : {1, 3, 4, 6, 64, 127, 128, 2047, 2048}) {
+        for (const int of_query : {127, -127}) {
+            for (const int of_document : {127, -127, -128}) {
+                for (const bool alternating : {false, true}) {
+                    Codes codes(17, 18, dim);
+                    for (std::size_t e = 0; e < codes.query.size(); ++e) {
+                        codes.query[e] = static_cast<std::int8_t>(alternating && e % 2 == 1 ? -of_query : of_query);
+                    }
+                    codes.document.assign(codes.document.size(), static_cast<std::int8_t>(of_document));
+                    check_all_kernels(codes);
+                }
+            }
+        }
+    }
+}
+
+TEST(the_longest_codes_of_whole_numbers_fill_their_sums) {
+    Codes codes(2, 3, longest_code);
+    codes.query.assign(codes.query.size(), 127);
+    codes.document.assign(codes.document.size(), -128);
+    check_all_kernels(codes);
+}
 
 TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     instances::Random random(4);

@@ -53,6 +53,54 @@ for measure in ("wrd", "maxsim"):  # rounded near anchors, whose training sums i
         print(distance.hex())
 """
 
+CODED = """
+import numpy as np
+import moverank as mr
+
+rng = np.random.default_rng(0)
+print(mr.build_info()["simd"])
+centres = rng.normal(size=(20, 70))
+def document():
+    return centres[rng.integers(20, size=rng.integers(1, 30))] + rng.normal(size=70) / 2
+docs = mr.Sequences([document() for _ in range(400)])
+wrd = mr.Measure.of("wrd")
+for measure in (wrd, wrd.replace(capacity=4), mr.Measure.of("maxsim"), mr.Measure.of("wmd")):
+    plain = mr.Index.build(docs, measure, prefilter=None)
+    for dtype in ("int8", "int4", "float16"):
+        coded = mr.Index.build(docs, measure, dtype=dtype, rescore=True, prefilter=None)
+        for query in (document(), document(), docs[7]):
+            found, expected = coded.search(query, 9, num_threads=1), plain.search(query, 9)
+            assert found.ids.tolist() == expected.ids.tolist()
+            assert found.distances.tobytes() == expected.distances.tobytes()
+            assert "codes" in str(found.stats)
+            print(*found.ids, *map(float.hex, found.distances.tolist()))
+            print(found.stats.exact_solves, *[(rung.name, rung.seen, rung.dropped) for rung in found.stats.rungs])
+"""
+
+CODED = """
+import numpy as np
+import moverank as mr
+
+rng = np.random.default_rng(0)
+print(mr.build_info()["simd"])
+centres = rng.normal(size=(20, 70))
+def document():
+    return centres[rng.integers(20, size=rng.integers(1, 30))] + rng.normal(size=70) / 2
+docs = mr.Sequences([document() for _ in range(400)])
+wrd = mr.Measure.of("wrd")
+for measure in (wrd, wrd.replace(capacity=4), mr.Measure.of("maxsim"), mr.Measure.of("wmd")):
+    plain = mr.Index.build(docs, measure, prefilter=None)
+    for dtype in ("int8", "int4", "float16"):
+        coded = mr.Index.build(docs, measure, dtype=dtype, rescore=True, prefilter=None)
+        for query in (document(), document(), docs[7]):
+            found, expected = coded.search(query, 9, num_threads=1), plain.search(query, 9)
+            assert found.ids.tolist() == expected.ids.tolist()
+            assert found.distances.tobytes() == expected.distances.tobytes()
+            assert "codes" in str(found.stats)
+            print(*found.ids, *map(float.hex, found.distances.tolist()))
+            print(found.stats.exact_solves, *[(rung.name, rung.seen, rung.dropped) for rung in found.stats.rungs])
+"""
+
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 ARM = platform.machine() in ("aarch64", "arm64")
@@ -86,8 +134,22 @@ def test_costs_agree_to_rounding(level):
 
 
 @pytest.mark.skipif(not X86, reason="AVX2 and AVX-512 are instruction sets of x86-64")
-def test_costs_agree_to_the_last_bit_where_products_are_fused():
-    assert output_of("avx512", COSTS) == output_of("avx2", COSTS)
+@pytest.mark.parametrize("code", [COSTS, CODED], ids=["costs", "codes"])
+def test_costs_agree_to_the_last_bit_where_products_are_fused(code):
+    assert output_of("avx512", code) == output_of("avx2", code)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_codes_change_no_answer_on_any_level(level):
+    """The program compares answers with and without codes."""
+    assert len(output_of(level, CODED)) == 4 * 3 * 3 * 2
+
+
+def test_the_products_of_codes_are_those_of_the_level():
+    for level in LEVELS:
+        ran = run(level, "import moverank as mr; print(mr.build_info()['codes'])")
+        assert ran.returncode == 0 or "this processor does not have" in ran.stderr
+        assert ran.returncode != 0 or ran.stdout.split()[0].startswith(level)
 
 
 def test_the_widest_level_is_the_default():

@@ -40,10 +40,12 @@ class GroundCosts {
     void compute(const PreparedSequence& document);
     /// Compute only the minima of the rows and, if asked, of the columns. Saves writing a matrix that nobody reads.
     void compute_minima(const PreparedSequence& document, bool of_columns);
-    /// Like `compute`, for codes. Products of int8 codes are computed in whole numbers if the processor has an
-    /// instruction for them; the query is then rounded to codes as well.
+    /// Like `compute`, for codes. Products of int8 codes are computed in whole numbers, for which the query is rounded
+    /// to codes as well; the costs are the same to the last bit on every processor.
     void compute_codes(const CodedSequence& document);
-    /// For the latest `compute_codes`, the distance between each query token and its code (between their directions
+    /// Like `compute_minima`, for codes.
+    void compute_code_minima(const CodedSequence& document, bool of_columns);
+    /// For the latest document of codes, the distance between each query token and its code (between their directions
     /// under cosine). Empty if the query was not rounded.
     [[nodiscard]] std::span<const double> query_code_radii() const { return code_radii_in_use_; }
     /// Write the transpose: one row per document token, of padded(n) entries, infinite after the query's last token.
@@ -60,6 +62,7 @@ class GroundCosts {
 
   private:
     void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
+    void run_codes(const CodedSequence& document, bool with_matrix, bool of_columns);
     /// Run a kernel over a block, some tokens at a time, and check the interrupt in between.
     template <class Kernel>
     void in_pieces(CostBlock& block, std::size_t work_per_token, Kernel kernel);
@@ -85,7 +88,7 @@ class GroundCosts {
 
     /// The query as codes, made when first needed.
     struct CodedQuery {
-        AlignedVector<std::uint8_t> packed;
+        AlignedVector<std::byte> packed;
         AlignedVector<float> scales, squares, inverse_norms;
         std::vector<double> radii;
     };

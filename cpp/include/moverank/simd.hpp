@@ -9,4 +9,12 @@ namespace moverank {
 /// x86-64-v2.
 [[nodiscard]] const char* simd_level();
 
+/// What multiplies int8 codes in whole numbers: the name of the instruction set, or "avx2_vnni", "avx512_vnni" or
+/// "neon_dotprod" if this processor has its products of bytes as well. They differ in speed alone.
+[[nodiscard]] const char* code_products();
+
+/// What multiplies int8 codes in whole numbers: the name of the instruction set, or "avx2_vnni", "avx512_vnni" or
+/// "neon_dotprod" if this processor has its products of bytes as well. They differ in speed alone.
+[[nodiscard]] const char* code_products();
+
 }  // namespace moverank

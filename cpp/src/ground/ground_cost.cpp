@@ -189,19 +189,24 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     }
 }
 
-void GroundCosts::compute_codes(const CodedSequence& document) {
+void GroundCosts::compute_codes(const CodedSequence& document) { run_codes(document, true, true); }
+
+void GroundCosts::compute_code_minima(const CodedSequence& document, bool of_columns) {
+    run_codes(document, false, of_columns);
+}
+
+void GroundCosts::run_codes(const CodedSequence& document, bool with_matrix, bool of_columns) {
     const PreparedSequence& sequence = document.sequence;
     require(sequence.tokens.cols() == dim_, "query and codes must have the same dimension");
-    const bool whole_numbers = kernels().multiplies_codes && !document.sums.empty() && dim_ <= longest_code &&
-                               !needs_double(sequence.inverse_norms);
+    const bool whole_numbers = !document.sums.empty() && dim_ <= longest_code && !needs_double(sequence.inverse_norms);
     if (!whole_numbers) {
         code_radii_in_use_ = {};
-        compute(sequence);
+        run(sequence, with_matrix, of_columns);
         return;
     }
     const CodedQuery& query = coded_query();
     code_radii_in_use_ = query.radii;
-    prepare_document(sequence.size(), true);
+    prepare_document(sequence.size(), with_matrix);
     CodeBlock block{.costs = block_of(sequence.tokens, sequence.inverse_norms),
                     .packed = query.packed.data(),
                     .query_scales = query.scales.data(),
@@ -209,47 +214,46 @@ void GroundCosts::compute_codes(const CodedSequence& document) {
                     .sums = document.sums.data(),
                     .squares = document.squares.data()};
     block.costs.query_inverse_norms = query.inverse_norms.data();
-    block.costs.cost = cost_.data();
-    block.costs.column_minima = column_minima_.data();
-    const auto fill = kernels().cost.fill_codes[static_cast<std::size_t>(ground_)];
+    block.costs.cost = with_matrix ? cost_.data() : nullptr;
+    block.costs.column_minima = of_columns ? column_minima_.data() : nullptr;
+    const auto fill = kernels().codes.fill[static_cast<std::size_t>(ground_)];
     in_pieces(block.costs, n_padded_ * dim_, [&] { fill(block); });
     largest_ = static_cast<double>(block.costs.largest);
-    finish_matrix();
+    if (with_matrix) {
+        finish_matrix();
+    }
 }
 
 const GroundCosts::CodedQuery& GroundCosts::coded_query() {
     if (coded_query_) {
         return *coded_query_;
     }
-    constexpr double largest_code = 127.0;
-    constexpr double offset = 128.0;
+    constexpr double largest = code_limit;
     const bool is_cosine = ground_ == GroundCost::cosine;
     CodedQuery& coded = coded_query_.emplace();
-    coded.packed.assign(padded(dim_, code_group) * n_padded_, 0);
+    AlignedVector<std::int8_t> codes(n_padded_ * dim_);
     for (AlignedVector<float>* of_tokens : {&coded.scales, &coded.squares, &coded.inverse_norms}) {
         of_tokens->assign(n_padded_, 0.0F);
     }
     coded.radii.assign(n_, 0.0);
     for (std::size_t i = 0; i < n_; ++i) {
         const auto component = [&](std::size_t k) { return static_cast<double>(packed_[k * n_padded_ + i]); };
-        double largest = 0.0;
+        double longest = 0.0;
         double length = 0.0;
         for (std::size_t k = 0; k < dim_; ++k) {
-            largest = std::max(largest, std::abs(component(k)));
+            longest = std::max(longest, std::abs(component(k)));
             length += component(k) * component(k);
         }
-        const auto scale = static_cast<float>(largest / largest_code);
+        const auto scale = static_cast<float>(longest / largest);
         const auto unit_of_code = static_cast<double>(scale);
         double code_length = 0.0;
         const auto code_of = [&](std::size_t k) {
-            return unit_of_code > 0.0 ? std::clamp(std::round(component(k) / unit_of_code), -largest_code, largest_code)
-                                      : 0.0;
+            return unit_of_code > 0.0 ? std::clamp(std::round(component(k) / unit_of_code), -largest, largest) : 0.0;
         };
         for (std::size_t k = 0; k < dim_; ++k) {
             const double code = code_of(k);
             code_length += code * code;
-            coded.packed[(k - k % code_group) * n_padded_ + i * code_group + k % code_group] =
-                static_cast<std::uint8_t>(code + offset);
+            codes[i * dim_ + k] = static_cast<std::int8_t>(code);
         }
         code_length *= unit_of_code * unit_of_code;
         const double token_scale = is_cosine ? 1.0 / std::sqrt(length) : 1.0;
@@ -264,6 +268,8 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
         coded.squares[i] = static_cast<float>(code_length);
         coded.inverse_norms[i] = static_cast<float>(code_scale);
     }
+    coded.packed.resize(n_padded_ * padded(dim_, code_padding) * packed_code_bytes);
+    kernels().codes.pack(codes.data(), n_padded_, dim_, coded.packed.data());
     return coded;
 }
 

@@ -45,30 +45,6 @@ struct CostBlock {
     float largest = 0.0F;  ///< largest size of a cost
 };
 
-/// Query and document in whole numbers, each token with a scale: x_i = scale_i q_i, y_j = scale_j d_j.
-struct CodeBlock {
-    CostBlock costs;  ///< of int8 tokens; packed and decoded are not read
-    // the query
-    const std::uint8_t* packed;  ///< q + 128: rows of n_padded groups of code_group components, zeros after the last
-    const float* query_scales;   ///< n_padded
-    const float* query_squares;  ///< n_padded: squared lengths; read under euclidean only
-    // the document
-    const std::int32_t* sums;  ///< m: of all d_jk
-    const float* squares;      ///< m: squared lengths; read under euclidean only
-};
-
-/// Components whose products are added up at once.
-inline constexpr std::size_t code_group = 4;
-
-/// Up to so many components their sum of products stays within 32 bits.
-inline constexpr std::size_t longest_code = 1U << 17U;
-
-/// Of squared lengths of two tokens: more than what rounding can add to the expansion of their squared distance, which
-/// is lowered by it.
-inline constexpr float code_expansion_error = 0x1p-20F;
-/// What rounding can add to it besides, where it is near the end of float32's range.
-inline constexpr float code_underflow_error = 0x1p-146F;
-
 /// Compiled once per instruction set.
 struct CostKernels {
     /// Fill a block; in the order of GroundCost.
@@ -77,9 +53,6 @@ struct CostKernels {
     void (*tabulate[n_vector_costs])(CostBlock& block);
     /// As `fill`, from costs that were tabulated before.
     void (*gather)(CostBlock& block);
-    /// As `fill`, by products of whole numbers; null where this level has no instruction for them, and under
-    /// sqeuclidean. Rounding may lower Euclidean costs further than it does elsewhere, and raises none.
-    void (*fill_codes[n_vector_costs])(CodeBlock& block);
     /// Squared Euclidean norms of tokens, in float64.
     void (*squared_norms)(const TokensView& tokens, double* squared);
     /// Components in float32, row after row.

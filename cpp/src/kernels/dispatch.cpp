@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "kernels.hpp"
 #include "moverank/simd.hpp"
@@ -10,8 +12,16 @@
 #ifdef MOVERANK_X86
 #include <cpuid.h>
 #endif
+#if defined(MOVERANK_ARM) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
-// What the other files of this folder define in each level's namespace.
+// What the other files of this folder define in each level's namespace, and codes.cpp in that of an extension.
+#define MOVERANK_DECLARE_EXTENSION(name) \
+    namespace moverank::name {           \
+    extern const CodeKernels codes;      \
+    }
 #define MOVERANK_DECLARE_LEVEL(name)                            \
     namespace moverank::name {                                  \
     extern const SimplexKernels<float> simplex_float;           \
@@ -20,6 +30,7 @@
     extern const ScalingKernels<float, double> scaling_mixed;   \
     extern const ScalingKernels<double, double> scaling_double; \
     extern const CostKernels cost;                              \
+    extern const CodeKernels codes;                             \
     extern const CentroidKernels centroids;                     \
     extern const ScanKernels scan;                              \
     extern const BagKernels bags;                               \
@@ -31,25 +42,29 @@
 MOVERANK_DECLARE_LEVEL(baseline)
 MOVERANK_DECLARE_LEVEL(avx2)
 MOVERANK_DECLARE_LEVEL(avx512)
+MOVERANK_DECLARE_EXTENSION(avx2_vnni)
+MOVERANK_DECLARE_EXTENSION(avx512_vnni)
 #elif defined(MOVERANK_ARM)
 MOVERANK_DECLARE_LEVEL(neon)
+MOVERANK_DECLARE_EXTENSION(neon_dotprod)
 #else
 MOVERANK_DECLARE_LEVEL(baseline)
 #endif
 
-#define MOVERANK_KERNELS(name) \
-    {#name,                    \
-     name::simplex_float,      \
-     name::simplex_double,     \
-     name::scaling_single,     \
-     name::scaling_mixed,      \
-     name::scaling_double,     \
-     name::cost,               \
-     name::centroids,          \
-     name::scan,               \
-     name::bags,               \
-     name::packing,            \
-     name::columns_float,      \
+#define MOVERANK_KERNELS(name, codes_of) \
+    {#name,                              \
+     name::simplex_float,                \
+     name::simplex_double,               \
+     name::scaling_single,               \
+     name::scaling_mixed,                \
+     name::scaling_double,               \
+     name::cost,                         \
+     codes_of,                           \
+     name::centroids,                    \
+     name::scan,                         \
+     name::bags,                         \
+     name::packing,                      \
+     name::columns_float,                \
      name::columns_double}
 
 namespace moverank {
@@ -77,19 +92,39 @@ struct Level {
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
 }
+[[nodiscard]] bool has_avx2_vnni() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    const bool has_leaf = has_avx2() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && eax >= 1;
+    constexpr unsigned avx_vnni = 1U << 4U;  // of eax; cpuid.h of older compilers has no name for it
+    return has_leaf && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & avx_vnni) != 0;
+}
+[[nodiscard]] bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#endif
+
+#ifdef MOVERANK_ARM
+[[nodiscard]] bool has_neon_dotprod() {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+    return true;  // all Macs that have an Arm processor
+#else
+    return false;
+#endif
+}
 #endif
 
 /// Narrowest first.
 [[nodiscard]] auto levels() {
     return std::to_array<Level>({
 #if defined(MOVERANK_X86)
-        {MOVERANK_KERNELS(baseline), has_baseline()},
-        {MOVERANK_KERNELS(avx2), has_avx2()},
-        {MOVERANK_KERNELS(avx512), has_avx512()},
+        {MOVERANK_KERNELS(baseline, baseline::codes), has_baseline()},
+        {MOVERANK_KERNELS(avx2, has_avx2_vnni() ? avx2_vnni::codes : avx2::codes), has_avx2()},
+        {MOVERANK_KERNELS(avx512, has_avx512_vnni() ? avx512_vnni::codes : avx512::codes), has_avx512()},
 #elif defined(MOVERANK_ARM)
-        {MOVERANK_KERNELS(neon), true},  // every 64-bit Arm processor has it
+        // Every 64-bit Arm processor has it.
+        {MOVERANK_KERNELS(neon, has_neon_dotprod() ? neon_dotprod::codes : neon::codes), true},
 #else
-        {MOVERANK_KERNELS(baseline), true},
+        {MOVERANK_KERNELS(baseline, baseline::codes), true},
 #endif
     });
 }
@@ -127,16 +162,36 @@ struct Level {
 }  // namespace
 
 const Kernels& kernels() {
-    static const Kernels chosen = [] {
-        Kernels found = choose();
-#ifdef MOVERANK_X86
-        found.multiplies_codes = found.cost.fill_codes[0] != nullptr && __builtin_cpu_supports("avx512vnni");
-#endif
-        return found;
-    }();
+    static const Kernels chosen = choose();
     return chosen;
 }
 
+std::vector<const CodeKernels*> code_kernels() {
+    const std::pair<const CodeKernels*, bool> all[] = {
+#if defined(MOVERANK_X86)
+        {&baseline::codes, has_baseline()},       {&avx2::codes, has_avx2()},
+        {&avx2_vnni::codes, has_avx2_vnni()},     {&avx512::codes, has_avx512()},
+        {&avx512_vnni::codes, has_avx512_vnni()},
+#elif defined(MOVERANK_ARM)
+        {&neon::codes, true},
+        {&neon_dotprod::codes, has_neon_dotprod()},
+#else
+        {&baseline::codes, true},
+#endif
+    };
+    std::vector<const CodeKernels*> here;
+    for (const auto& [codes, runs_here] : all) {
+        if (runs_here) {
+            here.push_back(codes);
+        }
+    }
+    return here;
+}
+
 const char* simd_level() { return kernels().level; }
+
+const char* code_products() { return kernels().codes.name; }
+
+const char* code_products() { return kernels().codes.name; }
 
 }  // namespace moverank

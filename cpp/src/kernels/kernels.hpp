@@ -2,9 +2,11 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "bags.hpp"
 #include "centroids.hpp"
+#include "codes.hpp"
 #include "columns.hpp"
 #include "cost.hpp"
 #include "pack.hpp"
@@ -23,13 +25,13 @@ struct Kernels {
     const ScalingKernels<float, double>& scaling_mixed;
     const ScalingKernels<double, double>& scaling_double;
     const CostKernels& cost;
+    const CodeKernels& codes;  ///< of the level's extension for bytes, if this processor has it
     const CentroidKernels& centroids;
     const ScanKernels& scan;
     const BagKernels& bags;
     const PackKernels& packing;
     const ColumnKernels<float>& columns_float;
     const ColumnKernels<double>& columns_double;
-    bool multiplies_codes = false;  ///< whether cost.fill_codes are there and this processor runs them
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {
@@ -63,5 +65,8 @@ struct Kernels {
 /// The widest level that this processor runs, or the one that the environment variable MOVERANK_SIMD names. Throws
 /// std::runtime_error if that is unknown or cannot run here.
 [[nodiscard]] const Kernels& kernels();
+
+/// All products of codes that this processor runs, of every level and with every extension: tests compare them.
+[[nodiscard]] std::vector<const CodeKernels*> code_kernels();
 
 }  // namespace moverank

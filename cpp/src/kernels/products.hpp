@@ -76,35 +76,53 @@ MOVERANK_INLINE void sum_terms(const Packed& packed, std::size_t query_start, co
 inline constexpr std::size_t tokens_with_two_vectors = width == 16 ? 8 : 4;
 inline constexpr std::size_t tokens_with_one_vector = width == 16 ? 16 : 8;
 
-template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
-MOVERANK_INLINE void sum_terms_in_steps(const Packed& packed, std::size_t query_start, const float* const* tokens,
-                                        float* const* rows, std::size_t count) {
+template <std::size_t n_vectors, std::size_t n_tokens, class Sum>
+MOVERANK_INLINE void sum_in_steps(std::size_t query_start, std::size_t count, const Sum& sum) {
     std::size_t t = 0;
     for (; t + n_tokens <= count; t += n_tokens) {
-        sum_terms<ground, n_vectors, n_tokens>(packed, query_start, tokens + t, rows + t);
+        sum.template operator()<n_vectors, n_tokens>(query_start, t);
     }
     // The tile's pointers repeat the last token, so a few too many do no harm.
     if constexpr (n_tokens > 4) {
         for (; t < count; t += 4) {
-            sum_terms<ground, n_vectors, 4>(packed, query_start, tokens + t, rows + t);
+            sum.template operator()<n_vectors, 4>(query_start, t);
         }
     } else if (t < count) {
-        sum_terms<ground, n_vectors, n_tokens>(packed, query_start, tokens + t, rows + t);
+        sum.template operator()<n_vectors, n_tokens>(query_start, t);
     }
 }
+
+/// Call sum<n_vectors, n_tokens>(query_start, token), which computes that many sums, until `n` packed vectors have met
+/// `count` tokens of a tile. The last call may go beyond either.
+template <class Sum>
+MOVERANK_INLINE void sum_all(std::size_t n, std::size_t count, const Sum& sum) {
+    std::size_t i = 0;
+    for (; i + width < n; i += 2 * width) {
+        sum_in_steps<2, tokens_with_two_vectors>(i, count, sum);
+    }
+    for (; i < n; i += width) {
+        sum_in_steps<1, tokens_with_one_vector>(i, count, sum);
+    }
+}
+
+template <GroundCost ground>
+struct SumTerms {
+    const Packed& packed;
+    const float* const* tokens;
+    float* const* rows;
+
+    template <std::size_t n_vectors, std::size_t n_tokens>
+    MOVERANK_INLINE void operator()(std::size_t query_start, std::size_t t) const {
+        sum_terms<ground, n_vectors, n_tokens>(packed, query_start, tokens + t, rows + t);
+    }
+};
 
 /// Sums of terms for all packed vectors and up to tokens_per_tile tokens, one row each. Pointers after `count` must be
 /// valid, too: they repeat the last.
 template <GroundCost ground>
 MOVERANK_INLINE void sum_all_terms(const Packed& packed, const float* const* tokens, float* const* rows,
                                    std::size_t count) {
-    std::size_t i = 0;
-    for (; i + width < packed.n; i += 2 * width) {
-        sum_terms_in_steps<ground, 2, tokens_with_two_vectors>(packed, i, tokens, rows, count);
-    }
-    for (; i < packed.n; i += width) {
-        sum_terms_in_steps<ground, 1, tokens_with_one_vector>(packed, i, tokens, rows, count);
-    }
+    sum_all(packed.n, count, SumTerms<ground>{packed, tokens, rows});
 }
 
 }  // namespace moverank::MOVERANK_LEVEL

@@ -280,8 +280,14 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
     }
     require_mass(document.sequence);
     // Tokens without mass can only lower minima, and a lower bound stays valid: they need not be removed.
-    costs_.compute_codes(document);
-    const double bound = bound_from_matrix(document.sequence);
+    double bound = 0.0;
+    if (reused_.empty()) {
+        costs_.compute_code_minima(document, measure_.capacity == 1.0);
+        bound = relaxed_bound_of(document.sequence) - pruning_slack(document.sequence);
+    } else {
+        costs_.compute_codes(document);
+        bound = bound_from_matrix(document.sequence);
+    }
     const std::span<const double> radii = costs_.query_code_radii();
     if (radii.empty()) {
         return bound;

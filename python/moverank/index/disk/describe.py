@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from moverank._core import build_info
+from moverank._core import build_info
 from moverank.index.disk.manifest import VERSION, Manifest, read_manifest
 from moverank.index.parts.arrays import OFFSETS
 from moverank.index.parts.kinds import kind_of
@@ -18,6 +20,12 @@ STORED_AS = {
 
 #: Source of bounds for an index without codes, by kind.
 BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
+
+#: Codes of so few bits lie so far from the tokens that most documents are bounded twice.
+COARSE = ("int4", "int2")
+
+#: Codes of so few bits lie so far from the tokens that most documents are bounded twice.
+COARSE = ("int4", "int2")
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -39,7 +47,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "dimension": setup.dim,
         "stored as": STORED_AS[setup.kind].format(setup.dtype),
         "differences from": _anchors(manifest),
-        "bounds from": setup.codes or BOUNDS_FROM[setup.kind],
+        "bounds from": BOUNDS_FROM[setup.kind] if setup.codes is None else _codes(setup.codes),
         "prefilter": setup.prefilter if kind.needs_prefilter else "none needed",
         "encoder": "unknown" if manifest.encoder is None else str(manifest.encoder),
         "ids": setup.ids,
@@ -68,6 +76,24 @@ def _anchors(manifest: Manifest) -> str:
     if manifest.anchors is None:
         return "nothing"
     return f"{manifest.anchors.arrays['centroids'].shape[0]} anchors"
+
+
+def _codes(dtype: str) -> str:
+    """What codes are, and what bounds from them cost on this processor (benchmarks, "Bounds from codes")."""
+    if dtype == "int8":
+        return f"int8 codes, multiplied as whole numbers by {build_info()['codes']}"
+    if dtype in COARSE:
+        return f"{dtype} codes, slower than tokens in memory: they only save reading tokens from a disk"
+    return f"{dtype} codes, as fast as {dtype} tokens"
+
+
+def _codes(dtype: str) -> str:
+    """What codes are, and what bounds from them cost on this processor (benchmarks, "Bounds from codes")."""
+    if dtype == "int8":
+        return f"int8 codes, multiplied as whole numbers by {build_info()['codes']}"
+    if dtype in COARSE:
+        return f"{dtype} codes, slower than tokens in memory: they only save reading tokens from a disk"
+    return f"{dtype} codes, as fast as {dtype} tokens"
 
 
 def _pooled(manifest: Manifest) -> str:
