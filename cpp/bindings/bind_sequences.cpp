@@ -124,7 +124,6 @@ py::dict build_info() {
     info["compiler"] = MOVERANK_COMPILER;
     info["simd"] = simd_level();
     info["codes"] = code_products();
-    info["codes"] = code_products();
     info["threads"] = thread_count(0, std::numeric_limits<std::size_t>::max());
     return info;
 }

@@ -77,30 +77,6 @@ for measure in (wrd, wrd.replace(capacity=4), mr.Measure.of("maxsim"), mr.Measur
             print(found.stats.exact_solves, *[(rung.name, rung.seen, rung.dropped) for rung in found.stats.rungs])
 """
 
-CODED = """
-import numpy as np
-import moverank as mr
-
-rng = np.random.default_rng(0)
-print(mr.build_info()["simd"])
-centres = rng.normal(size=(20, 70))
-def document():
-    return centres[rng.integers(20, size=rng.integers(1, 30))] + rng.normal(size=70) / 2
-docs = mr.Sequences([document() for _ in range(400)])
-wrd = mr.Measure.of("wrd")
-for measure in (wrd, wrd.replace(capacity=4), mr.Measure.of("maxsim"), mr.Measure.of("wmd")):
-    plain = mr.Index.build(docs, measure, prefilter=None)
-    for dtype in ("int8", "int4", "float16"):
-        coded = mr.Index.build(docs, measure, dtype=dtype, rescore=True, prefilter=None)
-        for query in (document(), document(), docs[7]):
-            found, expected = coded.search(query, 9, num_threads=1), plain.search(query, 9)
-            assert found.ids.tolist() == expected.ids.tolist()
-            assert found.distances.tobytes() == expected.distances.tobytes()
-            assert "codes" in str(found.stats)
-            print(*found.ids, *map(float.hex, found.distances.tolist()))
-            print(found.stats.exact_solves, *[(rung.name, rung.seen, rung.dropped) for rung in found.stats.rungs])
-"""
-
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 ARM = platform.machine() in ("aarch64", "arm64")

@@ -13,8 +13,4 @@ namespace moverank {
 /// "neon_dotprod" if this processor has its products of bytes as well. They differ in speed alone.
 [[nodiscard]] const char* code_products();
 
-/// What multiplies int8 codes in whole numbers: the name of the instruction set, or "avx2_vnni", "avx512_vnni" or
-/// "neon_dotprod" if this processor has its products of bytes as well. They differ in speed alone.
-[[nodiscard]] const char* code_products();
-
 }  // namespace moverank

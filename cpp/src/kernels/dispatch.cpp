@@ -192,6 +192,4 @@ const char* simd_level() { return kernels().level; }
 
 const char* code_products() { return kernels().codes.name; }
 
-const char* code_products() { return kernels().codes.name; }
-
 }  // namespace moverank

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from moverank._core import build_info
-from moverank._core import build_info
 from moverank.index.disk.manifest import VERSION, Manifest, read_manifest
 from moverank.index.parts.arrays import OFFSETS
 from moverank.index.parts.kinds import kind_of
@@ -20,9 +19,6 @@ STORED_AS = {
 
 #: Source of bounds for an index without codes, by kind.
 BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
-
-#: Codes of so few bits lie so far from the tokens that most documents are bounded twice.
-COARSE = ("int4", "int2")
 
 #: Codes of so few bits lie so far from the tokens that most documents are bounded twice.
 COARSE = ("int4", "int2")
@@ -76,15 +72,6 @@ def _anchors(manifest: Manifest) -> str:
     if manifest.anchors is None:
         return "nothing"
     return f"{manifest.anchors.arrays['centroids'].shape[0]} anchors"
-
-
-def _codes(dtype: str) -> str:
-    """What codes are, and what bounds from them cost on this processor (benchmarks, "Bounds from codes")."""
-    if dtype == "int8":
-        return f"int8 codes, multiplied as whole numbers by {build_info()['codes']}"
-    if dtype in COARSE:
-        return f"{dtype} codes, slower than tokens in memory: they only save reading tokens from a disk"
-    return f"{dtype} codes, as fast as {dtype} tokens"
 
 
 def _codes(dtype: str) -> str:
