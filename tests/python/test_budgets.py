@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import moverank as mr
+from moverank.index.disk.describe import describe
 
 MEASURES = [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.rwmd, mr.Measure("dot", "uniform")]
 
@@ -152,6 +153,21 @@ def test_documents_with_codes_may_lie_on_disk(tmp_path):
     np.testing.assert_array_equal(hits.distances, expected.distances)
     assert hits.stats.exact_solves < 200
     assert "bound from int8 codes" in str(hits.stats)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("int8", f"int8 codes, multiplied as whole numbers by {mr.build_info()['codes']}"),
+        ("int4", "int4 codes, slower than tokens in memory: they only save reading tokens from a disk"),
+        ("float16", "float16 codes, as fast as float16 tokens"),
+        (None, "the tokens themselves"),
+    ],
+)
+def test_the_description_of_an_index_says_what_bounds_come_from(tmp_path, dtype, expected):
+    docs, _, _ = collection(6)
+    mr.Index.build(docs, "wrd", dtype=dtype, rescore=dtype is not None).save(tmp_path / "index")
+    assert describe(tmp_path / "index")["bounds from"] == expected
 
 
 @pytest.mark.parametrize("make", [collection, bag_collection])

@@ -128,6 +128,7 @@ struct SumProducts {
         Ints sum[n_tokens][n_vectors] = {};
         const auto* query = reinterpret_cast<const Component*>(block.packed) + i * group_size;
         std::size_t k = 0;
+#pragma GCC unroll 2
         for (; k + group_size <= dim; k += group_size, query += group_size * block.costs.n_padded) {
             add_group<n_vectors, n_tokens>(query, first, k, group_size, sum);
         }
