@@ -126,7 +126,7 @@ def rows(measured: Measured) -> list[list[str]]:
     found = {title: measured.row(title, find) for title, find in finds.items()}
     before = found["wrd, preset"][0]
     return [
-        [f"{measured.vectors}: {title}", note, f"{100 * wrong.mean():.1f}", f"{p_value(wrong, before):.4f}"]
+        [f"{measured.vectors}: {title}", note, f"{100 * wrong.mean():.2f}", f"{p_value(wrong, before):.3f}"]
         for title, (wrong, note) in found.items()
     ]
 
@@ -150,7 +150,8 @@ def main() -> None:
         encoded = words.encode([*own.seen, *own.unseen])
         training = Training(epochs=args.epochs)
         lines += rows(Measured(args.what, vectors, words, own, encoded, training, args.threads, args.cache))
-    print(table([f"{args.what}: error, k = {NEIGHBOURS}", "held out, %", "kept back, %", "p"], lines))
+    head = [f"{args.what}: error, k = {NEIGHBOURS}", "held out, %", "kept back, %", "p against wrd, preset"]
+    print(table(head, lines))
     print(f"\nlargest memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 
