@@ -5,6 +5,7 @@
 #include "moverank/alignment.hpp"
 #include "moverank/bag_batch.hpp"
 #include "moverank/batch.hpp"
+#include "moverank/neighbours.hpp"
 #include "query.hpp"
 #include "solution.hpp"
 
@@ -77,6 +78,22 @@ Array<double> paired_of(const Prepared& queries, const Prepared& documents, cons
     }
     reporter.end();
     return out;
+}
+
+/// For each row its nearest columns: offsets, positions and distances of all, and how many pairs were solved.
+auto neighbours_of(const BagCorpus& rows, const BagCorpus& columns, std::size_t k, double radius, bool skip_itself,
+                   const py::object& progress, int num_threads) {
+    PairProgress reporter(progress, rows.documents().size());
+    Interrupt interrupt = reporter.interrupt();
+    NeighbourLists found;
+    {
+        const py::gil_scoped_release unlocked;
+        found =
+            neighbours(rows.documents(), columns.documents(), {.k = k, .radius = radius, .skip_itself = skip_itself},
+                       num_threads, interrupt, reporter.n_done());
+    }
+    reporter.end();
+    return py::make_tuple(copy_of(found.offsets), copy_of(found.positions), copy_of(found.distances), found.solved);
 }
 
 Array<double> bag_distances(const Query& query, const BagCorpus& corpus, int num_threads) {
@@ -178,6 +195,8 @@ void bind_distances(py::module_& module) {
         },
         py::arg("rows"), py::arg("columns"), py::arg("mirrored"), py::arg("zero_diagonal"),
         py::arg("progress").none(true), py::arg("num_threads"));
+    module.def("neighbours", &neighbours_of, py::arg("rows"), py::arg("columns"), py::arg("k"), py::arg("radius"),
+               py::arg("skip_itself"), py::arg("progress").none(true), py::arg("num_threads"));
     module.def(
         "pairwise_bags",
         [](const BagCorpus& rows, const BagCorpus& columns, bool mirrored, bool zero_diagonal,

@@ -26,6 +26,10 @@ void bind_prepared(py::module_& module) {
                       const Measure&, const Array<std::uint32_t>&>(),
              py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
              optional("counts"), py::arg("measure"), py::arg("known").noconvert())
+        .def(py::init<const Tokens&, const Array<std::uint32_t>&, const Offsets&, const std::optional<Array<double>>&,
+                      const Measure&, const Array<std::uint32_t>&>(),
+             py::arg("vectors").noconvert(), py::arg("words").noconvert(), py::arg("offsets").noconvert(),
+             optional("counts"), py::arg("measure"), py::arg("known").noconvert())
         .def_static(
             "from_arrays",
             [](const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,

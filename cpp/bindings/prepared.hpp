@@ -171,8 +171,9 @@ class SequencesPart {
 /// Prepared bags of words together with their arrays.
 class BagsPart {
   public:
+    template <class Count>
     BagsPart(const Tokens& vectors, const Array<std::uint32_t>& words, const Offsets& offsets,
-             const std::optional<Array<float>>& counts, const Measure& measure, const Array<std::uint32_t>& known)
+             const std::optional<Array<Count>>& counts, const Measure& measure, const Array<std::uint32_t>& known)
         : arrays_(py::make_tuple(offsets, counts)),
           prepared_(prepare_all({table(vectors), as_span(words), checked_offsets(offsets, as_span(words).size()),
                                  checked_counts(counts, words)},

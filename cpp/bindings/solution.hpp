@@ -16,8 +16,9 @@ struct TransportSolution {
     Infeasibility infeasibility;
 };
 
-[[nodiscard]] inline Array<double> copy_of(std::span<const double> values) {
-    return Array<double>(static_cast<py::ssize_t>(values.size()), values.data());
+template <class Values>
+[[nodiscard]] auto copy_of(const Values& values) {
+    return Array<std::remove_cv_t<typename Values::value_type>>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 }  // namespace moverank::bindings

@@ -42,6 +42,7 @@ from moverank.errors import (
 )
 from moverank.index.disk.verify import Verified
 from moverank.index.index import Index
+from moverank.index.neighbours import Neighbours, neighbours
 from moverank.index.parts.setup import Clusters, TokenCells
 from moverank.index.recall import Recall, RecallAt
 from moverank.index.rerank import rerank
@@ -94,6 +95,7 @@ __all__ = [
     "InfeasibleError",
     "Measure",
     "MeasureMismatchError",
+    "Neighbours",
     "NoPermissionError",
     "NoSpaceError",
     "NoTokensError",
@@ -139,6 +141,7 @@ __all__ = [
     "fit",
     "gradients",
     "maxsim",
+    "neighbours",
     "paired_distances",
     "pairwise",
     "pool_tokens",

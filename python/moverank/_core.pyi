@@ -244,6 +244,15 @@ def certified_distances(
     measure: Measure,
     num_threads: int,
 ) -> CertifiedColumns: ...
+def neighbours(
+    rows: BagCorpus,
+    columns: BagCorpus,
+    k: int,
+    radius: float,
+    skip_itself: bool,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> tuple[I64, I64, F64, int]: ...
 
 class PairPlans:
     """Plans of the pairs of a batch, and derivatives by each side, accumulated per sequence."""
@@ -332,7 +341,7 @@ class PreparedBags:
     """Bags of words prepared for one measure; keeps the arrays alive."""
 
     def __init__(
-        self, vectors: F32, words: U32, offsets: I64, counts: F32 | None, measure: Measure, known: U32
+        self, vectors: F32, words: U32, offsets: I64, counts: F32 | F64 | None, measure: Measure, known: U32
     ) -> None: ...
     @staticmethod
     def from_arrays(

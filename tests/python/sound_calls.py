@@ -54,6 +54,11 @@ CALLS = {
         mr.pairwise,
         {"A": DOCS, "B": DOCS, "measure": "wmd", "costs": None, "progress": lambda done, total: None, "num_threads": 1},
     ),
+    "neighbours": (
+        mr.neighbours,
+        {"A": DOCS, "B": DOCS, "measure": "wmd", "k": 1, "radius": 2.0, "progress": lambda done, total: None}
+        | {"num_threads": 1},
+    ),
     "paired_distances": (
         mr.paired_distances,
         {"A": DOCS, "B": DOCS, "measure": "wmd", "costs": None, "progress": lambda done, total: None, "num_threads": 1},

@@ -55,6 +55,7 @@ def test_the_calls_are_sound_without_the_fault(name):
 #: What calls return, and what only says what others have to look like: nobody has to make one.
 MADE_BY_US = {
     "Alignment", "Bag", "Certificate", "CertifiedDistances", "EncoderCheck", "Gradients", "Hit", "Hits", "Index",
+    "Neighbours",
     "PooledTokens", "Preset", "Ranking", "RankedDocument", "Recall", "RecallAt", "Rung", "SearchStats", "SinkhornBatch",
     "SinkhornResult", "TokenMove", "TransportBatch", "TransportResult", "UncertainMove", "Uncertainty",
     "Verified", "DocumentEncoder", "EncodedTexts",
@@ -112,6 +113,7 @@ PASSED_ON = {
     "TokenWeights": {"name"},
     "read": {"options"},
     "Hits.__getitem__": {"key"},
+    "Neighbours.__getitem__": {"row"},
     "Sequence.__getitem__": {"key"},
     "Bag.__getitem__": {"key"},
     "EncodedTexts.__getitem__": {"place"},

@@ -82,6 +82,7 @@ EXAMPLES = {
     "EncoderCheck": [lambda t: mr.Index.build(DOCS).require_encoder(encoders.CallableEncoder(vectors_of))],
     "EncoderIdentity": [lambda t: mr.EncoderIdentity("A", "b", 3, "0" * 32, {"c": 1, "d": None})],
     "Certificate": [lambda t: hits().certificate, lambda t: hits(candidates=5).certificate],
+    "Neighbours": [lambda t: mr.neighbours(DOCS, k=3)],
     "CertifiedDistances": [lambda t: mr.certified_distances(QUERY, DOCS)],
     "Clusters": [lambda t: mr.Clusters(3)],
     "TokenCells": [lambda t: mr.TokenCells(9, ranked=20)],

@@ -11,6 +11,7 @@
 #include "moverank/interrupt.hpp"
 #include "moverank/joined.hpp"
 #include "moverank/prepared.hpp"
+#include "moverank/word_table.hpp"
 
 namespace moverank {
 
@@ -31,6 +32,9 @@ class VocabularyCosts {
     /// Under given costs, compute only the rows of `document_words`; other rows must not be read.
     void compute(const JoinedBags& bags, const PreparedSequence& query, std::span<const std::uint32_t> document_words,
                  Interrupt& interrupt);
+
+    /// Copy the costs of a query that consists of the words in `rows` of a table over the words of `bags`.
+    void take(const JoinedBags& bags, const WordTable& table, std::span<const std::size_t> rows);
 
     /// Compute no entries, and only refer to the given costs. Entries must not be read afterwards, but `as_given`
     /// works, which is all that solves without bounds need.

@@ -66,6 +66,17 @@ void VocabularyCosts::compute(const JoinedBags& bags, const PreparedSequence& qu
     take_given(document_words, interrupt);
 }
 
+void VocabularyCosts::take(const JoinedBags& bags, const WordTable& table, std::span<const std::size_t> rows) {
+    bags_ = &bags;
+    n_words_ = bags.n_words();
+    stride_ = padded(rows.size());
+    query_words_.clear();
+    ceiling_ = infinity;
+    largest_ = table.largest();
+    grow(costs_, n_words_ * stride_);
+    table.interleave(rows, stride_, costs_.data());
+}
+
 /// Given costs may contain +inf and numbers of any size, while bounds are float32 with margins relative to the largest
 /// cost. One very large cost would make every bound useless. Lowering costs keeps bounds valid (they are bounds on a
 /// smaller problem), so rows are first clamped to what float32 can hold, then lowered to a ceiling near typical costs.

@@ -72,9 +72,52 @@ void bag_minima(const float* table, std::size_t stride, const std::uint32_t* wor
     }
 }
 
+void weighted_sums(const float* worth, const std::uint32_t* words, const float* mass, std::size_t m, float* out) {
+    constexpr std::size_t n_vectors = bags_at_once / width;
+    Floats total[n_vectors] = {};
+    for (std::size_t j = 0; j < m; ++j) {
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < n_vectors; ++v) {
+            const std::size_t place = j * bags_at_once + v * width;
+            total[v] = multiply_add(load(mass + place), gather(worth, words + place), total[v]);
+        }
+    }
+    for (std::size_t v = 0; v < n_vectors; ++v) {
+        store(out + v * width, total[v]);
+    }
+}
+
+void minima(const float* const* from, std::size_t n, std::size_t count, float* out) {
+    for (std::size_t v = 0; v < count; v += width) {
+        Floats least = splat(std::numeric_limits<float>::infinity());
+        for (std::size_t i = 0; i < n; ++i) {
+            least = min<float>(least, load(from[i] + v));
+        }
+        store(out + v, least);
+    }
+}
+
+/// A square of registers at a time.
+void interleave(const float* const* from, std::size_t n, std::size_t count, std::size_t stride, float* out) {
+    for (std::size_t v = 0; v < count; v += width) {
+        const std::size_t n_here = v + width < count ? width : count - v;
+        for (std::size_t i = 0; i < stride; i += width) {
+            Floats square[width];
+#pragma GCC unroll 16
+            for (std::size_t l = 0; l < width; ++l) {
+                square[l] = i + l < n ? load(from[i + l] + v) : splat(std::numeric_limits<float>::infinity());
+            }
+            transpose<float>(square);
+            for (std::size_t l = 0; l < n_here; ++l) {
+                store(out + (v + l) * stride + i, square[l]);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 extern const BagKernels bags;
-const BagKernels bags{&row_minima, &bag_minima};
+const BagKernels bags{&row_minima, &bag_minima, &weighted_sums, &minima, &interleave};
 
 }  // namespace moverank::MOVERANK_LEVEL

@@ -57,6 +57,22 @@ MOVERANK_INLINE Vector<T> splat(T value) {
     return value - Vector<T>{};
 }
 
+/// Entries of a table, one for each lane.
+MOVERANK_INLINE Vector<float> gather(const float* table, const std::uint32_t* places) {
+#if defined(__AVX512F__)
+    return _mm512_i32gather_ps(_mm512_loadu_si512(places), table, sizeof(float));
+#elif defined(__AVX2__)
+    return _mm256_i32gather_ps(table, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(places)), sizeof(float));
+#else
+    Vector<float> entries;
+#pragma GCC unroll 16
+    for (std::size_t l = 0; l < lanes<float>; ++l) {
+        entries[l] = table[places[l]];
+    }
+    return entries;
+#endif
+}
+
 /// As many entries of `from` as a vector of To has, converted.
 template <class To, class From>
 MOVERANK_INLINE Vector<To> load_as(const From* from) {

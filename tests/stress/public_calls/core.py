@@ -18,6 +18,10 @@ def distances(folder):
         "distances": each(lambda measure: mr.distances(asked, docs, measure, num_threads=1), EXACT + SMOOTH),
         "distances, three threads": lambda: mr.distances(asked, docs, "wrd", weights=weights, num_threads=3),
         "pairwise": lambda: mr.pairwise(docs[:5], docs[5:9], "wmd", num_threads=2),
+        "neighbours": lambda: (
+            mr.neighbours(docs, measure="wmd", k=3, num_threads=2),
+            mr.neighbours(bags(), k=3, radius=1.0, num_threads=2).to_csr(),
+        ),
         "certified distances": each(lambda measure: repr(mr.certified_distances(asked, docs[:5], measure)), SMOOTH),
         "gradients": each(
             lambda measure: repr(mr.gradients(asked, docs[3], measure, weights)),
