@@ -1,7 +1,7 @@
 """Exact searches with bounds from the tokens and from codes beside them, on every instruction set of this processor.
 
     MOVERANK_DATA=../shared/data python bench/python/bench_codes.py                  # about five minutes
-    MOVERANK_DATA=../shared/data python bench/python/bench_codes.py --codes int8 int4 int2 --levels avx2
+    MOVERANK_DATA=../shared/data python bench/python/bench_codes.py --codes int8 float16 --levels avx2
 
 Documents of 60 float16 tokens of 128 dimensions (corpora.contextual_collection), claims of SciFact as queries, 11
 tokens or so, no prefilter. Each instruction set has a process of its own, in which the ways to search take turns.

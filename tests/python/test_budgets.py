@@ -159,15 +159,19 @@ def test_documents_with_codes_may_lie_on_disk(tmp_path):
     ("dtype", "expected"),
     [
         ("int8", f"int8 codes, multiplied as whole numbers by {mr.build_info()['codes']}"),
-        ("int4", "int4 codes, slower than tokens in memory: they only save reading tokens from a disk"),
+        ("int4", "the tokens themselves; bounds from the int4 codes beside them would be slower"),
+        ("int2", "the tokens themselves; bounds from the int2 codes beside them would be slower"),
         ("float16", "float16 codes, as fast as float16 tokens"),
         (None, "the tokens themselves"),
     ],
 )
 def test_the_description_of_an_index_says_what_bounds_come_from(tmp_path, dtype, expected):
-    docs, _, _ = collection(6)
-    mr.Index.build(docs, "wrd", dtype=dtype, rescore=dtype is not None).save(tmp_path / "index")
+    docs, _, query = collection(6)
+    index = mr.Index.build(docs, "wrd", dtype=dtype, rescore=dtype is not None)
+    index.save(tmp_path / "index")
     assert describe(tmp_path / "index")["bounds from"] == expected
+    from_codes = [rung.name for rung in index.search(query, 3).stats.rungs if "codes" in rung.name]
+    assert from_codes == ([] if expected.startswith("the tokens") else [f"bound from {dtype} codes"])
 
 
 @pytest.mark.parametrize("make", [collection, bag_collection])

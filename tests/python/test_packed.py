@@ -178,7 +178,7 @@ def test_an_index_of_odd_dimension_lives_in_a_folder(tmp_path, dtype, prefilter,
         np.testing.assert_array_equal(hits.distances, np.sort(expected))
         first = index.search(query, 1)[0]
         assert first.alignment.value == pytest.approx(first.distance, abs=1e-6)
-    assert not rescore or f"bound from {dtype} codes" in str(hits.stats)
+    assert "codes" not in str(hits.stats)  # bounds from codes of few bits would be slower
 
 
 @pytest.mark.parametrize(

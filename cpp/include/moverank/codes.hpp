@@ -19,6 +19,13 @@
 
 namespace moverank {
 
+/// Whether bounds from codes of a type take less time than bounds from the tokens that they stand for: by measurement
+/// on several instruction sets, which all agree (docs/benchmarks.md, "Bounds from codes"). Searches use no others.
+/// Codes of few bits lie so far from their tokens that most documents are bounded by these as well.
+[[nodiscard]] constexpr bool bounds_pay(TokenType codes) {
+    return codes != TokenType::int4 && codes != TokenType::int2;
+}
+
 /// The codes of one document, with the masses of its tokens.
 struct CodedSequence {
     PreparedSequence sequence;

@@ -99,7 +99,8 @@ class Searchable {
     Searchable& operator=(const Searchable&) = default;
 };
 
-/// Sequences in memory, with bounds from compact codes if there are any. Both must outlive this object.
+/// Sequences in memory, with bounds from compact codes if there are any that pay (`bounds_pay`). Both must outlive this
+/// object.
 class SearchableSequences final : public Searchable {
   public:
     explicit SearchableSequences(const PreparedDocuments& documents, const DocumentCodes* codes = nullptr)

@@ -37,7 +37,8 @@ class TopKSearch {
     /// `corpus`, and the memory that `query` views, must outlive the search. k is reduced to the corpus size.
     TopKSearch(const Searchable& corpus, const PreparedSequence& query, const Wanted& wanted, int n_threads,
                Interrupt& interrupt);
-    /// Search sequences. If there are `codes` of the corpus, `lower_bounds` reads them instead.
+    /// Search sequences. If there are `codes` of the corpus, and bounds from them pay, `lower_bounds` reads them
+    /// instead.
     TopKSearch(const PreparedDocuments& corpus, const PreparedSequence& query, const Wanted& wanted,
                const DocumentCodes* codes = nullptr);
     /// Search bags of words. Computes the costs between the query and all words.

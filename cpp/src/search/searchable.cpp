@@ -23,7 +23,8 @@ class SequencesQuery final : public DocumentsQuery {
 bool Searchable::has_negative_costs() const { return traits(measure().ground).may_be_negative; }
 
 std::unique_ptr<CorpusQuery> SearchableSequences::ask(const PreparedSequence& query, int, Interrupt&) const {
-    return std::make_unique<SequencesQuery>(documents_, query, codes_);
+    const bool with_codes = codes_ != nullptr && bounds_pay(codes_->type());
+    return std::make_unique<SequencesQuery>(documents_, query, with_codes ? codes_ : nullptr);
 }
 
 }  // namespace moverank

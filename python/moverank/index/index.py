@@ -129,8 +129,8 @@ class Index:
             Also store the documents as given, beside their compact form in `dtype`. Bounds are then computed from the
             compact form, with an allowance for rounding, and answers are exact for `docs`. Only the documents that the
             bounds do not exclude are read as given. With "int8" searches are faster on every instruction set that we
-            measured. Bounds from "int4" and "int2" take longer than bounds from tokens that are in memory, so these are
-            for tokens that have to be read from a disk. Not available under ground "sqeuclidean".
+            measured. With "int4" and "int2" they would be slower on all of them: these are stored, but bounds are then
+            computed from the documents as given. Not available under ground "sqeuclidean".
         pool : float, default 1
             Store about n / `pool` tokens of a document of n tokens: groups of near tokens become one, see
             `pool_tokens`. This happens before `dtype` and `rescore` apply, and to documents that are added later. All

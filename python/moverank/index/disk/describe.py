@@ -20,7 +20,7 @@ STORED_AS = {
 #: Source of bounds for an index without codes, by kind.
 BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
 
-#: Codes of so few bits lie so far from the tokens that most documents are bounded twice.
+#: Bounds from these would take longer than bounds from tokens on every instruction set, so searches do not use them.
 COARSE = ("int4", "int2")
 
 
@@ -75,11 +75,11 @@ def _anchors(manifest: Manifest) -> str:
 
 
 def _codes(dtype: str) -> str:
-    """What codes are, and what bounds from them cost on this processor (benchmarks, "Bounds from codes")."""
+    """Whether bounds come from codes, and by what products on this processor (benchmarks, "Bounds from codes")."""
     if dtype == "int8":
         return f"int8 codes, multiplied as whole numbers by {build_info()['codes']}"
     if dtype in COARSE:
-        return f"{dtype} codes, slower than tokens in memory: they only save reading tokens from a disk"
+        return f"the tokens themselves; bounds from the {dtype} codes beside them would be slower"
     return f"{dtype} codes, as fast as {dtype} tokens"
 
 
