@@ -11,7 +11,6 @@ from moverank.encoders import EncodedTexts, WordVectors
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install moverank[torch]")
 learning = pytest.importorskip("moverank.learning")
 
-import moverank.learning.words as words_module  # noqa: E402
 from moverank.learning.batches import Ragged, pair_distances, rows_of  # noqa: E402
 from moverank.learning.classes import Classes  # noqa: E402
 from moverank.learning.model import Model  # noqa: E402
@@ -164,24 +163,22 @@ def test_candidates_have_the_distances_of_their_texts():
         np.testing.assert_array_equal(same[row][valid[row]], examples.labels[candidates] == examples.labels[t])
 
 
-@given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), min_size=1, max_size=5), st.booleans())
-def test_words_are_the_different_tokens_of_each_text(texts, collide):
+@given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), min_size=1, max_size=5))
+def test_words_are_the_different_tokens_of_each_text(texts):
     vectors = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, 2.0], [2.0, 2.0]], dtype=np.float32)
     tokens = vectors[np.concatenate(texts)]
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in texts])])
-    with pytest.MonkeyPatch.context() as patch:
-        if collide:
-            patch.setattr(words_module, "digests_of", lambda tokens: np.zeros(len(tokens), dtype=np.uint64))
-        words = Words.of(tokens, offsets)
+    words = Words.of(tokens, offsets)
     np.testing.assert_array_equal(words.table[words.rows[words.place]], tokens)
     assert len(words.offsets) == len(offsets)
     different = len({int(word) for own in texts for word in own})
+    merged = 2 * different <= len(tokens)
     for t, own in enumerate(texts):
         place = words.place[offsets[t] : offsets[t + 1]]
         assert place.min() == words.offsets[t]
         assert place.max() == words.offsets[t + 1] - 1
-        assert len(np.unique(place)) == (len(own) if collide and different > 1 else len(set(own)))
-    assert len(words.table) == (len(tokens) if collide and different > 1 else different)
+        assert len(np.unique(place)) == len(set(own) if merged else own)
+    assert len(words.table) == (different if merged else len(tokens))
 
 
 def test_a_share_of_mass_that_float32_cannot_hold_is_left_out():

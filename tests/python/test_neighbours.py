@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import moverank as mr
 from moverank.errors import PrecisionWarning
-from moverank.vectors.distinct import distinct_rows
+from moverank.vectors import distinct
 
 EXACT = [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.wmd.replace(capacity=1.5), mr.wmd.replace(fraction=0.6),
          mr.maxsim, mr.rwmd, mr.Measure("sqeuclidean", "norm"), mr.Measure("dot", "uniform")]  # fmt: skip
@@ -165,10 +165,15 @@ def test_lost_digits_are_told():
 
 
 @settings(max_examples=50)
-@given(st.integers(0, 2**32), st.integers(0, 60), st.integers(1, 5))
-def test_distinct_rows(seed, count, dim):
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 5), st.booleans())
+def test_distinct_rows(seed, count, dim, collide):
     rows = np.random.default_rng(seed).integers(0, 2, size=(count, dim)).astype(np.float32)
-    firsts, places = distinct_rows(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        if collide:
+            patch.setattr(distinct, "digests_of", lambda tokens: np.zeros(len(tokens), dtype=np.uint64))
+        firsts, places = distinct.distinct_rows(rows)
     np.testing.assert_array_equal(rows[firsts][places], rows)
-    assert len(firsts) == len({row.tobytes() for row in rows})
-    assert all(not (rows[:first] == rows[first]).all(axis=1).any() for first in firsts)
+    different = len({row.tobytes() for row in rows})
+    assert len(firsts) == (count if 2 * different > count or (collide and different > 1) else different)
+    if len(firsts) < count:
+        assert all(not (rows[:first] == rows[first]).all(axis=1).any() for first in firsts)

@@ -23,9 +23,6 @@ from moverank.vectors.bags import Bags
 from moverank.vectors.distinct import distinct_rows
 from moverank.vectors.sequences import Batch, Sequences, as_sequences
 
-#: Sequences are compared as bags of their different tokens if there are at most this many per token.
-SHARE_OF_WORDS = 0.5
-
 #: Rows that are searched between two reports of progress, where each is a search of its own.
 ROWS = 256
 
@@ -204,14 +201,14 @@ def _of_bags(bags: Bags, name: str, measure: Measure) -> _core.BagCorpus:
 
 
 def _of_words(sides: list[Sequences], measure: Measure) -> list[_core.BagCorpus] | None:
-    """Sequences as bags of their different tokens; None if most tokens are different."""
+    """Sequences as bags of their different tokens; None if few tokens are equal."""
     prepared = []
     for own, name in zip(sides, "AB", strict=False):
         with naming(name, name):
             prepared.append(prepare(own, measure))
     tokens = np.concatenate([own.tokens for own in sides])
     firsts, words = distinct_rows(tokens)
-    if len(firsts) > SHARE_OF_WORDS * len(tokens):
+    if len(firsts) == len(tokens):
         return None
     table = tokens[firsts]
     # The masses that the measure gives, so that the bags' own weighting has nothing to add.

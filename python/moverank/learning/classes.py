@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from moverank.index.neighbours import neighbours
 from moverank.learning import losses
 from moverank.learning.batches import Indices, two_sided
 from moverank.learning.mining import near_index, nearest
@@ -49,9 +50,7 @@ class Classes:
         """Find near texts of the same class and of others with the untrained model."""
         moved, measure = self._moved(model, self.measure)
         own = moved[self.trained]
-        index = near_index(own, measure, num_threads=self.num_threads)
-        found = nearest(own, index, self.training.depth + 1, num_threads=self.num_threads)
-        for t, places in zip(self.trained.tolist(), found, strict=True):
+        for t, places in zip(self.trained.tolist(), self._near(own, measure), strict=True):
             others = self.trained[places]
             others = others[others != t]
             is_same = self.labels[others] == self.labels[t]
@@ -106,13 +105,23 @@ class Classes:
         x, y = moved[self.held], moved[self.trained]
         depth = self.training.neighbours
         if measure.is_symmetric:
-            index = near_index(y, measure, num_threads=self.num_threads)
-            return np.array(nearest(x, index, depth, exact=True, num_threads=self.num_threads))
-        # An index finds the nearest by one direction. By the mean of both they may be anywhere, as one direction says
+            found = neighbours(x, y, measure, k=depth, num_threads=self.num_threads)
+            return found.positions.reshape(len(x), -1)
+        # The nearest are found by one direction. By the mean of both they may be anywhere, as one direction says
         # of the other only that it is not negative.
         there = pairwise(x, y, measure, num_threads=self.num_threads)
-        found = (there + pairwise(y, x, measure, num_threads=self.num_threads).T) / 2.0
-        return np.argsort(found, axis=1, kind="stable")[:, :depth]
+        both = (there + pairwise(y, x, measure, num_threads=self.num_threads).T) / 2.0
+        return np.argsort(both, axis=1, kind="stable")[:, :depth]
+
+    def _near(self, texts: Sequences | Bags, measure: Measure) -> list[Indices]:
+        """Places of texts near to each; of tokens, whose exact neighbours take long, some are missed."""
+        if isinstance(texts, Bags):
+            return [
+                near
+                for near, _ in neighbours(texts, None, measure, k=self.training.depth, num_threads=self.num_threads)
+            ]
+        index = near_index(texts, measure, num_threads=self.num_threads)
+        return nearest(texts, index, self.training.depth + 1, num_threads=self.num_threads)
 
     def _moved(self, model: Model, measure: Measure) -> tuple[Sequences | Bags, Measure]:
         """All texts as they are compared fastest, and the measure that then compares them."""

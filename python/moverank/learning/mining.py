@@ -7,29 +7,20 @@ from numpy.typing import NDArray
 
 from moverank.index.index import Index
 from moverank.measures.measure import Measure
-from moverank.vectors.bags import Bags
 from moverank.vectors.sequences import Sequences
-
-#: Texts as an index takes them.
-Searched = Sequences | Bags
 
 #: Documents that are compared per document that is kept; what is missed is no loss among negatives.
 BUDGET = 2
 
 
-def near_index(documents: Searched, measure: Measure, *, num_threads: int | None) -> Index:
+def near_index(documents: Sequences, measure: Measure, *, num_threads: int | None) -> Index:
     """The index that is mined: its first stage is quick, and good enough for negatives."""
     return Index.build(documents, measure, prefilter="Flat", num_threads=num_threads)
 
 
-def nearest(
-    queries: Searched, index: Index, depth: int, *, exact: bool = False, num_threads: int | None
-) -> list[NDArray[np.int64]]:
-    """Places of the nearest documents of each query, in order: all of them, or `depth`.
-
-    Unless `exact`, some are missed. Equal distances are ordered by place.
-    """
+def nearest(queries: Sequences, index: Index, depth: int, *, num_threads: int | None) -> list[NDArray[np.int64]]:
+    """Places of the nearest documents of each query, in order: all of them, or `depth`, of which some are missed."""
     count = min(depth, len(index))
-    budget = None if exact or len(index) <= BUDGET * count else BUDGET * count
+    budget = None if len(index) <= BUDGET * count else BUDGET * count
     found = index.search_batch(queries, count, candidates=budget, num_threads=num_threads)
     return [np.asarray(hits.ids, dtype=np.int64) for hits in found]

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moverank.vectors.digests import digests_of
-
-#: Tokens that are compared with the table at a time.
-CHUNK = 1 << 16
+from moverank.vectors.distinct import distinct_rows
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Tokens with equal vectors as one word, once in each text that has them.
+    """Tokens with equal vectors as one word, once in each text that has them; if few are equal, each token by itself.
 
     Attributes
     ----------
@@ -37,10 +34,9 @@ class Words:
     @classmethod
     def of(cls, vectors: NDArray[np.float32], offsets: NDArray[np.int64]) -> Words:
         """Group the tokens of texts, shapes (T, d) and (N + 1,)."""
-        _, first, word = np.unique(digests_of(vectors), return_index=True, return_inverse=True)
-        table = vectors[first]
-        if not _are_equal(vectors, table, word):  # two vectors with one digest: then no token is merged with another
-            table, word = vectors, np.arange(len(vectors))
+        first, word = distinct_rows(vectors)
+        # Of tokens that hardly repeat, as contextual ones, there is no second copy.
+        table = vectors if len(first) == len(vectors) else vectors[first]
         text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         found, place = np.unique(text * len(table) + word, return_inverse=True)
         of_text, rows = np.divmod(found, len(table))
@@ -50,8 +46,3 @@ class Words:
     def are_shared(self) -> bool:
         """Whether texts have words in common, as those of word vectors have, so that a table of them saves work."""
         return 2 * len(self.table) <= len(self.rows)
-
-
-def _are_equal(vectors: NDArray[np.float32], table: NDArray[np.float32], word: NDArray[np.int64]) -> bool:
-    runs = (slice(begin, begin + CHUNK) for begin in range(0, len(vectors), CHUNK))
-    return all(bool((vectors[run] == table[word[run]]).all()) for run in runs)
