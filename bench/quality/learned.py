@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,17 @@ def plans() -> dict[str, dict[str, Any]]:
             "learn": {"projection"},
             "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
         },
+        f"WRD: {DIM} dimensions, fast, half of the way": {
+            "learn": {"projection"},
+            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
+            "share": 0.5,
+        },
+        f"MaxSim: {DIM} dimensions, fast": {
+            "learn": {"projection"},
+            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
+            "measure": mr.maxsim,
+            "start": on_units,
+        },
         f"MaxSim: weights, {DIM} dimensions": {**few, "measure": mr.maxsim, "start": on_units},
     }
 
@@ -164,7 +175,7 @@ def trained(
         dict(zip(collection.ids, collection.texts, strict=True)),
         graded,
         encoder=Stored.of(collection),  # type: ignore[arg-type]
-        training=training,
+        training=replace(training, share=plan.pop("share", 1.0)),
         first_stage=first_stage,
         held_out=apart(collection) if by_documents else None,
         num_threads=threads,
@@ -211,7 +222,7 @@ def retrieval(cache: Path, only: list[str] | None, training: Training, threads: 
     lines = [[f"{name}, untrained", "384", "", *cells(own, None), ""] for name, own in untrained.items()]
     for name, plan in chosen_plans.items():
         began = time.perf_counter()
-        learned = trained(collection, lexical, plan, training, threads, by_documents)
+        learned = trained(collection, lexical, dict(plan), training, threads, by_documents)
         minutes = (time.perf_counter() - began) / 60
         print(name, learned, file=sys.stderr)
         learned.save(cache / f"{name.replace(' ', '-').replace(':', '').replace(',', '')}.npz")

@@ -24,7 +24,7 @@ VALUES = {
     "--save-run": "OUT", "--metric": "RR@10", "--weighting": "uniform", "--idf": None, "--idf-from": "REFERENCES",
     "--baseline": "BASELINE", "--per-pair": None, "--candidate": "words", "--reference": "key", "--pairs": "9",
     "--seed": "1", "--output": "OUT", "--learn": "projection", "--epochs": "1", "--save-held-out": "OUT",
-    "--checkpoint": "STATE", "--space": "SPACE", "--samples": "3", "--temperature": "0.2",
+    "--share": "0.5", "--checkpoint": "STATE", "--space": "SPACE", "--samples": "3", "--temperature": "0.2",
 }  # fmt: skip
 #: Of a transformer; of these, --model and --tokenizer go together, the others need them.
 TRANSFORMER = {"--model", "--tokenizer", "--subwords", "--max-length", "--query-prompt", "--document-prompt"}

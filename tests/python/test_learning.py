@@ -289,6 +289,35 @@ def test_the_state_that_is_best_on_held_out_examples_is_returned(encoder, exampl
         )
 
 
+def test_a_share_of_the_way_is_an_average_of_parameters(encoder, examples):
+    """After one epoch, whose steps do not depend on it: so half of the way is half of what is learnt from zeros."""
+    found = {}
+    for share in (1.0, 0.5):
+        training = learning.Training(epochs=1, batch=8, negatives=4, share=share)
+        found[share] = fitted(encoder, examples, training=training, learn={"weights"})
+        assert found[share].best.number == 1, "or there is nothing to see"
+    whole, half = (found[share].space.steps[-1] for share in (1.0, 0.5))
+    np.testing.assert_allclose(half.coefficients, whole.coefficients / 2.0, atol=1e-6)
+    for token in ("t0w0", "noise3"):
+        assert half.identity.table[token] == pytest.approx(whole.identity.table[token] ** 0.5, abs=1e-5)
+    # The figure is that of what is returned.
+    again = fitted(encoder, examples, training=learning.Training(epochs=0), learn={"projection"},
+                   start=found[0.5].space, held_out=found[0.5].held_out)  # fmt: skip
+    assert again.before == pytest.approx(found[0.5].after, abs=1e-6)
+
+
+def test_training_goes_on_from_where_it_arrived_not_from_the_average(encoder, examples, tmp_path):
+    of = {}
+    for epochs in (2, 3):
+        training = learning.Training(epochs=epochs, patience=9, batch=8, share=0.25, checkpoint=tmp_path / "state")
+        of[epochs] = fitted(encoder, examples, training=training)
+    alone = fitted(encoder, examples, training=learning.Training(epochs=3, patience=9, batch=8, share=0.25))
+    whole = fitted(encoder, examples, training=learning.Training(epochs=3, patience=9, batch=8))
+    assert [epoch.loss for epoch in of[3].history[1:]] == [epoch.loss for epoch in alone.history[1:]]
+    assert [epoch.loss for epoch in of[3].history[1:]] == [epoch.loss for epoch in whole.history[1:]]
+    assert of[3].history[:3] == of[2].history
+
+
 def test_capacity_and_fusion_are_chosen_on_held_out_queries(encoder, examples):
     judgements = examples[2]
     rng = np.random.default_rng(0)
@@ -551,6 +580,8 @@ def test_bad_examples_of_other_kinds_are_refused(encoder, how, kind, message):
         (lambda: learning.Training(loss="hinge"), ValueError, "loss must be one of 'contrastive', 'margin'"),
         (lambda: learning.Training(margin=0), ValueError, "margin must be above 0"),
         (lambda: learning.Training(optimizer="adam"), TypeError, "optimizer: expected something to call"),
+        (lambda: learning.Training(share=0.0), ValueError, "share must be above 0 and at most 1, got 0.0"),
+        (lambda: learning.Training(share=1.5), ValueError, "share must be above 0 and at most 1, got 1.5"),
         (lambda: learning.Training(checkpoint=3), TypeError, "checkpoint: expected a path, got int"),
     ],
 )

@@ -132,7 +132,7 @@ CALLS = {
     "Training": (
         learning.Training,
         {"epochs": 0, "patience": 1, "held_out": 0.5, "batch": 1, "negatives": 1, "depth": 1, "candidates": 1,
-         "loss": "margin", "temperature": None, "margin": None, "neighbours": 1, "optimizer": None,
+         "loss": "margin", "temperature": None, "margin": None, "share": 0.5, "neighbours": 1, "optimizer": None,
          "lazy_optimizer": None, "seed": 0, "checkpoint": None},
     ),
     "softmax": (learning.softmax, SHARES),

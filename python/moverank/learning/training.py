@@ -84,7 +84,8 @@ def train(
     """Train a model in place; afterwards it is in its best state, which may be the start."""
     optimizers = _optimizers(model, training)
     history: list[Epoch] = []
-    best = copy.deepcopy(model.state_dict())
+    start = copy.deepcopy(model.state_dict())
+    best = start
     stored = None if training.checkpoint is None else _read(Path(training.checkpoint), identity)
     if stored is not None:
         model.load_state_dict(stored["model"])
@@ -100,10 +101,13 @@ def train(
         began = time.perf_counter()
         rng = np.random.default_rng([training.seed, len(history)])
         losses = [_step(model, objective, batch, rng, optimizers) for batch in objective.batches(rng)]
+        arrived = copy.deepcopy(model.state_dict())
+        model.load_state_dict(_between(start, arrived, training.share))
         figure = objective.held_out(model)
         history.append(Epoch(len(history), float(np.mean(losses)), figure, time.perf_counter() - began))
         if best_of(history) is history[-1]:
             best = copy.deepcopy(model.state_dict())
+        model.load_state_dict(arrived)
         if training.checkpoint is not None:
             _write(Path(training.checkpoint), identity, model, best, optimizers, history)
         _tell(progress, history[-1])
@@ -114,6 +118,11 @@ def train(
 def best_of(history: list[Epoch] | tuple[Epoch, ...]) -> Epoch:
     """The epoch of the largest figure; of equal ones the first."""
     return max(history, key=lambda epoch: (epoch.held_out, -epoch.number))
+
+
+def _between(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Parameters a share of the way from one state to another."""
+    return end if share == 1.0 else {name: torch.lerp(start[name], value, share) for name, value in end.items()}
 
 
 def _is_over(history: list[Epoch], patience: int) -> bool:
