@@ -105,6 +105,13 @@ def test_distances_of_pairs_and_their_derivatives_are_those_of_each_pair(measure
     assert both[0].item() == pytest.approx(np.mean(there), abs=1e-6)
 
 
+def test_a_vector_that_training_made_zero_is_told_in_words():
+    sides = [Ragged(torch.zeros(2, 3), torch.ones(2, dtype=torch.float64), np.array([0, 2]))] * 2
+    one = np.array([0])
+    with pytest.raises(ValueError, match=r"^a batch: sequence 0: token 0 is a zero vector, which has no direction"):
+        pair_distances(*sides, one, one, mr.wmd.replace(ground="cosine"), num_threads=1)
+
+
 def test_tokens_that_move_nothing_add_nothing_to_the_derivative_of_a_projection():
     rng = np.random.default_rng(0)
     tokens, upstream = (torch.from_numpy(rng.normal(size=(7, d)).astype(np.float32)) for d in (4, 3))

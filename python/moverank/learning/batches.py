@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from moverank import _core
 from moverank._support.validate import thread_count
-from moverank.measures.measure import Measure, prepare
+from moverank.measures.measure import Measure, naming, prepare
 from moverank.vectors.sequences import Sequences
 
 Indices = NDArray[np.int64]
@@ -74,7 +74,8 @@ class _Pairs(torch.autograd.Function):
         x, a, y, b = (t.detach().to("cpu", kind).contiguous().numpy() for t, kind in zip(tensors, KINDS, strict=True))
         ctx.threads = thread_count(num_threads)
         sides = (x, x_offsets, a), (y, y_offsets, b)
-        queries, documents = (prepare(Sequences.from_flat(*side), measure) for side in sides)
+        with naming("a batch", "a batch"):
+            queries, documents = (prepare(Sequences.from_flat(*side), measure) for side in sides)
         ctx.plans = _core.PairPlans(queries, documents, left, right, ctx.threads)
         ctx.totals = [np.repeat(np.add.reduceat(mass, offsets[:-1]), np.diff(offsets)) for _, offsets, mass in sides]
         ctx.like = [(t.dtype, t.device) for t in tensors]
