@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import moverank as mr
+from moverank import _core
 from moverank.errors import PrecisionWarning
+from moverank.index.neighbours import _corpora
 from moverank.vectors import distinct
 
 EXACT = [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.wmd.replace(capacity=1.5), mr.wmd.replace(fraction=0.6),
@@ -97,6 +99,32 @@ def test_equal_texts_are_neighbours_of_each_other_but_not_of_themselves():
     assert repr(same) == "Neighbours(5 rows, 0 to 3 each of 5)"
 
 
+def test_equal_texts_are_solved_once_per_row_whatever_the_order_of_their_tokens():
+    rng = np.random.default_rng(4)
+    words = rng.normal(size=(6, 3)).astype(np.float32)
+    texts = mr.Sequences([words[rng.permutation([0, 1, 1, 2])] for _ in range(150)] + [words[3:5]] * 50 + [words[5:]])
+    corpora = _corpora(texts, texts, mr.wmd)
+    *_, solved = _core.neighbours(*corpora, 200, np.inf, True, None, 1)
+    assert solved <= 201 * (16 + 3)  # the first 16, which bounds are made of, and one of each kind
+    matrix = mr.pairwise(texts, texts[:], "wmd")
+    check(mr.neighbours(texts, measure="wmd", k=170), matrix, 170, np.inf, itself=True, atol=1e-6)
+    check(mr.neighbours(texts, measure="wmd", radius=0.0), matrix, None, 0.0, itself=True)
+
+
+def test_counts_tell_bags_of_the_same_words_apart():
+    bags = mr.Bags.from_flat(np.eye(2, dtype=np.float32), [0, 1] * 90, np.arange(0, 181, 2), [1, 1, 1, 3, 1, 1] * 30)
+    matrix = mr.pairwise(bags, bags[:], "wmd")
+    check(mr.neighbours(bags, measure="wmd", k=89), matrix, 89, np.inf, itself=True)
+
+
+def test_duplicates_under_cosine_costs_are_found_within_rounding():
+    rng = np.random.default_rng(5)
+    words = rng.normal(size=(50, 20)).astype(np.float32)
+    texts = [words[rng.choice(50, 9)] for _ in range(40)]
+    found = mr.neighbours(texts + texts, measure="wrd", radius=1e-5)
+    assert [positions.tolist() for positions, _ in found] == [[(row + 40) % 80] for row in range(80)]
+
+
 def test_tokens_without_mass_move_nothing():
     texts = mr.Sequences([[[1.0, 0.0], [9.0, 9.0]], [[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]] * 4,
                          weights=[[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]] * 4)  # fmt: skip
@@ -148,6 +176,7 @@ def test_bad_arguments():
         ({"k": 1, "progress": 3}, TypeError, "progress"),
         ({"k": 1, "B": [np.eye(4)]}, ValueError, "A.*B|dimension"),
         ({"k": 1, "B": [np.full((1, 3), np.nan)]}, ValueError, "B"),
+        ({"k": 1, "measure": "rwmd", "B": [np.full((1, 3), 1e19)]}, ValueError, "^B: sequence 0: token 0 is too long"),
         ({"k": 1, "num_threads": -1}, ValueError, "num_threads"),
     ]:
         with pytest.raises(error, match=message):
@@ -155,6 +184,8 @@ def test_bad_arguments():
     found = mr.neighbours(docs, k=1)
     with pytest.raises(IndexError):
         found[2]
+    with pytest.raises(TypeError, match="'slice' object cannot be interpreted as an integer"):
+        found[0:1]
     np.testing.assert_array_equal(found[-1][0], found[1][0])
 
 
@@ -162,6 +193,14 @@ def test_lost_digits_are_told():
     texts = [np.array([[0.0, 0.0]]), np.array([[1e4, 0.0]]), np.array([[1e4 + 1e-3, 0.0]])]
     with pytest.warns(PrecisionWarning, match="may be off"):
         mr.neighbours(texts, measure="wmd", k=1)
+
+
+@pytest.mark.parametrize("measure", ["wmd", "rwmd"])
+def test_lost_digits_are_told_once(measure):
+    texts = [np.random.default_rng(seed).normal(size=(3, 2)) * 1e-20 for seed in range(30)]
+    with pytest.warns(PrecisionWarning) as told:
+        mr.neighbours(texts, measure=measure, k=1)
+    assert len(told) == 1
 
 
 @settings(max_examples=50)

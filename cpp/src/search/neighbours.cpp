@@ -1,6 +1,7 @@
 #include "moverank/neighbours.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <compare>
 #include <iterator>
 #include <memory>
@@ -37,6 +38,53 @@ constexpr std::size_t columns_per_block = 16;
     std::vector<std::uint32_t> words(bags.n_words());
     std::iota(words.begin(), words.end(), 0);
     return words;
+}
+
+[[nodiscard]] bool are_equal(const JoinedBags::Bag& x, const JoinedBags::Bag& y) {
+    if (!std::ranges::equal(x.words, y.words) || x.counts.size() != y.counts.size()) {
+        return false;
+    }
+    for (std::size_t j = 0; j < x.counts.size(); ++j) {
+        if (x.counts[j] != y.counts[j]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// For every bag the first that has the same words, in the same order, with the same counts.
+[[nodiscard]] std::vector<std::size_t> first_equals(const JoinedBags& bags) {
+    struct Keyed {
+        std::uint64_t hash;
+        std::size_t bag;
+
+        auto operator<=>(const Keyed&) const = default;
+    };
+    std::vector<Keyed> keyed(bags.size());
+    for (std::size_t s = 0; s < keyed.size(); ++s) {
+        std::uint64_t hash = 0;
+        for (const std::uint32_t word : bags[s].words) {
+            hash = (hash ^ word) * 0x9E3779B97F4A7C15U;
+            hash ^= hash >> 32U;
+        }
+        keyed[s] = {hash, s};
+    }
+    std::ranges::sort(keyed);
+    std::vector<std::size_t> firsts(bags.size());
+    std::vector<std::size_t> different;  // bags of one hash
+    for (std::size_t i = 0; i < keyed.size(); ++i) {
+        if (i == 0 || keyed[i].hash != keyed[i - 1].hash) {
+            different.clear();
+        }
+        const JoinedBags::Bag own = bags[keyed[i].bag];
+        const auto found =
+            std::ranges::find_if(different, [&](std::size_t other) { return are_equal(bags[other], own); });
+        firsts[keyed[i].bag] = found == different.end() ? keyed[i].bag : *found;
+        if (found == different.end()) {
+            different.push_back(keyed[i].bag);
+        }
+    }
+    return firsts;
 }
 
 /// Some rows in a row, their words, and what is computed once for all of them.
@@ -193,20 +241,26 @@ struct Candidate {
 /// The search of one row after another, in one thread.
 class RowSearch {
   public:
-    /// `flat` are the columns.
-    RowSearch(const JoinedBags& rows, const JoinedBags& columns, const FlatBags& flat, const NeighbourGoal& goal,
-              Interrupt& interrupt)
+    /// `flat` are the columns, and `firsts` the first of those that are equal to each.
+    RowSearch(const JoinedBags& rows, const JoinedBags& columns, const FlatBags& flat,
+              const std::vector<std::size_t>& firsts, const NeighbourGoal& goal, Interrupt& interrupt)
         : rows_(rows),
           columns_(columns),
           flat_(flat),
+          firsts_(firsts),
           relaxation_(rows.measure()),
           goal_(goal),
           interrupt_(interrupt),
           evaluator_(rows.measure(), &interrupt),
-          bounds_(columns.size()) {}
+          bounds_(columns.size()),
+          known_(columns.size(), unknown) {}
 
     [[nodiscard]] std::vector<Hit> search(std::size_t r, const Tile& tile, const TileCosts& costs) {
         set_query(r, tile, costs.to_columns());
+        for (const std::size_t column : solved_columns_) {
+            known_[column] = unknown;
+        }
+        solved_columns_.clear();
         Nearest nearest({.k = std::min(goal_.k, columns_.size()), .radius = goal_.radius});
         relax(r - tile.begin, costs);
         if (goal_.skip_itself) {
@@ -311,6 +365,9 @@ class RowSearch {
         std::vector<double> potentials(evaluator_.n_query_tokens(), 0.0);
         const std::size_t n_used = std::min(columns.size(), n_seeds);
         for (std::size_t c = 0; c < columns.size(); ++c) {
+            if (c < n_used) {
+                known_[firsts_[columns[c]]] = unknown;  // solved again if an equal one was, for its potentials
+            }
             offer(columns[c], infinity, nearest);
             bounds_[columns[c]] = infinity;
             if (c < n_used) {
@@ -342,17 +399,28 @@ class RowSearch {
         }
     }
 
+    /// Offer a column if it is within the cutoff; equal columns are solved once, as the cutoff only falls.
     void offer(std::size_t column, double cutoff, Nearest& nearest) {
-        const PairResult result = evaluator_.distance(columns_.at(column, document_buffer_), cutoff);
-        if (result.outcome == PairOutcome::evaluated) {
-            ++solved_;
-            nearest.offer({result.distance, static_cast<std::int64_t>(column)});
+        double& known = known_[firsts_[column]];
+        if (std::isnan(known)) {
+            const PairResult result = evaluator_.distance(columns_.at(column, document_buffer_), cutoff);
+            const bool is_solved = result.outcome == PairOutcome::evaluated;
+            solved_ += is_solved ? 1 : 0;
+            known = is_solved ? result.distance : infinity;
+            solved_columns_.push_back(firsts_[column]);
+        }
+        if (known < infinity) {
+            nearest.offer({known, static_cast<std::int64_t>(column)});
         }
     }
+
+    /// No distance.
+    static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
     const JoinedBags& rows_;
     const JoinedBags& columns_;
     const FlatBags& flat_;
+    const std::vector<std::size_t>& firsts_;
     Relaxation relaxation_;
     NeighbourGoal goal_;
     Interrupt& interrupt_;
@@ -362,6 +430,8 @@ class RowSearch {
     VocabularyCosts costs_;
     std::vector<std::size_t> places_;
     std::vector<double> mass_, bounds_;
+    std::vector<double> known_;                ///< distances of columns that are the first of equal ones
+    std::vector<std::size_t> solved_columns_;  ///< whose distances are known
     AlignedVector<float> least_, sums_;
     double slack_ = 0.0;
     std::vector<Candidate> candidates_;
@@ -377,9 +447,10 @@ NeighbourLists neighbours(const JoinedBags& rows, const JoinedBags& columns, con
             "expected the same number of rows and columns, as each row skips itself");
     const FlatBags flat(columns, 0, columns.size(), [](std::uint32_t word) { return word; });
     const unsigned n_workers = thread_count(n_threads, rows.size());
+    const std::vector<std::size_t> firsts = first_equals(columns);
     std::vector<std::unique_ptr<RowSearch>> workers;
     for (unsigned w = 0; w < n_workers; ++w) {
-        workers.push_back(std::make_unique<RowSearch>(rows, columns, flat, goal, interrupt));
+        workers.push_back(std::make_unique<RowSearch>(rows, columns, flat, firsts, goal, interrupt));
     }
     std::vector<std::vector<Hit>> found(rows.size());
     TileCosts costs(rows, columns, goal.memory);

@@ -48,6 +48,8 @@ class Request:
         Name of these documents in the certificate, which states what is proved about the answer.
     began : float
         Start of the search, by `time.perf_counter`.
+    tells_lost : bool
+        Whether to warn about digits that distances lost.
     """
 
     snapshot: Snapshot
@@ -57,6 +59,7 @@ class Request:
     positions: Positions | None
     name: str
     began: float
+    tells_lost: bool = True
 
     @classmethod
     def nearest(
@@ -212,6 +215,7 @@ class _Search:
         self._goal = request.goal
         self._subset = request.positions
         self._name = request.name
+        self._tells_lost = request.tells_lost
         self._query = query
         self._budget = budget
         self._threads = num_threads
@@ -245,7 +249,7 @@ class _Search:
             positions, distances = result.positions, result.distances
             proved, timed_out = result.certificate, result.timed_out
             rungs = tuple(Rung(rung.name, rung.seen, rung.dropped, rung.seconds) for rung in result.rungs)
-        if len(positions) and measure._cost.translation_invariant:
+        if self._tells_lost and len(positions) and measure._cost.translation_invariant:
             self._tell_if_lost(positions, distances)
         ids = snapshot.ids_at(positions)
         # The core returns all documents that tie at the k-th distance; those with the lowest ids are kept.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import index
 from typing import Any, cast
 
 import numpy as np
@@ -54,7 +55,7 @@ class Neighbours:
         return len(self.offsets) - 1
 
     def __getitem__(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        place = range(len(self))[row]
+        place = range(len(self))[index(row)]
         own = slice(self.offsets[place], self.offsets[place + 1])
         return self.positions[own], self.distances[own]
 
@@ -105,7 +106,8 @@ def neighbours(
     k : int, optional
         How many neighbours of each row; all columns if there are fewer.
     radius : float, optional
-        Largest distance, in units of the ground cost, itself included. At least one of `k` and `radius` is required;
+        Largest distance, in units of the ground cost, itself included. Cosine costs of equal vectors are 0 to rounding
+        only: to find duplicates by them, allow 1e-5. At least one of `k` and `radius` is required;
         with both, the k nearest within the radius.
     progress : callable, optional
         Called from time to time, and at the end, with the number of finished rows and of all rows.
@@ -179,18 +181,21 @@ def _corpora(
     rows: Sequences | Bags, columns: Sequences | Bags, measure: Measure
 ) -> tuple[_core.BagCorpus, _core.BagCorpus] | None:
     """Both sides as bags of words in the core; None if nothing is gained, or the problem is not an exact one."""
-    if measure.problem != "exact":
-        return None
     sides = [rows] if columns is rows else [rows, columns]
     made: list[_core.BagCorpus]
+    # These also find faults, which a search would tell without the name of the argument.
     if isinstance(rows, Bags):
         made = [_of_bags(cast("Bags", own), name, measure) for own, name in zip(sides, "AB", strict=False)]
     else:
-        found = _of_words(cast("list[Sequences]", sides), measure)
+        prepared = []
+        for own, name in zip(cast("list[Sequences]", sides), "AB", strict=False):
+            with naming(name, name):
+                prepared.append(prepare(own, measure))
+        found = _of_words(cast("list[Sequences]", sides), prepared, measure) if measure.problem == "exact" else None
         if found is None:
             return None
         made = found
-    return made[0], made[-1]
+    return (made[0], made[-1]) if measure.problem == "exact" else None
 
 
 def _of_bags(bags: Bags, name: str, measure: Measure) -> _core.BagCorpus:
@@ -200,12 +205,10 @@ def _of_bags(bags: Bags, name: str, measure: Measure) -> _core.BagCorpus:
     return _core.BagCorpus([part])
 
 
-def _of_words(sides: list[Sequences], measure: Measure) -> list[_core.BagCorpus] | None:
+def _of_words(
+    sides: list[Sequences], prepared: list[_core.PreparedSequences], measure: Measure
+) -> list[_core.BagCorpus] | None:
     """Sequences as bags of their different tokens; None if few tokens are equal."""
-    prepared = []
-    for own, name in zip(sides, "AB", strict=False):
-        with naming(name, name):
-            prepared.append(prepare(own, measure))
     tokens = np.concatenate([own.tokens for own in sides])
     firsts, words = distinct_rows(tokens)
     if len(firsts) == len(tokens):
@@ -217,12 +220,16 @@ def _of_words(sides: list[Sequences], measure: Measure) -> list[_core.BagCorpus]
     begin = 0
     for own, ready in zip(sides, prepared, strict=True):
         mass = ready.arrays["mass"]
-        kept = mass > 0
-        own_words = words[begin : begin + len(mass)][kept].astype(np.uint32)
+        bag = np.repeat(np.arange(len(own)), np.diff(own.offsets))
+        # Each word once per bag: a solve of long sequences takes many times as long if tokens repeat.
+        entries, entry = np.unique(bag * len(table) + words[begin : begin + len(mass)], return_inverse=True)
         begin += len(mass)
-        offsets = np.concatenate([[0], np.cumsum(kept)])[own.offsets]
+        masses = np.bincount(entry, mass).astype(np.float64, copy=False)
+        entries, masses = entries[masses > 0], masses[masses > 0]
+        offsets = np.searchsorted(entries, np.arange(len(own) + 1) * len(table))
+        own_words = (entries % len(table)).astype(np.uint32)
         none_known = np.empty(0, dtype=np.uint32)
-        part = _core.PreparedBags(table, own_words, offsets, mass[kept], uniform._spec, none_known)
+        part = _core.PreparedBags(table, own_words, offsets, masses, uniform._spec, none_known)
         made.append(_core.BagCorpus([part]))
     return made
 
@@ -241,7 +248,8 @@ def _by_searches(
         Index.build(own, measure, prefilter=None, num_threads=num_threads)._snapshot
         for own in ([rows] if columns is rows else [rows, columns])
     ]
-    tile = Tile(indexes[0], indexes[-1], k, radius, num_threads)
+    # Whoever called this warns once about all distances.
+    tile = Tile(indexes[0], indexes[-1], k, radius, num_threads, tells_lost=False)
     queries: list[int] = []
     positions: list[int] = []
     distances = []

@@ -59,15 +59,27 @@ class Tile:
         Largest distance.
     num_threads : int
         Queries that are answered at the same time.
+    tells_lost : bool
+        Whether each query warns about digits that distances lost, those to itself included.
     """
 
-    def __init__(self, rows: Snapshot, columns: Snapshot, k: int | None, radius: float, num_threads: int) -> None:
+    def __init__(
+        self,
+        rows: Snapshot,
+        columns: Snapshot,
+        k: int | None,
+        radius: float,
+        num_threads: int,
+        *,
+        tells_lost: bool = True,
+    ) -> None:
         self._rows = rows
         self._within = rows is columns
         # One more where a document may find itself.
         self._k = None if k is None else k + self._within
         self._radius = radius
         self._threads = num_threads
+        self._tells_lost = tells_lost
         self._blocks = _blocks(columns)
 
     def pairs(self, places: NDArray[np.int64]) -> tuple[list[object], list[object], NDArray[np.float64]]:
@@ -90,7 +102,7 @@ class Tile:
         ids, distances = before[place]
         is_full = self._k is not None and len(ids) >= self._k
         goal = Goal(len(block) if self._k is None else self._k, distances[-1] if is_full else self._radius)
-        request = Request(block, goal, None, None, None, EVERYTHING, 0.0)
+        request = Request(block, goal, None, None, None, EVERYTHING, 0.0, self._tells_lost)
         tokens, mass = self._rows.document(int(positions[place]))
         origin = self._rows.setup.origin
         given = tokens if origin is None else tokens.astype(np.float64) + np.array(origin)
