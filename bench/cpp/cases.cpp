@@ -5,13 +5,18 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "moverank/batch.hpp"
 #include "moverank/codes.hpp"
 #include "moverank/exact.hpp"
 #include "moverank/joined.hpp"
+#include "moverank/neighbours.hpp"
+#include "moverank/pair_plans.hpp"
 #include "moverank/search.hpp"
 #include "moverank/sinkhorn.hpp"
 #include "workload.hpp"
@@ -99,30 +104,86 @@ void search_codes() {
     search_for(SearchableSequences(corpus, &prepared), query[0]);
 }
 
-void search_bags(double capacity) {
-    constexpr std::uint32_t n_words = 1024;
-    constexpr std::size_t n_bags = 16384;
-    constexpr std::size_t longest = 16;
+/// Bags of 4 to 16 words out of 1024.
+class Bags {
+  public:
+    Bags(workload::TokenSource& source, std::size_t n_bags, const Measure& measure) {
+        constexpr std::uint32_t n_words = 1024;
+        constexpr std::size_t longest = 16;
+        for (std::uint32_t w = 0; w < n_words; ++w) {
+            source.append_token(vectors_);
+        }
+        for (std::size_t s = 0; s < n_bags; ++s) {
+            for (std::size_t n = source.length(4, longest); n > 0; --n) {
+                words_.push_back(static_cast<std::uint32_t>(source.length(0, n_words - 1)));
+            }
+            offsets_.push_back(static_cast<std::int64_t>(words_.size()));
+        }
+        prepared_.emplace(BagsView{{vectors_.data(), n_words, source.dim()}, words_, offsets_, {}}, measure);
+    }
+    [[nodiscard]] JoinedBags joined() const { return JoinedBags({&*prepared_}); }
+
+  private:
+    std::vector<float> vectors_;
+    std::vector<std::uint32_t> words_;
+    std::vector<std::int64_t> offsets_{0};
+    std::optional<PreparedBags> prepared_;
+};
+
+[[nodiscard]] Measure rotator_of(double capacity) {
     Measure measure = workload::word_rotator;
     measure.capacity = capacity;
+    return measure;
+}
+
+void search_bags(double capacity) {
+    const Measure measure = rotator_of(capacity);
     workload::TokenSource source(128, 1);
-    std::vector<float> vectors;
-    for (std::uint32_t w = 0; w < n_words; ++w) {
-        source.append_token(vectors);
-    }
-    std::vector<std::uint32_t> words;
-    std::vector<std::int64_t> offsets{0};
-    for (std::size_t s = 0; s < n_bags; ++s) {
-        for (std::size_t n = source.length(4, longest); n > 0; --n) {
-            words.push_back(static_cast<std::uint32_t>(source.length(0, n_words - 1)));
-        }
-        offsets.push_back(static_cast<std::int64_t>(words.size()));
-    }
-    const PreparedBags bags(BagsView{{vectors.data(), n_words, source.dim()}, words, offsets, {}}, measure);
-    const JoinedBags corpus({&bags});
+    const Bags bags(source, 16384, measure);
+    const JoinedBags corpus = bags.joined();
     const workload::Collection queries(source, 1, 12, 12);
     const PreparedSequences query(queries.view(), measure);
     search_for(SearchableBags(corpus), query[0]);
+}
+
+void near_bags(double capacity) {
+    const Measure measure = rotator_of(capacity);
+    workload::TokenSource source(128, 1);
+    const Bags bags(source, 512, measure);
+    const JoinedBags corpus = bags.joined();
+    Interrupt interrupt;
+    double last = 0.0;
+    counted([&] { last = neighbours(corpus, corpus, {.k = 10, .skip_itself = true}, 1, interrupt).distances.back(); });
+    std::cout << last << "\n";
+}
+
+/// Distances of four queries to all documents, and derivatives by both sides.
+void plan(const Measure& measure) {
+    constexpr std::size_t n_queries = 4;
+    workload::TokenSource source(128, 1);
+    const workload::Collection documents(source, n_items, 8, 64);
+    const workload::Collection queries(source, n_queries, 16, 16);
+    const PreparedSequences left(queries.view(), measure);
+    const PreparedSequences right(documents.view(), measure);
+    std::vector<std::int64_t> query_of;
+    std::vector<std::int64_t> document_of;
+    for (std::size_t p = 0; p < n_queries * n_items; ++p) {
+        query_of.push_back(static_cast<std::int64_t>(p / n_items));
+        document_of.push_back(static_cast<std::int64_t>(p % n_items));
+    }
+    const std::vector<double> upstream(query_of.size(), 1.0);
+    std::vector<float> tokens(right.n_tokens() * source.dim());
+    std::vector<double> mass(right.n_tokens());
+    Interrupt interrupt;
+    counted([&] {
+        const PairPlans plans(left, right, query_of, document_of, 1, interrupt);
+        for (const auto& [side, n_tokens] :
+             {std::pair{PlanSide::query, left.n_tokens()}, std::pair{PlanSide::document, right.n_tokens()}}) {
+            plans.derivatives(upstream, side, {tokens.data(), n_tokens, source.dim()}, std::span(mass).first(n_tokens),
+                              1, interrupt);
+        }
+    });
+    std::cout << tokens.front() << "\n";
 }
 
 const std::map<std::string, std::function<void()>> cases{
@@ -141,6 +202,10 @@ const std::map<std::string, std::function<void()>> cases{
     {"search codes", search_codes},
     {"search bags", [] { search_bags(1.0); }},
     {"search bags capacity 4", [] { search_bags(4.0); }},
+    {"neighbours of bags", [] { near_bags(1.0); }},
+    {"neighbours of bags capacity 4", [] { near_bags(4.0); }},
+    {"plans and derivatives", [] { plan(workload::word_rotator); }},
+    {"plans and derivatives, maxsim", [] { plan({GroundCost::dot, Weighting::uniform, unlimited_capacity}); }},
 };
 
 }  // namespace

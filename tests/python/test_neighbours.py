@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import moverank as mr
+import moverank.index.neighbours as neighbours_module
 from moverank import _core
 from moverank.errors import PrecisionWarning
 from moverank.index.neighbours import _corpora
@@ -77,7 +78,12 @@ def test_neighbours_of_any_bags(seed, measure, k, few_words):
 @pytest.mark.parametrize("measure", EXACT + ENTROPIC, ids=repr)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("repeat", [False, True])
-def test_neighbours_of_sequences(measure, weighted, repeat):
+@pytest.mark.parametrize("way", ["matrix", "blocks", "searches"])
+def test_neighbours_of_sequences(monkeypatch, measure, weighted, repeat, way):
+    if way == "blocks":
+        monkeypatch.setattr(neighbours_module, "PAIRS_AT_ONCE", 100)
+    elif way == "searches":
+        monkeypatch.setattr(neighbours_module, "_is_quicker_by_matrix", lambda *_: False)
     rng = np.random.default_rng(2)
     words = rng.normal(size=(25 if repeat else 4000, 6)).astype(np.float32)
     texts = [words[rng.choice(len(words), rng.integers(1, 7))] for _ in range(40)]

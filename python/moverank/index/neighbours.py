@@ -17,12 +17,19 @@ from moverank._support.threads import count_of
 from moverank._support.validate import real_number, require_callable, thread_count, whole_number
 from moverank.index.index import Index
 from moverank.index.tiles import Tile
+from moverank.measures.distances import pairwise
 from moverank.measures.measure import Measure, naming, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about_one_origin
 from moverank.measures.precision import tell_if_below
 from moverank.vectors.bags import Bags
 from moverank.vectors.distinct import distinct_rows
 from moverank.vectors.sequences import Batch, Sequences, as_sequences
+
+#: With at most so many pairs, all distances are computed where the core finds no neighbours itself.
+FEW_PAIRS = 1 << 20
+
+#: Distances that are held at a time then.
+PAIRS_AT_ONCE = 1 << 22
 
 #: Rows that are searched between two reports of progress, where each is a search of its own.
 ROWS = 256
@@ -159,10 +166,12 @@ def neighbours(
     if isinstance(rows, Sequences) and isinstance(columns, Sequences):
         rows, columns = about_one_origin(chosen, rows, columns)
     corpora = _corpora(rows, columns, chosen)
+    wanted = len(columns) if k is None else k
+    if corpora is None and _is_quicker_by_matrix(rows, columns, chosen, wanted, limit):
+        return _by_matrix(rows, columns, chosen, wanted, limit, progress, threads)
     if corpora is None:
         found = _by_searches(rows, columns, chosen, k, limit, progress, threads)
     else:
-        wanted = len(columns) if k is None else k
         found = Neighbours(*_core.neighbours(*corpora, wanted, limit, within, progress, threads)[:3], len(columns))
     if chosen._cost.translation_invariant and (rows._rounded or columns._rounded):
         tell_if_below(found.distances, chosen, rows._longest + columns._longest)
@@ -232,6 +241,45 @@ def _of_words(
         part = _core.PreparedBags(table, own_words, offsets, masses, uniform._spec, none_known)
         made.append(_core.BagCorpus([part]))
     return made
+
+
+def _is_quicker_by_matrix(
+    rows: Sequences | Bags, columns: Sequences | Bags, measure: Measure, k: int, radius: float
+) -> bool:
+    """Whether all distances take less time than a search per row: there are few, most are wanted, or each is quick."""
+    wants_most = radius == math.inf and 4 * k >= len(columns)
+    return wants_most or measure.problem == "relaxed" or len(rows) * len(columns) <= FEW_PAIRS
+
+
+def _by_matrix(
+    rows: Sequences | Bags,
+    columns: Sequences | Bags,
+    measure: Measure,
+    k: int,
+    radius: float,
+    progress: Callable[[int, int], object] | None,
+    num_threads: int,
+) -> Neighbours:
+    """Compute all distances, those of some rows at a time, and sort them."""
+    within = columns is rows
+    step = max(PAIRS_AT_ONCE // len(columns), 1)
+    positions, distances = [], []
+    for begin in range(0, len(rows), step):
+        if within and step >= len(rows):
+            found = pairwise(rows, None, measure, num_threads=num_threads)
+        else:
+            found = pairwise(rows[begin : begin + step], columns, measure, num_threads=num_threads)
+        for row, own in enumerate(found, start=begin):
+            order = np.argsort(own, kind="stable")
+            if within:
+                order = order[order != row]
+            order = order[own[order] <= radius][:k]
+            positions.append(order.astype(np.int64, copy=False))
+            distances.append(own[order])
+        if progress is not None:
+            progress(min(begin + step, len(rows)), len(rows))
+    offsets = np.concatenate([[0], np.cumsum([len(own) for own in positions])])
+    return Neighbours(offsets, np.concatenate(positions), np.concatenate(distances), len(columns))
 
 
 def _by_searches(
