@@ -266,7 +266,7 @@ class RowSearch {
         if (goal_.skip_itself) {
             bounds_[r] = infinity;
         }
-        if (evaluator_.can_reuse_potentials() && n_within(nearest.cutoff()) > few) {
+        if (n_within(nearest.cutoff()) > few) {
             const std::vector<double> potentials = solve(lowest(), nearest);
             tighten(potentials, nearest.cutoff());
         }
@@ -319,7 +319,7 @@ class RowSearch {
 
     /// Raise bounds that do not exceed the cutoff.
     void tighten(std::span<const double> potentials, double cutoff) {
-        if (columns_.measure().fraction < 1.0) {
+        if (columns_.measure().fraction < 1.0 || potentials.empty()) {
             return;
         }
         const BagBounds sums(columns_, costs_, mass_, potentials);
@@ -360,10 +360,11 @@ class RowSearch {
         return columns;
     }
 
-    /// Solve columns to the end, which need no bounds then; returns the mean of the potentials of the first of them.
+    /// Solve columns to the end, which need no bounds then; returns the mean of the potentials of the first of them, if
+    /// bounds can use any.
     [[nodiscard]] std::vector<double> solve(std::span<const std::size_t> columns, Nearest& nearest) {
-        std::vector<double> potentials(evaluator_.n_query_tokens(), 0.0);
-        const std::size_t n_used = std::min(columns.size(), n_seeds);
+        const std::size_t n_used = evaluator_.can_reuse_potentials() ? std::min(columns.size(), n_seeds) : 0;
+        std::vector<double> potentials(n_used == 0 ? 0 : evaluator_.n_query_tokens(), 0.0);
         for (std::size_t c = 0; c < columns.size(); ++c) {
             if (c < n_used) {
                 known_[firsts_[columns[c]]] = unknown;  // solved again if an equal one was, for its potentials
