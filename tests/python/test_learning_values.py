@@ -191,6 +191,11 @@ WRONG = {
     ],
     "least_texts": COUNT, "dim": COUNT, "patience": COUNT, "batch": COUNT, "negatives": COUNT, "depth": COUNT,
     "candidates": COUNT, "neighbours": COUNT, "epochs": WHOLE, "seed": WHOLE,
+    "share": [
+        (0, ValueError, "must be above 0 and at most 1, got 0"),
+        (1.1, ValueError, "must be above 0 and at most 1, got 1.1"),
+        ("half", TypeError, "must be a real number, got 'half'"),
+    ],
     "held_out": [
         (0, ValueError, "must be above 0 and below 1, got 0"),
         (NAN, ValueError, "must be above 0 and below 1, got nan"),
