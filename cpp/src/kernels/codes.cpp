@@ -22,6 +22,7 @@ namespace moverank::MOVERANK_LEVEL {
 namespace {
 
 using Ints = Vector<std::int32_t>;
+using Unsigned = Vector<std::uint32_t>;
 
 // ---- products ------------------------------------------------------------------------------------------------------
 
@@ -165,7 +166,8 @@ struct SumProducts {
     }
 
     MOVERANK_INLINE Floats in_floats(Ints sum, std::size_t i, std::size_t t) const {
-        const Ints product = sum - splat(query_offset() * tile.sums[t]);
+        // The sum wraps around with long codes, and is right again less the offset: so without a sign.
+        const auto product = (Ints)((Unsigned)sum - (Unsigned)splat(query_offset() * tile.sums[t]));
         // One scale after the other: a whole number of either is no finer than float32, their product may be.
         Floats value = __builtin_convertvector(product, Floats) * load(block.query_scales + i) * splat(tile.scales[t]);
         if constexpr (ground == GroundCost::euclidean) {
