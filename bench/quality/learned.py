@@ -108,25 +108,14 @@ def plans() -> dict[str, dict[str, Any]]:
     on_units = Space([UnitNorm()])
     linear = {"weights": TokenWeighting(), "learn": {"weights", "projection"}}
     few = {**linear, "projection": Projection(dim=DIM, learning_rate=5e-4)}
+    fast = {"learn": {"projection"}, "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3)}
     return {
         "WRD: weights": {"learn": {"weights"}},
         f"WRD: weights, {DIM} dimensions": few,
         "WRD: weights, all dimensions": {**linear, "projection": Projection()},
-        f"WRD: {DIM} dimensions, fast": {
-            "learn": {"projection"},
-            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
-        },
-        f"WRD: {DIM} dimensions, fast, half of the way": {
-            "learn": {"projection"},
-            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
-            "share": 0.5,
-        },
-        f"MaxSim: {DIM} dimensions, fast": {
-            "learn": {"projection"},
-            "projection": Projection(dim=DIM, learning_rate=3e-3, strength=1e-3),
-            "measure": mr.maxsim,
-            "start": on_units,
-        },
+        f"WRD: {DIM} dimensions, fast": fast,
+        f"WRD: {DIM} dimensions, fast, half of the way": {**fast, "share": 0.5},
+        f"MaxSim: {DIM} dimensions, fast": {**fast, "measure": mr.maxsim, "start": on_units},
         f"MaxSim: weights, {DIM} dimensions": {**few, "measure": mr.maxsim, "start": on_units},
     }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "arrays.hpp"
+#include "moverank/codes.hpp"
 #include "moverank/finite.hpp"
 #include "moverank/ground_traits.hpp"
 #include "moverank/pack.hpp"
@@ -186,6 +187,9 @@ void bind_sequences(py::module_& module) {
              py::arg("anchors").noconvert().none(true) = py::none(),
              py::arg("nearest").noconvert().none(true) = py::none())
         .def("decoded", &decoded);
+    module.def(
+        "bounds_pay", [](const std::string& codes) { return bounds_pay(StoredTokens::token_type(codes)); },
+        py::arg("codes"));
     module.def("packed", &packed, py::arg("tokens").noconvert(), py::arg("dtype"));
     module.def("first_non_finite_row", &first_non_finite_row, py::arg("tokens").noconvert());
     module.def("build_info", &build_info);

@@ -17,7 +17,7 @@ from moverank.learning.model import Model  # noqa: E402
 from moverank.learning.projection import ProjectionModel, principal_axes  # noqa: E402
 from moverank.learning.sides import Vocabulary  # noqa: E402
 from moverank.learning.token_weights import WeightModel  # noqa: E402
-from moverank.learning.words import Words  # noqa: E402
+from moverank.vectors.words import Words  # noqa: E402
 
 MEASURES = [
     mr.wrd,

@@ -10,7 +10,7 @@ import moverank.index.neighbours as neighbours_module
 from moverank import _core
 from moverank.errors import PrecisionWarning
 from moverank.index.neighbours import _corpora
-from moverank.vectors import distinct
+from moverank.vectors import words as words_module
 
 EXACT = [mr.wmd, mr.wrd, mr.wrd.replace(capacity=4), mr.wmd.replace(capacity=1.5), mr.wmd.replace(fraction=0.6),
          mr.maxsim, mr.rwmd, mr.Measure("sqeuclidean", "norm"), mr.Measure("dot", "uniform")]  # fmt: skip
@@ -215,8 +215,8 @@ def test_distinct_rows(seed, count, dim, collide):
     rows = np.random.default_rng(seed).integers(0, 2, size=(count, dim)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
         if collide:
-            patch.setattr(distinct, "digests_of", lambda tokens: np.zeros(len(tokens), dtype=np.uint64))
-        firsts, places = distinct.distinct_rows(rows)
+            patch.setattr(words_module, "digests_of", lambda tokens: np.zeros(len(tokens), dtype=np.uint64))
+        firsts, places = words_module.distinct_rows(rows)
     np.testing.assert_array_equal(rows[firsts][places], rows)
     different = len({row.tobytes() for row in rows})
     assert len(firsts) == (count if 2 * different > count or (collide and different > 1) else different)

@@ -41,13 +41,6 @@ void sum_over_components(const double* x, const double* columns, std::size_t dim
     }
 }
 
-/// to += factor x
-void add_scaled(double factor, const double* x, std::size_t dim, double* to) {
-    for (std::size_t k = 0; k < dim; ++k) {
-        to[k] += factor * x[k];
-    }
-}
-
 void require_well_formed(const DifferentiableSequence& sequence, const SequenceGradient& gradient) {
     const MatrixView<const double>& tokens = sequence.tokens;
     require(tokens.rows() > 0, "expected at least one token");

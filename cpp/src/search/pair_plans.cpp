@@ -23,13 +23,6 @@ constexpr std::size_t pairs_per_chunk = 8;
     return sequence.inverse_norms.empty() ? 0.0 : sequence.inverse_norms[t];
 }
 
-/// to += factor x
-void add_scaled(float factor, const float* x, std::size_t dim, float* to) {
-    for (std::size_t k = 0; k < dim; ++k) {
-        to[k] += factor * x[k];
-    }
-}
-
 /// A larger share of one token lowers all others in proportion.
 [[nodiscard]] std::vector<double> less_mean(std::span<const double> worth, std::span<const double> mass) {
     const double mean = std::inner_product(worth.begin(), worth.end(), mass.begin(), 0.0);
@@ -46,7 +39,16 @@ void add_scaled(float factor, const float* x, std::size_t dim, float* to) {
 class PairPlans::Worker {
   public:
     Worker(const Measure& measure, Interrupt* interrupt)
-        : measure_(measure), interrupt_(interrupt), costs_(measure.ground, interrupt), solver_(measure, interrupt) {}
+        : measure_(measure), costs_(measure.ground, interrupt), solver_(measure, interrupt) {}
+
+    [[nodiscard]] static std::vector<Worker> several(unsigned count, const Measure& measure, Interrupt& interrupt) {
+        std::vector<Worker> workers;
+        workers.reserve(count);
+        for (unsigned w = 0; w < count; ++w) {
+            workers.emplace_back(measure, &interrupt);
+        }
+        return workers;
+    }
 
     double solve(const PreparedSequence& query, const PreparedSequence& document, Plan& plan) {
         if (packed_ != query.tokens.data()) {
@@ -69,7 +71,6 @@ class PairPlans::Worker {
 
   private:
     Measure measure_;
-    Interrupt* interrupt_;
     GroundCosts costs_;
     PlanSolver solver_;
     const void* packed_ = nullptr;
@@ -109,10 +110,7 @@ PairPlans::PairPlans(const PreparedSequences& queries, const PreparedSequences& 
     require(queries.dim() == documents.dim(), "both sides must have the same dimension");
     require_derivatives(measure_);
     const unsigned n_workers = thread_count(n_threads, plans_.size());
-    std::vector<Worker> workers;
-    for (unsigned w = 0; w < n_workers; ++w) {
-        workers.emplace_back(measure_, &interrupt);
-    }
+    std::vector<Worker> workers = Worker::several(n_workers, measure_, interrupt);
     parallel_for(plans_.size(), n_workers, pairs_per_chunk, interrupt,
                  [&](unsigned w, std::size_t begin, std::size_t end) {
                      for (std::size_t p = begin; p < end; ++p) {
@@ -136,10 +134,7 @@ void PairPlans::solve_to_itself(Side& side, int n_threads, Interrupt& interrupt)
     side.to_itself.resize(sequences.size());
     side.value_to_itself.resize(sequences.size());
     const unsigned n_workers = thread_count(n_threads, sequences.size());
-    std::vector<Worker> workers;
-    for (unsigned w = 0; w < n_workers; ++w) {
-        workers.emplace_back(measure_, &interrupt);
-    }
+    std::vector<Worker> workers = Worker::several(n_workers, measure_, interrupt);
     parallel_for(sequences.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         for (std::size_t s = begin; s < end; ++s) {
             if (side.first[s] < side.first[s + 1]) {

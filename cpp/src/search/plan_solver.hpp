@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -101,6 +102,14 @@ class PlanSolver {
     std::vector<Flow> flows_;
     std::vector<double> query_worth_, document_worth_, plan_, row_sums_, column_sums_;
 };
+
+/// to += factor x
+template <class T>
+void add_scaled(T factor, const T* x, std::size_t dim, T* to) {
+    for (std::size_t k = 0; k < dim; ++k) {
+        to[k] += factor * x[k];
+    }
+}
 
 /// Factors of the two tokens in the derivatives of a cost, times the mass that moves: dC/dx = own_x x + other y, and
 /// dC/dy = own_y y + other x.

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank._support.optional import optional
 from moverank._support.threads import count_of
-from moverank._support.validate import real_number, require_callable, thread_count, whole_number
+from moverank._support.validate import require_callable, thread_count
 from moverank.index.index import Index
-from moverank.index.tiles import Tile
-from moverank.measures.distances import pairwise
+from moverank.index.tiles import Tile, radius_of
+from moverank.measures.distances import corpus_of, pairwise
 from moverank.measures.measure import Measure, naming, prepare, require_same_dim, require_vectors
 from moverank.measures.origin import about_one_origin
 from moverank.measures.precision import tell_if_below
 from moverank.vectors.bags import Bags
-from moverank.vectors.distinct import distinct_rows
 from moverank.vectors.sequences import Batch, Sequences, as_sequences
+from moverank.vectors.words import Words
 
 #: With at most so many pairs, all distances are computed where the core finds no neighbours itself.
 FEW_PAIRS = 1 << 20
@@ -146,13 +146,7 @@ def neighbours(
     """
     chosen = Measure.of(measure)
     require_vectors(chosen)
-    if k is None and radius is None:
-        raise ValueError("expected k, radius, or both, got neither")
-    if k is not None:
-        whole_number(k, "k", least=1)
-    limit = math.inf if radius is None else real_number(radius, "radius")
-    if math.isnan(limit):
-        raise ValueError("radius must be a number, got nan")
+    limit = radius_of(k, radius)
     if progress is not None:
         require_callable(progress, "progress")
     threads = count_of(thread_count(num_threads))
@@ -194,7 +188,7 @@ def _corpora(
     made: list[_core.BagCorpus]
     # These also find faults, which a search would tell without the name of the argument.
     if isinstance(rows, Bags):
-        made = [_of_bags(cast("Bags", own), name, measure) for own, name in zip(sides, "AB", strict=False)]
+        made = [corpus_of(cast("Bags", own), measure, name) for own, name in zip(sides, "AB", strict=False)]
     else:
         prepared = []
         for own, name in zip(cast("list[Sequences]", sides), "AB", strict=False):
@@ -207,38 +201,32 @@ def _corpora(
     return (made[0], made[-1]) if measure.problem == "exact" else None
 
 
-def _of_bags(bags: Bags, name: str, measure: Measure) -> _core.BagCorpus:
-    none_known = np.empty(0, dtype=np.uint32)
-    with naming(name, name):
-        part = _core.PreparedBags(bags.vectors, bags.words, bags.offsets, bags.counts, measure._spec, none_known)
-    return _core.BagCorpus([part])
-
-
 def _of_words(
     sides: list[Sequences], prepared: list[_core.PreparedSequences], measure: Measure
 ) -> list[_core.BagCorpus] | None:
     """Sequences as bags of their different tokens; None if few tokens are equal."""
     tokens = np.concatenate([own.tokens for own in sides])
-    firsts, words = distinct_rows(tokens)
-    if len(firsts) == len(tokens):
+    lengths = np.concatenate([np.diff(own.offsets) for own in sides])
+    words = Words.of(tokens, np.concatenate([[0], np.cumsum(lengths)]))
+    if len(words.table) == len(tokens):
         return None
-    table = tokens[firsts]
     # The masses that the measure gives, so that the bags' own weighting has nothing to add.
     uniform = measure.replace(weighting="uniform")
+    # Each word once per bag: a solve of long sequences takes many times as long if tokens repeat.
+    of_tokens = np.concatenate([ready.arrays["mass"] for ready in prepared])
+    mass = np.bincount(words.place, of_tokens).astype(np.float64, copy=False)
+    kept = np.concatenate([[0], np.cumsum(mass > 0)])
+    none_known = np.empty(0, dtype=np.uint32)
     made = []
     begin = 0
-    for own, ready in zip(sides, prepared, strict=True):
-        mass = ready.arrays["mass"]
-        bag = np.repeat(np.arange(len(own)), np.diff(own.offsets))
-        # Each word once per bag: a solve of long sequences takes many times as long if tokens repeat.
-        entries, entry = np.unique(bag * len(table) + words[begin : begin + len(mass)], return_inverse=True)
-        begin += len(mass)
-        masses = np.bincount(entry, mass).astype(np.float64, copy=False)
-        entries, masses = entries[masses > 0], masses[masses > 0]
-        offsets = np.searchsorted(entries, np.arange(len(own) + 1) * len(table))
-        own_words = (entries % len(table)).astype(np.uint32)
-        none_known = np.empty(0, dtype=np.uint32)
-        part = _core.PreparedBags(table, own_words, offsets, masses, uniform._spec, none_known)
+    for own in sides:
+        cuts = words.offsets[begin : begin + len(own) + 1]
+        begin += len(own)
+        here = np.arange(cuts[0], cuts[-1])[mass[cuts[0] : cuts[-1]] > 0]
+        part = _core.PreparedBags(
+            words.table, words.rows[here].astype(np.uint32), kept[cuts] - kept[cuts[0]], mass[here], uniform._spec,
+            none_known,
+        )  # fmt: skip
         made.append(_core.BagCorpus([part]))
     return made
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moverank._support.threads import each
+from moverank._support.validate import real_number, whole_number
 from moverank.errors import MeasureMismatchError
 from moverank.index.answer import EVERYTHING, Request
 from moverank.index.parts.ids import Positions
@@ -19,6 +21,18 @@ from moverank.vectors.encoder_identity import checked
 
 #: Bytes of the documents that are compared with all of a tile before the next are read.
 TILE_BYTES = 1 << 30
+
+
+def radius_of(k: Any, radius: Any) -> float:
+    """Check how many nearest are wanted, and within what distance, which is returned: at least one of both is given."""
+    if k is None and radius is None:
+        raise ValueError("expected k, radius, or both, got neither")
+    if k is not None:
+        whole_number(k, "k", least=1)
+    limit = np.inf if radius is None else real_number(radius, "radius")
+    if np.isnan(limit):
+        raise ValueError("radius must be a number, got nan")
+    return limit
 
 
 def require_comparable(rows: Snapshot, columns: Snapshot) -> None:

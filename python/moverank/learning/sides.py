@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moverank.encoders.encoded import EncodedTexts
-from moverank.learning.words import Words
 from moverank.spaces.learnt import base_mass, features_of
 from moverank.spaces.weights import TokenWeights
+from moverank.vectors.words import Words
 
 
 @dataclass(frozen=True, eq=False)

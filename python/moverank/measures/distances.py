@@ -320,7 +320,7 @@ def _one_against_many(
     if isinstance(docs, Bags):
         require_same_dim(asked.dim, docs.dim, "query", "docs")
         chosen, asked, docs = about_one_origin_of_bags(chosen, asked, docs)
-        corpus = _corpus(docs, chosen, "docs")
+        corpus = corpus_of(docs, chosen, "docs")
         with naming("query", "docs"):
             prepared = _core.Query(asked.tokens, asked.weights, chosen._spec)
         return chosen, asked, docs, (prepared, corpus, thread_count(num_threads))
@@ -331,7 +331,7 @@ def _one_against_many(
     return chosen, asked, batch, (asked.tokens, asked.weights, *documents, chosen._spec, thread_count(num_threads))
 
 
-def _corpus(bags: Bags, measure: Measure, name: str) -> _core.BagCorpus:
+def corpus_of(bags: Bags, measure: Measure, name: str) -> _core.BagCorpus:
     """Bags as the core compares them: a query's costs to each word in use are computed once."""
     with naming(name, name):
         none_known = np.empty(0, dtype=np.uint32)
@@ -346,8 +346,8 @@ def _pairwise_bags(
     """`pairwise` of bags, over one table or two."""
     require_same_dim(rows.dim, columns.dim, "A", "B")
     within = columns is rows
-    prepared_rows = _corpus(rows, measure, "A")
-    prepared_columns = prepared_rows if within else _corpus(columns, measure, "B")
+    prepared_rows = corpus_of(rows, measure, "A")
+    prepared_columns = prepared_rows if within else corpus_of(columns, measure, "B")
     mirrored, zero_diagonal = within and measure.is_symmetric, within and measure.is_zero_between_equals
     found = _core.pairwise_bags(prepared_rows, prepared_columns, mirrored, zero_diagonal, progress, num_threads)
     tell_if_lost(found, measure, rows, columns)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moverank._support.optional import optional
-from moverank._support.validate import real_number, whole_number
+from moverank._support.validate import whole_number
 from moverank.index.index import Index, PathLike
 from moverank.index.snapshot import Snapshot
-from moverank.index.tiles import Tile, require_comparable
+from moverank.index.tiles import Tile, radius_of, require_comparable
 from moverank.ray.workers import Concurrency, mapped, started
 
 if TYPE_CHECKING:
@@ -69,13 +69,7 @@ def pairwise(
         If the documents of the two indexes cannot be compared, or an argument is malformed.
     """
     data = started()
-    if k is None and radius is None:
-        raise ValueError("expected k, radius, or both, got neither")
-    if k is not None:
-        whole_number(k, "k", least=1)
-    limit = np.inf if radius is None else real_number(radius, "radius")
-    if np.isnan(limit):
-        raise ValueError("radius must be a number, got nan")
+    limit = radius_of(k, radius)
     whole_number(batch_size, "batch_size", least=1)
     folders = [str(Path(path).absolute()) for path in (folder, folder if other is None else other)]
     states = [_state(path) for path in folders]

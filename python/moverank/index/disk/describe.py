@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from moverank._core import build_info
+from moverank._core import bounds_pay, build_info
 from moverank.index.disk.manifest import VERSION, Manifest, read_manifest
 from moverank.index.parts.arrays import OFFSETS
 from moverank.index.parts.kinds import kind_of
@@ -19,9 +19,6 @@ STORED_AS = {
 
 #: Source of bounds for an index without codes, by kind.
 BOUNDS_FROM = {"tokens": "the tokens themselves", "words": "the tokens themselves", "bins": "the costs"}
-
-#: Bounds from these would take longer than bounds from tokens on every instruction set, so searches do not use them.
-COARSE = ("int4", "int2")
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def _codes(dtype: str) -> str:
     """Whether bounds come from codes, and by what products on this processor (benchmarks, "Bounds from codes")."""
     if dtype == "int8":
         return f"int8 codes, multiplied as whole numbers by {build_info()['codes']}"
-    if dtype in COARSE:
+    if not bounds_pay(dtype):
         return f"the tokens themselves; bounds from the {dtype} codes beside them would be slower"
     return f"{dtype} codes, as fast as {dtype} tokens"
 
