@@ -28,8 +28,8 @@ import moverank as mr
 from moverank import presets
 from moverank.encoders import EncodedTexts, WordVectors
 from moverank.learning import Training, fit
-from moverank.learning.words import Words
 from moverank.spaces import Space
+from moverank.vectors.words import Words
 
 sys.path.append(str(Path(__file__).parents[1] / "python"))
 from classification import encoder
