@@ -2,6 +2,8 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "check.hpp"
 #include "instances.hpp"
@@ -58,6 +60,39 @@ TEST(every_solve_proves_itself_for_all_shapes_masses_and_capacities) {
             p.capacity = capacity;
             const SolveSummary summary = solver.solve(p.view());
             check_certified(p.view(), solver, summary);
+        }
+    }
+}
+
+TEST(trees_of_every_size_prove_themselves) {
+    // Around 64 edges, from where on trees keep cuts in place of paths; around 512 nodes, beyond which cuts have no
+    // code of their own; and shapes whose cycles are long or short.
+    instances::Random random(21);
+    ExactSolver solver;
+    for (const auto& [n, m] : std::vector<std::pair<std::size_t, std::size_t>>{{32, 32},
+                                                                               {32, 33},
+                                                                               {33, 33},
+                                                                               {2, 62},
+                                                                               {63, 2},
+                                                                               {3, 63},
+                                                                               {16, 64},
+                                                                               {100, 9},
+                                                                               {9, 100},
+                                                                               {255, 255},
+                                                                               {256, 256},
+                                                                               {260, 250},
+                                                                               {300, 5},
+                                                                               {5, 600},
+                                                                               {40, 560}}) {
+        for (int kind = 0; kind < 4; ++kind) {
+            Instance p = random_problem(random, n, m, kind);
+            for (const double capacity : {1.0, 1.7}) {
+                p.capacity = capacity;
+                check_certified(p.view(), solver, solver.solve(p.view()));
+            }
+            const std::vector<double> cost(p.cost.begin(), p.cost.end());
+            const TransportProblem<double> same{{cost.data(), n, m}, p.a, p.b};
+            CHECK(proof::flaw_of(same, solver, solver.solve(same)).empty());
         }
     }
 }

@@ -100,7 +100,7 @@ struct Problem {
     double capacity, fraction;
 
     explicit Problem(Input& input) {
-        // Trees are kept differently beyond 257 nodes. Such problems take few octets and repeat them, and are long and
+        // Trees are kept differently beyond 65 nodes. Such problems take few octets and repeat them, and are long and
         // narrow, as that costs least.
         const std::size_t shape = input.up_to(255);
         const bool large = shape >= 254;

@@ -11,8 +11,9 @@ namespace moverank::MOVERANK_LEVEL {
 
 namespace {
 
-template <std::size_t fixed_words, class Cost, class Pot>
-PivotRun improve_with(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
+template <class Cost, class Pot, class Exchange>
+MOVERANK_INLINE PivotRun improve_by(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit,
+                                    Exchange exchange) {
     double gain = 0.0;
     // The limit is checked before pricing, so that a run in several pieces makes the same pivots as one run.
     for (std::int64_t pivots = 0; pivots < limit; ++pivots) {
@@ -20,21 +21,23 @@ PivotRun improve_with(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int
         if (!entering.found) {
             return {pivots, gain, true};
         }
-        const Flow pushed = exchange<fixed_words>(t, pot, entering.row, entering.column, entering.reduced_cost);
+        const Flow pushed = exchange(t, pot, entering.row, entering.column, entering.reduced_cost);
         gain += static_cast<double>(pushed) * static_cast<double>(entering.reduced_cost);
     }
     return {limit, gain, false};
 }
 
-/// Small sets have code of their own, whose loops over words have constant length and unroll. 0: any size.
+/// Cuts of up to 512 nodes have code of their own, whose loops over words have constant length and unroll.
 template <class Cost, class Pot>
 PivotRun improve(SimplexTableau<Cost>& t, Pot* pot, Pot tolerance, std::int64_t limit) {
-    switch (t.keeps_paths ? t.n_words : 0) {
-        case 1: return improve_with<1>(t, pot, tolerance, limit);
-        case 2: return improve_with<2>(t, pot, tolerance, limit);
-        case 4: return improve_with<4>(t, pot, tolerance, limit);
-        default: return improve_with<0>(t, pot, tolerance, limit);
+    const auto pivot = [&](auto exchange) { return improve_by(t, pot, tolerance, limit, exchange); };
+    if (t.keeps_paths) {
+        return pivot([](auto&&... of) { return exchange_by_paths(of...); });
     }
+    if (t.n_node_words == 8) {
+        return pivot([](auto&&... of) { return exchange_by_cuts<8>(of...); });
+    }
+    return pivot([](auto&&... of) { return exchange_by_cuts<0>(of...); });
 }
 
 template <class Cost>
@@ -56,12 +59,9 @@ void order_top_down(SimplexTableau<Cost>& t) {
         if (t.keeps_paths) {
             const std::size_t child =
                 t.child_is_row_of(slot) ? std::size_t{t.edge_row[slot]} : t.first_column + t.edge_column[slot];
-            for (std::size_t w = 0; w < t.n_words; ++w) {
-                size += static_cast<std::size_t>(__builtin_popcountll(t.sets[w * t.n_nodes + child]));
-            }
-            return size;
+            return static_cast<std::size_t>(__builtin_popcountll(t.sets[child]));
         }
-        for (std::size_t w = 0; w < t.n_node_words; ++w) {
+        for (std::size_t w = 0; w < (t.n_nodes + 63) / 64; ++w) {
             size += static_cast<std::size_t>(__builtin_popcountll(t.sets[slot * t.n_node_words + w]));
         }
         return t.n_nodes - size;
@@ -82,10 +82,27 @@ void order_top_down(SimplexTableau<Cost>& t) {
     }
 }
 
+/// Which end of each edge is further from the root: the row, if the edge is the one above it.
+template <class Cost>
+void find_children(SimplexTableau<Cost>& t) {
+    for (std::size_t w = 0; w * word_bits < t.n_edges; ++w) {
+        t.child_is_row[w] = 0;
+    }
+    for (std::size_t i = 0; i < t.n_rows; ++i) {
+        const std::size_t slot = t.parent_edge[i].slot;
+        if (slot < t.n_edges) {
+            t.child_is_row[slot / word_bits] |= std::uint64_t{1} << (slot % word_bits);
+        }
+    }
+}
+
 /// On tree edges f_i + g_j = C_ij, so each node follows from its parent. Nodes hold f_i and -g_j; the root is 0. One
 /// rounding per edge of the path is all the error, whatever the pivots accumulated.
 template <class Cost>
 void potentials(SimplexTableau<Cost>& t) {
+    if (!t.keeps_paths) {
+        find_children(t);
+    }
     order_top_down(t);
     for (std::size_t x = 0; x < t.n_nodes; ++x) {
         t.fine[x] = 0.0;
@@ -114,16 +131,17 @@ void c_transform(const Cost* cost, std::size_t n_rows, std::size_t stride, const
     }
 }
 
-/// Widest paths kept per node, in words of 64 edges: wider registers move more paths at once. See docs/architecture.md.
-constexpr std::size_t max_path_words = lanes<Flow> == 8 ? 4 : 2;
+/// Edges of the largest tree that keeps paths: with narrow registers cuts are cheaper for any. See
+/// docs/architecture.md.
+constexpr std::size_t max_path_edges = lanes<Flow> > 2 ? word_bits : 0;
 
 }  // namespace
 
 extern const SimplexKernels<float> simplex_float;
 extern const SimplexKernels<double> simplex_double;
-const SimplexKernels<float> simplex_float{max_path_words,       &start<float>,      &improve_coarse<float>,
+const SimplexKernels<float> simplex_float{max_path_edges,       &start<float>,      &improve_coarse<float>,
                                           &improve_fine<float>, &potentials<float>, &c_transform<float>};
-const SimplexKernels<double> simplex_double{max_path_words,        &start<double>,      nullptr,
+const SimplexKernels<double> simplex_double{max_path_edges,        &start<double>,      nullptr,
                                             &improve_fine<double>, &potentials<double>, &c_transform<double>};
 
 }  // namespace moverank::MOVERANK_LEVEL

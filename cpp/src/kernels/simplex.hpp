@@ -11,9 +11,10 @@
 ///     their new paths                       path(x) xor (cycle minus l), as the entering edge takes l's slot
 ///
 /// The last line is a row operation over GF(2): a tree path is the sum modulo 2 of any two that join at one of its
-/// nodes. Small trees keep path(x) for every node. In large trees that matrix fits no cache, and cycles are short. They
-/// keep the transpose, cut(e) = the nodes below edge e: the same step replaces cut(e) by cut(e) xor cut(l), for the
-/// edges e of the cycle only. path(i) and path(j) are then found by walking up.
+/// nodes. Trees of up to 64 edges can keep path(x) for every node, a word each. In larger trees cycles are short beside
+/// that matrix. They keep the transpose, cut(e) = the nodes below edge e: the same step replaces cut(e) by
+/// cut(e) xor cut(l), for the edges e of the cycle only. The cycle is then found by walking up from both of its ends; a
+/// cut says when to stop, as it is above the other end as well.
 #pragma once
 
 #include <cstddef>
@@ -31,15 +32,11 @@ inline constexpr std::size_t lane_padding = 16;
 /// The edge from a node to its parent in the tree.
 struct ParentEdge {
     std::uint32_t parent;  ///< a node
-    std::uint32_t slot;    ///< slot of the edge; no_slot for the root
+    std::uint32_t slot;    ///< slot of the edge; of the root, n_edges: it has none
 };
-inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
 
-/// Words of a set of slots: 1, 2 or 4, for which there is special code, or as many as needed.
-[[nodiscard]] constexpr std::size_t slot_words(std::size_t n_edges) {
-    const std::size_t words = (n_edges + 63) / 64;
-    return words == 3 ? 4 : words;
-}
+/// Slots of a word: trees of so many edges can keep paths.
+inline constexpr std::size_t word_bits = 64;
 
 /// One problem's basis, over memory that the caller owns. Rows are nodes 0 .. n_rows - 1, columns follow from
 /// first_column on; nodes between and after them are padding that belongs to no edge.
@@ -54,21 +51,22 @@ struct SimplexTableau {
     const std::int64_t* demand;
     // the basis
     std::size_t first_column, n_nodes, n_edges;
-    bool keeps_paths;             ///< else cuts
-    std::size_t n_words;          ///< per set of slots
-    std::size_t n_node_words;     ///< per set of nodes, padded to whole registers
-    std::uint64_t* sets;          ///< paths: n_words planes of n_nodes words; or cuts: n_node_words words per slot
-    ParentEdge* parent_edge;      ///< by node; kept up only beside cuts
-    std::uint64_t* child_is_row;  ///< a set of slots: which end of an edge is further from the root
-    std::uint32_t* edge_row;      ///< by slot
-    std::uint32_t* edge_column;   ///< by slot
-    std::int64_t* flow;           ///< by slot, 64 n_words of them
-    std::uint32_t* top_down;      ///< slots, those nearer to the root first
+    bool keeps_paths;          ///< else cuts
+    std::size_t n_node_words;  ///< per set of nodes, padded to whole registers
+    std::uint64_t* sets;       ///< paths: a word per node; or cuts: n_node_words words per slot, and for the root
+    ParentEdge* parent_edge;   ///< by node; kept up only beside cuts
+    std::uint64_t*
+        child_is_row;            ///< a set of slots: which end is further from the root; beside cuts after potentials()
+    std::uint32_t* edge_row;     ///< by slot
+    std::uint32_t* edge_column;  ///< by slot
+    std::int64_t* flow;          ///< by slot, padded to whole words of slots
+    std::uint32_t* top_down;     ///< slots, those nearer to the root first
     // potentials by node: f_i for rows and -g_j for columns, so that both ends of a subtree move by the same amount
     float* coarse;
     double* fine;
     // scratch
-    std::uint64_t* words;        ///< 5 n_words
+    std::uint64_t* moved;        ///< n_node_words
+    ParentEdge* cycle;           ///< n_nodes: edges, by the node below them
     std::int64_t* open;          ///< n_nodes + 1
     Cost* best_cost;             ///< n_rows
     std::uint32_t* best_column;  ///< n_rows
@@ -91,8 +89,8 @@ struct PivotRun {
 /// Compiled once per instruction set.
 template <class Cost>
 struct SimplexKernels {
-    /// Trees whose slots fit into this many words keep paths, larger ones cuts. At most 4.
-    std::size_t max_path_words;
+    /// Trees of so many edges keep paths, larger ones cuts.
+    std::size_t max_path_edges;
     /// First basis, by the matrix-minimum rule in all but a few places, with its coarse potentials.
     void (*start)(SimplexTableau<Cost>& tableau);
     /// Pivot on float32 potentials until no reduced cost is under -tolerance, or `limit` pivots are done. Null for

@@ -103,7 +103,7 @@ MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
     for (std::size_t j = 0; j < t.stride; ++j) {
         t.penalty[j] = 0;
     }
-    for (std::size_t w = 0; w < t.n_words; ++w) {
+    for (std::size_t w = 0; w * word_bits < t.n_edges; ++w) {
         t.child_is_row[w] = 0;
     }
 
@@ -146,13 +146,13 @@ MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
 template <class Cost>
 static void start(SimplexTableau<Cost>& t) {
     close_nodes(t);
-    const std::size_t set_size = t.keeps_paths ? t.n_words * t.n_nodes : t.n_edges * t.n_node_words;
+    const std::size_t set_size = t.keeps_paths ? t.n_nodes : (t.n_edges + 1) * t.n_node_words;
     for (std::size_t k = 0; k < set_size; ++k) {
         t.sets[k] = 0;
     }
     for (std::size_t x = 0; x < t.n_nodes; ++x) {
         t.coarse[x] = 0;
-        t.parent_edge[x] = {0, no_slot};
+        t.parent_edge[x] = {0, static_cast<std::uint32_t>(t.n_edges)};
     }
     // From the root: slots in falling order.
     for (std::size_t slot = t.n_edges; slot-- > 0;) {
@@ -165,10 +165,7 @@ static void start(SimplexTableau<Cost>& t) {
         t.coarse[child] = t.coarse[parent] + (child_is_row ? c : -c);
         t.parent_edge[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
         if (t.keeps_paths) {
-            for (std::size_t w = 0; w < t.n_words; ++w) {
-                t.sets[w * t.n_nodes + child] = t.sets[w * t.n_nodes + parent];
-            }
-            t.sets[slot / 64 * t.n_nodes + child] |= std::uint64_t{1} << (slot % 64);
+            t.sets[child] = t.sets[parent] | std::uint64_t{1} << slot;
         } else {
             t.sets[slot * t.n_node_words + child / 64] |= std::uint64_t{1} << (child % 64);
         }
@@ -180,12 +177,14 @@ static void start(SimplexTableau<Cost>& t) {
     for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
         const std::size_t parent =
             t.child_is_row_of(slot) ? t.first_column + t.edge_column[slot] : std::size_t{t.edge_row[slot]};
-        const std::uint32_t above = t.parent_edge[parent].slot;
-        if (above != no_slot) {
-            for (std::size_t w = 0; w < t.n_node_words; ++w) {
-                t.sets[above * t.n_node_words + w] |= t.sets[slot * t.n_node_words + w];
-            }
+        const std::size_t above = t.parent_edge[parent].slot;
+        for (std::size_t w = 0; w < t.n_node_words; ++w) {
+            t.sets[above * t.n_node_words + w] |= t.sets[slot * t.n_node_words + w];
         }
+    }
+    // Whoever climbs to the root finds everything below it.
+    for (std::size_t w = 0; w < t.n_node_words; ++w) {
+        t.sets[t.n_edges * t.n_node_words + w] = ~std::uint64_t{0};
     }
 }
 

@@ -236,21 +236,23 @@ class Simplex {
     void make_tableau() {
         masses_.assign(supplies_, demands_);
         const std::size_t n_edges = n_rows_ + n_columns_ - 1;
-        const std::size_t n_words = slot_words(n_edges);
+        const std::size_t n_slots = padded(n_edges, word_bits);
         const std::size_t first_column = padded(n_rows_, 8);
         const std::size_t n_nodes = padded(first_column + stride_);
         const std::size_t n_node_words = padded((n_nodes + 63) / 64, 8);
-        const bool keeps_paths = n_words <= kernels_.max_path_words;
-        grow(sets_, keeps_paths ? n_words * n_nodes : n_edges * n_node_words);
+        const bool keeps_paths = n_edges <= kernels_.max_path_edges;
+        grow(sets_, keeps_paths ? n_nodes : (n_edges + 1) * n_node_words);
         grow(parent_edge_, n_nodes);
-        grow(words_, 6 * n_words);
+        grow(child_is_row_, n_slots / word_bits);
+        grow(moved_, n_node_words);
+        grow(cycle_, n_nodes);
         grow(edge_row_, n_edges);
         grow(edge_column_, n_edges);
         grow(top_down_, n_edges + 1);
         grow(counts_, n_nodes + 2);
         grow(best_column_, n_rows_);
-        grow(flow_, 64 * n_words);
-        std::fill_n(flow_.begin(), 64 * n_words, 0);  // the padding belongs to no cycle, but it is read
+        grow(flow_, n_slots);
+        std::fill_n(flow_.begin(), n_slots, 0);  // the padding belongs to no cycle, but it is read
         grow(open_, n_nodes + 1);
         grow(coarse_, n_nodes);
         grow(fine_, n_nodes);
@@ -268,18 +270,18 @@ class Simplex {
             .n_nodes = n_nodes,
             .n_edges = n_edges,
             .keeps_paths = keeps_paths,
-            .n_words = n_words,
             .n_node_words = n_node_words,
             .sets = sets_.data(),
             .parent_edge = parent_edge_.data(),
-            .child_is_row = words_.data(),
+            .child_is_row = child_is_row_.data(),
             .edge_row = edge_row_.data(),
             .edge_column = edge_column_.data(),
             .flow = flow_.data(),
             .top_down = top_down_.data(),
             .coarse = coarse_.data(),
             .fine = fine_.data(),
-            .words = words_.data() + n_words,
+            .moved = moved_.data(),
+            .cycle = cycle_.data(),
             .open = open_.data(),
             .best_cost = best_cost_.data(),
             .best_column = best_column_.data(),
@@ -313,7 +315,6 @@ class Simplex {
                 .n_nodes = t.n_nodes,
                 .n_edges = t.n_edges,
                 .keeps_paths = t.keeps_paths,
-                .n_words = t.n_words,
                 .n_node_words = t.n_node_words,
                 .sets = t.sets,
                 .parent_edge = t.parent_edge,
@@ -324,7 +325,8 @@ class Simplex {
                 .top_down = t.top_down,
                 .coarse = t.coarse,
                 .fine = t.fine,
-                .words = t.words,
+                .moved = t.moved,
+                .cycle = t.cycle,
                 .open = t.open,
                 .best_cost = rounded_.best_cost.data(),
                 .best_column = t.best_column,
@@ -813,8 +815,8 @@ class Simplex {
         SimplexTableau<float> tableau{};
         AlignedVector<float> cost, best_cost, penalty;
     } rounded_;  ///< of costs in float64
-    AlignedVector<std::uint64_t> sets_, words_;
-    AlignedVector<ParentEdge> parent_edge_;
+    AlignedVector<std::uint64_t> sets_, child_is_row_, moved_;
+    AlignedVector<ParentEdge> parent_edge_, cycle_;
     AlignedVector<std::uint32_t> edge_row_, edge_column_, top_down_, counts_, best_column_;
     AlignedVector<std::int64_t> flow_, open_;
     AlignedVector<float> coarse_;
