@@ -97,6 +97,34 @@ TEST(trees_of_every_size_prove_themselves) {
     }
 }
 
+TEST(the_start_sees_through_dear_rows_and_is_not_misled_by_prohibitions) {
+    instances::Random random(22);
+    std::uniform_real_distribution<float> real(0.0F, 1.0F);
+    ExactSolver solver;
+    std::int64_t plain = 0;
+    std::int64_t dear = 0;
+    std::int64_t forbidding = 0;
+    for (int round = 0; round < 20; ++round) {
+        const std::size_t n = 60;
+        Instance p = random_problem(random, n, n, 0);
+        plain += solver.solve(p.view()).pivots;
+        Instance shifted = p;
+        std::vector<float> of_row(n), of_column(n);
+        std::ranges::generate(of_row, [&] { return 10.0F * real(random); });
+        std::ranges::generate(of_column, [&] { return 10.0F * real(random); });
+        for (std::size_t i = 0; i < n; ++i) {
+            for (std::size_t j = 0; j < n; ++j) {
+                shifted.cost[i * n + j] += of_row[i] + of_column[j];
+                p.cost[i * n + j] = random() % 3 == 0 ? 1e4F : p.cost[i * n + j];
+            }
+        }
+        dear += solver.solve(shifted.view()).pivots;
+        forbidding += solver.solve(p.view()).pivots;
+    }
+    CHECK(static_cast<double>(dear) < 1.1 * static_cast<double>(plain));
+    CHECK(static_cast<double>(forbidding) < 1.2 * static_cast<double>(plain));
+}
+
 TEST(a_fraction_of_the_mass_moves_and_proves_itself) {
     instances::Random random(11);
     ExactSolver solver;

@@ -51,16 +51,15 @@ struct SimplexTableau {
     const std::int64_t* demand;
     // the basis
     std::size_t first_column, n_nodes, n_edges;
-    bool keeps_paths;          ///< else cuts
-    std::size_t n_node_words;  ///< per set of nodes, padded to whole registers
-    std::uint64_t* sets;       ///< paths: a word per node; or cuts: n_node_words words per slot, and for the root
-    ParentEdge* parent_edge;   ///< by node; kept up only beside cuts
-    std::uint64_t*
-        child_is_row;            ///< a set of slots: which end is further from the root; beside cuts after potentials()
-    std::uint32_t* edge_row;     ///< by slot
-    std::uint32_t* edge_column;  ///< by slot
-    std::int64_t* flow;          ///< by slot, padded to whole words of slots
-    std::uint32_t* top_down;     ///< slots, those nearer to the root first
+    bool keeps_paths;             ///< else cuts
+    std::size_t n_node_words;     ///< per set of nodes, padded to whole registers
+    std::uint64_t* sets;          ///< paths: a word per node; or cuts: n_node_words words per slot, and for the root
+    ParentEdge* parent_edge;      ///< by node; kept up only beside cuts
+    std::uint64_t* child_is_row;  ///< a set of slots whose row is further from the root; of cuts, by potentials()
+    std::uint32_t* edge_row;      ///< by slot
+    std::uint32_t* edge_column;   ///< by slot
+    std::int64_t* flow;           ///< by slot, padded to whole words of slots
+    std::uint32_t* top_down;      ///< slots, those nearer to the root first
     // potentials by node: f_i for rows and -g_j for columns, so that both ends of a subtree move by the same amount
     float* coarse;
     double* fine;
@@ -71,6 +70,7 @@ struct SimplexTableau {
     Cost* best_cost;             ///< n_rows
     std::uint32_t* best_column;  ///< n_rows
     Cost* penalty;               ///< stride
+    Cost* row_mean;              ///< n_rows
     std::uint32_t* counts;       ///< n_nodes + 2
     std::size_t next_row;        ///< where pricing goes on
 

@@ -2,6 +2,9 @@
 /// and column both have mass left. Close to the optimum, so few pivots follow. An exact rule would have to find the
 /// minimum of all open entries at every step; here each row remembers its cheapest column, and is checked again when
 /// that column has closed.
+///
+/// What counts as cheap is an entry beside the mean of its row and of its column: what is dear everywhere has to be
+/// paid, and a column that is near to all rows is not to be wasted on one that has others.
 #pragma once
 
 #include <limits>
@@ -19,6 +22,87 @@ struct Batch {
     std::uint32_t rows[batch_size + 1];  ///< the last place takes what is written and not counted
     std::size_t count = 0;
 };
+
+/// Rows whose sums are formed together.
+inline constexpr std::size_t rows_summed = 4;
+
+/// The sum of what 16 lanes added up, in the same order for registers of any width.
+template <class Cost>
+MOVERANK_INLINE Cost sum_of_lanes(const Vector<Cost>* parts) {
+    constexpr std::size_t n_parts = lane_padding / lanes<Cost>;
+    Vector<Cost> sums[n_parts];
+    for (std::size_t p = 0; p < n_parts; ++p) {
+        sums[p] = parts[p];
+    }
+    for (std::size_t step = n_parts / 2; step > 0; step /= 2) {
+        for (std::size_t p = 0; p < step; ++p) {
+            sums[p] += sums[p + step];
+        }
+    }
+    return reduce_add<Cost>(sums[0]);
+}
+
+/// Set row_mean, and penalty to minus the means of columns. Where a few entries are far dearer than the rest, as those
+/// that are meant to forbid something, means count these and say nothing of the others; then all are 0.
+template <class Cost>
+MOVERANK_INLINE void find_means(SimplexTableau<Cost>& t) {
+    constexpr std::size_t n_parts = lane_padding / lanes<Cost>;
+    constexpr Bits all = (1U << lane_padding) - 1;
+    for (std::size_t j = 0; j < t.stride; ++j) {
+        t.penalty[j] = 0;
+    }
+    const Vector<Cost> origin = splat(t.cost[0]);  // constants change nothing but the rounding of squares
+    Vector<Cost> squares[n_parts] = {};
+    Vector<Cost> least[n_parts] = {};
+    Cost total = 0;
+    for (std::size_t i = 0; i < t.n_rows; i += rows_summed) {
+        const Cost* rows[rows_summed];
+        Bits there[rows_summed];
+        Vector<Cost> sums[rows_summed][n_parts] = {};
+        for (std::size_t r = 0; r < rows_summed; ++r) {
+            there[r] = i + r < t.n_rows ? all : 0;
+            rows[r] = t.cost + (i + r < t.n_rows ? i + r : i) * t.stride;
+        }
+        for (std::size_t j = 0; j < t.n_columns; j += lane_padding) {
+            const Bits columns = t.n_columns - j < lane_padding ? (1U << (t.n_columns - j)) - 1 : all;
+#pragma GCC unroll 8
+            for (std::size_t p = 0; p < n_parts; ++p) {
+                const std::size_t first = p * lanes<Cost>;
+                Vector<Cost> each[rows_summed];
+#pragma GCC unroll 4
+                for (std::size_t r = 0; r < rows_summed; ++r) {
+                    each[r] =
+                        where<Cost>((columns & there[r]) >> first, load(rows[r] + j + first) - origin, Vector<Cost>{});
+                    sums[r][p] += each[r];
+                }
+                squares[p] += (each[0] * each[0] + each[1] * each[1]) + (each[2] * each[2] + each[3] * each[3]);
+                least[p] = min<Cost>(least[p], min<Cost>(min<Cost>(each[0], each[1]), min<Cost>(each[2], each[3])));
+                Cost* penalty = t.penalty + j + first;
+                store(penalty, load(penalty) + ((each[0] + each[1]) + (each[2] + each[3])));
+            }
+        }
+        for (std::size_t r = 0; r < rows_summed && i + r < t.n_rows; ++r) {
+            const Cost sum = sum_of_lanes<Cost>(sums[r]);
+            total += sum;
+            t.row_mean[i + r] = sum / static_cast<Cost>(t.n_columns);
+        }
+    }
+    for (std::size_t p = 1; p < n_parts; ++p) {
+        least[0] = min<Cost>(least[0], least[p]);
+    }
+    const Cost n_entries = static_cast<Cost>(t.n_rows) * static_cast<Cost>(t.n_columns);
+    const Cost mean = total / n_entries;
+    const Cost above_least = mean - reduce_min<Cost>(least[0]);
+    // Squares of the largest costs are infinite, and not less.
+    const bool is_even = sum_of_lanes<Cost>(squares) / n_entries - mean * mean <= above_least * above_least;
+    const Cost per_column = is_even ? Cost{-1} / static_cast<Cost>(t.n_rows) : Cost{0};
+    for (std::size_t j = 0; j < t.stride; ++j) {
+        t.penalty[j] = is_even ? t.penalty[j] * per_column : Cost{0};
+    }
+    for (std::size_t i = 0; !is_even && i < t.n_rows; ++i) {
+        t.row_mean[i] = 0;
+    }
+}
 
 /// Find the cheapest open column of each row of a batch. The slack row costs 0 everywhere and would take the best
 /// columns first, so it counts as the most expensive row.
@@ -40,7 +124,7 @@ MOVERANK_INLINE void find_best(SimplexTableau<Cost>& t, const Batch& batch) {
             }
             const std::size_t i = batch.rows[k + l];
             const bool is_slack = t.has_slack && i + 1 == t.n_rows;
-            t.best_cost[i] = is_slack ? std::numeric_limits<Cost>::max() : best[l];
+            t.best_cost[i] = is_slack ? std::numeric_limits<Cost>::max() : best[l] - t.row_mean[i];
             t.best_column[i] = static_cast<std::uint32_t>(j + first_bit(found));
         }
     }
@@ -100,9 +184,7 @@ MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
     for (std::size_t j = 0; j < t.n_columns; ++j) {
         open_demand[j] = t.demand[j];
     }
-    for (std::size_t j = 0; j < t.stride; ++j) {
-        t.penalty[j] = 0;
-    }
+    find_means(t);
     for (std::size_t w = 0; w * word_bits < t.n_edges; ++w) {
         t.child_is_row[w] = 0;
     }

@@ -258,6 +258,7 @@ class Simplex {
         grow(fine_, n_nodes);
         grow(best_cost_, n_rows_);
         grow(penalty_, stride_);
+        grow(row_mean_, n_rows_);
         tableau_ = {
             .cost = cost_,
             .stride = stride_,
@@ -286,6 +287,7 @@ class Simplex {
             .best_cost = best_cost_.data(),
             .best_column = best_column_.data(),
             .penalty = penalty_.data(),
+            .row_mean = row_mean_.data(),
             .counts = counts_.data(),
             .next_row = 0,
         };
@@ -300,6 +302,7 @@ class Simplex {
             grow(rounded_.cost, n_entries);
             grow(rounded_.best_cost, n_rows_);
             grow(rounded_.penalty, stride_);
+            grow(rounded_.row_mean, n_rows_);
             std::transform(cost_, cost_ + n_entries, rounded_.cost.data(),
                            [](double cost) { return static_cast<float>(cost); });
             const SimplexTableau<Cost>& t = tableau_;
@@ -331,6 +334,7 @@ class Simplex {
                 .best_cost = rounded_.best_cost.data(),
                 .best_column = t.best_column,
                 .penalty = rounded_.penalty.data(),
+                .row_mean = rounded_.row_mean.data(),
                 .counts = t.counts,
                 .next_row = 0,
             };
@@ -813,7 +817,7 @@ class Simplex {
     SimplexTableau<Cost> tableau_{};
     struct {
         SimplexTableau<float> tableau{};
-        AlignedVector<float> cost, best_cost, penalty;
+        AlignedVector<float> cost, best_cost, penalty, row_mean;
     } rounded_;  ///< of costs in float64
     AlignedVector<std::uint64_t> sets_, child_is_row_, moved_;
     AlignedVector<ParentEdge> parent_edge_, cycle_;
@@ -821,7 +825,7 @@ class Simplex {
     AlignedVector<std::int64_t> flow_, open_;
     AlignedVector<float> coarse_;
     AlignedVector<double> fine_;
-    AlignedVector<Cost> best_cost_, penalty_;
+    AlignedVector<Cost> best_cost_, penalty_, row_mean_;
     std::int64_t pivots_ = 0;
     double value_ = 0.0;  ///< of the current basis, kept up only where there is a cutoff
     double cutoff_ = infinity;
