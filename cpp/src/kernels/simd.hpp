@@ -426,6 +426,23 @@ MOVERANK_INLINE void transpose(Vector<T>* rows) {
     }
 }
 
+/// The first place below n that `found` has a bit for, given the first of `width` places; there is one. A word of
+/// places is looked at before the first branch, since nobody can predict where a minimum is.
+template <std::size_t width, class Found>
+MOVERANK_INLINE std::size_t find_first(std::size_t n, Found found) {
+    constexpr std::size_t word = 64;
+    for (std::size_t first = 0;; first += word) {
+        const std::size_t end = n - first < word ? n - first : word;
+        std::uint64_t places = 0;
+        for (std::size_t j = 0; j < end; j += width) {
+            places |= static_cast<std::uint64_t>(found(first + j)) << j;
+        }
+        if (places != 0) {
+            return first + first_bit(places);
+        }
+    }
+}
+
 /// Lane l of the result is the smallest of rows[l][j] + addend[j] over j < n, n a multiple of the vector length.
 template <class Entry, class T>
 MOVERANK_INLINE Vector<T> min_of_rows(const Entry* const* rows, const T* addend, std::size_t n) {

@@ -112,11 +112,9 @@ void potentials(SimplexTableau<Cost>& t) {
         const std::size_t row = t.edge_row[slot];
         const std::size_t column = t.first_column + t.edge_column[slot];
         const auto c = static_cast<double>(t.cost[row * t.stride + t.edge_column[slot]]);
-        if (t.child_is_row_of(slot)) {
-            t.fine[row] = t.fine[column] + c;
-        } else {
-            t.fine[column] = t.fine[row] - c;
-        }
+        // Without a branch: which end is further from the root is as good as random.
+        const bool child_is_row = t.child_is_row_of(slot);
+        t.fine[child_is_row ? row : column] = t.fine[child_is_row ? column : row] + (child_is_row ? c : -c);
     }
 }
 

@@ -23,6 +23,13 @@ template <class Cost, class Pot>
 MOVERANK_INLINE Vector<Pot> smallest_reduced_costs(const SimplexTableau<Cost>& t, const Pot* pot, std::size_t i,
                                                    std::size_t end) {
     const Cost* rows[lanes<Pot>];
+    if (i + lanes<Pot> <= end) {
+#pragma GCC unroll 16
+        for (std::size_t l = 0; l < lanes<Pot>; ++l) {
+            rows[l] = t.cost + (i + l) * t.stride;
+        }
+        return min_of_rows<Cost, Pot>(rows, pot + t.first_column, t.stride) - load(pot + i);
+    }
     Pot f[lanes<Pot>];
     for (std::size_t l = 0; l < lanes<Pot>; ++l) {
         const std::size_t row = i + l < end ? i + l : end - 1;
@@ -40,12 +47,9 @@ MOVERANK_INLINE std::size_t find_column(const SimplexTableau<Cost>& t, const Pot
     const Cost* cost = t.cost + row * t.stride;
     const Pot* columns = pot + t.first_column;
     const Vector<Pot> f = splat(pot[row]);
-    for (std::size_t j = 0;; j += lanes<Pot>) {
-        const Bits found = equal_lanes<Pot>(load_as<Pot>(cost + j) + load(columns + j) - f, splat(reduced_cost));
-        if (found != 0) {
-            return j + first_bit(found);
-        }
-    }
+    return find_first<lanes<Pot>>(t.stride, [&](std::size_t j) {
+        return equal_lanes<Pot>(load_as<Pot>(cost + j) + load(columns + j) - f, splat(reduced_cost));
+    });
 }
 
 /// The most negative reduced cost of the first block of rows that has one, going round from where the last search

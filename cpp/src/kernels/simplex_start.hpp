@@ -116,16 +116,13 @@ MOVERANK_INLINE void find_best(SimplexTableau<Cost>& t, const Batch& batch) {
         Cost best[lanes<Cost>];
         store(best, min_of_rows<Cost, Cost>(rows, t.penalty, t.stride));
         for (std::size_t l = 0; l < lanes<Cost> && k + l < batch.count; ++l) {
-            std::size_t j = 0;
-            Bits found = equal_lanes<Cost>(load(rows[l]) + load(t.penalty), splat(best[l]));
-            while (found == 0) {
-                j += lanes<Cost>;
-                found = equal_lanes<Cost>(load(rows[l] + j) + load(t.penalty + j), splat(best[l]));
-            }
+            const std::size_t j = find_first<lanes<Cost>>(t.stride, [&](std::size_t from) {
+                return equal_lanes<Cost>(load(rows[l] + from) + load(t.penalty + from), splat(best[l]));
+            });
             const std::size_t i = batch.rows[k + l];
             const bool is_slack = t.has_slack && i + 1 == t.n_rows;
             t.best_cost[i] = is_slack ? std::numeric_limits<Cost>::max() : best[l] - t.row_mean[i];
-            t.best_column[i] = static_cast<std::uint32_t>(j + first_bit(found));
+            t.best_column[i] = static_cast<std::uint32_t>(j);
         }
     }
 }
@@ -260,8 +257,10 @@ static void start(SimplexTableau<Cost>& t) {
         const std::size_t parent =
             t.child_is_row_of(slot) ? t.first_column + t.edge_column[slot] : std::size_t{t.edge_row[slot]};
         const std::size_t above = t.parent_edge[parent].slot;
-        for (std::size_t w = 0; w < t.n_node_words; ++w) {
-            t.sets[above * t.n_node_words + w] |= t.sets[slot * t.n_node_words + w];
+        for (std::size_t w = 0; w < t.n_node_words; w += lanes<std::int64_t>) {
+            auto* wider = reinterpret_cast<std::int64_t*>(t.sets + above * t.n_node_words + w);
+            const auto* cut = reinterpret_cast<const std::int64_t*>(t.sets + slot * t.n_node_words + w);
+            store(wider, load(wider) | load(cut));
         }
     }
     // Whoever climbs to the root finds everything below it.
