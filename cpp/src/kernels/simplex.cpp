@@ -57,9 +57,10 @@ void order_top_down(SimplexTableau<Cost>& t) {
     const auto rank = [&t](std::size_t slot) {
         std::size_t size = 0;
         if (t.keeps_paths) {
-            const std::size_t child =
-                t.child_is_row_of(slot) ? std::size_t{t.edge_row[slot]} : t.first_column + t.edge_column[slot];
-            return static_cast<std::size_t>(__builtin_popcountll(t.sets[child]));
+            // The longer path is that of the child. No branch: which end it is is as good as random.
+            const int of_row = __builtin_popcountll(t.sets[t.edge_row[slot]]);
+            const int of_column = __builtin_popcountll(t.sets[t.first_column + t.edge_column[slot]]);
+            return static_cast<std::size_t>(of_row > of_column ? of_row : of_column);
         }
         for (std::size_t w = 0; w < (t.n_nodes + 63) / 64; ++w) {
             size += static_cast<std::size_t>(__builtin_popcountll(t.sets[slot * t.n_node_words + w]));
@@ -112,9 +113,11 @@ void potentials(SimplexTableau<Cost>& t) {
         const std::size_t row = t.edge_row[slot];
         const std::size_t column = t.first_column + t.edge_column[slot];
         const auto c = static_cast<double>(t.cost[row * t.stride + t.edge_column[slot]]);
-        // Without a branch: which end is further from the root is as good as random.
-        const bool child_is_row = t.child_is_row_of(slot);
-        t.fine[child_is_row ? row : column] = t.fine[child_is_row ? column : row] + (child_is_row ? c : -c);
+        const std::uint64_t child_is_row = t.child_is_row[slot / word_bits] >> (slot % word_bits) & 1U;
+        // Without a branch, as above; a compiler would make one of a condition.
+        constexpr double signs[2] = {-1.0, 1.0};
+        const std::size_t child = column ^ ((row ^ column) & (std::size_t{0} - child_is_row));
+        t.fine[child] = t.fine[row ^ column ^ child] + signs[child_is_row] * c;
     }
 }
 

@@ -237,11 +237,13 @@ static void start(SimplexTableau<Cost>& t) {
     for (std::size_t slot = t.n_edges; slot-- > 0;) {
         const std::size_t row = t.edge_row[slot];
         const std::size_t column = t.first_column + t.edge_column[slot];
-        const bool child_is_row = t.child_is_row_of(slot);
-        const std::size_t child = child_is_row ? row : column;
-        const std::size_t parent = child_is_row ? column : row;
+        // Without a branch: which end is further from the root is as good as random.
+        const std::uint64_t child_is_row = t.child_is_row[slot / word_bits] >> (slot % word_bits) & 1U;
+        constexpr float signs[2] = {-1.0F, 1.0F};
+        const std::size_t child = column ^ ((row ^ column) & (std::size_t{0} - child_is_row));
+        const std::size_t parent = row ^ column ^ child;
         const auto c = static_cast<float>(t.cost[row * t.stride + t.edge_column[slot]]);
-        t.coarse[child] = t.coarse[parent] + (child_is_row ? c : -c);
+        t.coarse[child] = t.coarse[parent] + signs[child_is_row] * c;
         t.parent_edge[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
         if (t.keeps_paths) {
             t.sets[child] = t.sets[parent] | std::uint64_t{1} << slot;
@@ -254,9 +256,10 @@ static void start(SimplexTableau<Cost>& t) {
     }
     // Towards the root: what lies below an edge lies below the next one as well.
     for (std::size_t slot = 0; slot < t.n_edges; ++slot) {
-        const std::size_t parent =
-            t.child_is_row_of(slot) ? t.first_column + t.edge_column[slot] : std::size_t{t.edge_row[slot]};
-        const std::size_t above = t.parent_edge[parent].slot;
+        // The edge above the other end, which is the parent, as this is the edge above the child.
+        const std::size_t above_row = t.parent_edge[t.edge_row[slot]].slot;
+        const std::size_t above_column = t.parent_edge[t.first_column + t.edge_column[slot]].slot;
+        const std::size_t above = above_row ^ above_column ^ slot;
         for (std::size_t w = 0; w < t.n_node_words; w += lanes<std::int64_t>) {
             auto* wider = reinterpret_cast<std::int64_t*>(t.sets + above * t.n_node_words + w);
             const auto* cut = reinterpret_cast<const std::int64_t*>(t.sets + slot * t.n_node_words + w);

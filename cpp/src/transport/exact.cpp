@@ -716,10 +716,13 @@ class Simplex {
 
     /// What flows over the edge of a row and a column, one of which the other hangs on and gives its surplus to.
     double pass_on(std::size_t i, std::size_t j, bool child_is_row) {
-        LongSum& row = long_surplus_[i];
-        LongSum& column = long_surplus_[n_rows_ + j];
-        (child_is_row ? column : row).add(child_is_row ? row : column);
-        return child_is_row ? row.value() : -column.value();
+        // Without a branch, which nobody could predict.
+        const std::size_t column = n_rows_ + j;
+        const std::size_t child = column ^ ((i ^ column) & (std::size_t{0} - std::size_t{child_is_row}));
+        constexpr double signs[2] = {-1.0, 1.0};
+        const LongSum& surplus = long_surplus_[child];
+        long_surplus_[i ^ column ^ child].add(surplus);
+        return signs[child_is_row ? 1 : 0] * surplus.value();
     }
 
     void add_flow(std::size_t i, std::size_t j, std::int64_t quanta) {
