@@ -25,6 +25,8 @@ def plain_array(value: Any, name: str) -> NDArray[Any]:
     ValueError
         If it is not rectangular, or has masked or missing entries.
     """
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value  # most calls; what follows takes longer than a small problem
     if is_sparse(value):
         raise TypeError(f"{name}: sparse {type(value).__name__} is not accepted; convert it to a dense array first")
     value = _with_numpy_columns(value, name)

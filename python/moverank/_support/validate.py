@@ -188,6 +188,8 @@ def thread_count(num_threads: int | None) -> int:
 
 def real_number(value: Any, name: str) -> float:
     """Check the type of a number; the caller checks its range, NaN included."""
+    if type(value) is float:
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {value!r:.80}")
     try:
@@ -224,12 +226,11 @@ def one_of(value: object, name: str, known: Collection[str], other: str | None =
 
     Returns it as a plain string: NumPy and enumerations have string types of their own.
     """
+    if isinstance(value, str) and value in known:
+        return str.__str__(value)
     listed = ", ".join(map(repr, known)) + ("" if other is None else f", or {other}")
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {listed}, got {value!r:.80}")
-    if value not in known:
-        raise ValueError(f"{name} must be one of {listed}, got {value!r:.80}")
-    return str.__str__(value)
+    fault = ValueError if isinstance(value, str) else TypeError
+    raise fault(f"{name} must be one of {listed}, got {value!r:.80}")
 
 
 def pool_factor(value: Any, name: str) -> float:

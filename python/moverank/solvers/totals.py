@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,12 @@ class Totals:
         one = np.ones(n_problems)
         limits = np.full(n_problems, capacity), np.full(n_problems, fraction)
         return Totals(one, one, one, *limits, np.zeros(n_problems, dtype=bool))
+
+    @staticmethod
+    @lru_cache
+    def one_normalised(capacity: float, fraction: float) -> Totals:
+        """The same of one problem, as numbers; made once, as making them takes longer than a small problem."""
+        return Totals.normalised(1, capacity, fraction)[0]
 
     @staticmethod
     def given(

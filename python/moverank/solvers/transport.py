@@ -168,7 +168,7 @@ def transport(
     n, m = matrix.shape
     masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
     sinkhorn = None if epsilon is None else as_sinkhorn(epsilon)
-    given = _totals(masses, 1, capacity, fraction, totals, amount, sinkhorn)[0]
+    given = _totals(masses, None, capacity, fraction, totals, amount, sinkhorn)
     swapped = bool(given.swapped)
     if swapped:
         matrix, masses = np.ascontiguousarray(matrix.T), masses[::-1]
@@ -196,12 +196,13 @@ def transport(
     if solution.status == "infeasible":
         raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
     potentials = solution.f, solution.g
-    value = float(solution.value * given.rows)
+    unit = float(given.rows)
+    value = solution.value * unit
     return TransportResult(
         value=value,
         plan=_times(_unswapped(solution.plan, swapped), given.rows),
         potentials=potentials[::-1] if swapped else potentials,
-        lower=float(solution.lower * given.rows),
+        lower=solution.lower * unit,
         upper=value,
         iterations=solution.pivots,
         converged=solution.status == "optimal",
@@ -340,14 +341,14 @@ def transport_batch(
 
 def _totals(
     masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None],
-    n_problems: int,
+    n_problems: int | None,
     capacity: float,
     fraction: float,
     totals: str,
     amount: float | None,
     sinkhorn: Sinkhorn | None,
 ) -> Totals:
-    """Check limits and totals of n_problems problems."""
+    """Check limits and totals of n_problems problems, or of one by itself."""
     limits = capacity_number(capacity), fraction_number(fraction)
     one_of(totals, "totals", TOTALS)
     part = amount_number(amount)
@@ -358,8 +359,11 @@ def _totals(
     if penalised and part is not None:
         raise ValueError("amount: marginals with prices (marginal_penalty) leave how much moves to the optimum")
     if totals == "normalised":
-        return Totals.normalised(n_problems, *limits)
-    return Totals.given(masses, n_problems, capacity=limits[0], fraction=limits[1], amount=part, penalised=penalised)
+        return Totals.one_normalised(*limits) if n_problems is None else Totals.normalised(n_problems, *limits)
+    given = Totals.given(
+        masses, n_problems or 1, capacity=limits[0], fraction=limits[1], amount=part, penalised=penalised
+    )
+    return given[0] if n_problems is None else given
 
 
 def _solve_stack(
@@ -460,7 +464,8 @@ def _unswapped(plan: NDArray[np.float64], swapped: bool) -> NDArray[np.float64]:
 
 def _times(plans: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale plans in place, so that they are held once."""
-    if np.any(scale != 1):
+    changes = bool(scale != 1) if scale.ndim == 0 else bool((scale != 1).any())
+    if changes:
         plans *= scale
     return plans
 

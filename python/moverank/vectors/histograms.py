@@ -175,8 +175,8 @@ def as_histogram(value: Any, name: str) -> Histograms:
 
 def labels_of(value: Any, axis: str) -> tuple[str, ...] | None:
     """Names that a pandas object gives its rows ("index") or columns, unless they merely count from 0."""
-    named = getattr(value, axis, None)
-    if not hasattr(value, "iloc") or named is None:
+    named = getattr(value, axis, None) if hasattr(value, "iloc") else None
+    if named is None:
         return None
     labels = tuple(str(label) for label in named)
     return None if labels == tuple(map(str, range(len(labels)))) else labels
