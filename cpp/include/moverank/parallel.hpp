@@ -14,9 +14,9 @@ namespace moverank {
 
 /// Run body(worker, begin, end) over [0, n_items) in chunks of `chunk` items. `worker` < n_threads identifies the
 /// executing thread, so that each can have a workspace of its own; the calling thread is worker 0. If the system grants
-/// fewer threads, those that exist do all the work. Threads live for this call only, so nothing survives into a forked
-/// child. Checks `interrupt` between chunks. The first exception stops the loop and is rethrown here after all threads
-/// have joined.
+/// fewer threads, those that exist do all the work. Threads wait for the next call afterwards, no more than there are
+/// processors; they end before a fork, and let no signal but faults interrupt them. Checks `interrupt` between chunks.
+/// The first exception stops the loop and is rethrown here after all threads have ended their part.
 void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, Interrupt& interrupt,
                   const std::function<void(unsigned worker, std::size_t begin, std::size_t end)>& body);
 

@@ -1,15 +1,18 @@
 #include "moverank/parallel.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "../preconditions.hpp"
 #include "cpus.hpp"
+#include "parked_threads.hpp"
+#include "spin.hpp"
 
 namespace moverank {
 
@@ -38,20 +41,22 @@ class Loop {
         });
     }
 
-    /// The same on a thread that `wait_for` waits for.
-    void run_beside(unsigned worker) noexcept {
-        run(worker);
+    /// Said by each thread that `wait_for` waits for.
+    void finish() noexcept {
         const std::scoped_lock lock(guard_);
-        ++n_finished_;
+        n_finished_.fetch_add(1, std::memory_order_release);
         finished_.notify_one();
     }
 
     /// The caller has nothing left to do, but still has to listen for Ctrl-C while others are busy.
     void wait_for(std::size_t n_others) noexcept {
+        const auto are_finished = [&] { return n_finished_.load(std::memory_order_acquire) == n_others; };
+        const bool is_over = n_others == 0 || spin_until(are_finished);
         while (true) {
             {
+                // Under the lock also if all have finished: the last one may not have left `finish`.
                 std::unique_lock lock(guard_);
-                if (finished_.wait_for(lock, std::chrono::milliseconds(20), [&] { return n_finished_ == n_others; })) {
+                if (is_over || finished_.wait_for(lock, std::chrono::milliseconds(20), are_finished)) {
                     return;
                 }
             }
@@ -93,9 +98,60 @@ class Loop {
     std::atomic<std::size_t> next_{0};
     std::mutex guard_;  // all below
     std::condition_variable finished_;
-    std::size_t n_finished_ = 0;
+    std::atomic<std::size_t> n_finished_{0};
     std::exception_ptr failure_;
     bool late_ = false;
+};
+
+/// A loop's part for one of its threads.
+class Part final : public Work {
+  public:
+    Part(Loop& loop, unsigned worker) : loop_(loop), worker_(worker) {}
+    void run() noexcept override { loop_.run(worker_); }
+    void finish() noexcept override { loop_.finish(); }
+
+  private:
+    Loop& loop_;
+    unsigned worker_;
+};
+
+/// The threads that were offered parts of a loop.
+class Helpers {
+  public:
+    /// Offers parts to this many threads, or to as many as the system grants: those that exist do all the work.
+    Helpers(Loop& loop, std::size_t count) : loop_(loop) {
+        // Nothing may fail after the first offer.
+        offered_.reserve(count);
+        parts_.reserve(count);
+        for (std::size_t h = 0; h < count; ++h) {
+            std::shared_ptr<ParkedThread> thread = threads_.borrow();
+            if (thread == nullptr) {
+                return;
+            }
+            parts_.emplace_back(loop, static_cast<unsigned>(h + 1));
+            offered_.push_back(std::move(thread));
+            offered_.back()->offer(parts_.back());
+        }
+    }
+
+    /// Waits for those that have begun. Whoever is not awake by now is not needed any more.
+    void wait() noexcept {
+        std::size_t n_begun = 0;
+        for (std::size_t h = 0; h < offered_.size(); ++h) {
+            if (offered_[h]->withdraw(parts_[h])) {
+                threads_.park(std::move(offered_[h]));
+            } else {
+                ++n_begun;
+            }
+        }
+        loop_.wait_for(n_begun);
+    }
+
+  private:
+    Loop& loop_;
+    ParkedThreads& threads_ = ParkedThreads::instance();
+    std::vector<Part> parts_;
+    std::vector<std::shared_ptr<ParkedThread>> offered_;
 };
 
 }  // namespace
@@ -110,19 +166,13 @@ void parallel_for(std::size_t n_items, unsigned n_threads, std::size_t chunk, In
     require(chunk > 0, "a chunk must have at least one item");
     Loop loop(n_items, chunk, interrupt, body);
     const std::size_t n_chunks = (n_items + chunk - 1) / chunk;
-    std::vector<std::thread> workers;  // the C++ library of macOS has no std::jthread yet
-    workers.reserve(n_threads);
-    for (unsigned w = 1; w < n_threads && w < n_chunks; ++w) {
-        try {
-            workers.emplace_back([&loop, w] { loop.run_beside(w); });
-        } catch (const std::exception&) {
-            break;  // the system grants no more threads, or memory for one: those that exist do the work
-        }
-    }
-    loop.run(0);
-    loop.wait_for(workers.size());
-    for (std::thread& worker : workers) {
-        worker.join();
+    const std::size_t n_workers = std::min<std::size_t>(n_threads, n_chunks);
+    if (n_workers <= 1) {
+        loop.run(0);
+    } else {
+        Helpers helpers(loop, n_workers - 1);
+        loop.run(0);
+        helpers.wait();
     }
     loop.rethrow();
 }

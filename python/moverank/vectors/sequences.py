@@ -652,6 +652,8 @@ def _one(value: Any, name: str) -> Sequence | None:
     """An element of a batch that may have weights; None for an array."""
     if isinstance(value, Sequence):
         return value
+    if isinstance(value, np.ndarray):
+        return None  # most elements; asking for methods takes longer than the rest
     if isinstance(value, TokenArray) and value._mass is not None:
         raise TypeError(f"{name}: the weights of a counted bag depend on the measure; say bag.to_sequence(weighting)")
     if isinstance(value, OneSource):
@@ -708,10 +710,11 @@ def as_query(
     if weighting is None and isinstance(value, TokenArray) and value._mass is not None and weights is None:
         value = _one(value, name)  # type: ignore[assignment]  # refuses counts, whose meaning depends on the measure
     options = () if weighting is None else (weighting,)
-    if isinstance(value, BatchSource):
-        value = value.to_sequences(*options)
-    if isinstance(value, OneSource):
-        value = value.to_sequence(*options)
+    if not isinstance(value, np.ndarray):  # of which asking for methods takes longer than the rest
+        if isinstance(value, BatchSource):
+            value = value.to_sequences(*options)
+        if isinstance(value, OneSource):
+            value = value.to_sequence(*options)
     if isinstance(value, Sequence):
         value = value._batch
     if isinstance(value, Sequences):
