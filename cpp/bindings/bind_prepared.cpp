@@ -111,7 +111,7 @@ void bind_prepared(py::module_& module) {
         .def_property_readonly("max_norm", [](const SequencesPart& part) { return part.prepared().max_norm(); })
         .def("add_codes", &SequencesPart::add_codes, py::arg("codes"))
         .def("take_codes", &SequencesPart::take_codes, py::arg("codes"), optional("inverse_norms"), optional("squares"),
-             optional("sums"), py::arg("rho").noconvert(), py::arg("largest_norm"))
+             py::arg("rho").noconvert(), py::arg("largest_norm"))
         .def_property_readonly("code_arrays",
                                [](const std::shared_ptr<SequencesPart>& part) {
                                    if (part->codes() == nullptr) {
@@ -122,7 +122,6 @@ void bind_prepared(py::module_& module) {
                                    py::dict out;
                                    out["inverse_norms"] = view_of(found.inverse_norms, owner);
                                    out["squares"] = view_of(found.squares, owner);
-                                   out["sums"] = view_of(found.sums, owner);
                                    out["rho"] = view_of(found.rho, owner);
                                    return out;
                                })

@@ -64,13 +64,11 @@ class SequencesPart {
     }
     /// The same from arrays of an earlier preparation.
     void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
-                    const std::optional<Array<float>>& squares, const std::optional<Array<std::int32_t>>& sums,
-                    const Array<double>& rho, double largest_norm) {
+                    const std::optional<Array<float>>& squares, const Array<double>& rho, double largest_norm) {
         stored_codes_ = std::move(codes);
-        code_arrays_ = py::make_tuple(inverse_norms, squares, sums, rho);
+        code_arrays_ = py::make_tuple(inverse_norms, squares, rho);
         codes_.emplace(prepared_, stored_codes_.view(),
-                       CodeArrays{span_or_none(inverse_norms), span_or_none(squares), span_or_none(sums), as_span(rho),
-                                  largest_norm});
+                       CodeArrays{span_or_none(inverse_norms), span_or_none(squares), as_span(rho), largest_norm});
     }
     [[nodiscard]] const PreparedCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
     [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }

@@ -325,7 +325,6 @@ class PreparedSequences:
         codes: StoredTokens,
         inverse_norms: F32 | None,
         squares: F32 | None,
-        sums: I32 | None,
         rho: F64,
         largest_norm: float,
     ) -> None: ...

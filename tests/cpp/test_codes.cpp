@@ -24,7 +24,7 @@ struct Codes {
     std::vector<std::int8_t> query, document;
 
     Codes(std::size_t n_, std::size_t m_, std::size_t dim_) : n(n_), m(m_), dim(dim_) {
-        query.assign(padded(n) * dim, 0);
+        query.assign(n * dim, 0);
         document.assign(m * dim, 0);
     }
 
@@ -40,22 +40,23 @@ struct Codes {
     [[nodiscard]] std::vector<float> costs(const CodeKernels& kernels, GroundCost ground, float scale) const {
         const std::size_t n_padded = padded(n);
         const std::size_t stride = padded(m);
-        std::vector<std::byte> packed(n_padded * padded(dim, code_padding) * packed_code_bytes);
-        kernels.pack(query.data(), n_padded, dim, packed.data());
+        std::vector<std::byte> packed(n * padded(dim, code_padding));
+        kernels.pack(query.data(), n, dim, packed.data());
         std::vector<float> scales(m, scale);
-        std::vector<std::int32_t> sums(m, 0);
+        std::vector<std::int32_t> query_sums(n, 0);
+        for (std::size_t e = 0; e < n * dim; ++e) {
+            query_sums[e / dim] += query[e];
+        }
         std::vector<float> squares(m, 0.0F);
         for (std::size_t j = 0; j < m; ++j) {
             for (std::size_t k = 0; k < dim; ++k) {
                 const int code = document[j * dim + k];
-                sums[j] += code;
                 squares[j] += static_cast<float>(code * code) * scale * scale;
             }
         }
-        // Of padding, no value may show.
-        const std::vector<float> query_scales(n_padded, scale);
-        std::vector<float> query_squares(n_padded, 7.0F);
-        const std::vector<float> inverse_norms(std::max(n_padded, m), 0x1p-9F / scale);
+        const std::vector<float> query_scales(n, scale);
+        const std::vector<float> query_squares(n, 7.0F);
+        const std::vector<float> inverse_norms(std::max(n, m), 0x1p-9F / scale);
         AlignedVector<float> cost(n * stride);
         AlignedVector<float> row_minima(n_padded);
         AlignedVector<float> column_minima(stride);
@@ -84,8 +85,9 @@ struct Codes {
                         .packed = packed.data(),
                         .query_scales = query_scales.data(),
                         .query_squares = query_squares.data(),
-                        .sums = sums.data(),
-                        .squares = squares.data()};
+                        .query_sums = query_sums.data(),
+                        .squares = squares.data(),
+                        .end = reinterpret_cast<const std::byte*>(document.data() + document.size())};
         kernels.fill[static_cast<std::size_t>(ground)](block);
         std::vector<float> found;
         for (std::size_t i = 0; i < n; ++i) {
@@ -93,6 +95,14 @@ struct Codes {
         }
         found.insert(found.end(), row_minima.begin(), row_minima.begin() + static_cast<std::ptrdiff_t>(n));
         found.insert(found.end(), column_minima.begin(), column_minima.begin() + static_cast<std::ptrdiff_t>(m));
+        const AlignedVector<float> expected = row_minima;
+        const float largest = block.costs.largest;
+        block.costs.cost = nullptr;
+        block.costs.column_minima = nullptr;
+        block.costs.largest = 0.0F;
+        kernels.fill[static_cast<std::size_t>(ground)](block);
+        CHECK(std::equal(row_minima.begin(), row_minima.begin() + static_cast<std::ptrdiff_t>(n), expected.begin()));
+        CHECK(block.costs.largest >= largest);
         return found;
     }
 };
@@ -124,15 +134,21 @@ TEST(products_of_codes_are_the_same_by_all_kernels_and_exact) {
     CHECK(is_among_them);
     instances::Random random(9);
     std::uniform_int_distribution<int> code(-127, 127);
+    std::uniform_int_distribution<int> of_query(-query_code_limit, query_code_limit);
     for (const std::size_t dim : {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 63, 128, 130, 1023}) {
-        for (const auto& [n, m] :
-             {std::pair<std::size_t, std::size_t>{1, 1}, {3, 5}, {8, 16}, {11, 37}, {16, 4}, {17, 21}, {40, 9}}) {
+        for (const auto& [n, m] : {std::pair<std::size_t, std::size_t>{1, 1},
+                                   {3, 5},
+                                   {8, 16},
+                                   {11, 37},
+                                   {16, 4},
+                                   {17, 21},
+                                   {40, 9},
+                                   {12, 33},
+                                   {13, 16},
+                                   {25, 1}}) {
             Codes codes(n, m, dim);
-            for (std::vector<std::int8_t>* side : {&codes.query, &codes.document}) {
-                for (std::int8_t& x : *side) {
-                    x = static_cast<std::int8_t>(code(random));
-                }
-            }
+            std::ranges::generate(codes.query, [&] { return static_cast<std::int8_t>(of_query(random)); });
+            std::ranges::generate(codes.document, [&] { return static_cast<std::int8_t>(code(random)); });
             check_all_kernels(codes);
         }
     }
@@ -141,7 +157,7 @@ TEST(products_of_codes_are_the_same_by_all_kernels_and_exact) {
 TEST(products_of_the_largest_codes_saturate_nowhere) {
     // A damaged file may even hold -128.
     for (const std::size_t dim : {1, 3, 4, 6, 64, 127, 128, 2047, 2048}) {
-        for (const int of_query : {127, -127}) {
+        for (const int of_query : {query_code_limit, -query_code_limit}) {
             for (const int of_document : {127, -127, -128}) {
                 for (const bool alternating : {false, true}) {
                     Codes codes(17, 18, dim);
@@ -158,7 +174,7 @@ TEST(products_of_the_largest_codes_saturate_nowhere) {
 
 TEST(the_longest_codes_of_whole_numbers_fill_their_sums) {
     Codes codes(2, 3, longest_code);
-    codes.query.assign(codes.query.size(), 127);
+    codes.query.assign(codes.query.size(), query_code_limit);
     codes.document.assign(codes.document.size(), -128);
     check_all_kernels(codes);
 }

@@ -75,7 +75,7 @@ def gradients(offsets):
 
 
 def codes(**changed):
-    arrays = {"inverse_norms": None, "squares": ONES, "sums": None, "rho": np.zeros(2), "largest_norm": 1.0}
+    arrays = {"inverse_norms": None, "squares": ONES, "rho": np.zeros(2), "largest_norm": 1.0}
     sequences().take_codes(stored("int8", 3, CODES, ONES), *{**arrays, **changed}.values())
 
 

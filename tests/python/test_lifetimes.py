@@ -40,7 +40,7 @@ def scribble():
 VIEWS = {
     "mass": lambda: part(mr.Index.build(batch(), "wrd"))["mass"],
     "inverse norms": lambda: part(mr.Index.build(batch(), "wrd"))["inverse_norms"],
-    "codes": lambda: part(mr.Index.build(batch(), "wmd", dtype="int8", rescore=True))["code_sums"],
+    "codes": lambda: part(mr.Index.build(batch(), "wmd", dtype="int8", rescore=True))["code_squares"],
     "errors of codes": lambda: part(mr.Index.build(batch(), "wmd", dtype="int8", rescore=True))["code_rho"],
     "words of bags": lambda: part(mr.Index.build(bags(), "wmd"))["words"],
     "vectors of bags": lambda: part(mr.Index.build(bags(), "wmd"))["vectors"],

@@ -29,9 +29,8 @@ namespace moverank {
 /// The codes of one document, with the masses of its tokens.
 struct CodedSequence {
     PreparedSequence sequence;
-    // Both are empty unless codes are int8, whose products are computed in whole numbers.
-    std::span<const std::int32_t> sums;  ///< one per token: the sum of its code's components
-    std::span<const float> squares;      ///< one per token: its code's squared norm; euclidean only
+    std::span<const float> squares;  ///< one per token: its code's squared norm; of int8 codes under euclidean only
+    const std::byte* end;            ///< of the codes in memory, after those of this document and of others behind it
 };
 
 /// The codes of a collection's documents, as a search reads them. Many threads may read them at the same time.
@@ -59,7 +58,6 @@ class DocumentCodes {
 struct CodeArrays {
     std::span<const float> inverse_norms;  ///< one per token; under cosine only
     std::span<const float> squares;        ///< one per token; for int8 codes under euclidean only
-    std::span<const std::int32_t> sums;    ///< one per token; for int8 codes only
     std::span<const double> rho;           ///< one per document
     double largest_norm = 0.0;             ///< of any code
 };
@@ -86,12 +84,11 @@ class PreparedCodes final : public DocumentCodes {
 
   private:
     void require_suitable() const;
-    void take_token(std::size_t place, std::span<const float> code, double norm);
+    void take_token(std::size_t place, double norm);
 
     const PreparedSequences& sequences_;
     TokensView codes_;
     std::vector<float> inverse_norms_, squares_;
-    std::vector<std::int32_t> sums_;
     std::vector<double> rho_;
     CodeArrays found_;  ///< views of the vectors above, or of the caller's memory
 };

@@ -89,7 +89,8 @@ class GroundCosts {
     /// The query as codes, made when first needed.
     struct CodedQuery {
         AlignedVector<std::byte> packed;
-        AlignedVector<float> scales, squares, inverse_norms;
+        AlignedVector<float> scales, squares;
+        std::vector<std::int32_t> sums;
         std::vector<double> radii;
     };
     const CodedQuery& coded_query();

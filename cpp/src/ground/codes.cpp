@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -21,10 +20,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     const std::size_t dim = sequences.dim();
     const bool is_cosine = ground == GroundCost::cosine;
     inverse_norms_.resize(is_cosine ? codes.rows() : 0);
-    if (codes.type() == TokenType::int8) {
-        sums_.resize(codes.rows());
-        squares_.resize(ground == GroundCost::euclidean ? codes.rows() : 0);
-    }
+    squares_.resize(codes.type() == TokenType::int8 && ground == GroundCost::euclidean ? codes.rows() : 0);
     std::vector<float> tokens;
     std::vector<float> decoded(dim);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
@@ -40,7 +36,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
             decode(codes.run(first + t, 1), decoded);
             const double code_norm = norm_of(decoded);
             found_.largest_norm = std::max(found_.largest_norm, code_norm);
-            take_token(first + t, decoded, code_norm);
+            take_token(first + t, code_norm);
             if (sequence.mass[t] == 0.0) {
                 continue;  // nothing moves to it: its code can only lower a bound, which stays valid
             }
@@ -67,7 +63,6 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     }
     found_.inverse_norms = inverse_norms_;
     found_.squares = squares_;
-    found_.sums = sums_;
     found_.rho = rho_;
 }
 
@@ -79,7 +74,7 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     const bool is_int8 = codes.type() == TokenType::int8;
     if (found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
         found.squares.size() != (is_int8 && ground == GroundCost::euclidean ? n : 0) ||
-        found.sums.size() != (is_int8 ? n : 0) || found.rho.size() != sequences.size()) {
+        found.rho.size() != sequences.size()) {
         throw std::invalid_argument("arrays of codes do not match the number of codes");
     }
 }
@@ -93,16 +88,12 @@ void PreparedCodes::require_suitable() const {
     }
 }
 
-void PreparedCodes::take_token(std::size_t place, std::span<const float> code, double norm) {
+void PreparedCodes::take_token(std::size_t place, double norm) {
     if (!inverse_norms_.empty()) {
         inverse_norms_[place] = norm == 0.0 ? 1.0F : static_cast<float>(1.0 / norm);
     }
     if (!squares_.empty()) {
         squares_[place] = static_cast<float>(norm * norm);
-    }
-    if (!sums_.empty()) {
-        const auto* components = reinterpret_cast<const std::int8_t*>(codes_.row(place));
-        sums_[place] = std::accumulate(components, components + code.size(), std::int32_t{0});
     }
 }
 
@@ -113,8 +104,8 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
         return all.empty() ? all : all.subspan(first, sequence.size());
     };
     return {{codes_.run(first, sequence.size()), sequence.mass, part(found_.inverse_norms)},
-            part(found_.sums),
-            part(found_.squares)};
+            part(found_.squares),
+            codes_.row(codes_.rows())};
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {

@@ -198,7 +198,8 @@ void GroundCosts::compute_code_minima(const CodedSequence& document, bool of_col
 void GroundCosts::run_codes(const CodedSequence& document, bool with_matrix, bool of_columns) {
     const PreparedSequence& sequence = document.sequence;
     require(sequence.tokens.cols() == dim_, "query and codes must have the same dimension");
-    const bool whole_numbers = !document.sums.empty() && dim_ <= longest_code && !needs_double(sequence.inverse_norms);
+    const bool whole_numbers =
+        sequence.tokens.type() == TokenType::int8 && dim_ <= longest_code && !needs_double(sequence.inverse_norms);
     if (!whole_numbers) {
         code_radii_in_use_ = {};
         run(sequence, with_matrix, of_columns);
@@ -211,9 +212,9 @@ void GroundCosts::run_codes(const CodedSequence& document, bool with_matrix, boo
                     .packed = query.packed.data(),
                     .query_scales = query.scales.data(),
                     .query_squares = query.squares.data(),
-                    .sums = document.sums.data(),
-                    .squares = document.squares.data()};
-    block.costs.query_inverse_norms = query.inverse_norms.data();
+                    .query_sums = query.sums.data(),
+                    .squares = document.squares.data(),
+                    .end = document.end};
     block.costs.cost = with_matrix ? cost_.data() : nullptr;
     block.costs.column_minima = of_columns ? column_minima_.data() : nullptr;
     const auto fill = kernels().codes.fill[static_cast<std::size_t>(ground_)];
@@ -228,13 +229,13 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
     if (coded_query_) {
         return *coded_query_;
     }
-    constexpr double largest = code_limit;
+    constexpr double largest = query_code_limit;
     const bool is_cosine = ground_ == GroundCost::cosine;
     CodedQuery& coded = coded_query_.emplace();
-    AlignedVector<std::int8_t> codes(n_padded_ * dim_);
-    for (AlignedVector<float>* of_tokens : {&coded.scales, &coded.squares, &coded.inverse_norms}) {
-        of_tokens->assign(n_padded_, 0.0F);
-    }
+    AlignedVector<std::int8_t> codes(n_ * dim_);
+    coded.scales.resize(n_);
+    coded.squares.resize(n_);
+    coded.sums.assign(n_, 0);
     coded.radii.assign(n_, 0.0);
     for (std::size_t i = 0; i < n_; ++i) {
         const auto component = [&](std::size_t k) { return static_cast<double>(packed_[k * n_padded_ + i]); };
@@ -254,6 +255,7 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
             const double code = code_of(k);
             code_length += code * code;
             codes[i * dim_ + k] = static_cast<std::int8_t>(code);
+            coded.sums[i] += static_cast<std::int32_t>(code);
         }
         code_length *= unit_of_code * unit_of_code;
         const double token_scale = is_cosine ? 1.0 / std::sqrt(length) : 1.0;
@@ -264,12 +266,11 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
             squared += difference * difference;
         }
         coded.radii[i] = std::sqrt(squared) * (1.0 + 1e-9);
-        coded.scales[i] = scale;
+        coded.scales[i] = static_cast<float>(unit_of_code * code_scale);
         coded.squares[i] = static_cast<float>(code_length);
-        coded.inverse_norms[i] = static_cast<float>(code_scale);
     }
-    coded.packed.resize(n_padded_ * padded(dim_, code_padding) * packed_code_bytes);
-    kernels().codes.pack(codes.data(), n_padded_, dim_, coded.packed.data());
+    coded.packed.resize(n_ * padded(dim_, code_padding));
+    kernels().codes.pack(codes.data(), n_, dim_, coded.packed.data());
     return coded;
 }
 

@@ -1,17 +1,21 @@
 #include "codes.hpp"
 
-#include "products.hpp"
+#include <array>
+#include <utility>
+
 #include "simd.hpp"
 #include "tiles.hpp"
 
-// Wherever a processor multiplies and adds up bytes, that takes a quarter of the instructions that floats take.
-// Without, AVX2 and its like multiply 16-bit numbers and add up pairs: half of the instructions. Their product of
-// bytes, vpmaddubsw, is of no use: it wants one side unsigned and adds up within 16 bits, which 255 * 127 + 255 * 127
-// leaves, and to keep it from that takes as many instructions as pairs do.
-#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
-#define MOVERANK_BYTES_ARE_UNSIGNED
-#elif !defined(__aarch64__)
-#define MOVERANK_PAIRS
+// A register has one group of components, as many as fill 32 bits, of each of `width` document tokens: these are
+// brought into that order by transposing them. A group of one query token is the same for all of them. So no lane is
+// empty unless it is beyond the document, however few rows there are, and the costs of a row come out beside each
+// other.
+//
+// x86 multiplies bytes of which one side has no sign: documents, from which 128 was subtracted without changing any
+// bits, and that comes off the sums again. Sums of two products stay within 16 bits, as a query's codes are small:
+// 255 * 63 + 255 * 63.
+#if defined(__SSE4_2__)
+#define MOVERANK_DOCUMENTS_ARE_UNSIGNED
 #endif
 
 #define MOVERANK_TEXT_OF(name) #name
@@ -24,193 +28,393 @@ namespace {
 using Ints = Vector<std::int32_t>;
 using Unsigned = Vector<std::uint32_t>;
 
-// ---- products ------------------------------------------------------------------------------------------------------
-
-#ifdef MOVERANK_PAIRS
-/// A component of a token as it is multiplied, and how many of them an instruction adds up: as many as fill 32 bits.
-using Component = std::int16_t;
-#else
-using Component = std::int8_t;
-#endif
-constexpr std::size_t group_size = sizeof(std::int32_t) / sizeof(Component);
+/// As many components as fill 32 bits.
 using Group = std::int32_t;
+constexpr std::size_t group_size = sizeof(Group);
 
-/// Where a register of groups, one per query token, keeps component k of the group of token l.
-MOVERANK_INLINE std::size_t place_in_register(std::size_t l, std::size_t k) {
-#if defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
-    return k / 2 * (2 * width) + 2 * l + k % 2;  // one half has the first two components of all tokens
+/// Rows of the query that share one pass over the document: as many sums as registers hold besides what else is needed,
+/// and enough to hide the latency of products.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr std::size_t most_rows = 12;
 #else
-    return l * group_size + k;
+constexpr std::size_t most_rows = 8;
+#endif
+
+// ---- the query -----------------------------------------------------------------------------------------------------
+
+/// Call each(first, count) for blocks of rows, all of nearly the same size.
+template <class Each>
+MOVERANK_INLINE void for_each_block(std::size_t n, Each each) {
+    const std::size_t n_blocks = (n + most_rows - 1) / most_rows;
+    for (std::size_t b = 0, first = 0; b < n_blocks; ++b) {
+        const std::size_t count = n / n_blocks + (b < n % n_blocks ? 1 : 0);
+        each(first, count);
+        first += count;
+    }
+}
+
+MOVERANK_INLINE std::size_t n_groups_of(std::size_t dim) { return (dim + group_size - 1) / group_size; }
+
+/// Block after block; in a block, group after group, each of all its rows.
+void pack(const std::int8_t* codes, std::size_t n, std::size_t dim, std::byte* packed) {
+    const std::size_t n_groups = n_groups_of(dim);
+    for_each_block(n, [&](std::size_t first, std::size_t count) {
+        auto* const to = reinterpret_cast<std::int8_t*>(packed) + first * n_groups * group_size;
+        for (std::size_t k = 0; k < n_groups * group_size; ++k) {
+            for (std::size_t r = 0; r < count; ++r) {
+                to[(k / group_size * count + r) * group_size + k % group_size] =
+                    k < dim ? codes[(first + r) * dim + k] : std::int8_t{0};
+            }
+        }
+    });
+}
+
+// ---- the document --------------------------------------------------------------------------------------------------
+
+/// Groups of `width` tokens beside each other, in the order that `add_products` wants.
+MOVERANK_INLINE Ints in_order(Ints groups) {
+#if defined(MOVERANK_DOCUMENTS_ARE_UNSIGNED)
+    return groups ^ splat(static_cast<std::int32_t>(0x80808080U));
+#elif defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
+    // One half has the first two components of all tokens.
+    using Pairs [[gnu::vector_size(16)]] = std::int16_t;
+    return (Ints)__builtin_shufflevector((Pairs)groups, (Pairs)groups, 0, 2, 4, 6, 1, 3, 5, 7);
+#else
+    return groups;
 #endif
 }
 
-/// What is added to a component of the query, so that it is not negative.
-MOVERANK_INLINE int query_offset() {
-#ifdef MOVERANK_BYTES_ARE_UNSIGNED
+/// So many bytes have as many groups as tokens have a place in 16 bytes.
+constexpr std::size_t step = 16;
+
+/// `step` bytes of `width` / 4 tokens beside each other: of every fourth token from this one on.
+MOVERANK_INLINE Ints every_fourth(const std::int8_t* const* tokens, std::size_t k) {
+#if defined(__SSE4_2__)
+    const auto part = [&](std::size_t t) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(tokens[t] + k)); };
+#if defined(__AVX512F__)
+    __m512i all = _mm512_castsi128_si512(part(0));
+    all = _mm512_inserti32x4(all, part(4), 1);
+    all = _mm512_inserti32x4(all, part(8), 2);
+    return (Ints)_mm512_inserti32x4(all, part(12), 3);
+#elif defined(__AVX2__)
+    return (Ints)_mm256_inserti128_si256(_mm256_castsi128_si256(part(0)), part(4), 1);
+#else
+    return (Ints)part(0);
+#endif
+#else
+    static_assert(width == 4);
+    return load(reinterpret_cast<const std::int32_t*>(tokens[0] + k));
+#endif
+}
+
+/// Of 16 bytes each, the places of four groups, of which this is the lowest or the highest half of both vectors, in
+/// turns.
+template <class T, std::size_t first, std::size_t... l>
+MOVERANK_INLINE Ints in_turns(Ints a, Ints b, std::index_sequence<l...>) {
+    constexpr std::size_t n = step / sizeof(T);
+    return (Ints)__builtin_shufflevector((Vector<T>)a, (Vector<T>)b,
+                                         (l / n * n + first + l % n / 2 + l % 2 * lanes<T>)...);
+}
+template <class T>
+MOVERANK_INLINE Ints low_in_turns(Ints a, Ints b) {
+    return in_turns<T, 0>(a, b, std::make_index_sequence<lanes<T>>{});
+}
+template <class T>
+MOVERANK_INLINE Ints high_in_turns(Ints a, Ints b) {
+    return in_turns<T, step / sizeof(T) / 2>(a, b, std::make_index_sequence<lanes<T>>{});
+}
+
+/// n_groups rows of `width` groups, from tokens whose components lie one after another.
+MOVERANK_INLINE void interleave(const std::int8_t* const* tokens, std::size_t dim, Group* to) {
+    const std::size_t n_groups = n_groups_of(dim);
+    const auto four_groups = [&](const std::int8_t* const* from, std::size_t k) {
+        Ints rows[4];
+#pragma GCC unroll 4
+        for (std::size_t t = 0; t < 4; ++t) {
+            rows[t] = every_fourth(from + t, k);
+        }
+        const Ints first = low_in_turns<std::int32_t>(rows[0], rows[1]);
+        const Ints second = low_in_turns<std::int32_t>(rows[2], rows[3]);
+        const Ints third = high_in_turns<std::int32_t>(rows[0], rows[1]);
+        const Ints fourth = high_in_turns<std::int32_t>(rows[2], rows[3]);
+        rows[0] = low_in_turns<std::int64_t>(first, second);
+        rows[1] = high_in_turns<std::int64_t>(first, second);
+        rows[2] = low_in_turns<std::int64_t>(third, fourth);
+        rows[3] = high_in_turns<std::int64_t>(third, fourth);
+        return std::array{rows[0], rows[1], rows[2], rows[3]};
+    };
+    std::size_t k = 0;
+    for (; k + step <= dim; k += step) {
+        const auto rows = four_groups(tokens, k);
+#pragma GCC unroll 4
+        for (std::size_t g = 0; g < 4; ++g) {
+            store(to + (k / group_size + g) * width, in_order(rows[g]));
+        }
+    }
+    if (k < dim) {
+        std::int8_t last[width][step] = {};
+        const std::int8_t* rows_of_last[width];
+        for (std::size_t t = 0; t < width; ++t) {
+            __builtin_memcpy(last[t], tokens[t] + k, dim - k);
+            rows_of_last[t] = last[t];
+        }
+        const auto rows = four_groups(rows_of_last, 0);
+        for (std::size_t g = 0; k / group_size + g < n_groups; ++g) {
+            store(to + (k / group_size + g) * width, in_order(rows[g]));
+        }
+    }
+}
+
+/// Reads the tokens that come next, and asks for those after them. A scan reads documents as they lie, but so many
+/// tokens at a time that processors do not see it; what they are only asked for comes too late where memory has much to
+/// do.
+MOVERANK_INLINE void read_ahead(const std::int8_t* from, const std::int8_t* end, std::size_t n_bytes) {
+    constexpr std::size_t cache_line = 64;
+    constexpr std::size_t further = 4096;
+    const std::int8_t* const last = from + n_bytes < end ? from + n_bytes : end;
+    for (const std::int8_t* line = from; line < last; line += cache_line) {
+        __builtin_prefetch(line + further);
+        static_cast<void>(*static_cast<const volatile std::int8_t*>(line));
+    }
+}
+
+// ---- products ------------------------------------------------------------------------------------------------------
+
+/// sum + the products of a group of each document token with that of a query token.
+MOVERANK_INLINE Ints add_products(Ints sum, Ints documents, Group query) {
+#if defined(__AVX512VNNI__)
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)documents, _mm512_set1_epi32(query));
+#elif defined(__AVXVNNI__) && !defined(__AVX512F__)
+    // No processor that we had has this, nor does qemu: checked by reading what compilers make of it.
+    return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)documents, _mm256_set1_epi32(query));
+#elif defined(__AVX512F__)
+    const __m512i pairs = _mm512_maddubs_epi16((__m512i)documents, _mm512_set1_epi32(query));
+    return sum + (Ints)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+#elif defined(__AVX2__)
+    const __m256i pairs = _mm256_maddubs_epi16((__m256i)documents, _mm256_set1_epi32(query));
+    return sum + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#elif defined(__SSE4_2__)
+    const __m128i pairs = _mm_maddubs_epi16((__m128i)documents, _mm_set1_epi32(query));
+    return sum + (Ints)_mm_madd_epi16(pairs, _mm_set1_epi16(1));
+#elif defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(sum, vreinterpretq_s8_s32(documents), vreinterpretq_s8_s32(vdupq_n_s32(query)));
+#elif defined(__aarch64__)
+    const int16x4_t both = vreinterpret_s16_s32(vdup_n_s32(query));
+    const int8x8_t low = vreinterpret_s8_s16(vdup_lane_s16(both, 0));
+    const int8x8_t high = vreinterpret_s8_s16(vdup_lane_s16(both, 1));
+    const int8x16_t codes = vreinterpretq_s8_s32(documents);
+    return vpadalq_s16(sum, vmlal_s8(vmull_s8(vget_low_s8(codes), low), vget_high_s8(codes), high));
+#else
+    for (int shift = 0; shift < 32; shift += 8) {
+        const auto code = static_cast<std::int8_t>(query >> shift);
+        sum += (documents << (24 - shift) >> 24) * splat(std::int32_t{code});
+    }
+    return sum;
+#endif
+}
+
+/// What `in_order` has added to every component of a document.
+MOVERANK_INLINE int document_offset() {
+#ifdef MOVERANK_DOCUMENTS_ARE_UNSIGNED
     return 128;
 #else
     return 0;
 #endif
 }
 
-/// sum + the products of a group of components of each query token with that of a document token.
-MOVERANK_INLINE Ints add_products(Ints sum, Vector<Component> query, Group document) {
-#if defined(__AVX512VNNI__)
-    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)query, _mm512_set1_epi32(document));
-#elif defined(MOVERANK_BYTES_ARE_UNSIGNED)
-    // No processor that we had has this, nor does qemu: checked by reading what compilers make of it.
-    return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)query, _mm256_set1_epi32(document));
-#elif defined(__AVX512F__)
-    return sum + (Ints)_mm512_madd_epi16((__m512i)query, _mm512_set1_epi32(document));
-#elif defined(__AVX2__)
-    return sum + (Ints)_mm256_madd_epi16((__m256i)query, _mm256_set1_epi32(document));
-#elif defined(__SSE4_2__)
-    return sum + (Ints)_mm_madd_epi16((__m128i)query, _mm_set1_epi32(document));
-#elif defined(__ARM_FEATURE_DOTPROD)
-    return vdotq_s32(sum, query, vreinterpretq_s8_s32(vdupq_n_s32(document)));
-#elif defined(__aarch64__)
-    // Two products of codes stay within 16 bits: 127 * 128 + 127 * 128.
-    const int16x4_t both = vreinterpret_s16_s32(vdup_n_s32(document));
-    const int8x8_t low = vreinterpret_s8_s16(vdup_lane_s16(both, 0));
-    const int8x8_t high = vreinterpret_s8_s16(vdup_lane_s16(both, 1));
-    return vpadalq_s16(sum, vmlal_s8(vmull_s8(vget_low_s8(query), low), vget_high_s8(query), high));
-#else
-    const Ints both = (Ints)query;
-    const auto low = static_cast<std::int16_t>(document);
-    return sum + (both << 16 >> 16) * splat(std::int32_t{low}) + (both >> 16) * splat(document >> 16);
-#endif
-}
-
-void pack(const std::int8_t* codes, std::size_t n_padded, std::size_t dim, std::byte* packed) {
-    auto* to = reinterpret_cast<Component*>(packed);
-    for (std::size_t k = 0; k < dim + (group_size - dim % group_size) % group_size; ++k) {
-        Component* const groups = to + k / group_size * group_size * n_padded;
-        for (std::size_t i = 0; i < n_padded; ++i) {
-            const int code = k < dim ? codes[i * dim + k] + query_offset() : 0;
-            groups[i / width * width * group_size + place_in_register(i % width, k % group_size)] =
-                static_cast<Component>(code);
-        }
-    }
-}
-
-/// A tile of codes as components, and where what is made of it goes.
-struct Tile {
-    const Component* tokens[tokens_per_tile];
-    float* rows[tokens_per_tile];
-    float scales[tokens_per_tile];
-    float squares[tokens_per_tile];
-    std::int32_t sums[tokens_per_tile];
-};
-
-#ifdef MOVERANK_PAIRS
-/// Components of a code, from bytes.
-MOVERANK_INLINE void widen(const std::int8_t* code, std::size_t dim, std::int16_t* to) {
-    constexpr std::size_t n = lanes<std::int16_t>;
-    using Bytes [[gnu::vector_size(n), gnu::aligned(1), gnu::may_alias]] = std::int8_t;
-    std::size_t k = 0;
-    for (; k + n <= dim; k += n) {
-        store(to + k, __builtin_convertvector(*reinterpret_cast<const Bytes*>(code + k), Vector<std::int16_t>));
-    }
-    for (; k < dim; ++k) {
-        to[k] = code[k];
-    }
-}
-#endif
-
-template <GroundCost ground>
-struct SumProducts {
-    const CodeBlock& block;
-    const Tile& tile;
-
-    /// Inner products, or squared distances under euclidean.
-    template <std::size_t n_vectors, std::size_t n_tokens>
-    MOVERANK_INLINE void operator()(std::size_t i, std::size_t first) const {
-        const std::size_t dim = block.costs.dim;
-        Ints sum[n_tokens][n_vectors] = {};
-        const auto* query = reinterpret_cast<const Component*>(block.packed) + i * group_size;
-        std::size_t k = 0;
-#pragma GCC unroll 2
-        for (; k + group_size <= dim; k += group_size, query += group_size * block.costs.n_padded) {
-            add_group<n_vectors, n_tokens>(query, first, k, group_size, sum);
-        }
-        if (k < dim) {
-            add_group<n_vectors, n_tokens>(query, first, k, dim - k, sum);
-        }
+/// Sums of products of some rows with `width` document tokens. Of long codes they wrap around while they are made.
+template <std::size_t n_rows>
+void multiply(const Group* query, const std::int32_t* query_sums, const Group* documents, std::size_t n_groups,
+              Ints* sums) {
+    Ints sum[n_rows];
 #pragma GCC unroll 16
-        for (std::size_t t = 0; t < n_tokens; ++t) {
-#pragma GCC unroll 2
-            for (std::size_t v = 0; v < n_vectors; ++v) {
-                store(tile.rows[first + t] + i + v * width, in_floats(sum[t][v], i + v * width, first + t));
-            }
-        }
+    for (std::size_t r = 0; r < n_rows; ++r) {
+        sum[r] = splat(-document_offset() * query_sums[r]);
     }
-
-  private:
-    template <std::size_t n_vectors, std::size_t n_tokens>
-    MOVERANK_INLINE void add_group(const Component* query, std::size_t first, std::size_t k, std::size_t count,
-                                   Ints (*sum)[n_vectors]) const {
-        Vector<Component> components[n_vectors];
-#pragma GCC unroll 2
-        for (std::size_t v = 0; v < n_vectors; ++v) {
-            components[v] = load(query + v * width * group_size);
-        }
+    for (std::size_t g = 0; g < n_groups; ++g, query += n_rows, documents += width) {
+        const Ints own = load(documents);
 #pragma GCC unroll 16
-        for (std::size_t t = 0; t < n_tokens; ++t) {
-            Group document = 0;
-            __builtin_memcpy(&document, tile.tokens[first + t] + k, count * sizeof(Component));
-#pragma GCC unroll 2
-            for (std::size_t v = 0; v < n_vectors; ++v) {
-                sum[t][v] = add_products(sum[t][v], components[v], document);
-            }
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            sum[r] = add_products(sum[r], own, query[r]);
         }
     }
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < n_rows; ++r) {
+        sums[r] = sum[r];
+    }
+}
 
-    MOVERANK_INLINE Floats in_floats(Ints sum, std::size_t i, std::size_t t) const {
-        // The sum wraps around with long codes, and is right again less the offset: so without a sign.
-        const auto product = (Ints)((Unsigned)sum - (Unsigned)splat(query_offset() * tile.sums[t]));
-        // One scale after the other: a whole number of either is no finer than float32, their product may be.
-        Floats value = __builtin_convertvector(product, Floats) * load(block.query_scales + i) * splat(tile.scales[t]);
-        if constexpr (ground == GroundCost::euclidean) {
-            const Floats squares = load(block.query_squares + i) + splat(tile.squares[t]);
-            const Floats error = squares * splat(code_expansion_error) + splat(code_underflow_error);
-            value = max(squares - (value + value) - error, Floats{});
-        }
-        return value;
-    }
+using Multiply = void (*)(const Group* query, const std::int32_t* query_sums, const Group* documents,
+                          std::size_t n_groups, Ints* sums);
+
+/// `multiply`, by the number of rows less one.
+struct ByRows {
+    Multiply multiply_with[most_rows];
 };
-
-template <GroundCost ground>
-MOVERANK_INLINE void fill_tile(const CodeBlock& block, std::size_t first, std::size_t count) {
-    const CostBlock& costs = block.costs;
-    Tile tile;
-    for (std::size_t t = 0; t < tokens_per_tile; ++t) {
-        const std::size_t own = t < count ? t : count - 1;
-        const auto* code = reinterpret_cast<const std::int8_t*>(costs.tokens.row(first + own));
-#ifdef MOVERANK_PAIRS
-        auto* const widened = reinterpret_cast<std::int16_t*>(costs.decoded) + own * costs.dim;
-        if (t < count) {
-            widen(code, costs.dim, widened);
-        }
-        tile.tokens[t] = widened;
-#else
-        tile.tokens[t] = code;
-#endif
-        tile.rows[t] = costs.tile + t * costs.n_padded;
-        tile.scales[t] = costs.tokens.scales()[first + own];
-        tile.sums[t] = block.sums[first + own];
-        tile.squares[t] = ground == GroundCost::euclidean ? block.squares[first + own] : 0.0F;
-    }
-    sum_all(costs.n, count, SumProducts<ground>{block, tile});
+template <std::size_t... below>
+constexpr ByRows by_rows(std::index_sequence<below...>) {
+    return {{&multiply<below + 1>...}};
 }
 
 // ---- costs ---------------------------------------------------------------------------------------------------------
 
+/// Values of `width` document tokens from `first` on, of which there are `count`: the last one is repeated.
+MOVERANK_INLINE Floats values_at(const float* all, std::size_t first, std::size_t count) {
+    if (count >= width) {
+        return load(all + first);
+    }
+    float some[width];
+    for (std::size_t l = 0; l < width; ++l) {
+        some[l] = all[first + (l < count ? l : count - 1)];
+    }
+    return load(some);
+}
+
+/// A document token's part of the scale of products. The product of two scales may be too small for float32, so each
+/// side is multiplied by its own.
+template <GroundCost ground>
+MOVERANK_INLINE Floats document_scales(const CodeBlock& block, std::size_t first, std::size_t count) {
+    const Floats scales = values_at(block.costs.tokens.scales(), first, count);
+    if constexpr (ground == GroundCost::cosine) {
+        return scales * values_at(block.costs.document_inverse_norms, first, count);
+    }
+    return scales;
+}
+
+/// Costs of inner products: of directions under cosine.
+template <GroundCost ground>
+MOVERANK_INLINE Floats costs_of(Floats products) {
+    if constexpr (ground == GroundCost::cosine) {
+        return max(min<float>(splat(1.0F) - products, splat(2.0F)), Floats{});
+    } else {
+        return -products;
+    }
+}
+
+/// Distances of two tokens from their inner products and squared lengths.
+MOVERANK_INLINE Floats distances_of(Floats products, Floats squares) {
+    const Floats error = squares * splat(code_expansion_error) + splat(code_underflow_error);
+    return square_root(max(squares - (products + products) - error, Floats{}));
+}
+
+/// Inner products of all rows with `width` document tokens from `first` on, of which there are `count`: each(i,
+/// products). They have the document's part of their scale, not the query's.
+template <GroundCost ground, class Each>
+MOVERANK_INLINE void for_each_row(const CodeBlock& block, std::size_t first, std::size_t count, Each each) {
+    const CostBlock& costs = block.costs;
+    const std::int8_t* tokens[width];
+    for (std::size_t l = 0; l < width; ++l) {
+        tokens[l] = reinterpret_cast<const std::int8_t*>(costs.tokens.row(first + (l < count ? l : count - 1)));
+    }
+    const std::size_t n_groups = n_groups_of(costs.dim);
+    auto* const groups = reinterpret_cast<Group*>(costs.decoded);
+    read_ahead(tokens[0] + width * costs.dim, reinterpret_cast<const std::int8_t*>(block.end), width * costs.dim);
+    interleave(tokens, costs.dim, groups);
+    const Floats scales = document_scales<ground>(block, first, count);
+    for_each_block(costs.n, [&](std::size_t first_row, std::size_t n_rows) {
+        static constexpr ByRows rows = by_rows(std::make_index_sequence<most_rows>{});
+        Ints sums[most_rows];
+        rows.multiply_with[n_rows - 1](reinterpret_cast<const Group*>(block.packed) + first_row * n_groups,
+                                       block.query_sums + first_row, groups, n_groups, sums);
+        for (std::size_t r = 0; r < n_rows; ++r) {
+            each(first_row + r, __builtin_convertvector(sums[r], Floats) * scales);
+        }
+    });
+}
+
+/// Costs of all rows against `width` document tokens from `first` on, of which there are `count`.
+template <GroundCost ground>
+MOVERANK_INLINE void fill_columns(CodeBlock& block, std::size_t first, std::size_t count, Floats& largest) {
+    CostBlock& costs = block.costs;
+    const auto real = static_cast<Bits>((std::uint64_t{1} << (count < width ? count : width)) - 1);
+    const Floats squares = ground == GroundCost::euclidean ? values_at(block.squares, first, count) : Floats{};
+    Floats column_minima = splat(infinity);
+    for_each_row<ground>(block, first, count, [&](std::size_t i, Floats scaled) {
+        const Floats products = scaled * splat(block.query_scales[i]);
+        Floats c;
+        if constexpr (ground == GroundCost::euclidean) {
+            c = distances_of(products, squares + splat(block.query_squares[i]));
+        } else {
+            c = costs_of<ground>(products);
+        }
+        largest = max(largest, where<float>(real, max(c, -c), Floats{}));
+        const Floats cost = where<float>(real, c, splat(infinity));
+        column_minima = min<float>(column_minima, cost);
+        float* const row_minima = costs.tile + i * width;
+        store(row_minima, min<float>(load(row_minima), cost));
+        if (costs.cost != nullptr) {
+            store(costs.cost + i * costs.stride + first, cost);
+        }
+    });
+    if (costs.column_minima != nullptr) {
+        store(costs.column_minima + first, column_minima);
+    }
+}
+
+/// Keep the least of each row, wherever it is.
+MOVERANK_INLINE void keep_row_minimum(CostBlock& costs, std::size_t i, float least) {
+    costs.row_minima[i] = least < costs.row_minima[i] ? least : costs.row_minima[i];
+}
+
+template <GroundCost ground>
+MOVERANK_INLINE void fill_all(CodeBlock& block) {
+    CostBlock& costs = block.costs;
+    for (std::size_t i = 0; i < costs.n; ++i) {
+        store(costs.tile + i * width, splat(infinity));
+    }
+    for_each_tile(costs, [&](std::size_t first, std::size_t count, Floats& largest) {
+        for (std::size_t group = 0; group < tokens_per_tile; group += width) {
+            if (group < count) {
+                fill_columns<ground>(block, first + group, count - group, largest);
+                continue;
+            }
+            for (std::size_t i = 0; i < costs.n && costs.cost != nullptr; ++i) {
+                store(costs.cost + i * costs.stride + first + group, splat(infinity));
+            }
+        }
+    });
+    for (std::size_t i = 0; i < costs.n; ++i) {
+        keep_row_minimum(costs, i, reduce_min<float>(load(costs.tile + i * width)));
+    }
+}
+
+/// Only the least cost of each row, which is that of its largest product, and a size that no cost exceeds.
+template <GroundCost ground>
+MOVERANK_INLINE void fill_row_minima(CodeBlock& block) {
+    CostBlock& costs = block.costs;
+    for (std::size_t i = 0; i < costs.n; ++i) {
+        store(costs.tile + i * width, splat(-infinity));
+    }
+    Floats longest = splat(0.0F);
+    for_each_tile(costs, [&](std::size_t first, std::size_t count, Floats&) {
+        for (std::size_t group = 0; group < count; group += width) {
+            // The last token may be repeated, which changes no minimum.
+            for_each_row<ground>(block, first + group, count - group, [&](std::size_t i, Floats scaled) {
+                float* const greatest = costs.tile + i * width;
+                store(greatest, max(load(greatest), scaled));
+            });
+            if constexpr (ground == GroundCost::dot) {
+                longest = max(longest, document_scales<ground>(block, first + group, count - group));
+            }
+        }
+    });
+    const float longest_code =
+        -reduce_min<float>(-longest) * static_cast<float>(costs.dim) * (query_code_limit * 128.0F);
+    for (std::size_t i = 0; i < costs.n; ++i) {
+        const float scale = block.query_scales[i];
+        const float largest = ground == GroundCost::dot ? scale * longest_code : 2.0F;
+        costs.largest = largest > costs.largest ? largest : costs.largest;
+        keep_row_minimum(costs, i, reduce_min<float>(costs_of<ground>(load(costs.tile + i * width) * splat(scale))));
+    }
+}
+
 template <GroundCost ground>
 void fill(CodeBlock& block) {
-    for_each_tile(block.costs, [&](std::size_t first, std::size_t count, Floats& largest) {
-        fill_tile<ground>(block, first, count);
-        finish_tile(block.costs, first, count, FromTile<ground>{block.costs, first}, largest);
-    });
+    if (ground != GroundCost::euclidean && block.costs.cost == nullptr && block.costs.column_minima == nullptr) {
+        fill_row_minima<ground>(block);
+    } else {
+        fill_all<ground>(block);
+    }
 }
 
 }  // namespace

@@ -15,19 +15,18 @@ namespace moverank {
 struct CodeBlock {
     CostBlock costs;  ///< of int8 tokens; its packed query is not read
     // the query
-    const std::byte* packed;     ///< q, as `CodeKernels::pack` wrote it
-    const float* query_scales;   ///< n_padded
-    const float* query_squares;  ///< n_padded: squared lengths; read under euclidean only
+    const std::byte* packed;         ///< q, as `CodeKernels::pack` wrote it
+    const float* query_scales;       ///< n; under cosine those of unit vectors
+    const float* query_squares;      ///< n: squared lengths; read under euclidean only
+    const std::int32_t* query_sums;  ///< n: of all q_ik
     // the document
-    const std::int32_t* sums;  ///< m: of all d_jk
-    const float* squares;      ///< m: squared lengths; read under euclidean only
+    const float* squares;  ///< m: squared lengths; read under euclidean only
+    const std::byte* end;  ///< of the codes that begin with the document's: others may follow, which are read ahead
 };
 
-/// Codes are whole numbers from -code_limit to code_limit.
-inline constexpr int code_limit = 127;
-
-/// Bytes in which `CodeKernels::pack` keeps each component of a query.
-inline constexpr std::size_t packed_code_bytes = 2;
+/// Codes of a query are whole numbers from -query_code_limit to query_code_limit, so that two products with any bytes
+/// add up within 16 bits. Those of documents may be any.
+inline constexpr int query_code_limit = 63;
 
 /// A packed query has dim components, and zeros up to a multiple of so many.
 inline constexpr std::size_t code_padding = 4;
@@ -44,11 +43,12 @@ inline constexpr float code_underflow_error = 0x1p-146F;
 /// Compiled once per instruction set, and once more per extension that multiplies bytes.
 struct CodeKernels {
     const char* name;  ///< the level, and the extension if there is one: "avx2", "avx2_vnni"
-    /// Arrange codes of n_padded query tokens as `fill` reads them. `codes` has a row of dim bytes per token, and
-    /// `packed` room for n_padded * padded(dim, code_padding) * packed_code_bytes.
-    void (*pack)(const std::int8_t* codes, std::size_t n_padded, std::size_t dim, std::byte* packed);
+    /// Arrange codes of n query tokens as `fill` reads them. `codes` has a row of dim bytes per token, and `packed`
+    /// room for n * padded(dim, code_padding).
+    void (*pack)(const std::int8_t* codes, std::size_t n, std::size_t dim, std::byte* packed);
     /// Fill a block, as `CostKernels::fill` does; in the order of GroundCost, null under sqeuclidean. Rounding may
-    /// lower Euclidean costs further than it does elsewhere, and raises none.
+    /// lower Euclidean costs further than it does elsewhere, and raises none. If only minima of rows are wanted, the
+    /// largest cost is one that none exceeds.
     void (*fill[n_vector_costs])(CodeBlock& block);
 };
 

@@ -9,8 +9,10 @@ namespace moverank {
 
 namespace {
 
-/// Documents per chunk: a cost matrix takes tens of microseconds, much more than taking a chunk.
+/// Documents per chunk: a cost matrix takes tens of microseconds, much more than taking a chunk, but from codes only
+/// one.
 constexpr std::size_t documents_per_chunk = 4;
+constexpr std::size_t coded_documents_per_chunk = 32;
 
 [[nodiscard]] std::string name_by(const DocumentCodes* codes) {
     return codes == nullptr ? "bound from costs" : std::string("bound from ") + name_of(codes->type()) + " codes";
@@ -34,7 +36,8 @@ Spent CostBound::fill(std::span<const std::int64_t> positions, std::span<double>
     const unsigned n_workers = thread_count(n_threads, positions.size());
     std::vector<PairEvaluator> evaluators = asked_.make_evaluators(n_workers, interrupt);
     std::vector<DocumentBuffer> buffers(n_workers);
-    return timed_for(positions.size(), n_workers, documents_per_chunk, interrupt, [&](unsigned w, std::size_t c) {
+    const std::size_t chunk = codes_ == nullptr ? documents_per_chunk : coded_documents_per_chunk;
+    return timed_for(positions.size(), n_workers, chunk, interrupt, [&](unsigned w, std::size_t c) {
         const auto s = static_cast<std::size_t>(positions[c]);
         // A bound on the distance to the codes, less their slack, is one on the distance to the tokens.
         out[c] = codes_ == nullptr

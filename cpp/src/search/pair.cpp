@@ -23,7 +23,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// reading all of them again when an index is opened, each is checked for what solvers cannot handle before it is
 /// solved.
 void require_mass(const PreparedSequence& document) {
-    const double total = std::accumulate(document.mass.begin(), document.mass.end(), 0.0);
+    const double total = std::reduce(document.mass.begin(), document.mass.end());  // in any order: faster
     if (!(std::abs(total - 1.0) < 1e-6)) {
         throw std::invalid_argument("the mass of a document is not 1");
     }
@@ -278,9 +278,11 @@ double PairEvaluator::lower_bound(const CodedSequence& document, double largest_
     if (!measure_.bounded_by_relaxation()) {
         return -infinity;
     }
-    require_mass(document.sequence);
     // Tokens without mass can only lower minima, and a lower bound stays valid: they need not be removed.
     double bound = 0.0;
+    if (!reused_.empty() || measure_.capacity == 1.0) {
+        require_mass(document.sequence);  // else it is not read, which would take a twentieth of the time
+    }
     if (reused_.empty()) {
         costs_.compute_code_minima(document, measure_.capacity == 1.0);
         bound = relaxed_bound_of(document.sequence) - pruning_slack(document.sequence);

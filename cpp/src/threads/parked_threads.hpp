@@ -10,12 +10,12 @@
 
 namespace moverank {
 
-/// Work for one thread, kept by whoever offers it until it has been taken back or is finished.
+/// Work for one thread. Who offers it keeps it until it has been taken back or is finished.
 class Work {
   public:
     /// What has to be done. The thread can get other work before this returns.
     virtual void run() noexcept = 0;
-    /// Says so to whoever waits. The thread does not touch this object afterwards.
+    /// Says so to the thread that offered it. This object is not touched afterwards.
     virtual void finish() noexcept = 0;
 
   protected:

@@ -4,7 +4,7 @@ A part of n documents with T tokens of d dimensions has these arrays (those in b
 
     sequences   offsets (n + 1), tokens (T, w), [scales (T)], [nearest (T)], mass (T), [inverse_norms (T)],
                 [pooled (n, d)]
-      codes     codes (T, w), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)], [code_sums (T)],
+      codes     codes (T, w), [code_scales (T)], [code_inverse_norms (T)], [code_squares (T)],
                 code_rho (n)
       pooled    given_offsets (n + 1), pooled_into (G), with G the number of tokens as given
       clusters  cluster_offsets (n + 1), cluster_tokens (C, d), cluster_mass (C), [cluster_inverse_norms (C)]
@@ -118,7 +118,6 @@ COLUMNS = {
     "code_scales": Column("offsets", "<f4", _maybe("codes"), 0.0),
     "code_inverse_norms": Column("offsets", "<f4", _maybe("codes"), 0.0),
     "code_squares": Column("offsets", "<f4", _maybe("codes"), 0.0),
-    "code_sums": Column("offsets", "<i4", _maybe("codes")),
     "code_rho": Column(DOCUMENTS, "<f8", _with("codes"), 0.0),
     "pooled_into": Column("given_offsets", "<i4", _with("pooled tokens"), -1),
     "cluster_tokens": Column("cluster_offsets", "<f4", _with("clusters"), -np.inf, wide=True),

@@ -116,7 +116,6 @@ class TokenParts(Kind):
                 codes_in(arrays, setup).in_core(),
                 arrays.get("code_inverse_norms"),
                 arrays.get("code_squares"),
-                arrays.get("code_sums"),
                 arrays["code_rho"],
                 numbers["largest_code_norm"],
             )
