@@ -143,4 +143,9 @@ TEST(batches_without_common_measure_or_size_are_refused) {
     refused(own, other, {.k = 1});
     refused(own, wide, {.k = 1});
     refused(own, six, {.k = 1, .skip_itself = true});
+    Measure divergence = measure;
+    divergence.problem = Problem::entropic;
+    divergence.sinkhorn.debiased = true;
+    const PreparedBags debiased(bags.view(false), divergence);
+    refused(debiased, debiased, {.k = 1});
 }

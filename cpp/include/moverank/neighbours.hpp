@@ -33,7 +33,8 @@ struct NeighbourLists {
 /// the whole matrix of `pairwise` has. Costs between words are computed once for many rows, and bounds rule out most
 /// pairs before they are solved. `n_done`, which may be null, counts rows.
 /// Results do not depend on n_threads (0: all cores). Throws std::invalid_argument unless both sides are bags of
-/// vectors with the same measure and dimension, and, to skip itself, the same size; and whatever `interrupt` throws.
+/// vectors with the same measure and dimension, not a debiased one, and, to skip itself, the same size; and whatever
+/// `interrupt` throws.
 [[nodiscard]] NeighbourLists neighbours(const JoinedBags& rows, const JoinedBags& columns, const NeighbourGoal& goal,
                                         int n_threads, Interrupt& interrupt, PairCount* n_done = nullptr);
 

@@ -11,9 +11,9 @@
 // empty unless it is beyond the document, however few rows there are, and the costs of a row come out beside each
 // other.
 //
-// x86 multiplies bytes of which one side has no sign: documents, from which 128 was subtracted without changing any
-// bits, and that comes off the sums again. Sums of two products stay within 16 bits, as a query's codes are small:
-// 255 * 63 + 255 * 63.
+// x86 multiplies bytes of which one side has no sign: the document's, to which 128 is added by turning one bit, and
+// that comes off the sums again. Sums of two products stay within 16 bits, as a query's codes are small: 255 * 63 + 255
+// * 63.
 #if defined(__SSE4_2__)
 #define MOVERANK_DOCUMENTS_ARE_UNSIGNED
 #endif

@@ -443,7 +443,10 @@ class RowSearch {
 
 NeighbourLists neighbours(const JoinedBags& rows, const JoinedBags& columns, const NeighbourGoal& goal, int n_threads,
                           Interrupt& interrupt, PairCount* n_done) {
-    require(rows.measure() == columns.measure(), "rows and columns were prepared for different measures");
+    const Measure& measure = rows.measure();
+    require(measure == columns.measure(), "rows and columns were prepared for different measures");
+    require(measure.problem != Problem::entropic || !measure.sinkhorn.debiased,
+            "neighbours are found by costs between words, from which self-costs cannot be subtracted");
     require(!goal.skip_itself || rows.size() == columns.size(),
             "expected the same number of rows and columns, as each row skips itself");
     const FlatBags flat(columns, 0, columns.size(), [](std::uint32_t word) { return word; });
@@ -457,7 +460,7 @@ NeighbourLists neighbours(const JoinedBags& rows, const JoinedBags& columns, con
     TileCosts costs(rows, columns, goal.memory);
     for (std::size_t begin = 0; begin < rows.size();) {
         const Tile tile = costs.tile_from(begin);
-        costs.compute(tile, Relaxation(rows.measure()), n_threads, interrupt);
+        costs.compute(tile, Relaxation(measure), n_threads, interrupt);
         parallel_for(tile.end - begin, n_workers, 1, interrupt, [&](unsigned w, std::size_t first, std::size_t last) {
             for (std::size_t r = begin + first; r < begin + last; ++r) {
                 found[r] = workers[w]->search(r, tile, costs);
