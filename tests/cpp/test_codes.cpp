@@ -86,8 +86,7 @@ struct Codes {
                         .query_scales = query_scales.data(),
                         .query_squares = query_squares.data(),
                         .query_sums = query_sums.data(),
-                        .squares = squares.data(),
-                        .end = reinterpret_cast<const std::byte*>(document.data() + document.size())};
+                        .squares = squares.data()};
         kernels.fill[static_cast<std::size_t>(ground)](block);
         std::vector<float> found;
         for (std::size_t i = 0; i < n; ++i) {

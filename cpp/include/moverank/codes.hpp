@@ -30,7 +30,6 @@ namespace moverank {
 struct CodedSequence {
     PreparedSequence sequence;
     std::span<const float> squares;  ///< one per token: its code's squared norm; of int8 codes under euclidean only
-    const std::byte* end;            ///< of the codes in memory, after those of this document and of others behind it
 };
 
 /// The codes of a collection's documents, as a search reads them. Many threads may read them at the same time.

@@ -103,9 +103,7 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
     const auto part = [&]<class T>(std::span<const T> all) {
         return all.empty() ? all : all.subspan(first, sequence.size());
     };
-    return {{codes_.run(first, sequence.size()), sequence.mass, part(found_.inverse_norms)},
-            part(found_.squares),
-            codes_.row(codes_.rows())};
+    return {{codes_.run(first, sequence.size()), sequence.mass, part(found_.inverse_norms)}, part(found_.squares)};
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {

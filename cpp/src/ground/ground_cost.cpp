@@ -213,8 +213,7 @@ void GroundCosts::run_codes(const CodedSequence& document, bool with_matrix, boo
                     .query_scales = query.scales.data(),
                     .query_squares = query.squares.data(),
                     .query_sums = query.sums.data(),
-                    .squares = document.squares.data(),
-                    .end = document.end};
+                    .squares = document.squares.data()};
     block.costs.cost = with_matrix ? cost_.data() : nullptr;
     block.costs.column_minima = of_columns ? column_minima_.data() : nullptr;
     const auto fill = kernels().codes.fill[static_cast<std::size_t>(ground_)];

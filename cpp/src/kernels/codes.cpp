@@ -165,16 +165,13 @@ MOVERANK_INLINE void interleave(const std::int8_t* const* tokens, std::size_t di
     }
 }
 
-/// Reads the tokens that come next, and asks for those after them. A scan reads documents as they lie, but so many
-/// tokens at a time that processors do not see it; what they are only asked for comes too late where memory has much to
-/// do.
-MOVERANK_INLINE void read_ahead(const std::int8_t* from, const std::int8_t* end, std::size_t n_bytes) {
+/// Asks for the tokens after the next ones, into the second cache. A scan reads documents as they lie, but so many
+/// tokens at a time that processors do not see it. Nothing faults beyond the last document.
+MOVERANK_INLINE void ask_ahead(const std::int8_t* tokens, std::size_t n_bytes) {
     constexpr std::size_t cache_line = 64;
-    constexpr std::size_t further = 4096;
-    const std::int8_t* const last = from + n_bytes < end ? from + n_bytes : end;
-    for (const std::int8_t* line = from; line < last; line += cache_line) {
-        __builtin_prefetch(line + further);
-        static_cast<void>(*static_cast<const volatile std::int8_t*>(line));
+    constexpr std::size_t further = 2048;
+    for (std::size_t k = 0; k < n_bytes; k += cache_line) {
+        __builtin_prefetch(tokens + n_bytes + further + k, 0, 2);
     }
 }
 
@@ -308,7 +305,7 @@ MOVERANK_INLINE void for_each_row(const CodeBlock& block, std::size_t first, std
     }
     const std::size_t n_groups = n_groups_of(costs.dim);
     auto* const groups = reinterpret_cast<Group*>(costs.decoded);
-    read_ahead(tokens[0] + width * costs.dim, reinterpret_cast<const std::int8_t*>(block.end), width * costs.dim);
+    ask_ahead(tokens[0], width * costs.dim);
     interleave(tokens, costs.dim, groups);
     const Floats scales = document_scales<ground>(block, first, count);
     for_each_block(costs.n, [&](std::size_t first_row, std::size_t n_rows) {

@@ -21,7 +21,6 @@ struct CodeBlock {
     const std::int32_t* query_sums;  ///< n: of all q_ik
     // the document
     const float* squares;  ///< m: squared lengths; read under euclidean only
-    const std::byte* end;  ///< of the codes that begin with the document's: others may follow, which are read ahead
 };
 
 /// Codes of a query are whole numbers from -query_code_limit to query_code_limit, so that two products with any bytes
