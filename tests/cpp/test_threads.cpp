@@ -175,14 +175,14 @@ TEST(codes_and_bags_are_only_read) {
 
 TEST(solving_is_cancelled_from_another_thread) {
     instances::Random random(3);
-    const instances::Batch batch(random, 400, 60, 8);
+    const instances::Batch batch(random, 4000, 60, 8);  // much longer than it takes to stop
     const PreparedSequences corpus(batch.view(), wmd);
     int cancelled = 0;
     for (int round = 0; round < 12; ++round) {
         Interrupt interrupt;
         std::vector<double> out(corpus.size());
         const std::jthread canceller([&] {
-            std::this_thread::sleep_for(std::chrono::microseconds(500 * round));
+            std::this_thread::sleep_for(std::chrono::microseconds(200 * round));
             interrupt.stop();
         });
         try {

@@ -126,7 +126,7 @@ std::shared_ptr<ParkedThread> ParkedThreads::borrow() {
     }
     try {
         auto thread = std::make_shared<ParkedThread>();
-        const WithoutSignals guard;
+        [[maybe_unused]] const WithoutSignals guard;
         thread->thread_ = std::thread([this, thread] { run(thread); });
         return thread;
     } catch (const std::exception&) {
