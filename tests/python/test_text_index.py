@@ -337,7 +337,8 @@ def test_an_error_of_the_system_in_the_lexical_index_is_named(tmp_path, monkeypa
 
     def without_its_folder(self, folder):
         index = opened(self, folder)
-        shutil.rmtree(folder)
+        while folder.exists():  # threads of the index may still write into it
+            shutil.rmtree(folder, ignore_errors=True)
         return index
 
     with made(tmp_path / "notes") as index:
