@@ -278,20 +278,10 @@ MOVERANK_INLINE Floats document_scales(const CodeBlock& block, std::size_t first
     return scales;
 }
 
-/// Costs of inner products: of directions under cosine.
-template <GroundCost ground>
-MOVERANK_INLINE Floats costs_of(Floats products) {
-    if constexpr (ground == GroundCost::cosine) {
-        return max(min<float>(splat(1.0F) - products, splat(2.0F)), Floats{});
-    } else {
-        return -products;
-    }
-}
-
-/// Distances of two tokens from their inner products and squared lengths.
-MOVERANK_INLINE Floats distances_of(Floats products, Floats squares) {
+/// Squared distances of tokens from their inner products and the sums of their squared lengths.
+MOVERANK_INLINE Floats squared_distances(Floats products, Floats squares) {
     const Floats error = squares * splat(code_expansion_error) + splat(code_underflow_error);
-    return square_root(max(squares - (products + products) - error, Floats{}));
+    return max(squares - (products + products) - error, Floats{});
 }
 
 /// Inner products of all rows with `width` document tokens from `first` on, of which there are `count`: each(i,
@@ -323,17 +313,15 @@ MOVERANK_INLINE void for_each_row(const CodeBlock& block, std::size_t first, std
 template <GroundCost ground>
 MOVERANK_INLINE void fill_columns(CodeBlock& block, std::size_t first, std::size_t count, Floats& largest) {
     CostBlock& costs = block.costs;
-    const auto real = static_cast<Bits>((std::uint64_t{1} << (count < width ? count : width)) - 1);
+    const Bits real = real_lanes(count);
     const Floats squares = ground == GroundCost::euclidean ? values_at(block.squares, first, count) : Floats{};
     Floats column_minima = splat(infinity);
     for_each_row<ground>(block, first, count, [&](std::size_t i, Floats scaled) {
-        const Floats products = scaled * splat(block.query_scales[i]);
-        Floats c;
+        Floats sum = scaled * splat(block.query_scales[i]);
         if constexpr (ground == GroundCost::euclidean) {
-            c = distances_of(products, squares + splat(block.query_squares[i]));
-        } else {
-            c = costs_of<ground>(products);
+            sum = squared_distances(sum, squares + splat(block.query_squares[i]));
         }
+        const Floats c = cost_of<ground>(sum);
         largest = max(largest, where<float>(real, max(c, -c), Floats{}));
         const Floats cost = where<float>(real, c, splat(infinity));
         column_minima = min<float>(column_minima, cost);
@@ -401,7 +389,7 @@ MOVERANK_INLINE void fill_row_minima(CodeBlock& block) {
         const float scale = block.query_scales[i];
         const float largest = ground == GroundCost::dot ? scale * longest_code : 2.0F;
         costs.largest = largest > costs.largest ? largest : costs.largest;
-        keep_row_minimum(costs, i, reduce_min<float>(costs_of<ground>(load(costs.tile + i * width) * splat(scale))));
+        keep_row_minimum(costs, i, reduce_min<float>(cost_of<ground>(load(costs.tile + i * width) * splat(scale))));
     }
 }
 

@@ -56,7 +56,7 @@ void tabulate(CostBlock& block) {
             for (std::size_t i = 0; i < block.n_padded; i += width) {
                 Floats cost = splat(infinity);
                 if (i < block.n) {
-                    const Bits real = real_lanes(block, i);
+                    const Bits real = real_lanes(block.n - i);
                     const Floats c = cost_at(token, i);
                     largest = max(largest, where<float>(real, max(c, -c), Floats{}));
                     cost = where<float>(real, c, cost);

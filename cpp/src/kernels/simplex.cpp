@@ -113,11 +113,9 @@ void potentials(SimplexTableau<Cost>& t) {
         const std::size_t row = t.edge_row[slot];
         const std::size_t column = t.first_column + t.edge_column[slot];
         const auto c = static_cast<double>(t.cost[row * t.stride + t.edge_column[slot]]);
-        const std::uint64_t child_is_row = t.child_is_row[slot / word_bits] >> (slot % word_bits) & 1U;
-        // Without a branch, as above; a compiler would make one of a condition.
-        constexpr double signs[2] = {-1.0, 1.0};
-        const std::size_t child = column ^ ((row ^ column) & (std::size_t{0} - child_is_row));
-        t.fine[child] = t.fine[row ^ column ^ child] + signs[child_is_row] * c;
+        const bool child_is_row = t.child_is_row_of(slot);
+        const std::size_t child = child_of(row, column, child_is_row);
+        t.fine[child] = t.fine[row ^ column ^ child] + child_signs[child_is_row] * c;
     }
 }
 

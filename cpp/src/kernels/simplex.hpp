@@ -38,6 +38,16 @@ struct ParentEdge {
 /// Slots of a word: trees of so many edges can keep paths.
 inline constexpr std::size_t word_bits = 64;
 
+/// The end of an edge that is further from the root; the other one is `row ^ column ^` this. Without a branch: which it
+/// is is as good as random.
+[[nodiscard, gnu::always_inline]] constexpr std::size_t child_of(std::size_t row, std::size_t column,
+                                                                 bool child_is_row) {
+    return column ^ ((row ^ column) & (std::size_t{0} - std::size_t{child_is_row}));
+}
+
+/// Signs of costs and flows at a child, by whether it is the row. Not inline: kernels of two levels share no symbol.
+constexpr double child_signs[2] = {-1.0, 1.0};
+
 /// One problem's basis, over memory that the caller owns. Rows are nodes 0 .. n_rows - 1, columns follow from
 /// first_column on; nodes between and after them are padding that belongs to no edge.
 template <class Cost>
@@ -75,7 +85,7 @@ struct SimplexTableau {
     std::size_t next_row;        ///< where pricing goes on
 
     [[nodiscard]] bool child_is_row_of(std::size_t slot) const {
-        return (child_is_row[slot / 64] >> (slot % 64) & 1U) != 0;
+        return (child_is_row[slot / word_bits] >> (slot % word_bits) & 1U) != 0;
     }
 };
 

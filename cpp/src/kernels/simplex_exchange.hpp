@@ -90,7 +90,7 @@ MOVERANK_INLINE Flow exchange_by_paths(SimplexTableau<Cost>& t, Pot* pot, std::s
     const bool row_moves = (path_of_row & bit) != 0;
     // Between the entering end and the leaving edge the tree hangs the other way round afterwards.
     const std::size_t old_child =
-        t.child_is_row_of(leaving) ? std::size_t{t.edge_row[leaving]} : t.first_column + t.edge_column[leaving];
+        child_of(t.edge_row[leaving], t.first_column + t.edge_column[leaving], t.child_is_row_of(leaving));
     const std::uint64_t turned = (row_moves ? path_of_row : path_of_column) & ~t.sets[old_child];
     *t.child_is_row = ((*t.child_is_row ^ turned) & ~bit) | (row_moves ? bit : std::uint64_t{0});
     t.edge_row[leaving] = static_cast<std::uint32_t>(i);

@@ -237,13 +237,11 @@ static void start(SimplexTableau<Cost>& t) {
     for (std::size_t slot = t.n_edges; slot-- > 0;) {
         const std::size_t row = t.edge_row[slot];
         const std::size_t column = t.first_column + t.edge_column[slot];
-        // Without a branch: which end is further from the root is as good as random.
-        const std::uint64_t child_is_row = t.child_is_row[slot / word_bits] >> (slot % word_bits) & 1U;
-        constexpr float signs[2] = {-1.0F, 1.0F};
-        const std::size_t child = column ^ ((row ^ column) & (std::size_t{0} - child_is_row));
+        const bool child_is_row = t.child_is_row_of(slot);
+        const std::size_t child = child_of(row, column, child_is_row);
         const std::size_t parent = row ^ column ^ child;
         const auto c = static_cast<float>(t.cost[row * t.stride + t.edge_column[slot]]);
-        t.coarse[child] = t.coarse[parent] + signs[child_is_row] * c;
+        t.coarse[child] = t.coarse[parent] + static_cast<float>(child_signs[child_is_row]) * c;
         t.parent_edge[child] = {static_cast<std::uint32_t>(parent), static_cast<std::uint32_t>(slot)};
         if (t.keeps_paths) {
             t.sets[child] = t.sets[parent] | std::uint64_t{1} << slot;

@@ -14,11 +14,11 @@ namespace moverank::MOVERANK_LEVEL {
 
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
+/// Costs from sums: inner products, of directions under cosine, or squared distances.
 template <GroundCost ground>
-MOVERANK_INLINE Floats cost_of(Floats sum, Floats query_inverse_norms, float document_inverse_norm) {
+MOVERANK_INLINE Floats cost_of(Floats sum) {
     if constexpr (ground == GroundCost::cosine) {
-        const Floats cosine = sum * (query_inverse_norms * splat(document_inverse_norm));
-        return max(min<float>(splat(1.0F) - cosine, splat(2.0F)), Floats{});
+        return max(min<float>(splat(1.0F) - sum, splat(2.0F)), Floats{});
     } else if constexpr (ground == GroundCost::dot) {
         return -sum;
     } else if constexpr (ground == GroundCost::euclidean) {
@@ -35,9 +35,11 @@ struct FromTile {
     std::size_t first;
 
     MOVERANK_INLINE Floats operator()(std::size_t token, std::size_t i) const {
-        const Floats inverse_norms = ground == GroundCost::cosine ? load(block.query_inverse_norms + i) : Floats{};
-        const float inverse_norm = ground == GroundCost::cosine ? block.document_inverse_norms[first + token] : 1.0F;
-        return cost_of<ground>(load(block.tile + token * block.n_padded + i), inverse_norms, inverse_norm);
+        Floats sum = load(block.tile + token * block.n_padded + i);
+        if constexpr (ground == GroundCost::cosine) {
+            sum *= load(block.query_inverse_norms + i) * splat(block.document_inverse_norms[first + token]);
+        }
+        return cost_of<ground>(sum);
     }
 };
 
@@ -51,10 +53,9 @@ struct FromTable {
     }
 };
 
-/// The lanes from i on that hold query tokens.
-MOVERANK_INLINE Bits real_lanes(const CostBlock& block, std::size_t i) {
-    const std::size_t n_here = i + width < block.n ? width : block.n - i;
-    return static_cast<Bits>((std::uint64_t{1} << n_here) - 1);
+/// The lanes that hold something, if so much is left.
+MOVERANK_INLINE Bits real_lanes(std::size_t n_left) {
+    return static_cast<Bits>((std::uint64_t{1} << (n_left < width ? n_left : width)) - 1);
 }
 
 /// Minima of up to tokens_per_tile tokens from `first` on, and rows of the matrix.
@@ -62,7 +63,7 @@ template <class CostAt>
 MOVERANK_INLINE void finish_tile(const CostBlock& block, std::size_t first, std::size_t count, CostAt cost_at,
                                  Floats& largest) {
     for (std::size_t i = 0; i < block.n; i += width) {
-        const Bits real = real_lanes(block, i);
+        const Bits real = real_lanes(block.n - i);
         Floats row_minima = load(block.row_minima + i);
         for (std::size_t group = 0; group < tokens_per_tile; group += width) {
             Floats cost[width];

@@ -1,7 +1,6 @@
 #include "parked_threads.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <utility>
 

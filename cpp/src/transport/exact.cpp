@@ -716,13 +716,11 @@ class Simplex {
 
     /// What flows over the edge of a row and a column, one of which the other hangs on and gives its surplus to.
     double pass_on(std::size_t i, std::size_t j, bool child_is_row) {
-        // Without a branch, which nobody could predict.
         const std::size_t column = n_rows_ + j;
-        const std::size_t child = column ^ ((i ^ column) & (std::size_t{0} - std::size_t{child_is_row}));
-        constexpr double signs[2] = {-1.0, 1.0};
+        const std::size_t child = child_of(i, column, child_is_row);
         const LongSum& surplus = long_surplus_[child];
         long_surplus_[i ^ column ^ child].add(surplus);
-        return signs[child_is_row ? 1 : 0] * surplus.value();
+        return child_signs[child_is_row] * surplus.value();
     }
 
     void add_flow(std::size_t i, std::size_t j, std::int64_t quanta) {
