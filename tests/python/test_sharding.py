@@ -707,6 +707,45 @@ def test_a_replica_that_was_started_anew_does_not_mix_states(tmp_path):
     same(sharded.rerank(query, range(90), 90), whole.rerank(query, range(90), 90))
 
 
+def test_seeds_of_another_state_give_no_cutoff(tmp_path):
+    build, query = KINDS["tokens"]
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    old = build(list(range(90)))
+    new = build(list(range(90)))
+    new.add([query] * 10, range(500, 510))
+    replicas = [[Faulty(Shard(folders[0])), Faulty(Shard(folders[0]))], [Faulty(Shard(folders[1]))]]
+    sharded = ShardedIndex(replicas, folders=folders, hedge=None)
+    with mr.Index.open(folders[0], writable=True) as writer:
+        writer.add([query] * 10, range(500, 510))
+    # One replica is started anew, solves its ten new documents as seeds, and fails. The other one does not have them.
+    replicas[0][1]._shard = Shard(folders[0])
+    replicas[0][1].fail = {"search"}
+    expected = {tuple(index.search(query, 5).ids.tolist()) for index in (old, new)}
+    found = []
+    for _ in range(4):
+        hits = sharded.search(query, 5)
+        assert hits.certificate.exact
+        found.append(tuple(hits.ids.tolist()))
+    assert set(found) <= expected
+    assert found[-1] == tuple(new.search(query, 5).ids.tolist())
+
+
+@pytest.mark.parametrize("method", ["rerank", "search"])
+def test_who_has_a_document_is_asked_in_the_state_that_is_searched(tmp_path, method):
+    build, query = KINDS["tokens"]
+    whole = build(list(range(90)))
+    folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)
+    replicas = [Faulty(Shard(folder)) for folder in folders]
+    sharded = ShardedIndex([[one] for one in replicas], folders=folders)
+    rebalance(folders)
+    replicas[0]._shard = Shard(folders[0])  # no longer has what was moved to the other, which does not know that yet
+    found, expected = (
+        index.rerank(query, range(90), 9) if method == "rerank" else index.search(query, 9, subset=range(90))
+        for index in (sharded, whole)
+    )
+    same(found, expected)
+
+
 def test_searches_while_documents_move(tmp_path):
     build, query = KINDS["tokens"]
     whole = build(list(range(90)))

@@ -74,6 +74,30 @@ class ShardQuery:
     state: str = ""
 
 
+@dataclass(frozen=True)
+class FromState:
+    """What a shard says, and the state of its index that it was read from."""
+
+    value: Any
+    state: str
+
+
+@dataclass(frozen=True, eq=False)
+class ShardSeeds:
+    """`Seeds` of one shard, and the state of its index that they are from: a cutoff of another is none for this one."""
+
+    ids: NDArray[Any]
+    distances: NDArray[np.float64]
+    potentials: NDArray[np.float64]
+    count: int
+    state: str
+
+    @classmethod
+    def of(cls, seeds: Seeds, state: str) -> ShardSeeds:
+        """Take what is needed from seeds."""
+        return cls(seeds.ids, seeds.distances, seeds.potentials, seeds.count, state)
+
+
 @dataclass(frozen=True, eq=False)
 class ShardAnswer:
     """Answer of one shard, without what belongs to documents: these are fetched for the hits that are left after all.
@@ -166,7 +190,7 @@ class Shard:
             snapshot.name,
         )
 
-    def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> Seeds:
+    def seed(self, asked: ShardQuery, subset: Sequence[Any] | None, timeout: float | None) -> ShardSeeds:
         """Solve the seeds of a search, and keep its state for `search`."""
         request = self._request(asked, subset, timeout)
         seeds = request.seeds(asked.query, None, self._num_threads, asked.count)
@@ -174,7 +198,7 @@ class Shard:
             self._begun[asked.name] = seeds, request.snapshot.name
             while len(self._begun) > SEARCHES_KEPT:
                 self._begun.popitem(last=False)
-        return seeds
+        return ShardSeeds.of(seeds, request.snapshot.name)
 
     def search(
         self,
@@ -233,9 +257,10 @@ class Shard:
         snapshot = self._index._snapshot
         return snapshot.known_fields(names), snapshot.fields_shown()
 
-    def has(self, ids: Sequence[Any], state: str = "") -> NDArray[np.bool_]:
-        """Which documents the index has, in a state if it is still kept, else in the latest."""
-        return self._at(state).find(listed_ids(ids)) >= 0
+    def has(self, ids: Sequence[Any], state: str = "") -> FromState:
+        """Which documents the index has, as an array, in a state if it is still kept, else in the latest."""
+        own = self._at(state)
+        return FromState(own.find(listed_ids(ids)) >= 0, own.name)
 
     def refresh(self) -> str:
         """Load the latest state of the index in the folder; returns its name."""

@@ -21,7 +21,7 @@ from moverank.errors import (
 )
 from moverank.index.index import PathLike
 from moverank.index.parts.ids import Ids, is_id, listed_ids
-from moverank.sharding.calls import Caller, Calls, Course, Replica
+from moverank.sharding.calls import Caller, Course, Replica
 from moverank.sharding.merging import Failure
 from moverank.sharding.shard import ShardInfo
 
@@ -222,9 +222,10 @@ class Shards:
         listed = list(ids)
         owners = np.full(len(listed), -1, dtype=np.int64)
         calls = self.caller.ask("has", [(listed,)] * len(self), course or Course.of(SECONDS_TO_LOAD))
-        for s, has in enumerate(calls.answers):
-            if isinstance(has, Failure):
-                raise ShardFailedError(f"{has}")
+        for s, told in enumerate(calls.answers):
+            if isinstance(told, Failure):
+                raise ShardFailedError(f"{told}")
+            has = told.value
             twice = owners[has] >= 0
             if twice.any():
                 id = np.array(listed, dtype=object)[has][twice][0]
@@ -239,15 +240,17 @@ class Shards:
             return [None] * count
         listed = self.checked_ids(subset, name)
         asked = [(listed, info.state) for info in self.infos]
-        calls = self.caller.ask("has", asked, course) if listed else Calls([[]] * count, [], 0, 0.0)
+        if not listed:
+            return [[]] * count
         parts: list[Any] = []
         seen = np.zeros(len(listed), dtype=bool)
-        for has in calls.answers:
-            if isinstance(has, Failure):
-                parts.append(has)
+        for s, told in enumerate(self.caller.ask("has", asked, course).answers):
+            if isinstance(told, Failure):
+                parts.append(told)
                 continue
-            parts.append([id for id, own in zip(listed, has, strict=True) if own])
-            seen |= np.asarray(has, dtype=bool) if len(has) else False
+            self.require_state(s, told.state)
+            parts.append([id for id, own in zip(listed, told.value, strict=True) if own])
+            seen |= told.value
         if not seen.all() and not any(isinstance(part, Failure) for part in parts):
             raise UnknownIdError(f"{name}: {listed[int(np.argmin(seen))]!r:.80} is in no shard")
         return parts

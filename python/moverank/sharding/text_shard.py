@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moverank.encoders.encoded import Encoder
 from moverank.index.index import Index, PathLike
 from moverank.index.parts.filters import Condition
 from moverank.index.parts.ids import Positions
 from moverank.sharding.fingerprint import Fingerprint
-from moverank.sharding.shard import LatestStates, Shard, ShardInfo
+from moverank.sharding.shard import FromState, LatestStates, Shard, ShardInfo
 from moverank.spaces.space import Space
 from moverank.text_index.changing import positions_of
 from moverank.text_index.corpus import Content, State, best_by_terms, can_have_budget, contents_at
@@ -34,14 +33,6 @@ class TextShardInfo(ShardInfo):
     n_texts: int
     of_bags: bool
     can_have_budget: bool
-
-
-@dataclass(frozen=True)
-class FromState:
-    """What a shard says, and the state of its index that it was read from."""
-
-    value: Any
-    state: str
 
 
 class TextShard(Shard):
@@ -155,9 +146,10 @@ class TextShard(Shard):
         """Text and payload of a document of this shard."""
         return self._texts.text(id), self._texts.payload(id)
 
-    def has(self, ids: Sequence[Any], state: str = "") -> NDArray[np.bool_]:
-        """Which documents the index has, in a state if it is still kept, else in the latest."""
-        return np.array([len(own) > 0 for own in _positions(self._texts_at(state), ids)], dtype=bool)
+    def has(self, ids: Sequence[Any], state: str = "") -> FromState:
+        """Which documents the index has, as an array, in a state if it is still kept, else in the latest."""
+        own = self._texts_at(state)
+        return _from(own, np.array([len(found) > 0 for found in _positions(own, ids)], dtype=bool))
 
     def refresh(self) -> str:
         """Load the latest state of the index in the folder; returns its name."""

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from moverank.errors import UnknownFieldError
 from moverank.index.answer import CHOSEN, EVERYTHING, GIVEN, SUBSET
 from moverank.index.parts.filters import Condition, filter_of
-from moverank.index.search.seeds import Seeds
 from moverank.index.snapshot import unknown_field
 from moverank.sharding.calls import Calls, Course
 from moverank.sharding.hits import Fetch, RemoteDocuments, ShardedHits
 from moverank.sharding.merging import Failure, ShardReport, merge
-from moverank.sharding.shard import ShardQuery
+from moverank.sharding.shard import ShardQuery, ShardSeeds
 from moverank.sharding.shards import Shards
 
 #: Seeds of all shards together, if an answer needs no more: as many as one index solves.
@@ -57,6 +56,10 @@ def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course)
         asked.where,
         course.part(FOR_SEEDS),
     )[1]
+    for s, seeds in enumerate(first.answers):
+        if isinstance(seeds, ShardSeeds):
+            # The second wave may go to another replica, in another state, which lacks the documents of the cutoff.
+            shards.require_state(s, seeds.state)
     potentials = _mean_potentials(first.answers)
     # A shard knows the fields of the condition, or there would be an error; one that was late may not.
     lenient = _in_states(shards, asked, False)
@@ -222,7 +225,7 @@ def _require_fields(shards: Shards, where: Condition, course: Course) -> None:
 
 def _kth(seeds: Sequence[Any], k: int) -> float | None:
     """The k-th least distance of all seeds; None if there are fewer. A document that is in two shards counts once."""
-    known = [own for own in seeds if isinstance(own, Seeds) and len(own.ids)]
+    known = [own for own in seeds if isinstance(own, ShardSeeds) and len(own.ids)]
     if not known:
         return None
     distances = np.concatenate([own.distances for own in known])
@@ -232,7 +235,7 @@ def _kth(seeds: Sequence[Any], k: int) -> float | None:
 
 def _mean_potentials(seeds: Sequence[Any]) -> NDArray[np.float64] | None:
     """The mean over all documents that were solved; None if bounds can use none."""
-    counted = [own for own in seeds if isinstance(own, Seeds) and own.count]
+    counted = [own for own in seeds if isinstance(own, ShardSeeds) and own.count]
     total = sum(own.count for own in counted)
     mean: NDArray[np.float64] = sum((own.potentials * (own.count / total) for own in counted), np.zeros(1))
     return mean if counted else None
