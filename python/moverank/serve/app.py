@@ -27,6 +27,7 @@ from moverank.serve.answers import Health, Readiness, described
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
 from moverank.serve.errors import Refused, body_of, response
+from moverank.serve.fields import named
 from moverank.serve.limits import OPEN, Guard
 from moverank.serve.metrics import SEVERAL, Metrics
 from moverank.serve.options import DEADLINE, Options
@@ -194,7 +195,7 @@ def _add_error_handlers(app: FastAPI) -> None:
             return response(Refused(415, f"expected Content-Type: application/json, got {kind!r:.80}"))
         first = error.errors()[0]
         status = 400 if first["type"] == "json_invalid" else 422
-        place = [str(part) for part in first["loc"][1:] if status == 422]  # the first says where it was read
+        place = named(first["loc"][1:]) if status == 422 else []  # the first says where it was read
         param = ".".join(place) or None
         message = f"{param}: {first['msg']}" if param and status == 422 else f"the body is not JSON: {first['msg']}"
         if param is None and status == 422:

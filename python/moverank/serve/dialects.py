@@ -6,39 +6,39 @@ import math
 import time
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from moverank import __version__
 from moverank.measures.measure import Measure
 from moverank.ranking.results import RankedDocument, Ranking
 from moverank.serve.engine import Timing
 from moverank.serve.errors import Refused
+from moverank.serve.fields import (
+    OBJECT,
+    TEXT,
+    TEXT_OR_OBJECT,
+    Capacity,
+    Items,
+    Seconds,
+    Text,
+    TextOrTexts,
+    has_no_halves,
+)
 from moverank.text_index.results import TextHit
-
-
-def _has_no_halves(text: str) -> str:
-    """Refuse halves of surrogate pairs, which JSON can escape and no encoding can hold."""
-    try:
-        text.encode()  # much faster than to look at each character
-    except UnicodeEncodeError:
-        raise ValueError("has half of a surrogate pair without the other half") from None
-    return text
 
 
 def _content_of(text: str, place: int) -> str:
     """The text of a document that is made of fields; an error of status 422 if it has half a character."""
     try:
-        return _has_no_halves(text)
-    except ValueError as error:
-        raise Refused(422, f"document {place} {error}", f"documents.{place}") from None
+        has_no_halves(text)
+    except PydanticCustomError as error:
+        raise Refused(422, f"document {place} {error.message()}", f"documents.{place}") from None
+    return text
 
 
 #: Most documents that can be wished for.
 MOST = (1 << 31) - 1
-
-Text = Annotated[str, AfterValidator(_has_no_halves)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Capacity = Annotated[float, Field(ge=1)]
 
 
 class Lenient(BaseModel):
@@ -55,18 +55,21 @@ class GivenDocument(Lenient):
     text: Text | None = None
 
 
+Given = Annotated[Annotated[Text, TEXT] | Annotated[GivenDocument, Tag(OBJECT)], TEXT_OR_OBJECT]
+
+
 class RerankRequest(Lenient):
     """Texts to be ranked for a query: in `documents`, as Cohere, Jina and vLLM have it, or in `texts`, as in TEI."""
 
     query: Text
-    documents: list[Text | GivenDocument] | None = Field(None, description="Texts, or objects with a text.")
-    texts: list[Text] | None = Field(None, description="Texts, in the dialect of text-embeddings-inference.")
+    documents: Items[Given] | None = Field(None, description="Texts, or objects with a text.")
+    texts: Items[Text] | None = Field(None, description="Texts, in the dialect of text-embeddings-inference.")
     model: Text | None = Field(None, description="Any name: the service has one encoder.")
     top_n: int | None = Field(None, ge=0, le=MOST, description="How many to return; 0 or none for all.")
     top_k: int | None = Field(None, ge=0, le=MOST, description="Another name of `top_n`.")
     return_documents: bool = Field(False, description="Return texts as well.")
     return_text: bool = Field(False, description="The same, in the dialect of text-embeddings-inference.")
-    rank_fields: list[Text] | None = Field(None, description="Fields of objects to compare instead of the text.")
+    rank_fields: Items[Text] | None = Field(None, description="Fields of objects to compare instead of the text.")
     raw_scores: bool = Field(False, description="Similarities as they are, which may be below 0.")
     truncate: bool | None = Field(None, description="False: refuse texts that are longer than the encoder reads.")
     truncation_direction: str | None = Field(None, description="'right': texts are cut at their end.")
@@ -115,13 +118,13 @@ class ScoreRequest(Lenient):
     """Pairs of texts to be scored, in the dialect of vLLM: one text against many, or texts pair by pair."""
 
     model: Text | None = None
-    text_1: Text | list[Text] | None = None
-    text_2: Text | list[Text] | None = None
-    queries: Text | list[Text] | None = None
-    documents: Text | list[Text] | None = None
-    items: Text | list[Text] | None = None
-    data_1: Text | list[Text] | None = None
-    data_2: Text | list[Text] | None = None
+    text_1: TextOrTexts | None = None
+    text_2: TextOrTexts | None = None
+    queries: TextOrTexts | None = None
+    documents: TextOrTexts | None = None
+    items: TextOrTexts | None = None
+    data_1: TextOrTexts | None = None
+    data_2: TextOrTexts | None = None
     measure: str | None = None
     capacity: Capacity | None = None
     deadline: Seconds | None = None

@@ -9,16 +9,17 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from moverank._support.plain import finite
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.ranking.fusion import Fusion
 from moverank.serve.answers import Added, Document, FlatHits, Found, Indexes, Removed, described
 from moverank.serve.catalog import Catalog, Served
-from moverank.serve.dialects import Capacity, Seconds, Text, chosen_measure, moves
+from moverank.serve.dialects import chosen_measure, moves
 from moverank.serve.engine import Engine, Timing
 from moverank.serve.errors import Refused
+from moverank.serve.fields import Capacity, Id, Items, Number, Seconds, Text, with_one_unknown
 from moverank.serve.reranking import shorten
 from moverank.sharding import ShardedTextIndex
 from moverank.text_index.changing import TEXTS_AT_ONCE
@@ -30,22 +31,24 @@ router = APIRouter(prefix="/v1/indexes", tags=["indexes"])
 #: Most documents of an answer, and most candidates of each first stage.
 MOST = 10_000
 
-Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[StrictStr, Field(max_length=4096)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
 
 class Strict(BaseModel):
     """A request of our own; fields that are not known are refused, as they would be ignored silently."""
 
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_one_fault(cls, given: Any) -> Any:
+        return with_one_unknown(given, tuple(cls.model_fields))
+
 
 class SearchRequest(Strict):
     """What to search an index for."""
 
     query: Text | None = Field(None, description="A text.")
-    vectors: list[list[Number]] | None = Field(None, description="Token vectors instead of a text.")
-    weights: list[Number] | None = Field(None, description="A weight for each of the vectors.")
+    vectors: Items[Items[Number]] | None = Field(None, description="Token vectors instead of a text.")
+    weights: Items[Number] | None = Field(None, description="A weight for each of the vectors.")
     k: int = Field(10, ge=1, le=MOST, description="Documents to return.")
     where: Text | None = Field(None, max_length=4096, description="A condition of SQL on payloads.")
     candidates: int | None = Field(
@@ -73,14 +76,14 @@ class NewDocument(Strict):
 class NewDocuments(Strict):
     """Documents to be added, or to replace those with the same ids."""
 
-    documents: list[NewDocument] = Field(min_length=1, max_length=TEXTS_AT_ONCE, description="All of them, or none.")
+    documents: Items[NewDocument] = Field(min_length=1, max_length=TEXTS_AT_ONCE, description="All of them, or none.")
     replace: bool = Field(False, description="Replace documents with the same ids (upsert).")
 
 
 class Ids(Strict):
     """Documents by their ids."""
 
-    ids: list[Id] = Field(min_length=1)
+    ids: Items[Id] = Field(min_length=1)
 
 
 @router.get("", summary="The indexes", responses=described(Indexes, 429, 503))
