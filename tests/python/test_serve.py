@@ -195,6 +195,8 @@ def test_an_index_is_searched_by_vectors(client, folder):
     explained = answer(client, "/v1/indexes/papers/search", {"vectors": vectors, "k": 2, "explain": True})["hits"][0]
     assert explained["alignment"]["moves"][0]["source_token"].startswith("[")
     answer(client, "/v1/indexes/papers/search", {"vectors": vectors, "query": "x"}, 422)
+    error = answer(client, "/v1/indexes/papers/search", {"query": "x", "weights": [1.0]}, 422)
+    assert error["error"]["param"] == "weights"
     answer(client, "/v1/indexes/papers/search", {"vectors": [vectors[0], [1.0]]}, 422)
     assert (
         answer(client, "/v1/indexes/papers/search", {"vectors": vectors, "fusion": 0.5}, 422)["error"]["param"]
@@ -622,21 +624,34 @@ def test_an_index_that_is_replaced_brings_its_encoder(tmp_path):
         assert client.get("/metrics").status_code == 200
 
 
-def test_writers_do_not_keep_readers_waiting(folder, tmp_path):
-    path = tmp_path / "papers"
-    shutil.copytree(folder, path)
-    with served(path, "--writable", "--threads", "1") as own, mr.TextIndex.open(path, writable=True):
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "documents", {"documents": [{"id": "x", "text": "a cat"}]}),
+        ("POST", "documents/delete", {"ids": [DOCS[0].id]}),
+        ("DELETE", f"documents/{DOCS[0].id}", None),
+    ],
+    ids=["add", "delete several", "delete one"],
+)
+def test_writers_do_not_keep_readers_waiting(folder, tmp_path, method, path, body):
+    own_folder = tmp_path / "papers"
+    shutil.copytree(folder, own_folder)
+    with (
+        served(own_folder, "--writable", "--threads", "1") as own,
+        mr.TextIndex.open(own_folder, writable=True),
+    ):
         statuses = []
 
         def write():  # waits for the lock, which is held here
-            body = {"documents": [{"id": "x", "text": "a cat"}]}
-            statuses.append(httpx.post(f"{own.url}/v1/indexes/papers/documents", json=body, timeout=60).status_code)
+            found = httpx.request(method, f"{own.url}/v1/indexes/papers/{path}", json=body, timeout=60)
+            statuses.append(found.status_code)
 
         threads = [threading.Thread(target=write) for _ in range(3)]
         for thread in threads:
             thread.start()
         time.sleep(0.3)
-        body = {"query": "cat", "documents": ["a cat"], "deadline": 5}
-        assert httpx.post(f"{own.url}/rerank", json=body).status_code == 200
+        search = {"query": "cat", "documents": ["a cat"], "deadline": 2}
+        assert httpx.post(f"{own.url}/rerank", json=search).status_code == 200
+        assert statuses == []
     for thread in threads:
         thread.join()

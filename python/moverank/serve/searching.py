@@ -103,6 +103,8 @@ async def search(name: str, body: SearchRequest, request: Request) -> JSONRespon
     served = request.app.state.catalog[name]
     if (body.query is None) == (body.vectors is None):
         raise Refused(422, "expected either query or vectors", "query")
+    if body.query is not None and body.weights is not None:
+        raise Refused(422, "applies to vectors: the words of a query have the weights of the index", "weights")
     shorten(timing, body.deadline)
 
     def compute(threads: int) -> JSONResponse:
@@ -216,7 +218,7 @@ async def _removed(request: Request, name: str, ids: list[Any]) -> JSONResponse:
                 raise Refused(422, str(error), "ids") from None
             return {"index": name, "removed": len(own), "documents": len(index)}
 
-    return JSONResponse(await request.app.state.engine.run(compute, timing))
+    return JSONResponse(await request.app.state.engine.run(compute, timing, writes=True))
 
 
 def _writable(request: Request, name: str) -> Served:
