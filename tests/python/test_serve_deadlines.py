@@ -87,7 +87,11 @@ def test_pairs_that_were_not_reached_are_named(client):
     known = [one["score"] for one in whole["data"]]
     report = None
     for seconds in (0.03, 0.06, 0.12, 0.25):
-        report = answered(client, "/score", {"text_1": left, "text_2": right}, seconds) or report
+        found = client.post("/score", json={"text_1": left, "text_2": right, "deadline": seconds})
+        if found.status_code == 200:
+            report = found.json()
+            told = len(report.get("moverank", {"unscored": []})["unscored"])
+            assert int(found.headers.get("x-moverank-incomplete", 0)) == told
     assert report is not None
     unscored = report.get("moverank", {"unscored": []})["unscored"]
     assert unscored == sorted(set(unscored))
@@ -100,6 +104,44 @@ def test_scores_without_a_pair_in_time_are_no_scores(client):
     found = client.post("/score", json={"text_1": texts(9, 4), "text_2": texts(9, 5), "deadline": 1e-6})
     assert (found.status_code, found.headers["retry-after"]) == (503, "1")
     assert found.json()["error"]["type"] == "ServiceUnavailableError"
+
+
+def cut_short(client, body):
+    """The first answer, under longer and longer deadlines, for which some texts were compared, and others not."""
+    for seconds in np.geomspace(0.01, 5, 25):
+        found = client.post("/rerank", json={**body, "deadline": seconds})
+        if found.status_code == 200 and "x-moverank-incomplete" in found.headers:
+            return found
+    raise AssertionError("no deadline cut the answer short")
+
+
+def test_a_reranking_that_is_cut_short_says_so(client):
+    documents = [f"{text} {text} {n}" for n, text in enumerate(texts(3000, 7))]
+    for more in ({}, {"top_n": 5}, {"explain": True}):
+        found = cut_short(client, {"query": QUERY, "documents": documents, **more})
+        report = found.json()
+        told = report["moverank"]
+        assert told["timed_out"]
+        assert not told["certificate"]["exact"]
+        assert 0 < told["certificate"]["unsolved"] == int(found.headers["x-moverank-incomplete"]) <= 3000
+        assert ("results" in told) == ("explain" in more)
+        assert len(report["results"]) == more.get("top_n", 3000)
+    found = cut_short(client, {"query": QUERY, "texts": documents})
+    scores = [one["score"] for one in found.json()]
+    assert scores.count(0.0) >= int(found.headers["x-moverank-incomplete"]) > 0
+
+
+def test_an_answer_without_a_known_word_in_the_query_says_so(client):
+    found = client.post("/rerank", json={"query": "zzqqx", "documents": ["a cat", "a dog"]})
+    assert found.headers["x-moverank-incomplete"] == "2"
+    assert not found.json()["moverank"]["comparable"]
+
+
+def test_a_complete_answer_stays_lean(client):
+    for body in ({"documents": texts(50, 8)}, {"documents": texts(50, 8), "top_n": 3}, {"texts": texts(50, 8)}):
+        found = client.post("/rerank", json={"query": QUERY, **body})
+        assert "x-moverank-incomplete" not in found.headers
+        assert "moverank" not in found.json()
 
 
 def test_explained_rerankings_end_in_time(client):

@@ -69,7 +69,18 @@ _OF_BODIES = (400, 408, 413, 415, 422)
 _OF_COMPUTING = (429, 503)
 
 
-def described(model: Any, *statuses: int, body: bool = False, tei: bool = False, token: bool = True) -> dict[int, Any]:
+#: Header of an answer for which not all was compared: the number of texts that were not.
+INCOMPLETE = "X-Moverank-Incomplete"
+
+
+def incomplete(count: int) -> dict[str, str]:
+    """Headers of an answer for which so many texts were not compared; they also tell clients that read a bare list."""
+    return {INCOMPLETE: str(count)}
+
+
+def described(
+    model: Any, *statuses: int, body: bool = False, tei: bool = False, token: bool = True, cut: bool = False
+) -> dict[int, Any]:
     """What a path answers by status, for the framework's page.
 
     Parameters
@@ -84,12 +95,16 @@ def described(model: Any, *statuses: int, body: bool = False, tei: bool = False,
         The path also speaks the dialect of text-embeddings-inference.
     token : bool, default True
         Clients need the token, if there is one.
+    cut : bool, default False
+        The answer may be cut short, which a header says.
     """
     error: Any = Error | TeiError if tei else Error
     found = {*statuses, *((401,) if token else ()), *((*_OF_BODIES, *_OF_COMPUTING) if body else ())}
-    return {200: {"model": model}} | {
-        status: {"model": error, "description": _REASONS[status]} for status in sorted(found)
-    }
+    answer: dict[str, Any] = {"model": model}
+    if cut:
+        told = "The number of texts that were not compared, because time was over or the query has no known word."
+        answer["headers"] = {INCOMPLETE: {"description": told, "schema": {"type": "integer"}}}
+    return {200: answer} | {status: {"model": error, "description": _REASONS[status]} for status in sorted(found)}
 
 
 # ---- texts of a request ----------------------------------------------------------------------------------------------
@@ -190,7 +205,7 @@ class Reason(Answer):
 
 
 class Reasons(Answer):
-    """What `explain` adds."""
+    """What comes with `explain`, and with every answer that is not complete."""
 
     measure: str
     certificate: Certificate
@@ -199,7 +214,7 @@ class Reasons(Answer):
     timed_out: bool
     comparable: bool
     lost: Lost
-    results: list[Reason]
+    results: list[Reason] | None = Field(None, description="Comes with `explain`.")
 
 
 class Version(Answer):
@@ -231,7 +246,7 @@ class Reranked(Answer):
     results: list[RankedText]
     usage: Usage
     meta: Meta
-    moverank: Reasons | None = Field(None, description="Comes with `explain`.")
+    moverank: Reasons | None = Field(None, description="Comes with `explain`, and if not all texts were compared.")
 
 
 class TeiRank(Answer):

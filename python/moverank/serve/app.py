@@ -23,7 +23,7 @@ from starlette.routing import Match
 from moverank import __version__
 from moverank.errors import EncoderMismatchError, IndexFormatError, IndexNotFoundError, ShardFailedError
 from moverank.serve import reranking, searching
-from moverank.serve.answers import Health, Readiness, described
+from moverank.serve.answers import INCOMPLETE, Health, Readiness, described
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
 from moverank.serve.errors import Refused, body_of, response
@@ -92,7 +92,8 @@ def create_app(options: Options | None = None, *, shards: Mapping[str, ShardedTe
     if chosen.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(chosen.origins), allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"], expose_headers=["Retry-After"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["Retry-After", "X-Request-Id", INCOMPLETE],
         )  # fmt: skip
     return app
 

@@ -222,9 +222,9 @@ def moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] 
     return made
 
 
-def details(ranking: Ranking, timing: Timing) -> dict[str, Any]:
-    """What is proved about an answer, and which token of the query moved where."""
-    return {
+def details(ranking: Ranking, timing: Timing, *, explain: bool) -> dict[str, Any]:
+    """What is proved about an answer, and, to explain it, which token of the query moved where."""
+    told = {
         "measure": ranking.measure.name,
         "certificate": ranking.certificate.to_dict(),
         "stats": ranking.stats.to_dict(),
@@ -232,16 +232,19 @@ def details(ranking: Ranking, timing: Timing) -> dict[str, Any]:
         "timed_out": ranking.stats.timed_out,
         "comparable": ranking.comparable,
         "lost": ranking.lost.to_dict(),
-        "results": [
-            {
-                "index": document.doc_id,
-                "distance": document.distance if math.isfinite(document.distance) else None,
-                "similarity": document.score if math.isfinite(document.score) else None,
-                "alignment": moves(document, timing),
-            }
-            for document in ranking
-        ],
     }
+    if not explain:
+        return told
+    results = [
+        {
+            "index": document.doc_id,
+            "distance": document.distance if math.isfinite(document.distance) else None,
+            "similarity": document.score if math.isfinite(document.score) else None,
+            "alignment": moves(document, timing),
+        }
+        for document in ranking
+    ]
+    return {**told, "results": results}
 
 
 def info(encoder: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from moverank.measures.measure import NAMED
-from moverank.serve.answers import Info, Measures, Models, Reranked, Scored, TeiRank, described
+from moverank.serve.answers import Info, Measures, Models, Reranked, Scored, TeiRank, described, incomplete
 from moverank.serve.dialects import (
     RerankRequest,
     ScoreRequest,
@@ -27,8 +27,8 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 
 router = APIRouter(tags=["rerank"])
 
-_RERANKED: Any = described(Reranked | list[TeiRank], body=True, tei=True)
-_SCORED: Any = described(Scored, body=True)
+_RERANKED: Any = described(Reranked | list[TeiRank], body=True, tei=True, cut=True)
+_SCORED: Any = described(Scored, body=True, cut=True)
 
 
 @router.post("/rerank", summary="Rank texts for a query", responses=_RERANKED)
@@ -38,7 +38,7 @@ async def rerank(body: RerankRequest, request: Request) -> JSONResponse:
     """Rank texts for a query: `documents` in the dialect of Cohere, Jina and vLLM, `texts` in that of TEI.
 
     Scores are from 0 to 1, the best first. At the deadline the answer is the best so far: documents that were not
-    reached come last, at 0, and `explain` says so.
+    reached come last, at 0, and `moverank` says so, as does the header `X-Moverank-Incomplete`.
     """
     engine: Engine = request.app.state.engine
     timing: Timing = request.state.timing
@@ -55,10 +55,13 @@ async def rerank(body: RerankRequest, request: Request) -> JSONResponse:
             cut = ranking.lost.cut + ranking.lost.query_cut
             raise Refused(413, f"{cut} tokens are beyond what the encoder reads; truncate allows that", "truncate")
         request.state.documents = len(texts)
+        certificate = ranking.certificate
+        headers = None if certificate.exact else incomplete(certificate.unsolved)
         if body.is_tei:
-            return JSONResponse(tei_answer(body, texts, ranking))
-        extra = details(ranking, timing) if body.explain else None
-        return JSONResponse(cohere_answer(request.state.id, body, texts, ranking, extra))
+            return JSONResponse(tei_answer(body, texts, ranking), headers=headers)
+        told = body.explain or not certificate.exact
+        extra = details(ranking, timing, explain=body.explain) if told else None
+        return JSONResponse(cohere_answer(request.state.id, body, texts, ranking, extra), headers=headers)
 
     return await engine.run(compute, timing)
 
@@ -104,7 +107,7 @@ async def score(body: ScoreRequest, request: Request) -> JSONResponse:
         }  # fmt: skip
         if unscored:
             answer["moverank"] = {"timed_out": True, "unscored": sorted(unscored)}
-        return JSONResponse(answer)
+        return JSONResponse(answer, headers=incomplete(len(unscored)) if unscored else None)
 
     return await engine.run(compute, timing)
 

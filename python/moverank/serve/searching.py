@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from moverank._support.plain import finite
 from moverank.errors import DuplicateIdError, NoTokensError
 from moverank.ranking.fusion import Fusion
-from moverank.serve.answers import Added, Document, FlatHits, Found, Indexes, Removed, described
+from moverank.serve.answers import Added, Document, FlatHits, Found, Indexes, Removed, described, incomplete
 from moverank.serve.catalog import Catalog, Served
 from moverank.serve.dialects import chosen_measure, moves
 from moverank.serve.engine import Engine, Timing
@@ -116,7 +116,9 @@ async def search(name: str, body: SearchRequest, request: Request) -> JSONRespon
 
 
 @router.get(
-    "/{name}/flat", summary="Search an index, with a flat answer", responses=described(FlatHits, 404, 422, 429, 503)
+    "/{name}/flat",
+    summary="Search an index, with a flat answer",
+    responses=described(FlatHits, 404, 422, 429, 503, cut=True),
 )
 async def flat(
     name: str,
@@ -136,7 +138,8 @@ async def flat(
     def compute(threads: int) -> JSONResponse:
         found = _by_text(served, engine, body, request.state.timing, threads)
         hits = [_flat(hit) for hit in found["hits"]]
-        return JSONResponse({"query": q, "total": len(hits), "documents": hits})
+        headers = incomplete(found["certificate"]["unsolved"]) if found["stats"]["timed_out"] else None
+        return JSONResponse({"query": q, "total": len(hits), "documents": hits}, headers=headers)
 
     return await engine.run(compute, request.state.timing)
 
