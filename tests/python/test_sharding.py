@@ -307,6 +307,39 @@ def test_another_replica_answers_instead(error):
     assert broken.calls.count("seed") <= 2
 
 
+@pytest.mark.parametrize("error", [ValueError("mmap closed or invalid"), KeyError("part"), TypeError("None")])
+@pytest.mark.parametrize("on_failure", ["raise", "partial"])
+def test_a_replica_alone_does_not_decide_that_arguments_are_wrong(error, on_failure):
+    sharded, broken, whole, _ = faulty(replicas=2, fail=["seed", "search"], on_failure=on_failure, error=error)
+    for _ in range(4):
+        same(sharded.search(DOCS[0], 10), whole.search(DOCS[0], 10))
+    assert 1 <= broken.calls.count("seed") <= 2  # it is asked last for a while
+    for _ in range(2):
+        with pytest.raises(ValueError, match="where"):
+            sharded.search(DOCS[0], 3, where="year >")
+
+
+def test_a_wrong_argument_is_one_though_the_other_replica_is_gone():
+    parts, _ = parts_of(1)
+    sharded = ShardedIndex([[Faulty(Shard(parts[0])), LocalReplica(Shard(parts[0]), "good")]], on_failure="partial")
+    sharded._shards.caller.shards[0][0].fail = {"seed"}
+    for _ in range(2):
+        with pytest.raises(ValueError, match="where"):
+            sharded.search(DOCS[0], 3, where="year >")
+
+
+def test_replicas_that_blame_arguments_in_different_ways_have_failed():
+    parts, _ = parts_of(2)
+    bad = [Faulty(Shard(parts[0]), error=error) for error in (ValueError("mmap closed"), KeyError("part"))]
+    sharded = ShardedIndex([bad, [LocalReplica(Shard(parts[1]), "b")]], on_failure="partial")
+    for one in bad:
+        one.fail = {"seed", "search"}
+    hits = sharded.search(DOCS[0], 3)
+    assert hits.shards.answered == 1
+    assert not hits.certificate.exact
+    assert {"ValueError: mmap closed", "KeyError: 'part'"} == set(hits.shards.failed[0].reason.split("; "))
+
+
 def test_one_that_fails_once_is_asked_once_more():
     sharded, broken, whole, _ = faulty(on_failure="raise")
     once = iter([True])

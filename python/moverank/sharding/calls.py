@@ -145,6 +145,9 @@ class _State:
     attempts: int = 0
     began: float = 0.0
     reasons: list[str] = field(default_factory=list)
+    #: An error that says that an argument is wrong, unless the other replica says otherwise.
+    blaming: Exception | None = None
+    blamed_by: int = -1
 
 
 class Caller:
@@ -200,7 +203,8 @@ class Caller:
         Raises
         ------
         TypeError, ValueError, LookupError
-            If a shard says that an argument is wrong; all others are no longer awaited.
+            If a shard says that an argument is wrong, and so does another replica of it if there is one; all others
+            are no longer awaited.
         Abandoned
             If the results of the course are no longer wanted.
         """
@@ -242,22 +246,38 @@ class Caller:
                     s, replica = awaited.pop(future)
                     if s not in states:
                         continue
+                    state = states[s]
                     try:
                         answers[s] = future.result()
                         replicas[s] = replica
                     except kept as error:
                         answers[s] = error
                     except Exception as error:
-                        if _is_of_caller(error):
+                        state.reasons.append(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+                        if not _is_of_caller(error):
+                            self._note_failure(s, replica)
+                        elif len(state.order) == 1:
                             raise
-                        self._note_failure(s, replica)
-                        states[s].reasons.append(f"{type(error).__name__}: {error}".splitlines()[0][:200])
-                        if states[s].attempts < ATTEMPTS:
+                        elif state.blaming is not None and _alike(error, state.blaming):
+                            # The one that was asked first did not fail a short while ago.
+                            raise state.blaming from None
+                        elif state.blaming is None:
+                            # A replica that is damaged says this of any arguments, too: another one decides.
+                            state.blaming, state.blamed_by = error, replica
+                        else:
+                            self._note_failure(s, replica)
+                            self._note_failure(s, state.blamed_by)
+                            state.blaming = None
+                        if state.attempts < ATTEMPTS:
                             retried += 1
                             send(s)
                         elif s not in {own for own, _ in awaited.values()}:
+                            if state.blaming is not None:
+                                raise state.blaming from None
                             answers[s] = Failure(self.names[s], "; ".join(dict.fromkeys(states.pop(s).reasons)))
                         continue
+                    if state.blaming is not None:
+                        self._note_failure(s, state.blamed_by)
                     self._note_time(method, time.perf_counter() - states.pop(s).began)
                 if slow is not None:
                     for s, own in list(states.items()):
@@ -328,9 +348,14 @@ class Caller:
 
 
 def _is_of_caller(error: Exception) -> bool:
-    """Whether an error says that an argument is wrong, which no other replica would take either."""
+    """Whether an error says that an argument is wrong."""
     damaged = isinstance(error, (IndexFormatError, IndexClosedError))
     return isinstance(error, (TypeError, ValueError, LookupError)) and not damaged
+
+
+def _alike(error: Exception, other: Exception) -> bool:
+    """Whether two errors say the same of an argument."""
+    return all(isinstance(error, kind) == isinstance(other, kind) for kind in (TypeError, ValueError, LookupError))
 
 
 def _result(future: Future[Any]) -> Any:
