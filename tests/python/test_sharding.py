@@ -282,6 +282,62 @@ def test_range_and_rerank_without_a_shard():
     assert not sharded.search(DOCS[0], 5, subset=given_ids).certificate.exact
 
 
+def searched(method):
+    """A search by `search` or `range_search`."""
+    return (lambda index, **own: index.search(DOCS[0], 5, **own)) if method == "search" else (
+        lambda index, **own: index.range_search(DOCS[0], 0.5, **own))  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["search", "range_search"])
+def test_what_is_lost_is_a_share_of_all_though_there_is_a_condition(method):
+    sharded, _, _, parts = faulty(fail=[method])
+    hits = searched(method)(sharded, where="year = 2003")
+    assert hits.shards.coverage == pytest.approx(1 - len(parts[1]) / len(DOCS))
+    assert f"which had {len(parts[1])} of {len(DOCS)} documents:" in hits.certificate.statement
+    some = searched(method)(sharded, where="year = 2003", subset=range(40))
+    lost = sum(i in parts[1] for i in range(40))
+    assert some.shards.coverage == pytest.approx(1 - lost / 40)
+    assert f"which had {lost} of 40 documents of the subset:" in some.certificate.statement
+
+
+@pytest.mark.parametrize("method", ["search", "range_search"])
+@pytest.mark.parametrize("options", [{}, {"where": "year > 2004"}], ids=["all", "where"])
+def test_a_shard_that_does_not_say_what_it_has_of_a_subset_has_what_no_other_has(method, options):
+    sharded, _, _, parts = faulty(fail=["has"])
+    hits = searched(method)(sharded, subset=range(50), **options)
+    lost = sum(i in parts[1] for i in range(50))
+    assert hits.shards.coverage == pytest.approx(1 - lost / 50)
+    assert f"which had {lost} of 50 documents of the subset:" in hits.certificate.statement
+    assert hits.shards.failed[0].n_documents == lost
+
+
+def test_documents_in_two_shards_are_counted_once():
+    part = lambda own: mr.Index.build([DOCS[i] for i in own], "wrd", ids=own)  # noqa: E731
+    owned = [range(20), range(10, 20), range(20, 30)]
+    for bad, method, lost in ((2, "has", 2), (2, "rerank", 2), (1, "rerank", 0), (0, "rerank", 10)):
+        replicas = [Faulty(Shard(part(own)), str(s)) for s, own in enumerate(owned)]
+        sharded = ShardedIndex([[one] for one in replicas], on_failure="partial")
+        whole = sharded.rerank(DOCS[0], range(22), 30)
+        assert str(whole.certificate) == "exact: all 22 given candidates were solved"
+        assert whole.stats.documents == len(whole) == 22
+        replicas[bad].fail = {method}
+        hits = sharded.rerank(DOCS[0], range(22), 30)
+        assert not hits.certificate.exact
+        assert f"which had {lost} of 22 given candidates:" in hits.certificate.statement
+        assert hits.shards.coverage == pytest.approx(1 - lost / 22)
+        assert len(hits) == 22 - lost
+
+
+def test_documents_that_are_lost_with_both_of_their_shards_are_counted_once():
+    part = lambda own: mr.Index.build([DOCS[i] for i in own], "wrd", ids=own)  # noqa: E731
+    replicas = [Faulty(Shard(part(own)), str(s)) for s, own in enumerate((range(20), range(10, 20), range(20, 30)))]
+    sharded = ShardedIndex([[one] for one in replicas], on_failure="partial")
+    replicas[0].fail = replicas[1].fail = {"rerank", "search"}
+    for hits in (sharded.rerank(DOCS[0], range(22), 30), sharded.search(DOCS[0], 30, subset=range(22))):
+        assert hits.shards.coverage == pytest.approx(2 / 22)
+        assert "2 of 3 shards did not answer, which had 20 of 22" in hits.certificate.statement
+
+
 def test_an_answer_of_no_shard_is_an_error():
     parts, _ = parts_of(2)
     shards = [[Faulty(Shard(part))] for part in parts]

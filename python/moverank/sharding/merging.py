@@ -25,7 +25,8 @@ class Failure:
     reason : str
         Why.
     n_documents : int
-        How many documents it had when it was last heard of.
+        How many documents it had when it was last heard of; of a subset or of given candidates, how many are lost with
+        it.
     is_late : bool
         Whether it may still be at work: nothing failed, but time was over.
     """
@@ -50,7 +51,8 @@ class ShardReport:
     failed : tuple of Failure
         The others.
     coverage : float
-        Share of all documents that are in shards that answered, from 0 to 1.
+        Share of all documents that are in shards that answered, from 0 to 1, whether they satisfy a condition or not;
+        with a subset or given candidates, the share of these.
     retried : int
         Calls that were sent to another replica, as one failed or was slow.
     seconds : tuple of float
@@ -110,6 +112,7 @@ def merge(
     radius: float | None = None,
     may_be_negative: bool = False,
     what: str = "documents",
+    whole: int | None = None,
     seconds: float = 0.0,
 ) -> Merged:
     """Merge the answers of all shards, of which those that failed are among them.
@@ -129,6 +132,9 @@ def merge(
         Whether distances can be below 0.
     what : str, default "documents"
         Name of the documents in the certificate.
+    whole : int, optional
+        How many of these there are, whether they satisfy a condition or not, each counted once; by default, as many as
+        were searched or lost.
     seconds : float
         Time of the whole search.
     """
@@ -144,14 +150,17 @@ def merge(
     order = order[first][:k]
     ids, distances, shards = ids[order], distances[order], shards[order]
     lost = sum(one.n_documents for one in failed)
-    total = sum(one.stats.documents for _, one in found) + lost
+    searched = sum(one.stats.documents for _, one in found) + lost
+    total = searched if whole is None else whole
+    # Fewer if there is a condition; more if documents are in two shards.
+    n_documents = min(searched, total)
     unsolved = sum(one.unsolved for _, one in found) + lost
     bound = min((one.bound for _, one in found), default=np.inf)
     # A shard that did not answer may have got documents since it was last heard of.
     if failed:
         bound = min(bound, -np.inf if may_be_negative else 0.0)
     limit = np.inf if radius is None else radius
-    wanted = len(ids) if k is None else min(k, total)
+    wanted = len(ids) if k is None else min(k, n_documents)
     proved = _core.certify(distances, bound=bound, unsolved=max(unsolved, len(failed)), k=wanted, radius=limit)
     certificate = Certificate.of(proved, distances, total, what, radius=radius)
     if failed:
@@ -160,7 +169,7 @@ def merge(
             "nothing is known of these"
         )
         certificate = Certificate(False, bound, unsolved, 0, np.inf, statement)
-    return Merged(ids, distances, shards, certificate, _summed([one.stats for _, one in found], total, seconds))
+    return Merged(ids, distances, shards, certificate, _summed([one.stats for _, one in found], n_documents, seconds))
 
 
 def _require_the_same(ids: NDArray[np.generic], distances: NDArray[np.float64], first: NDArray[np.int64]) -> None:

@@ -181,9 +181,13 @@ class ShardedIndex(Sharded[Shards]):
         shards = self._shards
         own = self._query(query, weights)
         asked = ShardQuery(uuid.uuid4().hex, own, count, seeds_each(shards, count), where, candidates, slack)
-        return shards.agreed(
-            lambda now: nearest(now, asked, now.parts_of(subset, course.part(FOR_SEEDS)), course), course
-        )
+        chosen = None if subset is None else listed_ids(subset, "subset")
+
+        def search(now: Shards) -> ShardedHits:
+            parts = now.parts_of(chosen, course.part(FOR_SEEDS))
+            return nearest(now, asked, parts, course, count=None if chosen is None else len(chosen))
+
+        return shards.agreed(search, course)
 
     def search_batch(
         self,
@@ -262,7 +266,13 @@ class ShardedIndex(Sharded[Shards]):
         limit = real_number(radius, "radius")
         shards = self._shards
         asked = ShardQuery("", self._query(query, weights), 1, 1, where, None, 0.0)
-        return shards.agreed(lambda now: within(now, asked, limit, now.parts_of(subset, course), course), course)
+        chosen = None if subset is None else listed_ids(subset, "subset")
+
+        def search(now: Shards) -> ShardedHits:
+            parts = now.parts_of(chosen, course)
+            return within(now, asked, limit, parts, course, count=None if chosen is None else len(chosen))
+
+        return shards.agreed(search, course)
 
     def rerank(
         self,

@@ -32,7 +32,9 @@ def seeds_each(shards: Shards, k: int) -> int:
     return max(math.ceil(max(SEEDS, k) / len(shards)), min(k, 4))
 
 
-def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course) -> ShardedHits:
+def nearest(
+    shards: Shards, asked: ShardQuery, parts: list[Any], course: Course, *, count: int | None = None
+) -> ShardedHits:
     """The k nearest documents of all shards.
 
     Parameters
@@ -45,6 +47,8 @@ def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course)
         For each shard, which of its documents to search, None for all; or why it is not asked.
     course : Course
         When it has to end.
+    count : int, optional
+        Number of documents to search, if these are not all.
     """
     first = with_fields(
         shards,
@@ -81,14 +85,16 @@ def nearest(shards: Shards, asked: ShardQuery, parts: list[Any], course: Course)
         failed = [own if isinstance(own, Failure) else None for own in second.answers]
         left = [own for own, failure in zip(first.answers, failed, strict=True) if failure is None]
         if not any(failed) or course.is_over or _kth(left, asked.k) == cutoff:
-            return _merged(shards, asked, second.answers, asked.k, seconds, retried, course, parts=parts)
+            return _merged(shards, asked, second.answers, asked.k, seconds, retried, course, parts=parts, count=count)
         # The cutoff was that of documents which have been lost since; without them, it is farther away.
         cutoff = _kth(left, asked.k)
         second = second_wave(failed, cutoff)
         retried, seconds = retried + second.retried, (*seconds, second.seconds)
 
 
-def within(shards: Shards, asked: ShardQuery, radius: float, parts: list[Any], course: Course) -> ShardedHits:
+def within(
+    shards: Shards, asked: ShardQuery, radius: float, parts: list[Any], course: Course, *, count: int | None = None
+) -> ShardedHits:
     """All documents of all shards within a radius; arguments as in `nearest`."""
     calls = with_fields(
         shards,
@@ -101,7 +107,7 @@ def within(shards: Shards, asked: ShardQuery, radius: float, parts: list[Any], c
         course,
     )[1]
     told = ((calls.seconds,), calls.retried, course)
-    return _merged(shards, asked, calls.answers, None, *told, parts=parts, radius=radius)
+    return _merged(shards, asked, calls.answers, None, *told, parts=parts, count=count, radius=radius)
 
 
 def among(
@@ -111,22 +117,15 @@ def among(
 
     That no shard answers is an error even if answers in part are wanted, unless `or_none`.
     """
-    # Which of the candidates are in shards that did not say: those that no other has.
-    unknown = count - sum(len(part) for part in parts if not isinstance(part, Failure))
     places = [s for s, part in enumerate(parts) if isinstance(part, Failure) or part]
     each = _in_states(shards, asked, asked.strict)
     args = [_with(part, own, part, course.left) for part, own in zip(parts, each, strict=True)]
     calls = shards.caller.ask("rerank", [own if s in places else None for s, own in enumerate(args)], course)
-    answers = []
-    for s in places:
-        answer = calls.answers[s]
-        if isinstance(answer, Failure):
-            lost = unknown if isinstance(parts[s], Failure) else len(parts[s])
-            unknown = 0 if isinstance(parts[s], Failure) else unknown
-            answer = replace(answer, n_documents=lost)
-        answers.append(answer)
     told = ((calls.seconds,), calls.retried, course)
-    return _merged(shards, asked, answers, asked.k, *told, what=GIVEN, places=places, or_none=or_none)
+    return _merged(
+        shards, asked, [calls.answers[s] for s in places], asked.k, *told, parts=parts, count=count, what=GIVEN,
+        places=places, or_none=or_none,
+    )  # fmt: skip
 
 
 def _merged(
@@ -138,40 +137,46 @@ def _merged(
     retried: int,
     course: Course,
     *,
+    parts: list[Any],
+    count: int | None,
     radius: float | None = None,
     what: str | None = None,
     places: list[int] | None = None,
-    parts: list[Any] | None = None,
     or_none: bool = False,
 ) -> ShardedHits:
     """Merge what shards answered, or raise if some did not.
 
-    `places` are the shards asked, by default all; `parts` are the documents that each had to search.
+    `parts` are the documents that each had to search, `count` in all, or None if these are all; `places` are the shards
+    asked, by default all.
     """
     own = list(range(len(answers))) if places is None else places
     for s, one in zip(own, answers, strict=True):
         if not isinstance(one, Failure):
             shards.require_state(s, one.state)
-    if parts is not None:
+    if count is None:
         answers = [
-            replace(one, n_documents=_to_search(part, shards.infos[s].n_documents)) if isinstance(one, Failure) else one
-            for s, one, part in zip(own, answers, parts, strict=True)
+            replace(one, n_documents=shards.sizes[s]) if isinstance(one, Failure) else one
+            for s, one in zip(own, answers, strict=True)
         ]
+    else:
+        answers = _counted(answers, [parts[s] for s in own], count)
     failed = shards.require_answers(answers, or_none=or_none)
     if what is None:
-        confined = parts is not None and any(isinstance(part, list) for part in parts)
         # How many documents of a shard that did not answer satisfy a condition is not known.
-        what = (SUBSET if confined else EVERYTHING) + (CHOSEN if asked.where is not None and not failed else "")
+        chosen = CHOSEN if asked.where is not None and not failed else ""
+        what = (EVERYTHING if count is None else SUBSET) + chosen
+    whole = sum(shards.sizes) if count is None else count
     merged = merge(
         answers,
         k,
         radius=radius,
         may_be_negative=shards.infos[0].has_negative_costs,
         what=what,
+        whole=None if asked.where is not None and not failed else whole,
         seconds=course.seconds,
     )
     lost = sum(one.n_documents for one in failed)
-    coverage = 1.0 - lost / merged.stats.documents if merged.stats.documents else float(not failed)
+    coverage = 1.0 - lost / whole if whole else float(not failed)
     owners = [own[place] for place in merged.shards.tolist()]
     states = [info.state for info in shards.infos]
     documents = Fetch(shards.caller, asked.query, owners, merged.ids.tolist(), states)
@@ -246,9 +251,28 @@ def _in_states(shards: Shards, asked: ShardQuery, strict: bool) -> list[ShardQue
     return [replace(asked, strict=strict, state=info.state) for info in shards.infos]
 
 
-def _to_search(part: Any, n_documents: int) -> int:
-    """How many documents a shard had to search."""
-    return len(part) if isinstance(part, list) else n_documents
+def _counted(answers: list[Any], parts: list[Any], count: int) -> list[Any]:
+    """Answers of which those that failed say how many of `count` documents are lost with them.
+
+    A document that is in two shards is lost if both fail, and counted once. Those that no shard is known to have are in
+    the first that did not say which it has.
+    """
+    failed = [isinstance(one, Failure) for one in answers]
+    reached: set[Any] = set()
+    for part, is_lost in zip(parts, failed, strict=True):
+        reached |= set() if is_lost else set(part)
+    known = reached.union(*(part for part in parts if not isinstance(part, Failure)))
+    unknown = count - len(known)
+    counted = []
+    for one, part, is_lost in zip(answers, parts, failed, strict=True):
+        lost = 0
+        if isinstance(part, Failure):
+            lost, unknown = unknown, 0
+        elif is_lost:
+            lost = len(set(part) - reached)
+            reached |= set(part)
+        counted.append(replace(one, n_documents=lost) if is_lost else one)
+    return counted
 
 
 def _with(part: Any, *args: Any) -> Any:
