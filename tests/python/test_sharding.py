@@ -97,6 +97,54 @@ def test_a_closed_one_has_no_threads_left():
     assert parts[0].search(DOCS[0], 2).certificate.exact
 
 
+def test_calls_that_wait_for_a_thread_are_answered_though_it_is_closed():
+    parts, whole = parts_of(1)
+    sharded = ShardedIndex.of(parts)
+    (replica,) = sharded._shards.caller.shards[0]
+    begun, go = threading.Event(), threading.Event()
+    for _ in range(4):
+        replica._pool.submit(lambda: (begun.set(), go.wait(30)))
+    begun.wait(30)
+    found = []
+    searching = threading.Thread(target=lambda: found.append(sharded.range_search(DOCS[0], 0.5)), daemon=True)
+    searching.start()
+    deadline = time.perf_counter() + 30
+    while not replica._pool._work_queue.qsize():
+        assert time.perf_counter() < deadline
+        time.sleep(0.01)
+    sharded.close()
+    go.set()
+    searching.join(30)
+    same(found[0], whole.range_search(DOCS[0], 0.5))
+
+
+def test_hits_of_a_closed_one_say_that_it_was_closed():
+    parts, whole = parts_of(2)
+    sharded = ShardedIndex.of(parts)
+    seen, unseen = sharded.search(DOCS[0], 2), sharded.search(DOCS[0], 2)
+    assert seen[0].payload == whole.search(DOCS[0], 2)[0].payload
+    sharded.close()
+    assert [hit.payload for hit in pickle.loads(pickle.dumps(seen))] == [hit.payload for hit in seen]
+    assert unseen.ids.tolist() == seen.ids.tolist()
+    for look in (lambda: unseen[0].payload, lambda: unseen[1].alignment, lambda: pickle.dumps(unseen)):
+        with pytest.raises(mr.errors.IndexClosedError, match="closed"):
+            look()
+
+
+@pytest.mark.parametrize("on_failure", ["raise", "partial"])
+def test_a_search_that_is_under_way_when_it_is_closed_says_so(on_failure):
+    sharded, broken, _, _ = faulty(on_failure=on_failure)
+
+    def submit(method, *args, **options):
+        if method == "search":
+            sharded.close()
+        return Faulty.submit(broken, method, *args, **options)
+
+    broken.submit = submit
+    with pytest.raises(mr.errors.IndexClosedError, match="closed"):
+        sharded.search(DOCS[0], 2)
+
+
 def test_bags_and_given_costs():
     vectors = RNG.normal(size=(60, 5)).astype(np.float32)
     words = [RNG.integers(0, 60, size=RNG.integers(1, 9)) for _ in range(100)]
@@ -231,6 +279,9 @@ class Faulty:
             return getattr(self._shard, method)(*args, **options)
 
         return self._pool.submit(call)
+
+    def close(self):
+        pass
 
 
 def faulty(count=3, bad=1, replicas=1, on_failure="partial", hedge=None, **options):

@@ -175,6 +175,19 @@ class Caller:
         #: Calls of each shard that began with any replica.
         self._turns = [0] * len(self.shards)
         self._lock = Lock()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Release all replicas; later calls are an IndexClosedError."""
+        self._is_closed = True
+        for replicas in self.shards:
+            for replica in replicas:
+                replica.close()
+
+    def require_open(self) -> None:
+        """Refuse calls of replicas that have been released."""
+        if self._is_closed:
+            raise IndexClosedError("the sharded index was closed; open it again")
 
     def ask(
         self,
@@ -205,9 +218,12 @@ class Caller:
         TypeError, ValueError, LookupError
             If a shard says that an argument is wrong, and so does another replica of it if there is one; all others
             are no longer awaited.
+        IndexClosedError
+            If the replicas have been released, before or meanwhile.
         Abandoned
             If the results of the course are no longer wanted.
         """
+        self.require_open()
         began = time.perf_counter()
         deadline = course.deadline
         answers: list[Any] = [own if isinstance(own, Failure) else None for own in args]
@@ -253,6 +269,7 @@ class Caller:
                     except kept as error:
                         answers[s] = error
                     except Exception as error:
+                        self.require_open()
                         state.reasons.append(f"{type(error).__name__}: {error}".splitlines()[0][:200])
                         if not _is_of_caller(error):
                             self._note_failure(s, replica)

@@ -82,6 +82,8 @@ class Fetch:
         ------
         ShardFailedError
             If its shard does not answer, or no longer has the state in which it was found.
+        IndexClosedError
+            If what found it was closed before any of the documents was looked at.
         """
         with self._lock:
             if self._found is None:

@@ -38,8 +38,9 @@ class LocalReplica:
         return ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix=f"moverank-{self.name}")
 
     def close(self) -> None:
-        """End the threads, when calls that are running have returned."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads, when calls that have begun or wait have returned."""
+        # What waits is not cancelled: a search would wait for it without end, as nobody tells it of that.
+        self._pool.shutdown(wait=False)
 
 
 def in_this_process(

@@ -47,7 +47,11 @@ class Sharded(Generic[S]):
         self._shards.refresh()
 
     def close(self) -> None:
-        """Release all replicas. Indexes that were given to `of` stay open."""
+        """Release all replicas. Indexes that were given to `of` stay open.
+
+        What hits bring from shards (`payload`, `text`, `alignment`) is fetched when it is first looked at, or pickled:
+        that has to be done before.
+        """
         self._shards.close()
 
     def __enter__(self: Own) -> Own:

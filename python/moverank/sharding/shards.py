@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from moverank._support.validate import as_list, one_of, real_number
 from moverank.errors import (
     DuplicateIdError,
-    IndexClosedError,
     ShardFailedError,
     ShardMismatchError,
     UnknownIdError,
@@ -78,7 +77,6 @@ class Shards:
         self.folders = None if folders is None else [Path(folder) for folder in folders]
         self.caller = Caller(replicas, given, hedge=hedge)
         self.infos: list[ShardInfo] = []
-        self._is_closed = False
         self.refresh()
 
     def arguments(self) -> tuple[list[list[Replica]], dict[str, Any]]:
@@ -107,10 +105,7 @@ class Shards:
 
     def close(self) -> None:
         """Release all replicas."""
-        self._is_closed = True
-        for replicas in self.caller.shards:
-            for replica in replicas:
-                replica.close()
+        self.caller.close()
 
     def refresh(self, course: Course | None = None) -> None:
         """Let every replica load the latest state of its folder.
@@ -124,7 +119,7 @@ class Shards:
         ShardFailedError
             If no replica of a shard can be reached.
         """
-        self._require_open()
+        self.caller.require_open()
         limit = SECONDS_TO_LOAD if course is None or course.left is None else min(SECONDS_TO_LOAD, course.left)
         before: list[list[Any]] = []
         for _ in range(ATTEMPTS_TO_AGREE):
@@ -182,7 +177,7 @@ class Shards:
         course : Course
             When it has to end.
         """
-        self._require_open()
+        self.caller.require_open()
         for _ in range(ATTEMPTS_TO_AGREE):
             try:
                 return search(copy(self))
@@ -192,10 +187,6 @@ class Shards:
                     raise ShardFailedError(f"{name}: it has changed, and there was no time to load that") from None
                 self.refresh(course.part(FOR_LOADING))
         raise ShardFailedError("the shards change faster than they can be searched")
-
-    def _require_open(self) -> None:
-        if self._is_closed:
-            raise IndexClosedError("the sharded index was closed; open it again")
 
     def require_state(self, shard: int, state: str) -> None:
         """Have the search begin anew if a shard is not in the state in which it was loaded."""
@@ -218,7 +209,7 @@ class Shards:
 
     def owners(self, ids: Any, course: Course | None = None) -> NDArray[np.int64]:
         """The shard of each document, as they are now; −1 for those that are in none."""
-        self._require_open()
+        self.caller.require_open()
         listed = list(ids)
         owners = np.full(len(listed), -1, dtype=np.int64)
         calls = self.caller.ask("has", [(listed,)] * len(self), course or Course.of(SECONDS_TO_LOAD))
