@@ -1,4 +1,4 @@
-"""Connections on which no request comes are closed, under both of uvicorn's readers of HTTP; others are not."""
+"""Clients that send no request, or take no answer, are cut off, under both of uvicorn's readers of HTTP; others not."""
 
 import asyncio
 import socket
@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: E40
 from moverank.serve.connections import Impatient  # noqa: E402
 
 SECONDS = 0.6
+LARGE = 1 << 25
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -32,21 +33,27 @@ async def application(scope, receive, send):
             if message["type"] == "lifespan.shutdown":
                 return
     await asyncio.sleep(2 * SECONDS if scope["path"] == "/slow" else 0)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    body = b"x" * LARGE if scope["path"] == "/large" else b"ok"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture(scope="module", params=[H11Protocol, HttpToolsProtocol])
-def port(request):
+def server(request):
     protocol = type("Limited", (Impatient, request.param), {})
     server = uvicorn.Server(uvicorn.Config(application, port=0, http=protocol, lifespan="on", log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield server
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def port(server):
+    return server.servers[0].sockets[0].getsockname()[1]
 
 
 def connected(port):
@@ -108,6 +115,59 @@ def test_requests_that_come_together_are_all_answered(port):
     with connected(port) as own:
         own.sendall((HEAD + b"\r\n") * 2 + HEAD + b"Connection: close\r\n\r\n")
         assert until_closed(own)[1].count(b"\r\n\r\nok") == 3
+
+
+def asked_for_much(port):
+    """A connection on which a large answer comes, of which little fits on the way."""
+    own = socket.socket()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    own.settimeout(30)
+    own.connect(("127.0.0.1", port))
+    own.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    return own
+
+
+def until_none_is_left(server, seconds):
+    end = time.monotonic() + seconds
+    while server.server_state.connections and time.monotonic() < end:
+        time.sleep(0.02)
+    return not server.server_state.connections
+
+
+@pytest.mark.parametrize("kept", [b"", b"Connection: close\r\n"], ids=["connection is kept", "connection is closed"])
+def test_clients_that_take_no_answer_are_cut_off(server, port, kept):
+    clients = [asked_for_much(port) for _ in range(5)]
+    for _ in range(2):
+        own = connected(port)
+        own.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n" + kept + b"\r\n")
+        clients.append(own)
+    while len(server.server_state.connections) < len(clients):
+        time.sleep(0.01)
+    assert until_none_is_left(server, SECONDS + 10)
+    for own in clients:
+        own.close()
+
+
+def test_clients_that_take_little_at_a_time_are_cut_off(server, port):
+    with asked_for_much(port) as own:
+        end = time.monotonic() + 10 * SECONDS + 10
+        own.recv(1000)
+        while server.server_state.connections and time.monotonic() < end:
+            own.recv(1000)
+            time.sleep(0.02)
+        assert not server.server_state.connections
+
+
+def test_clients_that_are_slow_get_all(server, port):
+    with asked_for_much(port) as own:
+        found, began = 0, time.monotonic()
+        while more := own.recv(1 << 20):
+            found += len(more)
+            # Four deadlines for all of it.
+            time.sleep(max(0.0, began + 4 * SECONDS * found / LARGE - time.monotonic()))
+    assert found > LARGE
+    assert time.monotonic() - began > 3 * SECONDS
+    assert until_none_is_left(server, 5)
 
 
 def test_the_service_closes_silent_connections():
