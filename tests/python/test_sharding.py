@@ -547,6 +547,21 @@ def test_wrong_arguments_are_no_failure_of_a_shard():
         ShardedIndex([[LocalReplica(Shard(parts[0]), "a")]], hedge=100.0)
 
 
+@pytest.mark.parametrize("ids", [["nope"], [1, None], [True], [1 << 63], [1.0], ["a", "a"]], ids=str)
+def test_an_id_of_another_type_is_unknown_as_it_is_to_one_index(ids):
+    parts, whole = parts_of(2)
+    for index in (ShardedIndex.of(parts), whole):
+        for call in (
+            lambda index=index: index.search(DOCS[0], 3, subset=ids),
+            lambda index=index: index.range_search(DOCS[0], 0.5, subset=ids),
+            lambda index=index: index.rerank(DOCS[0], ids, 3),
+            lambda index=index: index.remove(ids),
+        ):
+            with pytest.raises(UnknownIdError, match=r"(ids|subset): .*whose ids are integers of 64 bits"):
+                call()
+        assert len(index) == len(DOCS)
+
+
 def test_calls_of_many_threads_do_not_mix():
     parts, whole = parts_of(3)
     sharded = ShardedIndex.of(parts)

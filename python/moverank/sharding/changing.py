@@ -32,7 +32,7 @@ def destinations(shards: Shards, ids: list[Any], *, replacing: bool) -> NDArray[
 
 def remove(shards: Shards, ids: Ids) -> None:
     """Remove documents, wherever they are; none is removed if one is in no shard."""
-    listed = shards.checked_ids(ids, "ids")
+    listed = shards.ids_to_find(ids, "ids")
     shards.refresh()
     owners = shards.owners(listed)
     if (owners < 0).any():

@@ -158,7 +158,7 @@ class ShardedIndex(Sharded[Shards]):
         ShardFailedError
             If a shard does not answer, unless `on_failure` is "partial"; if none does, in any case.
         UnknownIdError
-            If an id of the subset is in no shard.
+            If an id of the subset is in no shard, or of another type than their ids.
         TypeError, ValueError
             If an argument is malformed; the message names it.
         """
@@ -371,7 +371,7 @@ class ShardedIndex(Sharded[Shards]):
     def _write(self, method: str, docs: Documents, ids: Ids, payloads: Any) -> None:
         shards = self._shards
         checked = as_documents(docs, self.measure)
-        listed = shards.checked_ids(ids, "ids")
+        listed = shards.ids_to_give(ids, "ids")
         if len(listed) != len(checked):
             raise ValueError(f"ids: expected {len(checked)}, one per document, got {len(listed)}")
         own = None if payloads is None else payload_list(payloads)

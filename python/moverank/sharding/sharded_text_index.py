@@ -419,7 +419,7 @@ class ShardedTextIndex(Sharded[TextShards]):
         """
         if not isinstance(query, str):
             raise TypeError(f"query: expected a string, got {type(query).__name__}")
-        listed = self._shards.checked_ids(listed_ids(ids), "ids")
+        listed = self._shards.ids_to_find(listed_ids(ids), "ids")
         if not listed:
             raise ValueError("ids: expected at least one id, got none")
         first = None if scores is None else first_stage(scores, len(listed))

@@ -229,7 +229,7 @@ class Shards:
         count = len(self)
         if subset is None:
             return [None] * count
-        listed = self.checked_ids(subset, name)
+        listed = self.ids_to_find(subset, name)
         asked = [(listed, info.state) for info in self.infos]
         if not listed:
             return [[]] * count
@@ -246,12 +246,25 @@ class Shards:
             raise UnknownIdError(f"{name}: {listed[int(np.argmin(seen))]!r:.80} is in no shard")
         return parts
 
-    def checked_ids(self, ids: Ids, name: str) -> list[Any]:
+    def ids_to_find(self, ids: Ids, name: str) -> list[Any]:
+        """Different ids of documents that are there, as a list; one of another type than the shards have is not."""
+        listed = listed_ids(ids, name)
+        for id in listed:
+            if not is_id(id, self.ids):
+                kinds = {"int": "integers of 64 bits", "str": "strings"}.get(self.ids)
+                why = "" if kinds is None else f", whose ids are {kinds}"
+                raise UnknownIdError(f"{name}: {id!r:.80} is in no shard{why}")
+        return self._all_different(listed, name)
+
+    def ids_to_give(self, ids: Ids, name: str) -> list[Any]:
         """Different ids of the type that the shards have, as a list."""
         listed = listed_ids(ids, name)
         for id in listed:
             if not is_id(id, self.ids):
                 raise TypeError(f"{name}: expected {self.ids}, the type of ids in this index, got {id!r:.80}")
+        return self._all_different(listed, name)
+
+    def _all_different(self, listed: list[Any], name: str) -> list[Any]:
         if len(set(listed)) < len(listed):
             twice = next(id for id, count in Counter(listed).items() if count > 1)
             raise DuplicateIdError(f"{name}: {twice!r:.80} is given more than once")
