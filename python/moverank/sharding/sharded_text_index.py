@@ -98,7 +98,9 @@ class ShardedTextIndex(Sharded[TextShards]):
 
     The answer is that of one index of all texts. Rare words weigh what they weigh in all shards together: these first
     say how many of their texts have each term of the query, and add up. Tokens are compared as `ShardedIndex` does it.
-    Scores of all candidates are then fused here.
+    Scores of all candidates are then fused here. BM25 counts texts that were removed or replaced until they are
+    dropped, which each index does at its own time, and at the latest in `TextIndex.compact`: scores by terms are surely
+    those of one index once it and all shards have been compacted.
 
     Made by `open` for indexes in folders, and by `of` for indexes in memory. `split` makes shards of one index.
 
