@@ -833,6 +833,36 @@ def test_documents_of_one_id_in_two_shards_are_refused():
         sharded.remove([3])
 
 
+@given(st.integers(1, 12), st.integers(0, 20), st.integers(0, 2**32 - 1))
+def test_of_two_documents_of_one_id_the_nearer_counts_or_the_search_is_refused(k, both, seed):
+    rng = np.random.default_rng(seed)
+    owned = [list(range(20)), list(range(20 - both, 40))]
+    docs = [[rng.normal(size=(2, 3)) for _ in own] for own in owned]
+    parts = [mr.Index.build(one, "wmd", ids=own) for one, own in zip(docs, owned, strict=True)]
+    query = rng.normal(size=(2, 3))
+    nearest = {}
+    for own, one in zip(owned, docs, strict=True):
+        for id, distance in zip(own, mr.distances(query, one, "wmd"), strict=True):
+            nearest[id] = min(distance, nearest.get(id, np.inf))
+    expected = sorted(nearest, key=lambda id: (nearest[id], id))[:k]
+    try:
+        hits = ShardedIndex.of(parts).search(query, k)
+    except ShardMismatchError:
+        assert both > 0
+    else:
+        assert hits.ids.tolist() == expected
+        assert hits.certificate.exact
+        assert hits.stats.documents == 40 + both
+
+
+def test_a_far_document_of_the_same_id_is_not_met():
+    parts = [mr.Index.build(docs, "wmd") for docs in (DOCS[:10], [DOCS[0] + 50, *DOCS[10:19]])]
+    hits = ShardedIndex.of(parts).search(DOCS[0], 2)
+    assert hits.ids[0] == 0
+    assert hits.distances[0] == pytest.approx(0.0, abs=1e-3)
+    assert "of 20 documents" in str(hits.certificate) or "all 20 documents" in str(hits.certificate)
+
+
 def test_changes_see_what_another_process_has_moved(tmp_path):
     build, _query = KINDS["tokens"]
     folders = saved(tmp_path, [list(range(60)), list(range(60, 90))], build)

@@ -37,7 +37,9 @@ class Sharded(Generic[S]):
         return bool(kind) and is_id(id, kind) and bool(self._shards.owners([id])[0] >= 0)
 
     def refresh(self) -> None:
-        """Let every replica load the latest state of its folder.
+        """Let every replica load the latest state of its folder, all at the same time.
+
+        Searches go on meanwhile, in the states from before.
 
         Raises
         ------

@@ -39,6 +39,10 @@ class ShardedIndex(Sharded[Shards]):
     within the cutoff. As a distance depends on one document only, the nearest of all are among the nearest of each, and
     the answer is that of one index, ties included.
 
+    Each document has to be in one shard only. Searches do not compare the ids of all shards. One that meets two
+    different documents of one id is refused (ShardMismatchError). One that meets the nearer of them only, takes it: its
+    certificate says that hits are the nearest if each id stands for its nearest document, and counts both.
+
     Made by `open` for indexes in folders, and by `of` for indexes in memory.
 
     Parameters
@@ -50,7 +54,8 @@ class ShardedIndex(Sharded[Shards]):
     folders : sequence of path, optional
         The folder of each shard, which can then be changed.
     on_failure : {"raise", "partial"}, default "raise"
-        What to do if a shard does not answer: raise, or answer from the others and say what is missing.
+        What to do if a shard does not answer a search: raise, or answer from the others and say what is missing. Here,
+        each has to answer once in any case, or there is no telling what is missing: ShardFailedError.
     hedge : float or None, default 95
         A call of a shard that takes longer than this percentile of earlier calls is sent to another replica too.
 
