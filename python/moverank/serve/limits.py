@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import re
 import time
@@ -141,34 +140,3 @@ class _Body:
 
     def _too_large(self) -> Refused:
         return Refused(413, f"a request may have {self._most} bytes")
-
-
-class JsonLines(logging.Formatter):
-    """Log records as lines of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line."""
-        facts: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "facts", {}),
-        }
-        if record.exc_info:
-            facts["error"] = self.formatException(record.exc_info)
-        return json.dumps(facts, ensure_ascii=False)
-
-
-class Lines(logging.Formatter):
-    """Log records as lines for people."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line."""
-        facts = getattr(record, "facts", None)
-        if facts is None:
-            return super().format(record)
-        if "status" not in facts:
-            said = " ".join(f"{name} {own}" for name, own in facts.items())
-            return f"{super().format(record)} {said}"
-        stages = " ".join(f"{name} {own}" for name, own in facts["stages"].items())
-        return f"{facts['status']} {facts['method']} {facts['path']} {facts['ms']} ms {stages}".rstrip()
