@@ -247,13 +247,13 @@ def details(ranking: Ranking, timing: Timing, *, explain: bool) -> dict[str, Any
     return {**told, "results": results}
 
 
-def info(encoder: str) -> dict[str, Any]:
+def info(encoder: str, at_a_time: int) -> dict[str, Any]:
     """What clients of text-embeddings-inference read before their first request."""
     return {
         "model_id": encoder,
         "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
         "model_dtype": "float32",
-        "max_concurrent_requests": 512,
+        "max_concurrent_requests": at_a_time,
         "max_client_batch_size": 100_000,
         "max_input_length": 1_000_000,
         "max_batch_tokens": 100_000_000,

@@ -120,6 +120,11 @@ class Engine:
         """Requests that are computed, or wait for it."""
         return self._in_hand
 
+    @property
+    def most_in_hand(self) -> int:
+        """Requests beyond which others are refused."""
+        return self._most + self._waiting_at_most
+
     def watch(self, tell: Callable[[float], object]) -> None:
         """Tell of the requests in hand whenever their number changes."""
         self._watch = tell
@@ -139,7 +144,7 @@ class Engine:
         Refused
             If too many wait, or time is over before its turn comes.
         """
-        if self._in_hand >= self._most + self._waiting_at_most:
+        if self._in_hand >= self.most_in_hand:
             raise Refused(429, f"{self._in_hand} requests are being answered or wait; try again later", retry_after=1)
         self._take(1)
         pool = self._writers if writes else self._pool

@@ -115,7 +115,7 @@ async def score(body: ScoreRequest, request: Request) -> JSONResponse:
 @router.get("/info", summary="Facts about the encoder, in the dialect of TEI", responses=described(Info))
 async def told(request: Request) -> JSONResponse:
     """What clients of text-embeddings-inference read before their first request."""
-    return JSONResponse(info(_encoder_of(request)))
+    return JSONResponse(info(_encoder_of(request), request.app.state.engine.most_in_hand))
 
 
 @router.get("/v1/models", summary="The encoder, as a list of models", responses=described(Models))
