@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import socket
@@ -93,6 +94,8 @@ def test_texts_are_answered_in_the_dialect_of_text_embeddings_inference(client):
     assert [one["score"] for one in report[:3]] == pytest.approx([max(s, 0) for s in expected.scores[:3]], abs=1e-6)
     told = client.get("/info").json()
     assert told["max_client_batch_size"] > 1000
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert told["max_concurrent_requests"] == cores + 128  # those that are computed, and those that may wait
     error = answer(client, "/rerank", {"query": MUSIC, "texts": []}, 400)
     assert set(error) == {"error", "error_type"}
     assert answer(client, "/rerank", {"query": MUSIC, "texts": [3]}, 422)["error_type"] == "Validation"
@@ -353,9 +356,10 @@ def test_clients_of_jina_and_infinity_find_what_was_wrong(client):
 
 def test_methods_that_a_path_has_are_named(client):
     for method, path, allowed in (
-        ("PUT", "/v1/indexes/papers/documents/4983", "DELETE, GET"),
+        ("PUT", "/v1/indexes/papers/documents/4983", "DELETE, GET, HEAD"),
         ("GET", "/v1/rerank", "POST"),
-        ("POST", "/health", "GET"),
+        ("HEAD", "/v1/rerank", "POST"),
+        ("POST", "/health", "GET, HEAD"),
     ):
         found = client.request(method, path)
         assert (found.status_code, found.headers["allow"]) == (405, allowed)
@@ -438,6 +442,15 @@ def test_requests_have_names(client):
     assert re.fullmatch("[0-9a-f]{32}", other.headers["x-request-id"])
 
 
+def test_head_is_answered_as_get_is_without_a_body(client):
+    for path in ("/", "/health", "/health/live", "/health/ready", "/v1/measures", "/docs"):
+        found, whole = client.head(path), client.get(path)
+        assert (found.status_code, found.content) == (200, b""), path
+        assert found.headers["content-length"] == str(len(whole.content)) != "0"
+        assert found.headers["x-request-id"]
+    assert client.head("/nothing").status_code == 404
+
+
 def test_a_token_is_wanted_if_there_is_one(folder, tmp_path):
     (tmp_path / "token").write_text("s3cret\n")
     with served("--token-file", tmp_path / "token", "--cors", "https://example.org", "--log", "json") as own:
@@ -453,16 +466,27 @@ def test_a_token_is_wanted_if_there_is_one(folder, tmp_path):
         assert httpx.get(f"{own.url}/v1/indexes", headers=good).json() == {"indexes": []}
         wanted = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST",
                   "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
-        assert httpx.options(f"{own.url}/rerank", headers=wanted).status_code == 200
+        preflight = httpx.options(f"{own.url}/rerank", headers={**wanted, "X-Request-Id": "preflight.1"})
+        assert (preflight.status_code, preflight.headers["x-request-id"]) == (200, "preflight.1")
         other = httpx.post(f"{own.url}/rerank", json=body, headers={**good, "Origin": "https://other.org"})
         assert "access-control-allow-origin" not in other.headers
         assert not any("s3cret" in line for line in own.log)
-        described = httpx.get(f"{own.url}/openapi.json", headers=good).json()
+        # A browser opens the description without the token, which can then be given there.
+        described = httpx.get(f"{own.url}/openapi.json").json()
         assert described["security"] == [{"token": []}]
+        for path in ("/docs", "/redoc"):
+            page = httpx.get(own.url + path)
+            assert page.status_code == 200
+            loaded = re.findall(r'(?:src|href)="(/static-offline-docs/[^"]+)"', page.text)
+            assert loaded
+            assert all(httpx.get(own.url + one).status_code == 200 for one in loaded)
+        for path in ("/metrics", "/info", "/static-offline-docs", "/docs/x", "/static-offline-docs/../info"):
+            assert httpx.get(own.url + path).status_code == 401, path
         assert described["paths"]["/health"]["get"]["security"] == []
         lines = [json.loads(line) for line in own.log if '"request"' in line]
         assert {line["status"] for line in lines} >= {200, 401}
         assert all({"id", "path", "ms", "stages"} <= set(line) for line in lines)
+        assert "preflight.1" in {line["id"] for line in lines}
 
 
 def test_an_index_is_read_only_unless_that_is_wanted(folder):
@@ -479,6 +503,7 @@ def test_an_index_is_read_only_unless_that_is_wanted(folder):
         (["papers", "papers"], "two indexes have the name 'papers'"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--deadline", "0"], "deadline"),
+        (["--allow-host", "http://x"], "--allow-host: expected a name or an address without scheme and port"),
         (["--model", "x.onnx"], "--model and --tokenizer go together"),
         (["--vectors", "nothing.txt"], "nothing.txt"),
         (["--measure", "nonsense"], "unknown measure"),
@@ -551,7 +576,8 @@ def test_slow_clients_are_cut_off_and_hold_nobody_up(folder):
         slow = [socket.create_connection((host, int(port))) for _ in range(200)]
         for one in slow:
             one.sendall(
-                b"POST /rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+                b"POST /rerank HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
             )
         began = time.monotonic()
         assert httpx.post(f"{own.url}/rerank", json={"query": "cat", "documents": ["a cat"]}).status_code == 200

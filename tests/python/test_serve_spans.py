@@ -127,7 +127,9 @@ def test_an_answer_that_is_not_given_is_an_error(client, exporter):
 def test_a_fault_of_the_service_is_recorded(client, exporter, monkeypatch, caplog):
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr("moverank.serve.reranking.cohere_answer", lambda *_: 1 / 0)
-    assert client.post("/rerank", json=RERANK).status_code == 500
+    found = client.post("/rerank", json=RERANK, headers={"X-Request-Id": "mine"})
+    assert (found.status_code, found.headers["x-request-id"]) == (500, "mine")
+    assert found.json()["error"]["type"] == "InternalServerError"
     span = only(exporter)
     assert span.status.status_code is trace.StatusCode.ERROR
     assert span.attributes["http.response.status_code"] == 500

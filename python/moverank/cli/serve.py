@@ -37,6 +37,9 @@ def add_parser(commands: Any) -> None:
                         "(default: the variable MOVERANK_TOKEN; none without it)")  # fmt: skip
     parser.add_argument("--cors", action="append", metavar="ORIGIN", help="origin of pages that may call the service; "
                         "may be repeated")  # fmt: skip
+    parser.add_argument("--allow-host", action="append", metavar="HOST", help="name or address by which clients may "
+                        "call the service; may be repeated, and may begin with '*.', or be '*' for any (default: those "
+                        "of this machine if it listens to it alone and asks for no token, else any)")  # fmt: skip
     parser.add_argument("--deadline", type=float, default=30.0, metavar="SECONDS", help="most seconds for a request "
                         "(default: 30)")  # fmt: skip
     parser.add_argument("--body-mb", type=float, default=32.0, metavar="MB", help="most megabytes of a request "
@@ -130,12 +133,26 @@ def _options(args: argparse.Namespace) -> Any:
         writable=args.writable,
         token=token,
         origins=tuple(args.cors or ()),
+        hosts=_hosts(args, token),
         deadline=args.deadline,
         body_bytes=int(args.body_mb * 1e6),
         threads=args.threads,
         waiting=args.waiting,
         cache_bytes=int(args.cache_mb * 1e6),
     )
+
+
+def _hosts(args: argparse.Namespace, token: str | None) -> tuple[str, ...]:
+    """Names of the service; pages of others could be led to one that listens to this machine alone."""
+    from moverank.serve.hosts import LOCAL, is_local, is_name
+
+    allowed = args.allow_host or []
+    if "*" in allowed or not (allowed or (is_local(args.host) and token is None)):
+        return ()
+    for host in allowed:
+        if not is_name(host):
+            raise UserError(f"--allow-host: expected a name or an address without scheme and port, got {host!r:.80}")
+    return (*LOCAL, *((args.host,) if is_name(args.host) else ()), *allowed)
 
 
 def _path(path: Path | None) -> str | None:

@@ -26,10 +26,11 @@ from moverank.serve import reranking, searching
 from moverank.serve.answers import INCOMPLETE, Health, Readiness, described
 from moverank.serve.catalog import Catalog
 from moverank.serve.engine import Engine
-from moverank.serve.errors import Refused, body_of, response
+from moverank.serve.errors import Refused, body_of, failure, response
 from moverank.serve.fields import named
-from moverank.serve.limits import OPEN, Guard
+from moverank.serve.limits import Guard, is_open
 from moverank.serve.metrics import SEVERAL, Metrics
+from moverank.serve.naming import Named
 from moverank.serve.options import DEADLINE, Options
 from moverank.serve.workers import end_with_parent, forget_dead
 from moverank.sharding import ShardedTextIndex
@@ -39,8 +40,8 @@ log = logging.getLogger("moverank.serve")
 _DESCRIPTION = """Ranking by optimal transport: rerankers' dialects, search of indexes of texts, and reasons.
 
 The page at `/` shows rankings. Errors have the form
-`{"message", "detail", "error": {"message", "type", "param", "code"}}`, or, for bodies with `texts`, that of
-text-embeddings-inference."""
+`{"message", "detail", "error": {"message", "type", "param", "code"}}`, or, for bodies with `texts` that were
+read, that of text-embeddings-inference."""
 
 
 def create_app(options: Options | None = None, *, shards: Mapping[str, ShardedTextIndex] | None = None) -> FastAPI:
@@ -88,13 +89,14 @@ def create_app(options: Options | None = None, *, shards: Mapping[str, ShardedTe
     _add_error_handlers(app)
     if chosen.token is not None:
         _describe_token(app)
-    app.add_middleware(Guard, options=chosen, metrics=metrics)
+    app.add_middleware(Guard, options=chosen)
     if chosen.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(chosen.origins), allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["Retry-After", "X-Request-Id", INCOMPLETE],
         )  # fmt: skip
+    app.add_middleware(Named, options=chosen, metrics=metrics)
     return app
 
 
@@ -158,7 +160,7 @@ def _describe_token(app: FastAPI) -> None:
         described_app["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         described_app["security"] = [{"token": []}]
         for path, operations in described_app["paths"].items():
-            if path in OPEN:
+            if is_open(path):
                 for operation in operations.values():
                     operation["security"] = []
         return described_app
@@ -212,6 +214,7 @@ def _add_error_handlers(app: FastAPI) -> None:
             routes = [*app.routes, *reranking.router.routes, *searching.router.routes]
             matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+            methods |= {"HEAD"} if "GET" in methods else set()
             headers = {"Allow": ", ".join(sorted(methods))}
         return JSONResponse(
             body_of(error.status_code, str(error.detail), tei=is_tei(request)), error.status_code, headers
@@ -234,7 +237,7 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> JSONResponse:
         log.exception("failed", extra={"facts": {"id": getattr(request.state, "id", None), "path": request.url.path}})
-        return JSONResponse(body_of(500, "the service failed; its log says why", tei=is_tei(request)), 500)
+        return failure(tei=is_tei(request))
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:

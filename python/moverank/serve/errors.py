@@ -63,3 +63,8 @@ def response(refused: Refused, *, tei: bool = False) -> JSONResponse:
     if refused.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body_of(refused.status, refused.message, refused.param, tei=tei), refused.status, headers)
+
+
+def failure(*, tei: bool = False) -> JSONResponse:
+    """The answer when the service fails."""
+    return JSONResponse(body_of(500, "the service failed; its log says why", tei=tei), 500)

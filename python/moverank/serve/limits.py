@@ -1,39 +1,33 @@
-"""What stands between clients and handlers: names, limits, the token, the log. Plain ASGI, so that bodies stream."""
+"""What stands between clients and handlers: hosts, the token, limits. Plain ASGI, so that bodies stream."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
-import re
-import time
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
+from moverank.serve.asgi import App, Message, Receive, Scope, Send
 from moverank.serve.engine import Timing
-from moverank.serve.errors import Refused, response
-from moverank.serve.metrics import Metrics
+from moverank.serve.errors import Refused, failure, response
+from moverank.serve.hosts import is_one_of
 from moverank.serve.options import Options
-from moverank.serve.spans import span_of
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Paths that tell whether the service lives; orchestrators ask them by any address.
+HEALTH = ("/health", "/health/live", "/health/ready")
 
-log = logging.getLogger("moverank.serve")
+#: Paths that need no token: the page, which asks for one, the description of paths, where one can be given, and health.
+OPEN = ("/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", *HEALTH)
 
-#: Paths that need no token: the page, which asks for one, and what tells whether the service lives.
-OPEN = ("/", "/health", "/health/live", "/health/ready")
+#: Where what these pages load lies.
+_OPEN_FOLDER = "/static-offline-docs/"
 
-#: Names of requests that clients may give, to find them in the log.
-_NAME = re.compile(r"[\w.:-]{1,128}")
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no token."""
+    return path in OPEN or path.startswith(_OPEN_FOLDER)
 
 
 class Guard:
-    """Gives each request a name and a time, refuses what is not allowed or too large, and writes one line about it.
+    """Refuses what is not allowed or too large, and answers when the service fails.
 
     Parameters
     ----------
@@ -41,12 +35,10 @@ class Guard:
         What answers.
     options : Options
         Options of the service.
-    metrics : Metrics
-        Where requests are counted.
     """
 
-    def __init__(self, app: App, options: Options, metrics: Metrics) -> None:
-        self._app, self._options, self._metrics = app, options, metrics
+    def __init__(self, app: App, options: Options) -> None:
+        self._app, self._options = app, options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -54,62 +46,43 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        name = given if _NAME.fullmatch(given) else uuid.uuid4().hex
-        timing = Timing(self._options.deadline)
-        scope.setdefault("state", {}).update(id=name, timing=timing, is_tei=False, documents=0)
-        status = 500
+        state = scope["state"]
         begun = False
 
-        async def named(message: Message) -> None:
-            nonlocal status, begun
-            if message["type"] == "http.response.start":
-                status, begun = message["status"], True
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode())]
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
             await send(message)
 
-        with span_of(scope, headers) as span:
-            try:
-                self._require_token(scope, headers)
-                body = _Body(receive, headers, self._options.body_bytes, timing)
-                await self._app(scope, body.receive, named)
-            except Refused as refused:
-                if not begun:
-                    await response(refused)(scope, receive, named)
-            finally:
-                self._tell(scope, status, timing)
-                span.tell(scope, status, timing)
+        try:
+            self._require_host(scope, headers)
+            self._require_token(scope, headers)
+            body = _Body(receive, headers, self._options.body_bytes, state["timing"])
+            await self._app(scope, body.receive, watched)
+        except Refused as refused:
+            if not begun:
+                await response(refused)(scope, receive, watched)
+        except Exception:
+            # The framework answers outside of all that adds headers; it finds the answer begun, and logs the error.
+            if not begun:
+                await failure(tei=state["is_tei"])(scope, receive, watched)
+            raise
+
+    def _require_host(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        hosts = self._options.hosts
+        if not hosts or scope["path"] in HEALTH:
+            return
+        given = headers.get(b"host", b"").decode("latin-1")
+        if not is_one_of(given, hosts):
+            raise Refused(403, f"Host: {given!r:.80} does not name this service; --allow-host adds names")
 
     def _require_token(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         token = self._options.token
-        if token is None or scope["path"] in OPEN or scope["method"] == "OPTIONS":
+        if token is None or is_open(scope["path"]) or scope["method"] == "OPTIONS":
             return
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
         if kind.lower() != b"bearer" or not hmac.compare_digest(given.strip(), token.encode()):
             raise Refused(401, "expected the token of this service, as 'Authorization: Bearer …'")
-
-    def _tell(self, scope: Scope, status: int, timing: Timing) -> None:
-        # The pattern of a path, not the path: anybody could make numbers without end by paths that there are not.
-        route = scope.get("route")
-        path = getattr(route, "path_format", "unknown")
-        seconds = time.perf_counter() - timing.began
-        state = scope["state"]
-        self._metrics.requests.labels(path, str(status)).inc()
-        self._metrics.seconds.labels(path).observe(seconds)
-        for stage, own in timing.stages.items():
-            self._metrics.stages.labels(stage).observe(own)
-        if state["documents"]:
-            self._metrics.documents.inc(state["documents"])
-        facts = {
-            "id": state["id"],
-            "method": scope["method"],
-            "path": scope["path"],
-            "status": status,
-            "ms": round(1000 * seconds, 2),
-            "stages": {stage: round(1000 * own, 2) for stage, own in timing.stages.items()},
-            "client": (scope.get("client") or [None])[0],
-        }
-        log.info("request", extra={"facts": facts})
 
 
 class _Body:

@@ -15,6 +15,7 @@ from moverank.encoders.onnx import OnnxEncoder
 from moverank.encoders.tokenize import Words
 from moverank.encoders.word_vectors import WordVectors
 from moverank.ranking.reranker import DEFAULT_MEASURE
+from moverank.serve.hosts import is_name
 
 #: Variable of the environment by which worker processes are told the options.
 VARIABLE = "MOVERANK_SERVE"
@@ -76,6 +77,9 @@ class Options:
         What clients have to send as ``Authorization: Bearer …``; by default nothing.
     origins : sequence of str, optional
         Origins of other pages that browsers let call the service (CORS); none by default.
+    hosts : sequence of str, optional
+        Names and addresses by which clients may call the service, with ``*.`` for any names before; any by default.
+        With an address of this machine among them, all of these are.
     deadline : float, default 30
         Most seconds for a request, waiting included. A request may ask for fewer.
     body_bytes : int, default 32 MiB
@@ -96,6 +100,7 @@ class Options:
     writable: bool = False
     token: str | None = None
     origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     deadline: float = 30.0
     body_bytes: int = 1 << 25
     threads: int | None = None
@@ -112,6 +117,10 @@ class Options:
         folders = {name: [str(Path(path)) for path in own] for name, own in self.shards.items()}
         object.__setattr__(self, "shards", folders)
         object.__setattr__(self, "origins", tuple(self.origins))
+        object.__setattr__(self, "hosts", tuple(self.hosts))
+        for host in self.hosts:
+            if not is_name(host):
+                raise ValueError(f"hosts: expected a name or an address without a port, got {host!r:.80}")
 
     def as_text(self) -> str:
         """All options as JSON."""
