@@ -111,3 +111,24 @@ def test_processes_end_with_the_one_that_started_them():
     until(lambda: not any(is_alive(pid) for pid in pids))
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{own.url}/health")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_requests_in_hand_are_answered_before_processes_end(workers):
+    with served("--workers", workers, "--cache-mb", "0") as own:
+        until(lambda: httpx.get(f"{own.url}/health").status_code == 200)
+        texts = [f"{d.text} {n}" for n in range(40) for d in DOCS]
+        found = []
+
+        def ask():
+            answer = httpx.post(f"{own.url}/rerank", json={"query": "risk", "documents": texts}, timeout=90)
+            found.append((answer.status_code, len(answer.json()["results"])))
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        until(lambda: number(own, "requests_in_hand") == 6)
+        own.stop()
+        for thread in threads:
+            thread.join()
+        assert found == [(200, len(texts))] * 6
