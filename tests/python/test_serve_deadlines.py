@@ -159,9 +159,27 @@ def test_time_is_kept_for_writing_explanations():
     from moverank.serve.engine import WRITING_OF_EXPLAINING, Timing
 
     timing = Timing(deadline=100.0)
-    assert timing.can_explain
+    assert timing.can_explain()
     timing.explaining = 50.0
-    assert timing.can_explain
+    assert timing.can_explain()
     # As much time is needed for writing as half of that in which they were made.
     timing.explaining = 95.0 / WRITING_OF_EXPLAINING
-    assert not timing.can_explain
+    assert not timing.can_explain()
+
+
+def test_no_long_explanation_is_begun_when_it_would_end_late():
+    from types import SimpleNamespace
+
+    from moverank.serve.dialects import moves
+    from moverank.serve.engine import Timing
+
+    explained = SimpleNamespace(to_dict=lambda: {"moves": []})
+    long = "word " * 400_000
+
+    def document(text, passage=None):
+        return SimpleNamespace(distance=1.0, text=text, passage=passage, explain=lambda: explained)
+
+    assert moves(document("a word"), Timing(deadline=2.0)) == {"moves": []}
+    assert moves(document(long), Timing(deadline=2.0)) is None
+    assert moves(document(long, (0, 100)), Timing(deadline=2.0)) == {"moves": []}
+    assert moves(document(long), Timing(deadline=60.0)) == {"moves": []}

@@ -214,12 +214,20 @@ def tei_answer(request: RerankRequest, texts: list[str], ranking: Ranking) -> li
 
 def moves(document: TextHit | RankedDocument, timing: Timing) -> dict[str, Any] | None:
     """Which token moved where; None for what was not compared, and when time is over."""
-    if not math.isfinite(document.distance) or not timing.can_explain:
+    if not math.isfinite(document.distance) or not timing.can_explain(_length(document)):
         return None
     began = time.perf_counter()
     made = document.explain().to_dict()
     timing.explaining += time.perf_counter() - began
     return made
+
+
+def _length(document: TextHit | RankedDocument) -> int:
+    """Characters of what was compared."""
+    if document.passage is not None:
+        begin, end = document.passage
+        return end - begin
+    return len(document.text or "")
 
 
 def details(ranking: Ranking, timing: Timing, *, explain: bool) -> dict[str, Any]:
