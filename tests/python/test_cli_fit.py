@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+import moverank as mr
 from moverank.cli import main
+from moverank.encoders import WordVectors
 from moverank.spaces import Space
 
 pytest.importorskip("torch", reason="torch is not installed: pip install moverank[torch]")
@@ -71,7 +73,7 @@ def test_an_index_in_the_space_ranks_better_on_queries_that_were_held_out(files,
 def test_what_was_learnt_is_told_and_kept(files, capsys):
     plain = [*FIT, "--docs", "docs.jsonl", "--vectors", "vectors.txt", "--dim", "5", "--epochs", "1"]
     assert main(plain) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, *_, second = capsys.readouterr().out.splitlines()
     assert first.startswith("nDCG@10 of 10 queries held out: 0.")
     assert "Affine(learnt, 8 to 5)" in second
     assert second.endswith("wrd(capacity=4), kept in learned.npz")
@@ -79,6 +81,54 @@ def test_what_was_learnt_is_told_and_kept(files, capsys):
     assert main(plain) == 2
     assert "learned.npz: exists already; --overwrite replaces it" in capsys.readouterr().err
     assert main([*plain, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("fitted", "indexed", "measure", "told"),
+    [
+        (["--measure", "wrd", "--capacity", "1", "--learn", "capacity"], [], None, "which learned.npz was learnt for"),
+        (["--measure", "wmd", "--learn", "weights"], [], "wmd", "the measure is wmd, which learned.npz was learnt for"),
+        (["--measure", "wmd"], ["--capacity", "2"], "wmd(capacity=2)", "learned.npz was learnt for wmd"),
+        (["--measure", "wmd"], ["--measure", "wrd"], "wrd(capacity=4)", "learned.npz was learnt for wmd"),
+    ],
+)
+def test_an_index_takes_the_measure_that_was_learnt(files, fitted, indexed, measure, told, capsys):
+    vectors = ["--vectors", "vectors.txt"]
+    assert main([*FIT, "--docs", "docs.jsonl", *vectors, "--epochs", "1", *fitted, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    if measure is None:
+        assert report["capacity"] != 1, "or there is nothing to see"
+        assert report["after"] > report["before"]
+        measure = report["measure"]
+    index = ["index", "i", "docs.jsonl", "--space", "learned.npz", "--lexical", "none", "--prefilter", "none"]
+    assert main([*index, *vectors, "--quiet", *indexed]) == 0
+    assert told in capsys.readouterr().err
+    assert main(["info", "i", "--json"]) == 0
+    with mr.TextIndex.open("i", encoder=WordVectors.load("vectors.txt")) as opened:
+        assert opened.measure.name == measure
+
+
+def test_what_is_worse_than_the_recipe_is_said(files, capsys):
+    asked = [*FIT, "--docs", "docs.jsonl", "--vectors", "vectors.txt", "--dim", "1", "--learn", "projection"]
+    assert main([*asked, "--epochs", "1"]) == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert " untrained, 0." in first
+    assert " with fewer dimensions, 0." in first
+    assert second == "what was learnt is worse for them than the untrained recipe"
+    assert main([*asked, "--epochs", "1", "--overwrite", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["recipe"] > report["after"]
+
+
+@pytest.mark.parametrize("option", ["--save-held-out", "--checkpoint"])
+@pytest.mark.parametrize(
+    ("path", "fault"), [("no/x", "no/x: its folder does not exist"), ("made", "made: is a folder")]
+)
+def test_a_file_that_cannot_be_written_is_told_before_training(files, option, path, fault, capsys):
+    (files / "made").mkdir()
+    assert main([*FIT, "--docs", "docs.jsonl", "--vectors", "vectors.txt", option, path]) == 2
+    assert fault in capsys.readouterr().err
+    assert not (files / "learned.npz").exists()
 
 
 def test_a_build_resumes_in_its_space_only(files, capsys):

@@ -273,7 +273,7 @@ def test_triples_labels_and_pairs_are_learnt_from(encoder, examples):
     left, of_left = texts(150, 3)
     right, of_right = texts(150, 4)
     scores = (of_left == of_right) + 0.1 * rng.random(150)
-    found = learning.fit(left, right, pairs=scores, **how)
+    found = learning.fit(left, right, pairs=scores, **how | {"training": learning.Training(epochs=6, batch=8)})
     assert found.figure == "correlation"
     assert found.after > found.before
 
@@ -392,9 +392,9 @@ def test_checkpoints_of_others_are_refused(encoder, examples, tmp_path):
     path = tmp_path / "state"
     training = learning.Training(epochs=1, batch=8, checkpoint=path)
     fitted(encoder, examples, training=training)
-    with pytest.raises(ValueError, match=r"checkpoint: .*state is of other examples or options"):
+    with pytest.raises(ValueError, match=r"checkpoint: .*state is of other examples, options or optimisers"):
         fitted(encoder, examples, training=training, measure="wmd")
-    with pytest.raises(ValueError, match=r"checkpoint: .*state is of other examples or options"):
+    with pytest.raises(ValueError, match=r"checkpoint: .*state is of other examples, options or optimisers"):
         fitted(encoder, (examples[0], examples[1][::-1], *examples[2:]), training=training)
     for octets in (b"", b"something else", path.read_bytes()[:300]):
         path.write_bytes(octets)

@@ -91,7 +91,7 @@ def test_what_was_learnt_prints_its_history():
     lines = str(LEARNT).splitlines()
     assert len(lines) == 1 + len(LEARNT.history)
     start = LEARNT.history[0]
-    assert lines[0].startswith(f"epoch 0: untrained, held out {start.held_out:.4f}, {start.seconds:.1f} s")
+    assert lines[0].startswith(f"epoch 0: before training, held out {start.held_out:.4f}, {start.seconds:.1f} s")
     assert lines[2].startswith(f"epoch 2: loss {LEARNT.history[2].loss:.4f}, held out ")
     assert [n for n, line in enumerate(lines) if line.endswith(", kept")] == [LEARNT.best.number]
     assert lines[-1] == repr(LEARNT)
@@ -117,7 +117,8 @@ CALLS = {
     ),
     "fit of triples": (learnt, {"queries": QUERIES, "documents": DOCUMENTS, "triples": [(0, 0, 1), (1, 1, 0)]}),
     "fit of labels": (learnt, {"documents": DOCUMENTS, "labels": ["a", "b", "a"]}),
-    "fit of pairs": (learnt, {"queries": QUERIES, "documents": DOCUMENTS, "pairs": [1.0, 0.5, 0.0]}),
+    "fit of pairs": (learnt, {"queries": QUERIES, "documents": DOCUMENTS, "pairs": [1.0, 0.5, 0.0],
+                                 "training": learning.Training(epochs=0, held_out=0.7)}),
     "Learned.save": (LEARNT.save, {"path": "learned.npz"}),
     "Learned.load": (lambda path: LEARNT.save("learned.npz") or learning.Learned.load(path), {"path": "learned.npz"}),
     "TokenWeighting": (

@@ -32,7 +32,8 @@ def add_parser(commands: Any) -> None:
         help="learn token weights and a projection from judged documents, for moverank index --space",
         description="Learn from judgements which tokens count and where they lie, and keep it in a file, a space, "
         "which moverank index --space applies (moverank[torch]). A share of the queries is held out: the state that is "
-        "best for them is kept, which may be the untrained one, and their nDCG@10 is printed for both.",
+        "best for them is kept, which may be the one before training, and their nDCG@10 is printed, before and "
+        "after. The file keeps the measure with its capacity, too.",
     )
     parser.add_argument("--docs", type=Path, nargs="+", metavar="FILE", help=f"the documents: {FORMATS}")
     parser.add_argument("--index", type=Path, metavar="PATH", help="take the documents, the encoder, the measure and "
@@ -127,14 +128,19 @@ def _print(args: argparse.Namespace, learned: Any) -> int:
             "capacity": learned.capacity if learned.capacity != float("inf") else "inf",
             "figure": learned.figure,
             "held_out_queries": len(learned.held_out),
+            "recipe": learned.recipe,
             "before": learned.before,
             "after": learned.after,
             "epochs": epochs,
         }
         print(json.dumps(report, indent=2))
         return 0
-    print(f"{learned.figure} of {len(learned.held_out)} queries held out: {learned.before:.4f} untrained, "
-          f"{learned.after:.4f} after epoch {learned.best.number} of {epochs}")  # fmt: skip
+    cut = "" if learned.before == learned.recipe else f"{learned.before:.4f} with fewer dimensions, "
+    chosen = f" by capacity {learned.capacity:g}" if CAPACITY in (args.learn or ()) else ""
+    print(f"{learned.figure} of {len(learned.held_out)} queries held out: {learned.recipe:.4f} untrained, {cut}"
+          f"{learned.after:.4f} after epoch {learned.best.number} of {epochs}{chosen}")  # fmt: skip
+    if learned.is_worse:
+        print("what was learnt is worse for them than the untrained recipe")
     print(f"{learned.space!r}, {learned.measure.name}, kept in {printable(str(args.output))}")
     return 0
 
@@ -154,9 +160,12 @@ def _require_sound(args: argparse.Namespace) -> None:
     if args.learn is not None and PROJECTION not in args.learn:
         refuse_options(args, ("dim",), "applies to a projection, which --learn leaves out")
     require_one_stdin(*(args.docs or []), args.queries, args.qrels)
+    for path in (args.output, args.save_held_out, args.checkpoint):
+        if path is not None and not path.parent.is_dir():
+            raise UserError(f"{printable(str(path))}: its folder does not exist")
+        if path is not None and path.is_dir():
+            raise UserError(f"{printable(str(path))}: is a folder")
     name = printable(str(args.output))
-    if not args.output.parent.is_dir():
-        raise UserError(f"{name}: its folder does not exist")
     if args.output.exists() and not args.overwrite:
         raise UserError(f"{name}: exists already; --overwrite replaces it")
 

@@ -25,7 +25,9 @@ from moverank.cli.texts import Texts, add_payload_option
 from moverank.encoders.digests import digest
 from moverank.index.disk.manifest import MANIFEST
 from moverank.index.index import Index
+from moverank.measures.measure import Measure
 from moverank.spaces import Space
+from moverank.spaces.fitted import measure_learnt_with
 from moverank.text_index import ANALYZERS, TextIndex
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather")
@@ -85,7 +87,8 @@ def add_parser(commands: Any) -> None:
         "--passages", type=int, metavar="WORDS", help="with texts: cut them into windows of this many words"
     )
     parser.add_argument("--space", type=Path, metavar="FILE", help="with texts: move them, and later queries, into a "
-                        "space, such as moverank fit learns")  # fmt: skip
+                        "space, such as moverank fit learns; the default measure is then the one that it was learnt "
+                        "for")  # fmt: skip
     parser.add_argument("--no-texts", action="store_true", help="do not keep the texts: answers will not show them")
     add_payload_option(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -152,7 +155,7 @@ def _of_texts(args: argparse.Namespace, path: Path) -> _Built:
     texts = Texts(args, args.files)
     options: dict[str, Any] = {
         "encoder": chosen_encoder(args),
-        "measure": chosen_measure(args),
+        "measure": _measure_of_texts(args),
         "lexical": _lexical(args),
         "passages": chosen_passages(args),
         "store_texts": not args.no_texts,
@@ -208,6 +211,17 @@ def _begun(path: Path, args: argparse.Namespace, options: dict[str, Any]) -> Tex
 def is_vectors(path: Path) -> bool:
     """Whether a file holds vectors, by its name."""
     return path.suffix in VECTOR_SUFFIXES and not path.is_dir()
+
+
+def _measure_of_texts(args: argparse.Namespace) -> Measure:
+    """The measure of the options, or else the one that the space was learnt for, which is told."""
+    learnt = None if args.space is None else measure_learnt_with(args.space)
+    measure = chosen_measure(args, learnt)
+    if learnt is not None:
+        name = args.space.name
+        other = "" if measure == learnt else f", as the options say; {name} was learnt for {learnt.name}"
+        say(f"the measure is {measure.name}{other or f', which {name} was learnt for'}")
+    return measure
 
 
 def _lexical(args: argparse.Namespace) -> str | None:

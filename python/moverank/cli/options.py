@@ -35,8 +35,10 @@ def add_measure_options(
     parser.set_defaults(default_capacity=capacity)
 
 
-def chosen_measure(args: argparse.Namespace) -> Measure:
-    """Measure that the options name."""
+def chosen_measure(args: argparse.Namespace, learnt: Measure | None = None) -> Measure:
+    """Measure that the options name; where they name none, the one that a space was learnt for, if it was."""
+    if learnt is not None and args.measure is None:
+        return learnt if args.capacity is None else learnt.replace(capacity=args.capacity)
     name = "wrd" if args.measure is None else args.measure
     chosen = measure_of_texts(name)
     if args.capacity is not None:

@@ -58,7 +58,11 @@ class Classes:
         first = self.batches(np.random.default_rng([self.training.seed, 0]))[0]
         with torch.no_grad():
             _, values, _, valid = self._distances(model, first, np.random.default_rng(self.training.seed))
-        self.scale = self.training.scale(float(values[valid].std(correction=0)))
+        self.scale = self.training.scale(values[valid])
+
+    def recipe(self) -> float:
+        """The figure of the recipe, without a model."""
+        return self.held_out(Model(None, None))
 
     def batches(self, rng: np.random.Generator) -> list[Indices]:
         """Texts in random order, some at a time."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moverank._support.arrays import is_tensor, plain_array
 from moverank._support.validate import as_list, real_number, text_list
 from moverank.encoders.encoded import EncodedTexts, Encoder, encode_documents, encode_queries
 from moverank.spaces.space import Space
@@ -68,19 +69,23 @@ def judged(judgements: Any, queries: Given, documents: Given) -> list[dict[int, 
             if isinstance(own, Mapping):
                 flat += [(q, d, grade) for d, grade in own.items()]
             else:
-                flat += [(q, d, 1) for d in as_list(own, "judgements", "ids of documents")]
+                listed = list(own) if isinstance(own, (set, frozenset)) else own
+                flat += [(q, d, 1) for d in as_list(listed, "judgements", "ids of documents")]
     else:
         flat = as_list(judgements, "judgements", "(query, document, grade)")
-    found: list[dict[int, float]] = [{} for _ in range(len(queries.encoded))]
+    grades: list[dict[int, float]] = [{} for _ in range(len(queries.encoded))]
     for row in flat:
         q, d, grade = _columns(row, "judgements", 3)
         gain = real_number(grade, "judgements: a grade")
         if not math.isfinite(gain):
             raise ValueError(f"judgements: the grade of {d!r:.80} for {q!r:.80} is not finite")
         query, document = queries.place(q, "judgements"), documents.place(d, "judgements")
-        if gain > 0 and query is not None and document is not None:
-            found[query][document] = gain
-    return found
+        if query is None or document is None:
+            continue
+        known = grades[query].setdefault(document, gain)
+        if known != gain:
+            raise ValueError(f"judgements: {d!r:.80} has two grades for {q!r:.80}, {known:g} and {gain:g}")
+    return [{document: gain for document, gain in sorted(own.items()) if gain > 0} for own in grades]
 
 
 def of_triples(triples: Any, queries: Given, documents: Given) -> tuple[list[dict[int, float]], list[list[int]]]:
@@ -149,6 +154,8 @@ def _plain(id: Any) -> Any:
 
 
 def _columns(row: Any, name: str, count: int) -> list[Any]:
+    if isinstance(row, np.ndarray) or is_tensor(row):  # a row of a table
+        row = plain_array(row, name).tolist()
     if isinstance(row, (str, bytes)) or not isinstance(row, Sequence) or len(row) != count:
         raise ValueError(f"{name}: expected rows of {count}, got {row!r:.80}")
     return list(row)

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from moverank import presets
 from moverank._support.validate import as_list, one_of, require_callable, thread_count
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import Encoder, require_encoder
+from moverank.learning.checks import first_stage_scores, require_capacities, require_folder, require_used
+from moverank.learning.choices import fusion_of, with_capacity
 from moverank.learning.classes import Classes
 from moverank.learning.examples import Given, Texts, classes, held_out_places, judged, of_triples, scores_of, split
 from moverank.learning.learned import Learned
@@ -26,14 +29,10 @@ from moverank.learning.sides import Side, Vocabulary
 from moverank.learning.token_weights import TokenWeighting, WeightModel
 from moverank.learning.training import Epoch, best_of, train
 from moverank.measures.measure import Measure, require_vectors
-from moverank.ranking.fusion import Fusion
 from moverank.spaces.space import Space
 from moverank.vectors.encoder_identity import EncoderIdentity
 
 LEARNABLE = ("weights", "projection", "capacity", "fusion")
-
-#: Capacities that held-out examples choose from, beside the measure's own.
-CAPACITIES = (1.0, 2.0, 4.0, 8.0, float("inf"))
 
 Progress = Callable[[Epoch], object]
 
@@ -61,8 +60,14 @@ def fit(
     """Learn from examples how tokens weigh and where they lie, so that near texts are those that should be near.
 
     Examples are one of four kinds: `judgements` of documents for queries, `triples`, `labels` of the documents, or
-    scores of `pairs`. A share of them is held out. Training starts as the untrained recipe, `start` and `measure`, and
-    what is returned is the state that was best on held-out examples; that may be the start.
+    scores of `pairs`. A share of them is held out, and what is returned is the state that was best on it, of those
+    after each epoch and the one before the first.
+
+    That first state compares texts as the untrained recipe does, which is `measure` in the space `start`, as long as
+    all dimensions and tokens are kept: the result is then at least as good on the held-out examples. A projection to
+    fewer dimensions starts at principal axes instead, and `keep` below 1 with fewer tokens. That costs something from
+    the outset, and the result may be worse than the recipe: `Learned.recipe` is the recipe's figure, and
+    `Learned.is_worse` says so.
 
     Parameters
     ----------
@@ -71,8 +76,9 @@ def fit(
     documents : mapping of ids to str, or sequence of str
         Documents; of pairs, the right texts; with `labels`, the texts.
     judgements : mapping, or iterable of (query id, document id, grade), optional
-        Per query id, a mapping of document ids to grades, or a list of relevant ids. Grades above 0 are relevant.
-        Other documents that are near a query are taken to be irrelevant.
+        Per query id, a mapping of document ids to grades, or a list or set of relevant ids. Grades above 0 are
+        relevant; a document that has two different ones for a query is an error. Other documents that are near a query
+        are taken to be irrelevant.
     triples : iterable of (query id, document id, document id), optional
         A query, a document that should be near, and one that should be far.
     labels : sequence of str or int, optional
@@ -82,7 +88,8 @@ def fit(
     encoder : Encoder
         The encoder of the texts. It is not changed.
     measure : str or Measure, optional
-        What compares; by default that of the preset for the kind of examples.
+        What compares; by default that of the preset for the kind of examples. Relaxed measures ("rwmd") and `Sinkhorn`
+        whose epsilon is relative have no derivatives here and are refused.
     learn : collection of {"weights", "projection", "capacity", "fusion"}, default ("weights", "projection")
         What to learn. Capacity and fusion are chosen on the held-out examples after training: capacity from 1, 2, 4, 8,
         inf and the measure's own, which stays if no other is better.
@@ -95,7 +102,7 @@ def fit(
     start : Space, optional
         A space to start from; its steps come first in the result.
     first_stage : mapping, optional
-        For "fusion": per query id, scores of documents by id, such as those of BM25.
+        For "fusion": per query id, scores of documents by id, finite, such as those of BM25.
     held_out : collection of ids, optional
         Queries that choose and are not trained on, in place of a random share; with `labels`, documents. Hold queries
         out together if they share relevant documents and those that you will search for do not.
@@ -111,7 +118,10 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If an argument is malformed, no example is left, or a checkpoint is of other examples or options.
+        If an argument is malformed or applies to other examples, no example is left, or a checkpoint is of other
+        examples, options or optimisers, or of more epochs.
+    OSError
+        If a checkpoint cannot be written; where its folder does not exist, before training.
     FloatingPointError
         If the loss stops being finite.
 
@@ -150,7 +160,11 @@ def fit(
     if progress is not None:
         require_callable(progress, "progress")
     thread_count(num_threads)
-    right = Given(documents or {}, "documents", encoder, start, as_queries=False)
+    if "capacity" in wanted:
+        require_capacities(chosen)
+    require_used(how, kind, own_weights)
+    require_folder(how.checkpoint)
+    right = Given([] if documents is None else documents, "documents", encoder, start, as_queries=False)
     left = right
     if queries is not None:
         left = Given(queries, "queries", encoder, start, as_queries=kind != "pairs")
@@ -161,7 +175,7 @@ def fit(
     queries_side = documents_side if left is right else vocabulary.side(left.encoded, by_norm=by_norm)
     sides = queries_side, documents_side
     apart = held_out_places(held_out, left)
-    with _threads(num_threads):
+    with _surroundings(num_threads):
         model = _model(own_weights, own_projection, vocabulary, documents_side, chosen, how)
         examples: Rankings | Classes | ScoredPairs
         if labels is not None:
@@ -170,6 +184,9 @@ def fit(
             examples = _pairs(pairs, left, right, sides, apart, chosen, how, num_threads)
         else:
             examples = _rankings(judgements, triples, left, right, sides, apart, chosen, how, num_threads)
+        first_scores = None
+        if first_stage is not None:
+            first_scores = first_stage_scores(first_stage, left, right, examples.held)
         examples.prepare(model)
         identity = _identity(
             encoder,
@@ -180,16 +197,18 @@ def fit(
             [*examples.content(), examples.held.tobytes()],
         )
         history = train(model, examples, how, identity=identity, progress=progress)
+        recipe = history[0].held_out if model.starts_as_recipe else examples.recipe()
+        after = best_of(history).held_out
         if "capacity" in wanted:
-            chosen = _with_capacity(examples, model, chosen, best_of(history).held_out)
+            chosen, after = with_capacity(examples, model, chosen, after)
         fusion = None
-        if first_stage is not None and isinstance(examples, Rankings):
-            fusion = _fusion(examples, model, chosen, first_stage, left, right)
+        if first_scores is not None and isinstance(examples, Rankings):
+            fusion = fusion_of(examples, model, chosen, first_scores)
     learnt = model.steps(vocabulary, by_norm=by_norm, has_weights=right.encoded.sequences.weights is not None)
     steps = learnt if start is None else (*start.steps, *learnt)
     held = examples.left_places[examples.held] if isinstance(examples, ScoredPairs) else examples.held
     names = tuple(left.ids[place] for place in held.tolist())
-    return Learned(Space(steps), chosen, fusion, examples.figure, history, names)
+    return Learned(Space(steps), chosen, fusion, examples.figure, history, names, recipe, after)
 
 
 def _wanted(learn: Any, is_ranking: bool, first_stage: Any) -> set[str]:
@@ -306,47 +325,22 @@ def _pairs(
     left_places, right_places = (np.searchsorted(given.encoded.kept, both) for given in (left, right))
     own = None if apart is None else np.flatnonzero(np.isin(left_places, apart)).tolist()
     trained, held = split(range(len(both)), own, training.held_out, training.seed, "pairs")
-    return ScoredPairs(*sides, left_places, right_places, scores[both], trained, held, measure, training, num_threads)
+    if len(set(scores[both].tolist())) == 1:
+        raise ValueError("pairs: all scores are equal, which no distance can agree with")
+    if len(set(scores[both][held].tolist())) == 1:
+        raise ValueError(f"held_out: expected pairs of different scores, got {len(held)} whose scores are equal")
+    return ScoredPairs(
+        *sides, left_places, right_places, _standard(scores[both]), trained, held, measure, training, num_threads
+    )
 
 
-def _with_capacity(examples: Rankings | Classes | ScoredPairs, model: Model, measure: Measure, own: float) -> Measure:
-    """The capacity that is best on held-out examples; the measure's own unless another one is better."""
-    best = measure
-    for capacity in CAPACITIES:
-        if capacity == measure.capacity:
-            continue
-        changed = measure.replace(capacity=capacity)
-        figure = examples.held_out(model, changed)
-        if figure > own:
-            best, own = changed, figure
-    return best
-
-
-def _fusion(
-    examples: Rankings,
-    model: Model,
-    measure: Measure,
-    first_stage: Mapping[Any, Mapping[Any, float]],
-    queries: Given,
-    documents: Given,
-) -> Fusion:
-    first, similarities, relevance = [], [], []
-    for name, scores in first_stage.items():
-        query = queries.place(name, "first_stage")
-        if query is None or query not in examples.held:
-            continue
-        if not isinstance(scores, Mapping):
-            raise TypeError(f"first_stage: expected a mapping of document ids to scores for {name!r:.80}")
-        found = [(documents.place(d, "first_stage"), score) for d, score in scores.items()]
-        there = [(place, float(score)) for place, score in found if place is not None]
-        if there:
-            places = np.array([place for place, _ in there], dtype=np.int64)
-            first.append([score for _, score in there])
-            similarities.append(examples.similarities(model, query, places, measure))
-            relevance.append([examples.relevant[query].get(d, 0.0) for d in places.tolist()])
-    if not first:
-        raise ValueError("first_stage: has scores for none of the held-out queries")
-    return Fusion.fit(first, similarities, relevance)
+def _standard(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of mean 0 and deviation 1, which no correlation can tell from others, and which float32 can hold."""
+    own = scores / np.abs(scores).max()
+    own = own - own.mean()
+    own = own / np.abs(own).max()
+    standard: NDArray[np.float64] = own / own.std()
+    return standard
 
 
 def _identity(
@@ -357,11 +351,10 @@ def _identity(
     sides: tuple[Side, Side],
     content: list[bytes],
 ) -> str:
-    """A digest of all that training depends on, but for how long it may take."""
+    """A digest of all that training depends on, but for the optimisers and how long it may take."""
     weights, projection, training = options
     told = replace(training, checkpoint=None, epochs=0, optimizer=None, lazy_optimizer=None)
-    makers = [getattr(own, "__qualname__", type(own).__name__) for own in (training.optimizer, training.lazy_optimizer)]
-    known = repr((EncoderIdentity.of(encoder), measure, weights, projection, told, makers)).encode()
+    known = repr((EncoderIdentity.of(encoder), measure, weights, projection, told)).encode()
     pieces: list[Any] = [known, b"" if start is None else start.to_bytes()]
     for side in sides:
         pieces += [getattr(side, own.name) for own in fields(side) if own.name not in ("vectors", "words")]
@@ -370,14 +363,13 @@ def _identity(
 
 
 @contextmanager
-def _threads(num_threads: int | None) -> Any:
-    """Let torch use as many threads as we do, while this lasts."""
-    if num_threads is None:
-        yield
-        return
+def _surroundings(num_threads: int | None) -> Any:
+    """Let torch use as many threads as we do, and compute derivatives whatever the caller does, while this lasts."""
     before = torch.get_num_threads()
-    torch.set_num_threads(num_threads)
     try:
-        yield
+        if num_threads is not None:
+            torch.set_num_threads(num_threads)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            yield
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""What is trained: token weights and a projection, both of which start as the untrained recipe."""
+"""What is trained: token weights and a projection, both of which start as the recipe unless they cut it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ class Model(nn.Module):
         self.weights = weights
         self.projection = projection
 
+    @property
+    def starts_as_recipe(self) -> bool:
+        """Whether texts are compared untrained as without the model: if no token and no dimension is left out."""
+        keeps_tokens = self.weights is None or self.weights.options.keep >= 1.0
+        return keeps_tokens and (self.projection is None or self.projection.keeps_dimensions)
+
     def forward(self, side: Side, texts: Indices, rng: np.random.Generator | None = None) -> Ragged:
         """Move some texts, in which each word then stands once; `rng` draws the noise of training."""
         rows, offsets = rows_of(side.words.offsets, texts)
@@ -54,7 +60,7 @@ class Model(nn.Module):
 
     def penalty(self, sides: list[tuple[Side, Indices]]) -> Tensor:
         """How far the parameters that a batch uses are from their start."""
-        total = torch.zeros(())
+        total = torch.zeros((), dtype=torch.float32)
         if self.weights is not None:
             rows = np.unique(np.concatenate([side.rows[rows_of(side.offsets, texts)[0]] for side, texts in sides]))
             total = total + self.weights.penalty(torch.from_numpy(rows))

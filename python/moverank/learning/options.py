@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from moverank._support.validate import one_of, positive_number, real_number, require_callable, whole_number
 
 LOSSES = ("contrastive", "margin")
@@ -17,6 +19,8 @@ LOSSES = ("contrastive", "margin")
 @dataclass(frozen=True)
 class Training:
     """How parameters are found, and when it stops.
+
+    `fit` refuses options that its examples have no use for: triples are not mined, and pairs have only a correlation.
 
     Parameters
     ----------
@@ -37,7 +41,8 @@ class Training:
     loss : {"contrastive", "margin"}, default "contrastive"
         For rankings. Classes are trained by their neighbourhood, pairs by correlation.
     temperature, margin : float, optional
-        In units of the distance; by default the standard deviation of untrained distances in the first batch.
+        Of the loss of that name, the contrastive one and that of classes, or the margin; in units of the distance. By
+        default the standard deviation of untrained distances in the first batch.
     share : float, default 1.0
         How far the result goes from the untrained start to where training arrives, in (0, 1]: parameters are averaged
         in these shares [1]_. Half of the way keeps most of the gain on the examples' own collection, and loses little
@@ -52,7 +57,8 @@ class Training:
     seed : int, default 0
         Seed of all that is drawn.
     checkpoint : path, optional
-        A file that is written after each epoch, and from which a later call with equal arguments resumes.
+        A file that is written after each epoch, and from which a later call with equal arguments resumes, or one with
+        more epochs.
 
     References
     ----------
@@ -89,6 +95,9 @@ class Training:
         for name in ("temperature", "margin"):
             if getattr(self, name) is not None:
                 positive_number(getattr(self, name), name)
+        other = "temperature" if self.loss == "margin" else "margin"
+        if getattr(self, other) is not None:
+            raise ValueError(f"{other} is given, but loss {self.loss!r} has none")
         for name in ("optimizer", "lazy_optimizer"):
             if getattr(self, name) is not None:
                 require_callable(getattr(self, name), name)
@@ -98,8 +107,9 @@ class Training:
             except TypeError:
                 raise TypeError(f"checkpoint: expected a path, got {type(self.checkpoint).__name__}") from None
 
-    def scale(self, spread: float) -> tuple[float, float]:
-        """Temperature and margin, for untrained distances of this standard deviation."""
+    def scale(self, distances: Tensor) -> tuple[float, float]:
+        """Temperature and margin, for untrained distances such as these."""
+        spread = float(distances.std(correction=0)) if len(distances) else 1.0  # of two texts, one may train alone
         spread = spread if spread > 0.0 and math.isfinite(spread) else 1.0
         return (
             spread if self.temperature is None else self.temperature,

@@ -70,12 +70,17 @@ class ProjectionModel(nn.Module):
         matrix = torch.from_numpy(start).to(torch.float32)
         self.register_buffer("start", matrix, persistent=False)
         self.matrix = nn.Parameter(matrix.clone(), requires_grad=options.linear)
-        self.scale = nn.Parameter(torch.ones(matrix.shape[1]), requires_grad=options.diagonal)
+        self.scale = nn.Parameter(torch.ones(matrix.shape[1], dtype=torch.float32), requires_grad=options.diagonal)
 
     @property
     def dim(self) -> int:
         """Dimensions after the map."""
         return int(self.matrix.shape[1])
+
+    @property
+    def keeps_dimensions(self) -> bool:
+        """Whether it starts as the identity."""
+        return len(self.matrix) == self.dim
 
     def whole(self) -> Tensor:
         """A diag(s)."""

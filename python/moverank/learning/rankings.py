@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -68,17 +68,30 @@ class Rankings:
         first = self.batches(np.random.default_rng([self.training.seed, 0]))[0]
         with torch.no_grad():
             _, found, _, valid = self._distances(model, first, np.random.default_rng(self.training.seed))
-        self.scale = self.training.scale(float(found[valid].std(correction=0)))
+        self.scale = self.training.scale(found[valid])
 
     def _mine(self, model: Model) -> None:
+        near = self._near(model, {"trained": self.training.depth, "held": self.training.candidates})
+        self.negatives = {q: own[~np.isin(own, list(self.relevant[q]))] for q, own in near["trained"].items()}
+        self.ranked = near["held"]
+
+    def _near(self, model: Model, depths: dict[str, int]) -> dict[str, dict[int, Indices]]:
+        """The nearest documents of each query that trains, or is held out, as many as `depths` says."""
         index = near_index(model.sequences(self.documents), self.measure, num_threads=self.num_threads)
-        for of, depth in ((self.trained, self.training.depth), (self.held, self.training.candidates)):
-            found = nearest(model.sequences(self.queries, of), index, depth, num_threads=self.num_threads)
-            for q, near in zip(of.tolist(), found, strict=True):
-                if of is self.trained:
-                    self.negatives[q] = near[~np.isin(near, list(self.relevant[q]))]
-                else:
-                    self.ranked[q] = near
+        found = {}
+        for name, depth in depths.items():
+            queries: Indices = getattr(self, name)
+            near = nearest(model.sequences(self.queries, queries), index, depth, num_threads=self.num_threads)
+            found[name] = dict(zip(queries.tolist(), near, strict=True))
+        return found
+
+    def recipe(self) -> float:
+        """The figure of the recipe, without a model, over the documents that are near without it."""
+        untouched = Model(None, None)
+        if self.others is not None:
+            return self.held_out(untouched)
+        near = self._near(untouched, {"held": self.training.candidates})["held"]
+        return replace(self, ranked=near).held_out(untouched)
 
     def batches(self, rng: np.random.Generator) -> list[Indices]:
         """Queries in random order, some at a time."""
@@ -169,5 +182,7 @@ def ndcg(ranked: Indices, relevant: dict[int, float]) -> float:
     """nDCG@10 by linear gains of documents in the order of a ranking, against all that are relevant."""
     gains = np.array([relevant.get(d, 0.0) for d in ranked[:CUTOFF].tolist()])
     ideal = np.sort(np.array(list(relevant.values())))[::-1][:CUTOFF]
+    # Only proportions count: of the largest grade, sums cannot overflow.
+    gains, ideal = gains / ideal[0], ideal / ideal[0]
     discounts = 1.0 / np.log2(np.arange(2, CUTOFF + 2))
     return float(gains @ discounts[: len(gains)] / (ideal @ discounts[: len(ideal)]))

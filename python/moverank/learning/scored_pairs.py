@@ -48,6 +48,10 @@ class ScoredPairs:
     def prepare(self, model: Model) -> None:
         """Nothing is mined, and a correlation has no scale."""
 
+    def recipe(self) -> float:
+        """The figure of the recipe, without a model."""
+        return self.held_out(Model(None, None))
+
     def batches(self, rng: np.random.Generator) -> list[Indices]:
         """Pairs in random order; the last ones join the batch before if they are few."""
         order, size = rng.permutation(self.trained), PAIRS * self.training.batch

@@ -48,7 +48,7 @@ class Vocabulary:
         for side in texts:
             count += len(side)
             for own in side.tokens:
-                texts_with.update(set(own))
+                texts_with.update(dict.fromkeys(own, 1))  # unlike a set, in an order that no hash changes
 
         def weight(own: int) -> float:
             return float(np.log((1 + count) / (1 + own)) + 1)

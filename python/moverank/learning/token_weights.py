@@ -17,6 +17,12 @@ from moverank.spaces.learnt import FEATURES, LearntWeights
 from moverank.spaces.simplex import largest
 from moverank.spaces.weights import TokenWeights
 
+#: The largest number of a token, in size: a space keeps exp of it.
+LARGEST = 700.0
+
+#: Below this temperature, and above this learning rate, scores could leave the numbers that there are.
+LEAST_TEMPERATURE, LARGEST_RATE = 1e-6, 1e6
+
 
 @dataclass(frozen=True)
 class TokenWeighting:
@@ -31,18 +37,18 @@ class TokenWeighting:
         The function σ. "gumbel" is softmax with noise while it trains, so that `keep` tries other tokens; sparsemax
         takes all mass from tokens of low score.
     temperature : float, default 1.0
-        τ.
+        τ, at least 1e-6.
     keep : float, default 1.0
         Share of the tokens of each text that keep their mass, those with most of it; the others are left out of encoded
         texts and so of an index. Derivatives pass straight through the selection.
     identity : bool, default True
-        Learn a number per token.
+        Learn a number per token, from -700 to 700.
     features : sequence of {"norm", "rarity", "position"}
         What else scores depend on: ln of the norm, of the inverse document frequency, of 1 + the place in the text.
     least_texts : int, default 3
         Only tokens in this many texts have a number of their own.
     learning_rate : float, default 0.02
-        For the optimiser.
+        For the optimiser, at most 1e6.
     strength : float, default 0.001
         How strongly scores are pulled to 0, where they start.
     """
@@ -58,7 +64,8 @@ class TokenWeighting:
 
     def __post_init__(self) -> None:
         one_of(self.simplex, "simplex", SIMPLEX)
-        positive_number(self.temperature, "temperature")
+        if positive_number(self.temperature, "temperature") < LEAST_TEMPERATURE:
+            raise ValueError(f"temperature must be at least {LEAST_TEMPERATURE:g}, got {self.temperature!r}")
         fraction_number(self.keep, "keep")
         if isinstance(self.features, str):
             raise TypeError(f"features: expected names, got one string, {self.features!r}")
@@ -67,7 +74,8 @@ class TokenWeighting:
         if not isinstance(self.identity, bool):
             raise TypeError(f"identity must be True or False, got {self.identity!r}")
         whole_number(self.least_texts, "least_texts", least=1)
-        positive_number(self.learning_rate, "learning_rate")
+        if positive_number(self.learning_rate, "learning_rate") > LARGEST_RATE:
+            raise ValueError(f"learning_rate must be at most {LARGEST_RATE:g}, got {self.learning_rate!r}")
         if not 0.0 <= real_number(self.strength, "strength") < math.inf:
             raise ValueError(f"strength must be finite and at least 0, got {self.strength!r}")
 
@@ -78,10 +86,10 @@ class WeightModel(nn.Module):
     def __init__(self, options: TokenWeighting, n_tokens: int, *, sparse: bool) -> None:
         super().__init__()
         self.options = options
-        self.table = nn.Embedding(n_tokens + 1, 1, padding_idx=0, sparse=sparse)
+        self.table = nn.Embedding(n_tokens + 1, 1, padding_idx=0, sparse=sparse, dtype=torch.float32)
         nn.init.zeros_(self.table.weight)
-        self.coefficients = nn.Parameter(torch.zeros(len(FEATURES)))
-        used = torch.tensor([float(name in options.features) for name in FEATURES])
+        self.coefficients = nn.Parameter(torch.zeros(len(FEATURES), dtype=torch.float32))
+        used = torch.tensor([float(name in options.features) for name in FEATURES], dtype=torch.float32)
         self.register_buffer("used", used, persistent=False)
 
     def forward(
@@ -96,7 +104,7 @@ class WeightModel(nn.Module):
         # In float64, so that scores of 0 leave mass as it was to the last digits.
         scores = (features @ (self.coefficients * self.used)).to(torch.float64)
         if self.options.identity:
-            scores = scores + self.table(rows)[:, 0].to(torch.float64)
+            scores = scores + self.table(rows)[:, 0].to(torch.float64).clamp(-LARGEST, LARGEST)
         noise = {"rng": rng} if self.options.simplex == "gumbel" else {}
         shares = SIMPLEX[self.options.simplex](scores, offsets, temperature=self.options.temperature, **noise)
         lengths = torch.from_numpy(np.repeat(np.diff(offsets), np.diff(offsets))).to(shares)
@@ -123,7 +131,11 @@ class WeightModel(nn.Module):
         numbers: list[float] = self.table.weight.detach().to(torch.float64)[1:, 0].tolist()
         if not options.identity:
             numbers = []
-        table = {name: math.exp(own) for name, own in zip(names, numbers, strict=False) if own != 0.0}
+        table = {
+            name: math.exp(min(max(own, -LARGEST), LARGEST))
+            for name, own in zip(names, numbers, strict=False)
+            if own != 0.0
+        }
         coefficients: Any = (self.coefficients * self.used).detach().to(torch.float64).numpy().copy()
         return LearntWeights(
             TokenWeights(table, name="learnt"),

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from moverank._support.files import UNREADABLE, write_whole
+from moverank.encoders.digests import digest
 from moverank.learning.batches import Indices
+from moverank.learning.identity import told_of
 from moverank.learning.model import Model
 from moverank.learning.options import Training
 
@@ -31,7 +33,7 @@ class Epoch:
     Attributes
     ----------
     number : int
-        From 1; 0 is the untrained start.
+        From 1; 0 is where training starts.
     loss : float
         Mean over the steps; NaN at the start.
     held_out : float
@@ -53,7 +55,7 @@ class Epoch:
         return hash(repr(self))
 
     def __str__(self) -> str:
-        loss = "untrained" if self.number == 0 else f"loss {self.loss:.4f}"
+        loss = "before training" if self.number == 0 else f"loss {self.loss:.4f}"
         return f"epoch {self.number}: {loss}, held out {self.held_out:.4f}, {self.seconds:.1f} s"
 
 
@@ -83,6 +85,7 @@ def train(
 ) -> tuple[Epoch, ...]:
     """Train a model in place; afterwards it is in its best state, which may be the start."""
     optimizers = _optimizers(model, training)
+    identity = digest([identity.encode(), told_of(optimizers, training).encode()])
     history: list[Epoch] = []
     start = copy.deepcopy(model.state_dict())
     best = start
@@ -91,6 +94,11 @@ def train(
         model.load_state_dict(stored["model"])
         best = stored["best"]
         history = [Epoch(**epoch) for epoch in stored["history"]]
+        if len(history) - 1 > training.epochs:
+            raise ValueError(
+                f"checkpoint: {os.fspath(Path(str(training.checkpoint)))} is of {len(history) - 1} epochs, more than "
+                f"epochs={training.epochs}"
+            )
         for optimizer, state in zip(optimizers, stored["optimizers"], strict=True):
             optimizer.load_state_dict(state)
     else:
@@ -201,5 +209,7 @@ def _read(path: Path, identity: str) -> dict[str, Any] | None:
     except (*UNREADABLE, LookupError, RuntimeError, UnpicklingError) as error:
         raise ValueError(f"checkpoint: {os.fspath(path)} is not a checkpoint of moverank: {error!s:.200}") from None
     if stored != CHECKPOINT or known != identity:
-        raise ValueError(f"checkpoint: {os.fspath(path)} is of other examples or options; give another path")
+        raise ValueError(
+            f"checkpoint: {os.fspath(path)} is of other examples, options or optimisers; give another path"
+        )
     return state
