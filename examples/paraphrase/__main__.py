@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from moverank.errors import NoTokensError
 from paraphrase import corpus, mixing, sampler, search
 from paraphrase.language_model import KneserNey
 
@@ -30,15 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     known = corpus.load()
     model = KneserNey(known.sentences, len(known.words))
-    made = (search.paraphrase if args.keywords is None else search.from_keywords)(
-        args.target or args.keywords,
-        known,
-        model,
-        fluency=args.fluency,
-        chains=args.chains,
-        tries=args.tries,
-        seed=args.seed,
-    )
+    name, text = ("--target", args.target) if args.keywords is None else ("--keywords", args.keywords)
+    begin = search.paraphrase if args.keywords is None else search.from_keywords
+    try:
+        made = begin(
+            text, known, model, fluency=args.fluency, chains=args.chains, tries=args.tries, seed=args.seed
+        )  # fmt: skip
+    except NoTokensError:
+        parser.error(f"{name}: expected at least one word that has a vector, got {text!r}")
     print(f"{len(known.words)} words, {len(known.sentences)} sentences; target: {' '.join(made.tokens)}")
     schedule = sampler.Schedule.annealed(args.temperature, args.steps)
     found = sampler.run(made.energy, made.moves, made.starts, schedule, seed=args.seed, keep=sampler.KEPT)

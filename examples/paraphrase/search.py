@@ -54,7 +54,7 @@ def paraphrase(
     target, tokens = _target(text)
     own = set(tokens) - mr.encoders.STOP_WORDS
     forbidden = {word for word in corpus.words if any(_is_form(word, other) for other in own)}
-    limits = max(2, len(tokens) // 2), len(tokens) + len(tokens) // 2
+    limits = max(2, len(tokens) // 2), max(3, len(tokens) + len(tokens) // 2)
     return _search(target, tokens, mr.wrd, forbidden, limits, corpus, model, fluency, chains, tries, seed)
 
 

@@ -354,6 +354,20 @@ def test_the_statistic_is_the_plain_formula():
     assert mixing.split_r_hat(values) == pytest.approx(np.sqrt((49 / 50 * within + between / 50) / within))
 
 
+@pytest.mark.parametrize("given", [["--target", "zzqqx"], ["--keywords", ""], ["--keywords", "zzqqx !"]])
+def test_a_text_of_no_known_word_is_told(given, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(given)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.endswith(f"error: {given[0]}: expected at least one word that has a vector, got {given[1]!r}\n")
+
+
+def test_a_target_of_one_word_has_paraphrases(capsys):
+    assert main(["--target", "mice", "--steps", "100", "--chains", "2", "--tries", "2", "--best", "1"]) == 0
+    assert "target: mice" in capsys.readouterr().out
+
+
 @pytest.mark.slow(reason="runs a notebook")
 def test_the_notebook_runs():
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
