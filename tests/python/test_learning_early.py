@@ -64,6 +64,24 @@ def test_a_checkpoint_that_cannot_be_written(encoder, examples, tmp_path):  # no
         refused(encoder, examples, kind, message, training=learning.Training(epochs=1, checkpoint=path))
 
 
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (mr.rwmd, "^measure: the relaxed problem has no derivatives"),
+        (mr.wrd.replace(problem="sinkhorn"), "^measure: derivatives need an epsilon in units of the cost"),
+    ],
+    ids=["relaxed", "relative"],
+)
+def test_a_measure_without_derivatives(encoder, examples, measure, message):  # noqa: F811
+    class Unused:
+        identity = encoder.identity
+
+        def encode(self, texts, *, skip_empty=False):
+            raise AssertionError("texts were encoded for nothing")
+
+    refused(Unused(), examples, ValueError, message, measure=measure)
+
+
 # ---- options that do not apply ---------------------------------------------------------------------------------------
 
 ALL = {"neighbours": 3, "depth": 7, "candidates": 7, "negatives": 2, "loss": "margin", "temperature": 2.0}
@@ -174,8 +192,12 @@ def test_scores_that_say_nothing_are_refused(encoder, examples):  # noqa: F811
     queries, documents = examples[:2]
     with pytest.raises(ValueError, match=r"^pairs: all scores are equal"):
         learning.fit(queries[:20], documents[:20], pairs=[0.1] * 20, encoder=encoder)
-    with pytest.raises(ValueError, match=r"^held_out: expected pairs of different scores, got 2 whose scores are"):
+    with pytest.raises(ValueError, match=r"^held_out: expected pairs of different scores, got 2 of one score$"):
         learning.fit(queries[:4], documents[:4], pairs=[1, 1, 2, 3], held_out=[0, 1], encoder=encoder)
+    with pytest.raises(
+        ValueError, match=r"^held_out: .* got 1 of one score; hold others out, by held_out= or the seed"
+    ):
+        learning.fit(queries[:4], documents[:4], pairs=[1, 1, 2, 3], encoder=encoder)
 
 
 def test_two_texts_of_two_classes_train_without_a_warning(encoder):  # noqa: F811

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from moverank._support.validate import real_number
-from moverank.learning.batches import Indices
+from moverank.learning.batches import Indices, Ragged, pair_distances
 from moverank.learning.examples import Given
 from moverank.learning.options import Training
 from moverank.learning.token_weights import TokenWeighting
@@ -29,6 +30,16 @@ UNUSED = {
     "labels": ("loss", "margin", "candidates"),
     "pairs": ("loss", "margin", "temperature", "negatives", "depth", "candidates", "neighbours"),
 }
+
+
+def require_derivatives(measure: Measure) -> None:
+    """Refuse a measure that cannot be trained through; the core knows, and is asked with one token."""
+    one = Ragged(torch.ones(1, 1, dtype=torch.float32), torch.ones(1, dtype=torch.float64), np.array([0, 1]))
+    place = np.array([0])
+    try:
+        pair_distances(one, one, place, place, measure, num_threads=1)
+    except ValueError as error:
+        raise ValueError(f"measure: {error}") from None
 
 
 def require_capacities(measure: Measure) -> None:

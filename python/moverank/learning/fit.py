@@ -15,7 +15,13 @@ from moverank import presets
 from moverank._support.validate import as_list, one_of, require_callable, thread_count
 from moverank.encoders.digests import digest
 from moverank.encoders.encoded import Encoder, require_encoder
-from moverank.learning.checks import first_stage_scores, require_capacities, require_folder, require_used
+from moverank.learning.checks import (
+    first_stage_scores,
+    require_capacities,
+    require_derivatives,
+    require_folder,
+    require_used,
+)
 from moverank.learning.choices import fusion_of, with_capacity
 from moverank.learning.classes import Classes
 from moverank.learning.examples import Given, Texts, classes, held_out_places, judged, of_triples, scores_of, split
@@ -160,6 +166,7 @@ def fit(
     if progress is not None:
         require_callable(progress, "progress")
     thread_count(num_threads)
+    require_derivatives(chosen)
     if "capacity" in wanted:
         require_capacities(chosen)
     require_used(how, kind, own_weights)
@@ -328,7 +335,10 @@ def _pairs(
     if len(set(scores[both].tolist())) == 1:
         raise ValueError("pairs: all scores are equal, which no distance can agree with")
     if len(set(scores[both][held].tolist())) == 1:
-        raise ValueError(f"held_out: expected pairs of different scores, got {len(held)} whose scores are equal")
+        advice = (
+            "" if apart is not None else "; hold others out, by held_out= or the seed, or a larger share of Training"
+        )
+        raise ValueError(f"held_out: expected pairs of different scores, got {len(held)} of one score{advice}")
     return ScoredPairs(
         *sides, left_places, right_places, _standard(scores[both]), trained, held, measure, training, num_threads
     )
