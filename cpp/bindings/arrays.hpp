@@ -96,6 +96,7 @@ class StoredTokens {
           view_(with_anchors(checked(token_type(dtype), dim))) {}
 
     [[nodiscard]] const TokensView& view() const { return view_; }
+    [[nodiscard]] const std::optional<Array<float>>& scales() const { return scales_; }
 
     [[nodiscard]] static TokenType token_type(const std::string& dtype) {
         for (const TokenType type : {TokenType::float32, TokenType::float16, TokenType::bfloat16, TokenType::int8,

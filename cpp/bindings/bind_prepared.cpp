@@ -110,8 +110,11 @@ void bind_prepared(py::module_& module) {
                                })
         .def_property_readonly("max_norm", [](const SequencesPart& part) { return part.prepared().max_norm(); })
         .def("add_codes", &SequencesPart::add_codes, py::arg("codes"))
-        .def("take_codes", &SequencesPart::take_codes, py::arg("codes"), optional("inverse_norms"), optional("squares"),
+        .def("take_codes", &SequencesPart::take_codes, py::arg("codes"), optional("inverse_norms"),
              py::arg("rho").noconvert(), py::arg("largest_norm"))
+        .def("take_int8_codes", &SequencesPart::take_int8_codes, py::arg("interleaved").noconvert(),
+             py::arg("scales").noconvert(), optional("inverse_norms"), optional("squares"), py::arg("rho").noconvert(),
+             py::arg("largest_norm"))
         .def_property_readonly("code_arrays",
                                [](const std::shared_ptr<SequencesPart>& part) {
                                    if (part->codes() == nullptr) {
@@ -120,6 +123,13 @@ void bind_prepared(py::module_& module) {
                                    const CodeArrays& found = part->codes()->arrays();
                                    const py::object owner = py::cast(part);
                                    py::dict out;
+                                   if (!found.interleaved.empty()) {
+                                       const std::size_t dim = part->prepared().dim();
+                                       out["interleaved"] =
+                                           view_of(found.interleaved, owner)
+                                               .reshape({py::ssize_t{-1}, static_cast<py::ssize_t>(
+                                                                              InterleavedCodes::bytes_per_token(dim))});
+                                   }
                                    out["inverse_norms"] = view_of(found.inverse_norms, owner);
                                    out["squares"] = view_of(found.squares, owner);
                                    out["rho"] = view_of(found.rho, owner);

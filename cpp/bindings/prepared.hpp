@@ -55,20 +55,48 @@ class SequencesPart {
           prepared_(as_sequences(tokens_, offsets_, std::nullopt), measure,
                     {as_span(*mass_), span_or_none(inverse_norms_), max_norm}) {}
 
-    /// Keep codes of the tokens for lower bounds.
+    /// Keep codes of the tokens for lower bounds. int8 codes are copied.
     void add_codes(StoredTokens codes) {
-        stored_codes_ = std::move(codes);
-        Interrupt interrupt = python_interrupt();
-        const py::gil_scoped_release unlocked;
-        codes_.emplace(prepared_, stored_codes_.view(), &interrupt);
+        {
+            Interrupt interrupt = python_interrupt();
+            const py::gil_scoped_release unlocked;
+            codes_.emplace(prepared_, codes.view(), &interrupt);
+        }
+        if (codes.view().type() == TokenType::int8) {
+            code_arrays_ = py::make_tuple(codes.scales());
+        } else {
+            stored_codes_ = std::move(codes);
+        }
     }
     /// The same from arrays of an earlier preparation.
-    void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms,
-                    const std::optional<Array<float>>& squares, const Array<double>& rho, double largest_norm) {
+    void take_codes(StoredTokens codes, const std::optional<Array<float>>& inverse_norms, const Array<double>& rho,
+                    double largest_norm) {
         stored_codes_ = std::move(codes);
-        code_arrays_ = py::make_tuple(inverse_norms, squares, rho);
+        code_arrays_ = py::make_tuple(inverse_norms, rho);
         codes_.emplace(prepared_, stored_codes_.view(),
-                       CodeArrays{span_or_none(inverse_norms), span_or_none(squares), as_span(rho), largest_norm});
+                       CodeArrays{.interleaved = {},
+                                  .inverse_norms = span_or_none(inverse_norms),
+                                  .squares = {},
+                                  .rho = as_span(rho),
+                                  .largest_norm = largest_norm});
+    }
+    void take_int8_codes(const py::array& interleaved, const Array<float>& scales,
+                         const std::optional<Array<float>>& inverse_norms, const std::optional<Array<float>>& squares,
+                         const Array<double>& rho, double largest_norm) {
+        const std::size_t n_tokens = as_span(scales).size();
+        const std::size_t width = InterleavedCodes::bytes_per_token(prepared_.dim());
+        if (!holds<std::int8_t>(interleaved) || (interleaved.flags() & py::array::c_style) == 0 ||
+            interleaved.ndim() != 2 || static_cast<std::size_t>(interleaved.shape(1)) != width) {
+            throw std::invalid_argument("expected int8 codes in rows of " + std::to_string(width) + " bytes");
+        }
+        code_arrays_ = py::make_tuple(interleaved, scales, inverse_norms, squares, rho);
+        codes_.emplace(prepared_, TokensView(TokenType::int8, nullptr, n_tokens, prepared_.dim(), scales.data()),
+                       CodeArrays{.interleaved = {static_cast<const std::int8_t*>(interleaved.data()),
+                                                  static_cast<std::size_t>(interleaved.size())},
+                                  .inverse_norms = span_or_none(inverse_norms),
+                                  .squares = span_or_none(squares),
+                                  .rho = as_span(rho),
+                                  .largest_norm = largest_norm});
     }
     [[nodiscard]] const PreparedCodes* codes() const { return codes_ ? &*codes_ : nullptr; }
     [[nodiscard]] const PreparedSequences& prepared() const { return prepared_; }
@@ -147,8 +175,8 @@ class SequencesPart {
     Weights mass_;  ///< as given, or as found before
     std::optional<Array<float>> inverse_norms_;
     PreparedSequences prepared_;
-    StoredTokens stored_codes_;
-    py::tuple code_arrays_;
+    StoredTokens stored_codes_;  ///< of other types than int8
+    py::tuple code_arrays_;      ///< what `codes_` reads besides
     std::optional<PreparedCodes> codes_;
 };
 

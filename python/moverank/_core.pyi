@@ -324,6 +324,14 @@ class PreparedSequences:
         self,
         codes: StoredTokens,
         inverse_norms: F32 | None,
+        rho: F64,
+        largest_norm: float,
+    ) -> None: ...
+    def take_int8_codes(
+        self,
+        interleaved: NDArray[Any],
+        scales: F32,
+        inverse_norms: F32 | None,
         squares: F32 | None,
         rho: F64,
         largest_norm: float,

@@ -40,7 +40,7 @@ struct Codes {
     [[nodiscard]] std::vector<float> costs(const CodeKernels& kernels, GroundCost ground, float scale) const {
         const std::size_t n_padded = padded(n);
         const std::size_t stride = padded(m);
-        std::vector<std::byte> packed(n * padded(dim, code_padding));
+        std::vector<std::byte> packed(n * padded(dim, code_group));
         kernels.pack(query.data(), n, dim, packed.data());
         std::vector<float> scales(m, scale);
         std::vector<std::int32_t> query_sums(n, 0);
@@ -62,13 +62,14 @@ struct Codes {
         AlignedVector<float> column_minima(stride);
         AlignedVector<float> tile(tokens_per_tile * n_padded);
         AlignedVector<float> decoded(tokens_per_tile * dim);
-        const TokensView tokens(TokenType::int8, document.data(), m, dim, scales.data());
+        std::vector<std::int8_t> interleaved(m * InterleavedCodes::bytes_per_token(dim));
+        interleave({TokenType::int8, document.data(), m, dim, scales.data()}, interleaved);
         CodeBlock block{.costs = {.packed = nullptr,
                                   .query_inverse_norms = inverse_norms.data(),
                                   .n = n,
                                   .n_padded = n_padded,
                                   .dim = dim,
-                                  .tokens = tokens,
+                                  .tokens = {},
                                   .m = m,
                                   .first = 0,
                                   .end = m,
@@ -86,6 +87,8 @@ struct Codes {
                         .query_scales = query_scales.data(),
                         .query_squares = query_squares.data(),
                         .query_sums = query_sums.data(),
+                        .codes = interleaved.data(),
+                        .scales = scales.data(),
                         .squares = squares.data()};
         kernels.fill[static_cast<std::size_t>(ground)](block);
         std::vector<float> found;
@@ -194,6 +197,7 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
         const auto check_bounds = [&](const TokensView& view, bool fine) {
             const PreparedCodes codes(documents, view);
             PairEvaluator evaluator(measure);
+            std::vector<std::int8_t> rows;
             double gap = 0.0;
             double total = 0.0;
             for (std::size_t q = 0; q < 6; ++q) {
@@ -201,10 +205,11 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
                 const double query_norm = max_norm(documents[q]);
                 for (std::size_t s = 0; s < documents.size(); ++s) {
                     const double value = evaluator.distance(documents[s]).distance;
-                    const double coarse = evaluator.distance(codes.at(s).sequence).distance;
+                    const PreparedSequence in_rows = codes.at(s).in_rows(rows);
+                    const double coarse = evaluator.distance(in_rows).distance;
                     const double slack = codes.slack(s, query_norm);
                     CHECK(coarse - slack <= value);
-                    CHECK(evaluator.lower_bound(codes.at(s).sequence) - slack <= value);
+                    CHECK(evaluator.lower_bound(in_rows) - slack <= value);
                     CHECK(evaluator.lower_bound(codes.at(s), codes.largest_norm()) - slack <= value);
                     gap += value - coarse + slack;
                     total += std::abs(value);
@@ -300,6 +305,55 @@ TEST(sums_of_codes_too_long_for_whole_numbers_are_floats) {
     const double value = evaluator.distance(documents[1]).distance;
     CHECK(bound - codes.slack(1, max_norm(documents[0])) <= value);
     CHECK_NEAR(bound, value, 1e-3 * static_cast<double>(dim));
+}
+
+TEST(interleaved_codes_lie_as_their_header_says) {
+    std::vector<std::int8_t> rows;
+    for (int t = 0; t < 18; ++t) {
+        for (int k = 0; k < 6; ++k) {
+            rows.push_back(static_cast<std::int8_t>(t * 7 - k * 3));
+        }
+    }
+    const std::vector<float> scales(18, 1.0F);
+    std::vector<std::int8_t> found(18 * 8, 1);
+    interleave({TokenType::int8, rows.data(), 18, 6, scales.data()}, found);
+    const auto at = [&](std::size_t token, std::size_t component) { return rows[token * 6 + component]; };
+    // 16 tokens, then the other two; of each the first four components, then two and two zeros.
+    CHECK(found[0] == at(0, 0) && found[3] == at(0, 3) && found[4] == at(1, 0) && found[63] == at(15, 3));
+    CHECK(found[64] == at(0, 4) && found[65] == at(0, 5) && found[66] == 0 && found[67] == 0 && found[68] == at(1, 4));
+    CHECK(found[128] == at(16, 0) && found[132] == at(17, 0) && found[136] == at(16, 4) && found[140] == at(17, 4));
+    std::vector<std::int8_t> back(rows.size());
+    separate({found.data(), scales.data(), 18, 6}, back);
+    CHECK(back == rows);
+}
+
+TEST(stored_codes_are_as_good_as_new_ones) {
+    instances::Random random(8);
+    for (const GroundCost ground : {GroundCost::cosine, GroundCost::euclidean, GroundCost::dot}) {
+        const Measure measure{ground, Weighting::uniform};
+        const instances::Batch batch(random, 30, 40, 5);
+        const PreparedSequences documents(batch.view(), measure);
+        const Coded coded(batch.tokens, 5, 127);
+        const PreparedCodes codes(documents, coded.view());
+        const TokensView rows = coded.view();
+        const TokensView scales_only(TokenType::int8, nullptr, rows.rows(), rows.cols(), rows.scales());
+        const PreparedCodes stored(documents, scales_only, codes.arrays());
+        PairEvaluator evaluator(measure);
+        evaluator.set_query(documents[0]);
+        for (std::size_t s = 0; s < documents.size(); ++s) {
+            CHECK(evaluator.lower_bound(stored.at(s), stored.largest_norm()) ==
+                  evaluator.lower_bound(codes.at(s), codes.largest_norm()));
+        }
+        CodeArrays short_of_one = codes.arrays();
+        short_of_one.interleaved = short_of_one.interleaved.first(short_of_one.interleaved.size() - 1);
+        bool is_refused = false;
+        try {
+            const PreparedCodes refused(documents, scales_only, short_of_one);
+        } catch (const std::invalid_argument&) {
+            is_refused = true;
+        }
+        CHECK(is_refused);
+    }
 }
 
 TEST(codes_that_bound_nothing_are_refused) {

@@ -141,6 +141,30 @@ def test_codes_change_bounds_and_no_answer(measure, dtype, seed, scale):
     assert_certificate_is_true(index.search(query, 7, candidates=100), values, ids, 7)
 
 
+@pytest.mark.parametrize("ground", ["cosine", "euclidean", "dot"])
+@pytest.mark.parametrize("dim", [1, 3, 4, 5, 18])
+def test_codes_are_read_from_files_as_they_were_built(tmp_path, dim, ground):
+    rng = np.random.default_rng(dim)
+    docs = [rng.normal(size=(n, dim)) for n in rng.integers(1, 50, size=60)]
+    measure = mr.Measure(ground=ground, weighting="uniform")
+    index = mr.Index.build(docs[:40], measure, dtype="int8", rescore=True)
+    index.save(tmp_path / "index")
+    grown = mr.Index.open(tmp_path / "index", writable=True)
+    grown.add(docs[40:])
+    grown.remove([3, 17, 44])
+    grown.compact()
+    grown.close()
+    left = [s for s in range(60) if s not in (3, 17, 44)]
+    expected = mr.Index.build([docs[s] for s in left], measure, ids=left)
+    found = mr.Index.open(tmp_path / "index")
+    found.verify()
+    for query in docs[:5]:
+        hits, without = found.search(query, 7), expected.search(query, 7)
+        assert "bound from int8 codes" in str(hits.stats)
+        np.testing.assert_array_equal(hits.ids, without.ids)
+        np.testing.assert_array_equal(hits.distances, without.distances)
+
+
 def test_documents_with_codes_may_lie_on_disk(tmp_path):
     docs, _, query = collection(6, n_docs=2000)
     np.save(tmp_path / "tokens.npy", docs.tokens)

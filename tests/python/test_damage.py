@@ -174,7 +174,7 @@ def test_a_file_is_named_once(make):
         (b'{"version": 1, "format": \n', "manifest: 'format' is None, expected str"),
         (b'{"format": "faiss", "version": 1, "content":\n{}\n}\n', "is not the manifest of a moverank index"),
         (b'{"format": 3, "content":\n{}\n}\n', "manifest: 'format' is 3, expected str"),
-        (b'{"format": "moverank index", "version": 2, "crc32": "0", "content":\n{}\n}\n', "has a wrong checksum"),
+        (b'{"format": "moverank index", "version": 3, "crc32": "0", "content":\n{}\n}\n', "has a wrong checksum"),
     ],
 )
 def test_files_that_are_no_manifest(make, octets, message):

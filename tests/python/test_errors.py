@@ -78,7 +78,7 @@ def failing(kind, name):
 
 def version():
     path = Path("index/manifest.json")
-    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
+    path.write_bytes(path.read_bytes().replace(b'"version": 3', b'"version": 1'))
     mr.Index.open("index")
 
 
@@ -157,7 +157,7 @@ CASES = {
     "IndexVersionError": (
         errors.IndexFormatError,
         version,
-        r"index/manifest\.json: expected version 2 of the format, .* got version 1; open the index with an older",
+        r"index/manifest\.json: expected version 3 of the format, .* got version 1; open the index with an older",
     ),
     "IndexIncompleteError": (
         RuntimeError,

@@ -59,8 +59,8 @@ def test_verify_finds_every_change_of_a_file(folder, name, how):
 
 def test_a_later_version_is_told_from_damage(folder):
     path = folder / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 3'))
-    with pytest.raises(mr.IndexVersionError, match=r"got version 3; open the index with a newer moverank"):
+    path.write_bytes(path.read_bytes().replace(b'"version": 3', b'"version": 4'))
+    with pytest.raises(mr.IndexVersionError, match=r"got version 4; open the index with a newer moverank"):
         mr.Index.open(folder)
 
 

@@ -14,6 +14,8 @@
 #include <span>
 #include <vector>
 
+#include "moverank/aligned.hpp"
+#include "moverank/interleaved_codes.hpp"
 #include "moverank/prepared.hpp"
 #include "moverank/views.hpp"
 
@@ -28,8 +30,13 @@ namespace moverank {
 
 /// The codes of one document, with the masses of its tokens.
 struct CodedSequence {
-    PreparedSequence sequence;
+    PreparedSequence sequence;       ///< its tokens are the codes, unless these are int8
+    InterleavedCodes interleaved;    ///< int8 codes
     std::span<const float> squares;  ///< one per token: its code's squared norm; of int8 codes under euclidean only
+
+    [[nodiscard]] bool is_interleaved() const { return interleaved.data() != nullptr; }
+    /// The codes as tokens. int8 codes are written into `rows`, which the result then views.
+    [[nodiscard]] PreparedSequence in_rows(std::vector<std::int8_t>& rows) const;
 };
 
 /// The codes of a collection's documents, as a search reads them. Many threads may read them at the same time.
@@ -55,20 +62,23 @@ class DocumentCodes {
 
 /// The result of preparing codes, which an index keeps in a file beside them.
 struct CodeArrays {
-    std::span<const float> inverse_norms;  ///< one per token; under cosine only
-    std::span<const float> squares;        ///< one per token; for int8 codes under euclidean only
-    std::span<const double> rho;           ///< one per document
-    double largest_norm = 0.0;             ///< of any code
+    std::span<const std::int8_t> interleaved;  ///< int8 codes, as InterleavedCodes has them; of other types none
+    std::span<const float> inverse_norms;      ///< one per token; under cosine only
+    std::span<const float> squares;            ///< one per token; for int8 codes under euclidean only
+    std::span<const double> rho;               ///< one per document
+    double largest_norm = 0.0;                 ///< of any code
 };
 
-/// Codes of prepared sequences, one per token. Both must outlive this object.
+/// Codes of prepared sequences, one per token. Both must outlive this object, except for int8 codes, of which it has a
+/// copy: of these only the scales must.
 class PreparedCodes final : public DocumentCodes {
   public:
     /// Throws std::invalid_argument under a ground cost without codes (sqeuclidean, where r would depend on the query)
     /// or if shapes differ, and SequenceError if a token with mass has a zero vector as its code under cosine.
     /// `interrupt` may be null.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt = nullptr);
-    /// Reuse the result of an earlier preparation, which stays the caller's. Only sizes are checked.
+    /// Reuse the result of an earlier preparation, which stays the caller's. Only sizes are checked. int8 `codes` are
+    /// not read but for their scales, as `found` has them.
     PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found);
     PreparedCodes(const PreparedCodes&) = delete;
     PreparedCodes& operator=(const PreparedCodes&) = delete;
@@ -86,7 +96,8 @@ class PreparedCodes final : public DocumentCodes {
     void take_token(std::size_t place, double norm);
 
     const PreparedSequences& sequences_;
-    TokensView codes_;
+    TokensView codes_;  ///< without data if they are interleaved
+    AlignedVector<std::int8_t> interleaved_;
     std::vector<float> inverse_norms_, squares_;
     std::vector<double> rho_;
     CodeArrays found_;  ///< views of the vectors above, or of the caller's memory

@@ -83,6 +83,7 @@ class GroundCosts {
     std::size_t n_ = 0, n_padded_ = 0, dim_ = 0;
     // the document
     AlignedVector<float> cost_, row_minima_, column_minima_, tile_, decoded_;
+    std::vector<std::int8_t> rows_of_codes_;
     std::size_t m_ = 0, stride_ = 0;
     double largest_ = 0.0;
 

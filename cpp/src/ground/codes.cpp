@@ -12,6 +12,27 @@
 
 namespace moverank {
 
+namespace {
+
+/// The same tokens, to be read elsewhere.
+[[nodiscard]] TokensView without_data(const TokensView& codes) {
+    return {codes.type(), nullptr, codes.rows(), codes.cols(), codes.scales()};
+}
+
+}  // namespace
+
+PreparedSequence CodedSequence::in_rows(std::vector<std::int8_t>& rows) const {
+    if (!is_interleaved()) {
+        return sequence;
+    }
+    const std::size_t dim = interleaved.dim();
+    rows.resize(interleaved.n_tokens() * dim);
+    separate(interleaved, rows);
+    PreparedSequence tokens = sequence;
+    tokens.tokens = {TokenType::int8, rows.data(), interleaved.n_tokens(), dim, interleaved.scales()};
+    return tokens;
+}
+
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt)
     : sequences_(sequences), codes_(codes), rho_(sequences.size()) {
     require_suitable();
@@ -20,7 +41,10 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     const std::size_t dim = sequences.dim();
     const bool is_cosine = ground == GroundCost::cosine;
     inverse_norms_.resize(is_cosine ? codes.rows() : 0);
-    squares_.resize(codes.type() == TokenType::int8 && ground == GroundCost::euclidean ? codes.rows() : 0);
+    const bool is_int8 = codes.type() == TokenType::int8;
+    squares_.resize(is_int8 && ground == GroundCost::euclidean ? codes.rows() : 0);
+    const std::size_t n_bytes = InterleavedCodes::bytes_per_token(dim);
+    interleaved_.resize(is_int8 ? codes.rows() * n_bytes : 0);
     std::vector<float> tokens;
     std::vector<float> decoded(dim);
     for (std::size_t s = 0; s < sequences.size(); ++s) {
@@ -29,6 +53,10 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
         const std::size_t first = sequences.first_token(s);
         tokens.resize(sequence.size() * dim);
         decode(sequence.tokens, tokens);
+        if (is_int8) {
+            interleave(codes.run(first, sequence.size()),
+                       std::span(interleaved_).subspan(first * n_bytes, sequence.size() * n_bytes));
+        }
         double weighted = 0.0;  // sum_j b_j r_j
         double largest = 0.0;   // max_j r_j
         for (std::size_t t = 0; t < sequence.size(); ++t) {
@@ -61,6 +89,10 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
         const bool is_limited = measure.problem == Problem::exact && !measure.unlimited();
         rho_[s] = (is_limited ? std::min(measure.capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }
+    if (is_int8) {
+        codes_ = without_data(codes);
+    }
+    found_.interleaved = interleaved_;
     found_.inverse_norms = inverse_norms_;
     found_.squares = squares_;
     found_.rho = rho_;
@@ -72,7 +104,11 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
     const GroundCost ground = sequences.measure().ground;
     const std::size_t n = codes.rows();
     const bool is_int8 = codes.type() == TokenType::int8;
-    if (found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
+    if (is_int8) {
+        codes_ = without_data(codes);
+    }
+    if (found.interleaved.size() != (is_int8 ? n * InterleavedCodes::bytes_per_token(codes.cols()) : 0) ||
+        found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
         found.squares.size() != (is_int8 && ground == GroundCost::euclidean ? n : 0) ||
         found.rho.size() != sequences.size()) {
         throw std::invalid_argument("arrays of codes do not match the number of codes");
@@ -103,7 +139,12 @@ CodedSequence PreparedCodes::at(std::size_t s) const {
     const auto part = [&]<class T>(std::span<const T> all) {
         return all.empty() ? all : all.subspan(first, sequence.size());
     };
-    return {{codes_.run(first, sequence.size()), sequence.mass, part(found_.inverse_norms)}, part(found_.squares)};
+    const bool is_int8 = codes_.type() == TokenType::int8;
+    const InterleavedCodes interleaved(found_.interleaved.data(), codes_.scales(), codes_.rows(), codes_.cols());
+    return {.sequence = {is_int8 ? TokensView() : codes_.run(first, sequence.size()), sequence.mass,
+                         part(found_.inverse_norms)},
+            .interleaved = is_int8 ? interleaved.run(first, sequence.size()) : InterleavedCodes(),
+            .squares = part(found_.squares)};
 }
 
 double PreparedCodes::slack(std::size_t s, double query_norm) const {

@@ -197,22 +197,24 @@ void GroundCosts::compute_code_minima(const CodedSequence& document, bool of_col
 
 void GroundCosts::run_codes(const CodedSequence& document, bool with_matrix, bool of_columns) {
     const PreparedSequence& sequence = document.sequence;
-    require(sequence.tokens.cols() == dim_, "query and codes must have the same dimension");
-    const bool whole_numbers =
-        sequence.tokens.type() == TokenType::int8 && dim_ <= longest_code && !needs_double(sequence.inverse_norms);
-    if (!whole_numbers) {
+    const InterleavedCodes& codes = document.interleaved;
+    if (!document.is_interleaved() || dim_ > longest_code || needs_double(sequence.inverse_norms)) {
         code_radii_in_use_ = {};
-        run(sequence, with_matrix, of_columns);
+        run(document.in_rows(rows_of_codes_), with_matrix, of_columns);
         return;
     }
+    require(codes.dim() == dim_, "query and codes must have the same dimension");
+    require(codes.n_tokens() == sequence.size(), "expected one mass per code");
     const CodedQuery& query = coded_query();
     code_radii_in_use_ = query.radii;
     prepare_document(sequence.size(), with_matrix);
-    CodeBlock block{.costs = block_of(sequence.tokens, sequence.inverse_norms),
+    CodeBlock block{.costs = block_of({}, sequence.inverse_norms),
                     .packed = query.packed.data(),
                     .query_scales = query.scales.data(),
                     .query_squares = query.squares.data(),
                     .query_sums = query.sums.data(),
+                    .codes = codes.data(),
+                    .scales = codes.scales(),
                     .squares = document.squares.data()};
     block.costs.cost = with_matrix ? cost_.data() : nullptr;
     block.costs.column_minima = of_columns ? column_minima_.data() : nullptr;
@@ -268,7 +270,7 @@ const GroundCosts::CodedQuery& GroundCosts::coded_query() {
         coded.scales[i] = static_cast<float>(unit_of_code * code_scale);
         coded.squares[i] = static_cast<float>(code_length);
     }
-    coded.packed.resize(n_ * padded(dim_, code_padding));
+    coded.packed.resize(n_ * padded(dim_, code_group));
     kernels().codes.pack(codes.data(), n_, dim_, coded.packed.data());
     return coded;
 }

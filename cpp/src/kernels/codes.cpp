@@ -1,15 +1,13 @@
 #include "codes.hpp"
 
-#include <array>
 #include <utility>
 
 #include "simd.hpp"
 #include "tiles.hpp"
 
-// A register has one group of components, as many as fill 32 bits, of each of `width` document tokens: these are
-// brought into that order by transposing them. A group of one query token is the same for all of them. So no lane is
-// empty unless it is beyond the document, however few rows there are, and the costs of a row come out beside each
-// other.
+// A register has one group of components, as many as fill 32 bits, of each of `width` document tokens, which lie beside
+// each other. A group of one query token is the same for all of them. So no lane is empty unless it is beyond the
+// document, however few rows there are, and the costs of a row come out beside each other.
 //
 // x86 multiplies bytes of which one side has no sign: the document's, to which 128 is added by turning one bit, and
 // that comes off the sums again. Sums of two products stay within 16 bits, as a query's codes are small: 255 * 63 + 255
@@ -31,6 +29,7 @@ using Unsigned = Vector<std::uint32_t>;
 /// As many components as fill 32 bits.
 using Group = std::int32_t;
 constexpr std::size_t group_size = sizeof(Group);
+static_assert(group_size == code_group);
 
 /// Rows of the query that share one pass over the document: as many sums as registers hold besides what else is needed,
 /// and enough to hide the latency of products.
@@ -71,6 +70,46 @@ void pack(const std::int8_t* codes, std::size_t n, std::size_t dim, std::byte* p
 
 // ---- the document --------------------------------------------------------------------------------------------------
 
+/// Groups of `width` document tokens: those of the first group, then, `stride` further on, of the next, and so on. What
+/// is beyond the document would be read with its last groups, so these are in a copy, `width` groups each.
+struct DocumentGroups {
+    const std::int8_t* first;
+    std::size_t stride;  ///< in bytes
+    std::size_t n_here, n_groups;
+    const std::int8_t* last;
+
+    /// Lanes beyond the document's tokens have bytes of other ones.
+    DocumentGroups(const CodeBlock& block, std::size_t first_token) {
+        const CostBlock& costs = block.costs;
+        n_groups = n_groups_of(costs.dim);
+        const std::size_t beside = first_token - first_token % tokens_beside;
+        const std::size_t count = costs.m - beside < tokens_beside ? costs.m - beside : tokens_beside;
+        const std::size_t lane = first_token - beside;
+        stride = count * group_size;
+        first = block.codes + (beside * n_groups + lane) * group_size;
+        n_here = n_groups;
+        last = nullptr;
+        if (lane + width > count) {
+            const std::size_t beyond = (lane + width - count + count - 1) / count;
+            n_here = beyond < n_groups ? n_groups - beyond : 0;
+            // The last token is beside itself there, as often as needed.
+            auto* const copy = reinterpret_cast<std::int8_t*>(costs.decoded);
+            for (std::size_t g = n_here; g < n_groups; ++g) {
+                for (std::size_t l = 0; l < width; ++l) {
+                    const std::size_t t = lane + l < count ? l : count - 1 - lane;
+                    __builtin_memcpy(copy + ((g - n_here) * width + l) * group_size,
+                                     first + g * stride + t * group_size, group_size);
+                }
+            }
+            last = copy;
+        }
+    }
+};
+
+/// Documents are fetched this many bytes ahead, into the first cache. A scan reads documents as they lie, but too
+/// much else between two lines for processors to see it. Nothing faults beyond the last document.
+constexpr std::size_t asked_ahead = 4096;
+
 /// Groups of `width` tokens beside each other, in the order that `add_products` wants.
 MOVERANK_INLINE Ints in_order(Ints groups) {
 #if defined(MOVERANK_DOCUMENTS_ARE_UNSIGNED)
@@ -82,97 +121,6 @@ MOVERANK_INLINE Ints in_order(Ints groups) {
 #else
     return groups;
 #endif
-}
-
-/// So many bytes have as many groups as tokens have a place in 16 bytes.
-constexpr std::size_t step = 16;
-
-/// `step` bytes of `width` / 4 tokens beside each other: of every fourth token from this one on.
-MOVERANK_INLINE Ints every_fourth(const std::int8_t* const* tokens, std::size_t k) {
-#if defined(__SSE4_2__)
-    const auto part = [&](std::size_t t) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(tokens[t] + k)); };
-#if defined(__AVX512F__)
-    __m512i all = _mm512_castsi128_si512(part(0));
-    all = _mm512_inserti32x4(all, part(4), 1);
-    all = _mm512_inserti32x4(all, part(8), 2);
-    return (Ints)_mm512_inserti32x4(all, part(12), 3);
-#elif defined(__AVX2__)
-    return (Ints)_mm256_inserti128_si256(_mm256_castsi128_si256(part(0)), part(4), 1);
-#else
-    return (Ints)part(0);
-#endif
-#else
-    static_assert(width == 4);
-    return load(reinterpret_cast<const std::int32_t*>(tokens[0] + k));
-#endif
-}
-
-/// Of 16 bytes each, the places of four groups, of which this is the lowest or the highest half of both vectors, in
-/// turns.
-template <class T, std::size_t first, std::size_t... l>
-MOVERANK_INLINE Ints in_turns(Ints a, Ints b, std::index_sequence<l...>) {
-    constexpr std::size_t n = step / sizeof(T);
-    return (Ints)__builtin_shufflevector((Vector<T>)a, (Vector<T>)b,
-                                         (l / n * n + first + l % n / 2 + l % 2 * lanes<T>)...);
-}
-template <class T>
-MOVERANK_INLINE Ints low_in_turns(Ints a, Ints b) {
-    return in_turns<T, 0>(a, b, std::make_index_sequence<lanes<T>>{});
-}
-template <class T>
-MOVERANK_INLINE Ints high_in_turns(Ints a, Ints b) {
-    return in_turns<T, step / sizeof(T) / 2>(a, b, std::make_index_sequence<lanes<T>>{});
-}
-
-/// n_groups rows of `width` groups, from tokens whose components lie one after another.
-MOVERANK_INLINE void interleave(const std::int8_t* const* tokens, std::size_t dim, Group* to) {
-    const std::size_t n_groups = n_groups_of(dim);
-    const auto four_groups = [&](const std::int8_t* const* from, std::size_t k) {
-        Ints rows[4];
-#pragma GCC unroll 4
-        for (std::size_t t = 0; t < 4; ++t) {
-            rows[t] = every_fourth(from + t, k);
-        }
-        const Ints first = low_in_turns<std::int32_t>(rows[0], rows[1]);
-        const Ints second = low_in_turns<std::int32_t>(rows[2], rows[3]);
-        const Ints third = high_in_turns<std::int32_t>(rows[0], rows[1]);
-        const Ints fourth = high_in_turns<std::int32_t>(rows[2], rows[3]);
-        rows[0] = low_in_turns<std::int64_t>(first, second);
-        rows[1] = high_in_turns<std::int64_t>(first, second);
-        rows[2] = low_in_turns<std::int64_t>(third, fourth);
-        rows[3] = high_in_turns<std::int64_t>(third, fourth);
-        return std::array{rows[0], rows[1], rows[2], rows[3]};
-    };
-    std::size_t k = 0;
-    for (; k + step <= dim; k += step) {
-        const auto rows = four_groups(tokens, k);
-#pragma GCC unroll 4
-        for (std::size_t g = 0; g < 4; ++g) {
-            store(to + (k / group_size + g) * width, in_order(rows[g]));
-        }
-    }
-    if (k < dim) {
-        std::int8_t last[width][step] = {};
-        const std::int8_t* rows_of_last[width];
-        for (std::size_t t = 0; t < width; ++t) {
-            __builtin_memcpy(last[t], tokens[t] + k, dim - k);
-            rows_of_last[t] = last[t];
-        }
-        const auto rows = four_groups(rows_of_last, 0);
-        for (std::size_t g = 0; k / group_size + g < n_groups; ++g) {
-            store(to + (k / group_size + g) * width, in_order(rows[g]));
-        }
-    }
-}
-
-/// Asks for the tokens after the next ones, into the second cache. A scan reads documents as they lie, but so many
-/// tokens at a time that processors do not see it. Nothing faults beyond the last document.
-MOVERANK_INLINE void ask_ahead(const std::int8_t* tokens, std::size_t n_bytes) {
-    constexpr std::size_t cache_line = 64;
-    constexpr std::size_t further = 2048;
-    for (std::size_t k = 0; k < n_bytes; k += cache_line) {
-        __builtin_prefetch(tokens + n_bytes + further + k, 0, 2);
-    }
 }
 
 // ---- products ------------------------------------------------------------------------------------------------------
@@ -221,19 +169,28 @@ MOVERANK_INLINE int document_offset() {
 
 /// Sums of products of some rows with `width` document tokens. Of long codes they wrap around while they are made.
 template <std::size_t n_rows>
-void multiply(const Group* query, const std::int32_t* query_sums, const Group* documents, std::size_t n_groups,
-              Ints* sums) {
+void multiply(const Group* query, const std::int32_t* query_sums, const DocumentGroups& document, Ints* sums) {
     Ints sum[n_rows];
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < n_rows; ++r) {
         sum[r] = splat(-document_offset() * query_sums[r]);
     }
-    for (std::size_t g = 0; g < n_groups; ++g, query += n_rows, documents += width) {
-        const Ints own = load(documents);
+    const auto add_group = [&](const std::int8_t* groups) {
+        const Ints own = in_order(load(reinterpret_cast<const Group*>(groups)));
 #pragma GCC unroll 16
         for (std::size_t r = 0; r < n_rows; ++r) {
             sum[r] = add_products(sum[r], own, query[r]);
         }
+        query += n_rows;
+    };
+    const std::int8_t* groups = document.first;
+    for (std::size_t g = 0; g < document.n_here; ++g, groups += document.stride) {
+        __builtin_prefetch(groups + asked_ahead, 0, 3);
+        add_group(groups);
+    }
+    groups = document.last;
+    for (std::size_t g = document.n_here; g < document.n_groups; ++g, groups += width * group_size) {
+        add_group(groups);
     }
 #pragma GCC unroll 16
     for (std::size_t r = 0; r < n_rows; ++r) {
@@ -241,8 +198,8 @@ void multiply(const Group* query, const std::int32_t* query_sums, const Group* d
     }
 }
 
-using Multiply = void (*)(const Group* query, const std::int32_t* query_sums, const Group* documents,
-                          std::size_t n_groups, Ints* sums);
+using Multiply = void (*)(const Group* query, const std::int32_t* query_sums, const DocumentGroups& document,
+                          Ints* sums);
 
 /// `multiply`, by the number of rows less one.
 struct ByRows {
@@ -271,7 +228,7 @@ MOVERANK_INLINE Floats values_at(const float* all, std::size_t first, std::size_
 /// side is multiplied by its own.
 template <GroundCost ground>
 MOVERANK_INLINE Floats document_scales(const CodeBlock& block, std::size_t first, std::size_t count) {
-    const Floats scales = values_at(block.costs.tokens.scales(), first, count);
+    const Floats scales = values_at(block.scales, first, count);
     if constexpr (ground == GroundCost::cosine) {
         return scales * values_at(block.costs.document_inverse_norms, first, count);
     }
@@ -289,20 +246,13 @@ MOVERANK_INLINE Floats squared_distances(Floats products, Floats squares) {
 template <GroundCost ground, class Each>
 MOVERANK_INLINE void for_each_row(const CodeBlock& block, std::size_t first, std::size_t count, Each each) {
     const CostBlock& costs = block.costs;
-    const std::int8_t* tokens[width];
-    for (std::size_t l = 0; l < width; ++l) {
-        tokens[l] = reinterpret_cast<const std::int8_t*>(costs.tokens.row(first + (l < count ? l : count - 1)));
-    }
-    const std::size_t n_groups = n_groups_of(costs.dim);
-    auto* const groups = reinterpret_cast<Group*>(costs.decoded);
-    ask_ahead(tokens[0], width * costs.dim);
-    interleave(tokens, costs.dim, groups);
+    const DocumentGroups document(block, first);
     const Floats scales = document_scales<ground>(block, first, count);
     for_each_block(costs.n, [&](std::size_t first_row, std::size_t n_rows) {
         static constexpr ByRows rows = by_rows(std::make_index_sequence<most_rows>{});
         Ints sums[most_rows];
-        rows.multiply_with[n_rows - 1](reinterpret_cast<const Group*>(block.packed) + first_row * n_groups,
-                                       block.query_sums + first_row, groups, n_groups, sums);
+        rows.multiply_with[n_rows - 1](reinterpret_cast<const Group*>(block.packed) + first_row * document.n_groups,
+                                       block.query_sums + first_row, document, sums);
         for (std::size_t r = 0; r < n_rows; ++r) {
             each(first_row + r, __builtin_convertvector(sums[r], Floats) * scales);
         }
@@ -373,10 +323,10 @@ MOVERANK_INLINE void fill_row_minima(CodeBlock& block) {
     Floats longest = splat(0.0F);
     for_each_tile(costs, [&](std::size_t first, std::size_t count, Floats&) {
         for (std::size_t group = 0; group < count; group += width) {
-            // The last token may be repeated, which changes no minimum.
+            const Bits real = real_lanes(count - group);
             for_each_row<ground>(block, first + group, count - group, [&](std::size_t i, Floats scaled) {
                 float* const greatest = costs.tile + i * width;
-                store(greatest, max(load(greatest), scaled));
+                store(greatest, max(load(greatest), where<float>(real, scaled, splat(-infinity))));
             });
             if constexpr (ground == GroundCost::dot) {
                 longest = max(longest, document_scales<ground>(block, first + group, count - group));

@@ -282,13 +282,14 @@ void check_codes(Random& random, const Scene& scene, PairEvaluator& evaluator, R
     const instances::Coded coded(scene.documents.tokens, scene.documents.dim, random.one_of({127, 20, 3}));
     const PreparedCodes codes(scene.corpus, coded.view());
     const double query_norm = max_norm(scene.query());
+    std::vector<std::int8_t> rows;
     for (std::size_t s = 0; s < scene.corpus.size(); ++s) {
         const double slack = report.plants(Flaw::codes) ? 0.0 : codes.slack(s, query_norm);
         const double bound = evaluator.lower_bound(codes.at(s), codes.largest_norm()) - slack;
         report.require(bound <= scene.values[s], Claim::codes, "document ", s, " is bounded by ", bound,
                        " from codes, but at ", scene.values[s]);
         if (scene.measure.problem != Problem::entropic) {
-            const double coarse = evaluator.distance(codes.at(s).sequence).distance - slack;
+            const double coarse = evaluator.distance(codes.at(s).in_rows(rows)).distance - slack;
             report.require(coarse <= scene.values[s], Claim::codes, "document ", s, " has its codes at ", coarse,
                            " less slack, but is at ", scene.values[s]);
         }

@@ -33,7 +33,7 @@ from moverank.vectors.encoder_identity import EncoderIdentity
 FORMAT = "moverank index"
 
 #: Version of the format, increased with every change that an older reader would misread.
-VERSION = 2
+VERSION = 3
 
 MANIFEST = "manifest.json"
 

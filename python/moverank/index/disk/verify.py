@@ -16,7 +16,7 @@ from moverank.index.disk.files import BYTES_AT_ONCE, open_listed, require_checks
 from moverank.index.disk.segments import ArrayFile, map_listed, require_magic
 from moverank.index.disk.store import Store
 from moverank.index.parts.anchors import NO_ANCHOR
-from moverank.index.parts.arrays import COLUMNS, OFFSETS, Arrays, codes_in, require_offsets, tokens_in
+from moverank.index.parts.arrays import COLUMNS, OFFSETS, Arrays, are_interleaved, codes_in, require_offsets, tokens_in
 from moverank.index.parts.cells import verify_cells
 from moverank.index.parts.codebook import verify_codebook
 from moverank.index.parts.part import Part
@@ -117,7 +117,8 @@ def verify_part(part: Part) -> None:
         numbers = arrays["nearest"]
         if ((numbers >= len(part.setup.anchors.codebook)) & (numbers != NO_ANCHOR)).any():
             raise IndexFormatError("array 'nearest': has the number of an anchor that does not exist")
-    for name, found_in in (("tokens", tokens_in), ("codes", codes_in)):
+    in_rows = {"tokens": tokens_in} | ({} if are_interleaved(part.setup) else {"codes": codes_in})
+    for name, found_in in in_rows.items():
         if name in arrays and any(chunk.first_non_finite() >= 0 for chunk in _chunks(found_in(arrays, part.setup))):
             raise IndexFormatError(f"array {name!r}: has a token that is not finite")
     for mass, offsets in (("mass", "offsets"), ("cluster_mass", "cluster_offsets")):

@@ -14,7 +14,8 @@ A part of n documents with T tokens of d dimensions has these arrays (those in b
     payloads    [payload_offsets (n + 1), payload_text]
     texts       [text_offsets (n + 1), text, text_begin (n)]
 
-w is d, unless components are packed: see `TokenType.width`.
+w is d, unless components are packed: see `TokenType.width`. int8 codes are the exception: w is d rounded up to a
+multiple of 4, and the bytes of each document are in the order in which they are multiplied (docs/format.md).
 """
 
 from __future__ import annotations
@@ -141,6 +142,9 @@ COLUMNS = {
 #: Arrays that split others into one run of rows per document: int64, one entry more than documents.
 OFFSETS = tuple(dict.fromkeys(column.of for column in COLUMNS.values() if column.of not in (DOCUMENTS, WORDS)))
 
+#: Components that stay together in interleaved codes.
+GROUP = 4
+
 #: The column of any of these.
 _OFFSETS_COLUMN = Column(DOCUMENTS, "<i8", _maybe())
 
@@ -219,7 +223,9 @@ def _width_of(column: Column, setup: Setup) -> int:
     """Entries of a row that is a vector."""
     if column.dtype == TOKENS:
         return TYPES[setup.dtype].width(setup.dim)
-    return TYPES[str(setup.codes)].width(setup.dim) if column.dtype == CODES else setup.dim
+    if column.dtype == CODES:
+        return -(-setup.dim // GROUP) * GROUP if are_interleaved(setup) else TYPES[str(setup.codes)].width(setup.dim)
+    return setup.dim
 
 
 def tokens_in(arrays: Arrays, setup: Setup) -> Stored:
@@ -228,8 +234,13 @@ def tokens_in(arrays: Arrays, setup: Setup) -> Stored:
     return Stored(setup.dtype, setup.dim, arrays["tokens"], arrays.get("scales"), anchors, arrays.get("nearest"))
 
 
+def are_interleaved(setup: Setup) -> bool:
+    """Whether the codes of an index are in the order in which the core multiplies them, not in rows of tokens."""
+    return setup.codes == "int8"
+
+
 def codes_in(arrays: Arrays, setup: Setup) -> Stored:
-    """Their codes."""
+    """Their codes, unless these are interleaved."""
     return Stored(str(setup.codes), setup.dim, arrays["codes"], arrays.get("code_scales"))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from moverank import _core
 from moverank._support.storage import TYPES, token_dtype
 from moverank.index.parts.anchors import as_stored
-from moverank.index.parts.arrays import Arrays, codes_in, tokens_in
+from moverank.index.parts.arrays import Arrays, are_interleaved, codes_in, tokens_in
 from moverank.index.parts.attached_space import AttachedSpace
 from moverank.index.parts.kind import Built, Document, Kind, Numbers
 from moverank.index.parts.setup import Clusters, Options, Setup
@@ -84,10 +84,11 @@ class TokenParts(Kind):
         if setup.codes is not None:
             codes = docs.astype(setup.codes)
             prepared.add_codes(codes._stored.in_core())
-            arrays["codes"] = codes.tokens
+            found = dict(prepared.code_arrays)
+            arrays["codes"] = found.pop("interleaved", codes.tokens)
             if codes.scales is not None:
                 arrays["code_scales"] = codes.scales
-            arrays |= _filled("code_", prepared.code_arrays)
+            arrays |= _filled("code_", found)
             numbers["largest_code_norm"] = prepared.largest_code_norm
         if isinstance(setup.prefilter, str):
             pooled = prepared.pooled()
@@ -111,14 +112,19 @@ class TokenParts(Kind):
             numbers["max_norm"],
             setup.measure._spec,
         )
-        if setup.codes is not None:
-            prepared.take_codes(
-                codes_in(arrays, setup).in_core(),
-                arrays.get("code_inverse_norms"),
+        inverse_norms = arrays.get("code_inverse_norms")
+        if are_interleaved(setup):
+            prepared.take_int8_codes(
+                arrays["codes"],
+                arrays["code_scales"],
+                inverse_norms,
                 arrays.get("code_squares"),
                 arrays["code_rho"],
                 numbers["largest_code_norm"],
             )
+        elif setup.codes is not None:
+            codes = codes_in(arrays, setup).in_core()
+            prepared.take_codes(codes, inverse_norms, arrays["code_rho"], numbers["largest_code_norm"])
         return prepared
 
     def corpus(self, prepared: list[Any]) -> _core.Corpus:
