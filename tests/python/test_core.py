@@ -75,8 +75,13 @@ def gradients(offsets):
 
 
 def codes(**changed):
-    arrays = {"inverse_norms": None, "squares": ONES, "rho": np.zeros(2), "largest_norm": 1.0}
-    sequences().take_codes(stored("int8", 3, CODES, ONES), *{**arrays, **changed}.values())
+    arrays = {"interleaved": np.zeros((3, 4), np.int8), "scales": ONES, "inverse_norms": None, "squares": ONES}
+    arrays |= {"rho": np.zeros(2), "largest_norm": 1.0}
+    sequences().take_int8_codes(*{**arrays, **changed}.values())
+
+
+def packed_codes(rho):
+    sequences().take_codes(stored("int4", 3, np.zeros((3, 2), np.uint8), ONES), None, rho, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,12 @@ def codes(**changed):
         (lambda: unseeded(sequences(tokens=NANS)).lower_bounds(np.array([1]), 1), "a bound is not a number"),
         (lambda: codes(rho=np.zeros(3)), "arrays of codes do not match the number of codes"),
         (lambda: codes(squares=ONES[:1]), "arrays of codes do not match the number of codes"),
+        (lambda: codes(interleaved=np.zeros((2, 4), np.int8)), "arrays of codes do not match the number of codes"),
+        (lambda: codes(interleaved=CODES), "expected int8 codes in rows of 4 bytes"),
+        (lambda: codes(interleaved=np.zeros((3, 4), np.uint8)), "expected int8 codes in rows of 4 bytes"),
+        (lambda: codes(interleaved=np.zeros(12, np.int8)), "expected int8 codes in rows of 4 bytes"),
+        (lambda: codes(scales=ONES[:2]), "expected one code per token"),
+        (lambda: packed_codes(np.zeros(3)), "arrays of codes do not match the number of codes"),
         (lambda: seeded(sequences()).lower_bounds(np.array([2]), 1), "a position lies outside the corpus"),
         (lambda: search(positions=np.array([1, 1])), "positions must rise"),
         (lambda: search(positions=np.array([1, 2])), "a position lies outside the corpus"),
