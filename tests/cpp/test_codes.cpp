@@ -227,6 +227,43 @@ TEST(distances_to_codes_less_their_slack_bound_distances_to_tokens) {
     }
 }
 
+TEST(bounds_beyond_a_cutoff_hold_and_others_are_the_best_there_are) {
+    instances::Random random(12);
+    for (const Measure& measure :
+         {Measure{GroundCost::cosine, Weighting::norm}, Measure{GroundCost::cosine, Weighting::uniform, 4.0},
+          Measure{GroundCost::euclidean, Weighting::uniform, 1.5, Problem::exact, 0.4},
+          Measure{GroundCost::dot, Weighting::uniform, 2.0}}) {
+        const instances::Batch batch(random, 60, 12, 6);
+        const PreparedSequences documents(batch.view(), measure);
+        const Coded coded(batch.tokens, 6, 127);
+        const PreparedCodes codes(documents, coded.view());
+        PairEvaluator evaluator(measure);
+        evaluator.set_query(documents[0]);
+        const double query_norm = max_norm(documents[0]);
+        (void)evaluator.distance(documents[1]);
+        const std::span<const double> found = evaluator.potentials();
+        const std::vector<double> potentials(found.begin(), found.end());
+        evaluator.reuse_potentials(potentials);
+        std::size_t n_beyond = 0;
+        for (std::size_t s = 0; s < documents.size(); ++s) {
+            const double value = evaluator.distance(documents[s]).distance;
+            const double slack = codes.slack(s, query_norm);
+            const double best = evaluator.lower_bound(documents[s]);
+            const double best_by_codes = evaluator.lower_bound(codes.at(s), codes.largest_norm());
+            for (const double share : {0.2, 0.6, 1.0, 1.4}) {
+                const double cutoff = value - std::abs(value) * (1.0 - share);
+                const double bound = evaluator.lower_bound(documents[s], cutoff);
+                const double by_codes = evaluator.lower_bound(codes.at(s), codes.largest_norm(), cutoff);
+                CHECK(bound <= value && by_codes - slack <= value);
+                CHECK(bound == best || (bound > cutoff && bound < best));
+                CHECK(by_codes == best_by_codes || by_codes > cutoff);
+                n_beyond += bound != best || by_codes != best_by_codes ? 1 : 0;
+            }
+        }
+        CHECK(n_beyond > 0);
+    }
+}
+
 TEST(entropic_values_short_of_convergence_are_not_below_bounds_by_codes) {
     instances::Random random(6);
     for (const GroundCost ground : {GroundCost::cosine, GroundCost::euclidean, GroundCost::dot}) {

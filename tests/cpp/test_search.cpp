@@ -156,11 +156,12 @@ class Sharded final : public Searchable {
 
           private:
             Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                       Interrupt& interrupt) override {
+                       Interrupt& interrupt, double cutoff) override {
                 Spent all;
                 asked_.for_each_shard(positions, [&](CorpusQuery& query, const auto& own, const auto& places) {
                     std::vector<double> found(own.size());
-                    all.timed_out |= query.bounds()[place_]->compute(own, found, n_threads, interrupt).timed_out;
+                    all.timed_out |=
+                        query.bounds()[place_]->compute(own, found, n_threads, interrupt, cutoff).timed_out;
                     for (std::size_t c = 0; c < places.size(); ++c) {
                         out[places[c]] = found[c];
                     }
@@ -551,7 +552,7 @@ class Share final : public LowerBound {
     [[nodiscard]] bool is_useful() override { return useful_; }
 
   private:
-    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int, Interrupt&) override {
+    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int, Interrupt&, double) override {
         std::ranges::transform(positions, out.begin(),
                                [&](std::int64_t p) { return share_ * values_[static_cast<std::size_t>(p)]; });
         return {};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,8 +38,10 @@ class LowerBound {
 
     /// out[c] = a lower bound on the distance of positions[c]; minus infinity if the deadline passed before, or if
     /// nothing is known. A deadline does not throw; all other interrupts do. Throws std::invalid_argument for positions
-    /// outside the corpus, for `out` of another size, and for bounds that are NaN.
-    Spent compute(std::span<const std::int64_t> positions, std::span<double> out, int n_threads, Interrupt& interrupt);
+    /// outside the corpus, for `out` of another size, and for bounds that are NaN. A bound that exceeds `cutoff` need
+    /// not be as large as it could be, since it tells enough.
+    Spent compute(std::span<const std::int64_t> positions, std::span<double> out, int n_threads, Interrupt& interrupt,
+                  double cutoff = std::numeric_limits<double>::infinity());
 
   protected:
     explicit LowerBound(std::string name) : name_(std::move(name)) {}
@@ -46,7 +49,7 @@ class LowerBound {
   private:
     /// The same, for `out` of the right size that is filled with minus infinity.
     virtual Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                       Interrupt& interrupt) = 0;
+                       Interrupt& interrupt, double cutoff) = 0;
 
     std::string name_;
 };

@@ -76,11 +76,12 @@ class PairEvaluator {
 
     /// A lower bound on what `distance` would return, with its rounding subtracted, at the price of a cost matrix: the
     /// relaxed problem's value or, if that is larger, the dual value that reused potentials give. Minus infinity if
-    /// nothing is known.
-    double lower_bound(const PreparedSequence& document);
+    /// nothing is known. If the relaxed problem's value exceeds `cutoff`, potentials are not asked.
+    double lower_bound(const PreparedSequence& document, double cutoff = std::numeric_limits<double>::infinity());
 
     /// A lower bound on the distance between the query and a document's codes. `largest_code`: largest norm of a code.
-    double lower_bound(const CodedSequence& document, double largest_code);
+    double lower_bound(const CodedSequence& document, double largest_code,
+                       double cutoff = std::numeric_limits<double>::infinity());
 
     /// Whether potentials can improve bounds: for exact problems, unless capacity is unlimited, where the relaxed bound
     /// is already the value.
@@ -109,7 +110,8 @@ class PairEvaluator {
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
     [[nodiscard]] bool relaxed_is_the_value() const;
     [[nodiscard]] PreparedSequence without_repetitions(const PreparedSequence& sequence);
-    double bound_from_matrix(const PreparedSequence& document);
+    double bound_from_matrix(const PreparedSequence& document, double cutoff);
+    [[nodiscard]] double lost_to_query_codes(double largest_code) const;
     SolveSummary solve_exactly(const PreparedSequence& document, double cutoff);
     SinkhornSummary scale(const PreparedSequence& document);
     double self_cost(const PreparedSequence& sequence, double epsilon);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -63,7 +64,7 @@ class TopKSearch {
     [[nodiscard]] LowerBounds bounds() const { return query_->bounds(); }
     /// Compute one of these; see LowerBound::compute.
     double lower_bounds(LowerBound& bound, std::span<const std::int64_t> positions, std::span<double> out,
-                        int n_threads, Interrupt& interrupt);
+                        int n_threads, Interrupt& interrupt, double cutoff = std::numeric_limits<double>::infinity());
     /// Compute the best, which is the last. Over sequences and bags, that is the relaxed problem's value or, if that is
     /// larger, the dual value that the seeds' potentials give. If the seeds resemble the query's neighbours, few other
     /// documents have bounds below the k-th distance.

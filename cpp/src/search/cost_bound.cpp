@@ -29,7 +29,7 @@ CostBound::CostBound(const DocumentsQuery& asked, const PreparedDocuments& docum
       query_norm_(codes == nullptr ? 0.0 : max_norm(query)) {}
 
 Spent CostBound::fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                      Interrupt& interrupt) {
+                      Interrupt& interrupt, double cutoff) {
     if (!documents_.measure().bounded_by_relaxation()) {
         return {};
     }
@@ -39,10 +39,13 @@ Spent CostBound::fill(std::span<const std::int64_t> positions, std::span<double>
     const std::size_t chunk = codes_ == nullptr ? documents_per_chunk : coded_documents_per_chunk;
     return timed_for(positions.size(), n_workers, chunk, interrupt, [&](unsigned w, std::size_t c) {
         const auto s = static_cast<std::size_t>(positions[c]);
+        if (codes_ == nullptr) {
+            out[c] = evaluators[w].lower_bound(documents_.at(s, buffers[w]), cutoff);
+            return;
+        }
         // A bound on the distance to the codes, less their slack, is one on the distance to the tokens.
-        out[c] = codes_ == nullptr
-                     ? evaluators[w].lower_bound(documents_.at(s, buffers[w]))
-                     : evaluators[w].lower_bound(codes_->at(s), codes_->largest_norm()) - codes_->slack(s, query_norm_);
+        const double slack = codes_->slack(s, query_norm_);
+        out[c] = evaluators[w].lower_bound(codes_->at(s), codes_->largest_norm(), cutoff + slack) - slack;
     });
 }
 

@@ -16,7 +16,7 @@ class CostBound final : public LowerBound {
 
   private:
     Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt) override;
+               Interrupt& interrupt, double cutoff) override;
 
     const DocumentsQuery& asked_;
     const PreparedDocuments& documents_;

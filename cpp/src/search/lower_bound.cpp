@@ -9,10 +9,10 @@
 namespace moverank {
 
 Spent LowerBound::compute(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                          Interrupt& interrupt) {
+                          Interrupt& interrupt, double cutoff) {
     require(out.size() == positions.size(), "expected room for one bound per position");
     std::ranges::fill(out, -std::numeric_limits<double>::infinity());
-    const Spent spent = fill(positions, out, n_threads, interrupt);
+    const Spent spent = fill(positions, out, n_threads, interrupt, cutoff);
     require_numbers(out);
     return spent;
 }

@@ -220,7 +220,7 @@ PairResult PairEvaluator::distance(const PreparedSequence& document, double cuto
     }
     costs_.compute(tokens);
     if (cutoff < infinity && measure_.bounded_by_relaxation()) {
-        const double bound = bound_from_matrix(tokens);
+        const double bound = bound_from_matrix(tokens, cutoff);
         if (bound > cutoff) {
             return {bound, PairOutcome::pruned_by_bound};
         }
@@ -259,7 +259,7 @@ CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     return {summary.value, summary.lower, summary.value, summary.pivots, 0.0, true};
 }
 
-double PairEvaluator::lower_bound(const PreparedSequence& document) {
+double PairEvaluator::lower_bound(const PreparedSequence& document, double cutoff) {
     if (!measure_.bounded_by_relaxation()) {
         return -infinity;
     }
@@ -271,41 +271,50 @@ double PairEvaluator::lower_bound(const PreparedSequence& document) {
         return relaxed_is_the_value() && !reads_costs_as_given() ? value : value - pruning_slack(positive);
     }
     costs_.compute(positive);
-    return bound_from_matrix(positive);
+    return bound_from_matrix(positive, cutoff);
 }
 
-double PairEvaluator::lower_bound(const CodedSequence& document, double largest_code) {
+double PairEvaluator::lower_bound(const CodedSequence& document, double largest_code, double cutoff) {
     if (!measure_.bounded_by_relaxation()) {
         return -infinity;
     }
     // Tokens without mass can only lower minima, and a lower bound stays valid: they need not be removed.
-    double bound = 0.0;
+    const PreparedSequence& sequence = document.sequence;
     if (!reused_.empty() || measure_.capacity == 1.0) {
-        require_mass(document.sequence);  // else it is not read, which would take a twentieth of the time
+        require_mass(sequence);  // else it is not read, which would take a twentieth of the time
     }
-    if (reused_.empty()) {
+    // Minima alone take half of the time of a matrix and what potentials say of it, and drop most documents.
+    double bound = -infinity;
+    if (reused_.empty() || cutoff < infinity) {
         costs_.compute_code_minima(document, measure_.capacity == 1.0);
-        bound = relaxed_bound_of(document.sequence) - pruning_slack(document.sequence);
-    } else {
-        costs_.compute_codes(document);
-        bound = bound_from_matrix(document.sequence);
+        bound = relaxed_bound_of(sequence) - pruning_slack(sequence) - lost_to_query_codes(largest_code);
     }
-    const std::span<const double> radii = costs_.query_code_radii();
-    if (radii.empty()) {
+    if (reused_.empty() || bound > cutoff) {
         return bound;
     }
-    // What coding the query changed: sum_i a_i r_i, or the largest r_i if one query token may take all the mass, as in
-    // the document side of a relaxed problem, which also bounds entropic ones (docs/numerics.md, "Codes").
+    costs_.compute_codes(document);
+    return bound_from_matrix(sequence, infinity) - lost_to_query_codes(largest_code);
+}
+
+/// What coding the query changed in the latest costs: sum_i a_i r_i, or the largest r_i if one query token may take all
+/// the mass, as in the document side of a relaxed problem, which also bounds entropic ones (docs/numerics.md, "Codes").
+double PairEvaluator::lost_to_query_codes(double largest_code) const {
+    const std::span<const double> radii = costs_.query_code_radii();
+    if (radii.empty()) {
+        return 0.0;
+    }
     const double rounded = measure_.problem == Problem::exact
                                ? std::inner_product(radii.begin(), radii.end(), query_mass_.begin(), 0.0)
                                : *std::ranges::max_element(radii);
-    return bound - rounded * (measure_.ground == GroundCost::dot ? largest_code : 1.0);
+    return rounded * (measure_.ground == GroundCost::dot ? largest_code : 1.0);
 }
 
-/// The larger of the bounds from minima and from reused potentials, with their rounding subtracted.
-double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
+/// The larger of the bounds from minima and from reused potentials, with their rounding subtracted. Potentials are not
+/// asked if minima tell enough.
+double PairEvaluator::bound_from_matrix(const PreparedSequence& document, double cutoff) {
+    const double slack = pruning_slack(document);
     double bound = relaxed_bound_of(document);
-    if (!reused_.empty()) {
+    if (!reused_.empty() && !(bound - slack > cutoff)) {
         const PaddedCosts costs = costs_.matrix();
         bound = std::max(bound, dual_bound_->value({.cost = costs.matrix.data(),
                                                     .stride = costs.matrix.stride(),
@@ -316,7 +325,7 @@ double PairEvaluator::bound_from_matrix(const PreparedSequence& document) {
                                                     .fraction = measure_.fraction},
                                                    reused_));
     }
-    return bound - pruning_slack(document);
+    return bound - slack;
 }
 
 /// Not for entropic problems: before convergence, their value may be below the dual bound on the exact value. It is

@@ -418,7 +418,8 @@ class Ladder {
     double raise(Bounded& documents, LowerBound& bound) {
         has_new_potentials_ = false;
         std::vector<double> found(documents.positions.size());
-        const double seconds = steps_.lower_bounds(bound, documents.positions, found, goal_.n_threads, interrupt_);
+        const double seconds =
+            steps_.lower_bounds(bound, documents.positions, found, goal_.n_threads, interrupt_, steps_.cutoff());
         if (documents.bounds.empty()) {
             documents.bounds = std::move(found);
         } else {

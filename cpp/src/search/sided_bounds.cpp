@@ -17,7 +17,7 @@ bool OneSidedBound::is_useful() {
 }
 
 Spent OneSidedBound::fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                          Interrupt& interrupt) {
+                          Interrupt& interrupt, double) {
     if (!is_known()) {
         return {};
     }
@@ -27,7 +27,7 @@ Spent OneSidedBound::fill(std::span<const std::int64_t> positions, std::span<dou
 }
 
 Spent TwoSidedBound::fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-                          Interrupt& interrupt) {
+                          Interrupt& interrupt, double) {
     if (!bags_.bags().measure().bounded_by_relaxation()) {
         return {};
     }

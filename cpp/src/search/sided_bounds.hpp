@@ -17,7 +17,7 @@ class OneSidedBound final : public LowerBound {
     /// Whether anything is known: without potentials nothing is.
     [[nodiscard]] bool is_known();
     Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt) override;
+               Interrupt& interrupt, double cutoff) override;
 
     QueriedBags& bags_;
 };
@@ -29,7 +29,7 @@ class TwoSidedBound final : public LowerBound {
 
   private:
     Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt) override;
+               Interrupt& interrupt, double cutoff) override;
 
     QueriedBags& bags_;
 };

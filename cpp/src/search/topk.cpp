@@ -69,8 +69,8 @@ void TopKSearch::reuse(std::span<const double> potentials) {
 }
 
 double TopKSearch::lower_bounds(LowerBound& bound, std::span<const std::int64_t> positions, std::span<double> out,
-                                int n_threads, Interrupt& interrupt) {
-    return record(bound.compute(positions, out, n_threads, interrupt));
+                                int n_threads, Interrupt& interrupt, double cutoff) {
+    return record(bound.compute(positions, out, n_threads, interrupt, cutoff));
 }
 
 double TopKSearch::lower_bounds(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
