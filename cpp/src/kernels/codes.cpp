@@ -1,5 +1,6 @@
 #include "codes.hpp"
 
+#include <limits>
 #include <utility>
 
 #include "simd.hpp"
@@ -317,8 +318,10 @@ MOVERANK_INLINE void fill_all(CodeBlock& block) {
 template <GroundCost ground>
 MOVERANK_INLINE void fill_row_minima(CodeBlock& block) {
     CostBlock& costs = block.costs;
+    // Of lanes beyond the document. Not infinite: a query token of zeros has scale 0.
+    constexpr float lowest = std::numeric_limits<float>::lowest();
     for (std::size_t i = 0; i < costs.n; ++i) {
-        store(costs.tile + i * width, splat(-infinity));
+        store(costs.tile + i * width, splat(lowest));
     }
     Floats longest = splat(0.0F);
     for_each_tile(costs, [&](std::size_t first, std::size_t count, Floats&) {
@@ -326,7 +329,7 @@ MOVERANK_INLINE void fill_row_minima(CodeBlock& block) {
             const Bits real = real_lanes(count - group);
             for_each_row<ground>(block, first + group, count - group, [&](std::size_t i, Floats scaled) {
                 float* const greatest = costs.tile + i * width;
-                store(greatest, max(load(greatest), where<float>(real, scaled, splat(-infinity))));
+                store(greatest, max(load(greatest), where<float>(real, scaled, splat(lowest))));
             });
             if constexpr (ground == GroundCost::dot) {
                 longest = max(longest, document_scales<ground>(block, first + group, count - group));
