@@ -72,7 +72,7 @@ def _learned(folder):
 
 
 def _told(learned):
-    return str(learned), repr(learned), learned.best, learned.before, learned.after, learned.capacity
+    return str(learned), repr(learned), learned.best, learned.before, learned.is_worse, learned.capacity
 
 
 def _shares():
