@@ -15,8 +15,8 @@ class CostBound final : public LowerBound {
               const DocumentCodes* codes);
 
   private:
-    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt, double cutoff) override;
+    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads, Interrupt& interrupt,
+               double cutoff) override;
 
     const DocumentsQuery& asked_;
     const PreparedDocuments& documents_;

@@ -16,8 +16,8 @@ class OneSidedBound final : public LowerBound {
   private:
     /// Whether anything is known: without potentials nothing is.
     [[nodiscard]] bool is_known();
-    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt, double cutoff) override;
+    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads, Interrupt& interrupt,
+               double cutoff) override;
 
     QueriedBags& bags_;
 };
@@ -28,8 +28,8 @@ class TwoSidedBound final : public LowerBound {
     explicit TwoSidedBound(QueriedBags& bags) : LowerBound("two-sided bound"), bags_(bags) {}
 
   private:
-    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads,
-               Interrupt& interrupt, double cutoff) override;
+    Spent fill(std::span<const std::int64_t> positions, std::span<double> out, int n_threads, Interrupt& interrupt,
+               double cutoff) override;
 
     QueriedBags& bags_;
 };
