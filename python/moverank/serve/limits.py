@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 
-from moverank.serve.asgi import App, Message, Receive, Scope, Send
+from moverank.serve.asgi import App, Message, Receive, Scope, Send, headers_of
 from moverank.serve.engine import Timing
 from moverank.serve.errors import Refused, failure, response
 from moverank.serve.hosts import is_one_of
@@ -45,7 +45,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = headers_of(scope)
         state = scope["state"]
         begun = False
 

@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 
-from moverank.serve.asgi import App, Message, Receive, Scope, Send
+from moverank.serve.asgi import App, Message, Receive, Scope, Send, headers_of
 from moverank.serve.engine import Timing
 from moverank.serve.metrics import Metrics
 from moverank.serve.options import Options
@@ -40,7 +40,7 @@ class Named:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = headers_of(scope)
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         name = given if _NAME.fullmatch(given) else uuid.uuid4().hex
         timing = Timing(self._options.deadline)
