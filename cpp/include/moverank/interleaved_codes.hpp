@@ -15,8 +15,8 @@ inline constexpr std::size_t code_group = 4;
 /// Tokens of one document that lie beside each other.
 inline constexpr std::size_t tokens_beside = 16;
 
-/// int8 codes of whole documents, over memory that somebody else owns. Each document takes padded(dim, code_group)
-/// bytes per token. Of its first 16 tokens, the first four components lie beside each other, token by token; then the
+/// int8 codes of whole documents, over memory that somebody else owns. Each document takes bytes_per_token(dim) for
+/// each token. Of its first 16 tokens, the first four components lie beside each other, token by token; then the
 /// next four of all of them, and so on. The next 16 tokens follow. The last ones may be fewer, and lie closer; zeros
 /// follow the last components.
 class InterleavedCodes {

@@ -14,8 +14,11 @@ namespace moverank {
 
 namespace {
 
-/// The same tokens, to be read elsewhere.
-[[nodiscard]] TokensView without_data(const TokensView& codes) {
+/// Codes as they are kept: without data if they are interleaved, as they are then read elsewhere.
+[[nodiscard]] TokensView kept(const TokensView& codes) {
+    if (codes.type() != TokenType::int8) {
+        return codes;
+    }
     return {codes.type(), nullptr, codes.rows(), codes.cols(), codes.scales()};
 }
 
@@ -34,7 +37,7 @@ PreparedSequence CodedSequence::in_rows(std::vector<std::int8_t>& rows) const {
 }
 
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, Interrupt* interrupt)
-    : sequences_(sequences), codes_(codes), rho_(sequences.size()) {
+    : sequences_(sequences), codes_(kept(codes)), rho_(sequences.size()) {
     require_suitable();
     const Measure& measure = sequences.measure();
     const GroundCost ground = measure.ground;
@@ -89,9 +92,6 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
         const bool is_limited = measure.problem == Problem::exact && !measure.unlimited();
         rho_[s] = (is_limited ? std::min(measure.capacity * weighted, largest) : largest) * (1.0 + 1e-9);
     }
-    if (is_int8) {
-        codes_ = without_data(codes);
-    }
     found_.interleaved = interleaved_;
     found_.inverse_norms = inverse_norms_;
     found_.squares = squares_;
@@ -99,14 +99,11 @@ PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensVie
 }
 
 PreparedCodes::PreparedCodes(const PreparedSequences& sequences, const TokensView& codes, const CodeArrays& found)
-    : sequences_(sequences), codes_(codes), found_(found) {
+    : sequences_(sequences), codes_(kept(codes)), found_(found) {
     require_suitable();
     const GroundCost ground = sequences.measure().ground;
     const std::size_t n = codes.rows();
     const bool is_int8 = codes.type() == TokenType::int8;
-    if (is_int8) {
-        codes_ = without_data(codes);
-    }
     if (found.interleaved.size() != (is_int8 ? n * InterleavedCodes::bytes_per_token(codes.cols()) : 0) ||
         found.inverse_norms.size() != (ground == GroundCost::cosine ? n : 0) ||
         found.squares.size() != (is_int8 && ground == GroundCost::euclidean ? n : 0) ||
