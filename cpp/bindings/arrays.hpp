@@ -243,6 +243,7 @@ void bind_sequences(py::module_& module);
 void bind_prepared(py::module_& module);
 void bind_distances(py::module_& module);
 void bind_transport(py::module_& module);
+void bind_sparse(py::module_& module);
 void bind_cells(py::module_& module);
 void bind_gradient(py::module_& module);
 void bind_search(py::module_& module);

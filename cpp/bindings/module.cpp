@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
     (void)moverank::simd_level();  // where no level can run, the import fails and says why
     moverank::bindings::bind_sequences(module);
     moverank::bindings::bind_transport(module);
+    moverank::bindings::bind_sparse(module);
     moverank::bindings::bind_prepared(module);
     moverank::bindings::bind_search(module);
     moverank::bindings::bind_cells(module);

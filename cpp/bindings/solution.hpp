@@ -16,6 +16,16 @@ struct TransportSolution {
     Infeasibility infeasibility;
 };
 
+[[nodiscard]] inline const char* status_name(SolveStatus status) {
+    switch (status) {
+        case SolveStatus::optimal: return "optimal";
+        case SolveStatus::above_cutoff: return "above_cutoff";
+        case SolveStatus::pivot_limit: return "pivot_limit";
+        case SolveStatus::infeasible: return "infeasible";
+    }
+    return "";
+}
+
 template <class Values>
 [[nodiscard]] auto copy_of(const Values& values) {
     return Array<std::remove_cv_t<typename Values::value_type>>(static_cast<py::ssize_t>(values.size()), values.data());

@@ -14,6 +14,7 @@ import types
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import moverank as mr
 from moverank import encoders, errors, ranking, readers, spaces
@@ -142,7 +143,10 @@ EXAMPLES = {
     "TokenMove": [lambda t: mr.align(DOCS[0], DOCS[1]).pairs[0]],
     "TokenWeights": [lambda t: spaces.TokenWeights({"cat": 2.0}, 0.5)],
     "TransportBatch": [lambda t: mr.transport_batch(rng.random((2, 3, 4)))],
-    "TransportResult": [lambda t: mr.transport(rng.random((3, 4)))],
+    "TransportResult": [
+        lambda t: mr.transport(rng.random((3, 4))),
+        lambda t: mr.transport(sparse.csr_array(rng.random((3, 4)))),
+    ],
     "UncertainMove": [lambda t: mr.align(DOCS[0], DOCS[1], samples=3).uncertainty.moves[0]],
     "Uncertainty": [lambda t: mr.align(DOCS[0], DOCS[1], samples=3).uncertainty],
     "Verified": [lambda t: opened(t).verify()],

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 import moverank as mr
 
@@ -143,6 +144,8 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
     long, other = (rng.standard_normal((side, 64), dtype=np.float32) for _ in range(2))
     cost = rng.random((side, side), dtype=np.float32)
     costs = rng.random((times(50_000), 8, 12), dtype=np.float32)
+    n = times(12_000)
+    scattered = sparse.random_array((n, n), density=20 / n, rng=rng) + 2 * sparse.eye_array(n)
     more = {"num_threads": threads}
 
     words = mr.encoders.WordVectors.default()
@@ -245,6 +248,7 @@ def operations(folder: Path, scale: float = 1.0, threads: int = 1) -> list[Opera
         Operation("align", lambda: mr.align(long, other, "wmd")),
         Operation("gradients", lambda: mr.gradients(long, other, "wmd")),
         Operation("transport", lambda: mr.transport(cost)),
+        Operation("transport, sparse", lambda: mr.transport(scattered)),
         Operation("transport, entropic", lambda: mr.transport(cost, epsilon=1e-3)),
         Operation("transport batch", lambda: mr.transport_batch(costs, **more)),
         Operation("entropic batch", lambda: mr.transport_batch(costs, epsilon=0.05, **more)),

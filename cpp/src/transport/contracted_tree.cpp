@@ -7,7 +7,9 @@
 
 namespace moverank {
 
-void ContractedTree::build(std::size_t n_rows, std::size_t n_columns, std::span<const StartEdge> edges) {
+template <class Price>
+void ContractedTreeOf<Price>::build(std::size_t n_rows, std::size_t n_columns,
+                                    std::span<const StartEdgeOf<Price>> edges) {
     // Edges come with children before parents, so sizes of subtrees add up in one pass.
     n_rows_ = n_rows;
     root_ = edges.back().row;
@@ -16,7 +18,7 @@ void ContractedTree::build(std::size_t n_rows, std::size_t n_columns, std::span<
         nodes_[i].n_rows = 1;
         nodes_[i].first_row = i;
     }
-    for (const StartEdge& edge : edges) {
+    for (const StartEdgeOf<Price>& edge : edges) {
         const auto column = static_cast<Index>(n_rows + edge.column);
         const Index child = edge.child_is_row ? edge.row : column;
         Node& node = nodes_[child];
@@ -50,14 +52,15 @@ void ContractedTree::build(std::size_t n_rows, std::size_t n_columns, std::span<
     for (Index k = 0; k < n_rows; ++k) {
         place_[depth_first_[k]] = k;
     }
-    f_.assign(n_rows, 0.0);
+    f_.assign(n_rows, Price{});
     refresh();
 }
 
 /// Only rows store potentials: g of a column is the cost of its edge to the parent less f of that row. So f of a row is
 /// its own edge's cost less g of the column above it.
-void ContractedTree::refresh() {
-    f_[root_] = 0.0;
+template <class Price>
+void ContractedTreeOf<Price>::refresh() {
+    f_[root_] = Price{};
     const std::span<const Index> order = bottom_up();
     for (std::size_t k = order.size(); k-- > 0;) {
         const Index node = order[k];
@@ -67,7 +70,8 @@ void ContractedTree::refresh() {
     }
 }
 
-std::span<const std::uint32_t> ContractedTree::bottom_up() {
+template <class Price>
+std::span<const std::uint32_t> ContractedTreeOf<Price>::bottom_up() {
     // Larger subtrees are nearer to the root: a counting sort by size.
     counts_.assign(nodes_.size() + 2, 0);
     for (const Node& node : nodes_) {
@@ -81,12 +85,14 @@ std::span<const std::uint32_t> ContractedTree::bottom_up() {
     return {bottom_up_.data(), bottom_up_.size() - 1};
 }
 
-ContractedTree::Range ContractedTree::rows_below(Index node) const {
+template <class Price>
+typename ContractedTreeOf<Price>::Range ContractedTreeOf<Price>::rows_below(Index node) const {
     const std::size_t begin = nodes_[node].n_rows > 0 ? place_[nodes_[node].first_row] : 0;
     return {begin, begin + nodes_[node].n_rows};
 }
 
-void ContractedTree::find_cycle(Index row, Index column) {
+template <class Price>
+void ContractedTreeOf<Price>::find_cycle(Index row, Index column) {
     path_[0].clear();
     path_[1].clear();
     // Climb from the node of the smaller subtree: a node can only be above the other if its subtree is larger. So no
@@ -105,7 +111,8 @@ void ContractedTree::find_cycle(Index row, Index column) {
 
 /// Add the sizes of a part of the tree to the nodes of a path and to the join, or subtract them. Above the join nothing
 /// changes, as the part moves from one of its subtrees to another.
-void ContractedTree::count(std::span<const Index> path, const Node& part, bool in) {
+template <class Price>
+void ContractedTreeOf<Price>::count(std::span<const Index> path, const Node& part, bool in) {
     const auto change = [&](Node& node) {
         node.size += in ? part.size : -part.size;
         node.n_rows += in ? part.n_rows : -part.n_rows;
@@ -118,7 +125,8 @@ void ContractedTree::count(std::span<const Index> path, const Node& part, bool i
 
 /// Make turned_ the rows below the last node of a path, in depth-first order from its first node: what is below that,
 /// then what else is below the next, and so on.
-void ContractedTree::reverse(std::span<const Index> path) {
+template <class Price>
+void ContractedTreeOf<Price>::reverse(std::span<const Index> path) {
     turned_.clear();
     const auto append = [this](std::size_t begin, std::size_t end) {
         turned_.insert(turned_.end(), depth_first_.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -138,7 +146,8 @@ void ContractedTree::reverse(std::span<const Index> path) {
 }
 
 /// The place in depth-first order where the rows of a new first child of a node belong.
-std::size_t ContractedTree::place_below(Index node) const {
+template <class Price>
+std::size_t ContractedTreeOf<Price>::place_below(Index node) const {
     if (is_row(node)) {
         return place_[node] + 1;
     }
@@ -146,7 +155,8 @@ std::size_t ContractedTree::place_below(Index node) const {
 }
 
 /// Write turned_ before the place `to`, replacing the rows at `from`.
-void ContractedTree::move_rows(Range from, std::size_t to) {
+template <class Price>
+void ContractedTreeOf<Price>::move_rows(Range from, std::size_t to) {
     const auto at = [this](std::size_t k) { return depth_first_.begin() + static_cast<std::ptrdiff_t>(k); };
     Range changed{};
     if (to <= from.begin) {
@@ -163,15 +173,18 @@ void ContractedTree::move_rows(Range from, std::size_t to) {
     }
 }
 
-void ContractedTree::shift(Range rows, double amount) {
+template <class Price>
+void ContractedTreeOf<Price>::shift(Range rows, Price amount) {
     for (std::size_t k = rows.begin; k < rows.end; ++k) {
         f_[depth_first_[k]] += amount;
     }
 }
 
-ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t column, double cost) {
+template <class Price>
+typename ContractedTreeOf<Price>::Pivot ContractedTreeOf<Price>::exchange(std::size_t row, std::size_t column,
+                                                                          Price cost) {
     const Index ends[2] = {static_cast<Index>(row), static_cast<Index>(n_rows_ + column)};
-    const double reduced_cost = cost - f_[row] - g(column);
+    const Price reduced_cost = cost - f_[row] - g(column);
     find_cycle(ends[0], ends[1]);
 
     // Along either path from the entering edge, the first edge loses flow, the next one gains, and so on. The edge that
@@ -232,7 +245,7 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
     }
     // The entering edge must get reduced cost 0: shift the potentials of the part, or, if it has more rows than the
     // rest, those of the rest the other way. Only differences of potentials matter.
-    const double amount = side == 0 ? reduced_cost : -reduced_cost;
+    const Price amount = side == 0 ? reduced_cost : -reduced_cost;
     if (2 * std::size_t{cut.n_rows} <= n_rows_) {
         for (const Index i : turned_) {
             f_[i] += amount;
@@ -244,5 +257,8 @@ ContractedTree::Pivot ContractedTree::exchange(std::size_t row, std::size_t colu
     }
     return {pushed, reduced_cost};
 }
+
+template class ContractedTreeOf<double>;
+template class ContractedTreeOf<TieredCost>;
 
 }  // namespace moverank

@@ -14,37 +14,43 @@
 #include <span>
 #include <vector>
 
+#include "tiered_cost.hpp"
+
 namespace moverank {
 
 /// An edge of the first basis. Read backwards, the edges are the tree from its root, a row: each one's child is new,
 /// its parent is not.
-struct StartEdge {
+template <class Price>
+struct StartEdgeOf {
     std::uint32_t row, column;
     bool child_is_row;
-    double cost;
+    Price cost;
     std::int64_t flow;
 };
+using StartEdge = StartEdgeOf<double>;
 
-class ContractedTree {
+/// Of costs that can be added, subtracted and negated, and are nothing by default: numbers, or `TieredCost`s.
+template <class Price>
+class ContractedTreeOf {
   public:
     /// What a pivot did.
     struct Pivot {
-        std::int64_t flow;    ///< around the cycle
-        double reduced_cost;  ///< of the edge that entered
+        std::int64_t flow;   ///< around the cycle
+        Price reduced_cost;  ///< of the edge that entered
     };
 
     /// The tree of n_rows + n_columns - 1 edges.
-    void build(std::size_t n_rows, std::size_t n_columns, std::span<const StartEdge> edges);
+    void build(std::size_t n_rows, std::size_t n_columns, std::span<const StartEdgeOf<Price>> edges);
 
     /// Let an edge of negative reduced cost enter, and the first one of its cycle that empties leave.
-    Pivot exchange(std::size_t row, std::size_t column, double cost);
+    Pivot exchange(std::size_t row, std::size_t column, Price cost);
 
     /// Compute the potentials again from the costs of the edges, that of the root 0.
     void refresh();
 
     /// By row; of n_rows entries.
-    [[nodiscard]] const double* f() const { return f_.data(); }
-    [[nodiscard]] double g(std::size_t column) const {
+    [[nodiscard]] const Price* f() const { return f_.data(); }
+    [[nodiscard]] Price g(std::size_t column) const {
         const Node& node = nodes_[n_rows_ + column];
         return node.cost - f_[node.parent];
     }
@@ -54,7 +60,7 @@ class ContractedTree {
     [[nodiscard]] std::span<const std::uint32_t> bottom_up();
     [[nodiscard]] std::size_t parent(std::size_t node) const { return nodes_[node].parent; }
     /// Of the edge above a node: its cost, and what flows over it, perturbation included.
-    [[nodiscard]] double cost(std::size_t node) const { return nodes_[node].cost; }
+    [[nodiscard]] Price cost(std::size_t node) const { return nodes_[node].cost; }
     [[nodiscard]] std::int64_t flow(std::size_t node) const { return nodes_[node].flow; }
 
   private:
@@ -68,7 +74,7 @@ class ContractedTree {
         Index n_rows = 0;        ///< rows of its subtree
         Index first_row = none;  ///< of these, in depth-first order, where there are any
         std::int64_t flow = 0;
-        double cost = 0.0;
+        Price cost{};
     };
     /// Places in depth_first_.
     struct Range {
@@ -83,18 +89,22 @@ class ContractedTree {
     void reverse(std::span<const Index> path);
     std::size_t place_below(Index node) const;
     void move_rows(Range from, std::size_t to);
-    void shift(Range rows, double amount);
+    void shift(Range rows, Price amount);
 
     std::size_t n_rows_ = 0;
     Index root_ = 0;
     Index join_ = 0;  ///< where the paths of a cycle meet
     std::vector<Node> nodes_;
-    std::vector<double> f_;
+    std::vector<Price> f_;
     std::vector<Index> depth_first_;  ///< the rows
     std::vector<Index> place_;        ///< of a row in depth_first_
     std::vector<Index> path_[2];      ///< from the entering edge's row, and column, up to where they join
     std::vector<Index> turned_;       ///< the rows of the part that is cut off, in their new order
     std::vector<Index> bottom_up_, counts_;
 };
+using ContractedTree = ContractedTreeOf<double>;
+
+extern template class ContractedTreeOf<double>;
+extern template class ContractedTreeOf<TieredCost>;
 
 }  // namespace moverank

@@ -24,7 +24,7 @@ constexpr int total_bits = 61;
 
 double mass_quantum(std::size_t n_rows, double total) { return std::ldexp(1.0, -scale_bits_of(n_rows, total)); }
 
-void PerturbedMasses::assign(std::span<const double> supplies, std::span<const double> demands) {
+void PerturbedMasses::assign(std::span<const double> supplies, std::span<const double> demands, std::size_t n_fixed) {
     radix_ = static_cast<std::int64_t>(supplies.size()) + 1;
     const double total = std::accumulate(demands.begin(), demands.end(), 0.0);
     const int scale_bits = scale_bits_of(supplies.size(), total);
@@ -47,7 +47,7 @@ void PerturbedMasses::assign(std::span<const double> supplies, std::span<const d
         demand_quanta_[j] = std::max<std::int64_t>(1, quanta_of(demands[j]));
         excess -= demand_quanta_[j];
     }
-    *std::max_element(demand_quanta_.begin(), demand_quanta_.end()) += excess;
+    *std::max_element(demand_quanta_.begin(), demand_quanta_.end() - static_cast<std::ptrdiff_t>(n_fixed)) += excess;
     std::ranges::transform(demand_quanta_, demands_.begin(), [this](std::int64_t q) { return q * radix_; });
     demands_.back() += radix_ - 1;
 }

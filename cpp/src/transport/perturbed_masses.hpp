@@ -20,8 +20,8 @@ namespace moverank {
 class PerturbedMasses {
   public:
     /// Quantise positive supplies and demands of (nearly) equal totals; what rounding leaves goes to the largest
-    /// demand.
-    void assign(std::span<const double> supplies, std::span<const double> demands);
+    /// demand, of all but the last `n_fixed`.
+    void assign(std::span<const double> supplies, std::span<const double> demands, std::size_t n_fixed = 0);
 
     /// A and B.
     [[nodiscard]] std::span<const std::int64_t> supplies() const { return supplies_; }

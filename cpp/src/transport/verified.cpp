@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +11,7 @@
 #include "../preconditions.hpp"
 #include "long_sum.hpp"
 #include "moverank/finite.hpp"
+#include "optimal_costs.hpp"
 #include "wide_simplex.hpp"
 
 namespace moverank {
@@ -24,10 +24,6 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 /// As in ExactSolver: no column takes more than all mass.
 constexpr double max_taken = 2.0;
-
-/// Crumbs: mass that rounding can have put in the wrong place if a total of 1 moves; 4 U (n + m + 8) in
-/// docs/numerics.md.
-[[nodiscard]] double crumbs(std::size_t n_nodes) { return 2.0 * epsilon * static_cast<double>(n_nodes + 8); }
 
 }  // namespace
 
@@ -190,14 +186,6 @@ class VerifiedSolver::Impl {
         return -least;
     }
 
-    /// 2 B of the lemma in docs/numerics.md, "Costs and masses of any sizes": no optimum pays more than B = min(n, m)
-    /// (K + L) for an entry, if some plan pays at most K = `paid` per entry and no cost is below -L = -`credit`. Along
-    /// the cycle that takes an entry out of use, at most min(n, m) entries of that plan come in.
-    [[nodiscard]] static double largest_optimal_cost(double paid, double credit, std::size_t shorter) {
-        const double bound = 2.0 * static_cast<double>(shorter) * (std::max(paid, 0.0) + credit);
-        return bound > 0.0 ? bound : std::numeric_limits<double>::min();
-    }
-
     template <class Cost>
     MatrixView<const Cost> lower_to(MatrixView<const Cost> cost, Cost ceiling) {
         std::vector<Cost>& lowered = std::get<std::vector<Cost>>(lowered_);
@@ -216,15 +204,7 @@ class VerifiedSolver::Impl {
         for (const Flow& flow : plan) {
             by_cost_.emplace_back(static_cast<double>(problem.cost(flow.source, flow.target)), flow.mass);
         }
-        std::ranges::sort(by_cost_, std::greater{});
-        double passed = 0.0;
-        for (const auto& [c, mass] : by_cost_) {
-            passed += mass;
-            if (passed > problem.fraction * crumbs(n_rows_ + n_columns_)) {
-                return c;
-            }
-        }
-        return 0.0;
+        return largest_price(by_cost_, problem.fraction * crumbs(n_rows_ + n_columns_));
     }
 
     // ---- the first two ways ------------------------------------------------------------------------------------
@@ -312,7 +292,8 @@ class VerifiedSolver::Impl {
         }
         const std::size_t balancing = has_slack_ ? n_rows_ - 1 : n_rows_;
         const auto moved = has_rest_ ? std::optional(problem.fraction) : std::nullopt;
-        wide_.load(n_rows_, n_columns_, wide_costs_, supplies_, demands_, balancing, moved);
+        wide_.load({.n_rows = n_rows_, .n_columns = n_columns_, .costs = wide_costs_}, supplies_, demands_, balancing,
+                   moved);
         wide_.start(wide_basis_);
         SolveSummary summary;
         if (!wide_.solve(largest_number, interrupt)) {

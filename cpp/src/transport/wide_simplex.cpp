@@ -44,12 +44,22 @@ class Unions {
 
 // ---- set-up ----------------------------------------------------------------------------------------------------
 
-void WideSimplex::load(std::size_t n_rows, std::size_t n_columns, std::span<const double> costs,
-                       std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row,
-                       std::optional<double> moved) {
-    n_rows_ = n_rows;
-    n_columns_ = n_columns;
-    n_nodes_ = n_rows + n_columns;
+double WideCosts::operator()(std::size_t i, std::size_t j) const {
+    if (!is_sparse()) {
+        return costs[i * n_columns + j];
+    }
+    const std::span<const std::uint32_t> stored = columns.subspan(begin[i], begin[i + 1] - begin[i]);
+    const auto found = std::ranges::lower_bound(stored, j);
+    const bool is_stored = found != stored.end() && *found == j;
+    return is_stored ? costs[begin[i] + static_cast<std::size_t>(found - stored.begin())]
+                     : std::numeric_limits<double>::infinity();
+}
+
+void WideSimplex::load(const WideCosts& costs, std::span<const double> supplies, std::span<const double> demands,
+                       std::size_t balancing_row, std::optional<double> moved) {
+    n_rows_ = costs.n_rows;
+    n_columns_ = costs.n_columns;
+    n_nodes_ = n_rows_ + n_columns_;
     costs_ = costs;
     supplies_ = supplies;
     demands_ = demands;
@@ -66,7 +76,7 @@ void WideSimplex::load(std::size_t n_rows, std::size_t n_columns, std::span<cons
     // One more limb holds the perturbation.
     mass_format_ = WideFormat(masses.low - 64, 1 + masses.limbs(2 * n_nodes_));
     WideRange prices;
-    for (const double c : costs) {
+    for (const double c : costs.costs) {
         if (std::isfinite(c)) {
             prices.include(c);
         }
@@ -244,11 +254,10 @@ void WideSimplex::make_potentials() {
 
 /// Whether a permitted entry between nodes of the same tier has a negative reduced cost. Exact; used when float64
 /// cannot decide.
-bool WideSimplex::is_negative(std::size_t i, std::size_t j, double& reduced_cost) {
+bool WideSimplex::is_negative(std::size_t i, std::size_t j, double c, double& reduced_cost) {
     Limb* exact = cost_scratch_.data();
     cost_format_.copy(potential(static_cast<Node>(n_rows_ + j)), exact);
     cost_format_.subtract(exact, potential(static_cast<Node>(i)));
-    const double c = cost(i, j);
     if (!(c > threshold_)) {
         cost_format_.add(exact, c);
     }
@@ -259,6 +268,7 @@ bool WideSimplex::is_negative(std::size_t i, std::size_t j, double& reduced_cost
     return true;
 }
 
+template <bool is_sparse>
 WideSimplex::Entering WideSimplex::price() {
     const double* of_columns = near_.data() + n_rows_;
     const std::int64_t* tiers = tier_.data() + n_rows_;
@@ -268,21 +278,24 @@ WideSimplex::Entering WideSimplex::price() {
         Entering best;
         priced += end - i;
         for (; i < end; ++i) {
-            const double* row = costs_.data() + i * n_columns_;
+            const std::size_t first_entry = costs_.first(i);
+            const std::size_t n_entries = costs_.first(i + 1) - first_entry;
+            const double* row = costs_.costs.data() + first_entry;
             const double f = near_[i];
-            for (std::size_t j = 0; j < n_columns_; ++j) {
-                const bool forbidden = row[j] > threshold_;
+            for (std::size_t k = 0; k < n_entries; ++k) {
+                const std::size_t j = is_sparse ? costs_.columns[first_entry + k] : k;
+                const bool forbidden = row[k] > threshold_;
                 const std::int64_t tier = (forbidden ? 1 : 0) - tier_[i] + tiers[j];
                 if (tier > best.tier) {
                     continue;
                 }
-                const double c = forbidden ? 0.0 : row[j];
+                const double c = forbidden ? 0.0 : row[k];
                 double reduced = c - f + of_columns[j];
                 if (tier == 0) {
                     // The filter of docs/numerics.md: each number and each of the two sums is off by half a unit in its
                     // last place, so beyond 8 U (|c| + |f| + |g|) the sign is certain.
                     const double doubt = 4.0 * epsilon * (std::abs(c) + std::abs(f) + std::abs(of_columns[j]));
-                    if (reduced > doubt || (!(reduced < -doubt) && !is_negative(i, j, reduced))) {
+                    if (reduced > doubt || (!(reduced < -doubt) && !is_negative(i, j, row[k], reduced))) {
                         continue;
                     }
                 }
@@ -388,7 +401,8 @@ bool WideSimplex::solve(double threshold, Interrupt* interrupt) {
         order_tree();
         make_flows();
         make_potentials();
-        for (Entering entering = price(); entering.found; entering = price()) {
+        const auto next = [this] { return costs_.is_sparse() ? price<true>() : price<false>(); };
+        for (Entering entering = next(); entering.found; entering = next()) {
             exchange(entering);
             if (pivots_ % pivots_between_checks == 0) {
                 check(interrupt);
@@ -433,13 +447,11 @@ bool WideSimplex::has_unmoved() {
 /// nodes that permitted entries connect are rounding of their mass, the largest of these nodes takes them.
 bool WideSimplex::absorb_rounding() {
     Unions groups(n_nodes_);
-    for (std::size_t i = 0; i < n_rows_; ++i) {
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            if (cost(i, j) <= threshold_ && tier_[i] == tier_[n_rows_ + j]) {
-                groups.join(i, n_rows_ + j);
-            }
+    costs_.for_each([&](std::size_t i, std::size_t j, double c) {
+        if (c <= threshold_ && tier_[i] == tier_[n_rows_ + j]) {
+            groups.join(i, n_rows_ + j);
         }
-    }
+    });
     const std::size_t limbs = mass_format_.limbs();
     std::vector<Limb> sums(n_nodes_ * limbs, 0);
     std::vector<double> sizes(n_nodes_, 0.0);
@@ -514,15 +526,12 @@ void WideSimplex::collect() {
     }
     // A unit of the second kind is worth as little as keeps all entries from being too cheap.
     double unit = 0.0;
-    for (std::size_t i = 0; i < n_rows_; ++i) {
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            const double c = cost(i, j);
-            const std::int64_t tiers = tier_[n_rows_ + j] - tier_[i];
-            if (tiers > 0 && c <= threshold_) {
-                unit = std::max(unit, (near_[i] - near_[n_rows_ + j] - c) / static_cast<double>(tiers));
-            }
+    costs_.for_each([&](std::size_t i, std::size_t j, double c) {
+        const std::int64_t tiers = tier_[n_rows_ + j] - tier_[i];
+        if (tiers > 0 && c <= threshold_) {
+            unit = std::max(unit, (near_[i] - near_[n_rows_ + j] - c) / static_cast<double>(tiers));
         }
-    }
+    });
     potentials_.resize(n_nodes_);
     for (Node x = 0; x < n_nodes_; ++x) {
         potentials_[x] = near_[x] + static_cast<double>(tier_[x]) * unit;

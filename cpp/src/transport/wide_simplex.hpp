@@ -19,15 +19,35 @@
 
 namespace moverank {
 
+/// Costs by rows, +inf where forbidden: a whole matrix, or compressed rows in whose gaps all is forbidden.
+struct WideCosts {
+    std::size_t n_rows = 0, n_columns = 0;
+    std::span<const double> costs;
+    std::span<const std::size_t> begin = {};      ///< of each row and the end, if rows are compressed
+    std::span<const std::uint32_t> columns = {};  ///< increasing in each row
+
+    [[nodiscard]] bool is_sparse() const { return !begin.empty(); }
+    [[nodiscard]] std::size_t first(std::size_t i) const { return is_sparse() ? begin[i] : i * n_columns; }
+    [[nodiscard]] double operator()(std::size_t i, std::size_t j) const;
+    /// body(row, column, cost) for each entry that is stored.
+    template <class Body>
+    void for_each(Body body) const {
+        for (std::size_t i = 0; i < n_rows; ++i) {
+            for (std::size_t k = first(i); k < first(i + 1); ++k) {
+                body(i, is_sparse() ? columns[k] : k - first(i), costs[k]);
+            }
+        }
+    }
+};
+
 class WideSimplex {
   public:
-    /// Costs by rows, +inf where forbidden. The totals differ by rounding at most; `balancing_row`, if it is a row, has
+    /// The totals differ by rounding at most; `balancing_row`, if it is a row, has
     /// its mass from the others, else the largest column takes what is left. With `moved`, so much of the other rows'
     /// mass has to move, and the last column takes what they keep: 1 less a small number has few digits of it. All
     /// views are used until the next load.
-    void load(std::size_t n_rows, std::size_t n_columns, std::span<const double> costs,
-              std::span<const double> supplies, std::span<const double> demands, std::size_t balancing_row,
-              std::optional<double> moved = {});
+    void load(const WideCosts& costs, std::span<const double> supplies, std::span<const double> demands,
+              std::size_t balancing_row, std::optional<double> moved = {});
     /// Take a spanning tree, or a part of one; edges that close a cycle are left out.
     void start(std::span<const BasisEdge> edges);
     /// Go on to the optimum without entries above `threshold`. False if mass has to move over these: more than rounding
@@ -59,7 +79,7 @@ class WideSimplex {
     };
 
     [[nodiscard]] bool is_row(Node x) const { return x < n_rows_; }
-    [[nodiscard]] double cost(std::size_t i, std::size_t j) const { return costs_[i * n_columns_ + j]; }
+    [[nodiscard]] double cost(std::size_t i, std::size_t j) const { return costs_(i, j); }
     [[nodiscard]] double edge_cost(Node x) const;
     [[nodiscard]] Limb* flow(std::uint32_t slot) { return flow_store_.data() + slot * mass_format_.limbs(); }
     [[nodiscard]] Limb* mass(Node x) { return mass_store_.data() + x * mass_format_.limbs(); }
@@ -72,8 +92,9 @@ class WideSimplex {
     void make_flows();
     void make_potentials();
     void set_potential_from_parent(Node x);
+    template <bool is_sparse>
     [[nodiscard]] Entering price();
-    [[nodiscard]] bool is_negative(std::size_t i, std::size_t j, double& reduced_cost);
+    [[nodiscard]] bool is_negative(std::size_t i, std::size_t j, double c, double& reduced_cost);
     void exchange(const Entering& entering);
     /// Flow without the perturbation: units of mass, to the limbs of `out` from the second on.
     void without_perturbation(const Limb* from, Limb* out) const;
@@ -84,7 +105,8 @@ class WideSimplex {
 
     // the problem
     std::size_t n_rows_ = 0, n_columns_ = 0, n_nodes_ = 0;
-    std::span<const double> costs_, supplies_, demands_;
+    WideCosts costs_;
+    std::span<const double> supplies_, demands_;
     std::optional<double> moved_;
     std::size_t balancing_row_ = 0, largest_column_ = 0;
     double threshold_ = 0.0;

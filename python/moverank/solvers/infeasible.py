@@ -22,7 +22,7 @@ def refuse_infeasible(
 
 
 def why_infeasible(
-    solution: _core.TransportSolution,
+    solution: _core.TransportSolution | _core.SparseSolution,
     swapped: bool,
     name: str,
     kinds: tuple[str, str] = ("sources", "targets"),

@@ -14,6 +14,7 @@ from moverank.errors import InfeasibleError
 from moverank.solvers.infeasible import refuse_infeasible, why_infeasible
 from moverank.solvers.interval import Solved, SolvedBatch
 from moverank.solvers.sinkhorn import Sinkhorn, SinkhornBatch, SinkhornResult, as_sinkhorn, require_compatible
+from moverank.solvers.sparse import SparseCost, is_scipy_sparse
 from moverank.solvers.totals import TOTALS, Totals, amount_number, require_one_measure_of_part
 from moverank.vectors.histograms import labels_of, require_one_order
 
@@ -26,10 +27,12 @@ class TransportResult(Solved):
     ----------
     value : float
         ``<cost, plan>``, in units of the cost (times those of the mass, with ``totals="given"``).
-    plan : ndarray of float64, shape (n, m)
-        Mass moved from each source to each target. Its sums are the given masses, to rounding of each.
+    plan : ndarray of float64, shape (n, m), or scipy.sparse.csr_array
+        Mass moved from each source to each target. Its sums are the given masses, to rounding of each. Of a sparse cost
+        it is sparse, with the entries that carry mass; a ``csr_matrix`` if the cost was a matrix and not an array.
     potentials : tuple of ndarray of float64, shapes (n,) and (m,)
-        Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1.
+        Dual variables f and g: ``f[i] + g[j] <= cost[i, j]`` to rounding, and ``g <= 0`` when capacity > 1. Of a sparse
+        cost that holds for the stored entries.
         ``a @ f + capacity * b @ g - (1 - fraction) * multiplier`` equals the value.
     lower, upper : float
         ``lower <= optimum <= upper`` is proved, to rounding of the value: the value of a feasible dual solution, and
@@ -46,7 +49,7 @@ class TransportResult(Solved):
     _reached = "optimal"
 
     value: float
-    plan: NDArray[np.float64]
+    plan: NDArray[np.float64] | Any
     potentials: tuple[NDArray[np.float64], NDArray[np.float64]]
     lower: float
     upper: float
@@ -56,8 +59,9 @@ class TransportResult(Solved):
 
     def __repr__(self) -> str:
         n, m = self.plan.shape
+        flows = f" with {self.plan.nnz} flows" if hasattr(self.plan, "nnz") else ""
         return (
-            f"TransportResult(value={self.value:.6g}, gap={self.gap:.1e}, plan={n}x{m}, "
+            f"TransportResult(value={self.value:.6g}, gap={self.gap:.1e}, plan={n}x{m}{flows}, "
             f"iterations={self.iterations}, status={self.status!r})"
         )
 
@@ -105,10 +109,11 @@ def transport(
 
     Parameters
     ----------
-    cost : array_like, shape (n, m)
+    cost : array_like, shape (n, m), or sparse matrix of SciPy
         Price of moving one unit of mass from source i to target j. float32 and float64 are solved as they are; other
         real dtypes are converted to float64. Any sign and size; ``inf`` where nothing may move. Very large costs do not
-        take digits from others.
+        take digits from others. In a sparse matrix or array (CSR, CSC, COO) nothing may move where no entry is stored,
+        and a stored 0 is a cost of 0; time and memory grow with the stored entries, and no dense matrix is made.
     a, b : array_like, shape (n,) and (m,), optional
         Non-negative mass of sources and targets; uniform if omitted. Each is normalised to total 1 in float64: totals
         need not agree, and no rounding of the input is ever an error. See `totals`.
@@ -125,7 +130,7 @@ def transport(
         κ b_j, a source sends at most a_i.
     epsilon : float or Sinkhorn, optional
         Add this times the entropy of the plan, in units of the cost. A `Sinkhorn` says more: relative to the median
-        cost, tolerance, limit on iterations, a price in place of marginals.
+        cost, tolerance, limit on iterations, a price in place of marginals. Not with a sparse cost.
 
     Returns
     -------
@@ -135,12 +140,12 @@ def transport(
     Raises
     ------
     TypeError
-        If an argument is not made of real numbers.
+        If an argument is not made of real numbers, or a sparse cost has another format than CSR, CSC or COO.
     InfeasibleError
         If `cost` forbids so much that no plan has the marginals: a `ValueError` that says which sources are stuck.
     ValueError
-        If shapes disagree, an entry is NaN or -inf, a weight is negative or not finite, all weights are zero, or totals
-        that count do not fit.
+        If shapes disagree, an entry is NaN or -inf or stored twice, a weight is negative or not finite, all weights are
+        zero, or totals that count do not fit.
 
     References
     ----------
@@ -162,6 +167,8 @@ def transport(
     >>> smooth.lower <= result.value <= smooth.upper
     True
     """
+    if is_scipy_sparse(cost):
+        return _sparse_transport(cost, a, b, capacity, fraction, totals, amount, epsilon)
     matrix = _cost_array(cost, "cost", ndim=2)
     require_one_order(labels_of(a, "index"), labels_of(cost, "index"), "a", "the rows of cost")
     require_one_order(labels_of(b, "index"), labels_of(cost, "columns"), "b", "the columns of cost")
@@ -201,6 +208,44 @@ def transport(
     return TransportResult(
         value=value,
         plan=_times(_unswapped(solution.plan, swapped), given.rows),
+        potentials=potentials[::-1] if swapped else potentials,
+        lower=solution.lower * unit,
+        upper=value,
+        iterations=solution.pivots,
+        converged=solution.status == "optimal",
+        multiplier=solution.multiplier,
+    )
+
+
+def _sparse_transport(
+    cost: Any,
+    a: ArrayLike | None,
+    b: ArrayLike | None,
+    capacity: float,
+    fraction: float,
+    totals: str,
+    amount: float | None,
+    epsilon: float | Sinkhorn | None,
+) -> TransportResult:
+    """Solve over the stored entries of a matrix of SciPy."""
+    if epsilon is not None:
+        raise ValueError(
+            "epsilon: a sparse cost is solved without entropy; give a dense cost, inf where nothing may move"
+        )
+    n, m = SparseCost.of(cost, "cost").shape
+    masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
+    given = _totals(masses, None, capacity, fraction, totals, amount, None)
+    swapped = bool(given.swapped)
+    sparse = SparseCost.of(cost.T if swapped else cost, "cost")
+    solution = sparse.solve(masses[::-1] if swapped else masses, (float(given.capacity), float(given.fraction)))
+    if solution.status == "infeasible":
+        raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
+    potentials = solution.f, solution.g
+    unit = float(given.rows)
+    value = solution.value * unit
+    return TransportResult(
+        value=value,
+        plan=sparse.plan(solution, unit, swapped),
         potentials=potentials[::-1] if swapped else potentials,
         lower=solution.lower * unit,
         upper=value,
@@ -328,6 +373,11 @@ def transport_batch(
     >>> transport_batch(costs, a=[3, 1]).values
     array([0.25, 0.25, 1.  ])
     """
+    for part in costs if isinstance(costs, (list, tuple)) else [costs]:
+        if is_scipy_sparse(part):
+            raise TypeError(
+                f"costs: sparse {type(part).__name__} is not accepted; transport solves one problem with sparse costs"
+            )
     stack = _cost_array(costs, "costs", ndim=3)
     n_problems, n, m = stack.shape
     masses = _mass_array(a, "a", (n,), (n_problems, n)), _mass_array(b, "b", (m,), (n_problems, m))

@@ -90,6 +90,10 @@ def transport(folder):
         solved = mr.transport(cost, a, b)
         return solved.value, solved.plan, solved.potentials, solved.gap, repr(solved)
 
+    def stored():
+        solved = mr.transport(sparse.csr_array(cost), a, b, capacity=2)
+        return solved.value, solved.plan, solved.potentials, repr(solved)
+
     def batch():
         found = mr.transport_batch(costs, num_threads=2)
         return found.gap, len(found), repr(found)
@@ -97,6 +101,7 @@ def transport(folder):
     return {
         "transport": exact,
         "transport, limited and partial": lambda: mr.transport(cost.astype(np.float32), capacity=3, fraction=0.5),
+        "transport, sparse": stored,
         "transport, entropic": lambda: repr(mr.transport(cost, a, b, epsilon=0.1)),
         "transport, unbalanced": lambda: mr.transport(cost, a, b, epsilon=mr.Sinkhorn(0.1, marginal_penalty=1.0)),
         "transport of a batch": batch,

@@ -5,6 +5,7 @@ import signal
 from contextlib import suppress
 
 import numpy as np
+from scipy import sparse
 
 import moverank as mr
 from public_calls.inputs import DIM, documents, query, random
@@ -40,6 +41,8 @@ def refusals(folder):
         (ValueError, lambda: mr.align(asked, 0 * asked)),
         (ValueError, lambda: mr.transport([[np.nan]])),
         (ValueError, lambda: mr.transport(np.ones((2, 2)), [1, -1], [1, 1])),
+        (ValueError, lambda: mr.transport(sparse.csr_array([[np.nan]]))),
+        (mr.InfeasibleError, lambda: mr.transport(sparse.csr_array((2, 2)))),
         (ValueError, lambda: mr.transport_batch(np.ones((2, 2, 2)), epsilon=-1)),
         (ValueError, lambda: mr.Measure("none", "uniform")),
         (ValueError, lambda: mr.Sequences([])),

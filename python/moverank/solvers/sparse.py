@@ -1,0 +1,85 @@
+"""Cost matrices of SciPy that store the permitted entries alone, in the form that the core reads."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moverank import _core
+
+#: Formats that store what was put in, explicit zeros included. Others leave zeros out or add some.
+_FORMATS = ("csr", "csc", "coo")
+
+
+def is_scipy_sparse(value: Any) -> bool:
+    """Whether it is a sparse matrix or array of SciPy, which is not imported for that."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and bool(sparse.issparse(value))
+
+
+@dataclass(frozen=True)
+class SparseCost:
+    """Compressed rows: arrays of one type of indices, costs in float32 or float64.
+
+    Attributes
+    ----------
+    begin, columns : ndarray of int32 or int64, shapes (n + 1,) and (nnz,)
+        Row i has the entries ``begin[i]:begin[i + 1]``.
+    costs : ndarray of float32 or float64, shape (nnz,)
+    shape : tuple of int
+    kind : type
+        What a plan has to be: ``scipy.sparse.csr_array``, or ``csr_matrix`` if that is what the caller works with.
+    """
+
+    begin: NDArray[Any]
+    columns: NDArray[Any]
+    costs: NDArray[Any]
+    shape: tuple[int, int]
+    kind: Any
+
+    @staticmethod
+    def of(value: Any, name: str) -> SparseCost:
+        """Convert a matrix of SciPy; costs that are not float32 become float64. The core checks the entries."""
+        if value.format not in _FORMATS:
+            raise TypeError(
+                f"{name}: expected a sparse matrix in CSR, CSC or COO format, got {value.format.upper()}; convert it "
+                "with .tocsr(), and see what becomes of its zeros: a stored zero is a cost of 0, what is not stored is "
+                "forbidden"
+            )
+        if value.ndim != 2:
+            raise ValueError(f"{name}: expected an array of shape (n, m), got shape {value.shape}")
+        if value.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: expected real numbers, got dtype {value.dtype}")
+        if 0 in value.shape:
+            raise ValueError(f"{name}: expected at least one row and one column, got shape {value.shape}")
+        rows = value.tocsr()
+        if value.format != "csr" and rows.nnz != value.nnz:
+            raise ValueError(
+                f"{name}: stores {value.nnz - rows.nnz} entries twice; SciPy would add them up. Call "
+                f"{name}.sum_duplicates() if that is what you want"
+            )
+        sparse = sys.modules["scipy.sparse"]
+        matrix = getattr(sparse, "spmatrix", None)
+        return SparseCost(
+            np.ascontiguousarray(rows.indptr),
+            np.ascontiguousarray(rows.indices),
+            np.ascontiguousarray(rows.data, dtype=np.float32 if rows.dtype == np.float32 else np.float64),
+            rows.shape,
+            sparse.csr_matrix if matrix is not None and isinstance(value, matrix) else sparse.csr_array,
+        )
+
+    def solve(
+        self, masses: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None], limits: tuple[float, float]
+    ) -> _core.SparseSolution:
+        """Solve in the core."""
+        return _core.sparse_transport(self.begin, self.columns, self.costs, self.shape[1], *masses, *limits)
+
+    def plan(self, solution: _core.SparseSolution, scale: float, swapped: bool) -> Any:
+        """The plan in units of the masses, sides as they were given."""
+        places = (solution.targets, solution.sources) if swapped else (solution.sources, solution.targets)
+        shape = self.shape[::-1] if swapped else self.shape
+        return self.kind((solution.masses * scale, places), shape=shape)
