@@ -30,10 +30,11 @@ void ContractedTreeOf<Price>::build(std::size_t n_rows, std::size_t n_columns,
         parent.n_rows += node.n_rows;
     }
     // From the root: each child takes the next free places of its parent.
-    depth_first_.resize(n_rows);
-    place_.resize(n_rows);
+    std::vector<Index> order(n_rows);
+    last_row_.resize(nodes_.size());
     counts_.assign(nodes_.size(), 0);  // where the next child of a node begins
-    depth_first_[0] = root_;
+    order[0] = root_;
+    last_row_[root_] = static_cast<Index>(n_rows - 1);
     counts_[root_] = 1;
     for (std::size_t k = edges.size(); k-- > 0;) {
         const Index column = static_cast<Index>(n_rows + edges[k].column);
@@ -42,15 +43,22 @@ void ContractedTreeOf<Price>::build(std::size_t n_rows, std::size_t n_columns,
         const Index begin = counts_[parent];
         counts_[parent] += nodes_[child].n_rows;
         counts_[child] = begin + (is_row(child) ? 1 : 0);
+        last_row_[child] = begin + nodes_[child].n_rows - 1;  // a place so far
         if (is_row(child)) {
-            depth_first_[begin] = child;
+            order[begin] = child;
             if (nodes_[parent].first_row == none) {
                 nodes_[parent].first_row = child;
             }
         }
     }
-    for (Index k = 0; k < n_rows; ++k) {
-        place_[depth_first_[k]] = k;
+    next_.resize(n_rows);
+    previous_.resize(n_rows);
+    for (std::size_t k = 0; k < n_rows; ++k) {
+        next_[order[k]] = order[k + 1 < n_rows ? k + 1 : 0];
+        previous_[next_[order[k]]] = order[k];
+    }
+    for (Index x = 0; x < nodes_.size(); ++x) {
+        last_row_[x] = nodes_[x].n_rows > 0 ? order[last_row_[x]] : none;
     }
     f_.assign(n_rows, Price{});
     refresh();
@@ -86,12 +94,6 @@ std::span<const std::uint32_t> ContractedTreeOf<Price>::bottom_up() {
 }
 
 template <class Price>
-typename ContractedTreeOf<Price>::Range ContractedTreeOf<Price>::rows_below(Index node) const {
-    const std::size_t begin = nodes_[node].n_rows > 0 ? place_[nodes_[node].first_row] : 0;
-    return {begin, begin + nodes_[node].n_rows};
-}
-
-template <class Price>
 void ContractedTreeOf<Price>::find_cycle(Index row, Index column) {
     path_[0].clear();
     path_[1].clear();
@@ -123,60 +125,113 @@ void ContractedTreeOf<Price>::count(std::span<const Index> path, const Node& par
     change(nodes_[join_]);
 }
 
-/// Make turned_ the rows below the last node of a path, in depth-first order from its first node: what is below that,
+/// Take the rows below the last node of a path out of the order. Counts do not have them any more.
+template <class Price>
+void ContractedTreeOf<Price>::cut_off(std::span<const Index> path) {
+    const Index top = path.back();
+    const Index first = first_row(top);
+    const Index last = last_row_[top];
+    const Index before = previous_[first];
+    const Index after = next_[last];
+    next_[before] = after;
+    previous_[after] = before;
+    Index x = nodes_[top].parent;
+    Node& above = nodes_[x];
+    if (!is_row(x) && above.first_row == first && above.n_rows > 0) {
+        above.first_row = after;
+    }
+    while (last_row_[x] == last) {
+        last_row_[x] = before;
+        if (x == root_) {
+            break;
+        }
+        x = nodes_[x].parent;
+    }
+}
+
+/// Make pieces_ the rows below the last node of a path, in depth-first order from its first node: what is below that,
 /// then what else is below the next, and so on.
 template <class Price>
-void ContractedTreeOf<Price>::reverse(std::span<const Index> path) {
-    turned_.clear();
-    const auto append = [this](std::size_t begin, std::size_t end) {
-        turned_.insert(turned_.end(), depth_first_.begin() + static_cast<std::ptrdiff_t>(begin),
-                       depth_first_.begin() + static_cast<std::ptrdiff_t>(end));
-    };
-    Range inner = rows_below(path[0]);
-    append(inner.begin, inner.end);
-    for (std::size_t k = 1; k < path.size(); ++k) {
-        const Range outer = rows_below(path[k]);
-        if (inner.size() == 0) {
-            inner = {outer.begin, outer.begin};
+void ContractedTreeOf<Price>::turn(std::span<const Index> path) {
+    pieces_.clear();
+    starts_.assign(path.size(), none);
+    Range inner;
+    for (std::size_t k = 0; k < path.size(); ++k) {
+        if (nodes_[path[k]].n_rows == 0) {
+            continue;
         }
-        append(outer.begin, inner.begin);
-        append(inner.end, outer.end);
+        const Range outer{first_row(path[k]), last_row_[path[k]]};
+        const std::size_t n_before = pieces_.size();
+        if (inner.first == none) {
+            pieces_.push_back(outer);
+        } else {
+            if (outer.first != inner.first) {
+                pieces_.push_back({outer.first, previous_[inner.first]});
+            }
+            if (outer.last != inner.last) {
+                pieces_.push_back({next_[inner.last], outer.last});
+            }
+        }
+        starts_[k] = pieces_.size() > n_before ? pieces_[n_before].first : none;
         inner = outer;
     }
-}
-
-/// The place in depth-first order where the rows of a new first child of a node belong.
-template <class Price>
-std::size_t ContractedTreeOf<Price>::place_below(Index node) const {
-    if (is_row(node)) {
-        return place_[node] + 1;
-    }
-    return nodes_[node].n_rows > 0 ? place_[nodes_[node].first_row] : place_[nodes_[node].parent] + 1;
-}
-
-/// Write turned_ before the place `to`, replacing the rows at `from`.
-template <class Price>
-void ContractedTreeOf<Price>::move_rows(Range from, std::size_t to) {
-    const auto at = [this](std::size_t k) { return depth_first_.begin() + static_cast<std::ptrdiff_t>(k); };
-    Range changed{};
-    if (to <= from.begin) {
-        std::move_backward(at(to), at(from.begin), at(from.end));
-        std::ranges::copy(turned_, at(to));
-        changed = {to, from.end};
-    } else {
-        std::move(at(from.end), at(to), at(from.begin));
-        std::ranges::copy(turned_, at(to - from.size()));
-        changed = {from.begin, to};
-    }
-    for (std::size_t k = changed.begin; k < changed.end; ++k) {
-        place_[depth_first_[k]] = static_cast<Index>(k);
+    // What a node has below it now begins with what it has itself, or else with what the next one has.
+    for (std::size_t k = path.size() - 1; k-- > 0;) {
+        starts_[k] = starts_[k] == none ? starts_[k + 1] : starts_[k];
     }
 }
 
+/// Put the pieces into the order as the first child of a node. Counts do not have them yet.
 template <class Price>
-void ContractedTreeOf<Price>::shift(Range rows, Price amount) {
-    for (std::size_t k = rows.begin; k < rows.end; ++k) {
-        f_[depth_first_[k]] += amount;
+void ContractedTreeOf<Price>::link_below(Index parent) {
+    const bool is_empty = nodes_[parent].n_rows == 0;
+    const Index before = is_row(parent) ? parent : is_empty ? nodes_[parent].parent : previous_[first_row(parent)];
+    const Index after = next_[before];
+    Index row = before;
+    for (const Range& piece : pieces_) {
+        next_[row] = piece.first;
+        previous_[piece.first] = row;
+        row = piece.last;
+    }
+    next_[row] = after;
+    previous_[after] = row;
+    if (is_empty) {
+        last_row_[parent] = row;
+        parent = before;
+    } else if (!is_row(parent)) {
+        return;
+    }
+    while (last_row_[parent] == before) {
+        last_row_[parent] = row;
+        if (parent == root_) {
+            break;
+        }
+        parent = nodes_[parent].parent;
+    }
+}
+
+/// Shift the potentials of a part, whose rows the pieces are, or, if it has more rows than the rest, those of the rest
+/// the other way. Only differences of potentials matter.
+template <class Price>
+void ContractedTreeOf<Price>::shift(const Node& part, Price amount) {
+    if (part.n_rows == 0) {
+        return;
+    }
+    const Range rows{pieces_.front().first, pieces_.back().last};
+    const bool is_smaller = 2 * std::size_t{part.n_rows} <= n_rows_;
+    const Price change = is_smaller ? amount : -amount;
+    // From both ends, as each step waits for the one before it.
+    const std::size_t n = is_smaller ? part.n_rows : n_rows_ - part.n_rows;
+    Index up = is_smaller ? rows.first : next_[rows.last];
+    Index down = is_smaller ? rows.last : previous_[rows.first];
+    for (std::size_t k = 0; k < n / 2; ++k) {
+        f_[up] += change;
+        f_[down] += change;
+        up = next_[up];
+        down = previous_[down];
+    }
+    if (n % 2 != 0) {
+        f_[up] += change;
     }
 }
 
@@ -210,18 +265,18 @@ typename ContractedTreeOf<Price>::Pivot ContractedTreeOf<Price>::exchange(std::s
     // Cut off the part below the leaving edge, whose path to the entering edge has to change direction.
     const std::span<const Index> turning = std::span(path_[side]).first(place + 1);
     const Node cut = nodes_[turning.back()];
-    const Range from = rows_below(turning.back());
-    reverse(turning);
+    turn(turning);
     count(std::span(path_[side]).subspan(place + 1), cut, false);
-    Node& above = nodes_[cut.parent];
-    if (!is_row(cut.parent) && above.first_row == turning.back() && above.n_rows > 0) {
-        above.first_row = depth_first_[from.end];
+    if (cut.n_rows > 0) {
+        cut_off(turning);
     }
 
     // Attach it by its end of the entering edge. Each node on the path becomes the child of the one before it, and
     // takes over that edge's flow and cost; what was above it in the part is now below.
     Index parent = ends[1 - side];
-    const std::size_t to = place_below(parent);
+    if (cut.n_rows > 0) {
+        link_below(parent);
+    }
     if (!is_row(parent)) {
         nodes_[parent].first_row = ends[side];
     }
@@ -229,32 +284,21 @@ typename ContractedTreeOf<Price>::Pivot ContractedTreeOf<Price>::exchange(std::s
     Index size = cut.size;
     Index n_rows = cut.n_rows;
     std::int64_t flow = pushed;
-    for (const Index x : turning) {
+    for (std::size_t k = 0; k < turning.size(); ++k) {
+        const Index x = turning[k];
         Node& node = nodes_[x];
         node.parent = std::exchange(parent, x);
         std::swap(node.flow, flow);
         std::swap(node.cost, cost);
         size = cut.size - std::exchange(node.size, size);
         n_rows = cut.n_rows - std::exchange(node.n_rows, n_rows);
-        if (!is_row(x) && node.n_rows > 0) {
-            node.first_row = turned_[cut.n_rows - node.n_rows];
+        if (node.n_rows > 0) {
+            node.first_row = starts_[k];
+            last_row_[x] = pieces_.back().last;
         }
     }
-    if (cut.n_rows > 0) {
-        move_rows(from, to);
-    }
-    // The entering edge must get reduced cost 0: shift the potentials of the part, or, if it has more rows than the
-    // rest, those of the rest the other way. Only differences of potentials matter.
-    const Price amount = side == 0 ? reduced_cost : -reduced_cost;
-    if (2 * std::size_t{cut.n_rows} <= n_rows_) {
-        for (const Index i : turned_) {
-            f_[i] += amount;
-        }
-    } else {
-        const std::size_t begin = place_[turned_.front()];
-        shift({0, begin}, -amount);
-        shift({begin + cut.n_rows, n_rows_}, -amount);
-    }
+    // The entering edge must get reduced cost 0.
+    shift(cut, side == 0 ? reduced_cost : -reduced_cost);
     return {pushed, reduced_cost};
 }
 

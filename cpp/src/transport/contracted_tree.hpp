@@ -1,8 +1,8 @@
 /// The spanning tree of a large transportation basis, contracted to its rows.
 ///
 /// Most columns hang on a single row, and none stores a potential: with p the row above column j it is g_j = C_pj -
-/// f_p. The rows stand in an array in depth-first order, those below a node side by side. A pivot walks the cycle of
-/// the entering edge, turns the part that is cut off round and puts it elsewhere: copies of pieces of that array,
+/// f_p. The rows are linked in depth-first order, those below a node one after the other. A pivot walks the cycle of
+/// the entering edge, turns the part that is cut off round and links it elsewhere: as much work as that part has rows,
 /// however many columns there are. Potentials change on the side of fewer rows.
 ///
 /// Ahuja, Magnanti, Orlin, Network Flows (1993), chapter 11.
@@ -76,30 +76,31 @@ class ContractedTreeOf {
         std::int64_t flow = 0;
         Price cost{};
     };
-    /// Places in depth_first_.
+    /// Rows that follow each other in depth-first order; none if there are none of them.
     struct Range {
-        std::size_t begin, end;
-        [[nodiscard]] std::size_t size() const { return end - begin; }
+        Index first = none, last = none;
     };
 
     [[nodiscard]] bool is_row(Index node) const { return node < n_rows_; }
-    [[nodiscard]] Range rows_below(Index node) const;
     void find_cycle(Index row, Index column);
     void count(std::span<const Index> path, const Node& part, bool in);
-    void reverse(std::span<const Index> path);
-    std::size_t place_below(Index node) const;
-    void move_rows(Range from, std::size_t to);
-    void shift(Range rows, Price amount);
+    [[nodiscard]] Index first_row(Index node) const { return is_row(node) ? node : nodes_[node].first_row; }
+    void cut_off(std::span<const Index> path);
+    void turn(std::span<const Index> path);
+    void link_below(Index parent);
+    void shift(const Node& part, Price amount);
 
     std::size_t n_rows_ = 0;
     Index root_ = 0;
     Index join_ = 0;  ///< where the paths of a cycle meet
     std::vector<Node> nodes_;
     std::vector<Price> f_;
-    std::vector<Index> depth_first_;  ///< the rows
-    std::vector<Index> place_;        ///< of a row in depth_first_
-    std::vector<Index> path_[2];      ///< from the entering edge's row, and column, up to where they join
-    std::vector<Index> turned_;       ///< the rows of the part that is cut off, in their new order
+    std::vector<Index> next_, previous_;  ///< by row: its neighbours in depth-first order, a circle
+    std::vector<Index> path_[2];          ///< from the entering edge's row, and column, up to where they join
+    std::vector<Index> last_row_;         ///< by node: of the rows below, in depth-first order, where there are any
+    // The part that is cut off, in its new order:
+    std::vector<Range> pieces_;
+    std::vector<Index> starts_;  ///< by node of its path: the first row of what it has beside the one before
     std::vector<Index> bottom_up_, counts_;
 };
 using ContractedTree = ContractedTreeOf<double>;
