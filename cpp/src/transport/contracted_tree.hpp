@@ -76,7 +76,7 @@ class ContractedTreeOf {
         std::int64_t flow = 0;
         Price cost{};
     };
-    /// Rows that follow each other in depth-first order; none if there are none of them.
+    /// Rows that follow each other in depth-first order, from the first to the last.
     struct Range {
         Index first = none, last = none;
     };
