@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "instances.hpp"
+#include "moverank/batch.hpp"
 #include "moverank/prepared.hpp"
 
 using namespace moverank;
@@ -35,6 +36,28 @@ std::string fault_of(const std::vector<float>& tokens, const std::vector<double>
         return error.fault();
     }
     return "";
+}
+
+/// What `distances` says of a batch of two documents, of which the second has the fault.
+std::string fault_of_second(const std::vector<float>& faulty, std::size_t dim, const Measure& measure,
+                            const std::vector<double>& weights = {}) {
+    std::vector<float> tokens(dim, 1.0F);
+    tokens.insert(tokens.end(), faulty.begin(), faulty.end());
+    const std::size_t n = tokens.size() / dim;
+    const std::vector<std::int64_t> offsets{0, 1, static_cast<std::int64_t>(n)};
+    const std::vector<float> query(2 * dim, 0.5F);
+    std::vector<double> mass(2);
+    std::vector<float> norms(2);
+    const PreparedSequence prepared = prepare({{query.data(), 2, dim}, {}}, measure, mass, norms, 0);
+    std::vector<double> out(2);
+    Interrupt interrupt;
+    try {
+        distances(prepared, {{tokens.data(), n, dim}, offsets, weights}, measure, out, 1, interrupt);
+        return "";
+    } catch (const SequenceError& error) {
+        CHECK(error.sequence() == 1);
+        return error.fault();
+    }
 }
 
 }  // namespace
@@ -105,6 +128,44 @@ TEST(every_fault_is_named) {
     CHECK(fault_of({1, 2}, {}, {GroundCost::euclidean, Weighting::given}) ==
           "has no weights, which weighting 'given' needs");
     CHECK(fault_of({0, 0, 1, 0}, {}, wmd).empty());
+}
+
+TEST(tokens_that_are_read_on_the_way_are_checked_as_well) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const float infinity = std::numeric_limits<float>::infinity();
+    const Measure maxsim{GroundCost::dot, Weighting::uniform, unlimited_capacity};
+    const Measure to_nearest{GroundCost::euclidean, Weighting::uniform, unlimited_capacity};
+    const Measure rwmd{GroundCost::sqeuclidean, Weighting::uniform, 1.0, Problem::relaxed};
+    const Measure part{GroundCost::dot, Weighting::uniform, 2.0, Problem::relaxed, 0.5};
+    for (const Measure& measure : {maxsim, to_nearest, rwmd, part}) {
+        for (const std::size_t dim : {1U, 5U, 16U, 67U}) {
+            const std::size_t n_tokens = 37;
+            for (const std::size_t t : {0U, 15U, 16U, 36U}) {
+                for (const std::size_t k : {std::size_t{0}, dim - 1}) {
+                    std::vector<float> tokens(n_tokens * dim, 0.25F);
+                    float& component = tokens[t * dim + k];
+                    const std::string name = "token " + std::to_string(t);
+                    CHECK(fault_of_second(tokens, dim, measure).empty());
+                    for (const float bad : {nan, -nan, infinity, -infinity}) {
+                        component = bad;
+                        CHECK(fault_of_second(tokens, dim, measure) == name + " is not finite");
+                    }
+                    tokens[(n_tokens - 1) * dim] = 2.0F;  // a number after a NaN does not hide it
+                    component = nan;
+                    CHECK(fault_of_second(tokens, dim, measure) == name + " is not finite");
+                    component = -1e19F;
+                    CHECK(fault_of_second(tokens, dim, measure).starts_with(name + " is too long"));
+                    component = 4e18F;  // long enough to be looked at again, and let pass
+                    CHECK(fault_of_second(tokens, dim, measure).empty());
+                    // Nor does a weight of 0.
+                    std::vector<double> weights(n_tokens + 1, 1.0);
+                    weights[t + 1] = 0.0;
+                    component = nan;
+                    CHECK(fault_of_second(tokens, dim, measure, weights) == name + " is not finite");
+                }
+            }
+        }
+    }
 }
 
 TEST(a_batch_is_prepared_like_its_sequences_one_by_one) {

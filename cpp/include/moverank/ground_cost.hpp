@@ -59,6 +59,8 @@ class GroundCosts {
     [[nodiscard]] std::span<const float> column_minima() const { return {column_minima_.data(), m_}; }
     /// Largest absolute value of an entry.
     [[nodiscard]] double largest() const { return largest_; }
+    /// Of a document that was not read before, the largest size of a component, NaN above all; NaN of any other.
+    [[nodiscard]] float largest_component() const { return largest_component_; }
 
   private:
     void run(const PreparedSequence& document, bool with_matrix, bool of_columns);
@@ -86,6 +88,7 @@ class GroundCosts {
     std::vector<std::int8_t> rows_of_codes_;
     std::size_t m_ = 0, stride_ = 0;
     double largest_ = 0.0;
+    float largest_component_ = 0.0F;
 
     /// The query as codes, made when first needed.
     struct CodedQuery {

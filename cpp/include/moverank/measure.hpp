@@ -67,6 +67,10 @@ struct Measure {
     [[nodiscard]] bool balanced() const { return capacity == 1.0 && fraction == 1.0; }
     /// Whether the document's mass is free.
     [[nodiscard]] bool unlimited() const { return capacity == unlimited_capacity; }
+    /// Whether the value follows from the least costs of tokens alone: what is not exact, or has no limit to meet.
+    [[nodiscard]] bool relaxed() const {
+        return problem == Problem::relaxed || (problem == Problem::exact && unlimited());
+    }
     /// Whether the value is never below that of the relaxed problem. Entropy only adds to a value, but a price on
     /// unmoved mass (marginal_penalty) and subtracted self-costs (debiased) can lower it.
     [[nodiscard]] bool bounded_by_relaxation() const {

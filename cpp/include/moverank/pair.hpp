@@ -92,6 +92,9 @@ class PairEvaluator {
     /// Row potentials of the latest exact solve, one per distinct query token with mass. They are centred, so that
     /// those of different documents can be averaged.
     [[nodiscard]] std::span<const double> potentials();
+    /// See GroundCosts::largest_component.
+    [[nodiscard]] float largest_component() const { return costs_.largest_component(); }
+
     /// Set row potentials for all following bounds, such as the mean over documents solved before. Columns change with
     /// the document but the query's constraints do not, so any potentials give valid bounds. `set_query` clears them.
     /// Throws std::invalid_argument unless there are none, or as many as `potentials` has, and they can improve bounds.
@@ -108,7 +111,6 @@ class PairEvaluator {
     template <class Use>
     auto with_given_problem(const PreparedSequence& document, Use use);
     [[nodiscard]] double pruning_slack(const PreparedSequence& document) const;
-    [[nodiscard]] bool relaxed_is_the_value() const;
     [[nodiscard]] PreparedSequence without_repetitions(const PreparedSequence& sequence);
     double bound_from_matrix(const PreparedSequence& document, double cutoff);
     [[nodiscard]] double lost_to_query_codes(double largest_code) const;

@@ -44,6 +44,7 @@ struct PreparedSequence {
     std::span<const double> mass;               ///< one per token or word, with sum 1
     std::span<const float> inverse_norms;       ///< one per token under the cosine ground cost, otherwise empty
     std::span<const std::uint32_t> words = {};  ///< rows of the table of vectors that a collection of bags shares
+    bool unread = false;                        ///< whether nobody has looked at the tokens; see `prepare_unread`
 
     [[nodiscard]] std::size_t size() const { return mass.size(); }
 };
@@ -78,6 +79,15 @@ class PreparedDocuments {
 /// std::invalid_argument if sizes differ or the measure has given costs.
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
                          std::span<float> inverse_norms, std::size_t index);
+
+/// The same in two steps, where the tokens' norms are not needed: `prepare_unread` does not look at them, and
+/// GroundCosts then finds their largest component on the way, instead of waiting for memory twice. Costs may be
+/// infinite or NaN until `require_measurable` has decided. `scratch` has one entry per token.
+PreparedSequence prepare_unread(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                                std::span<float> inverse_norms, std::size_t index);
+/// Throws as `prepare` does for tokens that are not finite or too long.
+void require_measurable(const SequenceView& sequence, const Measure& measure, float largest_component,
+                        std::span<double> scratch, std::size_t index);
 
 /// The result of preparing a batch, which an index keeps in a file beside the tokens.
 struct PreparedArrays {

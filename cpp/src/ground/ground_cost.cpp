@@ -171,6 +171,8 @@ void GroundCosts::run(const PreparedSequence& document, bool with_matrix, bool o
     CostBlock block = block_of(document.tokens, document.inverse_norms);
     block.cost = with_matrix || in_double ? cost_.data() : nullptr;
     block.column_minima = of_columns ? column_minima_.data() : nullptr;
+    largest_component_ = document.unread ? 0.0F : std::numeric_limits<float>::quiet_NaN();
+    block.largest_component = document.unread ? &largest_component_ : nullptr;
     if (from_table) {
         block.table = table_->row(0);
         block.words = document.words.data();

@@ -45,6 +45,10 @@ void require_tokens_and_weights(const SequenceView& sequence, const Measure& mea
     return sequence.weights.empty() && traits(measure.weighting).needs_vectors;
 }
 
+[[nodiscard]] bool needs_norms(const SequenceView& sequence, const Measure& measure) {
+    return measure.ground == GroundCost::cosine || mass_is_by_norm(sequence, measure);
+}
+
 /// Whether a zero vector has no mass either, so that its direction does not matter.
 [[nodiscard]] bool is_massless(const SequenceView& sequence, const Measure& measure, std::size_t t) {
     return sequence.weights.empty() ? traits(measure.weighting).needs_vectors : !(sequence.weights[t] > 0.0);
@@ -80,14 +84,17 @@ double take_norms(const SequenceView& sequence, const Measure& measure, std::spa
 }
 
 /// Whether the largest component already proves that all tokens are finite and short enough, as |x| <= sqrt(d) max
-/// |x_k|. Cheaper than norms, and enough for most queries under costs that need no norms.
+/// |x_k|. Cheaper than norms, and enough for most tokens under costs that need no norms.
+[[nodiscard]] bool proves_short(float largest_component, std::size_t dim) {
+    return static_cast<double>(largest_component) * std::sqrt(static_cast<double>(dim)) <= largest_norm;
+}
+
 [[nodiscard]] bool surely_short(const TokensView& tokens) {
     if (tokens.type() != TokenType::float32 || tokens.stride() != tokens.cols() * sizeof(float)) {
         return false;
     }
     const auto* components = static_cast<const float*>(tokens.data());
-    const float largest = kernels().scan.largest(components, tokens.rows() * tokens.cols());
-    return static_cast<double>(largest) * std::sqrt(static_cast<double>(tokens.cols())) <= largest_norm;
+    return proves_short(kernels().scan.largest(components, tokens.rows() * tokens.cols()), tokens.cols());
 }
 
 /// Mass of total 1: from weights if there are any, otherwise as the measure's weighting makes it.
@@ -96,7 +103,8 @@ void take_mass(const SequenceView& sequence, const Measure& measure, std::span<d
         std::ranges::transform(mass, mass.begin(), traits(measure.weighting).mass);
         require_mass(mass, index);
     } else if (sequence.weights.empty()) {
-        std::ranges::fill(mass, 1.0);
+        std::ranges::fill(mass, 1.0 / static_cast<double>(mass.size()));
+        return;
     } else {
         require_mass(sequence.weights, index);
         std::ranges::copy(sequence.weights, mass.begin());
@@ -104,22 +112,42 @@ void take_mass(const SequenceView& sequence, const Measure& measure, std::span<d
     normalise(mass);
 }
 
-}  // namespace
-
 PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
-                         std::span<float> inverse_norms, std::size_t index) {
+                         std::span<float> inverse_norms, std::size_t index, bool unread) {
     const std::size_t n = sequence.tokens.rows();
     require_tokens_and_weights(sequence, measure, index);
     require(sequence.weights.empty() || sequence.weights.size() == n, "expected one weight per token");
     require(mass.size() == n, "expected room for one mass per token");
-    require(measure.ground != GroundCost::cosine || inverse_norms.size() == n,
-            "expected room for one inverse norm per token under the cosine ground cost");
     const bool is_cosine = measure.ground == GroundCost::cosine;
-    if (is_cosine || mass_is_by_norm(sequence, measure) || !surely_short(sequence.tokens)) {
+    require(!is_cosine || inverse_norms.size() == n,
+            "expected room for one inverse norm per token under the cosine ground cost");
+    if (needs_norms(sequence, measure) || (!unread && !surely_short(sequence.tokens))) {
         take_norms(sequence, measure, mass, inverse_norms, index);
     }
     take_mass(sequence, measure, mass, index);
-    return {sequence.tokens, mass, is_cosine ? std::span<const float>(inverse_norms) : std::span<const float>{}};
+    return {.tokens = sequence.tokens,
+            .mass = mass,
+            .inverse_norms = is_cosine ? std::span<const float>(inverse_norms) : std::span<const float>{},
+            .unread = unread && !needs_norms(sequence, measure)};
+}
+
+}  // namespace
+
+PreparedSequence prepare(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                         std::span<float> inverse_norms, std::size_t index) {
+    return prepare(sequence, measure, mass, inverse_norms, index, false);
+}
+
+PreparedSequence prepare_unread(const SequenceView& sequence, const Measure& measure, std::span<double> mass,
+                                std::span<float> inverse_norms, std::size_t index) {
+    return prepare(sequence, measure, mass, inverse_norms, index, true);
+}
+
+void require_measurable(const SequenceView& sequence, const Measure& measure, float largest_component,
+                        std::span<double> scratch, std::size_t index) {
+    if (!needs_norms(sequence, measure) && !proves_short(largest_component, sequence.tokens.cols())) {
+        take_norms(sequence, measure, scratch, {}, index);
+    }
 }
 
 PreparedSequences::PreparedSequences(const SequencesView& sequences, const Measure& measure, Interrupt* interrupt)

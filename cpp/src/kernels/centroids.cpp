@@ -23,10 +23,10 @@ MOVERANK_INLINE std::uint32_t first_equal(const float* row, std::size_t n, float
 
 void nearest(const CentroidBlock& centroids, const float* const* vectors, std::size_t count, std::size_t n_nearest,
              float* scratch, float* scores, std::uint32_t* numbers) {
-    const float* repeated[tokens_per_tile];
+    Streamed repeated{{}, {reinterpret_cast<const std::byte*>(vectors[0]), 0, 0}};  // they are at hand
     float* rows[tokens_per_tile];
     for (std::size_t t = 0; t < tokens_per_tile; ++t) {
-        repeated[t] = vectors[t < count ? t : count - 1];
+        repeated.vectors[t] = vectors[t < count ? t : count - 1];
         rows[t] = scratch + t * centroids.n_padded;
     }
     for (std::size_t first = 0; first < centroids.n_padded; first += centroid_group) {

@@ -1,6 +1,7 @@
 #include "cost.hpp"
 
 #include "decode.hpp"
+#include "largest.hpp"
 #include "products.hpp"
 #include "tiles.hpp"
 
@@ -10,24 +11,42 @@ namespace {
 
 // ---- products ------------------------------------------------------------------------------------------------------
 
+/// How far ahead memory is fetched: far enough to have it in time, near enough to still have it by then.
+constexpr std::size_t tokens_ahead = 2 * tokens_per_tile;
+
+/// Raise the largest size of a component to that of `count` tokens.
+MOVERANK_INLINE void raise(float& largest, const Streamed& streamed, std::size_t dim, std::size_t count) {
+    const float* const* const tokens = streamed.vectors;
+    const bool side_by_side = tokens[count - 1] == tokens[0] + (count - 1) * dim;
+    for (std::size_t t = 0; t < count; t += side_by_side ? count : 1) {
+        const float size = largest_size(tokens[t], side_by_side ? count * dim : dim);
+        largest = largest == largest && !(size <= largest) ? size : largest;  // NaN is above all
+    }
+}
+
 /// Fill the tile for up to tokens_per_tile tokens from `first` on.
 template <GroundCost ground>
 MOVERANK_INLINE void fill_tile(const CostBlock& block, std::size_t first, std::size_t count) {
-    const float* tokens[tokens_per_tile];
+    const std::size_t stride = block.tokens.stride();
+    const std::size_t step = block.dim > 0 ? tokens_per_tile * stride / block.dim : 0;
+    Streamed streamed{{}, {block.tokens.row(first + tokens_ahead), stride, step}};
     float* rows[tokens_per_tile];
     for (std::size_t t = 0; t < tokens_per_tile; ++t) {
         const std::size_t token = t < count ? t : count - 1;
         if (block.tokens.type() == TokenType::float32) {
-            tokens[t] = reinterpret_cast<const float*>(block.tokens.row(first + token));
+            streamed.vectors[t] = reinterpret_cast<const float*>(block.tokens.row(first + token));
         } else {
-            tokens[t] = block.decoded + token * block.dim;
+            streamed.vectors[t] = block.decoded + token * block.dim;
             if (t < count) {
                 decode_components(block.tokens, first + t, 0, block.dim, block.decoded + t * block.dim);
             }
         }
         rows[t] = block.tile + t * block.n_padded;
     }
-    sum_all_terms<ground>({block.packed, block.n, block.n_padded, block.dim}, tokens, rows, count);
+    if (block.largest_component != nullptr) {
+        raise(*block.largest_component, streamed, block.dim, count);
+    }
+    sum_all_terms<ground>({block.packed, block.n, block.n_padded, block.dim}, streamed, rows, count);
 }
 
 // ---- costs ---------------------------------------------------------------------------------------------------------

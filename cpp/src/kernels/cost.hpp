@@ -43,6 +43,7 @@ struct CostBlock {
     float* tile;           ///< scratch: tokens_per_tile * n_padded
     float* decoded;        ///< scratch for compact tokens: tokens_per_tile * dim
     float largest = 0.0F;  ///< largest size of a cost
+    float* largest_component = nullptr;  ///< raised to the largest size of a component, NaN above all; null if known
 };
 
 /// Compiled once per instruction set.

@@ -19,6 +19,20 @@ struct Packed {
     std::size_t n, n_padded, dim;
 };
 
+/// Memory that is read after the vectors of a tile, whatever it holds. It is fetched while these are multiplied, so
+/// that no product has to wait.
+struct Ahead {
+    const std::byte* from;
+    std::size_t stride;          ///< bytes per vector
+    std::size_t bytes_per_step;  ///< per component of a whole tile
+};
+
+/// Vectors that stream through.
+struct Streamed {
+    const float* vectors[tokens_per_tile];
+    Ahead ahead;
+};
+
 /// The term that one component adds to the sum of a cost.
 template <GroundCost ground>
 MOVERANK_INLINE Floats add_term(Floats query, Floats document, Floats sum) {
@@ -33,8 +47,11 @@ MOVERANK_INLINE Floats add_term(Floats query, Floats document, Floats sum) {
 
 /// Sums of terms for n_vectors vectors of query tokens and n_tokens document tokens, into rows of the tile.
 template <GroundCost ground, std::size_t n_vectors, std::size_t n_tokens>
-MOVERANK_INLINE void sum_terms(const Packed& packed, std::size_t query_start, const float* const* tokens,
-                               float* const* rows) {
+MOVERANK_INLINE void sum_terms(const Packed& packed, std::size_t query_start, const Streamed& streamed,
+                               std::size_t first, float* const* rows) {
+    const float* const* const tokens = streamed.vectors + first;
+    const std::byte* ahead = streamed.ahead.from + first * streamed.ahead.stride;
+    const std::size_t step = streamed.ahead.bytes_per_step * n_tokens / tokens_per_tile;
     Floats total[n_tokens][n_vectors] = {};
     for (std::size_t start = 0; start < packed.dim; start += product_run) {
         const std::size_t end = start + product_run < packed.dim ? start + product_run : packed.dim;
@@ -46,9 +63,11 @@ MOVERANK_INLINE void sum_terms(const Packed& packed, std::size_t query_start, co
             for (std::size_t v = 0; v < n_vectors; ++v) {
                 component[v] = load(query + v * width);
             }
+            __builtin_prefetch(ahead, 0, 2);  // no nearer than the second cache: the first is full with the tile
+            ahead += step;
 #pragma GCC unroll 16
             for (std::size_t t = 0; t < n_tokens; ++t) {
-                const Floats document = splat(tokens[t][k]);
+                const Floats document = load_splat(tokens[t] + k);
 #pragma GCC unroll 4
                 for (std::size_t v = 0; v < n_vectors; ++v) {
                     sum[t][v] = add_term<ground>(component[v], document, sum[t][v]);
@@ -67,13 +86,13 @@ MOVERANK_INLINE void sum_terms(const Packed& packed, std::size_t query_start, co
     for (std::size_t t = 0; t < n_tokens; ++t) {
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < n_vectors; ++v) {
-            store(rows[t] + query_start + v * width, total[t][v]);
+            store(rows[first + t] + query_start + v * width, total[t][v]);
         }
     }
 }
 
 /// Enough chains of additions to hide their latency, few enough to stay in registers.
-inline constexpr std::size_t tokens_with_two_vectors = width == 16 ? 8 : 4;
+inline constexpr std::size_t tokens_with_two_vectors = width == 16 ? 8 : 6;
 inline constexpr std::size_t tokens_with_one_vector = width == 16 ? 16 : 8;
 
 template <std::size_t n_vectors, std::size_t n_tokens, class Sum>
@@ -108,21 +127,21 @@ MOVERANK_INLINE void sum_all(std::size_t n, std::size_t count, const Sum& sum) {
 template <GroundCost ground>
 struct SumTerms {
     const Packed& packed;
-    const float* const* tokens;
+    const Streamed& streamed;
     float* const* rows;
 
     template <std::size_t n_vectors, std::size_t n_tokens>
     MOVERANK_INLINE void operator()(std::size_t query_start, std::size_t t) const {
-        sum_terms<ground, n_vectors, n_tokens>(packed, query_start, tokens + t, rows + t);
+        sum_terms<ground, n_vectors, n_tokens>(packed, query_start, streamed, t, rows);
     }
 };
 
 /// Sums of terms for all packed vectors and up to tokens_per_tile tokens, one row each. Pointers after `count` must be
 /// valid, too: they repeat the last.
 template <GroundCost ground>
-MOVERANK_INLINE void sum_all_terms(const Packed& packed, const float* const* tokens, float* const* rows,
+MOVERANK_INLINE void sum_all_terms(const Packed& packed, const Streamed& streamed, float* const* rows,
                                    std::size_t count) {
-    sum_all(packed.n, count, SumTerms<ground>{packed, tokens, rows});
+    sum_all(packed.n, count, SumTerms<ground>{packed, streamed, rows});
 }
 
 }  // namespace moverank::MOVERANK_LEVEL

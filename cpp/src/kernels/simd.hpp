@@ -57,6 +57,18 @@ MOVERANK_INLINE Vector<T> splat(T value) {
     return value - Vector<T>{};
 }
 
+/// splat(*from). Zen 4 copies a float32 from memory into 512 bits by a unit that also adds and multiplies, and an
+/// integer as it loads it.
+MOVERANK_INLINE Vector<float> load_splat(const float* from) {
+#if defined(__AVX512F__)
+    int bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    return (Vector<float>)_mm512_set1_epi32(bits);
+#else
+    return splat(*from);
+#endif
+}
+
 /// Entries of a table, one for each lane.
 MOVERANK_INLINE Vector<float> gather(const float* table, const std::uint32_t* places) {
 #if defined(__AVX512F__)

@@ -118,7 +118,12 @@ void for_each_document(const PreparedSequence& query, const SequencesView& docum
                          const SequenceView raw = documents[s];
                          worker.mass.resize(raw.tokens.rows());
                          worker.inverse_norms.resize(raw.tokens.rows());
-                         use(worker.evaluator, prepare(raw, measure, worker.mass, worker.inverse_norms, s), s);
+                         // Minima can be taken of anything; a solver has to know that its costs are finite.
+                         const auto prepared = measure.relaxed() ? prepare_unread : prepare;
+                         use(worker.evaluator, prepared(raw, measure, worker.mass, worker.inverse_norms, s), s);
+                         if (measure.relaxed()) {
+                             require_measurable(raw, measure, worker.evaluator.largest_component(), worker.mass, s);
+                         }
                      }
                  });
 }

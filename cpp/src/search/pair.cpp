@@ -139,10 +139,6 @@ double PairEvaluator::pruning_slack(const PreparedSequence& document) const {
     return exact_value_error(query_mass_.size() + 1, document.size() + 1, costs_.largest()) + rounding;
 }
 
-bool PairEvaluator::relaxed_is_the_value() const {
-    return measure_.problem == Problem::relaxed || (measure_.problem == Problem::exact && measure_.unlimited());
-}
-
 SolveSummary PairEvaluator::solve_exactly(const PreparedSequence& document, double cutoff) {
     SolveSummary summary;
     if (has_given_costs()) {
@@ -211,7 +207,7 @@ double PairEvaluator::self_cost(const PreparedSequence& sequence, double epsilon
 PairResult PairEvaluator::distance(const PreparedSequence& document, double cutoff) {
     const PreparedSequence tokens = without_repetitions(positive_part_.of(document));
     require_mass(tokens);
-    if (relaxed_is_the_value()) {
+    if (measure_.relaxed()) {
         costs_.compute_minima(tokens, measure_.capacity == 1.0);
         return {relaxed_value(tokens), PairOutcome::evaluated};
     }
@@ -242,7 +238,7 @@ CertifiedDistance PairEvaluator::certified(const PreparedSequence& document) {
     if (!solves_without_bounds()) {
         costs_.compute(tokens);
     }
-    if (relaxed_is_the_value()) {
+    if (measure_.relaxed()) {
         const double value = relaxed_value(tokens);
         return {value, value, measure_.unlimited() ? value : infinity, 0, 0.0, true};
     }
@@ -268,7 +264,7 @@ double PairEvaluator::lower_bound(const PreparedSequence& document, double cutof
     if (reused_.empty()) {
         costs_.compute_minima(positive, measure_.capacity == 1.0);
         const double value = relaxed_bound_of(positive);
-        return relaxed_is_the_value() && !reads_costs_as_given() ? value : value - pruning_slack(positive);
+        return measure_.relaxed() && !reads_costs_as_given() ? value : value - pruning_slack(positive);
     }
     costs_.compute(positive);
     return bound_from_matrix(positive, cutoff);
