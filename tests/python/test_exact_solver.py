@@ -87,6 +87,53 @@ def test_uniform_square_problems_are_assignments(n):
         assert mr.transport(cost).value == pytest.approx(cost[rows, columns].mean(), abs=1e-12)
 
 
+def points(rng, n, dim, shift=0.0):
+    x, y = rng.random((n, 1, dim)), rng.random((1, n, dim)) + shift
+    return ((x - y) ** 2).sum(axis=-1)
+
+
+ASSIGNMENTS = {
+    "random": lambda rng, n: rng.random((n, n)) - 0.5,
+    "few values": lambda rng, n: rng.integers(0, 3, (n, n)).astype(float),
+    "constant": lambda rng, n: np.full((n, n), 7.0),
+    # Each row wants what all others want: paths grow long, and the simplex takes over.
+    "product": lambda rng, n: np.outer(np.sort(rng.random(n)), np.sort(rng.random(n))),
+    "far clouds": lambda rng, n: points(rng, n, 2, 10.0),
+    "mixed clouds": lambda rng, n: points(rng, n, 3),
+    "line": lambda rng, n: np.sqrt(points(rng, n, 1)),
+    "small": lambda rng, n: 1e-30 * rng.random((n, n)),
+    "large": lambda rng, n: 1e30 * rng.normal(size=(n, n)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [2, 3, 8, 9, 15, 16, 17, 31, 64, 65, 130])
+@pytest.mark.parametrize("family", ASSIGNMENTS)
+def test_assignments_equal_scipys(family, n, dtype):
+    rng = np.random.default_rng(n)
+    for _ in range(3):
+        cost = ASSIGNMENTS[family](rng, n).astype(dtype)
+        rows, columns = linear_sum_assignment(cost.astype(float))
+        size = float(np.abs(cost).max())
+        result = mr.transport(cost)
+        assert abs(result.value - cost[rows, columns].astype(float).mean()) <= 1e-12 * size
+        assert result.gap <= 1e-12 * size
+        assert_certified(result, cost, np.full(n, 1 / n), np.full(n, 1 / n))
+        # Rows and columns without mass, and masses that are equal though they are no uniform ones, change nothing.
+        wider = np.full((n + 1, n + 2), -size, dtype)
+        wider[1:, 2:] = cost
+        mass = np.full(n, 0.3)
+        padded = mr.transport(wider, np.r_[0, mass], np.r_[0, 0, mass])
+        assert abs(padded.value - result.value) <= 1e-12 * size
+
+
+@pytest.mark.parametrize("n", [1024, 1025])
+def test_large_assignments(n):
+    cost = np.random.default_rng(0).random((n, n), dtype=np.float32)
+    rows, columns = linear_sum_assignment(cost)
+    assert mr.transport(cost).value == pytest.approx(cost[rows, columns].astype(float).mean(), abs=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(1, 512), (512, 1), (2, 512), (512, 2), (300, 300), (64, 65), (129, 63)])
 def test_extreme_shapes(shape):
     rng = np.random.default_rng(1)

@@ -37,6 +37,8 @@
     extern const PackKernels packing;                           \
     extern const ColumnKernels<float> columns_float;            \
     extern const ColumnKernels<double> columns_double;          \
+    extern const AssignmentKernels<float> assignment_float;     \
+    extern const AssignmentKernels<double> assignment_double;   \
     }
 #if defined(MOVERANK_X86)
 MOVERANK_DECLARE_LEVEL(baseline)
@@ -65,7 +67,9 @@ MOVERANK_DECLARE_LEVEL(baseline)
      name::bags,                         \
      name::packing,                      \
      name::columns_float,                \
-     name::columns_double}
+     name::columns_double,               \
+     name::assignment_float,             \
+     name::assignment_double}
 
 namespace moverank {
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "assignment.hpp"
 #include "bags.hpp"
 #include "centroids.hpp"
 #include "codes.hpp"
@@ -32,6 +33,8 @@ struct Kernels {
     const PackKernels& packing;
     const ColumnKernels<float>& columns_float;
     const ColumnKernels<double>& columns_double;
+    const AssignmentKernels<float>& assignment_float;
+    const AssignmentKernels<double>& assignment_double;
 
     template <class Cost>
     [[nodiscard]] const SimplexKernels<Cost>& simplex() const {
@@ -47,6 +50,14 @@ struct Kernels {
             return columns_float;
         } else {
             return columns_double;
+        }
+    }
+    template <class Cost>
+    [[nodiscard]] const AssignmentKernels<Cost>& assignment() const {
+        if constexpr (sizeof(Cost) == sizeof(float)) {
+            return assignment_float;
+        } else {
+            return assignment_double;
         }
     }
     /// Scaling in numbers of type T over costs of type Cost.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../kernels/kernels.hpp"
+#include "assignment.hpp"
 #include "dense_problem.hpp"
 #include "large_simplex.hpp"
 #include "long_sum.hpp"
@@ -65,7 +66,7 @@ class Simplex {
         mass_ = mass;
         moves_too_much_ = false;
         is_large_ = false;
-        settled_ = settle_in_closed_form(problem);
+        settled_ = settle_without_pivots(problem);
         if (settled_) {
             pivots_ = 0;
             return certify(problem, Stop::optimal);
@@ -153,8 +154,9 @@ class Simplex {
 
     [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_ + i * stride_; }
 
-    /// Problems whose plan and potentials are known in closed form: no tree is built for them.
-    bool settle_in_closed_form(const TransportProblem<Cost>& problem) {
+    /// Problems that need no pivots: their plan and potentials are known in closed form, or are an assignment. No tree
+    /// is built for them.
+    bool settle_without_pivots(const TransportProblem<Cost>& problem) {
         row_potentials_.assign(n_rows_, 0.0);
         flows_.clear();
         if (has_rest_) {
@@ -168,7 +170,22 @@ class Simplex {
             fill_columns_from_the_only_row();
             return true;
         }
+        if (!has_slack_ && Assignment<Cost>::fits(supplies_, demands_)) {
+            return assign_rows_to_columns();
+        }
         return has_slack_ && send_rows_to_their_nearest(problem);
+    }
+
+    bool assign_rows_to_columns() {
+        if (!assignment_.solve(cost_, stride_, n_rows_)) {
+            return false;
+        }
+        for (std::size_t i = 0; i < n_rows_; ++i) {
+            const std::size_t j = assignment_.column_of(i);
+            row_potentials_[i] = static_cast<double>(cost_row(i)[j]) - assignment_.g(j);
+            flows_.push_back({dense_.rows[i], dense_.columns[j], supplies_[i]});
+        }
+        return true;
     }
 
     /// A part that is small enough moves at one price, however small it is beside the masses.
@@ -810,7 +827,9 @@ class Simplex {
     std::vector<double> taken_;
     std::vector<std::size_t> by_cost_;
     bool moves_too_much_ = false;  ///< the slack row still fills the rest column: only in what was stopped
-    bool settled_ = false;         ///< the plan came from settle_in_closed_form; there is no tree
+    bool settled_ = false;         ///< the plan came from settle_without_pivots; there is no tree
+
+    Assignment<Cost> assignment_;
 
     // the pivots
     const SimplexKernels<Cost>& kernels_ = kernels().simplex<Cost>();
