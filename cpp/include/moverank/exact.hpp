@@ -12,6 +12,9 @@
 /// (src/kernels/simplex.hpp). Pivots run on float32 costs and potentials first and finish in float64, where the dual
 /// solution certifies the result; docs/numerics.md, "Exact solve", proves the error bounds.
 ///
+/// Equal masses on as many rows as columns, up to 1024, are an assignment, which needs no tree: shortest augmenting
+/// paths, in float64, with the same certificate.
+///
 /// Problems of more than 2048 rows and columns together go to another solver. It pivots on shortlists of entries, in a
 /// tree contracted to the rows or the columns, whichever are fewer, and returns the same certificate. An interrupt is
 /// checked every few hundred pivots and every few million entries.
@@ -127,7 +130,8 @@ class ExactSolver {
     /// The cost of moving one more unit of mass, if fraction < 1: no f_i exceeds it, and the optimum is
     /// <a, f> + kappa <b, g> - (1 - fraction) multiplier. 0 at fraction 1.
     [[nodiscard]] double multiplier() const;
-    /// The final tree, over rows and columns with mass, slack and rest; empty if a closed form gave the solution.
+    /// The final tree, over rows and columns with mass, slack and rest; empty if there was none: a closed form or an
+    /// assignment.
     [[nodiscard]] std::span<const BasisEdge> basis() const;
 
   private:
