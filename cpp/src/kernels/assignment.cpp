@@ -15,9 +15,11 @@ constexpr std::size_t width = lanes<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::uint32_t nobody = 0xFFFFFFFFU;
 
-/// While less than half of the rows have a column, paths are short, or they will be long to the end: of so many columns
-/// and half a column per row in all.
-constexpr std::size_t columns_at_first = 64;
+/// Columns that paths may pass in all before the problem is given up: over costs whose rows all want the same columns,
+/// pivots are faster. That shows early, as most rows have a column before paths grow long elsewhere.
+MOVERANK_INLINE std::size_t most_passed(std::size_t n, std::size_t n_assigned) {
+    return 2 * n_assigned < n ? 64 + n / 2 : n * (8 + n / 8);
+}
 
 template <class Cost>
 MOVERANK_INLINE Doubles reduced(const Cost* row, const double* g, std::size_t j) {
@@ -154,8 +156,7 @@ bool assign(const AssignmentBlock<Cost>& b) {
         }
         n_passed += augment(b, static_cast<std::uint32_t>(i));
         ++n_assigned;
-        const std::size_t limit = 2 * n_assigned < b.n ? columns_at_first + b.n / 2 : b.max_passed;
-        if (n_passed > limit && n_assigned < b.n) {
+        if (n_passed > most_passed(b.n, n_assigned) && n_assigned < b.n) {
             return false;
         }
     }

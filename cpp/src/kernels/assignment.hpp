@@ -18,7 +18,6 @@ struct AssignmentBlock {
     const Cost* cost;    ///< n rows of `stride` finite entries, infinite after n
     std::size_t stride;  ///< a multiple of lane_padding
     std::size_t n;
-    std::size_t max_passed;  ///< columns that paths may pass in all
     // the result
     std::uint32_t* column_of;  ///< n: by row
     double* g;                 ///< stride: potentials of columns; those of rows are f_i = min_j (C_ij - g_j)

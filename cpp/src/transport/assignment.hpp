@@ -41,7 +41,6 @@ class Assignment {
         return kernels().assignment<Cost>().assign({.cost = cost,
                                                     .stride = stride,
                                                     .n = n,
-                                                    .max_passed = n * (8 + n / 8),
                                                     .column_of = column_of_.data(),
                                                     .g = g_.data(),
                                                     .row_of = row_of_.data(),
