@@ -74,21 +74,10 @@ SparseSolution sparse_transport(const Array<Index>& begin, const Array<Index>& c
 }  // namespace
 
 void bind_sparse(py::module_& module) {
-    using S = SparseSolution;
-    py::class_<S>(module, "SparseSolution")
-        .def_property_readonly("value", [](const S& s) { return s.summary.value; })
-        .def_property_readonly("lower", [](const S& s) { return s.summary.lower; })
-        .def_property_readonly("pivots", [](const S& s) { return s.summary.pivots; })
-        .def_property_readonly("status", [](const S& s) { return status_name(s.summary.status); })
-        .def_readonly("sources", &S::sources)
-        .def_readonly("targets", &S::targets)
-        .def_readonly("masses", &S::masses)
-        .def_readonly("f", &S::f)
-        .def_readonly("g", &S::g)
-        .def_readonly("multiplier", &S::multiplier)
-        .def_property_readonly("unmoved", [](const S& s) { return s.infeasibility.mass; })
-        .def_property_readonly("stuck_sources", [](const S& s) { return s.infeasibility.sources; })
-        .def_property_readonly("reached_targets", [](const S& s) { return s.infeasibility.targets; });
+    bind_solution<SparseSolution>(module, "SparseSolution")
+        .def_readonly("sources", &SparseSolution::sources)
+        .def_readonly("targets", &SparseSolution::targets)
+        .def_readonly("masses", &SparseSolution::masses);
     const auto weights = [](const char* name) { return py::arg(name).noconvert().none(true); };
     const auto define = [&]<class Cost, class Index>(Cost, Index) {
         module.def("sparse_transport", &sparse_transport<Cost, Index>, py::arg("begin").noconvert(),

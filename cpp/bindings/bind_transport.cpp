@@ -288,21 +288,11 @@ SinkhornColumns sinkhorn_many(const Array<Cost>& costs, const Weights& a, const 
 }  // namespace
 
 void bind_transport(py::module_& module) {
-    py::class_<TransportSolution>(module, "TransportSolution")
-        .def_property_readonly("value", [](const TransportSolution& s) { return s.summary.value; })
-        .def_property_readonly("lower", [](const TransportSolution& s) { return s.summary.lower; })
-        .def_property_readonly("pivots", [](const TransportSolution& s) { return s.summary.pivots; })
-        .def_property_readonly("status", [](const TransportSolution& s) { return status_name(s.summary.status); })
+    bind_solution<TransportSolution>(module, "TransportSolution")
         .def_readonly("cost", &TransportSolution::cost)
         .def_readonly("a", &TransportSolution::a)
         .def_readonly("b", &TransportSolution::b)
-        .def_readonly("plan", &TransportSolution::plan)
-        .def_readonly("f", &TransportSolution::f)
-        .def_readonly("g", &TransportSolution::g)
-        .def_readonly("multiplier", &TransportSolution::multiplier)
-        .def_property_readonly("unmoved", [](const TransportSolution& s) { return s.infeasibility.mass; })
-        .def_property_readonly("stuck_sources", [](const TransportSolution& s) { return s.infeasibility.sources; })
-        .def_property_readonly("reached_targets", [](const TransportSolution& s) { return s.infeasibility.targets; });
+        .def_readonly("plan", &TransportSolution::plan);
     py::class_<SinkhornSolution>(module, "SinkhornSolution")
         .def_property_readonly("value", [](const SinkhornSolution& s) { return s.summary.value; })
         .def_property_readonly("epsilon", [](const SinkhornSolution& s) { return s.summary.epsilon; })
