@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, overload
 
@@ -200,21 +201,7 @@ def transport(
             multiplier=float(scaled.multiplier + shift.of_rows) if given.fraction < 1 else 0.0,
         )
     solution = _core.transport(matrix, *masses, *limits)
-    if solution.status == "infeasible":
-        raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
-    potentials = solution.f, solution.g
-    unit = float(given.rows)
-    value = solution.value * unit
-    return TransportResult(
-        value=value,
-        plan=_times(_unswapped(solution.plan, swapped), given.rows),
-        potentials=potentials[::-1] if swapped else potentials,
-        lower=solution.lower * unit,
-        upper=value,
-        iterations=solution.pivots,
-        converged=solution.status == "optimal",
-        multiplier=solution.multiplier,
-    )
+    return _result(solution, lambda: _times(_unswapped(solution.plan, swapped), given.rows), float(given.rows), swapped)
 
 
 def _sparse_transport(
@@ -232,20 +219,28 @@ def _sparse_transport(
         raise ValueError(
             "epsilon: a sparse cost is solved without entropy; give a dense cost, inf where nothing may move"
         )
-    n, m = SparseCost.of(cost, "cost").shape
+    stored = SparseCost.of(cost, "cost")
+    n, m = stored.shape
     masses = _mass_array(a, "a", (n,)), _mass_array(b, "b", (m,))
     given = _totals(masses, None, capacity, fraction, totals, amount, None)
     swapped = bool(given.swapped)
-    sparse = SparseCost.of(cost.T if swapped else cost, "cost")
+    sparse = SparseCost.of(cost.T, "cost") if swapped else stored
     solution = sparse.solve(masses[::-1] if swapped else masses, (float(given.capacity), float(given.fraction)))
+    unit = float(given.rows)
+    return _result(solution, lambda: sparse.plan(solution, unit, swapped), unit, swapped)
+
+
+def _result(
+    solution: _core.TransportSolution | _core.SparseSolution, plan: Callable[[], Any], unit: float, swapped: bool
+) -> TransportResult:
+    """What was solved, in units of the masses, sides as they were given; `plan` is asked only if there is one."""
     if solution.status == "infeasible":
         raise InfeasibleError(why_infeasible(solution, swapped, "cost"))
     potentials = solution.f, solution.g
-    unit = float(given.rows)
     value = solution.value * unit
     return TransportResult(
         value=value,
-        plan=sparse.plan(solution, unit, swapped),
+        plan=plan(),
         potentials=potentials[::-1] if swapped else potentials,
         lower=solution.lower * unit,
         upper=value,
