@@ -180,6 +180,42 @@ TEST(bags_have_the_distances_of_their_sequences_to_the_last_bit) {
     }
 }
 
+TEST(rows_of_more_words_than_a_table_of_costs_takes_have_the_same_distances) {
+    // 80 000 words of columns, so a table has room for the costs of 838 words of rows.
+    constexpr std::size_t n_words = 80000, words_per_column = 1000, words_per_row = 5, n_rows = 400, dim = 3;
+    instances::Random random(11);
+    std::normal_distribution<float> normal;
+    std::vector<float> vectors(n_words * dim);
+    std::ranges::generate(vectors, [&] { return normal(random); });
+    const auto bags_of = [&](std::size_t n_used, std::size_t words_per_bag, std::vector<std::uint32_t>& words,
+                             std::vector<std::int64_t>& offsets) {
+        for (std::size_t word = 0; word < n_used; ++word) {
+            words.push_back(static_cast<std::uint32_t>((word * 7919) % n_words));
+        }
+        for (std::size_t end = 0; end <= n_used; end += words_per_bag) {
+            offsets.push_back(static_cast<std::int64_t>(end));
+        }
+        return BagsView{{vectors.data(), n_words, dim}, words, offsets, {}, {}};
+    };
+    std::vector<std::uint32_t> row_words, column_words;
+    std::vector<std::int64_t> row_offsets, column_offsets;
+    const Measure measure{GroundCost::euclidean, Weighting::uniform, 1.0, Problem::relaxed};
+    const PreparedBags of_rows(bags_of(n_rows * words_per_row, words_per_row, row_words, row_offsets), measure);
+    const PreparedBags of_columns(bags_of(n_words, words_per_column, column_words, column_offsets), measure);
+    const JoinedBags rows({&of_rows}), columns({&of_columns});
+    std::vector<double> found(rows.size() * columns.size());
+    Interrupt interrupt;
+    PairCount n_done{0};
+    pairwise(rows, columns, {}, {found.data(), rows.size(), columns.size()}, 2, interrupt, &n_done);
+    CHECK(n_done == found.size());
+    std::vector<double> one(columns.size());
+    DocumentBuffer buffer;
+    for (std::size_t r = 0; r < rows.size(); r += 13) {
+        distances(rows.query(r, buffer), columns, one, 1, interrupt);
+        CHECK(std::ranges::equal(one, std::span(found).subspan(r * columns.size(), columns.size())));
+    }
+}
+
 TEST(given_costs_in_float32_are_solved_as_they_are) { check_given_costs<float>(1e-11); }
 
 TEST(given_costs_in_float64_are_solved_as_they_are) { check_given_costs<double>(1e-11); }

@@ -7,6 +7,8 @@
 #include "../preconditions.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/vocabulary_costs.hpp"
+#include "moverank/word_table.hpp"
+#include "row_tile.hpp"
 
 namespace moverank {
 
@@ -17,6 +19,8 @@ constexpr std::size_t bags_per_chunk = 8;
 /// With at least this many rows per thread, threads share out rows, and each computes the costs of its rows. With
 /// fewer, all threads work on one row at a time.
 constexpr std::size_t rows_per_thread = 4;
+/// Bytes of a table of costs between the words of some rows and those of all columns, as far as one row fits.
+constexpr std::size_t table_bytes = std::size_t{256} << 20U;
 
 /// Self-costs of a debiased problem need tokens, so bags hand these out instead of words.
 [[nodiscard]] bool by_word(const Measure& measure) {
@@ -53,6 +57,12 @@ struct Worker {
             own_costs.compute(documents, positive, document.words, interrupt);
         }
     }
+    /// The same from costs that rows share.
+    void take_costs(const JoinedBags& documents, const PreparedSequence& query, const JoinedBags& rows, std::size_t r,
+                    const RowTile& tile, const WordTable& table) {
+        tile.find_places(rows, r, query, places);
+        own_costs.take(documents, table, places);
+    }
     /// Exact problems under given costs are solved over the table itself: nothing reads rounded entries.
     [[nodiscard]] static bool refers_to_costs(const JoinedBags& documents) {
         return documents.has_given_costs() && !needs_entries(documents.measure());
@@ -62,6 +72,7 @@ struct Worker {
     DocumentBuffer query_buffer, document_buffer;
     PositivePart positive_part;
     VocabularyCosts own_costs;
+    std::vector<std::size_t> places;
     bool uses_words = true;
 };
 
@@ -98,6 +109,21 @@ void one_against_many(const PreparedSequence& query, const JoinedBags& documents
     Worker& first = workers.front();
     first.take_costs(documents, query, n_threads, interrupt);
     for_each_bag(query, first.own_costs, documents, 0, workers, interrupt, use);
+}
+
+/// Call `use(tile, table)` for some rows after the other, with the costs of their words to those of all columns. Rows
+/// have most words in common, so this is less work than the costs of each row.
+template <class Use>
+void for_each_tile(const JoinedBags& rows, const JoinedBags& columns, int n_threads, Interrupt& interrupt, Use use) {
+    const WordList column_words = WordList::of(columns, every_word(columns));
+    const std::size_t n_words = table_bytes / (sizeof(float) * column_words.size);
+    WordTable table;
+    for (std::size_t first = 0; first < rows.size();) {
+        const RowTile tile(rows, first, rows.size(), n_words);
+        table.compute(rows.measure().ground, WordList::of(rows, tile.words), column_words, n_threads, interrupt);
+        use(tile, table);
+        first = tile.end;
+    }
 }
 
 void require_comparable(const JoinedBags& rows, const JoinedBags& columns) {
@@ -146,26 +172,39 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
     };
     const unsigned n_workers = thread_count(n_threads, rows.size() * columns.size());
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
-    if (rows.size() >= rows_per_thread * n_workers) {
-        parallel_for(rows.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
-            Worker& worker = workers[w];
-            for (std::size_t r = begin; r < end; ++r) {
-                const PreparedSequence query = rows.query(r, worker.query_buffer);
-                worker.take_costs(columns, query, 1, interrupt);
-                worker.set_query(query, worker.own_costs);
-                const auto use = fill(r);
-                for (std::size_t s = first_of(r); s < columns.size(); ++s) {
-                    interrupt.check();
-                    use(worker.evaluator, columns.at(s, worker.document_buffer), s);
-                }
-            }
-        });
-    } else {
+    if (rows.size() < rows_per_thread * n_workers) {
         for (std::size_t r = 0; r < rows.size(); ++r) {
             Worker& first = workers.front();
             const PreparedSequence query = rows.query(r, first.query_buffer);
             first.take_costs(columns, query, n_threads, interrupt);
             for_each_bag(query, first.own_costs, columns, first_of(r), workers, interrupt, fill(r));
+        }
+    } else {
+        const auto solve_rows = [&](std::size_t first, std::size_t last, const auto& take_costs) {
+            parallel_for(last - first, n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+                Worker& worker = workers[w];
+                for (std::size_t r = first + begin; r < first + end; ++r) {
+                    const PreparedSequence query = rows.query(r, worker.query_buffer);
+                    take_costs(worker, r, query);
+                    worker.set_query(query, worker.own_costs);
+                    const auto use = fill(r);
+                    for (std::size_t s = first_of(r); s < columns.size(); ++s) {
+                        interrupt.check();
+                        use(worker.evaluator, columns.at(s, worker.document_buffer), s);
+                    }
+                }
+            });
+        };
+        if (rows.has_given_costs() || !by_word(rows.measure())) {
+            solve_rows(0, rows.size(), [&](Worker& worker, std::size_t, const PreparedSequence& query) {
+                worker.take_costs(columns, query, 1, interrupt);
+            });
+        } else {
+            for_each_tile(rows, columns, n_threads, interrupt, [&](const RowTile& tile, const WordTable& table) {
+                solve_rows(tile.begin, tile.end, [&](Worker& worker, std::size_t r, const PreparedSequence& query) {
+                    worker.take_costs(columns, query, rows, r, tile, table);
+                });
+            });
         }
     }
     for (std::size_t r = 0; known.mirrored && r < rows.size(); ++r) {

@@ -8,6 +8,7 @@
 #include "moverank/pair.hpp"
 #include "moverank/parallel.hpp"
 #include "moverank/verified.hpp"
+#include "pair_tiles.hpp"
 
 namespace moverank {
 
@@ -176,29 +177,31 @@ void pairwise(const PreparedSequences& rows, const PreparedSequences& columns, c
     if (n == 0) {
         return;
     }
-    // Pairs are numbered row by row; starts[r] is the first of row r. A chunk of pairs may span several rows.
-    std::vector<std::size_t> starts(rows.size() + 1, 0);
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-        starts[r + 1] = starts[r] + columns.size() - (known.mirrored ? r : 0);
-    }
-    const unsigned n_workers = thread_count(n_threads, n);
+    const PairTiles tiles(rows.size(), columns.size(), known.mirrored,
+                          columns.n_tokens() * columns.dim() * sizeof(float) / columns.size(),
+                          thread_count(n_threads, n));
+    const unsigned n_workers = thread_count(n_threads, tiles.size());
     std::vector<Worker> workers = make_workers(n_workers, rows.measure(), interrupt);
-    parallel_for(n, n_workers, documents_per_chunk, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
+    parallel_for(tiles.size(), n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
         PairEvaluator& evaluator = workers[w].evaluator;
-        auto r = static_cast<std::size_t>(std::ranges::upper_bound(starts, begin) - starts.begin()) - 1;
-        evaluator.set_query(rows[r]);
-        for (std::size_t pair = begin; pair < end; ++pair) {
-            if (pair == starts[r + 1]) {
-                evaluator.set_query(rows[++r]);
-            }
-            // A row ends at the last column whether or not it begins at the diagonal, so count from its end.
-            const std::size_t s = columns.size() - (starts[r + 1] - pair);
-            out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(columns[s]).distance;
-            if (known.mirrored) {
-                out(s, r) = out(r, s);
+        for (std::size_t t = begin; t < end; ++t) {
+            const PairTile tile = tiles[t];
+            for (std::size_t r = tile.first_row; r < tile.last_row; ++r) {
+                const std::size_t first = tile.first_column_of(r);
+                if (first >= tile.last_column) {
+                    continue;
+                }
+                interrupt.check();
+                evaluator.set_query(rows[r]);
+                for (std::size_t s = first; s < tile.last_column; ++s) {
+                    out(r, s) = known.zero_diagonal && s == r ? 0.0 : evaluator.distance(columns[s]).distance;
+                    if (known.mirrored) {
+                        out(s, r) = out(r, s);
+                    }
+                }
+                count(n_done, tile.last_column - first);
             }
         }
-        count(n_done, end - begin);
     });
 }
 

@@ -17,6 +17,7 @@
 #include "moverank/parallel.hpp"
 #include "moverank/vocabulary_costs.hpp"
 #include "moverank/word_table.hpp"
+#include "row_tile.hpp"
 
 namespace moverank {
 
@@ -33,12 +34,6 @@ constexpr std::size_t few = 48;
 
 /// Columns whose bounds are written together: a cache line per row.
 constexpr std::size_t columns_per_block = 16;
-
-[[nodiscard]] std::vector<std::uint32_t> every_word(const JoinedBags& bags) {
-    std::vector<std::uint32_t> words(bags.n_words());
-    std::iota(words.begin(), words.end(), 0);
-    return words;
-}
 
 [[nodiscard]] bool are_equal(const JoinedBags::Bag& x, const JoinedBags::Bag& y) {
     if (!std::ranges::equal(x.words, y.words) || x.counts.size() != y.counts.size()) {
@@ -87,42 +82,6 @@ constexpr std::size_t columns_per_block = 16;
     return firsts;
 }
 
-/// Some rows in a row, their words, and what is computed once for all of them.
-struct Tile {
-    std::size_t begin = 0, end = 0;
-    std::vector<std::uint32_t> words;
-    std::vector<std::size_t> place_of;  ///< in `words`, of every word of the rows
-
-    /// Some rows whose words are all words.
-    Tile(std::size_t first, std::size_t last, std::vector<std::uint32_t> all)
-        : begin(first), end(last), words(std::move(all)), place_of(words.size()) {
-        std::iota(place_of.begin(), place_of.end(), 0);
-    }
-    /// Rows from `first` on, at most `n_rows`, with at most `n_words` different words; at least one row.
-    Tile(const JoinedBags& rows, std::size_t first, std::size_t n_rows, std::size_t n_words)
-        : begin(first), end(first), place_of(rows.n_words(), none) {
-        for (; end < rows.size() && end - begin < n_rows; ++end) {
-            const std::span<const std::uint32_t> own = rows[end].words;
-            const std::size_t before = words.size();
-            for (const std::uint32_t word : own) {
-                if (place_of[word] == none) {
-                    place_of[word] = words.size();
-                    words.push_back(word);
-                }
-            }
-            if (end > begin && words.size() > n_words) {
-                while (words.size() > before) {
-                    place_of[words.back()] = none;
-                    words.pop_back();
-                }
-                return;
-            }
-        }
-    }
-
-    static constexpr std::size_t none = static_cast<std::size_t>(-1);
-};
-
 /// Which bounds hold without potentials: what the mass of one side costs at least, each word to its nearest.
 struct Relaxation {
     bool of_rows, of_columns;
@@ -145,7 +104,7 @@ class TileCosts {
           table_bytes_(memory - memory / 5) {}
 
     /// The next rows. Within one collection, one table of all words serves them all in both directions, if it fits.
-    [[nodiscard]] Tile tile_from(std::size_t begin) const {
+    [[nodiscard]] RowTile tile_from(std::size_t begin) const {
         const std::size_t row_bytes = sizeof(float) * padded(column_words_.size);
         const std::size_t n_rows = std::max<std::size_t>(bounds_bytes_ / (sizeof(float) * padded(columns_.size())), 1);
         if (is_one()) {
@@ -154,7 +113,7 @@ class TileCosts {
         return {rows_, begin, n_rows, std::max<std::size_t>(table_bytes_ / 2 / row_bytes, 1)};
     }
 
-    void compute(const Tile& tile, const Relaxation& relaxation, int n_threads, Interrupt& interrupt) {
+    void compute(const RowTile& tile, const Relaxation& relaxation, int n_threads, Interrupt& interrupt) {
         const GroundCost ground = rows_.measure().ground;
         if (!is_one()) {
             const WordList row_words = WordList::of(rows_, tile.words);
@@ -188,7 +147,7 @@ class TileCosts {
     }
     [[nodiscard]] const WordTable& to_rows() const { return is_one() ? to_columns_ : to_rows_; }
 
-    void bound(const Tile& tile, int n_threads, Interrupt& interrupt) {
+    void bound(const RowTile& tile, int n_threads, Interrupt& interrupt) {
         const FlatBags flat(rows_, tile.begin, tile.end, [&](std::uint32_t word) { return tile.place_of[word]; });
         margin_ = flat.rounding() * to_columns_.largest();
         stride_ = padded(columns_.size());
@@ -255,7 +214,7 @@ class RowSearch {
           bounds_(columns.size()),
           known_(columns.size(), unknown) {}
 
-    [[nodiscard]] std::vector<Hit> search(std::size_t r, const Tile& tile, const TileCosts& costs) {
+    [[nodiscard]] std::vector<Hit> search(std::size_t r, const RowTile& tile, const TileCosts& costs) {
         set_query(r, tile, costs.to_columns());
         for (const std::size_t column : solved_columns_) {
             known_[column] = unknown;
@@ -278,17 +237,11 @@ class RowSearch {
     [[nodiscard]] std::int64_t solved() const { return solved_; }
 
   private:
-    void set_query(std::size_t r, const Tile& tile, const WordTable& table) {
+    void set_query(std::size_t r, const RowTile& tile, const WordTable& table) {
         const PreparedSequence query = rows_.query(r, query_buffer_);
-        const std::span<const std::uint32_t> words = rows_[r].words;
-        places_.clear();
+        tile.find_places(rows_, r, query, places_);
         mass_.clear();
-        for (std::size_t t = 0; t < query.size(); ++t) {
-            if (query.mass[t] > 0.0) {
-                places_.push_back(tile.place_of[words[t]]);
-                mass_.push_back(query.mass[t]);
-            }
-        }
+        std::ranges::copy_if(query.mass, std::back_inserter(mass_), [](double mass) { return mass > 0.0; });
         costs_.take(columns_, table, places_);
         evaluator_.set_query(query, &costs_);
         // Bounds are sums in float32, values sums in float64 over quantised masses.
@@ -459,7 +412,7 @@ NeighbourLists neighbours(const JoinedBags& rows, const JoinedBags& columns, con
     std::vector<std::vector<Hit>> found(rows.size());
     TileCosts costs(rows, columns, goal.memory);
     for (std::size_t begin = 0; begin < rows.size();) {
-        const Tile tile = costs.tile_from(begin);
+        const RowTile tile = costs.tile_from(begin);
         costs.compute(tile, Relaxation(measure), n_threads, interrupt);
         parallel_for(tile.end - begin, n_workers, 1, interrupt, [&](unsigned w, std::size_t first, std::size_t last) {
             for (std::size_t r = begin + first; r < begin + last; ++r) {

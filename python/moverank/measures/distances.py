@@ -204,6 +204,11 @@ def pairwise(
     TypeError, ValueError
         If an argument is malformed; the message names it, and the sequence.
 
+    Notes
+    -----
+    `Bags` have most words in common, so costs between words are computed once for many rows: for as many at a time as
+    256 MiB have room for. Where only the nearest of each row matter, `neighbours` solves few of the pairs.
+
     Examples
     --------
     >>> import numpy as np
