@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
@@ -110,7 +111,7 @@ class Bags:
             if rows.size == 0:
                 raise ValueError(f"document {s}: has no words")
             if rows.ndim != 1 or rows.dtype.kind not in "iu":
-                raise TypeError(f"document {s}: expected integers, rows of vectors, got {document!r}")
+                raise TypeError(f"document {s}: expected integers, rows of vectors, got {reprlib.repr(document)}")
             own, times = np.unique(rows, return_counts=True)
             words.append(own)
             counts.append(times)
