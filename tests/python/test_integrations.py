@@ -383,6 +383,30 @@ def test_pot_agrees(seed):
     assert emd2([], [], cost) == pytest.approx(ot.emd2([], [], cost), rel=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["csr_array", "csc_matrix", "coo_array"])
+def test_sparse_pot_agrees(kind):
+    ot, sparse = pytest.importorskip("ot"), pytest.importorskip("scipy.sparse")
+    from moverank.integrations.pot import emd, emd2, partial_wasserstein2
+
+    rng = np.random.default_rng(3)
+    prices = np.where(rng.random((7, 9)) < 0.6, rng.random((7, 9)), 0.0)
+    stored, cost = sparse.coo_array(prices), getattr(sparse, kind)(prices)
+    a, b = 3 * rng.dirichlet(np.ones(7)), 3 * rng.dirichlet(np.ones(9))
+    assert emd2(a, b, cost) == pytest.approx(ot.emd2(a, b, stored), rel=1e-9)
+    (plan, log), (expected, other) = emd(a, b, cost, log=True), ot.emd(a, b, stored, log=True)
+    assert isinstance(plan, type(expected))
+    np.testing.assert_allclose(plan.toarray(), expected.toarray(), atol=1e-12)
+    assert log.keys() == other.keys()
+    assert log["u"] @ a + log["v"] @ b == pytest.approx(log["cost"], rel=1e-9)
+    np.testing.assert_array_equal(emd2(a, b, cost, return_matrix=True)[1]["G"].toarray(), plan.toarray())
+    closed = np.where(prices > 0, prices, 1e3)
+    value, said = partial_wasserstein2(a, b, cost, m=1.5, log=True)
+    assert value == pytest.approx(ot.partial.partial_wasserstein2(a, b, closed, m=1.5), rel=1e-9)
+    assert said["T"].sum() == pytest.approx(1.5)
+    with pytest.raises(mr.InfeasibleError, match="cost: forbids every plan"):
+        emd2([], [], sparse.coo_array(([1.0], ([0], [0])), shape=(2, 2)))
+
+
 def test_partial_pot_agrees():
     ot = pytest.importorskip("ot")
     from moverank.integrations.pot import partial_wasserstein, partial_wasserstein2

@@ -2,16 +2,19 @@
 
 Use ``from moverank.integrations.pot import emd, emd2``. Arguments and results are the same, but faster. Potentials (the
 dual prices that prove a value optimal) are not unique: they prove the same value, but may differ from POT's. Costs are
-dense arrays; POT's other backends, sparse costs and warm starts are not supported.
+arrays, or sparse matrices of SciPy, where nothing moves that is not stored; POT's other backends and warm starts are
+not supported. Where costs forbid every plan, POT returns 0 with a warning; here that is an `InfeasibleError`.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moverank.solvers.sparse import is_scipy_sparse
 from moverank.solvers.transport import TransportResult, transport
 
 #: The result code of POT's `emd` for an optimal solution.
@@ -35,7 +38,7 @@ def emd(
     ----------
     a, b : array_like, shape (n,) and (m,)
         Masses of both sides (the amounts to be moved); uniform if empty. `b` is scaled to the total of `a`.
-    M : array_like, shape (n, m)
+    M : array_like or sparse matrix of SciPy, shape (n, m)
         Cost matrix.
     numItermax, numThreads : int
         Ignored: the solver always ends, and uses one thread per problem.
@@ -50,13 +53,13 @@ def emd(
 
     Returns
     -------
-    ndarray of float64, shape (n, m)
-        The plan; with `log`, the plan and a dict with "cost", "u", "v", "warning" and "result_code".
+    ndarray of float64 or scipy.sparse.coo_array, shape (n, m)
+        The plan, sparse if costs are; with `log`, also a dict with "cost", "u", "v", "warning" and "result_code".
 
     Raises
     ------
     ValueError
-        If an argument is malformed, or the totals differ.
+        If an argument is malformed, the totals differ, or costs forbid every plan (`InfeasibleError`).
     NotImplementedError
         If potentials are given.
     """
@@ -123,7 +126,7 @@ def partial_wasserstein(
     ----------
     a, b : array_like, shape (n,) and (m,)
         Masses of both sides, of any totals; uniform with total 1 if empty.
-    M : array_like, shape (n, m)
+    M : array_like or sparse matrix of SciPy, shape (n, m)
         Cost matrix.
     m : float, optional
         Mass to move; by default the smaller of the two totals.
@@ -134,8 +137,8 @@ def partial_wasserstein(
 
     Returns
     -------
-    ndarray of float64, shape (n, m)
-        The plan; with `log`, the plan and the dict.
+    ndarray of float64 or scipy.sparse.coo_array, shape (n, m)
+        The plan, sparse if costs are; with `log`, the plan and the dict.
 
     Raises
     ------
@@ -143,7 +146,8 @@ def partial_wasserstein(
         If an argument is malformed, or `m` is more than the smaller total.
     """
     solved = _partial(a, b, M, m)
-    return (solved.plan, {"cost": solved.value, "partial_w_dist": solved.value}) if log else solved.plan
+    plan = _of_pot(solved.plan)
+    return (plan, {"cost": solved.value, "partial_w_dist": solved.value}) if log else plan
 
 
 def partial_wasserstein2(
@@ -169,13 +173,13 @@ def partial_wasserstein2(
         As in `partial_wasserstein`.
     """
     solved = _partial(a, b, M, m)
-    return (solved.value, {"T": solved.plan, "partial_w_dist": solved.value}) if log else solved.value
+    return (solved.value, {"T": _of_pot(solved.plan), "partial_w_dist": solved.value}) if log else solved.value
 
 
 def _partial(a: ArrayLike, b: ArrayLike, M: ArrayLike, m: float | None) -> TransportResult:
     x, y = (_mass(side) for side in (a, b))
     amount = min(1.0 if side is None else float(side.sum()) for side in (x, y)) if m is None else m
-    return transport(np.asarray(M, dtype=np.float64), x, y, totals="given", amount=amount)
+    return transport(_costs(M), x, y, totals="given", amount=amount)
 
 
 class _Solved(NamedTuple):
@@ -191,8 +195,8 @@ class _Solved(NamedTuple):
         return self.unit_solution.value * self.total
 
     @property
-    def plan(self) -> NDArray[np.float64]:
-        return self.unit_solution.plan * self.total
+    def plan(self) -> Any:
+        return _of_pot(self.unit_solution.plan * self.total)
 
     def log(self, center_dual: bool) -> dict[str, Any]:
         """The dict that POT returns with `log`."""
@@ -212,7 +216,16 @@ def _solved(a: ArrayLike, b: ArrayLike, M: ArrayLike, check_marginals: bool, pot
     other = 1.0 if y is None else float(y.sum())
     if check_marginals and abs(total - other) > 1e-6 * max(abs(total), abs(other)):
         raise ValueError(f"a and b must have the same total, got {total} and {other}")
-    return _Solved(x, y, total, transport(np.asarray(M, dtype=np.float64), x, y))
+    return _Solved(x, y, total, transport(_costs(M), x, y))
+
+
+def _costs(M: Any) -> Any:
+    return M.astype(np.float64) if is_scipy_sparse(M) else np.asarray(M, dtype=np.float64)
+
+
+def _of_pot(plan: Any) -> Any:
+    """The plan in the format in which POT returns it."""
+    return sys.modules["scipy.sparse"].coo_array(plan) if is_scipy_sparse(plan) else plan
 
 
 def _mass(side: ArrayLike) -> NDArray[np.float64] | None:
