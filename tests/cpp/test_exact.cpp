@@ -97,6 +97,72 @@ TEST(trees_of_every_size_prove_themselves) {
     }
 }
 
+/// Edges of a tree over all nodes that have mass, the extra row (numbered n) and the extra column (m) if there are any;
+/// everything that flows is on it.
+void check_basis(const Instance& p, ExactSolver& solver, std::size_t n_extras) {
+    const auto has_mass = [](double mass) { return mass > 0.0; };
+    const auto n_nodes =
+        static_cast<std::size_t>(std::ranges::count_if(p.a, has_mass) + std::ranges::count_if(p.b, has_mass)) +
+        n_extras;
+    std::vector<std::size_t> root(p.a.size() + 1 + p.b.size() + 1);
+    std::iota(root.begin(), root.end(), std::size_t{0});
+    const auto find = [&root](std::size_t x) {
+        while (root[x] != x) {
+            x = root[x];
+        }
+        return x;
+    };
+    std::vector<std::pair<std::size_t, std::size_t>> edges;
+    for (const auto& [row, column] : solver.basis()) {
+        CHECK(row <= p.a.size() && column <= p.b.size());
+        CHECK(find(row) != find(p.a.size() + 1 + column));  // no cycle
+        root[find(row)] = find(p.a.size() + 1 + column);
+        edges.emplace_back(row, column);
+    }
+    CHECK(edges.size() + 1 == n_nodes);
+    std::ranges::sort(edges);
+    for (const Flow& flow : solver.flows()) {
+        CHECK(std::ranges::binary_search(edges, std::pair(flow.source, flow.target)));
+    }
+}
+
+TEST(wide_problems_are_those_of_the_other_side) {
+    // From 256 columns on, problems without a capacity are solved with columns for rows.
+    instances::Random random(31);
+    ExactSolver solver;
+    for (const std::size_t m : {255, 256, 257, 300, 700, 1500}) {
+        for (const std::size_t n : {2, 3, 17, 100, 254, 299}) {
+            const int kind = static_cast<int>((n + m) % 4);
+            Instance p = random_problem(random, n, m, kind);
+            const SolveSummary summary = solver.solve(p.view());
+            check_certified(p.view(), solver, summary);
+            check_basis(p, solver, 0);
+
+            Instance other{std::vector<float>(n * m), p.b, p.a};
+            for (std::size_t i = 0; i < n; ++i) {
+                for (std::size_t j = 0; j < m; ++j) {
+                    other.cost[j * n + i] = p.cost[i * m + j];
+                }
+            }
+            CHECK_NEAR(solver.solve(other.view()).value, summary.value, 1e-12);
+            check_basis(other, solver, 0);
+
+            const double cutoff = summary.value - 0.1 * std::abs(summary.value);
+            const SolveSummary stopped = solver.solve(p.view(), cutoff);
+            CHECK(stopped.lower <= summary.value + 1e-12);
+            CHECK(stopped.status == SolveStatus::optimal || stopped.lower > cutoff);
+
+            p.capacity = 1.5;
+            check_certified(p.view(), solver, solver.solve(p.view()));
+            const std::vector<double> cost(p.cost.begin(), p.cost.end());
+            const TransportProblem<double> same{{cost.data(), n, m}, p.a, p.b};
+            const SolveSummary in_double = solver.solve(same);
+            CHECK(proof::flaw_of(same, solver, in_double).empty());
+            CHECK_NEAR(in_double.value, summary.value, 1e-12);
+        }
+    }
+}
+
 TEST(the_start_sees_through_dear_rows_and_is_not_misled_by_prohibitions) {
     instances::Random random(22);
     std::uniform_real_distribution<float> real(0.0F, 1.0F);

@@ -7,11 +7,13 @@
 #include <limits>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "../kernels/kernels.hpp"
 #include "moverank/aligned.hpp"
 #include "moverank/exact.hpp"
+#include "turned_costs.hpp"
 
 namespace moverank {
 
@@ -45,15 +47,28 @@ class DenseProblem {
         } else {
             gather(given, extras);
         }
+        is_turned = false;
+    }
+
+    /// Exchange the sides of a problem that was loaded without extras.
+    void turn() {
+        turned_.turn(cost, stride, rows.size(), columns.size(), nullptr);
+        cost = turned_.data();
+        stride = turned_.stride();
+        std::swap(rows, columns);
+        std::swap(a, b);
+        is_turned = !is_turned;
     }
 
     [[nodiscard]] const Cost* row(std::size_t i) const { return cost + i * stride; }
 
-    std::vector<std::size_t> rows, columns;  ///< places in the caller's matrix
+    std::vector<std::size_t> rows, columns;  ///< places in the caller's matrix: of rows and columns, or if turned of
+                                             ///< columns and rows
     std::vector<double> a, b;                ///< their mass
     const Cost* cost = nullptr;              ///< rows of `stride` entries, infinite after the last column
     std::size_t stride = 0;
     double largest = 0.0;  ///< size of a cost, but for the extras
+    bool is_turned = false;
 
   private:
     static void keep_positive(std::span<const double> mass, std::vector<std::size_t>& places,
@@ -120,6 +135,7 @@ class DenseProblem {
     }
 
     AlignedVector<Cost> gathered_;
+    TurnedCosts<Cost> turned_;
 };
 
 }  // namespace moverank

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "long_sum.hpp"
 #include "moverank/aligned.hpp"
 #include "perturbed_masses.hpp"
+#include "turned_costs.hpp"
 #include "well_formed.hpp"
 
 namespace moverank {
@@ -52,6 +54,8 @@ constexpr double small_mass = 0x1p-40;
 
 /// Tall problems are turned, so that the contracted tree has few rows: from so many times as many rows as columns on.
 constexpr std::size_t tall = 2;
+/// Wide problems that are kept as sets of bits are turned, from so many columns on.
+constexpr std::size_t wide_from = 256;
 
 /// One problem at a time, in a workspace that only grows. Rows and columns are those with positive mass, in order;
 /// a capacity above 1 adds a last row, the slack, that may fill any column at no cost, and a fraction below 1 that and
@@ -108,8 +112,12 @@ class Simplex {
     [[nodiscard]] std::span<const BasisEdge> basis() {
         basis_.clear();
         const auto append = [this](std::size_t i, std::size_t j) {
-            basis_.push_back({i < dense_.rows.size() ? dense_.rows[i] : f_.size(),
-                              j < dense_.columns.size() ? dense_.columns[j] : g_.size()});
+            if (dense_.is_turned) {
+                basis_.push_back({dense_.columns[j], dense_.rows[i]});  // it has no extras
+            } else {
+                basis_.push_back({i < dense_.rows.size() ? dense_.rows[i] : f_.size(),
+                                  j < dense_.columns.size() ? dense_.columns[j] : g_.size()});
+            }
         };
         if (is_large_) {
             for (const std::size_t node : large_.tree().bottom_up()) {
@@ -132,6 +140,9 @@ class Simplex {
         has_rest_ = fraction_ < 1.0;
         has_slack_ = problem.capacity > 1.0 || has_rest_;
         dense_.load(problem, padded_largest, {.slack_row = has_slack_, .rest_column = has_rest_});
+        if (!has_slack_ && is_wide(dense_.rows.size(), dense_.columns.size())) {
+            dense_.turn();
+        }
         n_rows_ = dense_.rows.size() + (has_slack_ ? 1 : 0);
         n_columns_ = dense_.columns.size() + (has_rest_ ? 1 : 0);
         supplies_ = dense_.a;
@@ -150,6 +161,12 @@ class Simplex {
         cost_ = dense_.cost;
         stride_ = dense_.stride;
         max_cost_ = dense_.largest;
+    }
+
+    /// Each row has its place in a queue of what is cheapest, and each column that is full sends rows back into it:
+    /// many short rows are less work than a few long ones.
+    [[nodiscard]] static bool is_wide(std::size_t rows, std::size_t columns) {
+        return columns >= wide_from && columns > rows && rows > 1 && rows + columns <= max_set_nodes;
     }
 
     [[nodiscard]] const Cost* cost_row(std::size_t i) const { return cost_ + i * stride_; }
@@ -371,9 +388,9 @@ class Simplex {
                                    .supply = masses_.supplies().data(),
                                    .demand = masses_.demands().data()};
         if (is_turned_) {
-            turn_costs();
+            turned_.turn(cost_, stride_, n_rows_, n_columns_, interrupt_);
             problem.cost = turned_.data();
-            problem.stride = padded(n_rows_);
+            problem.stride = turned_.stride();
             std::swap(problem.n_rows, problem.n_columns);
             std::swap(problem.supply, problem.demand);
         }
@@ -398,25 +415,6 @@ class Simplex {
         }
         row_potentials_.assign(f.begin(), f.end());
         column_potentials_.assign(g.begin(), g.end());
-    }
-
-    /// The matrix with columns for rows, in squares that a cache holds.
-    void turn_costs() {
-        constexpr std::size_t side = 64;
-        const std::size_t stride = padded(n_rows_);
-        grow(turned_, n_columns_ * stride);
-        for (std::size_t first = 0; first < n_rows_; first += side) {
-            for (std::size_t j = 0; j < n_columns_; ++j) {
-                for (std::size_t i = first; i < std::min(first + side, n_rows_); ++i) {
-                    turned_[j * stride + i] = cost_row(i)[j];
-                }
-            }
-            check(interrupt_);
-        }
-        for (std::size_t j = 0; j < n_columns_; ++j) {
-            std::fill_n(turned_.begin() + static_cast<std::ptrdiff_t>(j * stride + n_rows_), stride - n_rows_,
-                        std::numeric_limits<Cost>::infinity());
-        }
     }
 
     // ---- pivots ----------------------------------------------------------------------------------------------
@@ -544,6 +542,9 @@ class Simplex {
                 kernels_.potentials(tableau_);  // for the order of the tree
             }
             collect_flows();
+        }
+        if (dense_.is_turned) {
+            std::ranges::for_each(flows_, [](Flow& flow) { std::swap(flow.source, flow.target); });
         }
         summary.value = 0.0;
         for (const Flow& flow : flows_) {
@@ -781,27 +782,32 @@ class Simplex {
         multiplier_ = has_rest_ ? -(constant + column_potentials_[n_columns_ - 1]) : 0.0;
         f_.assign(problem.a.size(), has_rest_ ? multiplier_ : infinity);
         g_.assign(problem.b.size(), has_slack_ ? 0.0 : infinity);
-        for (std::size_t i = 0; i < dense_.rows.size(); ++i) {
-            f_[dense_.rows[i]] = row_potentials_[i] - constant;
+        // A turned problem has no extras.
+        const auto& [sources, targets] =
+            dense_.is_turned ? std::tie(dense_.columns, dense_.rows) : std::tie(dense_.rows, dense_.columns);
+        const auto& [of_sources, of_targets] = dense_.is_turned ? std::tie(column_potentials_, row_potentials_)
+                                                                : std::tie(row_potentials_, column_potentials_);
+        for (std::size_t i = 0; i < sources.size(); ++i) {
+            f_[sources[i]] = of_sources[i] - constant;
         }
-        for (std::size_t j = 0; j < dense_.columns.size(); ++j) {
+        for (std::size_t j = 0; j < targets.size(); ++j) {
             // A column that could take all is never full, so its potential is 0, and not what rounding leaves of that:
             // times the limit, however large, it would be part of the dual value.
-            const std::size_t place = dense_.columns[j];
+            const std::size_t place = targets[j];
             const bool may_fill = !has_slack_ || problem.capacity * problem.b[place] < max_taken;
-            g_[place] = may_fill ? column_potentials_[j] + constant : 0.0;
+            g_[place] = may_fill ? of_targets[j] + constant : 0.0;
         }
-        if (dense_.columns.size() < g_.size()) {
+        if (targets.size() < g_.size()) {
             for (std::size_t j = 0; j < g_.size(); ++j) {
                 if (problem.b[j] > 0.0) {
                     continue;
                 }
-                for (const std::size_t i : dense_.rows) {
+                for (const std::size_t i : sources) {
                     g_[j] = std::min(g_[j], static_cast<double>(problem.cost(i, j)) - f_[i]);
                 }
             }
         }
-        if (dense_.rows.size() < f_.size()) {
+        if (sources.size() < f_.size()) {
             for (std::size_t i = 0; i < f_.size(); ++i) {
                 if (problem.a[i] > 0.0) {
                     continue;
@@ -855,7 +861,7 @@ class Simplex {
     LargeSimplex<Cost> large_;
     bool is_large_ = false;
     bool is_turned_ = false;  ///< its rows are our columns
-    AlignedVector<Cost> turned_;
+    TurnedCosts<Cost> turned_;
     std::vector<std::int64_t> surplus_;
 
     // flows of the masses as given
@@ -881,6 +887,7 @@ double exact_value_error(std::size_t n_rows, std::size_t n_columns, double max_c
     const auto m = static_cast<double>(n_columns);
     // Half a quantum per row, one per column, as much again because the largest column makes up for these, each moved
     // between costs of opposite sign; the rest is the rounding of sums in float64. docs/numerics.md, "Exact solve".
+    // Turned problems are within it, as their quanta are the smallest that there are.
     const double moved = 2.5 * (n + m) * mass_quantum(n_rows, 2.0 * m);
     // The sum of up to m limits of up to 2 each.
     const double summed = 2.0 * m * m * std::numeric_limits<double>::epsilon();
