@@ -1,7 +1,9 @@
 #include "moverank/bag_bounds.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "../kernels/kernels.hpp"
@@ -18,10 +20,13 @@ constexpr double unit = 0x1p-24;
 /// Beyond this, float32 might not hold the difference between a cost and a potential; potentials are then not used.
 constexpr double largest_sum = 0x1p120;
 
+/// The largest float32 that is at most x. Without a branch: half of all numbers are rounded up. What is next below a
+/// number has the pattern of bits that is next to its own, as one that is rounded to 0 keeps its sign.
 [[nodiscard]] float rounded_down(double x) {
     const auto nearest = static_cast<float>(x);
-    return static_cast<double>(nearest) > x ? std::nextafter(nearest, -std::numeric_limits<float>::infinity())
-                                            : nearest;
+    const auto bits = std::bit_cast<std::int32_t>(nearest);
+    const auto step = static_cast<std::int32_t>(static_cast<double>(nearest) > x);
+    return std::bit_cast<float>(bits + (bits < 0 ? step : -step));
 }
 
 }  // namespace
