@@ -42,7 +42,7 @@ def lapx_cases(costs: np.ndarray) -> dict[str, Callable[[], object]]:
 
 
 def run(n: int, rounds: int) -> tuple[dict[str, float], float]:
-    """Microseconds a problem by case, and the largest difference from scipy."""
+    """Microseconds per problem by case, and the largest difference from scipy."""
     tokens = TokenSource(dim=300, seed=n)
     costs = np.stack([word_rotator_problem(tokens.sequence(n), tokens.sequence(n))[0] for _ in range(PROBLEMS)])
     single = costs.astype(np.float32)

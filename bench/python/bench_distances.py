@@ -81,7 +81,7 @@ def maxsim_cpu_case(work: Workload, expected: np.ndarray) -> dict[str, object]:
 
 
 def run(n: int, dim: int, rounds: int, threads: int | None) -> tuple[dict[str, float], dict[str, float], float]:
-    """Microseconds a document by case, for WRD and for MaxSim, and the largest difference from POT."""
+    """Microseconds per document by case, for WRD and for MaxSim, and the largest difference from POT."""
     work = Workload(n, dim)
     error = float(np.abs(work.wrd(threads) - np.asarray(work.wrd_pot())).max())
     if error > 1e-6:
@@ -119,10 +119,10 @@ def main() -> None:
     args = parser.parse_args()
     print(environment("POT", "maxsim-cpu"), end="\n\n")
     results = {f"n={n}, d={dim}": run(n, dim, args.rounds, args.threads) for n, dim in SHAPES}
-    print("WRD, microseconds a document\n")
+    print("WRD, microseconds per document\n")
     header = ["", "POT loop", "product + `emd_c`", "moverank", "to loop", "to best", "error"]
     print(table(header, [wrd_row(shape, wrd, error) for shape, (wrd, _, error) in results.items()]))
-    print("\nMaxSim, microseconds a document\n")
+    print("\nMaxSim, microseconds per document\n")
     header = ["", "numpy product", "maxsim-cpu", "moverank", "to best"]
     print(table(header, [maxsim_row(shape, maxsim) for shape, (_, maxsim, _) in results.items()]))
     record(

@@ -26,7 +26,7 @@ PROBLEMS = 1024
 
 
 def run(size: str, rounds: int) -> tuple[dict[str, float], float]:
-    """Microseconds a problem by case, and the largest difference from POT."""
+    """Microseconds per problem by case, and the largest difference from POT."""
     n, _, m = size.partition("x")
     shape = int(n), int(m or n)
     tokens = TokenSource(dim=300, seed=shape[0])

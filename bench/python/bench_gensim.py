@@ -52,7 +52,7 @@ def main() -> None:
             [f"n={n}, d={dim}", *map(number, t.values()), f"{t['gensim'] / t['moverank']:.0f}×", f"{error:.0e}"]
         )
     print(environment("gensim", "POT"), end="\n\n")
-    print(table(["µs a document", "gensim `wmdistance`", "moverank", "ratio", "error"], rows))
+    print(table(["µs per document", "gensim `wmdistance`", "moverank", "ratio", "error"], rows))
 
 
 if __name__ == "__main__":

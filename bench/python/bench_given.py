@@ -59,7 +59,7 @@ def main() -> None:
         filled = f"{(samples > 0).sum(axis=1).mean():.0f} of {CLUSTERS} clusters"
         rows.append([filled, *map(number, t.values()), *ratios, f"{error:.0e}"])
     print(environment("POT"), end="\n\n")
-    header = ["µs a different pair", "POT loop", "vectors", "costs, float32", "costs, float64"]
+    header = ["µs per different pair", "POT loop", "vectors", "costs, float32", "costs, float64"]
     print(table([*header, "to vectors", "to POT", "error"], rows))
 
 

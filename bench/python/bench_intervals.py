@@ -4,7 +4,7 @@
 
 Problems of 32 by 32 tokens, cosine costs, mass by norm; epsilon in units of the median cost. "lower" and "upper" are
 mean distances of the interval's ends from the exact value, in per cent of it; "value" is by how much the entropic value
-exceeds it. Times are microseconds a problem with the interval, beside those of an exact solve.
+exceeds it. Times are microseconds per problem with the interval, beside those of an exact solve.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def main() -> None:
         ratios = (f"{t['both'] / t['half']:.2f}×", f"{t['pot'] / t['half']:.1f}×")
         rows.append([f"n = {n}", *map(number, t.values()), *ratios, f"{error:.0e}"])
     print(environment("POT"), end="\n\n")
-    header = ["µs a different pair", "POT loop, one half", "both halves", "`pairwise`", "to both", "to POT", "error"]
+    header = ["µs per different pair", "POT loop, one half", "both halves", "`pairwise`", "to both", "to POT", "error"]
     print(table(header, rows))
 
 

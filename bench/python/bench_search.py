@@ -3,7 +3,7 @@
     MOVERANK_DATA=../shared/data bench/one-core bench/python/bench_search.py        # about two minutes
 
 For each set: documents, the share of them that was solved to the end, the share for which the solver was called;
-milliseconds a query, median and 95th percentile, of a search, and medians over the same documents as bags of words, of
+milliseconds per query, median and 95th percentile, of a search, and medians over the same documents as bags of words, of
 computing all distances, and of POT's documented loop (300 documents of two queries, extrapolated; capacity 1 only).
 Answers are compared. k = 10. Sets: MiniLM token vectors of Cranfield documents; sentences and SciFact abstracts as
 static word vectors, stop words left out of the abstracts.
@@ -26,7 +26,7 @@ MEASURES = {"WMD": mr.wmd, "WRD": mr.wrd, "WRD, capacity 4": mr.wrd.replace(capa
 
 
 def pot_ms(docs: mr.Sequences, queries: list[np.ndarray], measure: mr.Measure) -> float | None:
-    """Milliseconds a query of `emd2` in a loop over all documents, from a sample of them."""
+    """Milliseconds per query of `emd2` in a loop over all documents, from a sample of them."""
     if measure.capacity != 1.0:
         return None
     sample = range(0, len(docs), max(len(docs) // 300, 1))

@@ -43,7 +43,7 @@ def optional(name: str) -> Any:
 
 
 def solve_costs(n: int, rounds: int) -> dict[str, float]:
-    """Microseconds a problem of n by n, cost matrix given."""
+    """Microseconds per problem of n by n, cost matrix given."""
     tokens = TokenSource(dim=300, seed=n)
     problems = [word_rotator_problem(tokens.sequence(n), tokens.sequence(n)) for _ in range(PROBLEMS)]
     with_epsilon = [(cost, a, b, EPSILON * float(np.median(cost))) for cost, a, b in problems]
@@ -139,7 +139,7 @@ def batched_peers(work: Documents) -> dict[str, Callable[[], np.ndarray]]:
 
 
 def solve_documents(n: int, rounds: int) -> dict[str, float]:
-    """Microseconds a document."""
+    """Microseconds per document."""
     work = Documents(n, 128)
     sinkhorn = mr.Sinkhorn(work.epsilon, relative=False, tolerance=TOLERANCE)
     measure = mr.Measure("cosine", "given", problem=sinkhorn)

@@ -44,7 +44,7 @@ def main() -> None:
             speedups = [f"{t['1'] / t[str(threads)]:.2f}×" for threads in counts[1:]]
             rows.append([f"{measure}, n={n}, d={dim}", *map(number, t.values()), *speedups])
     print(environment(), end="\n\n")
-    header = ["µs a document", *(f"{c} thread{'s' * (c > 1)}" for c in counts), *(f"{c} to 1" for c in counts[1:])]
+    header = ["µs per document", *(f"{c} thread{'s' * (c > 1)}" for c in counts), *(f"{c} to 1" for c in counts[1:])]
     print(table(header, rows))
 
 

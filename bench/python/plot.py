@@ -43,7 +43,7 @@ def time_and_speedup(
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
     for case, (label, colour, style) in cases.items():
         left.plot(sizes, [times[str(n)][case] for n in sizes], style, color=colour, label=label)
-    left.set(xscale="log", yscale="log", xlabel="n = m", ylabel="microseconds a problem", title=title)
+    left.set(xscale="log", yscale="log", xlabel="n = m", ylabel="microseconds per problem", title=title)
     highest = 0.0
     for case, label in peers.items():
         ratios = [times[str(n)][case] / times[str(n)][ours] for n in sizes]
@@ -202,7 +202,7 @@ def late_interaction() -> None:
 
 
 def documents() -> None:
-    """Microseconds a document, WRD and MaxSim side by side."""
+    """Microseconds per document, WRD and MaxSim side by side."""
     _, times = read("distances")
     figure, panels = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
     labels = {"loop": "POT, documented loop", "product": "one matrix product + POT's C++ entry", "moverank": "moverank"}
@@ -215,7 +215,7 @@ def documents() -> None:
             values = [times[row][case] for row in rows if case in times[row]]
             bars = axes.barh(places, values, height=0.25, color=colour, label=label)
             axes.bar_label(bars, fmt="%.3g", padding=2, fontsize=8)
-        axes.set(title=f"{measure}: microseconds a document")
+        axes.set(title=f"{measure}: microseconds per document")
         axes.set_yticks(range(len(rows)), labels=[row.removeprefix(f"{measure} ") for row in rows])
         axes.invert_yaxis()
         axes.margins(x=0.12)
