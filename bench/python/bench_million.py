@@ -3,10 +3,10 @@
     MOVERANK_DATA=../shared/data python bench/python/bench_million.py        # about ten minutes
 
 Passages of some 30 distinct words, real ones as far as they go, then made of these (corpora.passage_collection); GloVe
-vectors of 100 dimensions. Milliseconds per query, median and 95th percentile, of 60 claims of SciFact (9 words or so) and
-of 40 passages taken out of the collection; on one thread and on two; peak memory of a process that loads the arrays,
-builds the index and searches. Answers are compared with brute force at 10 000 documents. gensim's WmdSimilarity is
-measured there, on two queries, and extrapolated: its time is proportional to the number of documents.
+vectors of 100 dimensions. Milliseconds per query, median and 95th percentile, of 60 claims of SciFact (9 words or so)
+and of 40 passages taken out of the collection; on one thread and on two; peak memory of a process that loads the
+arrays, builds the index and searches. Answers are compared with brute force at 10 000 documents. gensim's
+WmdSimilarity is measured there, on two queries, and extrapolated: its time is proportional to the number of documents.
 """
 
 from __future__ import annotations

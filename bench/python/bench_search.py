@@ -3,8 +3,8 @@
     MOVERANK_DATA=../shared/data bench/one-core bench/python/bench_search.py        # about two minutes
 
 For each set: documents, the share of them that was solved to the end, the share for which the solver was called;
-milliseconds per query, median and 95th percentile, of a search, and medians over the same documents as bags of words, of
-computing all distances, and of POT's documented loop (300 documents of two queries, extrapolated; capacity 1 only).
+milliseconds per query, median and 95th percentile, of a search, and medians over the same documents as bags of words,
+of computing all distances, and of POT's documented loop (300 documents of two queries, extrapolated; capacity 1 only).
 Answers are compared. k = 10. Sets: MiniLM token vectors of Cranfield documents; sentences and SciFact abstracts as
 static word vectors, stop words left out of the abstracts.
 """
