@@ -167,6 +167,21 @@ MOVERANK_INLINE std::size_t enqueue(SimplexTableau<Cost>& t, Batch& batch, std::
     return new_first;
 }
 
+/// One row is left, so there is no choice: it takes what every column still lacks. Above capacity 1 that is the slack,
+/// and most of the columns.
+template <class Cost>
+MOVERANK_INLINE void close_last_row(SimplexTableau<Cost>& t, std::uint32_t row, std::size_t slot) {
+    const std::int64_t* open_demand = t.open + t.first_column;
+    for (std::uint32_t j = 0; slot < t.n_edges; ++j) {
+        t.edge_row[slot] = row;
+        t.edge_column[slot] = j;
+        t.flow[slot] = open_demand[j];
+        slot += open_demand[j] > 0 ? 1 : 0;
+    }
+    // The last step closes both, and the row counts as the child.
+    t.child_is_row[(slot - 1) / 64] |= std::uint64_t{1} << ((slot - 1) % 64);
+}
+
 /// Fill slots with edges: the cheapest open entry takes what its row and column still have. Rows wait in order of their
 /// cheapest entry. A row whose column has closed is searched again together with others in the same situation, which
 /// lets a few entries be filled out of turn. With perturbed masses each step closes exactly one node, which becomes a
@@ -199,6 +214,10 @@ MOVERANK_INLINE void close_nodes(SimplexTableau<Cost>& t) {
         first = enqueue(t, outdated, waiting, first);
     }
     for (std::size_t slot = 0; slot < t.n_edges;) {
+        if (outdated.count == 1 && first == t.n_rows) {
+            close_last_row(t, outdated.rows[0], slot);
+            return;
+        }
         if (outdated.count == batch_size || first == t.n_rows) {
             first = enqueue(t, outdated, waiting, first);
         }
