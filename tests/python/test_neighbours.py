@@ -222,3 +222,22 @@ def test_distinct_rows(seed, count, dim, collide):
     assert len(firsts) == (count if 2 * different > count or (collide and different > 1) else different)
     if len(firsts) < count:
         assert all(not (rows[:first] == rows[first]).all(axis=1).any() for first in firsts)
+
+
+@pytest.mark.parametrize("measure", [mr.wrd, mr.wrd.replace(capacity=2), mr.wmd, mr.rwmd], ids=str)
+@pytest.mark.parametrize("seed", range(6))
+def test_words_without_mass_change_no_other_words(measure, seed):
+    """A zero vector has no mass under weighting by norm: its word is left out wherever words and masses go together."""
+    rng = np.random.default_rng(seed)
+    table = rng.standard_normal((25, 3)).astype(np.float32)
+    table[rng.random(25) < 0.3] = 0
+    table[0] = 1
+    documents = [[0, *rng.choice(np.arange(1, 25), size=rng.integers(0, 6), replace=False)] for _ in range(40)]
+    rows, columns = mr.Bags(table, documents), mr.Bags(table, documents[::-1])
+    expected = np.stack([mr.distances(row, columns, measure) for row in rows])
+    for num_threads in (1, 3, 16):
+        np.testing.assert_allclose(mr.pairwise(rows, columns, measure, num_threads=num_threads), expected, atol=1e-12)
+    found = mr.neighbours(rows, columns, measure, k=5)
+    np.testing.assert_allclose(
+        found.distances.reshape(-1, 5), np.sort(expected, axis=1, kind="stable")[:, :5], atol=1e-12
+    )

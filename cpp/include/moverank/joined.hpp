@@ -86,7 +86,11 @@ class JoinedBags final : public PreparedDocuments {
     /// not positive numbers, which a damaged file can cause.
     [[nodiscard]] PreparedSequence at(std::size_t s, DocumentBuffer& buffer) const override;
     /// Bag s as a query: made of tokens, or, under given costs, of words.
-    [[nodiscard]] PreparedSequence query(std::size_t s, DocumentBuffer& buffer) const;
+    [[nodiscard]] PreparedSequence query(std::size_t s, DocumentBuffer& buffer) const {
+        return as_query(at(s, buffer), buffer);
+    }
+    /// The same of what `at` returned for this buffer.
+    [[nodiscard]] PreparedSequence as_query(const PreparedSequence& bag, DocumentBuffer& buffer) const;
 
     [[nodiscard]] bool has_given_costs() const { return parts_.front()->has_given_costs(); }
     /// The given costs of all words.

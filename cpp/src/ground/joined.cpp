@@ -145,8 +145,7 @@ PreparedSequence JoinedBags::at(std::size_t s, DocumentBuffer& buffer) const {
     return {.tokens = {}, .mass = buffer.mass, .inverse_norms = {}, .words = words};
 }
 
-PreparedSequence JoinedBags::query(std::size_t s, DocumentBuffer& buffer) const {
-    const PreparedSequence bag = at(s, buffer);
+PreparedSequence JoinedBags::as_query(const PreparedSequence& bag, DocumentBuffer& buffer) const {
     return has_given_costs() || bag.words.empty() ? bag : with_tokens(bag.words, buffer);
 }
 

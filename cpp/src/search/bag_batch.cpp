@@ -58,9 +58,9 @@ struct Worker {
         }
     }
     /// The same from costs that rows share.
-    void take_costs(const JoinedBags& documents, const PreparedSequence& query, const JoinedBags& rows, std::size_t r,
-                    const RowTile& tile, const WordTable& table) {
-        tile.find_places(rows, r, query, places);
+    void take_costs(const JoinedBags& documents, const PreparedSequence& bag, const RowTile& tile,
+                    const WordTable& table) {
+        tile.find_places(bag, places);
         own_costs.take(documents, table, places);
     }
     /// Exact problems under given costs are solved over the table itself: nothing reads rounded entries.
@@ -184,8 +184,9 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
             parallel_for(last - first, n_workers, 1, interrupt, [&](unsigned w, std::size_t begin, std::size_t end) {
                 Worker& worker = workers[w];
                 for (std::size_t r = first + begin; r < first + end; ++r) {
-                    const PreparedSequence query = rows.query(r, worker.query_buffer);
-                    take_costs(worker, r, query);
+                    const PreparedSequence bag = rows.at(r, worker.query_buffer);
+                    const PreparedSequence query = rows.as_query(bag, worker.query_buffer);
+                    take_costs(worker, bag, query);
                     worker.set_query(query, worker.own_costs);
                     const auto use = fill(r);
                     for (std::size_t s = first_of(r); s < columns.size(); ++s) {
@@ -196,14 +197,15 @@ void pairwise(const JoinedBags& rows, const JoinedBags& columns, const KnownPair
             });
         };
         if (rows.has_given_costs() || !by_word(rows.measure())) {
-            solve_rows(0, rows.size(), [&](Worker& worker, std::size_t, const PreparedSequence& query) {
+            solve_rows(0, rows.size(), [&](Worker& worker, const PreparedSequence&, const PreparedSequence& query) {
                 worker.take_costs(columns, query, 1, interrupt);
             });
         } else {
             for_each_tile(rows, columns, n_threads, interrupt, [&](const RowTile& tile, const WordTable& table) {
-                solve_rows(tile.begin, tile.end, [&](Worker& worker, std::size_t r, const PreparedSequence& query) {
-                    worker.take_costs(columns, query, rows, r, tile, table);
-                });
+                solve_rows(tile.begin, tile.end,
+                           [&](Worker& worker, const PreparedSequence& bag, const PreparedSequence&) {
+                               worker.take_costs(columns, bag, tile, table);
+                           });
             });
         }
     }

@@ -28,10 +28,9 @@ class FlatBags {
             mass_.resize(place + longest * bags_at_once, 0.0F);
             for (std::size_t l = 0; l < count; ++l) {
                 const std::size_t s = begin + order_[first + l];
-                const PreparedSequence bag = bags.at(s, buffer);
-                const std::span<const std::uint32_t> words = bags[s].words;
-                for (std::size_t j = 0; j < words.size(); ++j) {
-                    words_[place + j * bags_at_once + l] = static_cast<std::uint32_t>(place_of(words[j]));
+                const PreparedSequence bag = bags.at(s, buffer);  // without words of no mass
+                for (std::size_t j = 0; j < bag.size(); ++j) {
+                    words_[place + j * bags_at_once + l] = static_cast<std::uint32_t>(place_of(bag.words[j]));
                     mass_[place + j * bags_at_once + l] = static_cast<float>(bag.mass[j]);
                 }
             }

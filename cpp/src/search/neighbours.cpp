@@ -238,8 +238,9 @@ class RowSearch {
 
   private:
     void set_query(std::size_t r, const RowTile& tile, const WordTable& table) {
-        const PreparedSequence query = rows_.query(r, query_buffer_);
-        tile.find_places(rows_, r, query, places_);
+        const PreparedSequence bag = rows_.at(r, query_buffer_);
+        const PreparedSequence query = rows_.as_query(bag, query_buffer_);
+        tile.find_places(bag, places_);
         mass_.clear();
         std::ranges::copy_if(query.mass, std::back_inserter(mass_), [](double mass) { return mass > 0.0; });
         costs_.take(columns_, table, places_);

@@ -36,13 +36,11 @@ RowTile::RowTile(const JoinedBags& rows, std::size_t first, std::size_t n_rows, 
     }
 }
 
-void RowTile::find_places(const JoinedBags& rows, std::size_t r, const PreparedSequence& query,
-                          std::vector<std::size_t>& places) const {
+void RowTile::find_places(const PreparedSequence& bag, std::vector<std::size_t>& places) const {
     places.clear();
-    const std::span<const std::uint32_t> own = rows[r].words;
-    for (std::size_t t = 0; t < query.size(); ++t) {
-        if (query.mass[t] > 0.0) {
-            places.push_back(place_of[own[t]]);
+    for (std::size_t t = 0; t < bag.size(); ++t) {
+        if (bag.mass[t] > 0.0) {
+            places.push_back(place_of[bag.words[t]]);
         }
     }
 }

@@ -24,9 +24,8 @@ struct RowTile {
     /// Rows from `first` on, at most `n_rows`, with at most `n_words` different words; at least one row.
     RowTile(const JoinedBags& rows, std::size_t first, std::size_t n_rows, std::size_t n_words);
 
-    /// Replace `places` by those of the words of row r that have mass in `query`, which is that row.
-    void find_places(const JoinedBags& rows, std::size_t r, const PreparedSequence& query,
-                     std::vector<std::size_t>& places) const;
+    /// Replace `places` by those of the words that have mass, of a bag of these rows as `JoinedBags::at` returns it.
+    void find_places(const PreparedSequence& bag, std::vector<std::size_t>& places) const;
 
   private:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
