@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
 import moverank as mr
@@ -100,6 +101,23 @@ def test_many_columns_are_as_good_as_many_rows(shape, dtype):
     assert found.value == pytest.approx(turned.value, rel=1e-11)
     np.testing.assert_allclose(found.plan.sum(1), a / a.sum(), rtol=1e-11)
     np.testing.assert_allclose(found.plan.sum(0), b / b.sum(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (2, 60), (5, 130), (16, 300), (60, 2), (30, 30)])
+@pytest.mark.parametrize(("capacity", "fraction"), [(1, 0.5), (1, 0.9), (1.5, 1), (3, 0.7)])
+def test_potentials_prove_the_value_of_degenerate_problems_as_well(shape, capacity, fraction):
+    """Uniform masses of sizes that have divisors in common: many bases are optimal, whole numbers settle which is."""
+    for dtype in (np.float32, np.float64):
+        cost = np.random.default_rng(shape[0]).random(shape).astype(dtype)
+        for source in (cost, sparse.csr_array(cost)):
+            found = mr.transport(source, capacity=capacity, fraction=fraction)
+            f, g = found.potentials
+            worth = f.mean() + capacity * g.mean() - (1 - fraction) * found.multiplier
+            assert worth == pytest.approx(found.value, abs=1e-12)
+            assert (f[:, None] + g <= cost + 1e-12).all()
+            assert (g <= 0).all()
+            if fraction < 1:
+                assert (f <= found.multiplier + 1e-12).all()
 
 
 @pytest.mark.parametrize("n", [2, 8, 33, 128])

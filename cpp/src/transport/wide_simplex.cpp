@@ -250,6 +250,18 @@ void WideSimplex::make_potentials() {
     }
 }
 
+/// Potentials are what they are but for a constant. Exact, as the slack's may be large beside others.
+void WideSimplex::shift_potentials(Node to_zero) {
+    Limb* constant = cost_scratch_.data();
+    cost_format_.copy(potential(to_zero), constant);
+    const std::int64_t tier = tier_[to_zero];
+    for (Node x = 0; x < n_nodes_; ++x) {
+        cost_format_.subtract(potential(x), constant);
+        tier_[x] -= tier;
+        near_[x] = cost_format_.value(potential(x), constant + cost_format_.limbs());
+    }
+}
+
 // ---- pivots ----------------------------------------------------------------------------------------------------
 
 /// Whether a permitted entry between nodes of the same tier has a negative reduced cost. Exact; used when float64
@@ -523,6 +535,9 @@ void WideSimplex::collect() {
             const Node column = is_row(x) ? parent_[x] : x;
             flows_.push_back({row, column - n_rows_, mass_format_.value(amount, amount + mass_format_.limbs())});
         }
+    }
+    if (balancing_row_ < n_rows_) {
+        shift_potentials(static_cast<Node>(balancing_row_));
     }
     // A unit of the second kind is worth as little as keeps all entries from being too cheap.
     double unit = 0.0;

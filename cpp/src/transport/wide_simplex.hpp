@@ -58,7 +58,7 @@ class WideSimplex {
 
     /// Positive flows over permitted entries.
     [[nodiscard]] const std::vector<Flow>& flows() const { return flows_; }
-    /// f_i and -g_j, rows first.
+    /// f_i and -g_j, rows first; 0 at the balancing row, if that is a row.
     [[nodiscard]] const std::vector<double>& potentials() const { return potentials_; }
     /// Mass that had to move over forbidden entries.
     [[nodiscard]] double unmoved() const { return unmoved_; }
@@ -92,6 +92,7 @@ class WideSimplex {
     void make_flows();
     void make_potentials();
     void set_potential_from_parent(Node x);
+    void shift_potentials(Node to_zero);
     template <bool is_sparse>
     [[nodiscard]] Entering price();
     [[nodiscard]] bool is_negative(std::size_t i, std::size_t j, double c, double& reduced_cost);
