@@ -74,14 +74,21 @@ void SparseDual::complete(const SparseProblem<Cost, Index>& problem, const Spars
     const auto settle = [](double& potential) { potential = std::isfinite(potential) ? potential : 0.0; };
     std::ranges::for_each(g_, settle);
     lower_ = value(network, problem.fraction);
+    bool raised = false;
     for (std::size_t j = 0; j < g_.size(); ++j) {
         // A column that could take all is never full: its potential is 0, and not what rounding leaves of that.
-        g_[j] = sources.has_extra && problem.b[j] > 0.0 && problem.capacity * problem.b[j] >= 2.0 ? 0.0 : g_[j];
+        if (sources.has_extra && problem.b[j] > 0.0 && problem.capacity * problem.b[j] >= 2.0) {
+            raised |= g_[j] < 0.0;
+            g_[j] = 0.0;
+        }
     }
     for (std::size_t i = 0; i < f_.size(); ++i) {
         if (problem.a[i] == 0.0) {
             for_row(i, [&](std::size_t j, double c) { f_[i] = std::min(f_[i], c - g_[j]); });
             settle(f_[i]);
+        } else if (raised) {
+            // What was rounding of a large cost may be more than a small one.
+            for_row(i, [&](std::size_t j, double c) { f_[i] = g_[j] == 0.0 ? std::min(f_[i], c) : f_[i]; });
         }
     }
 }
