@@ -380,3 +380,37 @@ def test_no_dense_matrix_is_made():
 def test_scipy_is_not_imported():
     code = "import sys, moverank; moverank.transport([[0.0]]); assert not any('scipy' in name for name in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+DAMAGE = {
+    "a row beyond the matrix": ("csc_array", lambda x: x.indices.__setitem__(2, 2**28)),
+    "a row below 0": ("csc_matrix", lambda x: x.indices.__setitem__(2, -1)),
+    "pointers that decrease": ("csc_array", lambda x: x.indptr.__setitem__(1, -100_000_000)),
+    "a last pointer beyond the entries": ("csc_array", lambda x: x.indptr.__setitem__(-1, 2**28)),
+    "too few entries": ("csc_array", lambda x: setattr(x, "data", x.data[:2])),
+    "too few indices": ("csc_array", lambda x: setattr(x, "indices", x.indices[:2])),
+    "too few pointers": ("csc_array", lambda x: setattr(x, "indptr", x.indptr[:2])),
+    "a coordinate beyond the matrix": ("coo_array", lambda x: x.coords[0].__setitem__(2, 2**28)),
+    "a coordinate below 0": ("coo_matrix", lambda x: x.coords[1].__setitem__(2, -1)),
+    "fewer entries than coordinates": ("coo_array", lambda x: setattr(x, "data", x.data[:3])),
+}
+
+
+@pytest.mark.parametrize(("kind", "damage"), DAMAGE.values(), ids=DAMAGE)
+def test_damaged_indices_are_refused_before_they_are_read(kind, damage):
+    cost = getattr(sparse, kind)(np.arange(1.0, 7).reshape(2, 3))
+    damage(cost)
+    with pytest.raises(ValueError, match="cost: its indices do not fit its shape and its entries: "):
+        mr.transport(cost)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_array"])
+def test_indices_of_any_whole_numbers_are_read(kind):
+    cost = getattr(sparse, kind)(np.arange(1.0, 7).reshape(2, 3))
+    expected = mr.transport(cost).value
+    for indices in (np.int64, np.uint16):
+        cost.indices = cost.indices.astype(indices)
+        assert mr.transport(cost).value == expected
+    cost.indices = cost.indices.astype(np.float64)
+    with pytest.raises(TypeError, match="cost: expected indices that are integers, got dtype float64"):
+        mr.transport(cost)

@@ -21,6 +21,31 @@ def is_scipy_sparse(value: Any) -> bool:
     return sparse is not None and bool(sparse.issparse(value))
 
 
+def _integers(indices: NDArray[Any], name: str) -> Any:
+    """The type in which the core reads these indices."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected indices that are integers, got dtype {indices.dtype}")
+    return np.int32 if indices.dtype == np.int32 else np.int64
+
+
+def _sound(value: Any, name: str) -> Any:
+    """The same columns or entries, with indices that lie in the matrix.
+
+    SciPy checks these where a matrix is made, but not where it is converted: arrays that were changed in between would
+    be read beyond their ends.
+    """
+    given = (value.row, value.col) if value.format == "coo" else (value.indices, value.indptr)
+    parts = tuple(np.asarray(indices, dtype=_integers(indices, name)) for indices in given)
+    try:
+        if value.format == "coo":
+            return type(value)((value.data, parts), shape=value.shape)
+        columns = type(value)((value.data, *parts), shape=value.shape)
+        columns.check_format(full_check=True)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{name}: its indices do not fit its shape and its entries: {error}") from None
+    return columns
+
+
 @dataclass(frozen=True)
 class SparseCost:
     """Compressed rows: arrays of one type of indices, costs in float32 or float64.
@@ -56,7 +81,7 @@ class SparseCost:
             raise TypeError(f"{name}: expected real numbers, got dtype {value.dtype}")
         if 0 in value.shape:
             raise ValueError(f"{name}: expected at least one row and one column, got shape {value.shape}")
-        rows = value.tocsr()
+        rows = value if value.format == "csr" else _sound(value, name).tocsr()
         if value.format != "csr" and rows.nnz != value.nnz:
             raise ValueError(
                 f"{name}: stores {value.nnz - rows.nnz} entries twice; SciPy would add them up. Call "
@@ -64,9 +89,10 @@ class SparseCost:
             )
         sparse = sys.modules["scipy.sparse"]
         matrix = getattr(sparse, "spmatrix", None)
+        indices = np.result_type(_integers(rows.indptr, name), _integers(rows.indices, name))
         return SparseCost(
-            np.ascontiguousarray(rows.indptr),
-            np.ascontiguousarray(rows.indices),
+            np.ascontiguousarray(rows.indptr, dtype=indices),
+            np.ascontiguousarray(rows.indices, dtype=indices),
             np.ascontiguousarray(rows.data, dtype=np.float32 if rows.dtype == np.float32 else np.float64),
             rows.shape,
             sparse.csr_matrix if matrix is not None and isinstance(value, matrix) else sparse.csr_array,
