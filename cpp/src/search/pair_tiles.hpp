@@ -11,9 +11,10 @@ namespace moverank {
 
 /// Some rows, each of them with some columns.
 struct PairTile {
-    std::size_t first_row, last_row;        ///< from, and up to but without
-    std::size_t first_column, last_column;  ///< of the first row
-    bool mirrored;                          ///< whether each row begins at the diagonal
+    // From the first on, and up to the last but without it.
+    std::size_t first_row, last_row;
+    std::size_t first_column, last_column;
+    bool mirrored;  ///< whether no row begins before the diagonal
 
     [[nodiscard]] std::size_t first_column_of(std::size_t row) const {
         return mirrored ? std::max(first_column, row) : first_column;
